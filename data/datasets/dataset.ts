@@ -1,0 +1,87 @@
+/**
+ * What a data set is to the rest of the house: labelled or unlabelled pictures in two splits.
+ *
+ * @module
+ */
+
+/** The two parts of a data set: what is trained on, and what was held out to measure on. */
+export type SplitName = "train" | "test";
+
+/** What is known of a data set; kept as `datasets/{id}/meta.json` in object storage and answered by the API. */
+export interface DatasetInfo {
+  /** `ds_…`, or the built-in name (`digits`, `mnist`, `fashion-mnist`). */
+  readonly id: string;
+  readonly name: string;
+  readonly source: "builtin" | "upload";
+  /** How pictures are stored: one raw block of equal size, or as encoded PNG/JPEG files. */
+  readonly format: "raw" | "encoded";
+  /** Size of a stored picture in pixels; null where they differ. */
+  readonly height: number | null;
+  readonly width: number | null;
+  /** Channels of the stored pictures: 3 when any has colour. */
+  readonly channels: 1 | 3;
+  readonly splits: {
+    readonly train: { readonly count: number };
+    readonly test: { readonly count: number };
+  };
+  readonly labelled: boolean;
+  /** 0 when unlabelled. */
+  readonly numClasses: number;
+  /** Class names in label order (folder names; `"0"`… for IDX). Empty when unlabelled. */
+  readonly classNames: readonly string[];
+  /** Bytes stored. */
+  readonly size: number;
+  /** RFC 3339; the release's fixed time for built-ins. */
+  readonly createdAt: string;
+}
+
+/** The form in which a model wants its pictures. */
+export interface PictureForm {
+  /** Height and width in pixels. */
+  readonly imageSize: number;
+  /** 1 (grey) or 3 (RGB). */
+  readonly channels: 1 | 3;
+}
+
+/** Decoded pictures in the form asked for. */
+export interface PictureSet extends PictureForm {
+  readonly count: number;
+  /** `[count, height, width, channels]`, 0 to 255. */
+  readonly pixels: Uint8Array;
+  /** `[count]`, 0 to numClasses - 1; null when unlabelled. */
+  readonly labels: Uint16Array | null;
+}
+
+/** A data set that can be read. */
+export interface Dataset {
+  readonly info: DatasetInfo;
+  /** A whole split in memory. @throws {DatasetError} when it would pass the memory limit, or the bytes are damaged */
+  load(split: SplitName, form: PictureForm, signal?: AbortSignal): Promise<PictureSet>;
+  /** Some pictures by index. @throws {DatasetError} for an index outside the split */
+  read(split: SplitName, indices: readonly number[], form: PictureForm): Promise<PictureSet>;
+}
+
+/** Names a data set: an upload's id or a built-in's name, with what only `digits` takes. */
+export interface DatasetRef {
+  readonly id: string;
+  /** Training pictures to draw (`digits` only). */
+  readonly size?: number;
+  /** Seed of the drawing (`digits` only). */
+  readonly seed?: number;
+}
+
+/** A data set or an upload that cannot be used; the message names the cause, `field` the part of the upload. */
+export class DatasetError extends Error {
+  override readonly name = "DatasetError";
+  constructor(message: string, readonly field?: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** No data set of that id. */
+export class DatasetNotFoundError extends Error {
+  override readonly name = "DatasetNotFoundError";
+  constructor(readonly id: string) {
+    super(`There is no data set '${id.slice(0, 80)}'`);
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * What a job is.
+ *
+ * @module
+ */
+import type { JobKind, JobRequest } from "./schemas.ts";
+
+/** Every state of a job, in the order of its life. */
+export const JOB_STATUSES = ["queued", "running", "paused", "succeeded", "failed", "cancelled"] as const;
+/** State of a job. */
+export type JobStatus = typeof JOB_STATUSES[number];
+
+/** How far a job is; at least once a second while it runs. */
+export interface JobProgress {
+  /** Optimiser steps (or batches, for `evaluate`) done. */
+  readonly step: number;
+  readonly totalSteps: number;
+  /** Epoch being run, from 0. */
+  readonly epoch: number;
+  /** Loss of the latest step; null before the first. */
+  readonly loss: number | null;
+  readonly imagesPerSecond: number | null;
+  /** Seconds to the end at the present pace; null before it is known. */
+  readonly etaSeconds: number | null;
+}
+
+/** Why a job failed: `code` for programs, `message` for people. */
+export interface JobError {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A job as it is stored and answered. Times are RFC 3339. */
+export interface Job {
+  /** `job_` and a ULID. */
+  readonly id: string;
+  readonly kind: JobKind;
+  readonly status: JobStatus;
+  readonly name: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly request: JobRequest;
+  readonly progress: JobProgress | null;
+  /** What the kind found out: losses, accuracy, the final checkpoint. */
+  readonly result: Readonly<Record<string, unknown>> | null;
+  readonly error: JobError | null;
+  /** Starts so far; 1 while it runs for the first time. */
+  readonly attempt: number;
+  /** Runners lost in a row without a new checkpoint between. */
+  readonly interruptions: number;
+  /** When cancelling was asked for while it ran; the runner sees it at its next heartbeat. */
+  readonly cancelRequestedAt: string | null;
+  /** What computed it, and why others were passed over; null before the start. */
+  readonly backend: { readonly name: string; readonly notes: readonly string[] } | null;
+  readonly latestCheckpoint: string | null;
+}
+
+/** A stored model. The bytes lie in object storage. */
+export interface Checkpoint {
+  /** `ckpt_` and a ULID. */
+  readonly id: string;
+  readonly jobId: string;
+  readonly model: "mae" | "classifier";
+  readonly step: number;
+  readonly epoch: number;
+  /** True for the one at the end of its job. */
+  readonly final: boolean;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** The model's configuration. */
+  readonly config: import("../model/config.ts").MaeConfig;
+  /** Class names of a classifier, else empty. */
+  readonly classNames: readonly string[];
+  /** Bytes of the safetensors file. */
+  readonly size: number;
+  /** Hexadecimal SHA-256 of the safetensors file. */
+  readonly sha256: string;
+  /** Object key of the safetensors file, `checkpoints/{id}.safetensors`. */
+  readonly objectKey: string;
+  /** Object key of the optimiser's state and position, `checkpoints/{id}.state.safetensors`; null for none. */
+  readonly stateKey: string | null;
+  readonly createdAt: string;
+}

@@ -1,0 +1,189 @@
+/**
+ * The wire form of jobs, written once in zod: validation, types and OpenAPI come from here. They live in this room
+ * and not in `api/` because the runner reads the same requests.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+import { checkConfig, type MaeConfig, type PresetName, PRESETS, trainingBytes } from "../model/config.ts";
+import { type FromWire, fromWire, toWire } from "../data/wire.ts";
+
+/** Explicit limits of a request. */
+export const JOB_LIMITS = {
+  epochs: 10_000,
+  steps: 100_000_000,
+  batchSize: 4096,
+  metadataKeys: 16,
+  metadataKeyLength: 64,
+  metadataValueLength: 512,
+  nameLength: 128,
+  digitsSize: 100_000,
+  /** Estimated bytes of a training step; `UNMASK_MAX_TRAINING_BYTES` overrides it. */
+  trainingBytes: 8 * 2 ** 30,
+} as const;
+
+const presetNames = Object.keys(PRESETS) as [PresetName, ...PresetName[]];
+const finite = () => z.number();
+
+const modelFields = {
+  image_size: finite().describe("Height and width of the square input, in pixels"),
+  patch_size: finite().describe("Height and width of a patch; divides image_size"),
+  in_channels: finite().describe("1 (grey) or 3 (RGB)"),
+  embed_dim: finite().describe("Width of the encoder"),
+  depth: finite().describe("Encoder blocks"),
+  num_heads: finite().describe("Attention heads of an encoder block; divides embed_dim"),
+  decoder_embed_dim: finite().describe("Width of the decoder"),
+  decoder_depth: finite().describe("Decoder blocks"),
+  decoder_num_heads: finite().describe("Attention heads of a decoder block; divides decoder_embed_dim"),
+  mlp_ratio: finite().describe("Hidden width of an MLP over its input's"),
+  mask_ratio: finite().describe("Share of patches masked in training"),
+  dropout: finite().describe("Dropout probability while training"),
+};
+
+/** A preset's name, or an object of fields over a preset (`mnist` unless `preset` says otherwise). */
+export const modelSchema = z.union([
+  z.enum(presetNames),
+  z.strictObject({ preset: z.enum(presetNames).optional(), ...z.object(modelFields).partial().shape }),
+]).transform((value, context): MaeConfig => {
+  const { preset, ...fields } = typeof value === "string" ? { preset: value } : value;
+  const config = { ...PRESETS[preset ?? "mnist"], ...fromWire(fields) } as MaeConfig;
+  for (const issue of checkConfig(config)) {
+    const [field] = Object.keys(toWire({ [issue.field]: 0 }));
+    context.addIssue({ code: "custom", path: [field], message: issue.message });
+  }
+  return config;
+}).openapi("ModelConfig", {
+  description: "A preset's name (`mnist`, `vit_base`), or fields over a preset.",
+  example: { preset: "mnist", mask_ratio: 0.75 },
+});
+
+const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0)
+  .describe("Seed of initial weights, shuffles, masks and dropout");
+
+/** A data set by id or name. */
+export const datasetRefSchema = z.union([
+  z.string().min(1).max(64).transform((id) => ({ id })),
+  z.strictObject({
+    id: z.string().min(1).max(64),
+    size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training pictures (digits only)"),
+    seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(
+      "Seed of the drawing (digits only)",
+    ),
+  }).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
+    message: "size and seed are taken for the data set 'digits' only",
+  }),
+]).openapi("DatasetRef", { example: "digits" });
+
+const metadata = z.record(
+  z.string().min(1).max(JOB_LIMITS.metadataKeyLength),
+  z.string().max(JOB_LIMITS.metadataValueLength),
+).refine((value) => Object.keys(value).length <= JOB_LIMITS.metadataKeys, {
+  message: `at most ${JOB_LIMITS.metadataKeys} keys`,
+}).default({});
+
+const common = {
+  dataset: datasetRefSchema,
+  name: z.string().min(1).max(JOB_LIMITS.nameLength).optional(),
+  metadata,
+  seed,
+};
+
+const training = {
+  epochs: z.int().min(1).max(JOB_LIMITS.epochs).default(1),
+  max_steps: z.int().min(1).max(JOB_LIMITS.steps).optional()
+    .describe("Ends the run after so many optimiser steps, whatever the epochs"),
+  batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128),
+  drop_last: z.boolean().default(true),
+  weight_decay: z.number().min(0).max(10).default(0.05),
+  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
+  eps: z.number().min(1e-12).max(1).default(1e-8),
+  schedule: z.enum(["constant", "cosine"]).default("constant"),
+  warmup_epochs: z.number().min(0).max(JOB_LIMITS.epochs).default(0),
+  min_lr: z.number().min(0).max(10).default(0),
+  checkpoint_every: z.strictObject({
+    epochs: z.int().min(1).max(JOB_LIMITS.epochs).optional(),
+    steps: z.int().min(1).max(JOB_LIMITS.steps).optional(),
+  }).refine((every) => (every.epochs === undefined) !== (every.steps === undefined), {
+    message: "give either epochs or steps",
+  }).default({ epochs: 1 }).describe("How often a checkpoint is kept, beside the one at the end"),
+};
+const lr = (rate: number) => z.number().min(1e-12).max(10).default(rate).describe("Learning rate");
+const source = {
+  checkpoint: z.string().min(1).max(64).optional().describe("A checkpoint to start from (`ckpt_…`)"),
+  job: z.string().min(1).max(64).optional().describe("A job whose latest checkpoint to start from (`job_…`)"),
+};
+
+const pretrainSchema = z.strictObject({
+  kind: z.literal("pretrain"),
+  ...common,
+  model: modelSchema.prefault("mnist"),
+  lr: lr(1.5e-4),
+  ...training,
+}).openapi("PretrainRequest");
+
+const classifierFields = {
+  ...common,
+  ...source,
+  model: modelSchema.optional().describe("Only without checkpoint and job: train from random weights"),
+  lr: lr(1e-3),
+  ...training,
+};
+const finetuneSchema = z.strictObject({ kind: z.literal("finetune"), ...classifierFields }).openapi(
+  "FinetuneRequest",
+);
+const linearProbeSchema = z.strictObject({ kind: z.literal("linear_probe"), ...classifierFields })
+  .openapi("LinearProbeRequest");
+const evaluateSchema = z.strictObject({
+  kind: z.literal("evaluate"),
+  ...common,
+  ...source,
+  split: z.enum(["train", "test"]).default("test"),
+  batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128),
+  mask_ratio: z.number().gt(0).lt(1).optional().describe("For an MAE; the model's own when absent"),
+}).openapi("EvaluateRequest");
+
+/** Body of `POST /v1/jobs`; parsing fills every default and resolves the model. */
+export const jobRequestSchema = z.discriminatedUnion("kind", [
+  pretrainSchema,
+  finetuneSchema,
+  linearProbeSchema,
+  evaluateSchema,
+]).superRefine((request, context) => {
+  const wrong = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
+  if (request.kind !== "pretrain") {
+    const model = request.kind === "evaluate" ? undefined : request.model;
+    const given = [request.checkpoint, request.job, model].filter((part) => part !== undefined).length;
+    const choices = request.kind === "evaluate" ? "checkpoint or job" : "checkpoint, job or model";
+    if (given !== 1) wrong(["checkpoint"], `give exactly one of ${choices}: ${given} were given`);
+  }
+  if (request.kind === "evaluate") return;
+  if (request.warmup_epochs > request.epochs) {
+    wrong(["warmup_epochs"], `must not be above epochs: ${request.warmup_epochs} > ${request.epochs}`);
+  }
+  if (request.min_lr > request.lr) {
+    wrong(["min_lr"], `must not be above lr: ${request.min_lr} > ${request.lr}`);
+  }
+  if (request.model !== undefined) {
+    const bytes = trainingBytes(request.model, request.batch_size, request.kind === "pretrain");
+    const most = Number(Deno.env.get("UNMASK_MAX_TRAINING_BYTES") ?? JOB_LIMITS.trainingBytes);
+    if (bytes > most) {
+      wrong(
+        ["batch_size"],
+        `a step would need about ${(bytes / 2 ** 30).toFixed(1)} GiB, at most ${
+          (most / 2 ** 30).toFixed(1)
+        } GiB ` +
+          `are given to a job: choose a smaller batch_size or model`,
+      );
+    }
+  }
+}).openapi("JobRequest");
+
+/** The kinds of job. */
+export type JobKind = "pretrain" | "finetune" | "linear_probe" | "evaluate";
+
+/** A checked request as the house handles it: camelCase, defaults filled, the model resolved. */
+export type JobRequest = FromWireUnion<z.output<typeof jobRequestSchema>>;
+type FromWireUnion<T> = T extends unknown ? FromWire<T> : never;
+
+/** A request of one kind. */
+export type RequestOf<K extends JobKind> = Extract<JobRequest, { kind: K }>;
