@@ -1,0 +1,123 @@
+/**
+ * Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11).
+ * What is drawn depends on its key alone, not on what was drawn before, so a mask, a shuffle or an initial weight is
+ * the same in a run that was interrupted and in one that was not.
+ *
+ * @module
+ */
+
+/** What a stream of random numbers is for. Equal keys give equal numbers. */
+export interface RandomKey {
+  /** The user's seed, 0 to 2^53 - 1. */
+  readonly seed: number;
+  /** What is drawn: `"mask"`, `"shuffle"`, `"init/encoder.norm.weight"`. */
+  readonly purpose: string;
+  /** 0 when absent. */
+  readonly epoch?: number;
+  /** 0 when absent. */
+  readonly step?: number;
+}
+
+const M0 = 0xd2511f53;
+const M1 = 0xcd9e8d57;
+const W0 = 0x9e3779b9;
+const W1 = 0xbb67ae85;
+
+/** High 32 bits of the product of two unsigned 32-bit numbers. */
+function mulHigh(a: number, b: number): number {
+  const aLow = a & 0xffff, aHigh = a >>> 16, bLow = b & 0xffff, bHigh = b >>> 16;
+  const low = aLow * bLow;
+  const middle = aHigh * bLow + (low >>> 16);
+  const cross = aLow * bHigh + (middle % 0x10000);
+  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(cross / 0x10000)) >>> 0;
+}
+
+/**
+ * One Philox 4x32-10 block.
+ *
+ * @param counter four 32-bit words
+ * @param key two 32-bit words
+ * @param out receives four words
+ */
+export function philox4x32(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+  out: Uint32Array,
+  at = 0,
+): void {
+  let [c0, c1, c2, c3] = counter;
+  let [k0, k1] = key;
+  for (let round = 0; round < 10; round++) {
+    const high0 = mulHigh(M0, c0), low0 = Math.imul(M0, c0) >>> 0;
+    const high1 = mulHigh(M1, c2), low1 = Math.imul(M1, c2) >>> 0;
+    c0 = (high1 ^ c1 ^ k0) >>> 0;
+    c1 = low1;
+    c2 = (high0 ^ c3 ^ k1) >>> 0;
+    c3 = low0;
+    k0 = (k0 + W0) >>> 0;
+    k1 = (k1 + W1) >>> 0;
+  }
+  out[at] = c0;
+  out[at + 1] = c1;
+  out[at + 2] = c2;
+  out[at + 3] = c3;
+}
+
+/** 32-bit FNV-1a of a text's UTF-16 code units. */
+function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+/**
+ * Random 32-bit words.
+ *
+ * @throws {RangeError} for a seed that is no whole number from 0 to 2^53 - 1
+ */
+export function randomUint32(key: RandomKey, count: number): Uint32Array<ArrayBuffer> {
+  if (!Number.isSafeInteger(key.seed) || key.seed < 0) {
+    throw new RangeError(`Cannot draw with seed ${key.seed}: it must be a whole number from 0 to 2^53 - 1`);
+  }
+  const words = new Uint32Array(Math.ceil(count / 4) * 4);
+  const philoxKey = [key.seed >>> 0, Math.floor(key.seed / 2 ** 32)] as const;
+  const step = key.step ?? 0, epoch = key.epoch ?? 0, purpose = hashText(key.purpose);
+  for (let block = 0; block * 4 < count; block++) {
+    philox4x32([block, step >>> 0, epoch >>> 0, purpose], philoxKey, words, block * 4);
+  }
+  return words.subarray(0, count);
+}
+
+/** Uniform float32 numbers in [0, 1), each a multiple of 2^-24. */
+export function uniform(key: RandomKey, count: number): Float32Array<ArrayBuffer> {
+  const words = randomUint32(key, count);
+  const out = new Float32Array(count);
+  for (let i = 0; i < count; i++) out[i] = (words[i] >>> 8) * 2 ** -24;
+  return out;
+}
+
+/** Standard normal float32 numbers (Box-Muller on pairs of 32-bit words). */
+export function normal(key: RandomKey, count: number): Float32Array<ArrayBuffer> {
+  const words = randomUint32(key, count + (count % 2));
+  const out = new Float32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log((words[i] + 1) * 2 ** -32));
+    const angle = 2 * Math.PI * words[i + 1] * 2 ** -32;
+    out[i] = radius * Math.cos(angle);
+    if (i + 1 < count) out[i + 1] = radius * Math.sin(angle);
+  }
+  return out;
+}
+
+/** A random permutation of 0 … count - 1 (Fisher-Yates). */
+export function permutation(key: RandomKey, count: number): Uint32Array<ArrayBuffer> {
+  const words = randomUint32(key, count);
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor(words[i] * 2 ** -32 * (i + 1));
+    const held = order[i];
+    order[i] = order[j];
+    order[j] = held;
+  }
+  return order;
+}
