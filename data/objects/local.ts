@@ -1,0 +1,237 @@
+/**
+ * Object storage in a folder.
+ *
+ * @module
+ */
+import { dirname, join, resolve } from "node:path";
+import { ulid } from "ulid";
+import { type Bytes, inParts } from "./chunks.ts";
+import { ASIDE, isMissing, keysBelow, keyToPath } from "./localPaths.ts";
+import { readFileBody } from "./localBody.ts";
+import { checkPrefix, checkRange, resolveRange } from "./range.ts";
+import {
+  checkKey,
+  type GetOptions,
+  type ObjectBody,
+  ObjectExistsError,
+  type ObjectInfo,
+  ObjectNotFoundError,
+  type ObjectStore,
+  type PutOptions,
+} from "./store.ts";
+
+/** Age at which a file of a put that never ended is removed, in milliseconds. */
+const LEFTOVER_AGE = 24 * 3600 * 1000;
+
+/** How often a put makes its folder again because a delete took it away for being empty. */
+const FOLDER_ATTEMPTS = 10;
+
+/** Bytes written between two looks at the abort signal. */
+const WRITE_SIZE = 16 * 1024 * 1024;
+
+let lastVersion = 0;
+
+/**
+ * Objects as files of a folder; a key is a path. A put writes aside in the same file system, syncs the file, renames
+ * it (or links it, which only one of two racing creates can do) and syncs the folder.
+ *
+ * An etag is a file's modification time, inode and size. Modification times are set here to rise with every put of
+ * a process and past the object that is replaced, so that an inode used again does not bring an etag back.
+ *
+ * As in every folder, a key cannot be an object's and the beginning of another's (`a` and `a/b`).
+ */
+export class LocalStore implements ObjectStore {
+  readonly url: string;
+  readonly #root: string;
+  #swept: Promise<void> | undefined;
+
+  /** @param folder made by the first put when it is not there */
+  constructor(folder: string) {
+    this.#root = resolve(folder);
+    this.url = `file:${this.#root}`;
+  }
+
+  async put(key: string, body: Bytes | ReadableStream<Bytes>, options: PutOptions = {}): Promise<ObjectInfo> {
+    const target = keyToPath(this.#root, checkKey(key));
+    let aside: string | undefined;
+    try {
+      options.signal?.throwIfAborted();
+      if (options.ifNoneMatch && await fileAt(target)) throw new ObjectExistsError(key);
+      aside = await this.#asidePath();
+      await this.#write(aside, target, body, options.signal);
+      options.signal?.throwIfAborted();
+      const info = describe(key, await Deno.stat(aside));
+      await this.#publish(key, aside, target, options.ifNoneMatch ?? false);
+      return info;
+    } catch (error) {
+      if (body instanceof ReadableStream && !body.locked) await body.cancel(error).catch(() => {});
+      throw error;
+    } finally {
+      if (aside) await Deno.remove(aside).catch(() => {});
+    }
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {
+    const path = keyToPath(this.#root, checkKey(key));
+    options.signal?.throwIfAborted();
+    if (options.range) checkRange(options.range);
+    const file = await Deno.open(path).catch((error) => {
+      throw isMissing(error) ? new ObjectNotFoundError(key) : error;
+    });
+    try {
+      const stat = await file.stat();
+      if (!stat.isFile) throw new ObjectNotFoundError(key);
+      const range = options.range && resolveRange(key, stat.size, options.range);
+      const { start, end } = range ?? { start: 0, end: stat.size - 1 };
+      if (start > 0) await file.seek(start, Deno.SeekMode.Start);
+      return {
+        ...describe(key, stat),
+        body: readFileBody(file, key, end - start + 1, options.signal),
+        ...(range && { range }),
+      };
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  async head(key: string): Promise<ObjectInfo | null> {
+    const stat = await fileAt(keyToPath(this.#root, checkKey(key)));
+    return stat && describe(key, stat);
+  }
+
+  async *list(prefix: string): AsyncGenerator<ObjectInfo> {
+    for (const key of await keysBelow(this.#root, checkPrefix(prefix))) {
+      const stat = await fileAt(keyToPath(this.#root, key));
+      if (stat) yield describe(key, stat);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const path = keyToPath(this.#root, checkKey(key));
+    if (!await fileAt(path)) return;
+    try {
+      await Deno.remove(path);
+      await syncFolder(dirname(path));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    await removeEmptyFolders(dirname(path), this.#root);
+  }
+
+  async #asidePath(): Promise<string> {
+    const folder = join(this.#root, ASIDE);
+    await Deno.mkdir(folder, { recursive: true });
+    this.#swept ??= sweep(folder);
+    await this.#swept;
+    return join(folder, ulid());
+  }
+
+  async #write(
+    aside: string,
+    target: string,
+    body: Bytes | ReadableStream<Bytes>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    using file = await Deno.open(aside, { write: true, createNew: true });
+    if (body instanceof Uint8Array) {
+      for await (const part of inParts(body, WRITE_SIZE, signal)) await writeAll(file, part);
+    } else {
+      await body.pipeTo(new WritableStream({ write: (chunk) => writeAll(file, chunk) }), { signal });
+    }
+    const replaced = (await fileAt(target))?.mtime?.getTime() ?? 0;
+    lastVersion = Math.max(Date.now(), lastVersion + 1, replaced + 1);
+    await file.utime(new Date(), new Date(lastVersion));
+    await file.sync();
+  }
+
+  async #publish(key: string, aside: string, target: string, create: boolean): Promise<void> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        if (create) await Deno.link(aside, target);
+        else await Deno.rename(aside, target);
+        break;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound && attempt < FOLDER_ATTEMPTS) {
+          await this.#makeFolders(key, dirname(target));
+        } else if (create && await fileAt(target)) {
+          throw new ObjectExistsError(key);
+        } else {
+          throw conflict(key, error);
+        }
+      }
+    }
+    await syncFolder(dirname(target));
+  }
+
+  async #makeFolders(key: string, folder: string): Promise<void> {
+    await Deno.mkdir(folder, { recursive: true }).catch((error) => {
+      throw conflict(key, error);
+    });
+    for (let above = folder; above.length > this.#root.length; above = dirname(above)) {
+      // One that a delete has just taken away is made again by the next attempt.
+      await syncFolder(dirname(above)).catch((error) => {
+        if (!isMissing(error)) throw error;
+      });
+    }
+  }
+}
+
+/** Names the cause where one key is the beginning of another. */
+function conflict(key: string, error: unknown): unknown {
+  const folder = error instanceof Deno.errors.IsADirectory || error instanceof Deno.errors.AlreadyExists;
+  if (!folder && !(error instanceof Deno.errors.NotADirectory)) return error;
+  return new Error(
+    `Cannot store '${key}' in a folder: ${
+      folder ? "objects below that key" : "an object whose key is its beginning"
+    } exist already`,
+    { cause: error },
+  );
+}
+
+function describe(key: string, stat: Deno.FileInfo): ObjectInfo {
+  const modifiedAt = stat.mtime ?? new Date(0);
+  const etag = [modifiedAt.getTime(), stat.ino ?? 0, stat.size].map((part) => part.toString(36)).join("-");
+  return { key, size: stat.size, etag, modifiedAt };
+}
+
+async function fileAt(path: string): Promise<Deno.FileInfo | null> {
+  try {
+    const stat = await Deno.stat(path);
+    return stat.isFile ? stat : null;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+async function writeAll(file: Deno.FsFile, chunk: Bytes): Promise<void> {
+  if (!(chunk instanceof Uint8Array)) {
+    throw new TypeError(`A stream to store must yield Uint8Array: it yielded ${typeof chunk}`);
+  }
+  for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  if (Deno.build.os === "windows") return; // folders cannot be opened there
+  using handle = await Deno.open(folder);
+  await handle.sync();
+}
+
+async function removeEmptyFolders(folder: string, root: string): Promise<void> {
+  for (let path = folder; path.length > root.length; path = dirname(path)) {
+    try {
+      await Deno.remove(path);
+    } catch {
+      return; // not empty: the usual case
+    }
+  }
+}
+
+async function sweep(folder: string): Promise<void> {
+  for await (const entry of Deno.readDir(folder)) {
+    const path = join(folder, entry.name);
+    const modified = (await fileAt(path))?.mtime?.getTime() ?? Infinity;
+    if (Date.now() - modified > LEFTOVER_AGE) await Deno.remove(path).catch(() => {});
+  }
+}

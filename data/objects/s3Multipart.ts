@@ -1,0 +1,121 @@
+/**
+ * Large objects in parts.
+ *
+ * @module
+ */
+import { type Bytes } from "./chunks.ts";
+import { type S3Client, S3Error, type S3Request } from "./s3Client.ts";
+import { completeBody, parseCompletedEtag, parseError, parseUploadId } from "./s3Xml.ts";
+
+/** Bytes of a part; S3 takes 5 MiB to 5 GiB, all but the last of one size on some servers. */
+export const PART_SIZE = 8 * 1024 * 1024;
+
+/** Most parts of an object, as S3 has it. */
+export const MOST_PARTS = 10_000;
+
+/** Parts on their way at once; with the one being filled, this times the part's size is the memory used. */
+const PARTS_AT_ONCE = 4;
+
+/** A finished upload. */
+export interface Uploaded {
+  readonly size: number;
+  readonly etag: string;
+}
+
+/**
+ * Uploads parts and makes them one object; on any failure the upload is aborted, and nothing of it remains. (Of a
+ * process killed meanwhile parts remain that no listing shows: give the bucket a rule that aborts incomplete
+ * uploads.)
+ *
+ * @param path whole key in the bucket
+ * @param parts each of `PART_SIZE` bytes but the last
+ * @param created headers of the object (metadata)
+ * @param completed headers of the last step (conditions)
+ * @throws {S3Error} when S3 refuses; status 412 for a condition
+ */
+export async function uploadParts(
+  client: S3Client,
+  path: string,
+  parts: AsyncIterable<Bytes>,
+  created: Record<string, string>,
+  completed: Record<string, string>,
+  signal?: AbortSignal,
+): Promise<Uploaded> {
+  const start: S3Request = { method: "POST", path, query: { uploads: "" }, headers: created, signal };
+  const uploadId = parseUploadId(await answerText(client, start));
+  try {
+    const { etags, size } = await sendParts(client, path, uploadId, parts, signal);
+    const end: S3Request = {
+      method: "POST",
+      path,
+      query: { uploadId },
+      headers: { ...completed, "content-type": "application/xml" },
+      body: completeBody(etags),
+      signal,
+    };
+    const text = await answerText(client, end);
+    // S3 may begin to answer 200 before it knows, and say so in the body.
+    if (parseError(text)) throw client.refusal(end, 200, text);
+    return { size, etag: parseCompletedEtag(text) };
+  } catch (error) {
+    await client.send({ method: "DELETE", path, query: { uploadId } })
+      .then(({ response }) => response.body?.cancel())
+      .catch(() => {}); // the first error says more
+    throw error;
+  }
+}
+
+async function sendParts(
+  client: S3Client,
+  path: string,
+  uploadId: string,
+  parts: AsyncIterable<Bytes>,
+  outer?: AbortSignal,
+): Promise<{ etags: string[]; size: number }> {
+  const failed = new AbortController();
+  const signal = outer ? AbortSignal.any([outer, failed.signal]) : failed.signal;
+  const etags: string[] = [];
+  const underWay = new Set<Promise<void>>();
+  let size = 0;
+  try {
+    let number = 0;
+    for await (const body of parts) {
+      number++;
+      if (number > MOST_PARTS) {
+        throw new RangeError(
+          `An object in S3 must have at most ${MOST_PARTS * PART_SIZE} bytes: '${path}' is larger`,
+        );
+      }
+      signal.throwIfAborted();
+      size += body.length;
+      const index = number - 1;
+      const query = { partNumber: String(number), uploadId };
+      const sent = sendPart(client, { method: "PUT", path, query, body, signal })
+        .then((etag) => void (etags[index] = etag))
+        .catch((error) => failed.abort(error))
+        .finally(() => underWay.delete(sent));
+      underWay.add(sent);
+      if (underWay.size >= PARTS_AT_ONCE) await Promise.race(underWay);
+    }
+  } catch (error) {
+    failed.abort(error);
+  }
+  await Promise.all(underWay);
+  signal.throwIfAborted();
+  return { etags, size };
+}
+
+async function sendPart(client: S3Client, request: S3Request): Promise<string> {
+  const answer = await client.send(request);
+  const etag = answer.response.headers.get("etag");
+  if (answer.response.status !== 200) throw await client.failure(request, answer);
+  await answer.response.body?.cancel();
+  if (!etag) throw new S3Error(`S3 took a part of '${request.path}' without an etag`, 200, "");
+  return etag;
+}
+
+async function answerText(client: S3Client, request: S3Request): Promise<string> {
+  const answer = await client.send(request);
+  if (answer.response.status !== 200) throw await client.failure(request, answer);
+  return await client.text(answer);
+}

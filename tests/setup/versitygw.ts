@@ -1,0 +1,108 @@
+/**
+ * A real S3 server for tests: versitygw, kept in a cache folder outside the repository.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { unavailable } from "./unavailable.ts";
+
+const VERSION = "v1.8.0";
+const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test", "bin");
+const START_WITHIN = 20_000;
+
+/** A running server with one empty bucket. */
+export interface Versitygw extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT` */
+  readonly endpoint: string;
+  readonly bucket: string;
+  /** The folder that holds the bucket. */
+  readonly folder: string;
+  /** What `openStore` needs of the environment. */
+  readonly env: (name: string) => string | undefined;
+}
+
+/**
+ * The server's program: UNMASK_VERSITYGW, or the cached one, which is installed first when Go is there. Null (with
+ * the reason printed) when it cannot be had; in CI an error.
+ */
+export async function findVersitygw(): Promise<string | null> {
+  const given = Deno.env.get("UNMASK_VERSITYGW");
+  if (given) return given;
+  const cached = join(CACHE, "versitygw");
+  if (await exists(cached)) return cached;
+  try {
+    console.log(`Installing versitygw ${VERSION} into ${CACHE} (some minutes, once)`);
+    const { success, stderr } = await new Deno.Command("go", {
+      args: ["install", `github.com/versity/versitygw/cmd/versitygw@${VERSION}`],
+      env: { GOBIN: CACHE },
+      stdout: "null",
+    }).output();
+    if (!success) return unavailable("versitygw", new TextDecoder().decode(stderr).trim());
+  } catch (error) {
+    return unavailable("versitygw", `Go is not installed (${(error as Error).message})`);
+  }
+  return cached;
+}
+
+/** Starts the server on a free port of 127.0.0.1. Null when it cannot be had; see {@linkcode findVersitygw}. */
+export async function startVersitygw(): Promise<Versitygw | null> {
+  const program = await findVersitygw();
+  if (!program) return null;
+  const folder = await Deno.makeTempDir({ prefix: "unmask-s3-" });
+  const bucket = "unmask-test";
+  await Deno.mkdir(join(folder, bucket));
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const keys = { AWS_ACCESS_KEY_ID: "test-key", AWS_SECRET_ACCESS_KEY: "test-secret-0123456789" };
+  const process = new Deno.Command(program, {
+    args: ["--port", `127.0.0.1:${port}`, "--region", "us-east-1", "--quiet", "posix", folder],
+    env: { ROOT_ACCESS_KEY: keys.AWS_ACCESS_KEY_ID, ROOT_SECRET_KEY: keys.AWS_SECRET_ACCESS_KEY },
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const stop = async () => {
+    try {
+      process.kill("SIGTERM");
+    } catch {
+      // It has ended already.
+    }
+    await process.status;
+    await Deno.remove(folder, { recursive: true });
+  };
+  try {
+    await answering(port, process.status);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const endpoint = `http://127.0.0.1:${port}`;
+  const environment: Record<string, string> = {
+    ...keys,
+    AWS_REGION: "us-east-1",
+    AWS_ENDPOINT_URL: endpoint,
+  };
+  return { endpoint, bucket, folder, env: (name) => environment[name], [Symbol.asyncDispose]: stop };
+}
+
+/** Returns when something accepts connections on the port. */
+async function answering(port: number, ended: Promise<Deno.CommandStatus>): Promise<void> {
+  let failed: Deno.CommandStatus | undefined;
+  ended.then((status) => failed = status);
+  for (const end = Date.now() + START_WITHIN;;) {
+    if (failed) throw new Error(`versitygw ended at once with code ${failed.code}`);
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return;
+    } catch (error) {
+      if (Date.now() > end) {
+        throw new Error(`versitygw did not listen within ${START_WITHIN} ms`, { cause: error });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
