@@ -1,0 +1,75 @@
+/**
+ * Random masking (tutorial step 4; He et al. 2022, section 3), on the host.
+ *
+ * @module
+ */
+import { numKeep } from "./config.ts";
+
+/** Which patches of each picture are visible. N patches, K of them kept. */
+export interface Masking {
+  readonly batch: number;
+  readonly patches: number;
+  readonly keep: number;
+  /** `[batch, K]`: the visible patches, in the order the encoder sees them. */
+  readonly idsKeep: Int32Array;
+  /** `[batch, N]`: where each patch stands in the shuffled order. */
+  readonly idsRestore: Int32Array;
+  /** `[batch, N]`: 1 = masked, 0 = visible. */
+  readonly mask: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * Shuffles patches by the stable ascending argsort of their noise and keeps the first `int(N · (1 - ratio))`.
+ *
+ * @param noise `[batch, N]`, uniform in [0, 1)
+ * @param maskRatio 0 keeps every patch, in their own order (the tutorial shuffles there too, which no mean can see)
+ */
+export function randomMasking(
+  noise: Float32Array,
+  batch: number,
+  patches: number,
+  maskRatio: number,
+): Masking {
+  if (noise.length !== batch * patches) {
+    throw new RangeError(
+      `Cannot mask with ${noise.length} numbers of noise: ${batch} x ${patches} are needed`,
+    );
+  }
+  const keep = numKeep(patches, maskRatio);
+  const idsKeep = new Int32Array(batch * keep);
+  const idsRestore = new Int32Array(batch * patches);
+  const mask = new Float32Array(batch * patches).fill(1);
+  for (let b = 0; b < batch; b++) {
+    const row = noise.subarray(b * patches, (b + 1) * patches);
+    const idsShuffle = Int32Array.from(row.keys());
+    if (maskRatio > 0) idsShuffle.sort((i, j) => row[i] - row[j] || i - j);
+    for (let rank = 0; rank < patches; rank++) {
+      idsRestore[b * patches + idsShuffle[rank]] = rank;
+      if (rank < keep) {
+        idsKeep[b * keep + rank] = idsShuffle[rank];
+        mask[b * patches + idsShuffle[rank]] = 0;
+      }
+    }
+  }
+  return { batch, patches, keep, idsKeep, idsRestore, mask };
+}
+
+/**
+ * The visible rows of each picture.
+ *
+ * @param rows `[batch, N, dim]`, or `[N, dim]` shared by the whole batch
+ * @returns `[batch, K, dim]`
+ */
+export function takeVisible(rows: Float32Array, masking: Masking, dim: number): Float32Array<ArrayBuffer> {
+  const { batch, keep, patches, idsKeep } = masking;
+  const shared = rows.length === patches * dim && batch > 1;
+  const visible = new Float32Array(batch * keep * dim);
+  for (let b = 0; b < batch; b++) {
+    const base = shared ? 0 : b * patches;
+    for (let k = 0; k < keep; k++) {
+      const from = (base + idsKeep[b * keep + k]) * dim;
+      visible.set(rows.subarray(from, from + dim), (b * keep + k) * dim);
+    }
+  }
+  return visible;
+}

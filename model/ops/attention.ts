@@ -1,0 +1,48 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { fused } from "./fused.ts";
+
+/**
+ * Multi-head self-attention between the projections of `torch.nn.MultiheadAttention`:
+ * `softmax(q · kᵀ / √d) · v` for each head.
+ *
+ * @param qkv `[batch, tokens, 3 · dim]`: queries, keys and values beside each other, heads inside each
+ * @param heads number of heads; divides `dim`
+ * @param dropout factors for the attention weights, `[batch · heads, tokens, tokens]`: 0 or 1 / (1 - p)
+ * @returns `[batch, tokens, dim]`
+ */
+export function attention(qkv: tf.Tensor3D, heads: number, dropout?: tf.Tensor3D): tf.Tensor3D {
+  const [batch, tokens, tripled] = qkv.shape;
+  const dim = tripled / 3;
+  const headDim = dim / heads;
+  const scale = 1 / Math.sqrt(headDim);
+  const swap = (x: tf.Tensor) => tf.transpose(x, [0, 2, 1]) as tf.Tensor3D;
+  const dropped = (weights: tf.Tensor) => dropout ? tf.mul(weights, dropout) : weights;
+
+  return fused([qkv], (save) => {
+    const parts = tf.transpose(tf.reshape(qkv, [batch, tokens, 3, heads, headDim]), [2, 0, 3, 1, 4]);
+    const [q, k, v] = tf.split(tf.reshape(parts, [3 * batch * heads, tokens, headDim]), 3) as tf.Tensor3D[];
+    const weights = tf.softmax(tf.mul(tf.matMul(q, swap(k)), scale)) as tf.Tensor3D; // [batch·heads, tokens, tokens]
+    save([q, k, v, weights]);
+    const mixed = tf.matMul(dropped(weights) as tf.Tensor3D, v); // [batch·heads, tokens, headDim]
+    const value = tf.reshape(
+      tf.transpose(tf.reshape(mixed, [batch, heads, tokens, headDim]), [0, 2, 1, 3]),
+      [batch, tokens, dim],
+    );
+    const gradient = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const [q, k, v, weights] = saved as tf.Tensor3D[];
+      const dMixed = tf.reshape(
+        tf.transpose(tf.reshape(dy, [batch, tokens, heads, headDim]), [0, 2, 1, 3]),
+        [batch * heads, tokens, headDim],
+      ) as tf.Tensor3D;
+      const dv = tf.matMul(swap(dropped(weights)), dMixed);
+      const dWeights = dropped(tf.matMul(dMixed, swap(v)));
+      const along = tf.sum(tf.mul(dWeights, weights), -1, true);
+      const dScores = tf.mul(tf.mul(tf.sub(dWeights, along), weights), scale) as tf.Tensor3D;
+      const dq = tf.matMul(dScores, k);
+      const dk = tf.matMul(swap(dScores), q);
+      const stacked = tf.reshape(tf.concat([dq, dk, dv]), [3, batch, heads, tokens, headDim]);
+      return tf.reshape(tf.transpose(stacked, [1, 3, 0, 2, 4]), [batch, tokens, tripled]);
+    };
+    return { value, gradient };
+  });
+}

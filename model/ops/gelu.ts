@@ -1,0 +1,20 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { fused } from "./fused.ts";
+
+/**
+ * Exact GELU, `x · Φ(x)` (`torch.nn.GELU()`; Hendrycks & Gimpel 2016), not the tanh form.
+ *
+ * @param x any shape
+ */
+export function gelu<T extends tf.Tensor>(x: T): T {
+  return fused([x], (save) => {
+    const cdf = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
+    save([x, cdf]);
+    const gradient = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const [input, cdf] = saved;
+      const density = tf.mul(tf.exp(tf.mul(tf.square(input), -0.5)), 1 / Math.sqrt(2 * Math.PI)); // φ(x)
+      return tf.mul(dy, tf.add(cdf, tf.mul(input, density)));
+    };
+    return { value: tf.mul(x, cdf), gradient };
+  });
+}

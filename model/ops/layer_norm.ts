@@ -1,0 +1,34 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { fused } from "./fused.ts";
+
+/** PyTorch's default epsilon of a layer norm. */
+export const LAYER_NORM_EPS = 1e-5;
+
+/**
+ * Layer norm over the last axis with the biased variance (`torch.nn.LayerNorm`; Ba et al. 2016).
+ *
+ * @param x `[..., dim]`
+ * @param weight `[dim]`
+ * @param bias `[dim]`
+ */
+export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: tf.Tensor1D): T {
+  const dim = weight.shape[0];
+  const rows = x.size / dim;
+  return fused([x, weight, bias], (save) => {
+    const flat = tf.reshape(x, [rows, dim]);
+    const centred = tf.sub(flat, tf.mean(flat, 1, true));
+    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), 1, true), LAYER_NORM_EPS)); // [rows, 1]
+    const normed = tf.mul(centred, scale); // [rows, dim]
+    save([normed, scale, weight]);
+    const value = tf.add(tf.mul(normed, weight), bias);
+    const gradient = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const [normed, scale, weight] = saved;
+      const dFlat = tf.reshape(dy, [rows, dim]);
+      const dNormed = tf.mul(dFlat, weight);
+      const along = tf.mul(normed, tf.mean(tf.mul(dNormed, normed), 1, true));
+      const dx = tf.mul(tf.sub(tf.sub(dNormed, tf.mean(dNormed, 1, true)), along), scale);
+      return [tf.reshape(dx, x.shape), tf.sum(tf.mul(dFlat, normed), 0), tf.sum(dFlat, 0)];
+    };
+    return { value: tf.reshape(value, x.shape), gradient };
+  });
+}

@@ -1,0 +1,25 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { fused } from "./fused.ts";
+
+/**
+ * Mean squared error over the masked patches only (tutorial step 7, `compute_loss`).
+ *
+ * @param pred `[batch, N, P·P·C]`
+ * @param target `[batch, N, P·P·C]`, a constant
+ * @param mask `[batch, N]`: 1 = masked; a constant
+ * @returns a scalar: the mean over masked patches of each patch's mean squared error
+ */
+export function maskedLoss(pred: tf.Tensor3D, target: tf.Tensor3D, mask: tf.Tensor2D): tf.Scalar {
+  const dim = pred.shape[2];
+  return fused([pred], (save) => {
+    const error = tf.mul(tf.sub(pred, target), tf.expandDims(mask, 2));
+    const masked = tf.sum(mask);
+    save([error, masked]);
+    const value = tf.div(tf.sum(tf.mean(tf.square(error), -1)), masked);
+    const gradient = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const [error, masked] = saved;
+      return tf.mul(error, tf.div(tf.mul(dy, 2 / dim), masked));
+    };
+    return { value, gradient };
+  });
+}

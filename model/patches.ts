@@ -1,0 +1,73 @@
+/**
+ * Pictures into patches and back (tutorial step 1: `b c (h p1) (w p2) -> b (h w) (p1 p2 c)`), on the host: pictures
+ * need no gradient, so patches are cut before a batch reaches the backend.
+ *
+ * @module
+ */
+import { type MaeConfig, numPatches, patchDim } from "./config.ts";
+
+/** Calls `copy(pixel, patch, length)` for each run of values that stays together. */
+function eachRun(
+  config: MaeConfig,
+  batch: number,
+  copy: (pixel: number, patch: number, length: number) => void,
+) {
+  const { imageSize, patchSize, inChannels } = config;
+  const side = imageSize / patchSize;
+  const run = patchSize * inChannels;
+  let patch = 0;
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < side; h++) {
+      for (let w = 0; w < side; w++) {
+        for (let p1 = 0; p1 < patchSize; p1++, patch += run) {
+          copy(((b * imageSize + h * patchSize + p1) * imageSize + w * patchSize) * inChannels, patch, run);
+        }
+      }
+    }
+  }
+}
+
+/** Number of pictures in a buffer. @throws {RangeError} when it holds no whole number of them */
+function count(length: number, config: MaeConfig): number {
+  const batch = length / (config.imageSize * config.imageSize * config.inChannels);
+  if (!Number.isInteger(batch)) {
+    throw new RangeError(
+      `Cannot read ${length} values as pictures of ${config.imageSize}x${config.imageSize}x${config.inChannels}`,
+    );
+  }
+  return batch;
+}
+
+/**
+ * Cuts pictures into patches.
+ *
+ * @param pixels `[batch, height, width, channels]`
+ * @returns `[batch, N, P·P·C]`, each patch in the order (p1 p2 c)
+ */
+export function patchify(pixels: Float32Array, config: MaeConfig): Float32Array<ArrayBuffer> {
+  const batch = count(pixels.length, config);
+  const patches = new Float32Array(batch * numPatches(config) * patchDim(config));
+  eachRun(
+    config,
+    batch,
+    (pixel, patch, length) => patches.set(pixels.subarray(pixel, pixel + length), patch),
+  );
+  return patches;
+}
+
+/**
+ * Puts patches together again, the inverse of {@linkcode patchify}.
+ *
+ * @param patches `[batch, N, P·P·C]`
+ * @returns `[batch, height, width, channels]`
+ */
+export function unpatchify(patches: Float32Array, config: MaeConfig): Float32Array<ArrayBuffer> {
+  const batch = count(patches.length, config);
+  const pixels = new Float32Array(patches.length);
+  eachRun(
+    config,
+    batch,
+    (pixel, patch, length) => pixels.set(patches.subarray(patch, patch + length), pixel),
+  );
+  return pixels;
+}
