@@ -19,8 +19,11 @@ export function attention(qkv: tf.Tensor3D, heads: number, dropout?: tf.Tensor3D
   const dropped = (weights: tf.Tensor) => dropout ? tf.mul(weights, dropout) : weights;
 
   return fused([qkv], (save) => {
-    const parts = tf.transpose(tf.reshape(qkv, [batch, tokens, 3, heads, headDim]), [2, 0, 3, 1, 4]);
-    const [q, k, v] = tf.split(tf.reshape(parts, [3 * batch * heads, tokens, headDim]), 3) as tf.Tensor3D[];
+    // Four axes, not five: the WebAssembly backend transposes up to four quickly.
+    const byHead = tf.transpose(tf.reshape(qkv, [batch, tokens, 3 * heads, headDim]), [0, 2, 1, 3]);
+    const [q, k, v] = tf.split(byHead, 3, 1).map((part) =>
+      tf.reshape(part, [batch * heads, tokens, headDim]) as tf.Tensor3D
+    );
     const weights = tf.softmax(tf.mul(tf.matMul(q, swap(k)), scale)) as tf.Tensor3D; // [batch·heads, tokens, tokens]
     save([q, k, v, weights]);
     const mixed = tf.matMul(dropped(weights) as tf.Tensor3D, v); // [batch·heads, tokens, headDim]
@@ -40,8 +43,8 @@ export function attention(qkv: tf.Tensor3D, heads: number, dropout?: tf.Tensor3D
       const dScores = tf.mul(tf.mul(tf.sub(dWeights, along), weights), scale) as tf.Tensor3D;
       const dq = tf.matMul(dScores, k);
       const dk = tf.matMul(swap(dScores), q);
-      const stacked = tf.reshape(tf.concat([dq, dk, dv]), [3, batch, heads, tokens, headDim]);
-      return tf.reshape(tf.transpose(stacked, [1, 3, 0, 2, 4]), [batch, tokens, tripled]);
+      const parts = [dq, dk, dv].map((part) => tf.reshape(part, [batch, heads, tokens, headDim]));
+      return tf.reshape(tf.transpose(tf.concat(parts, 1), [0, 2, 1, 3]), [batch, tokens, tripled]);
     };
     return { value, gradient };
   });
