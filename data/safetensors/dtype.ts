@@ -1,0 +1,89 @@
+/**
+ * The number formats of safetensors files that are read and written.
+ *
+ * @module
+ */
+
+/** The array a tensor's values are in. F16, BF16 and F8 are given as their bits, BOOL as 0 and 1. */
+export interface TensorData {
+  readonly BOOL: Uint8Array<ArrayBuffer>;
+  readonly U8: Uint8Array<ArrayBuffer>;
+  readonly I8: Int8Array<ArrayBuffer>;
+  readonly F8_E5M2: Uint8Array<ArrayBuffer>;
+  readonly F8_E4M3: Uint8Array<ArrayBuffer>;
+  readonly I16: Int16Array<ArrayBuffer>;
+  readonly U16: Uint16Array<ArrayBuffer>;
+  readonly F16: Uint16Array<ArrayBuffer>;
+  readonly BF16: Uint16Array<ArrayBuffer>;
+  readonly I32: Int32Array<ArrayBuffer>;
+  readonly U32: Uint32Array<ArrayBuffer>;
+  readonly F32: Float32Array<ArrayBuffer>;
+  readonly F64: Float64Array<ArrayBuffer>;
+  readonly I64: BigInt64Array<ArrayBuffer>;
+  readonly U64: BigUint64Array<ArrayBuffer>;
+}
+
+/** Name of a number format. */
+export type Dtype = keyof TensorData;
+
+/** Every format in the order in which the official library sorts them (smallest alignment first). */
+export const DTYPES: readonly Dtype[] = [
+  "BOOL",
+  "U8",
+  "I8",
+  "F8_E5M2",
+  "F8_E4M3",
+  "I16",
+  "U16",
+  "F16",
+  "BF16",
+  "I32",
+  "U32",
+  "F32",
+  "F64",
+  "I64",
+  "U64",
+];
+
+/** The array type of each format. */
+export const ARRAYS = {
+  BOOL: Uint8Array,
+  U8: Uint8Array,
+  I8: Int8Array,
+  F8_E5M2: Uint8Array,
+  F8_E4M3: Uint8Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  F32: Float32Array,
+  F64: Float64Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
+} as const;
+
+/** A tensor: values in row-major order. */
+export type Tensor = {
+  [D in Dtype]: { readonly dtype: D; readonly shape: readonly number[]; readonly data: TensorData[D] };
+}[Dtype];
+
+/** Where the first value that is no finite number stands, or -1; whole numbers are always finite. */
+export function firstNotFinite(tensor: Tensor): number {
+  switch (tensor.dtype) {
+    case "F32":
+    case "F64":
+      return (tensor.data as Float32Array | Float64Array).findIndex((value) => !Number.isFinite(value));
+    case "F16":
+      return tensor.data.findIndex((bits) => (bits & 0x7c00) === 0x7c00);
+    case "BF16":
+      return tensor.data.findIndex((bits) => (bits & 0x7f80) === 0x7f80);
+    case "F8_E5M2":
+      return tensor.data.findIndex((bits) => (bits & 0x7c) === 0x7c);
+    case "F8_E4M3":
+      return tensor.data.findIndex((bits) => (bits & 0x7f) === 0x7f);
+    default:
+      return -1;
+  }
+}

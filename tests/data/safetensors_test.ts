@@ -1,0 +1,342 @@
+import { join } from "node:path";
+import { expect } from "expect";
+import {
+  readHeader,
+  readSafetensors,
+  SafetensorsError,
+  type Tensor,
+  writeSafetensors,
+} from "../../data/safetensors.ts";
+import { findPython, runPython } from "../setup/python.ts";
+
+/** A file of any header text and any bytes after it. */
+function file(
+  header: string | Uint8Array,
+  data = new Uint8Array(),
+  length?: bigint,
+): Uint8Array<ArrayBuffer> {
+  const text = typeof header === "string" ? new TextEncoder().encode(header) : header;
+  const bytes = new Uint8Array(8 + text.length + data.length);
+  new DataView(bytes.buffer).setBigUint64(0, length ?? BigInt(text.length), true);
+  bytes.set(text, 8);
+  bytes.set(data, 8 + text.length);
+  return bytes;
+}
+
+/** A file whose header is JSON of one tensor `w` of four bytes, with some fields replaced as raw text. */
+function one(
+  { dtype = '"F32"', shape = "[1]", offsets = "[0,4]", rest = "" } = {},
+  data = new Uint8Array(4),
+) {
+  return file(`{"w":{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}${rest}}}`, data);
+}
+
+function entry(begin: number, end: number): string {
+  return `{"dtype":"U8","shape":[${end - begin}],"data_offsets":[${begin},${end}]}`;
+}
+
+const REFUSED: Record<string, [Uint8Array<ArrayBuffer>, RegExp]> = {
+  "an empty file": [new Uint8Array(), /at least 8 bytes: this one has 0/],
+  "7 bytes": [new Uint8Array(7), /at least 8 bytes: this one has 7/],
+  "a header said to have 99 MB": [
+    file("{}", undefined, 99_000_000n),
+    /at most 1048576 bytes: the file says 99000000/,
+  ],
+  "a header one byte past the cap": [file("{" + " ".repeat(1048575) + "}"), /at most 1048576 bytes/],
+  "a header length past 2^63": [file("{}", undefined, 2n ** 64n - 1n), /at most 1048576 bytes/],
+  "a header length past the file": [
+    file("{}", undefined, 3n),
+    /header of 3 bytes goes past the file's end at 10/,
+  ],
+  "no header": [file(""), /must begin with '{'/],
+  "a header that is not UTF-8": [file(new Uint8Array([0x7b, 0xff, 0x7d])), /not UTF-8/],
+  "a byte order mark": [file("\ufeff{}"), /must begin with '{'/],
+  "a header with a space before it": [file(" {}"), /must begin with '{'/],
+  "a header that is an array": [file("[]"), /must begin with '{'/],
+  "cut JSON": [file('{"w":'), /not JSON/],
+  "a comment": [file("{/* hello */}"), /not JSON/],
+  "a comma at the end": [file(`{"w":${entry(0, 0)},}`), /not JSON/],
+  "two JSON values": [file("{}{}"), /not JSON/],
+  "deep nesting": [file('{"w":' + "[".repeat(100_000)), /deeper than 3 levels/],
+  "a name twice": [file(`{"w":${entry(0, 0)},"w":${entry(0, 0)}}`), /"w" occurs twice/],
+  "a name twice, once escaped": [file(`{"w":${entry(0, 0)},"\\u0077":${entry(0, 0)}}`), /"w" occurs twice/],
+  "a field twice": [one({ rest: ',"dtype":"F32"' }), /"dtype" occurs twice/],
+  "metadata twice": [file('{"__metadata__":{},"__metadata__":{}}'), /"__metadata__" occurs twice/],
+  "a metadata key twice": [file('{"__metadata__":{"a":"1","a":"2"}}'), /"a" occurs twice/],
+  "half a surrogate pair as name": [file(`{"\\ud800":${entry(0, 0)}}`), /not Unicode text/],
+  "metadata that is text": [file('{"__metadata__":"config"}'), /__metadata__ must be an object/],
+  "metadata that is a list": [file('{"__metadata__":[]}'), /__metadata__ must be an object/],
+  "metadata that is null": [file('{"__metadata__":null}'), /__metadata__ must be an object/],
+  "a number in the metadata": [file('{"__metadata__":{"a":1.5}}'), /whose values are all text/],
+  "an object in the metadata": [file('{"__metadata__":{"a":{}}}'), /whose values are all text/],
+  "a tensor that is a number": [file('{"w":1.5}'), /"w" must be an object/],
+  "a tensor that is null": [file('{"w":null}'), /"w" must be an object/],
+  "a missing dtype": [
+    file('{"w":{"shape":[1],"data_offsets":[0,4]}}', new Uint8Array(4)),
+    /dtype among .* missing/,
+  ],
+  "an unknown dtype": [one({ dtype: '"F31"' }), /dtype among .*: current value is "F31"/],
+  "a dtype of 4 bits": [
+    one({ dtype: '"F4"', shape: "[3]", offsets: "[0,2]" }, new Uint8Array(2)),
+    /dtype among/,
+  ],
+  "a dtype of Object.prototype": [one({ dtype: '"toString"' }), /dtype among/],
+  "an unknown field": [one({ rest: ',"stride":[1]' }), /unknown field "stride"/],
+  "a shape that is a number": [one({ shape: "1" }), /must have a shape of whole numbers: current value is 1/],
+  "a shape of text": [one({ shape: '["1"]' }), /must have a shape of whole numbers/],
+  "a negative size": [one({ shape: "[-1]" }), /"shape" of "w" must be whole numbers .* current value is -1/],
+  "minus zero": [one({ shape: "[-0]", offsets: "[0,0]" }, new Uint8Array()), /current value is -0/],
+  "a fraction": [one({ shape: "[1.0]" }), /current value is 1.0/],
+  "a shape whose product overflows": [
+    one({ shape: "[4294967296,4294967296]" }),
+    /product of its shape .* overflows/,
+  ],
+  "an overflow hidden by a zero": [
+    one({ shape: "[4294967296,4294967296,0]", offsets: "[0,0]" }, new Uint8Array()),
+    /overflows/,
+  ],
+  "one offset": [one({ offsets: "[0]" }), /data_offsets of two whole numbers/],
+  "three offsets": [one({ offsets: "[0,4,4]" }), /data_offsets of two whole numbers/],
+  "an offset of 1e3": [
+    one({ shape: "[250]", offsets: "[0,1e3]" }, new Uint8Array(1000)),
+    /current value is 1e3/,
+  ],
+  'an offset of "16"': [
+    one({ offsets: '[0,"16"]' }),
+    /data_offsets of two whole numbers: current value is \[0,"16"\]/,
+  ],
+  "an offset of 2^53 + 1": [one({ offsets: "[0,9007199254740993]" }), /current value is 9007199254740993/],
+  "an end before the begin": [one({ offsets: "[4,0]" }), /must not end before it begins/],
+  "fewer bytes than the shape needs": [one({ shape: "[2]" }), /must have 8 bytes: its data_offsets hold 4/],
+  "more bytes than the shape needs": [one({ shape: "[0]" }), /must have 0 bytes: its data_offsets hold 4/],
+  "a hole at the start": [file(`{"w":${entry(1, 4)}}`, new Uint8Array(4)), /"w" leaves a hole of 1 bytes/],
+  "a hole between": [
+    file(`{"a":${entry(0, 2)},"b":${entry(3, 4)}}`, new Uint8Array(4)),
+    /"b" leaves a hole of 1 bytes: its data must begin at 2/,
+  ],
+  "an overlap": [
+    file(`{"a":${entry(0, 3)},"b":${entry(2, 4)}}`, new Uint8Array(4)),
+    /"b" overlaps another by 1/,
+  ],
+  "two tensors on one range": [
+    file(`{"a":${entry(0, 4)},"b":${entry(0, 4)}}`, new Uint8Array(4)),
+    /overlaps/,
+  ],
+  "a byte too few": [one({}, new Uint8Array(3)), /must end .*cut off/],
+  "a byte too many": [one({}, new Uint8Array(5)), /must end .*something follows/],
+  "bytes after no tensor": [file("{}", new Uint8Array(1)), /must end .*something follows/],
+  "a torch.save archive": [file("", undefined, 0x0000_0800_0403_4b50n), /pickle/],
+  "an old pickle": [file("", undefined, 0x469c_fc6c_0a8a_0280n), /pickle/],
+};
+
+for (const [what, [bytes, message]] of Object.entries(REFUSED)) {
+  Deno.test(`safetensors: refuses ${what}`, () => {
+    let error: unknown;
+    try {
+      readSafetensors(bytes);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(SafetensorsError);
+    expect((error as Error).message).toMatch(message);
+    expect((error as Error).message.length).toBeLessThan(400);
+  });
+}
+
+function example(): Map<string, Tensor> {
+  return new Map<string, Tensor>([
+    ["b.weight", { dtype: "F32", shape: [2, 3], data: new Float32Array([1, -2, 0.5, 1e-45, 3.4e38, -0]) }],
+    ["a.weight", { dtype: "F32", shape: [1], data: new Float32Array([7]) }],
+    ["ids", { dtype: "I64", shape: [2], data: new BigInt64Array([-1n, 2n ** 62n]) }],
+    ["restore", { dtype: "I32", shape: [3], data: new Int32Array([2, 0, -1]) }],
+    ["double", { dtype: "F64", shape: [1], data: new Float64Array([Math.PI]) }],
+    ["pixels", { dtype: "U8", shape: [1, 1, 3], data: new Uint8Array([0, 128, 255]) }],
+    ["half", { dtype: "F16", shape: [1], data: new Uint16Array([0x3c00]) }],
+    ["yes", { dtype: "BOOL", shape: [2], data: new Uint8Array([1, 0]) }],
+    ["scalar", { dtype: "F32", shape: [], data: new Float32Array([42]) }],
+    ["empty", { dtype: "F32", shape: [0, 5], data: new Float32Array() }],
+    ["__proto__", { dtype: "U8", shape: [1], data: new Uint8Array([9]) }],
+    ["10", { dtype: "U8", shape: [1], data: new Uint8Array([10]) }],
+    ['ü "quoted"\n', { dtype: "U8", shape: [1], data: new Uint8Array([11]) }],
+  ]);
+}
+
+Deno.test("safetensors: reads what it wrote, every name, shape and bit", () => {
+  const metadata = { config: '{"embed_dim":64}', ["__proto__"]: "text", format: "pt" };
+  const read = readSafetensors(writeSafetensors(example(), metadata));
+  expect(Object.entries(read.metadata).sort()).toEqual(Object.entries(metadata).sort());
+  expect([...read.tensors.keys()].sort()).toEqual([...example().keys()].sort());
+  for (const [name, tensor] of example()) {
+    const got = read.tensors.get(name)!;
+    expect([got.dtype, got.shape]).toEqual([tensor.dtype, tensor.shape]);
+    expect(got.data).toEqual(tensor.data);
+    expect(Object.is(got.data.at(-1), tensor.data.at(-1))).toBe(true);
+  }
+});
+
+Deno.test("safetensors: gives the same bytes whatever the order", () => {
+  const first = writeSafetensors(example(), { a: "1", b: "2" });
+  const second = writeSafetensors(new Map([...example()].reverse()), { b: "2", a: "1" });
+  expect(second).toEqual(first);
+});
+
+Deno.test("safetensors: aligns the tensors to 8 bytes with spaces, larger formats first", () => {
+  for (let length = 1; length <= 8; length++) {
+    const name = "n".repeat(length);
+    const bytes = writeSafetensors(new Map([[name, { dtype: "U8", shape: [1], data: new Uint8Array([5]) }]]));
+    const header = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    expect(header % 8).toBe(0);
+    expect(new TextDecoder().decode(bytes.subarray(8, 8 + header))).toMatch(/^\{.*\} {0,7}$/);
+    expect(bytes[8 + header]).toBe(5);
+  }
+  const { tensors } = readHeader(writeSafetensors(example()));
+  const dtypes = [...tensors.values()].map(({ dtype }) => dtype);
+  expect(dtypes.filter((dtype, i) => dtype !== dtypes[i - 1])).toEqual([
+    "I64",
+    "F64",
+    "F32",
+    "I32",
+    "F16",
+    "U8",
+    "BOOL",
+  ]);
+});
+
+Deno.test("safetensors: reads tensors that are not aligned, in any order of the header", () => {
+  const header =
+    '{"b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]},"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}';
+  for (const spaces of [0, 1, 2, 3]) {
+    const data = new Uint8Array([255, ...new Uint8Array(new Float32Array([1.5, -2]).buffer)]);
+    const { tensors } = readSafetensors(file(header + " ".repeat(spaces), data));
+    expect([...tensors.keys()]).toEqual(["a", "b"]);
+    expect(tensors.get("a")?.data).toEqual(new Int8Array([-1]));
+    expect(tensors.get("b")?.data).toEqual(new Float32Array([1.5, -2]));
+  }
+});
+
+Deno.test("safetensors: reads a file that lies inside a larger buffer", () => {
+  const bytes = writeSafetensors(example(), { a: "b" });
+  const larger = new Uint8Array(bytes.length + 20);
+  larger.set(bytes, 11);
+  const { tensors, metadata } = readSafetensors(larger.subarray(11, 11 + bytes.length));
+  expect(metadata).toEqual({ a: "b" });
+  for (const [name, { data }] of example()) expect(tensors.get(name)?.data).toEqual(data);
+});
+
+Deno.test("safetensors: takes a header whose length looks like a pickle's first bytes", () => {
+  for (const length of [0x0280, 0x4b50]) {
+    const { metadata } = readSafetensors(file('{"__metadata__":{"a":"b"}}'.padEnd(length)));
+    expect(metadata).toEqual({ a: "b" });
+  }
+});
+
+Deno.test("safetensors: takes a file without tensors", () => {
+  const { tensors, metadata } = readSafetensors(writeSafetensors(new Map()));
+  expect([tensors.size, metadata]).toEqual([0, {}]);
+});
+
+Deno.test("safetensors: reads a header from the file's beginning alone", () => {
+  const bytes = writeSafetensors(example(), { config: "{}" });
+  const length = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const { tensors, metadata } = readHeader(bytes.subarray(0, length), bytes.length);
+  expect(metadata).toEqual({ config: "{}" });
+  expect(tensors.get("ids")).toEqual({ dtype: "I64", shape: [2], begin: length, end: length + 16 });
+  expect(() => readHeader(bytes.subarray(0, length - 1), bytes.length)).toThrow("is not whole");
+});
+
+Deno.test("safetensors: refuses dtypes outside the caller's list", () => {
+  const bytes = writeSafetensors(example());
+  expect(() => readSafetensors(bytes, { dtypes: ["F32"] })).toThrow("must be of a dtype among F32");
+});
+
+Deno.test("safetensors: refuses NaN and infinities when asked to, and names the place", () => {
+  const cases: Tensor[] = [
+    { dtype: "F32", shape: [3], data: new Float32Array([0, 1, NaN]) },
+    { dtype: "F32", shape: [3], data: new Float32Array([0, 1, -Infinity]) },
+    { dtype: "F64", shape: [3], data: new Float64Array([0, 1, Infinity]) },
+    { dtype: "F16", shape: [3], data: new Uint16Array([0, 0x7bff, 0x7c00]) },
+    { dtype: "BF16", shape: [3], data: new Uint16Array([0, 0x7f7f, 0xffc0]) },
+  ];
+  for (const tensor of cases) {
+    const bytes = writeSafetensors(new Map([["w", tensor]]));
+    expect(readSafetensors(bytes).tensors.size).toBe(1);
+    expect(() => readSafetensors(bytes, { finite: true })).toThrow("'w' must be finite: value 2");
+  }
+  expect(readSafetensors(writeSafetensors(example()), { finite: true }).tensors.size).toBe(example().size);
+});
+
+Deno.test("safetensors: does not write what could not be read", () => {
+  const data = new Float32Array(4);
+  const write = (name: string, tensor: unknown) => () =>
+    writeSafetensors(new Map([[name, tensor as Tensor]]));
+  expect(write("w", { dtype: "F32", shape: [3], data })).toThrow(
+    "'w' of shape [3] must have 3 values: 4 given",
+  );
+  expect(write("w", { dtype: "I32", shape: [4], data })).toThrow("'w' of I32 must be a Int32Array");
+  expect(write("w", { dtype: "F31", shape: [4], data })).toThrow("unknown dtype 'F31'");
+  expect(write("w", { dtype: "F32", shape: [-4], data })).toThrow("shape of whole numbers");
+  expect(write("w", { dtype: "F32", shape: [0.5, 8], data })).toThrow("shape of whole numbers");
+  expect(write("__metadata__", { dtype: "F32", shape: [4], data })).toThrow("cannot be named");
+  expect(write("\ud800", { dtype: "F32", shape: [4], data })).toThrow("Unicode text");
+  expect(write("n".repeat(1048576), { dtype: "F32", shape: [4], data })).toThrow("at most 1048576 bytes");
+  expect(() => writeSafetensors(new Map(), { steps: 5 as never })).toThrow("Unicode text");
+});
+
+const python = await findPython();
+
+Deno.test({
+  name: "safetensors: the official Python library reads what we write, and writes the same bytes",
+  ignore: python === null,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const tensors = example();
+      tensors.delete("__proto__");
+      const ours = join(folder, "ours.safetensors");
+      const theirs = join(folder, "theirs.safetensors");
+      await Deno.writeFile(ours, writeSafetensors(tensors, { config: '{"ü":1}' }));
+      const script = `
+import sys, json
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+tensors = load_file(sys.argv[1])
+with safe_open(sys.argv[1], "np") as f: metadata = f.metadata()
+save_file(tensors, sys.argv[2], metadata)
+print(json.dumps({k: [str(v.dtype), list(v.shape), v.flatten().tolist()] for k, v in tensors.items()}))`;
+      const seen = JSON.parse(await runPython(python!, script, ours, theirs));
+      expect(Object.keys(seen).sort()).toEqual([...tensors.keys()].sort());
+      expect(seen["b.weight"].slice(0, 2)).toEqual(["float32", [2, 3]]);
+      expect(seen["b.weight"][2].map(Math.fround)).toEqual([...tensors.get("b.weight")!.data]);
+      expect(seen.restore).toEqual(["int32", [3], [2, 0, -1]]);
+      expect(seen.half).toEqual(["float16", [1], [1]]);
+      expect(seen.yes).toEqual(["bool", [2], [true, false]]);
+      expect(seen.scalar).toEqual(["float32", [], [42]]);
+      expect(seen.empty).toEqual(["float32", [0, 5], []]);
+      expect(await Deno.readFile(theirs)).toEqual(await Deno.readFile(ours));
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+const reference = join(Deno.env.get("UNMASK_SHARED") ?? "../shared", "reference");
+const present = await Deno.stat(join(reference, "tiny.safetensors")).then(() => true, () => false);
+
+Deno.test({
+  name: "safetensors: reads the reference files that PyTorch made",
+  ignore: !present,
+  fn: async () => {
+    for (const name of ["tiny", "mnist", "rgb"]) {
+      const bytes = await Deno.readFile(join(reference, `${name}.safetensors`));
+      const { tensors, metadata } = readSafetensors(bytes, { finite: true });
+      const config = JSON.parse(metadata.config);
+      expect(config).toBeInstanceOf(Object);
+      expect(tensors.get("losses")).toMatchObject({ dtype: "F32", shape: [10] });
+      expect(tensors.get("ids_restore")?.dtype).toBe("I32");
+      expect(tensors.get("noise")?.shape[0]).toBe(10);
+      const again = readSafetensors(writeSafetensors(tensors, metadata));
+      for (const [key, tensor] of tensors) expect(again.tensors.get(key)?.shape).toEqual(tensor.shape);
+      expect(again.tensors.size).toBe(tensors.size);
+    }
+  },
+});
