@@ -32,7 +32,11 @@ export interface ReconstructOptions {
 /** Models behind the inference endpoints. All throw {@linkcode InferenceError}. */
 export interface Inference {
   /** @param checkpoint an `mae` checkpoint */
-  reconstruct(checkpoint: Checkpoint, pictures: PictureSet, options: ReconstructOptions): Promise<Reconstruction>;
+  reconstruct(
+    checkpoint: Checkpoint,
+    pictures: PictureSet,
+    options: ReconstructOptions,
+  ): Promise<Reconstruction>;
   /** Class probabilities, `[count, classes]`. @param checkpoint a `classifier` checkpoint */
   classify(checkpoint: Checkpoint, pictures: PictureSet, signal?: AbortSignal): Promise<Float32Array>;
   /** Mean-pooled encoder features, `[count, embedDim]`. @param checkpoint either model */

@@ -1,0 +1,126 @@
+/**
+ * Inference in a worker of its own, started at the first question.
+ *
+ * @module
+ */
+import type { PictureSet } from "../../data/datasets/dataset.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
+import type { MaeBatchResult } from "../../model/evaluate.ts";
+import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
+import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
+
+/** Bytes of loaded models that are kept when nothing else is said. */
+export const MODEL_CACHE_BYTES = 2 ** 30;
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** {@linkcode Inference} over `worker.ts`. */
+export class WorkerInference implements Inference {
+  readonly #setup: InferenceSetup;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | null = null;
+  #lastId = 0;
+
+  /** @param storeUrl object storage, as in `UNMASK_STORE` */
+  constructor(storeUrl: string, { backend = "auto", cacheBytes = MODEL_CACHE_BYTES } = {}) {
+    this.#setup = { storeUrl, backend, cacheBytes };
+  }
+
+  /** @inheritdoc */
+  async reconstruct(
+    checkpoint: Checkpoint,
+    pictures: PictureSet,
+    { maskRatio, seed, signal }: ReconstructOptions,
+  ): Promise<Reconstruction> {
+    expectModel(checkpoint, "mae");
+    const result = await this.#ask<MaeBatchResult>("reconstruct", checkpoint, pictures, {
+      seed,
+      maskRatio,
+      signal,
+    });
+    const { losses, pred, mask, idsRestore } = result;
+    return {
+      loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
+      losses,
+      pred,
+      mask,
+      idsRestore,
+    };
+  }
+
+  /** @inheritdoc */
+  async classify(checkpoint: Checkpoint, pictures: PictureSet, signal?: AbortSignal): Promise<Float32Array> {
+    expectModel(checkpoint, "classifier");
+    return await this.#ask("classify", checkpoint, pictures, { seed: 0, signal });
+  }
+
+  /** @inheritdoc */
+  async embed(checkpoint: Checkpoint, pictures: PictureSet, signal?: AbortSignal): Promise<Float32Array> {
+    return await this.#ask("embed", checkpoint, pictures, { seed: 0, signal });
+  }
+
+  /** Stops the worker; whoever waits gets an error. */
+  close(): void {
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#fail("The service is stopping");
+  }
+
+  async #ask<T>(
+    operation: InferenceRequest["operation"],
+    checkpoint: Checkpoint,
+    pictures: PictureSet,
+    { seed, maskRatio, signal }: ReconstructOptions,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const worker = this.#worker ??= this.#start();
+    const id = ++this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const abort = () => reject(signal!.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#waiting.set(id, { resolve, reject });
+    const request: InferenceRequest = { id, operation, checkpoint, pixels: pictures.pixels, seed, maskRatio };
+    worker.postMessage(request);
+    try {
+      return await promise as T;
+    } finally {
+      this.#waiting.delete(id);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "inference" });
+    worker.onmessage = ({ data }: MessageEvent<InferenceAnswer>) => {
+      const waiting = this.#waiting.get(data.id);
+      if ("error" in data) waiting?.reject(new InferenceError(data.error.code, data.error.message));
+      else waiting?.resolve(data.value);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      console.error("The inference worker stopped:", event.message);
+      worker.terminate();
+      if (this.#worker === worker) this.#worker = null;
+      this.#fail("The inference worker stopped; the next request starts a new one");
+    };
+    worker.postMessage(this.#setup);
+    return worker;
+  }
+
+  #fail(message: string): void {
+    for (const { reject } of this.#waiting.values()) reject(new InferenceError("inference_failed", message));
+    this.#waiting.clear();
+  }
+}
+
+function expectModel(checkpoint: Checkpoint, model: Checkpoint["model"]): void {
+  if (checkpoint.model === model) return;
+  const kind = { mae: "a pre-trained MAE", classifier: "a classifier" };
+  throw new InferenceError(
+    "wrong_model",
+    `Checkpoint ${checkpoint.id} must be ${kind[model]}, it is ${kind[checkpoint.model]}`,
+  );
+}

@@ -1,0 +1,58 @@
+/**
+ * The inference worker: answers one question after the other with models from its cache.
+ *
+ * @module
+ */
+import { openStore } from "../../data/objects/open.ts";
+import { JobFailure } from "../../jobs/kinds/kind.ts";
+import { selectBackend } from "../../model/backends/select.ts";
+import { classifyBatch, embedBatch, reconstruct } from "../../model/evaluate.ts";
+import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
+import { ModelCache } from "./models.ts";
+
+// deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
+const scope = self as any;
+let models: ModelCache | undefined;
+let last: Promise<unknown> = Promise.resolve();
+
+async function setUp({ storeUrl, backend, cacheBytes }: InferenceSetup): Promise<void> {
+  await selectBackend(backend);
+  models = new ModelCache(openStore(storeUrl), cacheBytes);
+}
+
+async function compute(request: InferenceRequest): Promise<unknown> {
+  const { operation, checkpoint, seed, maskRatio } = request;
+  const weights = await models!.get(checkpoint);
+  const pixels = Float32Array.from(request.pixels, (value) => value / 255);
+  switch (operation) {
+    case "reconstruct":
+      return await reconstruct(weights, checkpoint.config, pixels, {
+        seed,
+        maskRatio: maskRatio ?? checkpoint.config.maskRatio,
+      });
+    case "classify":
+      return (await classifyBatch(weights, checkpoint.config, { pixels, labels: null })).probabilities;
+    case "embed":
+      return await embedBatch(weights, checkpoint.config, pixels);
+  }
+}
+
+async function answer(request: InferenceRequest): Promise<InferenceAnswer> {
+  try {
+    return { id: request.id, value: await compute(request) };
+  } catch (error) {
+    const code = error instanceof JobFailure ? error.code : "inference_failed";
+    if (code === "inference_failed") console.error("Inference failed:", error);
+    return {
+      id: request.id,
+      error: { code, message: error instanceof Error ? error.message : String(error) },
+    };
+  }
+}
+
+scope.onmessage = ({ data }: MessageEvent<InferenceSetup | InferenceRequest>) => {
+  last = last.then(async () => {
+    if ("storeUrl" in data) await setUp(data);
+    else scope.postMessage(await answer(data));
+  });
+};

@@ -1,0 +1,217 @@
+/**
+ * Checkpoints as objects: a safetensors file with the tutorial model's `state_dict`, and beside it the optimiser's
+ * state and the position in the data.
+ *
+ * @module
+ */
+import { ulid } from "ulid";
+import type { ObjectStore } from "../data/objects/store.ts";
+import { readSafetensors, SafetensorsError, type Tensor, writeSafetensors } from "../data/safetensors.ts";
+import { fromWire, toWire } from "../data/wire.ts";
+import type { MaeConfig } from "../model/config.ts";
+import { LAYER_NORM_EPS } from "../model/ops/layer_norm.ts";
+import type { TrainerState } from "../model/trainer.ts";
+import {
+  bufferTensors,
+  checkWeights,
+  type HostTensor,
+  type HostWeights,
+  type ModelShape,
+  parameterSpecs,
+  WeightsError,
+} from "../model/weights.ts";
+import type { Checkpoint } from "./job.ts";
+import { JobFailure } from "./kinds/kind.ts";
+
+/** A checkpoint to be written. */
+export interface CheckpointContent {
+  readonly jobId: string;
+  readonly config: MaeConfig;
+  readonly shape: ModelShape;
+  readonly classNames: readonly string[];
+  readonly state: TrainerState;
+  readonly epoch: number;
+  readonly final: boolean;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+const f32 = ({ shape, data }: HostTensor): Tensor => ({ dtype: "F32", shape: [...shape], data });
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+async function readObject(store: ObjectStore, key: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { body } = await store.get(key);
+  return new Uint8Array(await new Response(body).arrayBuffer());
+}
+
+/** Puts an object and reads it back: a checkpoint counts only when it can be read. */
+async function putChecked(store: ObjectStore, key: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = await sha256(bytes);
+  await store.put(key, bytes);
+  if (await sha256(await readObject(store, key)) !== digest) {
+    throw new JobFailure(
+      "checkpoint_damaged",
+      `The object '${key}' reads back different from what was written`,
+    );
+  }
+  return digest;
+}
+
+/**
+ * Writes both objects of a checkpoint and reads them back.
+ *
+ * @returns the row to commit; until then nobody knows of the objects
+ */
+export async function saveCheckpoint(
+  store: ObjectStore,
+  content: CheckpointContent,
+): Promise<Omit<Checkpoint, "createdAt">> {
+  const { config, shape, state } = content;
+  const id = `ckpt_${ulid()}`;
+  const weights = new Map(
+    [...bufferTensors(config, shape), ...state.weights].map(([name, tensor]) => [name, f32(tensor)]),
+  );
+  const file = writeSafetensors(weights, {
+    format: "pt",
+    model: shape.model,
+    config: JSON.stringify(toWire(config)),
+    layer_norm_eps: String(LAYER_NORM_EPS),
+    class_names: JSON.stringify(content.classNames),
+    step: String(state.step),
+  });
+  const moments = new Map<string, Tensor>();
+  for (const [name, tensor] of state.optimizer.expAvg) moments.set(`exp_avg.${name}`, f32(tensor));
+  for (const [name, tensor] of state.optimizer.expAvgSq) moments.set(`exp_avg_sq.${name}`, f32(tensor));
+  const stateFile = writeSafetensors(moments, {
+    step: String(state.step),
+    epoch_loss_sum: String(state.epochLossSum),
+  });
+  const objectKey = `checkpoints/${id}.safetensors`, stateKey = `checkpoints/${id}.state.safetensors`;
+  try {
+    await putChecked(store, stateKey, stateFile);
+    const digest = await putChecked(store, objectKey, file);
+    return {
+      id,
+      jobId: content.jobId,
+      model: shape.model,
+      step: state.step,
+      epoch: content.epoch,
+      final: content.final,
+      metrics: content.metrics,
+      config,
+      classNames: content.classNames,
+      size: file.length,
+      sha256: digest,
+      objectKey,
+      stateKey,
+    };
+  } catch (error) {
+    await Promise.allSettled([store.delete(objectKey), store.delete(stateKey)]);
+    throw error;
+  }
+}
+
+/** What a model of that checkpoint is. */
+export function shapeOf(checkpoint: Pick<Checkpoint, "model" | "classNames">): ModelShape {
+  return checkpoint.model === "mae"
+    ? { model: "mae" }
+    : { model: "classifier", classes: checkpoint.classNames.length };
+}
+
+/**
+ * Reads a checkpoint's parameters, checked against its row: the digest, the format's rules, and the exact names,
+ * shapes and finiteness that the config asks for.
+ *
+ * @throws {JobFailure} `checkpoint_unreadable`
+ */
+export async function loadWeights(
+  store: ObjectStore,
+  checkpoint: Checkpoint,
+): Promise<Map<string, HostTensor>> {
+  return await unreadable(checkpoint, async () => {
+    const bytes = await readObject(store, checkpoint.objectKey);
+    if (await sha256(bytes) !== checkpoint.sha256) {
+      throw new WeightsError("its SHA-256 is not the one recorded");
+    }
+    return parseWeights(bytes, checkpoint.config, shapeOf(checkpoint));
+  });
+}
+
+/**
+ * The parameters in a safetensors file.
+ *
+ * @throws {SafetensorsError} @throws {WeightsError}
+ */
+export function parseWeights(
+  bytes: Uint8Array<ArrayBuffer>,
+  config: MaeConfig,
+  shape: ModelShape,
+): Map<string, HostTensor> {
+  const { tensors, metadata } = readSafetensors(bytes);
+  const stated = metadata.config === undefined
+    ? {}
+    : fromWire(JSON.parse(metadata.config)) as Partial<MaeConfig>;
+  for (const [field, value] of Object.entries(stated)) {
+    if (config[field as keyof MaeConfig] !== value) {
+      throw new WeightsError(
+        `Its metadata says ${field} ${value}, the config ${config[field as keyof MaeConfig]}`,
+      );
+    }
+  }
+  return checkWeights(floats(tensors), config, shape);
+}
+
+/**
+ * Reads where a run stood.
+ *
+ * @param trained names of the parameters that have moments
+ * @throws {JobFailure} `checkpoint_unreadable`
+ */
+export async function loadState(
+  store: ObjectStore,
+  checkpoint: Checkpoint,
+  trained: (name: string) => boolean,
+): Promise<TrainerState> {
+  const weights = await loadWeights(store, checkpoint);
+  return await unreadable(checkpoint, async () => {
+    const { tensors, metadata } = readSafetensors(await readObject(store, checkpoint.stateKey!));
+    const state = floats(tensors);
+    const moments = (kind: string) =>
+      new Map(
+        parameterSpecs(checkpoint.config, shapeOf(checkpoint)).filter(({ name }) => trained(name)).map(
+          ({ name, shape }) => {
+            const tensor = state.get(`${kind}.${name}`);
+            if (!tensor || String(tensor.shape) !== String(shape)) {
+              throw new WeightsError(`The optimiser's state has no '${kind}.${name}' of shape [${shape}]`);
+            }
+            return [name, tensor];
+          },
+        ),
+      );
+    const step = Number(metadata.step), epochLossSum = Number(metadata.epoch_loss_sum);
+    if (step !== checkpoint.step || !Number.isFinite(epochLossSum)) {
+      throw new WeightsError(`The optimiser's state is of step ${metadata.step}, not of ${checkpoint.step}`);
+    }
+    const optimizer = { step, expAvg: moments("exp_avg"), expAvgSq: moments("exp_avg_sq") };
+    return { step, epochLossSum, weights, optimizer };
+  });
+}
+
+function floats(tensors: ReadonlyMap<string, Tensor>): HostWeights {
+  return new Map([...tensors].map(([name, { dtype, shape, data }]) => {
+    if (dtype !== "F32") throw new WeightsError(`Tensor '${name}' has dtype ${dtype}: it must be F32`);
+    return [name, { shape, data: data as Float32Array<ArrayBuffer> }];
+  }));
+}
+
+async function unreadable<T>(checkpoint: Checkpoint, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof WeightsError || error instanceof SafetensorsError)) throw error;
+    const message = `Cannot read checkpoint ${checkpoint.id}: ${error.message}`;
+    throw new JobFailure("checkpoint_unreadable", message, { cause: error });
+  }
+}

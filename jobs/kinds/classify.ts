@@ -1,0 +1,64 @@
+/**
+ * Trains a classifier on an encoder: all of it (fine-tuning), or its head alone (linear probe); tutorial, "Using the
+ * Pretrained Encoder".
+ *
+ * @module
+ */
+import { dispose } from "@tensorflow/tfjs-core";
+import { onBackend } from "../../model/evaluate.ts";
+import { encoderSpecs, headSpecs, initialWeights, type ModelShape } from "../../model/weights.ts";
+import { loadWeights } from "../checkpoints.ts";
+import type { RequestOf } from "../schemas.ts";
+import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
+import { measureClassifier } from "./measure.ts";
+import { chooseBackend, encoderOf, loadSplit, openDataset, runTraining } from "./training.ts";
+
+type ClassifierRequest = RequestOf<"finetune"> | RequestOf<"linear_probe">;
+
+/** Runs a `finetune` or `linear_probe` job and measures it on the held-out pictures. */
+export async function* trainClassifier(
+  context: KindContext<ClassifierRequest>,
+): AsyncGenerator<KindEvent, void> {
+  const { request, source, store } = context;
+  const config = source?.config ?? request.model;
+  if (!config) throw new JobFailure("no_model", "Neither a checkpoint nor a model was given");
+  const backend = await chooseBackend();
+  const dataset = await openDataset(context);
+  const { numClasses, classNames, labelled, splits } = dataset.info;
+  if (!labelled) throw new JobFailure("dataset_unlabelled", `The data set ${dataset.info.id} has no labels`);
+  const shape: ModelShape = { model: "classifier", classes: numClasses };
+  const { state, checkpoint, epochLoss } = yield* runTraining(context, {
+    config,
+    shape,
+    classNames,
+    freezeEncoder: request.kind === "linear_probe",
+    backend,
+    set: await loadSplit(context, dataset, "train", config),
+    initial: async () => {
+      const encoder = source
+        ? encoderOf(await loadWeights(store, source), config)
+        : initialWeights(encoderSpecs(config), request.seed);
+      return new Map([...encoder, ...initialWeights(headSpecs(config, numClasses), request.seed)]);
+    },
+  });
+  const result = { loss: epochLoss, steps: state.step, checkpoint };
+  if (splits.test.count === 0) return yield { type: "result", result };
+
+  yield { type: "log", level: "info", message: `Measuring on ${splits.test.count} held-out pictures` };
+  const test = await loadSplit(context, dataset, "test", config);
+  const weights = onBackend(state.weights);
+  try {
+    const measured = yield* measureClassifier(
+      context,
+      weights,
+      config,
+      test,
+      numClasses,
+      request.batchSize,
+      false,
+    );
+    yield { type: "result", result: { ...result, testAccuracy: measured.accuracy, testLoss: measured.loss } };
+  } finally {
+    dispose(weights);
+  }
+}

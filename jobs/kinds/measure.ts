@@ -1,0 +1,83 @@
+/**
+ * Measures a model over a split.
+ *
+ * @module
+ */
+import type { PictureSet } from "../../data/datasets/dataset.ts";
+import type { MaeConfig } from "../../model/config.ts";
+import { classifyBatch, reconstruct } from "../../model/evaluate.ts";
+import type { Weights } from "../../model/transformer.ts";
+import type { KindContext, KindEvent } from "./kind.ts";
+import { breather, inOrder } from "./training.ts";
+
+/** A classifier's worth. */
+export interface ClassifierMeasure {
+  readonly accuracy: number;
+  /** Mean cross-entropy. */
+  readonly loss: number;
+  /** `[actual][predicted]`: counts. */
+  readonly confusion: readonly (readonly number[])[];
+}
+
+/** Accuracy, loss and confusion over a split. @param tell whether each batch is told as a step */
+export async function* measureClassifier(
+  { signal }: KindContext,
+  weights: Weights,
+  config: MaeConfig,
+  set: PictureSet,
+  classes: number,
+  batchSize: number,
+  tell: boolean,
+): AsyncGenerator<KindEvent, ClassifierMeasure> {
+  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  const breathe = breather();
+  let right = 0, lossSum = 0, step = 0;
+  for (const batch of inOrder(set, batchSize)) {
+    signal.throwIfAborted();
+    const { images, loss, predicted } = await classifyBatch(weights, config, batch);
+    lossSum += loss! * images;
+    batch.labels!.forEach((label, i) => {
+      if (label < classes) confusion[label][predicted[i]]++;
+      right += Number(label === predicted[i]);
+    });
+    step++;
+    if (tell) yield { type: "step", step, epoch: 0, loss: loss!, lr: 0, images };
+    await breathe();
+  }
+  return { accuracy: right / set.count, loss: lossSum / set.count, confusion };
+}
+
+/** An MAE's worth. */
+export interface MaeMeasure {
+  /** Mean squared error on masked patches. */
+  readonly loss: number;
+  /** Mean squared error over all pixels. */
+  readonly pixelLoss: number;
+}
+
+/** Reconstruction error over a split, the masks drawn from the seed. */
+export async function* measureMae(
+  { signal }: KindContext,
+  weights: Weights,
+  config: MaeConfig,
+  set: PictureSet,
+  { batchSize, seed, maskRatio }: { batchSize: number; seed: number; maskRatio: number },
+): AsyncGenerator<KindEvent, MaeMeasure> {
+  const breathe = breather();
+  const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
+  let lossSum = 0, pixelSum = 0, step = 0;
+  for (const { pixels } of inOrder(set, batchSize)) {
+    signal.throwIfAborted();
+    const { images, losses, pixelErrors } = await reconstruct(weights, config, pixels, {
+      seed,
+      step,
+      maskRatio,
+    });
+    lossSum += sum(losses);
+    pixelSum += sum(pixelErrors);
+    step++;
+    yield { type: "step", step, epoch: 0, loss: sum(losses) / images, lr: 0, images };
+    await breathe();
+  }
+  return { loss: lossSum / set.count, pixelLoss: pixelSum / set.count };
+}

@@ -1,0 +1,18 @@
+/**
+ * The kinds of job by name.
+ *
+ * @module
+ */
+import type { JobKind } from "../schemas.ts";
+import { trainClassifier } from "./classify.ts";
+import { evaluate } from "./evaluate.ts";
+import type { RunKind } from "./kind.ts";
+import { pretrain } from "./pretrain.ts";
+
+/** Every kind of job, and what runs it. */
+export const KINDS: Readonly<Record<JobKind, RunKind>> = {
+  pretrain: pretrain as RunKind,
+  finetune: trainClassifier as RunKind,
+  linear_probe: trainClassifier as RunKind,
+  evaluate: evaluate as RunKind,
+};

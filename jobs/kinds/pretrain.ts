@@ -1,0 +1,30 @@
+/**
+ * Pre-trains a masked autoencoder (tutorial, "Training Example").
+ *
+ * @module
+ */
+import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import type { RequestOf } from "../schemas.ts";
+import type { KindContext, KindEvent } from "./kind.ts";
+import { chooseBackend, loadSplit, openDataset, runTraining } from "./training.ts";
+
+const SHAPE: ModelShape = { model: "mae" };
+
+/** Runs a `pretrain` job. */
+export async function* pretrain(
+  context: KindContext<RequestOf<"pretrain">>,
+): AsyncGenerator<KindEvent, void> {
+  const { model: config, seed } = context.request;
+  const backend = await chooseBackend();
+  const dataset = await openDataset(context);
+  const { state, checkpoint, epochLoss } = yield* runTraining(context, {
+    config,
+    shape: SHAPE,
+    classNames: [],
+    freezeEncoder: false,
+    backend,
+    set: await loadSplit(context, dataset, "train", config),
+    initial: () => initialWeights(parameterSpecs(config, SHAPE), seed),
+  });
+  yield { type: "result", result: { loss: epochLoss, steps: state.step, checkpoint } };
+}

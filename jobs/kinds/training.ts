@@ -1,0 +1,195 @@
+/**
+ * What pre-training and training a classifier share: data, steps, checkpoints.
+ *
+ * @module
+ */
+import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
+import {
+  type Dataset,
+  DatasetError,
+  DatasetNotFoundError,
+  type PictureSet,
+} from "../../data/datasets/dataset.ts";
+import { epochBatches } from "../../data/datasets/loader.ts";
+import { BackendError, selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
+import { type MaeConfig, parameterCount } from "../../model/config.ts";
+import { train, type TrainerState, type TrainingBatch, TrainingError } from "../../model/trainer.ts";
+import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { loadState, saveCheckpoint } from "../checkpoints.ts";
+import type { RequestOf } from "../schemas.ts";
+import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
+
+type TrainingRequest = RequestOf<"pretrain"> | RequestOf<"finetune"> | RequestOf<"linear_probe">;
+
+/** The data set of a request, or the job's failure. */
+export async function openDataset(context: KindContext): Promise<Dataset> {
+  return await datasetFailure(async () =>
+    await new DatasetCatalogue(context.store).open(context.request.dataset, context.signal)
+  );
+}
+
+/** A split in the form of the model. */
+export async function loadSplit(
+  context: KindContext,
+  dataset: Dataset,
+  split: "train" | "test",
+  config: MaeConfig,
+): Promise<PictureSet> {
+  const form = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
+  return await datasetFailure(async () => await dataset.load(split, form, context.signal));
+}
+
+async function datasetFailure<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof DatasetError || error instanceof DatasetNotFoundError)) throw error;
+    throw new JobFailure("dataset_unusable", error.message, { cause: error });
+  }
+}
+
+/** The backend that `UNMASK_BACKEND` names, or the fastest. */
+export async function chooseBackend(): Promise<SelectedBackend> {
+  try {
+    return await selectBackend(Deno.env.get("UNMASK_BACKEND") ?? "auto");
+  } catch (error) {
+    if (error instanceof BackendError) throw new JobFailure("no_backend", error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** Lets messages in (a cancel, say) when the last turn is more than so many milliseconds ago. */
+export function breather(everyMs = 20): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < everyMs) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    last = performance.now();
+  };
+}
+
+/** Batches of a split in their own order, for measuring. */
+export function* inOrder(set: PictureSet, batchSize: number): Generator<TrainingBatch> {
+  yield* epochBatches(set, { batchSize, dropLast: false, seed: 0, epoch: 0, shuffle: false });
+}
+
+/** Steps of a run over so many pictures. @throws {JobFailure} `no_batches` when an epoch has none */
+export function countSteps(request: TrainingRequest, pictures: number): { perEpoch: number; total: number } {
+  const { batchSize, dropLast, epochs, maxSteps } = request;
+  const perEpoch = dropLast ? Math.floor(pictures / batchSize) : Math.ceil(pictures / batchSize);
+  if (perEpoch === 0) {
+    throw new JobFailure(
+      "no_batches",
+      `batch_size ${batchSize} is more than the ${pictures} training pictures: choose at most ${pictures}, or set drop_last to false`,
+    );
+  }
+  return { perEpoch, total: Math.min(epochs * perEpoch, maxSteps ?? Infinity) };
+}
+
+/** What is trained. */
+export interface TrainingPlan {
+  readonly config: MaeConfig;
+  readonly shape: ModelShape;
+  readonly classNames: readonly string[];
+  readonly freezeEncoder: boolean;
+  readonly backend: SelectedBackend;
+  readonly set: PictureSet;
+  /** First values of every parameter; not asked for when resuming. */
+  initial(): Promise<HostWeights> | HostWeights;
+}
+
+/**
+ * Trains by the request and tells of it.
+ *
+ * @returns the state at the end and the id of its checkpoint
+ */
+export async function* runTraining(
+  context: KindContext<TrainingRequest>,
+  plan: TrainingPlan,
+): AsyncGenerator<KindEvent, { state: TrainerState; checkpoint: string; epochLoss: number }> {
+  const { request, resumeFrom, store, signal, jobId } = context;
+  const { config, shape, freezeEncoder, set } = plan;
+  const steps = countSteps(request, set.count);
+  const every = request.checkpointEvery;
+  const trained = (name: string) => !freezeEncoder || name.startsWith("head.");
+  const resumed = resumeFrom ? await loadState(store, resumeFrom, trained) : undefined;
+  yield {
+    type: "started",
+    backend: plan.backend,
+    totalSteps: steps.total,
+    stepsPerEpoch: steps.perEpoch,
+    step: resumed?.step ?? 0,
+    parameters: shape.model === "mae" ? parameterCount(config) : countParameters(config, shape),
+  };
+  const events = train({
+    config,
+    shape,
+    freezeEncoder,
+    weights: resumed?.weights ?? await plan.initial(),
+    optimizer: {
+      weightDecay: request.weightDecay,
+      betas: request.betas as [number, number],
+      eps: request.eps,
+    },
+    schedule: {
+      kind: request.schedule,
+      lr: request.lr,
+      minLr: request.minLr,
+      warmupSteps: Math.round(request.warmupEpochs * steps.perEpoch),
+      totalSteps: steps.total,
+    },
+    stepsPerEpoch: steps.perEpoch,
+    seed: request.seed,
+    checkpointSteps: every.steps ?? every.epochs! * steps.perEpoch,
+    batches: (epoch, startBatch) =>
+      epochBatches(set, {
+        batchSize: request.batchSize,
+        dropLast: request.dropLast,
+        seed: request.seed,
+        epoch,
+        shuffle: true,
+        startBatch,
+      }),
+  }, { resumeFrom: resumed, signal });
+  const breathe = breather();
+  let last = { state: resumed, checkpoint: resumeFrom?.id };
+  try {
+    for await (const event of events) {
+      if (event.type === "step") yield event;
+      else if (event.type === "epoch") yield { ...event, metrics: {} };
+      else {
+        const { state, epoch, final, loss } = event;
+        const content = {
+          jobId,
+          config,
+          shape,
+          classNames: plan.classNames,
+          state,
+          epoch,
+          final,
+          metrics: { loss },
+        };
+        const checkpoint = await saveCheckpoint(store, content);
+        yield { type: "checkpoint", checkpoint };
+        last = { state, checkpoint: checkpoint.id };
+      }
+      await breathe();
+    }
+  } catch (error) {
+    if (error instanceof TrainingError) throw new JobFailure(error.code, error.message, { cause: error });
+    throw error;
+  }
+  const state = last.state!;
+  const epochStart = Math.floor((state.step - 1) / steps.perEpoch) * steps.perEpoch;
+  return { state, checkpoint: last.checkpoint!, epochLoss: state.epochLossSum / (state.step - epochStart) };
+}
+
+function countParameters(config: MaeConfig, shape: ModelShape): number {
+  const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
+  return parameterSpecs(config, shape).reduce((sum, spec) => sum + size(spec.shape), 0);
+}
+
+/** The encoder's parameters among a model's. */
+export function encoderOf(weights: HostWeights, config: MaeConfig): HostWeights {
+  return new Map(encoderSpecs(config).map(({ name }) => [name, weights.get(name)!]));
+}

@@ -1,0 +1,223 @@
+/**
+ * Our model against PyTorch's exact results (a file of `make_reference.py`), group by group.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { readSafetensors } from "../../data/safetensors.ts";
+import { fromWire } from "../../data/wire.ts";
+import { classify, features } from "../../model/classifier.ts";
+import { type MaeConfig, numPatches, PRESETS } from "../../model/config.ts";
+import { lossAndGradient } from "../../model/gradients.ts";
+import { forward, maskBatch } from "../../model/mae.ts";
+import { crossEntropy } from "../../model/ops/cross_entropy.ts";
+import { AdamW } from "../../model/optimizer.ts";
+import { sinusoidalPositions } from "../../model/positions.ts";
+import { type HostTensor, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+
+/** Result of one group of tensors. */
+export interface GroupResult {
+  readonly group: string;
+  /** Largest |ours - theirs|. */
+  readonly absolute: number;
+  /** Largest |ours - theirs| / |theirs| where theirs is not tiny. */
+  readonly relative: number;
+  /** Largest error over what is allowed there; the group passes up to 1. */
+  readonly share: number;
+  /** The tensor of that error. */
+  readonly worst: string;
+}
+
+const FORWARD = (_: number) => 1e-5;
+const GRADIENT = (theirs: number) => 1e-5 + 1e-4 * Math.abs(theirs);
+const EXACT = (_: number) => 0;
+const OPTIMIZER = { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-8 } as const;
+const LR = 1.5e-4;
+
+type Values = ArrayLike<number>;
+
+/** Collects the errors of one group. */
+class Group {
+  absolute = 0;
+  relative = 0;
+  share = 0;
+  worst = "-";
+  compared = 0;
+  constructor(readonly group: string) {}
+
+  compare(tensor: string, ours: Values, theirs: Values, allowed: (theirs: number) => number): void {
+    if (ours.length !== theirs.length) {
+      throw new Error(`${tensor}: ${ours.length} values, not ${theirs.length}`);
+    }
+    for (let i = 0; i < ours.length; i++) {
+      const error = Math.abs(ours[i] - theirs[i]);
+      const limit = allowed(theirs[i]);
+      const share = error === 0 ? 0 : limit === 0 || Number.isNaN(error) ? Infinity : error / limit;
+      this.absolute = Number.isNaN(error) ? NaN : Math.max(this.absolute, error);
+      if (Math.abs(theirs[i]) > 1e-6) this.relative = Math.max(this.relative, error / Math.abs(theirs[i]));
+      if (share > this.share) [this.share, this.worst] = [share, tensor];
+    }
+    this.compared += ours.length;
+  }
+}
+
+/** The key third of an `in_proj_bias`, whose true gradient is zero (softmax does not see it); else nothing. */
+function keyThird(name: string, length: number): [number, number] | null {
+  return name.endsWith("in_proj_bias") ? [length / 3, 2 * length / 3] : null;
+}
+
+/** A tensor without its key third, and that third. */
+function withoutKeys(name: string, values: Values): { rest: number[]; keys: number[] } {
+  const all = Array.from(values);
+  const third = keyThird(name, all.length);
+  if (!third) return { rest: all, keys: [] };
+  return { rest: [...all.slice(0, third[0]), ...all.slice(third[1])], keys: all.slice(...third) };
+}
+
+/**
+ * Compares everything in a reference file.
+ *
+ * @param bytes a file of the form in `tests/parity/make_reference.py`; the backend must be selected
+ * @throws when the file is not of that form
+ */
+export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Promise<GroupResult[]> {
+  const { tensors, metadata } = readSafetensors(bytes);
+  const config = { ...PRESETS.mnist, ...fromWire(JSON.parse(metadata.config)) } as MaeConfig;
+  const theirs = (name: string): Values => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`The reference has no tensor '${name}'`);
+    return tensor.data as unknown as Values;
+  };
+  const groups: Group[] = [];
+  const group = (name: string) => {
+    const made = new Group(name);
+    groups.push(made);
+    return made;
+  };
+
+  const n = numPatches(config);
+  const batch = theirs("mask").length / n;
+  const pixels = channelsLast(theirs("images"), batch, config);
+  const noises = Float32Array.from(theirs("noise"));
+  const noise = (step: number) => noises.subarray(step * batch * n, (step + 1) * batch * n);
+  const mae = parameterSpecs(config, { model: "mae" });
+  const initial = new Map<string, HostTensor>(
+    mae.map(({ name, shape }) => [name, { shape, data: Float32Array.from(theirs(`param.${name}`)) }]),
+  );
+
+  const positions = group("positions");
+  for (const dim of [config.embedDim, config.decoderEmbedDim]) {
+    positions.compare(`table of ${dim}`, sinusoidalPositions(n, dim), exactPositions(n, dim), FORWARD);
+  }
+
+  const masked = maskBatch(config, pixels, noise(0), config.maskRatio);
+  const masking = group("masking");
+  masking.compare("mask", masked.masking.mask, theirs("mask"), EXACT);
+  masking.compare("ids_restore", masked.masking.idsRestore, theirs("ids_restore"), EXACT);
+
+  const optimizer = new AdamW(mae, initial, OPTIMIZER);
+  tf.tidy(() => {
+    const out = forward(optimizer.name(optimizer.tensors), config, masked);
+    for (const name of ["latent", "pred", "loss"] as const) {
+      group(name).compare(name, out[name].dataSync(), theirs(name), FORWARD);
+    }
+  });
+
+  const gradients = group("gradients");
+  const losses = group("losses");
+  for (let step = 0; step < 10; step++) {
+    const input = maskBatch(config, pixels, noise(step), config.maskRatio);
+    const { loss, gradient } = lossAndGradient(
+      optimizer,
+      {},
+      (weights) => forward(weights, config, input).loss,
+    );
+    losses.compare("losses", await loss.data(), [theirs("losses")[step]], FORWARD);
+    if (step === 0) compareGradients(gradients, mae, await gradient.data(), (name) => theirs(`grad.${name}`));
+    optimizer.step(gradient, LR);
+    tf.dispose([loss, gradient]);
+    if (step === 0 || step === 9) {
+      const after = group(`parameters after ${step + 1}`);
+      for (const [name, { data }] of await optimizer.weights()) {
+        const ours = withoutKeys(name, data), their = withoutKeys(name, theirs(`step${step + 1}.${name}`));
+        after.compare(name, ours.rest, their.rest, FORWARD);
+        after.compare(`${name} (keys)`, ours.keys, their.keys, () => LR * (step + 1));
+      }
+    }
+  }
+  optimizer.dispose();
+
+  const classes = theirs("classify.head.bias").length;
+  const shape: ModelShape = { model: "classifier", classes };
+  const specs = parameterSpecs(config, shape);
+  for (const { name, shape } of specs.slice(-2)) {
+    initial.set(name, { shape, data: Float32Array.from(theirs(`classify.${name}`)) });
+  }
+  const classifier = new AdamW(specs, initial, OPTIMIZER);
+  tf.tidy(() => {
+    const weights = classifier.name(classifier.tensors);
+    const pooled = features(weights, config, pixels);
+    group("classifier features").compare("features", pooled.dataSync(), theirs("classify.features"), FORWARD);
+    const logits = classify(weights, pooled).dataSync();
+    group("classifier logits").compare("logits", logits, theirs("classify.logits"), FORWARD);
+  });
+  const labels = Int32Array.from(theirs("classify.labels"));
+  const { loss, gradient } = lossAndGradient(
+    classifier,
+    {},
+    (weights) => crossEntropy(classify(weights, features(weights, config, pixels)), labels),
+  );
+  group("classifier loss").compare("loss", await loss.data(), theirs("classify.loss"), FORWARD);
+  const ours = await gradient.data();
+  compareGradients(group("classifier gradients"), specs, ours, (name) => theirs(`classify.grad.${name}`));
+  tf.dispose([loss, gradient]);
+  classifier.dispose();
+  for (const { group, compared } of groups) {
+    if (compared === 0) throw new Error(`Nothing was compared in ${group}`);
+  }
+  return groups;
+}
+
+/** Compares a flat gradient; the key third of biases must be below 1e-6 on our side. */
+function compareGradients(
+  group: Group,
+  specs: readonly { name: string; shape: readonly number[] }[],
+  flat: Values,
+  theirs: (name: string) => Values,
+): void {
+  const values = Array.from(flat);
+  let at = 0;
+  for (const { name, shape } of specs) {
+    const size = shape.reduce((product, length) => product * length, 1);
+    const ours = withoutKeys(name, values.slice(at, at += size)), their = withoutKeys(name, theirs(name));
+    group.compare(name, ours.rest, their.rest, GRADIENT);
+    group.compare(`${name} (keys)`, ours.keys, ours.keys.map(() => 0), () => 1e-6);
+  }
+}
+
+/** `[batch, C, H, W]` into `[batch, H, W, C]`. */
+function channelsLast(
+  images: Values,
+  batch: number,
+  { inChannels, imageSize }: MaeConfig,
+): Float32Array<ArrayBuffer> {
+  const plane = imageSize * imageSize;
+  const pixels = new Float32Array(images.length);
+  for (let b = 0; b < batch; b++) {
+    for (let c = 0; c < inChannels; c++) {
+      for (let i = 0; i < plane; i++) {
+        pixels[(b * plane + i) * inChannels + c] = images[(b * inChannels + c) * plane + i];
+      }
+    }
+  }
+  return pixels;
+}
+
+/** The positions of the paper's formula, in float64. */
+function exactPositions(patches: number, dim: number): number[] {
+  return Array.from({ length: patches * dim }, (_, at) => {
+    const [p, column] = [Math.floor(at / dim), at % dim];
+    const angle = p / 10000 ** ((column - column % 2) / dim);
+    return column % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+  });
+}
