@@ -181,12 +181,8 @@ export class LocalStore implements ObjectStore {
 function conflict(key: string, error: unknown): unknown {
   const folder = error instanceof Deno.errors.IsADirectory || error instanceof Deno.errors.AlreadyExists;
   if (!folder && !(error instanceof Deno.errors.NotADirectory)) return error;
-  return new Error(
-    `Cannot store '${key}' in a folder: ${
-      folder ? "objects below that key" : "an object whose key is its beginning"
-    } exist already`,
-    { cause: error },
-  );
+  const cause = folder ? "there are objects below it" : "there is an object whose key is its beginning";
+  return new Error(`Cannot store '${key}' in a folder: ${cause}`, { cause: error });
 }
 
 function describe(key: string, stat: Deno.FileInfo): ObjectInfo {
