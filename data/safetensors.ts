@@ -18,7 +18,9 @@ export { readHeader, SafetensorsError };
 
 /** Named tensors and what is said of them. */
 export interface Safetensors {
+  /** By name, in the order of their bytes. */
   readonly tensors: Map<string, Tensor>;
+  /** Text by key, as our checkpoints have the configuration in JSON under `config`. */
   readonly metadata: Record<string, string>;
 }
 

@@ -45,7 +45,7 @@ export class LocalStore implements ObjectStore {
   readonly #root: string;
   #swept: Promise<void> | undefined;
 
-  /** @param folder made by the first put when it is not there */
+  /** Objects below a folder, which the first put makes when it is not there. */
   constructor(folder: string) {
     this.#root = resolve(folder);
     this.url = `file:${this.#root}`;
@@ -71,6 +71,7 @@ export class LocalStore implements ObjectStore {
     }
   }
 
+  /** Opens an object: bytes come from the file that was there then, whatever is put later. */
   async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {
     const path = keyToPath(this.#root, checkKey(key));
     options.signal?.throwIfAborted();

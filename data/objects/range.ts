@@ -19,7 +19,11 @@ export function resolveRange(key: string, size: number, range: ByteRange): { sta
   return { start: range.start, end: Math.min(range.end ?? size - 1, size - 1) };
 }
 
-/** @throws {RangeError} unless start and end are whole numbers from 0 and the end is not before the start */
+/**
+ * Checks a range as far as that goes without the object.
+ *
+ * @throws {RangeError} unless start and end are whole numbers from 0 and the end is not before the start
+ */
 export function checkRange({ start, end }: ByteRange): void {
   if (!Number.isSafeInteger(start) || start < 0) {
     throw new RangeError(`A range's start must be a whole number from 0: current value is ${start}`);

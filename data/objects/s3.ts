@@ -35,6 +35,7 @@ export class S3Store implements ObjectStore {
   readonly #client: S3Client;
   readonly #prefix: string;
 
+  /** Sends nothing yet. */
   constructor(settings: S3Settings) {
     this.#client = new S3Client(settings);
     this.#prefix = settings.prefix && settings.prefix + "/";
@@ -52,6 +53,7 @@ export class S3Store implements ObjectStore {
     }
   }
 
+  /** Opens an object; a range is asked of the server. */
   async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {
     const path = this.#prefix + checkKey(key);
     const { signal } = options;

@@ -11,13 +11,19 @@ import { parseError } from "./s3Xml.ts";
 export interface S3Settings {
   /** The server, as `https://s3.eu-central-1.amazonaws.com`; buckets are the first part of the path. */
   readonly endpoint: string;
+  /** As it is signed: `eu-central-1`. */
   readonly region: string;
+  /** The bucket's name. */
   readonly bucket: string;
   /** Put before every key, without `/` at its ends; may be empty. */
   readonly prefix: string;
+  /** Who signs. */
   readonly accessKeyId: string;
+  /** Signs; never shown. */
   readonly secretAccessKey: string;
+  /** Sent with temporary keys. */
   readonly sessionToken?: string;
+  /** What differs from the usual limits. */
   readonly patience?: Partial<S3Patience>;
 }
 
@@ -43,8 +49,14 @@ const LARGEST_TEXT = 16 * 1024 * 1024;
 
 /** S3 refused a request or could not be reached. The message carries no secret. */
 export class S3Error extends Error {
+  /** Always this, as errors are told apart by it. */
   override readonly name = "S3Error";
-  /** @param status HTTP status; 0 without an answer */
+  /**
+   * An answer that is an error, or none.
+   *
+   * @param status HTTP status; 0 without an answer
+   * @param code S3's name of the error; may be empty
+   */
   constructor(message: string, readonly status: number, readonly code: string, options?: ErrorOptions) {
     super(message, options);
   }
@@ -52,17 +64,23 @@ export class S3Error extends Error {
 
 /** One request. */
 export interface S3Request {
+  /** HTTP method. */
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
   /** Whole key in the bucket; empty for the bucket itself. */
   readonly path: string;
+  /** Added to the URL, not yet encoded. */
   readonly query?: Record<string, string>;
+  /** Signed with the request. */
   readonly headers?: Record<string, string>;
+  /** Whole, as an attempt may have to be repeated. */
   readonly body?: Bytes | string;
+  /** Ends the attempts, the pauses and the body. */
   readonly signal?: AbortSignal;
 }
 
 /** An answer whose body has not been read. */
 export interface S3Answer {
+  /** Its body must be read or cancelled. */
   readonly response: Response;
   /** Whether an earlier attempt may have taken effect without us hearing of it. */
   readonly retried: boolean;
@@ -72,10 +90,12 @@ export interface S3Answer {
 
 /** Sends requests to one bucket. */
 export class S3Client {
+  /** The limits in force. */
   readonly patience: S3Patience;
   readonly #aws: AwsClient;
   readonly #base: string;
 
+  /** Sends nothing yet. */
   constructor(readonly settings: S3Settings) {
     this.patience = { ...PATIENCE, ...settings.patience };
     const { accessKeyId, secretAccessKey, sessionToken, region } = settings;

@@ -18,7 +18,9 @@ const PARTS_AT_ONCE = 4;
 
 /** A finished upload. */
 export interface Uploaded {
+  /** Bytes. */
   readonly size: number;
+  /** Without quotes. */
   readonly etag: string;
 }
 

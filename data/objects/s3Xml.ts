@@ -14,6 +14,7 @@ const builder = new XMLBuilder({});
 
 /** One page of ListObjectsV2. */
 export interface ListPage {
+  /** In the order of their keys, which are whole keys in the bucket. */
   readonly objects: readonly {
     readonly key: string;
     readonly size: number;

@@ -6,35 +6,45 @@
 
 /** What is known of an object without reading it. */
 export interface ObjectInfo {
+  /** Where it is. */
   readonly key: string;
   /** Bytes. */
   readonly size: number;
   /** Opaque, without quotes; changes whenever the bytes do. */
   readonly etag: string;
+  /** When the bytes became visible. */
   readonly modifiedAt: Date;
 }
 
 /** First and last byte wanted, both inclusive, as in RFC 9110 section 14. `end` may lie past the object's end. */
 export interface ByteRange {
+  /** First byte. */
   readonly start: number;
+  /** Last byte; the last of the object when not given. */
   readonly end?: number;
 }
 
 /** An object being read. The body must be read to its end or cancelled. */
 export interface ObjectBody extends ObjectInfo {
+  /** The bytes. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** The part that `body` holds, when a range was asked for. */
   readonly range?: { readonly start: number; readonly end: number };
 }
 
+/** How to put. */
 export interface PutOptions {
   /** Refuse with {@linkcode ObjectExistsError} when the key is taken already. */
   readonly ifNoneMatch?: boolean;
+  /** Gives up the put. */
   readonly signal?: AbortSignal;
 }
 
+/** What to get. */
 export interface GetOptions {
+  /** Only these bytes. */
   readonly range?: ByteRange;
+  /** Ends the body with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -51,7 +61,12 @@ export interface ObjectStore {
     body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>,
     options?: PutOptions,
   ): Promise<ObjectInfo>;
-  /** @throws {ObjectNotFoundError} @throws {RangeNotSatisfiableError} */
+  /**
+   * Opens an object.
+   *
+   * @throws {ObjectNotFoundError}
+   * @throws {RangeNotSatisfiableError}
+   */
   get(key: string, options?: GetOptions): Promise<ObjectBody>;
   /** What is known of an object; null when there is none. */
   head(key: string): Promise<ObjectInfo | null>;
@@ -63,7 +78,9 @@ export interface ObjectStore {
 
 /** No object under that key. */
 export class ObjectNotFoundError extends Error {
+  /** Always this. */
   override readonly name = "ObjectNotFoundError";
+  /** Names the key. */
   constructor(readonly key: string) {
     super(`No object under the key '${key}'`);
   }
@@ -71,7 +88,9 @@ export class ObjectNotFoundError extends Error {
 
 /** The key is taken, and the put asked for a free one. */
 export class ObjectExistsError extends Error {
+  /** Always this. */
   override readonly name = "ObjectExistsError";
+  /** Names the key. */
   constructor(readonly key: string) {
     super(`There is an object under the key '${key}' already`);
   }
@@ -79,7 +98,9 @@ export class ObjectExistsError extends Error {
 
 /** The range begins past the object's end. */
 export class RangeNotSatisfiableError extends Error {
+  /** Always this. */
   override readonly name = "RangeNotSatisfiableError";
+  /** Names the key and the bytes the object has. */
   constructor(readonly key: string, readonly size: number) {
     super(`The range begins past the end of '${key}', which has ${size} bytes`);
   }
@@ -87,13 +108,19 @@ export class RangeNotSatisfiableError extends Error {
 
 /** Not a key; see {@linkcode ObjectStore}. */
 export class InvalidKeyError extends Error {
+  /** Always this. */
   override readonly name = "InvalidKeyError";
+  /** Names the beginning of the text. */
   constructor(readonly key: string) {
     super(`Cannot use '${key.slice(0, 80)}' as an object key`);
   }
 }
 
-/** @throws {InvalidKeyError} unless the key is one; a prefix may also be empty or end in `/`. */
+/**
+ * Returns the key when it is one (for prefixes see `checkPrefix`).
+ *
+ * @throws {InvalidKeyError} when it is not
+ */
 export function checkKey(key: string): string {
   const segments = key.split("/");
   const fine = key.length <= 512 &&

@@ -5,7 +5,7 @@
  */
 
 /** The array a tensor's values are in. F16, BF16 and F8 are given as their bits, BOOL as 0 and 1. */
-export interface TensorData {
+export type TensorData = {
   readonly BOOL: Uint8Array<ArrayBuffer>;
   readonly U8: Uint8Array<ArrayBuffer>;
   readonly I8: Int8Array<ArrayBuffer>;
@@ -21,7 +21,7 @@ export interface TensorData {
   readonly F64: Float64Array<ArrayBuffer>;
   readonly I64: BigInt64Array<ArrayBuffer>;
   readonly U64: BigUint64Array<ArrayBuffer>;
-}
+};
 
 /** Name of a number format. */
 export type Dtype = keyof TensorData;

@@ -24,15 +24,19 @@ const MAX_DEPTH = 3;
 
 /** A file that is no safetensors file, or one that is not taken; the message names the cause. */
 export class SafetensorsError extends Error {
+  /** Always this. */
   override readonly name = "SafetensorsError";
 }
 
 /** Where a tensor lies. */
 export interface TensorInfo {
+  /** Number format. */
   readonly dtype: Dtype;
+  /** Sizes, outermost first; empty for a single value. */
   readonly shape: readonly number[];
-  /** First byte, and the byte after the last, counted from the file's start. */
+  /** First byte, counted from the file's start. */
   readonly begin: number;
+  /** The byte after the last. */
   readonly end: number;
 }
 
@@ -40,6 +44,7 @@ export interface TensorInfo {
 export interface SafetensorsHeader {
   /** In the order of their bytes. */
   readonly tensors: Map<string, TensorInfo>;
+  /** Text by key. */
   readonly metadata: Record<string, string>;
 }
 
