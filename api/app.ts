@@ -1,0 +1,68 @@
+/**
+ * The HTTP API, put together from what it is given.
+ *
+ * @module
+ */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { pages } from "./dashboard/mod.ts";
+import type { ApiEnv, AppDeps, Services } from "./environment.ts";
+import { answerError } from "./errors.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { createMetrics } from "./metrics.ts";
+import { headSize } from "./middleware/headSize.ts";
+import { logFailures, observe } from "./middleware/observe.ts";
+import { ProblemError } from "./problem.ts";
+import { closeRoutes } from "./register.ts";
+import { addCheckpointContentRoute } from "./routes/checkpointContent.ts";
+import { addCheckpointRoutes } from "./routes/checkpoints.ts";
+import { addClassificationRoute } from "./routes/classifications.ts";
+import { addDatasetRoutes } from "./routes/datasets.ts";
+import { addEmbeddingRoute } from "./routes/embeddings.ts";
+import { addEventRoute } from "./routes/events.ts";
+import { addHealthRoutes } from "./routes/health.ts";
+import { addJobMetricsRoute } from "./routes/jobMetrics.ts";
+import { addJobRoutes } from "./routes/jobs.ts";
+import { addOpenApiRoute } from "./routes/openapi.ts";
+import { addReconstructionRoute } from "./routes/reconstructions.ts";
+
+export type { AppDeps, LogEntry } from "./environment.ts";
+
+/**
+ * The application: `app.fetch` for `Deno.serve`, `app.request` for tests. It opens and closes nothing itself.
+ *
+ * @example
+ * ```ts
+ * const app = createApp({ jobs, objects, datasets, inference });
+ * Deno.serve({ port: 8000 }, app.fetch);
+ * ```
+ */
+export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
+  const services: Services = {
+    ...deps,
+    limits: { ...DEFAULT_LIMITS, ...deps.limits },
+    now: deps.now ?? Date.now,
+    log: deps.log ?? logFailures,
+    metrics: createMetrics(),
+  };
+  const app = new OpenAPIHono<ApiEnv>();
+  app.onError((error, context) => answerError(error, context));
+  app.notFound((context) =>
+    answerError(new ProblemError(404, "There is nothing under this address"), context)
+  );
+  app.use(observe(services));
+  app.use(headSize(services.limits));
+  addJobRoutes(app, services);
+  addEventRoute(app, services);
+  addJobMetricsRoute(app, services);
+  addCheckpointRoutes(app, services);
+  addCheckpointContentRoute(app, services);
+  addDatasetRoutes(app, services);
+  addReconstructionRoute(app, services);
+  addClassificationRoute(app, services);
+  addEmbeddingRoute(app, services);
+  addHealthRoutes(app, services);
+  addOpenApiRoute(app);
+  app.route("/", pages);
+  closeRoutes(app);
+  return app;
+}

@@ -1,0 +1,121 @@
+/**
+ * JSON bodies, read strictly: what two parsers could understand differently is refused.
+ *
+ * @module
+ */
+import { createScanner } from "jsonc-parser";
+import type { ApiLimits } from "../limits.ts";
+import { fieldProblem, ProblemError } from "../problem.ts";
+import { readBody } from "./stream.ts";
+
+/** `SyntaxKind` of jsonc-parser, which is a const enum and so has no values to import. */
+const TOKEN = { openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, comma: 5, string: 10, end: 17 };
+
+const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
+
+/** @throws {ProblemError} 415 unless the body says it is JSON in UTF-8 */
+function checkType(request: Request): void {
+  const header = request.headers.get("content-type") ?? "";
+  const [type, ...parameters] = header.toLowerCase().split(";").map((part) => part.trim());
+  if (type !== "application/json") {
+    throw new ProblemError(
+      415,
+      `Content-Type must be application/json: current value is '${header.slice(0, 80)}'`,
+    );
+  }
+  for (const parameter of parameters) {
+    const [name, value] = parameter.split("=").map((part) => part.trim().replaceAll('"', ""));
+    if (name === "charset" && value !== "utf-8" && value !== "utf8") {
+      throw new ProblemError(415, `charset must be utf-8: current value is '${(value ?? "").slice(0, 40)}'`);
+    }
+  }
+}
+
+/**
+ * The body of a request as the value it means.
+ *
+ * @throws {ProblemError} 400 for what is not JSON, for duplicate or forbidden keys, for text that is not Unicode and
+ * for too much depth; 408, 413, 415 as {@linkcode readBody} does
+ */
+export async function readJson(
+  request: Request,
+  limits: ApiLimits,
+  bytes = limits.jsonBytes,
+): Promise<unknown> {
+  checkType(request);
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const bounds = { bytes, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
+  for await (const piece of readBody(request, bounds)) pieces.push(piece);
+  const text = decode(new Uint8Array(await new Blob(pieces).arrayBuffer()));
+  if (text.trim() === "") throw new ProblemError(400, "The body is empty: it must be a JSON object");
+  checkStructure(text, limits);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ProblemError(400, `The body is not JSON: ${(error as Error).message}`);
+  }
+}
+
+function decode(bytes: Uint8Array<ArrayBuffer>): string {
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+    throw new ProblemError(400, "The body begins with a byte order mark: leave it out");
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new ProblemError(400, "The body is not valid UTF-8");
+  }
+}
+
+/** One pass over the tokens without recursion, so that no nesting can exhaust the stack. */
+function checkStructure(text: string, limits: ApiLimits): void {
+  const scanner = createScanner(text, true);
+  const open: { keys: Set<string> | null; key: string; awaitsKey: boolean }[] = [];
+  let values = 0;
+  const path = () => open.map((level) => level.key).filter((key) => key !== "").join(".").slice(0, 200);
+  for (let token: number = scanner.scan(); token !== TOKEN.end; token = scanner.scan()) {
+    const level = open.at(-1);
+    switch (token) {
+      case TOKEN.openBrace:
+      case TOKEN.openBracket: {
+        const isObject = token === TOKEN.openBrace;
+        open.push({ keys: isObject ? new Set() : null, key: "", awaitsKey: isObject });
+        if (open.length > limits.jsonDepth) {
+          throw new ProblemError(400, `The body is nested deeper than ${limits.jsonDepth} levels`);
+        }
+        break;
+      }
+      case TOKEN.closeBrace:
+      case TOKEN.closeBracket:
+        open.pop();
+        break;
+      case TOKEN.comma:
+        if (level?.keys) level.awaitsKey = true;
+        if (++values > limits.jsonValues) {
+          throw new ProblemError(400, `The body has more than ${limits.jsonValues} values`);
+        }
+        break;
+      case TOKEN.string: {
+        const value = scanner.getTokenValue();
+        if (level?.keys && level.awaitsKey) {
+          level.key = value;
+          level.awaitsKey = false;
+          checkKey(level.keys, value, path());
+        }
+        checkText(value, path());
+        break;
+      }
+    }
+  }
+}
+
+function checkKey(seen: Set<string>, key: string, path: string): void {
+  if (FORBIDDEN_KEYS.has(key)) throw fieldProblem(400, path, "is a key that is never taken");
+  if (seen.has(key)) throw fieldProblem(400, path, "is given twice");
+  seen.add(key);
+}
+
+function checkText(value: string, path: string): void {
+  if (value.includes("\0")) throw fieldProblem(400, path, "must not hold a NUL character");
+  if (!value.isWellFormed()) throw fieldProblem(400, path, "must not hold a lone surrogate");
+}

@@ -1,0 +1,196 @@
+/**
+ * Multipart bodies, streamed: files go to temporary files as they arrive, and are gone when the request is handled.
+ *
+ * @module
+ */
+import type { Readable } from "node:stream";
+// @ts-types="@types/busboy"
+import busboy from "busboy";
+import { fieldProblem, ProblemError } from "../problem.ts";
+import { checkField, checkFilename, type Form, type FormFile, type FormRules } from "./formPart.ts";
+import { type BodyLimits, checkBodyHeaders, readBody } from "./stream.ts";
+
+const FORBIDDEN = new Set(["__proto__", "constructor", "prototype"]);
+
+/**
+ * Reads a form, hands it to `use`, and removes its temporary files whatever happens.
+ *
+ * @param tempDir where the temporary folder is made; the system's when absent
+ * @throws {ProblemError} 415 unless it is multipart, 400 when it is malformed or broken off, 408 and 413 past a
+ * limit, 422 naming a field that is unknown, given twice or badly named
+ */
+export async function withForm<T>(
+  request: Request,
+  limits: BodyLimits,
+  rules: FormRules,
+  tempDir: string | undefined,
+  use: (form: Form) => Promise<T>,
+): Promise<T> {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^multipart\/form-data\s*(;|$)/i.test(type)) {
+    throw new ProblemError(
+      415,
+      `Content-Type must be multipart/form-data: current value is '${type.slice(0, 80)}'`,
+    );
+  }
+  checkBodyHeaders(request, limits.bytes);
+  const parser = openParser(type, rules);
+  const folder = await Deno.makeTempDir({ dir: tempDir, prefix: "unmask-upload-" });
+  try {
+    return await use(await receive(request, limits, rules, parser, folder));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function openParser(type: string, rules: FormRules): busboy.Busboy {
+  try {
+    return busboy({
+      headers: { "content-type": type },
+      defParamCharset: "utf8",
+      limits: {
+        fieldNameSize: 100,
+        fieldSize: rules.fieldBytes,
+        fields: rules.fields,
+        files: rules.files,
+        fileSize: rules.fileBytes,
+        parts: rules.fields + rules.files,
+        headerPairs: 32,
+      },
+    });
+  } catch (error) {
+    throw new ProblemError(400, `Content-Type is not a usable form: ${(error as Error).message}`);
+  }
+}
+
+/** Feeds the body to the parser and each file to the disk, no faster than the disk takes it. */
+async function receive(
+  request: Request,
+  limits: BodyLimits,
+  rules: FormRules,
+  parser: busboy.Busboy,
+  folder: string,
+): Promise<Form> {
+  const fields: Record<string, string> = {};
+  const writes: Promise<FormFile>[] = [];
+  const seen = new Set<string>();
+  const failed = Promise.withResolvers<never>();
+  const fail = (error: unknown) => failed.reject(error);
+  failed.promise.catch(() => {});
+  const finished = new Promise<void>((resolve) => parser.once("close", resolve));
+
+  parser.on("field", (name, value, info) => {
+    try {
+      takeField(fields, seen, rules, name ?? "", value, info);
+    } catch (error) {
+      fail(error);
+    }
+  });
+  parser.on("file", (name, stream, info) => {
+    try {
+      const filename = takeFile(seen, rules, name ?? "", info.filename ?? "");
+      const write = writeFile(stream, name, filename, `${folder}/${writes.length}`, rules.fileBytes);
+      write.catch(fail);
+      writes.push(write);
+    } catch (error) {
+      stream.on("error", () => {});
+      stream.resume();
+      fail(error);
+    }
+  });
+  parser.once("filesLimit", () => fail(new ProblemError(413, `At most ${rules.files} files are taken`)));
+  parser.once("fieldsLimit", () => fail(new ProblemError(413, `At most ${rules.fields} fields are taken`)));
+  parser.once(
+    "partsLimit",
+    () => fail(new ProblemError(413, `At most ${rules.fields + rules.files} parts are taken`)),
+  );
+  parser.on(
+    "error",
+    (error) => fail(new ProblemError(400, `The form is malformed: ${(error as Error).message}`)),
+  );
+
+  try {
+    await Promise.race([feed(request, limits, parser, failed.promise), failed.promise]);
+    parser.end();
+    await Promise.race([finished, failed.promise]);
+    return { fields, files: await Promise.race([Promise.all(writes), failed.promise]) };
+  } finally {
+    parser.destroy();
+    // The folder can be removed only when nothing is writing into it any more.
+    await Promise.allSettled(writes);
+  }
+}
+
+async function feed(
+  request: Request,
+  limits: BodyLimits,
+  parser: busboy.Busboy,
+  failed: Promise<never>,
+): Promise<void> {
+  for await (const piece of readBody(request, limits)) {
+    if (parser.write(piece)) {
+      // Lets a failure found in this piece stop the reading of the next one.
+      await Promise.race([Promise.resolve(), failed]);
+      continue;
+    }
+    let resume = () => {};
+    const drained = new Promise<void>((resolve) => parser.once("drain", resume = resolve));
+    try {
+      await Promise.race([drained, failed]);
+    } finally {
+      parser.off("drain", resume);
+    }
+  }
+}
+
+function takeField(
+  fields: Record<string, string>,
+  seen: Set<string>,
+  rules: FormRules,
+  name: string,
+  value: string,
+  info: busboy.FieldInfo,
+): void {
+  if (name === "" || info.nameTruncated) {
+    throw new ProblemError(422, "Every field must have a name of 1 to 100 bytes");
+  }
+  if (FORBIDDEN.has(name)) throw fieldProblem(422, name, "is a name that is never taken");
+  if (rules.fileFields.includes(name)) {
+    throw fieldProblem(422, name, "must be a file, as in curl -F name=@file");
+  }
+  if (seen.has(name)) throw fieldProblem(422, name, "is given twice");
+  if (info.valueTruncated) throw fieldProblem(413, name, `must have at most ${rules.fieldBytes} bytes`);
+  seen.add(name);
+  fields[name] = checkField(name, value);
+}
+
+function takeFile(seen: Set<string>, rules: FormRules, name: string, filename: string): string {
+  if (!rules.fileFields.includes(name)) {
+    throw fieldProblem(422, name.slice(0, 80), `is not a file that is taken: ${rules.fileFields.join(", ")}`);
+  }
+  if (seen.has(name) && !rules.repeated?.includes(name)) throw fieldProblem(422, name, "is given twice");
+  seen.add(name);
+  return checkFilename(name, filename);
+}
+
+async function writeFile(
+  stream: Readable & { truncated?: boolean },
+  field: string,
+  filename: string,
+  path: string,
+  most: number,
+): Promise<FormFile> {
+  const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  try {
+    let size = 0;
+    for await (const piece of stream) {
+      const bytes = piece as Uint8Array;
+      for (let at = 0; at < bytes.byteLength;) at += await file.write(bytes.subarray(at));
+      size += bytes.byteLength;
+    }
+    if (stream.truncated) throw fieldProblem(413, field, `file must have at most ${most} bytes`);
+    return { field, filename, path, size };
+  } finally {
+    file.close();
+  }
+}

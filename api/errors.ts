@@ -1,0 +1,70 @@
+/**
+ * The one place where errors become answers.
+ *
+ * @module
+ */
+import type { Context } from "hono";
+import { DatasetError, DatasetNotFoundError } from "../data/datasets/dataset.ts";
+import { PictureError } from "../data/images.ts";
+import { ObjectNotFoundError } from "../data/objects/store.ts";
+import { KvContentionError } from "../jobs/kv.ts";
+import { SourceError } from "../jobs/sources.ts";
+import {
+  CheckpointInUseError,
+  CheckpointNotFoundError,
+  IdempotencyConflictError,
+  InvalidTransitionError,
+  JobNotFoundError,
+  JobUnfinishedError,
+} from "../jobs/store.ts";
+import type { ApiEnv } from "./environment.ts";
+import { InferenceError } from "./inference/inference.ts";
+import { fieldProblem, ProblemError, problemResponse, type ProblemStatus } from "./problem.ts";
+
+/** What an error thrown by any room means to the client. */
+export function problemOf(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof JobNotFoundError || error instanceof DatasetNotFoundError) {
+    return new ProblemError(404, error.message);
+  }
+  const conflicts = [InvalidTransitionError, CheckpointInUseError, JobUnfinishedError];
+  if (error instanceof Error && conflicts.some((conflict) => error instanceof conflict)) {
+    return new ProblemError(409, error.message);
+  }
+  if (error instanceof CheckpointNotFoundError) return fieldProblem(404, "checkpoint", error.message);
+  if (error instanceof IdempotencyConflictError) {
+    return new ProblemError(422, "This Idempotency-Key was used for another request: choose a new one");
+  }
+  if (error instanceof SourceError) {
+    return fieldProblem(error.status as ProblemStatus, error.field, error.message);
+  }
+  if (error instanceof DatasetError) {
+    return error.field === undefined
+      ? new ProblemError(422, error.message)
+      : fieldProblem(422, error.field, error.message);
+  }
+  if (error instanceof PictureError) return fieldProblem(422, "pictures", error.message);
+  if (error instanceof InferenceError) return inferenceProblem(error);
+  if (error instanceof ObjectNotFoundError) return new ProblemError(404, "Its content is no longer stored");
+  if (error instanceof KvContentionError) {
+    return new ProblemError(503, error.message, { headers: { "retry-after": "1" }, cause: error });
+  }
+  return new ProblemError(500, "Something went wrong here. The log has more under this request_id.", {
+    cause: error,
+  });
+}
+
+function inferenceProblem(error: InferenceError): ProblemError {
+  if (error.code === "wrong_model") return fieldProblem(422, "checkpoint", error.message);
+  if (error.code === "checkpoint_unreadable") return fieldProblem(409, "checkpoint", error.message);
+  return new ProblemError(500, "The model could not be run. The log has more under this request_id.", {
+    cause: error,
+  });
+}
+
+/** Hono's `onError`: the problem's answer, and the cause kept for the log where it is our fault. */
+export function answerError(error: unknown, context: Context<ApiEnv>): Response {
+  const problem = problemOf(error);
+  if (problem.status >= 500) context.set("failure", problem.cause ?? problem);
+  return problemResponse(problem, context.req.path.slice(0, 200), context.get("requestId"));
+}

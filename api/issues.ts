@@ -1,0 +1,97 @@
+/**
+ * What zod finds wrong, in our words: the path of each value and what would be right.
+ *
+ * @module
+ */
+import type { z } from "@hono/zod-openapi";
+import { type FieldError, ProblemError } from "./problem.ts";
+
+type Issue = z.core.$ZodIssue;
+
+const MOST_ERRORS = 32;
+
+/** A value as JSON, shortened to what fits a sentence. */
+function shown(value: unknown): string {
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+function wording(issue: Issue): string {
+  const value = `current value is ${shown(issue.input)}`;
+  switch (issue.code) {
+    case "too_small":
+    case "too_big": {
+      const small = issue.code === "too_small";
+      const bound = small ? issue.minimum : issue.maximum;
+      const words = small
+        ? (issue.inclusive ? "at least" : "above")
+        : (issue.inclusive ? "at most" : "below");
+      if (issue.origin === "string") return `must have ${words} ${bound} characters: ${value}`;
+      if (issue.origin === "array") return `must have ${words} ${bound} elements`;
+      return `must be ${words} ${bound}: ${value}`;
+    }
+    case "invalid_type": {
+      const missing = issue.input === undefined;
+      const kind = issue.expected === "int" ? "a whole number" : `of type ${issue.expected}`;
+      return missing ? `is required and must be ${kind}` : `must be ${kind}: ${value}`;
+    }
+    case "invalid_value":
+      return `must be ${issue.values.map((choice) => shown(choice)).join(" or ")}: ${value}`;
+    case "custom":
+      return issue.message;
+    default:
+      return issue.input === undefined ? issue.message : `${issue.message}: ${value}`;
+  }
+}
+
+/** Of a union's branches the one the value was probably meant for: the one that got deepest into it. */
+function likeliest(branches: Issue[][]): Issue[] {
+  const depth = (branch: Issue[]) =>
+    branch.every((issue) => issue.path.length > 0 || issue.code === "unrecognized_keys") ? 1 : 0;
+  return [...branches].sort((a, b) => depth(b) - depth(a))[0];
+}
+
+function flatten(issue: Issue, prefix: readonly PropertyKey[]): FieldError[] {
+  const path = [...prefix, ...issue.path];
+  const here = (message: string, more: readonly PropertyKey[] = []): FieldError => ({
+    path: [...path, ...more].map(String).join("."),
+    message,
+  });
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => here("is not a field that is known here", [key.slice(0, 80)]));
+  }
+  if (issue.code === "invalid_union") {
+    const detail = issue as unknown as { options?: unknown[]; input?: Record<string, unknown> };
+    if (detail.options !== undefined) {
+      const choices = detail.options.map(shown).join(", ");
+      const given = detail.input?.[String(issue.path.at(-1))];
+      return [here(`must be one of ${choices}: current value is ${shown(given)}`)];
+    }
+    const branches = issue.errors as Issue[][];
+    const branch = branches.length > 0 ? likeliest(branches) : [];
+    if (branch.some((inner) => inner.path.length > 0 || inner.code === "unrecognized_keys")) {
+      return branch.flatMap((inner) => flatten(inner, path));
+    }
+    return [here(branches.map((inner) => inner.map(wording).join(" and ")).join(", or "))];
+  }
+  if (issue.code === "invalid_key") {
+    return [here(issue.issues.map((inner) => wording(inner)).join(" and "))];
+  }
+  return [here(wording(issue))];
+}
+
+/**
+ * A value checked against its schema.
+ *
+ * @throws {ProblemError} 422 with one error for each wrong value
+ */
+export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  const errors = result.error.issues.flatMap((issue) => flatten(issue, [])).slice(0, MOST_ERRORS);
+  const first = errors[0];
+  const detail = first.path === "" ? `The body ${first.message}` : `${first.path}: ${first.message}`;
+  throw new ProblemError(422, errors.length > 1 ? `${detail} (and ${errors.length - 1} more)` : detail, {
+    errors,
+  });
+}

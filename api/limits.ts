@@ -1,0 +1,82 @@
+/**
+ * What a client may ask of the API at most; every value can be overridden through `createApp`.
+ *
+ * @module
+ */
+
+/** Sizes in bytes, times in milliseconds unless the name says seconds. */
+export interface ApiLimits {
+  /** A JSON body. */
+  readonly jsonBytes: number;
+  /** Nesting of a JSON body. */
+  readonly jsonDepth: number;
+  /** Keys and array elements of a JSON body together. */
+  readonly jsonValues: number;
+  /** A JSON body that carries pictures in base64. */
+  readonly pictureJsonBytes: number;
+  /** Path and query of a request, as received. */
+  readonly urlBytes: number;
+  /** Names and values of all header fields together. */
+  readonly headerBytes: number;
+  /** Longest pause between two pieces of a body. */
+  readonly bodyIdleMs: number;
+  /** Time for a JSON body to arrive. */
+  readonly bodyTotalMs: number;
+  /** Time for an upload to arrive. */
+  readonly uploadTotalMs: number;
+  /** All files and fields of a data set upload. */
+  readonly uploadBytes: number;
+  /** Files of a data set upload. */
+  readonly uploadFiles: number;
+  /** Time to check and store an upload that has arrived. */
+  readonly uploadStoreMs: number;
+  /** Fields of a multipart body. */
+  readonly formFields: number;
+  /** One field of a multipart body. */
+  readonly formFieldBytes: number;
+  /** Pictures of an inference request. */
+  readonly pictures: number;
+  /** One picture of an inference request, encoded. */
+  readonly pictureBytes: number;
+  /** All pictures of an inference request in a multipart body. */
+  readonly picturesBytes: number;
+  /** Values (height x width x channels x pictures) of an inference request. */
+  readonly pictureValues: number;
+  /** Time for loading a model and computing an answer. */
+  readonly inferenceMs: number;
+  /** Longest `Prefer: wait` or `?wait=`. */
+  readonly waitSeconds: number;
+  /** Pause after which an idle event stream sends a comment. */
+  readonly heartbeatMs: number;
+  /** Time for the readiness probes together. */
+  readonly readyMs: number;
+  /** Event streams open at once. */
+  readonly streams: number;
+}
+
+/** The limits of a server that is told nothing else. */
+export const DEFAULT_LIMITS: ApiLimits = {
+  jsonBytes: 2 ** 20,
+  jsonDepth: 32,
+  jsonValues: 10_000,
+  pictureJsonBytes: 32 * 2 ** 20,
+  urlBytes: 8192,
+  headerBytes: 32 * 1024,
+  bodyIdleMs: 15_000,
+  bodyTotalMs: 60_000,
+  uploadTotalMs: 3_600_000,
+  uploadBytes: 4 * 2 ** 30,
+  uploadFiles: 4,
+  uploadStoreMs: 3_600_000,
+  formFields: 16,
+  formFieldBytes: 4096,
+  pictures: 64,
+  pictureBytes: 20 * 2 ** 20,
+  picturesBytes: 64 * 2 ** 20,
+  pictureValues: 2 ** 24,
+  inferenceMs: 120_000,
+  waitSeconds: 60,
+  heartbeatMs: 15_000,
+  readyMs: 2_000,
+  streams: 256,
+};

@@ -1,0 +1,25 @@
+/**
+ * Refuses requests whose address or header is longer than any client of ours needs.
+ *
+ * @module
+ */
+import type { MiddlewareHandler } from "hono";
+import type { ApiEnv } from "../environment.ts";
+import type { ApiLimits } from "../limits.ts";
+import { ProblemError } from "../problem.ts";
+
+/** Middleware: 414 for the address, 431 for the header. */
+export function headSize(limits: ApiLimits): MiddlewareHandler<ApiEnv> {
+  return async (context, next) => {
+    const url = new URL(context.req.url);
+    if (url.pathname.length + url.search.length > limits.urlBytes) {
+      throw new ProblemError(414, `The address must have at most ${limits.urlBytes} bytes`);
+    }
+    let size = 0;
+    context.req.raw.headers.forEach((value, name) => size += name.length + value.length + 4);
+    if (size > limits.headerBytes) {
+      throw new ProblemError(431, `The header must have at most ${limits.headerBytes} bytes: it has ${size}`);
+    }
+    await next();
+  };
+}

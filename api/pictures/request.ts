@@ -1,0 +1,137 @@
+/**
+ * Requests to a model: which checkpoint, which pictures, from JSON or a form.
+ *
+ * @module
+ */
+import type { z } from "@hono/zod-openapi";
+import { DatasetNotFoundError, type PictureForm, type PictureSet } from "../../data/datasets/dataset.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
+import { readJson } from "../body/json.ts";
+import { withForm } from "../body/multipart.ts";
+import type { Services } from "../environment.ts";
+import { checked } from "../issues.ts";
+import { fieldProblem } from "../problem.ts";
+import { type InferenceRequest, MOST_PICTURES } from "../schemas/inference.ts";
+import { limited } from "../time.ts";
+import { decodeAll, type EncodedPicture, fromBase64 } from "./decode.ts";
+
+/** A request with its references looked up. */
+export interface Subject<S extends z.ZodType> {
+  readonly input: z.output<S>;
+  readonly checkpoint: Checkpoint;
+  readonly pictures: PictureSet;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads a request, looks up its checkpoint and pictures, and hands them to `use`.
+ *
+ * @throws {ProblemError} naming the field that is wrong; 404 for a checkpoint or job that is not there, 409 for a job
+ * without a checkpoint, 504 when it took too long
+ */
+export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
+  services: Services,
+  request: Request,
+  schema: S,
+  use: (subject: Subject<S>) => Promise<T>,
+): Promise<T> {
+  const { limits } = services;
+  const run = async (body: unknown, encoded: readonly EncodedPicture[] | null) => {
+    const input = checked(schema, body);
+    const checkpoint = await checkpointOf(services, input);
+    return await limited(request, limits.inferenceMs, async (signal) => {
+      const form = formOf(services, checkpoint, input);
+      const pictures = input.dataset === undefined
+        ? await decodeAll(encoded ?? input.pictures!.map((text, at) => fromBase64(text, at, limits)), form)
+        : await datasetPictures(services, input.dataset, form, signal);
+      return await use({ input, checkpoint, pictures, signal });
+    });
+  };
+  if (!/^multipart\//i.test(request.headers.get("content-type") ?? "")) {
+    return await run(await readJson(request, limits, limits.pictureJsonBytes), null);
+  }
+  const bounds = { bytes: limits.picturesBytes, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
+  const rules = {
+    fileFields: ["pictures"],
+    repeated: ["pictures"],
+    files: Math.min(limits.pictures, MOST_PICTURES),
+    fileBytes: limits.pictureBytes,
+    fields: limits.formFields,
+    fieldBytes: limits.formFieldBytes,
+  };
+  return await withForm(request, bounds, rules, services.tempDir, ({ fields, files }) => {
+    const pictures = files.length === 0 ? {} : { pictures: files.map((file) => `file ${file.filename}`) };
+    const encoded = files.map((file, at) => ({
+      path: `pictures.${at}`,
+      read: () => Deno.readFile(file.path),
+    }));
+    return run({ ...Object.fromEntries(Object.entries(fields).map(typed)), ...pictures }, encoded);
+  });
+}
+
+/** A form knows only text: what is meant as a number, truth value or list becomes one. */
+function typed([name, text]: [string, string]): [string, unknown] {
+  if (name === "include") {
+    return [
+      name,
+      text.split(",").map((item) => item.trim()).filter((item) => item !== ""),
+    ];
+  }
+  if (name === "paste_visible" && (text === "true" || text === "false")) return [name, text === "true"];
+  const isNumber = (name === "mask_ratio" || name === "seed") && /^-?\d*\.?\d+([eE]-?\d+)?$/.test(text);
+  return [name, isNumber ? Number(text) : text];
+}
+
+async function checkpointOf(services: Services, input: InferenceRequest): Promise<Checkpoint> {
+  let id = input.checkpoint;
+  if (input.job !== undefined) {
+    const job = await services.jobs.get(input.job);
+    if (job === null) throw fieldProblem(404, "job", `There is no job '${input.job}'`);
+    if (job.latestCheckpoint === null) {
+      throw fieldProblem(409, "job", `The job is ${job.status} and has no checkpoint yet`);
+    }
+    id = job.latestCheckpoint;
+  }
+  const checkpoint = await services.jobs.getCheckpoint(id!);
+  if (checkpoint === null) throw fieldProblem(404, "checkpoint", `There is no checkpoint '${id}'`);
+  return checkpoint;
+}
+
+function formOf(services: Services, checkpoint: Checkpoint, input: InferenceRequest): PictureForm {
+  const { imageSize, inChannels } = checkpoint.config;
+  const [path, count] = input.dataset === undefined
+    ? ["pictures", input.pictures!.length]
+    : ["dataset.indices", input.dataset.indices.length];
+  const most = Math.floor(services.limits.pictureValues / (imageSize * imageSize * inChannels));
+  if (count > most) {
+    throw fieldProblem(
+      413,
+      path,
+      `at most ${most} pictures of this model's size are taken at once: ${count} were given`,
+    );
+  }
+  return { imageSize, channels: inChannels as 1 | 3 };
+}
+
+async function datasetPictures(
+  services: Services,
+  wanted: NonNullable<InferenceRequest["dataset"]>,
+  form: PictureForm,
+  signal: AbortSignal,
+): Promise<PictureSet> {
+  const { id, size, seed, split, indices } = wanted;
+  const info = await services.datasets.info(id).catch((error: unknown) => {
+    throw error instanceof DatasetNotFoundError ? fieldProblem(422, "dataset.id", error.message) : error;
+  });
+  const count = split === "train" && size !== undefined ? size : info.splits[split].count;
+  const at = indices.findIndex((index) => index >= count);
+  if (at !== -1) {
+    throw fieldProblem(
+      422,
+      `dataset.indices.${at}`,
+      `must be a whole number from 0 to ${count - 1}: current value is ${indices[at]}`,
+    );
+  }
+  const dataset = await services.datasets.open({ id, size, seed }, signal);
+  return await dataset.read(split, indices, form);
+}

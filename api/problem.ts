@@ -1,0 +1,82 @@
+/**
+ * Errors as a client sees them: RFC 9457 problem details.
+ *
+ * @module
+ */
+
+/** One wrong value of a request: where it stands (`model.patch_size`) and what would be right. */
+export interface FieldError {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The statuses problems are answered with, and their titles. */
+export const PROBLEM_TITLES = {
+  400: "Bad request",
+  404: "Not found",
+  405: "Method not allowed",
+  406: "Not acceptable",
+  408: "Request timeout",
+  409: "Conflict",
+  413: "Content too large",
+  414: "URI too long",
+  415: "Unsupported media type",
+  416: "Range not satisfiable",
+  422: "Invalid request",
+  431: "Request header fields too large",
+  500: "Internal error",
+  503: "Service unavailable",
+  504: "Timeout",
+} as const;
+
+/** A status a problem is answered with. */
+export type ProblemStatus = keyof typeof PROBLEM_TITLES;
+
+/** What a problem may carry beside its status and detail. */
+export interface ProblemOptions {
+  readonly errors?: readonly FieldError[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** Thrown anywhere in a request's handling; `onError` makes the answer from it. */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+  readonly errors: readonly FieldError[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  /** @param detail what is wrong with this request, in a sentence a person can act on */
+  constructor(readonly status: ProblemStatus, detail: string, options: ProblemOptions = {}) {
+    super(detail, { cause: options.cause });
+    this.errors = options.errors ?? [];
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** A problem that one field of the request causes. */
+export function fieldProblem(status: ProblemStatus, path: string, message: string): ProblemError {
+  return new ProblemError(status, `${path}: ${message}`, { errors: [{ path, message }] });
+}
+
+/** The answer to a request that failed. */
+export function problemResponse(problem: ProblemError, instance: string, requestId: string): Response {
+  const title = PROBLEM_TITLES[problem.status];
+  const body = {
+    type: `urn:unmask:problem:${title.toLowerCase().replaceAll(" ", "-")}`,
+    title,
+    status: problem.status,
+    detail: problem.message,
+    instance,
+    request_id: requestId,
+    errors: problem.errors,
+  };
+  return new Response(JSON.stringify(body), {
+    status: problem.status,
+    headers: {
+      ...problem.headers,
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+    },
+  });
+}

@@ -1,0 +1,61 @@
+/**
+ * `GET|HEAD /v1/checkpoints/{id}/content`: the safetensors file, streamed.
+ *
+ * @module
+ */
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { ApiEnv, Services } from "../environment.ts";
+import { matchesEtag, partOf } from "../ranges.ts";
+import { addRoute } from "../register.ts";
+import { checkpointParams } from "../schemas/ids.ts";
+import { problems } from "../schemas/problem.ts";
+import { checkpointOr404 } from "./checkpoints.ts";
+
+const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
+
+/** Adds the route. */
+export function addCheckpointContentRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
+  addRoute(app, {
+    method: "get",
+    path: "/v1/checkpoints/{id}/content",
+    tags: ["Checkpoints"],
+    summary: "Download a checkpoint",
+    description:
+      "A safetensors file with the names and layouts of the PyTorch model's `state_dict`. `Range` (one range), " +
+      "`If-Range` and `If-None-Match` are honoured; the ETag is the file's SHA-256.",
+    request: { params: checkpointParams },
+    responses: {
+      200: { description: "The whole file", content: bytes },
+      206: { description: "The part asked for", content: bytes },
+      304: { description: "The client has it" },
+      ...problems(404, 406, 416),
+    },
+  }, async (context, { params }) => {
+    const checkpoint = await checkpointOr404(services, params.id);
+    const etag = `"${checkpoint.sha256}"`;
+    const headers: Record<string, string> = {
+      etag,
+      "cache-control": "private, max-age=31536000, immutable",
+      "accept-ranges": "bytes",
+      "last-modified": new Date(checkpoint.createdAt).toUTCString(),
+    };
+    if (matchesEtag(context.req.header("if-none-match"), etag)) return context.body(null, 304, headers);
+    const whole = context.req.method === "HEAD";
+    const range = whole
+      ? null
+      : partOf(context.req.header("range"), context.req.header("if-range"), etag, checkpoint.size);
+    Object.assign(headers, {
+      "content-type": "application/octet-stream",
+      "content-disposition": `attachment; filename="${checkpoint.id}.safetensors"`,
+      "content-length": String(range === null ? checkpoint.size : range.end - range.start + 1),
+    });
+    if (range !== null) headers["content-range"] = `bytes ${range.start}-${range.end}/${checkpoint.size}`;
+    const status = range === null ? 200 : 206;
+    if (whole) return context.body(null, status, headers);
+    const object = await services.objects.get(checkpoint.objectKey, {
+      range: range ?? undefined,
+      signal: context.req.raw.signal,
+    });
+    return context.body(object.body, status, headers);
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * `/v1/jobs/{id}/checkpoints` and `/v1/checkpoints/{id}`.
+ *
+ * @module
+ */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
+import type { Checkpoint } from "../../jobs/job.ts";
+import type { ApiEnv, Services } from "../environment.ts";
+import { ProblemError } from "../problem.ts";
+import { addRoute } from "../register.ts";
+import { checkpointListSchema, checkpointSchema, checkpointWire } from "../schemas/checkpoint.ts";
+import { checkpointIdSchema, checkpointParams, jobParams, pageLimit } from "../schemas/ids.ts";
+import { listOf } from "../schemas/list.ts";
+import { problems } from "../schemas/problem.ts";
+import { jobOr404 } from "./jobs.ts";
+
+/** @throws {ProblemError} 404 */
+export async function checkpointOr404(services: Services, id: string): Promise<Checkpoint> {
+  const checkpoint = await services.jobs.getCheckpoint(id);
+  if (checkpoint === null) throw new ProblemError(404, `There is no checkpoint '${id}'`);
+  return checkpoint;
+}
+
+/** Adds the routes. */
+export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
+  const tags = ["Checkpoints"];
+  addRoute(app, {
+    method: "get",
+    path: "/v1/jobs/{id}/checkpoints",
+    tags,
+    summary: "List a job's checkpoints, newest first",
+    request: {
+      params: jobParams,
+      query: z.strictObject({ limit: pageLimit, after: checkpointIdSchema.optional() }),
+    },
+    responses: {
+      200: { description: "A page", content: { "application/json": { schema: checkpointListSchema } } },
+      ...problems(404, 406, 422),
+    },
+  }, async (context, { params, query }) => {
+    await jobOr404(services, params.id);
+    const page = await services.jobs.listCheckpoints(params.id, query);
+    return context.json(listOf(page.data.map(checkpointWire), page.next));
+  });
+
+  addRoute(app, {
+    method: "get",
+    path: "/v1/checkpoints/{id}",
+    tags,
+    summary: "Look at a checkpoint",
+    request: { params: checkpointParams },
+    responses: {
+      200: { description: "The checkpoint", content: { "application/json": { schema: checkpointSchema } } },
+      ...problems(404, 406),
+    },
+  }, async (context, { params }) => context.json(checkpointWire(await checkpointOr404(services, params.id))));
+}

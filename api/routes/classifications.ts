@@ -1,0 +1,63 @@
+/**
+ * `POST /v1/classifications`: what a fine-tuned model sees in pictures.
+ *
+ * @module
+ */
+import type { OpenAPIHono, z } from "@hono/zod-openapi";
+import type { ApiEnv, Services } from "../environment.ts";
+import { withSubject } from "../pictures/request.ts";
+import { fieldProblem } from "../problem.ts";
+import { addRoute } from "../register.ts";
+import { classificationSchema, inferenceFormSchema, inferenceSchema } from "../schemas/inference.ts";
+import { problems } from "../schemas/problem.ts";
+
+/** Adds the route. */
+export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
+  addRoute(app, {
+    method: "post",
+    path: "/v1/classifications",
+    tags: ["Models"],
+    summary: "Classify pictures",
+    request: {
+      body: {
+        required: true,
+        content: {
+          "application/json": { schema: inferenceSchema },
+          "multipart/form-data": { schema: inferenceFormSchema },
+        },
+      },
+    },
+    responses: {
+      200: {
+        description: "A class for each picture",
+        content: { "application/json": { schema: classificationSchema } },
+      },
+      ...problems(400, 404, 406, 408, 409, 413, 415, 422, 504),
+    },
+  }, (context) =>
+    withSubject(services, context.req.raw, inferenceSchema, async (subject) => {
+      const { input, checkpoint, pictures, signal } = subject;
+      if (checkpoint.model !== "classifier") {
+        const field = input.job === undefined ? "checkpoint" : "job";
+        throw fieldProblem(
+          422,
+          field,
+          "must be a classifier: this one is a masked autoencoder, fine-tune it first",
+        );
+      }
+      const all = await services.inference.classify(checkpoint, pictures, signal);
+      const classes = checkpoint.classNames.length;
+      const answer: z.output<typeof classificationSchema> = {
+        object: "list",
+        checkpoint: checkpoint.id,
+        class_names: [...checkpoint.classNames],
+        data: Array.from({ length: pictures.count }, (_, index) => {
+          const probabilities = Array.from(all.subarray(index * classes, (index + 1) * classes));
+          const probability = Math.max(...probabilities);
+          const label = probabilities.indexOf(probability);
+          return { index, label, class_name: checkpoint.classNames[label], probability, probabilities };
+        }),
+      };
+      return context.json(answer);
+    }));
+}

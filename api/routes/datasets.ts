@@ -1,0 +1,124 @@
+/**
+ * `/v1/datasets`: upload, list, look at, delete.
+ *
+ * @module
+ */
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createDataset } from "../../data/datasets/upload.ts";
+import { withForm } from "../body/multipart.ts";
+import type { ApiEnv, Services } from "../environment.ts";
+import { checked } from "../issues.ts";
+import { ProblemError } from "../problem.ts";
+import { addRoute } from "../register.ts";
+import {
+  DATASET_FILES,
+  datasetFields,
+  datasetListQuery,
+  datasetListSchema,
+  datasetSchema,
+  datasetUploadSchema,
+  datasetWire,
+} from "../schemas/dataset.ts";
+import { datasetParams } from "../schemas/ids.ts";
+import { listOf } from "../schemas/list.ts";
+import { problems } from "../schemas/problem.ts";
+import { limited } from "../time.ts";
+
+const tags = ["Data sets"];
+const json = (schema: z.ZodType) => ({ "application/json": { schema } });
+
+/** Adds the routes. */
+export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
+  const { datasets, objects, limits } = services;
+
+  addRoute(app, {
+    method: "post",
+    path: "/v1/datasets",
+    tags,
+    summary: "Upload a data set",
+    description:
+      "Either IDX files (`train_images`, and `train_labels`, `test_images`, `test_labels` where there are " +
+      "any) or one `archive` of PNG and JPEG pictures in folders named for their classes. Without test pictures " +
+      "`held_out` of the training pictures are kept to measure on.",
+    request: {
+      body: { required: true, content: { "multipart/form-data": { schema: datasetUploadSchema } } },
+    },
+    responses: {
+      201: {
+        description: "Checked and stored",
+        headers: { Location: { schema: { type: "string" }, description: "Where the data set is" } },
+        content: json(datasetSchema),
+      },
+      ...problems(400, 406, 408, 413, 415, 422, 504),
+    },
+  }, async (context) => {
+    const body = { bytes: limits.uploadBytes, idleMs: limits.bodyIdleMs, totalMs: limits.uploadTotalMs };
+    const rules = {
+      fileFields: DATASET_FILES,
+      files: limits.uploadFiles,
+      fileBytes: limits.uploadBytes,
+      fields: limits.formFields,
+      fieldBytes: limits.formFieldBytes,
+    };
+    const request = context.req.raw;
+    const info = await withForm(request, body, rules, services.tempDir, ({ fields, files }) => {
+      const { name, held_out: heldOut, seed } = checked(datasetFields, fields);
+      if (files.length === 0) {
+        throw new ProblemError(422, `There is no file: send train_images (IDX) or archive`, {
+          errors: [{ path: "train_images", message: "or archive must be given" }],
+        });
+      }
+      return limited(
+        request,
+        limits.uploadStoreMs,
+        (signal) => createDataset([...files], { name, heldOut, seed }, objects, {}, signal),
+      );
+    });
+    context.header("location", `/v1/datasets/${info.id}`);
+    return context.json(datasetWire(info), 201);
+  });
+
+  addRoute(app, {
+    method: "get",
+    path: "/v1/datasets",
+    tags,
+    summary: "List data sets: the built-in ones, then uploads by age",
+    request: { query: datasetListQuery },
+    responses: { 200: { description: "A page", content: json(datasetListSchema) }, ...problems(406, 422) },
+  }, async (context, { query }) => {
+    const page = await datasets.list(query);
+    return context.json(listOf(page.data.map(datasetWire), page.hasMore ? page.data.at(-1)!.id : null));
+  });
+
+  addRoute(app, {
+    method: "get",
+    path: "/v1/datasets/{id}",
+    tags,
+    summary: "Look at a data set",
+    request: { params: datasetParams },
+    responses: { 200: { description: "The data set", content: json(datasetSchema) }, ...problems(404, 406) },
+  }, async (context, { params }) => context.json(datasetWire(await datasets.info(params.id))));
+
+  addRoute(app, {
+    method: "delete",
+    path: "/v1/datasets/{id}",
+    tags,
+    summary: "Delete an uploaded data set",
+    request: { params: datasetParams },
+    responses: { 204: { description: "Deleted" }, ...problems(404, 409) },
+  }, async (context, { params }) => {
+    const info = await datasets.info(params.id);
+    if (info.source === "builtin") {
+      throw new ProblemError(409, `'${info.id}' is built in and cannot be deleted`);
+    }
+    const user = await services.jobs.usesDataset(info.id);
+    if (user !== null) {
+      throw new ProblemError(
+        409,
+        `The job '${user.id}' uses this data set and is not finished: cancel it first`,
+      );
+    }
+    await datasets.delete(info.id);
+    return context.body(null, 204);
+  });
+}

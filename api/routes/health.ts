@@ -1,0 +1,72 @@
+/**
+ * `/healthz`, `/readyz` and `/metrics`: for what runs the service.
+ *
+ * @module
+ */
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { ApiEnv, Services } from "../environment.ts";
+import { JOB_STATUSES } from "../../jobs/job.ts";
+import { ProblemError } from "../problem.ts";
+import { addRoute } from "../register.ts";
+import { problems } from "../schemas/problem.ts";
+import { within } from "../time.ts";
+
+const healthSchema = z.strictObject({ status: z.literal("ok") }).openapi("Health");
+const tags = ["Service"];
+
+/** Adds the routes. */
+export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
+  const { jobs, objects, metrics, limits } = services;
+  const ok = { description: "It is", content: { "application/json": { schema: healthSchema } } };
+
+  addRoute(app, {
+    method: "get",
+    path: "/healthz",
+    tags,
+    summary: "Whether the process answers",
+    responses: { 200: ok },
+  }, (context) => context.json({ status: "ok" as const }));
+
+  addRoute(app, {
+    method: "get",
+    path: "/readyz",
+    tags,
+    summary: "Whether database and object storage answer",
+    responses: { 200: ok, ...problems(503) },
+  }, async (context) => {
+    const probe = async (name: string, work: Promise<unknown>) => {
+      try {
+        await within(limits.readyMs, work);
+        return [];
+      } catch (error) {
+        context.set("failure", error);
+        return [{ path: name, message: "does not answer" }];
+      }
+    };
+    const found = await Promise.all([
+      probe("database", jobs.list({ limit: 1 })),
+      probe("object_storage", objects.head("health/probe")),
+    ]);
+    const errors = found.flat();
+    if (errors.length === 0) return context.json({ status: "ok" as const });
+    const names = errors.map((error) => error.path).join(" and ");
+    throw new ProblemError(503, `${names} cannot be reached`, { errors, headers: { "retry-after": "5" } });
+  });
+
+  addRoute(app, {
+    method: "get",
+    path: "/metrics",
+    tags,
+    summary: "Measurements for Prometheus",
+    responses: {
+      200: { description: "Text exposition format", content: { "text/plain": { schema: z.string() } } },
+    },
+  }, async (context) => {
+    const counts = await within(limits.readyMs, jobs.counts());
+    for (const status of JOB_STATUSES) metrics.jobs.set({ status }, counts[status]);
+    metrics.queueDepth.set(counts.queued);
+    return context.body(await metrics.registry.metrics(), 200, {
+      "content-type": metrics.registry.contentType,
+    });
+  });
+}

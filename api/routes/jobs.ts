@@ -1,0 +1,145 @@
+/**
+ * `/v1/jobs`: create, list, look at, cancel, delete.
+ *
+ * @module
+ */
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Job } from "../../jobs/job.ts";
+import { jobRequestSchema } from "../../jobs/schemas.ts";
+import { fromWire } from "../../data/wire.ts";
+import type { JobRequest } from "../../jobs/schemas.ts";
+import { readJson } from "../body/json.ts";
+import type { ApiEnv, Services } from "../environment.ts";
+import { fingerprint, idempotencyKey, preferredWait } from "../idempotency.ts";
+import { checked } from "../issues.ts";
+import { resolveJobRequest } from "../jobRequest.ts";
+import { ProblemError } from "../problem.ts";
+import { addRoute } from "../register.ts";
+import { jobParams, wholeNumber } from "../schemas/ids.ts";
+import { jobListQuery, jobListSchema, jobSchema, jobWire } from "../schemas/job.ts";
+import { listOf } from "../schemas/list.ts";
+import { problems } from "../schemas/problem.ts";
+import { finishedWithin } from "../wait.ts";
+
+/** @throws {ProblemError} 404 */
+export async function jobOr404(services: Services, id: string): Promise<Job> {
+  const job = await services.jobs.get(id);
+  if (job === null) throw new ProblemError(404, `There is no job '${id}'`);
+  return job;
+}
+
+const tags = ["Jobs"];
+const json = (schema: z.ZodType) => ({ "application/json": { schema } });
+const preferHeader = z.object({
+  prefer: z.string().optional().openapi({ description: "`wait=N` waits up to N seconds for the end" }),
+});
+
+async function waited(
+  context: Context<ApiEnv>,
+  services: Services,
+  job: Job,
+  seconds: number | undefined,
+): Promise<Job> {
+  if (seconds === undefined) return job;
+  context.header("preference-applied", `wait=${seconds}`);
+  return await finishedWithin(services, job, seconds, context.req.raw.signal);
+}
+
+/** Adds the routes. */
+export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
+  const { jobs, limits } = services;
+
+  addRoute(app, {
+    method: "post",
+    path: "/v1/jobs",
+    tags,
+    summary: "Create a job",
+    request: {
+      headers: preferHeader.extend({
+        "idempotency-key": z.string().optional().openapi({
+          description: "A create repeated with the same key and body within 24 hours answers the same job",
+        }),
+      }),
+      body: { required: true, content: json(jobRequestSchema) },
+    },
+    responses: {
+      201: {
+        description: "Created, waiting for a runner",
+        headers: { Location: { schema: { type: "string" }, description: "Where the job is" } },
+        content: json(jobSchema),
+      },
+      ...problems(400, 404, 406, 408, 409, 413, 415, 422),
+    },
+  }, async (context) => {
+    const key = idempotencyKey(context.req.header("idempotency-key"));
+    const wait = preferredWait(context.req.header("prefer"), limits.waitSeconds);
+    const parsed = checked(jobRequestSchema, await readJson(context.req.raw, limits));
+    const asked = fromWire(parsed) as unknown as JobRequest;
+    const print = key === undefined ? undefined : await fingerprint(asked);
+    const { job, created } = await jobs.create(await resolveJobRequest(services, asked), {
+      idempotencyKey: key,
+      fingerprint: print,
+    });
+    if (!created) context.header("idempotency-replayed", "true");
+    context.header("location", `/v1/jobs/${job.id}`);
+    return context.json(jobWire(await waited(context, services, job, wait)), 201);
+  });
+
+  addRoute(app, {
+    method: "get",
+    path: "/v1/jobs",
+    tags,
+    summary: "List jobs, newest first",
+    request: { query: jobListQuery },
+    responses: { 200: { description: "A page", content: json(jobListSchema) }, ...problems(406, 422) },
+  }, async (context, { query }) => {
+    const page = await jobs.list(query);
+    return context.json(listOf(page.data.map(jobWire), page.next));
+  });
+
+  addRoute(app, {
+    method: "get",
+    path: "/v1/jobs/{id}",
+    tags,
+    summary: "Look at a job, or wait for its end",
+    request: {
+      params: jobParams,
+      query: z.strictObject({
+        wait: wholeNumber(0, limits.waitSeconds).optional().openapi({
+          description: "Seconds to wait for the job's end; it is answered as it is when they are over",
+        }),
+      }),
+      headers: preferHeader,
+    },
+    responses: { 200: { description: "The job", content: json(jobSchema) }, ...problems(400, 404, 406, 422) },
+  }, async (context, { params, query }) => {
+    const wait = query.wait ?? preferredWait(context.req.header("prefer"), limits.waitSeconds);
+    const job = await jobOr404(services, params.id);
+    return context.json(jobWire(await waited(context, services, job, wait)));
+  });
+
+  addRoute(app, {
+    method: "post",
+    path: "/v1/jobs/{id}/cancel",
+    tags,
+    summary: "Cancel a job",
+    description:
+      "A queued job is cancelled at once; a running one stops within two seconds and keeps its checkpoints.",
+    request: { params: jobParams },
+    responses: { 200: { description: "The job", content: json(jobSchema) }, ...problems(404, 406, 409) },
+  }, async (context, { params }) => context.json(jobWire(await jobs.cancel(params.id))));
+
+  addRoute(app, {
+    method: "delete",
+    path: "/v1/jobs/{id}",
+    tags,
+    summary: "Delete a finished or queued job, its events, series and checkpoints",
+    request: { params: jobParams },
+    responses: { 204: { description: "Deleted" }, ...problems(404, 409) },
+  }, async (context, { params }) => {
+    const { objectKeys } = await jobs.delete(params.id);
+    for (const objectKey of objectKeys) await services.objects.delete(objectKey);
+    return context.body(null, 204);
+  });
+}

@@ -1,0 +1,44 @@
+/**
+ * Checkpoints as they are answered.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+import { toWire } from "../../data/wire.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
+import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
+import { listSchema } from "./list.ts";
+
+/** A stored model. */
+export const checkpointSchema = z.strictObject({
+  id: checkpointIdSchema,
+  job_id: jobIdSchema,
+  model: z.enum(["mae", "classifier"]),
+  step: z.int(),
+  epoch: z.int(),
+  final: z.boolean().describe("True for the one at the end of its job"),
+  metrics: z.record(z.string(), z.number()),
+  config: z.record(z.string(), z.unknown()).describe("The model's configuration"),
+  class_names: z.array(z.string()).describe("Class names of a classifier, else empty"),
+  size: z.int().describe("Bytes of the safetensors file"),
+  sha256: z.string().describe("Hexadecimal SHA-256 of the safetensors file; its ETag too"),
+  resumable: z.boolean().describe("Whether the optimiser's state is kept beside it"),
+  content_url: z.string(),
+  created_at: z.iso.datetime(),
+}).openapi("Checkpoint");
+
+/** A page of checkpoints. */
+export const checkpointListSchema = listSchema(checkpointSchema, "CheckpointList");
+
+/** A checkpoint's wire form. */
+export type CheckpointWire = z.output<typeof checkpointSchema>;
+
+/** A checkpoint as it is answered: where its objects lie is nobody's business. */
+export function checkpointWire(checkpoint: Checkpoint): CheckpointWire {
+  const { objectKey: _key, stateKey, ...rest } = checkpoint;
+  return toWire({
+    ...rest,
+    resumable: stateKey !== null,
+    contentUrl: `/v1/checkpoints/${checkpoint.id}/content`,
+  }) as CheckpointWire;
+}

@@ -1,0 +1,74 @@
+/**
+ * Data sets as they are answered, and the fields of an upload.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+import { toWire } from "../../data/wire.ts";
+import type { DatasetInfo } from "../../data/datasets/dataset.ts";
+import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
+import { listSchema } from "./list.ts";
+
+const split = z.strictObject({ count: z.int() });
+
+/** A data set. */
+export const datasetSchema = z.strictObject({
+  id: datasetIdSchema,
+  name: z.string(),
+  source: z.enum(["builtin", "upload"]),
+  format: z.enum(["raw", "encoded"]),
+  height: z.int().nullable(),
+  width: z.int().nullable(),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  splits: z.strictObject({ train: split, test: split }),
+  labelled: z.boolean(),
+  num_classes: z.int(),
+  class_names: z.array(z.string()),
+  size: z.int().describe("Bytes stored"),
+  created_at: z.iso.datetime(),
+}).openapi("Dataset");
+
+/** A page of data sets. */
+export const datasetListSchema = listSchema(datasetSchema, "DatasetList");
+
+/** Query of `GET /v1/datasets`. */
+export const datasetListQuery = z.strictObject({ limit: pageLimit, after: datasetIdSchema.optional() });
+
+const heldOut = z.string().regex(/^(0|0?\.\d{1,6}|0\.\d{1,6})$/, "must be a number from 0 to 0.5, as 0.1")
+  .transform(Number).refine((share) => share <= 0.5, { message: "must be a number from 0 to 0.5, as 0.1" });
+
+/** Text fields of `POST /v1/datasets`. */
+export const datasetFields = z.strictObject({
+  name: z.string().min(1).max(128).regex(/^\P{C}+$/u, "must not hold control characters").optional(),
+  held_out: heldOut.optional().openapi({ type: "number", minimum: 0, maximum: 0.5 }),
+  seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
+});
+
+/** File fields of `POST /v1/datasets`. */
+export const DATASET_FILES = [
+  "train_images",
+  "train_labels",
+  "test_images",
+  "test_labels",
+  "archive",
+] as const;
+
+const file = z.string().optional().openapi({ type: "string", format: "binary" });
+
+/** The multipart body of `POST /v1/datasets`, for OpenAPI. */
+export const datasetUploadSchema = datasetFields.extend({
+  train_images: file.describe("IDX pictures, gzipped or not"),
+  train_labels: file.describe("IDX labels"),
+  test_images: file.describe("IDX pictures to measure on"),
+  test_labels: file.describe("IDX labels"),
+  archive: file.describe("zip, tar or tar.gz of PNG and JPEG pictures; folders are classes"),
+}).openapi("DatasetUpload");
+
+/** A data set's wire form. */
+export type DatasetWire = z.output<typeof datasetSchema>;
+
+/** A data set as it is answered; what the store keeps beside it stays inside. */
+export function datasetWire(info: DatasetInfo): DatasetWire {
+  const wire = toWire(info);
+  return Object.fromEntries(Object.keys(datasetSchema.shape).map((key) => [key, wire[key]])) as DatasetWire;
+}

@@ -1,0 +1,50 @@
+/**
+ * A job's events and loss series as they are answered.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+import { toWire } from "../../data/wire.ts";
+import { EVENT_TYPES, type JobEvent } from "../../jobs/events.ts";
+import { listSchema } from "./list.ts";
+
+/** An event. */
+export const eventSchema = z.strictObject({
+  seq: z.int().describe("Grows with every event of the job; numbers may be missing"),
+  type: z.enum(EVENT_TYPES),
+  level: z.enum(["info", "warning", "error"]),
+  message: z.string(),
+  data: z.record(z.string(), z.unknown()),
+  created_at: z.iso.datetime(),
+}).openapi("Event");
+
+/** A page of events. */
+export const eventListSchema = listSchema(eventSchema, "EventList");
+
+/** An event's wire form. */
+export type EventWire = z.output<typeof eventSchema>;
+
+/** An event as it is answered. */
+export function eventWire(event: JobEvent): EventWire {
+  return toWire(event) as EventWire;
+}
+
+/** The loss series of a job. */
+export const seriesSchema = z.strictObject({
+  object: z.literal("metrics"),
+  job: z.string(),
+  every: z.int().describe("One step in so many is shown"),
+  steps: z.array(z.strictObject({
+    step: z.int().describe("Counts from 1"),
+    epoch: z.int().describe("Counts from 0"),
+    loss: z.number(),
+    lr: z.number(),
+  })),
+  epochs: z.array(z.strictObject({
+    epoch: z.int(),
+    step: z.int().describe("The epoch's last step"),
+    loss: z.number().describe("Mean of the epoch's step losses"),
+    metrics: z.record(z.string(), z.number()).describe("What else was measured, e.g. `accuracy`"),
+  })),
+  next: z.int().nullable().describe("What `after` must be for the next part; null at the end"),
+}).openapi("Series");

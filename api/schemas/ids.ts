@@ -1,0 +1,46 @@
+/**
+ * Ids in paths and the query parameters of lists.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+
+const ulid = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
+
+/** A job's id: `job_` and a ULID. */
+export const jobIdSchema = z.string().regex(new RegExp(`^job_${ulid}$`)).openapi({
+  example: "job_01JD0000000000000000000000",
+});
+
+/** A checkpoint's id: `ckpt_` and a ULID. */
+export const checkpointIdSchema = z.string().regex(new RegExp(`^ckpt_${ulid}$`)).openapi({
+  example: "ckpt_01JD0000000000000000000000",
+});
+
+/** A data set's id: `ds_` and a ULID, or a built-in's name. */
+export const datasetIdSchema = z.string().regex(new RegExp(`^(ds_${ulid}|[a-z][a-z0-9-]{0,31})$`)).openapi({
+  example: "digits",
+});
+
+/** Path parameters of `/v1/jobs/{id}`. */
+export const jobParams = z.strictObject({ id: jobIdSchema });
+/** Path parameters of `/v1/checkpoints/{id}`. */
+export const checkpointParams = z.strictObject({ id: checkpointIdSchema });
+/** Path parameters of `/v1/datasets/{id}`. */
+export const datasetParams = z.strictObject({ id: datasetIdSchema });
+
+/** A whole number written in a query or a header. */
+export function wholeNumber(least: number, most: number) {
+  return z.string().transform((text, context) => {
+    const value = Number(text);
+    if (/^\d{1,16}$/.test(text) && value >= least && value <= most) return value;
+    context.addIssue({
+      code: "custom",
+      message: `must be a whole number from ${least} to ${most}: current value is ${text.slice(0, 40)}`,
+    });
+    return z.NEVER;
+  }).openapi({ type: "integer", minimum: least, maximum: most });
+}
+
+/** Rows of a page. */
+export const pageLimit = wholeNumber(1, 100).prefault("20").openapi({ description: "Rows of a page" });

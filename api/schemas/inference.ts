@@ -1,0 +1,121 @@
+/**
+ * Requests to a model, and its answers.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+import { JOB_LIMITS } from "../../jobs/schemas.ts";
+import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
+
+/** Most pictures of a request. */
+export const MOST_PICTURES = 64;
+
+const datasetPictures = z.strictObject({
+  id: z.string().min(1).max(64),
+  split: z.enum(["train", "test"]).default("test"),
+  indices: z.array(z.int().min(0).max(0xffff_ffff)).min(1).max(MOST_PICTURES),
+  size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training pictures (digits only)"),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe("Seed of the drawing (digits only)"),
+}).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
+  message: "size and seed are taken for the data set 'digits' only",
+});
+
+const subject = {
+  checkpoint: checkpointIdSchema.optional().describe("The model to ask"),
+  job: jobIdSchema.optional().describe("The job whose latest checkpoint to ask"),
+  pictures: z.array(z.string().min(1)).min(1).max(MOST_PICTURES).optional()
+    .describe("PNG or JPEG in base64, bare or as data URL"),
+  dataset: datasetPictures.optional().describe("Pictures of a data set, instead of `pictures`"),
+};
+
+/** What every request to a model must have. */
+function oneOfEach(
+  request: { checkpoint?: unknown; job?: unknown; pictures?: unknown; dataset?: unknown },
+  context: z.RefinementCtx,
+): void {
+  const pairs = [["checkpoint", "job"], ["pictures", "dataset"]] as const;
+  for (const [first, second] of pairs) {
+    const given = [request[first], request[second]].filter((value) => value !== undefined).length;
+    if (given === 1) continue;
+    const message = `give exactly one of ${first} and ${second}: ${given} were given`;
+    context.addIssue({ code: "custom", path: [first], message });
+  }
+}
+
+/** Body of `POST /v1/classifications` and `POST /v1/embeddings`. */
+export const inferenceSchema = z.strictObject(subject).superRefine(oneOfEach).openapi("InferenceRequest");
+
+/** Body of `POST /v1/reconstructions`. */
+export const reconstructionRequestSchema = z.strictObject({
+  ...subject,
+  mask_ratio: z.number().gt(0).lt(1).optional().describe(
+    "Share of patches masked; the model's own when absent",
+  ),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe("The same seed gives the same masks"),
+  paste_visible: z.boolean().default(false)
+    .describe("Show the visible patches as they were, and only the masked ones reconstructed"),
+  include: z.array(z.enum(["images", "patches"])).max(2).default([])
+    .describe("What else the JSON answer has: pictures as base64 PNG, predicted patches as numbers"),
+}).superRefine(oneOfEach).openapi("ReconstructionRequest");
+
+/** A request to a model, checked. */
+export type InferenceRequest = z.output<typeof inferenceSchema>;
+
+const file = z.string().openapi({ type: "string", format: "binary" });
+
+/** A request as a form, for OpenAPI: the pictures are files. */
+export const inferenceFormSchema = z.strictObject({
+  checkpoint: checkpointIdSchema.optional(),
+  job: jobIdSchema.optional(),
+  pictures: z.array(file).min(1).max(MOST_PICTURES),
+}).openapi("InferenceForm");
+
+/** A request for reconstructions as a form, for OpenAPI. */
+export const reconstructionFormSchema = inferenceFormSchema.extend({
+  mask_ratio: z.number().optional(),
+  seed: z.int().optional(),
+  paste_visible: z.boolean().optional(),
+  include: z.string().optional().describe("`images`, `patches`, or both with a comma between"),
+}).openapi("ReconstructionForm");
+
+const png = z.string().describe("PNG in base64");
+
+/** Answer of `POST /v1/reconstructions`. */
+export const reconstructionSchema = z.strictObject({
+  object: z.literal("reconstruction"),
+  checkpoint: z.string(),
+  mask_ratio: z.number(),
+  seed: z.int(),
+  loss: z.number().describe("Mean squared error on the masked patches of all pictures"),
+  data: z.array(z.strictObject({
+    index: z.int(),
+    loss: z.number(),
+    mask: z.array(z.int()).describe("One number a patch, row by row: 1 = masked"),
+    ids_restore: z.array(z.int()),
+    images: z.strictObject({ original: png, masked: png, reconstruction: png }).optional(),
+    patches: z.array(z.array(z.number())).optional()
+      .describe("Predicted patches, values in the order (row, column, channel), not clipped"),
+  })),
+}).openapi("Reconstruction");
+
+/** Answer of `POST /v1/classifications`. */
+export const classificationSchema = z.strictObject({
+  object: z.literal("list"),
+  checkpoint: z.string(),
+  class_names: z.array(z.string()),
+  data: z.array(z.strictObject({
+    index: z.int(),
+    label: z.int(),
+    class_name: z.string(),
+    probability: z.number(),
+    probabilities: z.array(z.number()).describe("In the order of `class_names`"),
+  })),
+}).openapi("Classifications");
+
+/** Answer of `POST /v1/embeddings`. */
+export const embeddingSchema = z.strictObject({
+  object: z.literal("list"),
+  checkpoint: z.string(),
+  dimensions: z.int(),
+  data: z.array(z.strictObject({ index: z.int(), embedding: z.array(z.number()) })),
+}).openapi("Embeddings");

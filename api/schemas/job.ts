@@ -1,0 +1,67 @@
+/**
+ * Jobs as they are answered.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+import { toWire } from "../../data/wire.ts";
+import { type Job, JOB_STATUSES } from "../../jobs/job.ts";
+import { jobIdSchema, pageLimit } from "./ids.ts";
+import { listSchema } from "./list.ts";
+
+/** The kinds of job, as a filter and in answers. */
+export const jobKindSchema = z.enum(["pretrain", "finetune", "linear_probe", "evaluate"]);
+
+const time = z.iso.datetime();
+
+/** How far a job is. */
+export const progressSchema = z.strictObject({
+  step: z.int().describe("Optimiser steps (batches, for `evaluate`) done"),
+  total_steps: z.int(),
+  epoch: z.int().describe("Epoch being run, from 0"),
+  loss: z.number().nullable(),
+  images_per_second: z.number().nullable(),
+  eta_seconds: z.number().nullable(),
+}).openapi("Progress");
+
+/** A job. */
+export const jobSchema = z.strictObject({
+  id: jobIdSchema,
+  kind: jobKindSchema,
+  status: z.enum(JOB_STATUSES),
+  name: z.string().nullable(),
+  metadata: z.record(z.string(), z.string()),
+  created_at: time,
+  started_at: time.nullable(),
+  finished_at: time.nullable(),
+  request: z.record(z.string(), z.unknown()).describe("The request with every default filled in"),
+  progress: progressSchema.nullable(),
+  result: z.record(z.string(), z.unknown()).nullable().describe("Losses, accuracy, the final checkpoint"),
+  error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  attempt: z.int().describe("Starts so far"),
+  interruptions: z.int().describe("Runners lost in a row without a new checkpoint between"),
+  cancel_requested_at: time.nullable(),
+  backend: z.strictObject({ name: z.string(), notes: z.array(z.string()) }).nullable()
+    .describe("What computed it, and why others were passed over"),
+  latest_checkpoint: z.string().nullable(),
+}).openapi("Job");
+
+/** A page of jobs. */
+export const jobListSchema = listSchema(jobSchema, "JobList");
+
+/** Query of `GET /v1/jobs`. */
+export const jobListQuery = z.strictObject({
+  status: z.enum(JOB_STATUSES).optional(),
+  kind: jobKindSchema.optional(),
+  limit: pageLimit,
+  after: jobIdSchema.optional().openapi({ description: "Last id of the page before" }),
+});
+
+/** A job's wire form. */
+export type JobWire = z.output<typeof jobSchema>;
+
+/** A job as it is answered; what the store keeps beside it stays inside. */
+export function jobWire(job: Job): JobWire {
+  const wire = toWire(job);
+  return Object.fromEntries(Object.keys(jobSchema.shape).map((key) => [key, wire[key] ?? null])) as JobWire;
+}

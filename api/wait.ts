@@ -1,0 +1,27 @@
+/**
+ * Waiting for a job's end.
+ *
+ * @module
+ */
+import type { Job } from "../jobs/job.ts";
+import { isFinished } from "../jobs/transitions.ts";
+import type { Services } from "./environment.ts";
+
+/** The job once it is finished, or as it is when the seconds are over or the client has gone. */
+export async function finishedWithin(
+  services: Services,
+  job: Job,
+  seconds: number,
+  clientGone: AbortSignal,
+): Promise<Job> {
+  if (isFinished(job.status) || seconds === 0) return job;
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(), seconds * 1000);
+  try {
+    // Every change of state is an event, and the stream of events ends with the job.
+    for await (const _ of services.jobs.follow(job.id, 0, AbortSignal.any([clientGone, over.signal])));
+  } finally {
+    clearTimeout(timer);
+  }
+  return await services.jobs.get(job.id) ?? job;
+}

@@ -1,0 +1,144 @@
+import { expect } from "expect";
+import { readJson } from "../../api/body/json.ts";
+import { withForm } from "../../api/body/multipart.ts";
+import { DEFAULT_LIMITS } from "../../api/limits.ts";
+import { ProblemError } from "../../api/problem.ts";
+
+const url = "http://localhost/";
+const jsonRequest = (body: BodyInit, headers: Record<string, string> = {}) =>
+  new Request(url, { method: "POST", body, headers: { "content-type": "application/json", ...headers } });
+
+async function problem(work: Promise<unknown>): Promise<ProblemError> {
+  const error = await work.then(() => null, (error) => error);
+  expect(error).toBeInstanceOf(ProblemError);
+  return error;
+}
+
+Deno.test("a JSON body is read as what it says", async () => {
+  const value = { kind: "pretrain", list: [1, { a: "ä\n" }], a: { a: null } };
+  expect(await readJson(jsonRequest(JSON.stringify(value)), DEFAULT_LIMITS)).toEqual(value);
+});
+
+Deno.test("a chunked body is refused as soon as it is past the limit, without reading on", async () => {
+  let pulled = 0;
+  let cancelled = false;
+  const endless = new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      pulled++;
+      controller.enqueue(new Uint8Array(1024).fill(32));
+    },
+    cancel: () => void (cancelled = true),
+  });
+  const error = await problem(readJson(jsonRequest(endless), { ...DEFAULT_LIMITS, jsonBytes: 4096 }));
+  expect(error.status).toBe(413);
+  expect(pulled).toBeLessThan(8);
+  expect(cancelled).toBe(true);
+});
+
+Deno.test("a body that stops arriving is given up", async () => {
+  const silent = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new Uint8Array(1)),
+  });
+  const error = await problem(readJson(jsonRequest(silent), { ...DEFAULT_LIMITS, bodyIdleMs: 5 }));
+  expect(error.status).toBe(408);
+});
+
+const rules = {
+  fileFields: ["a", "many"],
+  repeated: ["many"],
+  files: 3,
+  fileBytes: 1000,
+  fields: 3,
+  fieldBytes: 50,
+};
+const bounds = { bytes: 100_000, idleMs: 5_000, totalMs: 5_000 };
+
+/** Runs a form through and tells what is left in the temporary folder afterwards. */
+async function send(request: Request, limits = bounds) {
+  const tempDir = await Deno.makeTempDir();
+  try {
+    const result = await withForm(request, limits, rules, tempDir, async (form) => ({
+      fields: form.fields,
+      files: await Promise.all(form.files.map(async (file) => ({
+        field: file.field,
+        filename: file.filename,
+        size: file.size,
+        text: new TextDecoder().decode(await Deno.readFile(file.path)),
+      }))),
+    })).catch((error) => error);
+    return { result, left: [...Deno.readDirSync(tempDir)].length };
+  } finally {
+    await Deno.remove(tempDir, { recursive: true });
+  }
+}
+
+function formRequest(parts: [string, string | File][]): Request {
+  const form = new FormData();
+  for (const [name, value] of parts) form.append(name, value);
+  return new Request(url, { method: "POST", body: form });
+}
+
+Deno.test("a form's fields and files arrive, and its temporary files are gone afterwards", async () => {
+  const text = "x".repeat(900);
+  const { result, left } = await send(formRequest([
+    ["name", "größe"],
+    ["a", new File([text], "ä.idx")],
+    ["many", new File(["1"], "1")],
+    ["many", new File([""], "2")],
+  ]));
+  expect(result.fields).toEqual({ name: "größe" });
+  expect(result.files).toEqual([
+    { field: "a", filename: "ä.idx", size: 900, text },
+    { field: "many", filename: "1", size: 1, text: "1" },
+    { field: "many", filename: "2", size: 0, text: "" },
+  ]);
+  expect(left).toBe(0);
+});
+
+const refused: [string, [string, string | File][], number, string][] = [
+  ["a file past its limit", [["a", new File(["x".repeat(1001)], "f")]], 413, "a"],
+  ["a field past its limit", [["name", "x".repeat(51)]], 413, "name"],
+  ["more files than allowed", [1, 2, 3, 4].map((n) => ["many", new File(["x"], `${n}`)]), 413, ""],
+  ["more fields than allowed", ["b", "c", "d", "e"].map((name) => [name, "x"]), 413, ""],
+  ["a file given twice", [["a", new File(["x"], "1")], ["a", new File(["x"], "2")]], 422, "a"],
+  ["a field given twice", [["b", "1"], ["b", "2"]], 422, "b"],
+  ["an unknown file", [["other", new File(["x"], "1")]], 422, "other"],
+  ["text where a file belongs", [["a", "text"]], 422, "a"],
+  ["a file name of 1,000 characters", [["a", new File(["x"], "n".repeat(1000))]], 422, "a"],
+  ["a file name that turns the writing direction", [["a", new File(["x"], "a\u202egnp.exe")]], 422, "a"],
+  ["a name that would reach the prototype", [["__proto__", "x"]], 422, "__proto__"],
+];
+for (const [what, parts, status, path] of refused) {
+  Deno.test(`a form with ${what} is refused and leaves nothing`, async () => {
+    const { result, left } = await send(formRequest(parts));
+    expect(result).toBeInstanceOf(ProblemError);
+    expect({ status: result.status, path: result.errors[0]?.path ?? "" }).toEqual({ status, path });
+    expect(left).toBe(0);
+  });
+}
+
+Deno.test("a form that breaks off, or whose boundary never comes, is refused and leaves nothing", async () => {
+  const whole = new Uint8Array(await formRequest([["a", new File(["x".repeat(500)], "f")]]).arrayBuffer());
+  const boundary = new TextDecoder().decode(whole).split("\r\n")[0].slice(2);
+  const headers = { "content-type": `multipart/form-data; boundary=${boundary}` };
+  for (const body of [whole.slice(0, 300), whole.slice(0, 20), new Uint8Array(0)]) {
+    const { result, left } = await send(new Request(url, { method: "POST", body, headers }));
+    expect(result).toBeInstanceOf(ProblemError);
+    expect(result.status).toBe(400);
+    expect(left).toBe(0);
+  }
+  const broken = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(whole.slice(0, 300)),
+    pull: (controller) => controller.error(new Error("connection reset")),
+  });
+  const { result, left } = await send(new Request(url, { method: "POST", body: broken, headers }));
+  expect(result.status).toBe(400);
+  expect(left).toBe(0);
+});
+
+Deno.test("a form without a boundary is refused", async () => {
+  const headers = { "content-type": "multipart/form-data" };
+  const { result, left } = await send(new Request(url, { method: "POST", body: "x", headers }));
+  expect(result.status).toBe(400);
+  expect(left).toBe(0);
+});
