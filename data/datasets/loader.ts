@@ -1,0 +1,63 @@
+/**
+ * Pictures in batches, as a training loop wants them.
+ *
+ * @module
+ */
+import { permutation } from "../../model/random.ts";
+import type { PictureSet } from "./dataset.ts";
+
+/** How an epoch is cut into batches. */
+export interface BatchOptions {
+  readonly batchSize: number;
+  /** Leave out a last batch that is not full (PyTorch's `DataLoader(drop_last=True)`). */
+  readonly dropLast: boolean;
+  /** Key of the order. */
+  readonly seed: number;
+  readonly epoch: number;
+  /** Their own order when false. */
+  readonly shuffle: boolean;
+  /** Batches to pass over, at no cost. @default 0 */
+  readonly startBatch?: number;
+}
+
+/** Pictures of one step. */
+export interface Batch {
+  /** `[batch, height, width, channels]` in [0, 1], as torchvision's `ToTensor` scales. */
+  readonly pixels: Float32Array<ArrayBuffer>;
+  /** `[batch]`; null when unlabelled. */
+  readonly labels: Int32Array<ArrayBuffer> | null;
+  /** `[batch]`: where each picture stands in the set. */
+  readonly indices: Uint32Array<ArrayBuffer>;
+}
+
+/** A byte as float32(byte / 255). */
+const SCALE = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
+
+/**
+ * The batches of an epoch. The order depends on (seed, epoch) alone, so an epoch can be continued in its middle.
+ *
+ * @example
+ * ```ts
+ * for (const { pixels } of epochBatches(set, { batchSize: 128, dropLast: true, seed: 0, epoch: 3, shuffle: true })) {
+ *   // pixels: [128, height, width, channels]
+ * }
+ * ```
+ */
+export function* epochBatches(set: PictureSet, options: BatchOptions): Generator<Batch, void> {
+  const { batchSize, dropLast, seed, epoch, shuffle, startBatch = 0 } = options;
+  const order = shuffle
+    ? permutation({ seed, purpose: "shuffle", epoch }, set.count)
+    : Uint32Array.from({ length: set.count }, (_, i) => i);
+  const values = set.imageSize * set.imageSize * set.channels;
+  for (let start = startBatch * batchSize; start < set.count; start += batchSize) {
+    const indices = order.slice(start, start + batchSize);
+    if (dropLast && indices.length < batchSize) return;
+    const pixels = new Float32Array(indices.length * values);
+    indices.forEach((index, row) => {
+      const from = index * values;
+      for (let i = 0; i < values; i++) pixels[row * values + i] = SCALE[set.pixels[from + i]];
+    });
+    const labels = set.labels && Int32Array.from(indices, (index) => set.labels![index]);
+    yield { pixels, labels, indices };
+  }
+}

@@ -1,0 +1,37 @@
+import { expect } from "expect";
+import type { PictureSet } from "../../../data/datasets/dataset.ts";
+import { epochBatches } from "../../../data/datasets/loader.ts";
+
+const set: PictureSet = {
+  imageSize: 2,
+  channels: 1,
+  count: 10,
+  pixels: Uint8Array.from({ length: 40 }, (_, i) => i * 6),
+  labels: Uint16Array.from({ length: 10 }, (_, i) => i),
+};
+const options = { batchSize: 4, dropLast: true, seed: 3, epoch: 0, shuffle: true };
+
+Deno.test("an epoch shows every picture once, scaled to [0, 1], with its label", () => {
+  const batches = [...epochBatches(set, { ...options, dropLast: false })];
+  expect(batches.map((batch) => batch.indices.length)).toEqual([4, 4, 2]);
+  expect(batches.flatMap((batch) => [...batch.indices]).sort((a, b) => a - b)).toEqual([...Array(10).keys()]);
+  for (const { pixels, labels, indices } of batches) {
+    expect([...labels!]).toEqual([...indices]);
+    indices.forEach((index, row) => expect(pixels[row * 4]).toBe(Math.fround(index * 24 / 255)));
+  }
+});
+
+Deno.test("drop_last leaves a short batch out, and the order follows seed and epoch alone", () => {
+  const order = (change: object) =>
+    [...epochBatches(set, { ...options, ...change })].map((batch) => [...batch.indices]);
+  expect(order({}).length).toBe(2);
+  expect(order({})).toEqual(order({}));
+  expect(order({ epoch: 1 })).not.toEqual(order({}));
+  expect(order({ seed: 4 })).not.toEqual(order({}));
+  expect(order({ shuffle: false })).toEqual([[0, 1, 2, 3], [4, 5, 6, 7]]);
+});
+
+Deno.test("an epoch continues in its middle as if it had run from its start", () => {
+  const all = [...epochBatches(set, { ...options, dropLast: false })];
+  expect([...epochBatches(set, { ...options, dropLast: false, startBatch: 2 })]).toEqual(all.slice(2));
+});
