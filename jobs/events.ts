@@ -1,0 +1,118 @@
+/**
+ * What happened to a job, told in order: numbered events that are only ever added.
+ *
+ * @module
+ */
+import { jittered, pause, persistently } from "./kv.ts";
+import { type JobRow, keys } from "./rows.ts";
+import { isFinished } from "./transitions.ts";
+
+/** What an event is about. */
+export const EVENT_TYPES = ["status", "progress", "epoch", "checkpoint", "log"] as const;
+/** What an event is about. */
+export type EventType = typeof EVENT_TYPES[number];
+
+/** An event of a job. */
+export interface JobEvent {
+  /** Counts from 1, always grows; has gaps where old progress was dropped. */
+  readonly seq: number;
+  readonly type: EventType;
+  readonly level: "info" | "warning" | "error";
+  readonly message: string;
+  /** What a program wants to know: the progress, the epoch's figures, the checkpoint's id, the state. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** RFC 3339. */
+  readonly createdAt: string;
+}
+
+/** An event before it has its number and time. */
+export type NewEvent = Omit<JobEvent, "seq" | "createdAt">;
+
+/** How much is kept of what a job tells. */
+export const EVENT_LIMITS = {
+  /** Progress events kept; older ones are in the metrics as a series. */
+  progress: 100,
+  /** Log events of a job, after which the rest is dropped. */
+  logs: 5000,
+  messageLength: 4000,
+  /** Events of a page. */
+  page: 1000,
+} as const;
+
+/** Events with numbers and times; log events over the limit are left out. */
+export function drafted(seq: number, events: readonly NewEvent[], createdAt: string, logs = 0): {
+  seq: number;
+  events: JobEvent[];
+  logs: number;
+} {
+  const taken: JobEvent[] = [];
+  for (const event of events) {
+    if (event.type === "log") {
+      logs++;
+      if (logs > EVENT_LIMITS.logs) continue;
+    }
+    const last = event.type === "log" && logs === EVENT_LIMITS.logs;
+    const message = last ? "Too many log messages: the rest is dropped" : event.message;
+    taken.push({ ...event, message: message.slice(0, EVENT_LIMITS.messageLength), seq: ++seq, createdAt });
+  }
+  return { seq, events: taken, logs };
+}
+
+/** Which progress events are kept once `events` are added, and which are to be dropped. */
+export function withProgress(kept: readonly number[], events: readonly JobEvent[]): {
+  progressSeqs: number[];
+  dropped: number[];
+} {
+  const all = [...kept, ...events.filter((event) => event.type === "progress").map((event) => event.seq)];
+  const surplus = Math.max(0, all.length - EVENT_LIMITS.progress);
+  return { progressSeqs: all.slice(surplus), dropped: all.slice(0, surplus) };
+}
+
+/**
+ * Events with numbers above `after`, oldest first.
+ *
+ * @param limit 1 to 1000
+ */
+export function pageEvents(kv: Deno.Kv, jobId: string, after = 0, limit = 100): Promise<JobEvent[]> {
+  if (!Number.isInteger(limit) || limit < 1 || limit > EVENT_LIMITS.page) {
+    throw new RangeError(
+      `limit must be a whole number from 1 to ${EVENT_LIMITS.page}: current value is ${limit}`,
+    );
+  }
+  const start = keys.event(jobId, after + 1);
+  return persistently(async () => {
+    const events: JobEvent[] = [];
+    const end = keys.event(jobId, Number.MAX_SAFE_INTEGER);
+    for await (const { value } of kv.list<JobEvent>({ start, end }, { limit })) events.push(value);
+    return events;
+  });
+}
+
+/** How often a followed job is looked at, in milliseconds. */
+const FOLLOW_MS = 200;
+
+/**
+ * Events above `after` as they come, until the job is finished and all are told, the job is gone, or the signal is
+ * aborted. It looks five times a second: local KV's watch does not see other processes.
+ */
+export async function* followEvents(
+  kv: Deno.Kv,
+  jobId: string,
+  after = 0,
+  signal?: AbortSignal,
+): AsyncGenerator<JobEvent, void> {
+  while (!signal?.aborted) {
+    // The state is read first: what is finished here has all its events in the page read next.
+    const row = await persistently(() => kv.get<JobRow>(keys.job(jobId)));
+    if (row.value === null) return;
+    const events = row.value.seq > after ? await pageEvents(kv, jobId, after) : [];
+    for (const event of events) {
+      if (signal?.aborted) return;
+      yield event;
+      after = event.seq;
+    }
+    if (events.length > 0) continue;
+    if (isFinished(row.value.job.status)) return;
+    await pause(jittered(FOLLOW_MS), signal);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The rows of the database: their keys and values, in one place.
+ *
+ * | key | value |
+ * |---|---|
+ * | `["job", id]` | {@linkcode JobRow} |
+ * | `["jobs_by_status", status, id]`, `["jobs_by_kind", kind, id]`, `["jobs_by_both", kind, status, id]` | id |
+ * | `["ready", id]` | the waiting list: a row exactly while the job is queued |
+ * | `["lease", id]` | {@linkcode Lease}: a row exactly while the job is running |
+ * | `["event", id, seq]` | a `JobEvent` |
+ * | `["steps", id, chunk]`, `["epoch", id, epoch]` | the loss series, see `metrics.ts` |
+ * | `["checkpoint", id]`, `["job_checkpoint", jobId, id]` | a `Checkpoint`; its id |
+ * | `["start", checkpointId, jobId]` | an unfinished job that starts from the checkpoint |
+ * | `["guard", jobId]` | changed by whoever starts from a job's checkpoint or deletes the job, so that one of the two wins |
+ * | `["deleting", jobId]` | a deletion that has begun |
+ * | `["idempotency", key]` | {@linkcode IdempotencyRow} |
+ *
+ * Job ids are ULIDs, so that the order of keys is the order of creation.
+ *
+ * @module
+ */
+import type { Job, JobStatus } from "./job.ts";
+import type { JobKind } from "./schemas.ts";
+
+/** A job with what its writers need to know. Every change to anything of a job changes this row. */
+export interface JobRow {
+  readonly job: Job;
+  /** Number of its latest event. */
+  readonly seq: number;
+  /** Ids of the latest changes: how a change whose answer was lost is found to have been made. */
+  readonly writes: readonly string[];
+  /** Numbers of the progress events kept. */
+  readonly progressSeqs: readonly number[];
+  /** Log events written so far. */
+  readonly logs: number;
+}
+
+/** A runner's right to a job. Whoever holds the token may write. */
+export interface Lease {
+  readonly runner: string;
+  readonly token: string;
+  /** Milliseconds since 1970 after which the runner counts as lost. */
+  readonly until: number;
+}
+
+/** A request seen before. */
+export interface IdempotencyRow {
+  readonly jobId: string;
+  readonly fingerprint: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** Keys of the rows. */
+export const keys = {
+  job: (id: string) => ["job", id],
+  ready: (id: string) => ["ready", id],
+  lease: (id: string) => ["lease", id],
+  event: (id: string, seq: number) => ["event", id, seq],
+  steps: (id: string, chunk: number) => ["steps", id, chunk],
+  epoch: (id: string, epoch: number) => ["epoch", id, epoch],
+  checkpoint: (id: string) => ["checkpoint", id],
+  jobCheckpoint: (jobId: string, id: string) => ["job_checkpoint", jobId, id],
+  start: (checkpointId: string, jobId: string) => ["start", checkpointId, jobId],
+  guard: (jobId: string) => ["guard", jobId],
+  deleting: (jobId: string) => ["deleting", jobId],
+  idempotency: (key: string) => ["idempotency", key],
+} as const satisfies Record<string, (...parts: never[]) => Deno.KvKey>;
+
+/** Prefix of the index that answers a filter; the full list is under `["job"]` itself. */
+export function indexPrefix(filter: { status?: JobStatus; kind?: JobKind }): Deno.KvKey {
+  const { status, kind } = filter;
+  if (status && kind) return ["jobs_by_both", kind, status];
+  if (status) return ["jobs_by_status", status];
+  if (kind) return ["jobs_by_kind", kind];
+  return ["job"];
+}
+
+/** Every index row of a job. */
+export function indexKeys(job: Job): Deno.KvKey[] {
+  return [{ status: job.status }, { kind: job.kind }, { status: job.status, kind: job.kind }]
+    .map((filter) => [...indexPrefix(filter), job.id]);
+}
+
+/** The checkpoint that a job starts from, if any. */
+export function sourceOf(job: Job): string | null {
+  return "checkpoint" in job.request && typeof job.request.checkpoint === "string"
+    ? job.request.checkpoint
+    : null;
+}
