@@ -1,0 +1,242 @@
+/**
+ * Who may run a job: claims, leases, heartbeats, and the writes that only the holder of a lease may make.
+ *
+ * @module
+ */
+import { ulid } from "ulid";
+import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "./change.ts";
+import type { NewEvent } from "./events.ts";
+import type { Checkpoint, Job, JobProgress } from "./job.ts";
+import { persistently } from "./kv.ts";
+import { type EpochPoint, METRICS_LIMITS, type StepPoint, stepRows, truncation } from "./metrics.ts";
+import { type JobRow, keys, type Lease } from "./rows.ts";
+import { type JobEventInput, transition } from "./transitions.ts";
+
+/** A job that this runner holds. */
+export interface Claim {
+  readonly job: Job;
+  /** Proof of the lease: every write shows it. */
+  readonly token: string;
+}
+
+/** What a run has to tell; all of it becomes visible in one commit. */
+export interface JobUpdate {
+  readonly backend?: NonNullable<Job["backend"]>;
+  /** In increasing order, at most 2048. */
+  readonly steps?: readonly StepPoint[];
+  readonly progress?: JobProgress;
+  readonly epoch?: EpochPoint;
+  readonly checkpoint?: Omit<Checkpoint, "createdAt">;
+  readonly logs?: readonly { readonly level: "info" | "warning"; readonly message: string }[];
+}
+
+/** How a run ended. */
+export type Outcome = Extract<JobEventInput, { type: "succeeded" | "failed" | "cancelled" | "released" }>;
+
+/** The runner does not hold the job any more: it must stop, and nothing it did since counts. */
+export class LeaseLostError extends Error {
+  override readonly name = "LeaseLostError";
+  constructor(readonly jobId: string) {
+    super(`The lease of job '${jobId}' was lost: another runner may have it`);
+  }
+}
+
+/** Lease and heartbeat, in milliseconds. */
+export const LEASE_MS = 15_000;
+/** Largest result of a job, in characters of JSON. */
+export const RESULT_LENGTH = 32_768;
+
+/** The share of a lease that may pass before a heartbeat renews it: a fifth, 3 s of 15 s. */
+const RENEW_BELOW = 0.8;
+/** Waiting jobs looked at for one claim. */
+const CANDIDATES = 16;
+
+/** The waiting list as one runner sees it. */
+export class JobQueue {
+  readonly leaseMs: number;
+
+  /** @param runner a name for people, e.g. host and process id */
+  constructor(
+    readonly database: JobsDatabase,
+    readonly runner: string,
+    options: { readonly leaseMs?: number } = {},
+  ) {
+    this.leaseMs = options.leaseMs ?? LEASE_MS;
+    if (!(this.leaseMs >= 100)) {
+      throw new RangeError(`leaseMs must be at least 100: current value is ${this.leaseMs}`);
+    }
+  }
+
+  /** Takes the oldest job that waits; null when none does. */
+  async claim(): Promise<Claim | null> {
+    const { kv, now } = this.database;
+    const waiting = await persistently(async () => {
+      const ids: string[] = [];
+      for await (const { value } of kv.list<string>({ prefix: ["ready"] }, { limit: CANDIDATES })) {
+        ids.push(value);
+      }
+      return ids;
+    });
+    for (const id of waiting) {
+      const token = ulid();
+      try {
+        const job = await changeJob(this.database, id, ({ job }) => {
+          if (job.status !== "queued") return null;
+          const lease: Lease = { runner: this.runner, token, until: now() + this.leaseMs };
+          return { job: transition(job, { type: "claimed" }, now()), lease };
+        });
+        if (job !== null) return { job, token };
+      } catch (error) {
+        if (!(error instanceof JobNotFoundError)) throw error;
+      }
+    }
+    return null;
+  }
+
+  /**
+   * Says that the runner lives, and hears whether the job is to be cancelled. It may be called often: the row is
+   * written once a fifth of the lease has passed.
+   *
+   * @throws {LeaseLostError}
+   */
+  heartbeat({ job, token }: Claim): Promise<{ cancelRequested: boolean }> {
+    const { kv, now } = this.database;
+    return persistently(async () => {
+      const [lease, row] = await kv.getMany<[Lease, JobRow]>([keys.lease(job.id), keys.job(job.id)]);
+      if (lease.value?.token !== token || row.value === null) throw new LeaseLostError(job.id);
+      const answer = { cancelRequested: row.value.job.cancelRequestedAt !== null };
+      if (lease.value.until - now() > this.leaseMs * RENEW_BELOW) return answer;
+      const renewed: Lease = { ...lease.value, until: now() + this.leaseMs };
+      return (await kv.atomic().check(lease).set(lease.key, renewed).commit()).ok ? answer : undefined;
+    });
+  }
+
+  /** Writes what a run has to tell. @throws {LeaseLostError} */
+  async record(claim: Claim, update: JobUpdate): Promise<Job> {
+    const { steps = [], checkpoint, epoch } = update;
+    if (steps.length > METRICS_LIMITS.commit) {
+      throw new RangeError(
+        `At most ${METRICS_LIMITS.commit} steps go in a commit: ${steps.length} were given`,
+      );
+    }
+    if (checkpoint && checkpoint.jobId !== claim.job.id) {
+      throw new TypeError(
+        `Checkpoint '${checkpoint.id}' is of job '${checkpoint.jobId}', not '${claim.job.id}'`,
+      );
+    }
+    const { kv, now } = this.database;
+    return await this.#fenced(claim, async ({ job }) => {
+      const apply = (event: JobEventInput) => job = transition(job, event, now());
+      const series = steps.length > 0 ? await stepRows(kv, job.id, steps) : null;
+      if (update.backend) apply({ type: "started", backend: update.backend });
+      if (update.progress) apply({ type: "progressed", progress: update.progress });
+      if (checkpoint) apply({ type: "checkpointed", checkpoint: checkpoint.id });
+      return {
+        job,
+        events: tellings(update),
+        also: (operation) => {
+          series?.(operation);
+          if (epoch) operation.set(keys.epoch(job.id, epoch.epoch), bounded(epoch));
+          if (!checkpoint) return;
+          const row: Checkpoint = { ...checkpoint, createdAt: new Date(now()).toISOString() };
+          operation.set(keys.checkpoint(row.id), row).set(keys.jobCheckpoint(job.id, row.id), row.id);
+        },
+      };
+    });
+  }
+
+  /** Cuts the series off after a step, as a run does that begins there. @throws {LeaseLostError} */
+  async rewind(claim: Claim, step: number): Promise<void> {
+    const pieces = await persistently(() => truncation(this.database.kv, claim.job.id, step));
+    for (const also of pieces) await this.#fenced(claim, ({ job }) => ({ job, also }));
+  }
+
+  /** Ends a run: the lease is given back with the same commit. @throws {LeaseLostError} */
+  finish(claim: Claim, outcome: Outcome): Promise<Job> {
+    const event = fitting(outcome);
+    return this.#fenced(claim, ({ job }) => ({ job: transition(job, event, this.database.now()) }));
+  }
+
+  /** Takes back the leases that have run out, whoever held them. @returns ids of the jobs concerned */
+  async reap(): Promise<string[]> {
+    const { kv, now } = this.database;
+    const expired = (lease: Lease | null, token: string): lease is Lease =>
+      lease !== null && lease.token === token && lease.until < now();
+    const leases = await persistently(async () => {
+      const found: { id: string; token: string }[] = [];
+      for await (const { key, value } of kv.list<Lease>({ prefix: ["lease"] })) {
+        if (expired(value, value.token)) found.push({ id: key[1] as string, token: value.token });
+      }
+      return found;
+    });
+    const taken: string[] = [];
+    for (const { id, token } of leases) {
+      const job = await changeJob(
+        this.database,
+        id,
+        ({ job }, lease) =>
+          expired(lease, token) ? { job: transition(job, { type: "lease_lost" }, now()) } : null,
+      );
+      if (job !== null) taken.push(id);
+    }
+    return taken;
+  }
+
+  async #fenced(claim: Claim, plan: (row: JobRow) => JobChange | Promise<JobChange>): Promise<Job> {
+    const { id } = claim.job;
+    try {
+      const job = await changeJob(this.database, id, (row, lease) => {
+        if (lease?.token !== claim.token) throw new LeaseLostError(id);
+        return plan(row);
+      });
+      return job!;
+    } catch (error) {
+      throw error instanceof JobNotFoundError ? new LeaseLostError(id) : error;
+    }
+  }
+}
+
+/** The events that an update brings, in the order in which things happened. */
+function tellings({ backend, progress, epoch, checkpoint, logs = [] }: JobUpdate): NewEvent[] {
+  const events: NewEvent[] = [];
+  const tell = (type: NewEvent["type"], message: string, data: object, level: NewEvent["level"] = "info") =>
+    void events.push({ type, level, message, data: { ...data } });
+  if (backend) tell("log", `Computing on ${backend.name}`, { backend });
+  if (progress) {
+    const loss = progress.loss === null ? "" : `, loss ${progress.loss.toPrecision(6)}`;
+    tell("progress", `Step ${progress.step} of ${progress.totalSteps}${loss}`, progress);
+  }
+  if (epoch) {
+    const message = `Epoch ${epoch.epoch + 1} ended at step ${epoch.step}, mean loss ${
+      epoch.loss.toPrecision(6)
+    }`;
+    tell("epoch", message, bounded(epoch));
+  }
+  if (checkpoint) {
+    const { id, step, epoch, final, metrics, size, sha256 } = checkpoint;
+    const data = { checkpoint: id, step, epoch, final, metrics, size, sha256 };
+    tell("checkpoint", `Checkpoint ${id} at step ${step}`, data);
+  }
+  for (const { level, message } of logs) tell("log", message, {}, level);
+  return events;
+}
+
+function bounded(epoch: EpochPoint): EpochPoint {
+  return {
+    ...epoch,
+    metrics: Object.fromEntries(Object.entries(epoch.metrics).slice(0, METRICS_LIMITS.epochMetrics)),
+  };
+}
+
+/** An outcome that fits in its row. */
+function fitting(outcome: Outcome): Outcome {
+  if (outcome.type === "failed") {
+    const { code, message } = outcome.error;
+    return { type: "failed", error: { code: code.slice(0, 64), message: message.slice(0, 2000) } };
+  }
+  if (outcome.type !== "succeeded") return outcome;
+  const { length } = JSON.stringify(outcome.result);
+  if (length <= RESULT_LENGTH) return outcome;
+  const message = `The result has ${length} characters of JSON, at most ${RESULT_LENGTH} are kept`;
+  return { type: "failed", error: { code: "result_too_large", message } };
+}
