@@ -1,0 +1,88 @@
+/**
+ * The list of jobs, newest first, each with its bar.
+ *
+ * @module
+ */
+import { callJson } from "./api.js";
+import { badge, element, formatNumber, setText, share } from "./elements.js";
+
+const PAGE = 10;
+
+/** Keeps the list up to date; `refresh()` fetches it, `select(id)` marks the chosen job. */
+export function jobList() {
+  const list = document.getElementById("jobs");
+  const empty = document.getElementById("jobs-empty");
+  const more = document.getElementById("jobs-more");
+  const rows = new Map();
+  let wanted = PAGE;
+  let selected = null;
+
+  async function refresh() {
+    const page = await callJson(`/v1/jobs?limit=${wanted}`);
+    empty.hidden = page.data.length > 0;
+    more.hidden = !page.has_more || wanted >= 100;
+    const ids = new Set(page.data.map((job) => job.id));
+    for (const [id, row] of rows) {
+      if (ids.has(id)) continue;
+      row.node.remove();
+      rows.delete(id);
+    }
+    page.data.forEach((job, position) => {
+      if (!rows.has(job.id)) rows.set(job.id, jobRow(job.id));
+      const row = rows.get(job.id);
+      row.show(job, job.id === selected);
+      // Moved only when it must be: moving a node takes the keyboard's focus from it.
+      if (list.children[position] !== row.node) list.insertBefore(row.node, list.children[position] ?? null);
+    });
+  }
+
+  more.addEventListener("click", async () => {
+    wanted = Math.min(100, wanted + PAGE);
+    await refresh();
+  });
+
+  return {
+    refresh,
+    select(id) {
+      selected = id;
+      for (const [rowId, row] of rows) row.mark(rowId === id);
+    },
+  };
+}
+
+function jobRow(id) {
+  const title = element("span", { class: "job-name" });
+  const state = element("span", { class: "job-state" });
+  const bar = element("progress", { max: 1, value: 0, "aria-label": "Progress" });
+  const numbers = element("span", { class: "quiet" });
+  const link = element(
+    "a",
+    { href: `#/jobs/${id}` },
+    element("span", { class: "job-head" }, title, state),
+    bar,
+    numbers,
+  );
+  const node = element("li", { "data-job": id }, link);
+  const mark = (chosen) =>
+    chosen ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+  return {
+    node,
+    mark,
+    show(job, chosen) {
+      mark(chosen);
+      setText(title, job.name ?? `${job.kind} ${job.id.slice(-6)}`);
+      const word = badge(job);
+      if (state.textContent !== word.textContent) state.replaceChildren(word);
+      bar.value = share(job);
+      const { step = 0, total_steps = 0, loss = null } = job.progress ?? {};
+      setText(
+        numbers,
+        job.progress === null
+          ? job.kind
+          : `${job.kind} · step ${step} of ${total_steps}${
+            loss === null ? "" : ` · loss ${formatNumber(loss)}`
+          }`,
+      );
+    },
+  };
+}
