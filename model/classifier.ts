@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { mean, type Tensor2D, type Tensor3D, tensor3d } from "@tensorflow/tfjs-core";
+import { type Tensor2D, tensor3d } from "@tensorflow/tfjs-core";
 import { type MaeConfig, numPatches, patchDim } from "./config.ts";
 import { encode } from "./encoder.ts";
 import { meanPool } from "./ops/mean_pool.ts";
