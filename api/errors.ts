@@ -19,7 +19,7 @@ import {
 } from "../jobs/store.ts";
 import type { ApiEnv } from "./environment.ts";
 import { InferenceError } from "./inference/inference.ts";
-import { fieldProblem, ProblemError, problemResponse, type ProblemStatus } from "./problem.ts";
+import { fieldProblem, ProblemError, problemResponse } from "./problem.ts";
 
 /** What an error thrown by any room means to the client. */
 export function problemOf(error: unknown): ProblemError {
@@ -31,12 +31,12 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof Error && conflicts.some((conflict) => error instanceof conflict)) {
     return new ProblemError(409, error.message);
   }
-  if (error instanceof CheckpointNotFoundError) return fieldProblem(404, "checkpoint", error.message);
+  if (error instanceof CheckpointNotFoundError) return fieldProblem(422, "checkpoint", error.message);
   if (error instanceof IdempotencyConflictError) {
     return new ProblemError(422, "This Idempotency-Key was used for another request: choose a new one");
   }
   if (error instanceof SourceError) {
-    return fieldProblem(error.status as ProblemStatus, error.field, error.message);
+    return fieldProblem(error.code === "no_checkpoint" ? 409 : 422, error.field, error.message);
   }
   if (error instanceof DatasetError) {
     return error.field === undefined

@@ -26,7 +26,7 @@ export interface Subject<S extends z.ZodType> {
 /**
  * Reads a request, looks up its checkpoint and pictures, and hands them to `use`.
  *
- * @throws {ProblemError} naming the field that is wrong; 404 for a checkpoint or job that is not there, 409 for a job
+ * @throws {ProblemError} naming the field that is wrong; 422 for a checkpoint or job that is not there, 409 for a job
  * without a checkpoint, 504 when it took too long
  */
 export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
@@ -86,14 +86,14 @@ async function checkpointOf(services: Services, input: InferenceRequest): Promis
   let id = input.checkpoint;
   if (input.job !== undefined) {
     const job = await services.jobs.get(input.job);
-    if (job === null) throw fieldProblem(404, "job", `There is no job '${input.job}'`);
+    if (job === null) throw fieldProblem(422, "job", `There is no job '${input.job}'`);
     if (job.latestCheckpoint === null) {
       throw fieldProblem(409, "job", `The job is ${job.status} and has no checkpoint yet`);
     }
     id = job.latestCheckpoint;
   }
   const checkpoint = await services.jobs.getCheckpoint(id!);
-  if (checkpoint === null) throw fieldProblem(404, "checkpoint", `There is no checkpoint '${id}'`);
+  if (checkpoint === null) throw fieldProblem(422, "checkpoint", `There is no checkpoint '${id}'`);
   return checkpoint;
 }
 

@@ -32,7 +32,7 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
         description: "A class for each picture",
         content: { "application/json": { schema: classificationSchema } },
       },
-      ...problems(400, 404, 406, 408, 409, 413, 415, 422, 504),
+      ...problems(400, 406, 408, 409, 413, 415, 422, 504),
     },
   }, (context) =>
     withSubject(services, context.req.raw, inferenceSchema, async (subject) => {

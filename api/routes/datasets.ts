@@ -71,7 +71,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
       return limited(
         request,
         limits.uploadStoreMs,
-        (signal) => createDataset([...files], { name, heldOut, seed }, objects, {}, signal),
+        (signal) => createDataset(files, { name, heldOut, seed }, objects, signal),
       );
     });
     context.header("location", `/v1/datasets/${info.id}`);

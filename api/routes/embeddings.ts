@@ -31,7 +31,7 @@ export function addEmbeddingRoute(app: OpenAPIHono<ApiEnv>, services: Services):
         description: "A vector for each picture",
         content: { "application/json": { schema: embeddingSchema } },
       },
-      ...problems(400, 404, 406, 408, 409, 413, 415, 422, 504),
+      ...problems(400, 406, 408, 409, 413, 415, 422, 504),
     },
   }, (context) =>
     withSubject(services, context.req.raw, inferenceSchema, async (subject) => {

@@ -98,7 +98,7 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
           "image/png": { schema: z.string().openapi({ format: "binary" }) },
         },
       },
-      ...problems(400, 404, 406, 408, 409, 413, 415, 422, 504),
+      ...problems(400, 406, 408, 409, 413, 415, 422, 504),
     },
   }, (context) =>
     withSubject(services, context.req.raw, reconstructionRequestSchema, async (subject) => {

@@ -1,0 +1,105 @@
+/**
+ * Every data set there is: the built-in ones and the uploads.
+ *
+ * @module
+ */
+import type { ObjectStore } from "../objects/store.ts";
+import { type Dataset, type DatasetInfo, DatasetNotFoundError, type DatasetRef } from "./dataset.ts";
+import { digitsInfo, openDigits } from "./digits.ts";
+import { fetchRelease, releaseInfo, RELEASES } from "./mnist.ts";
+import { datasetKey, getStored, ObjectDataset } from "./stored.ts";
+import { removeDataset } from "./upload.ts";
+
+/** Names of the data sets that are always there. */
+export const BUILT_IN: readonly string[] = ["digits", ...Object.keys(RELEASES)];
+
+const UPLOAD = /^ds_[0-9A-Z]{26}$/;
+/** Objects of a data set without a description are an upload in progress, or one that was killed; age in ms. */
+const ABANDONED_MS = 24 * 3_600_000;
+
+/** A page of data sets. */
+export interface DatasetPage {
+  readonly data: readonly DatasetInfo[];
+  readonly hasMore: boolean;
+}
+
+/** Data sets by id. */
+export class DatasetCatalogue {
+  constructor(readonly store: ObjectStore) {}
+
+  /** The built-in data sets, then the uploads from the oldest on. @param query `after`: the last id of the page before */
+  async list({ limit = 20, after }: { limit?: number; after?: string } = {}): Promise<DatasetPage> {
+    const data: DatasetInfo[] = [];
+    const ids = [...BUILT_IN, ...await this.#uploads()];
+    const start = after === undefined
+      ? 0
+      : BUILT_IN.includes(after)
+      ? ids.indexOf(after) + 1
+      : ids.findIndex((id) => id.startsWith("ds_") && id > after);
+    for (const id of start === -1 ? [] : ids.slice(start)) {
+      const info = await this.#find(id);
+      if (info === null) continue;
+      if (data.length === limit) return { data, hasMore: true };
+      data.push(info);
+    }
+    return { data, hasMore: false };
+  }
+
+  /** What is known of a data set. @throws {DatasetNotFoundError} */
+  async info(id: string): Promise<DatasetInfo> {
+    const info = await this.#find(id);
+    if (info === null) throw new DatasetNotFoundError(id);
+    return info;
+  }
+
+  /**
+   * Opens a data set to be read; `mnist` and `fashion-mnist` are downloaded at their first use.
+   *
+   * @throws {DatasetNotFoundError} @throws {DatasetError}
+   */
+  async open({ id, size, seed }: DatasetRef, signal?: AbortSignal): Promise<Dataset> {
+    if (id === "digits") return openDigits(size, seed);
+    if (Object.hasOwn(RELEASES, id)) {
+      const { storage } = await fetchRelease(id, this.store, signal);
+      return new ObjectDataset(this.store, { info: releaseInfo(id), storage });
+    }
+    const stored = UPLOAD.test(id) ? await getStored(this.store, id) : null;
+    if (stored === null) throw new DatasetNotFoundError(id);
+    return new ObjectDataset(this.store, stored);
+  }
+
+  /** Deletes an upload. @throws {DatasetNotFoundError} also for built-in data sets */
+  async delete(id: string): Promise<void> {
+    if (!UPLOAD.test(id) || await getStored(this.store, id) === null) throw new DatasetNotFoundError(id);
+    await removeDataset(this.store, id);
+  }
+
+  /** Removes what killed uploads left behind. @param now milliseconds since 1970 @returns ids of what was removed */
+  async sweep(now = Date.now()): Promise<string[]> {
+    const newest = new Map<string, number>();
+    const described = new Set<string>();
+    for await (const { key, modifiedAt } of this.store.list("datasets/ds_")) {
+      const [, id, name] = key.split("/");
+      newest.set(id, Math.max(newest.get(id) ?? 0, modifiedAt.getTime()));
+      if (name === "meta.json") described.add(id);
+    }
+    const abandoned = [...newest].filter(([id, at]) => !described.has(id) && now - at > ABANDONED_MS);
+    for (const [id] of abandoned) await removeDataset(this.store, id);
+    return abandoned.map(([id]) => id);
+  }
+
+  async #find(id: string): Promise<DatasetInfo | null> {
+    if (id === "digits") return digitsInfo();
+    if (Object.hasOwn(RELEASES, id)) return releaseInfo(id);
+    return UPLOAD.test(id) ? (await getStored(this.store, id))?.info ?? null : null;
+  }
+
+  async #uploads(): Promise<string[]> {
+    const ids: string[] = [];
+    const end = datasetKey("", "meta.json").slice("datasets/".length);
+    for await (const { key } of this.store.list("datasets/ds_")) {
+      if (key.endsWith(end)) ids.push(key.split("/")[1]);
+    }
+    return ids;
+  }
+}

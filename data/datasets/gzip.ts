@@ -1,0 +1,69 @@
+/**
+ * Files that may be gzipped.
+ *
+ * @module
+ */
+import { createReadStream } from "node:fs";
+import { createGunzip } from "node:zlib";
+import { DatasetError } from "./dataset.ts";
+
+/** A file of an upload. */
+export interface UploadedFile {
+  /** Field of the form it came in. */
+  readonly field: string;
+  /** The client's name for it: for messages only, never a path. */
+  readonly filename: string;
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** True for bytes that begin as gzip does (RFC 1952, section 2.3.1). */
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+/** The first bytes of a file. */
+export async function beginning(path: string, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(bytes);
+  let filled = 0;
+  for (let read: number | null; filled < bytes; filled += read) {
+    read = await file.read(buffer.subarray(filled));
+    if (read === null) break;
+  }
+  return buffer.subarray(0, filled);
+}
+
+/**
+ * The content of a file, unpacked when it is gzipped. The reader bounds how much of it is taken.
+ *
+ * @throws {DatasetError} naming the field, for a damaged gzip file and for bytes after its end
+ */
+export async function* content(
+  file: UploadedFile,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const raw = createReadStream(file.path);
+  const gunzip = isGzip(await beginning(file.path, 2)) ? createGunzip() : null;
+  if (gunzip) raw.on("error", (error) => gunzip.destroy(error)).pipe(gunzip);
+  try {
+    for await (const piece of gunzip ?? raw) {
+      signal?.throwIfAborted();
+      yield piece as Uint8Array<ArrayBuffer>;
+    }
+    if (gunzip && gunzip.bytesWritten < file.size) {
+      throw new DatasetError(
+        `has ${file.size - gunzip.bytesWritten} bytes after the end of its gzip data`,
+        file.field,
+      );
+    }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (!code.startsWith("Z_") && !/zlib|unexpected end of file/i.test(String(error))) throw error;
+    throw new DatasetError("is damaged: its gzip data cannot be unpacked", file.field, { cause: error });
+  } finally {
+    raw.destroy();
+    gunzip?.destroy();
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * PNG and JPEG pictures into the form a model wants, and back.
+ *
+ * @module
+ */
+import sharp, { type Sharp } from "sharp";
+import type { PictureForm } from "./datasets/dataset.ts";
+
+/** What a picture may be at most. */
+export const PICTURE_LIMITS = {
+  /** Encoded bytes. */
+  bytes: 20 * 2 ** 20,
+  /** Pixels: what is unpacked stays below 200 MiB. */
+  pixels: 50_000_000,
+} as const;
+
+/** A picture that cannot be read; the message says why, without naming the picture. */
+export class PictureError extends Error {
+  override readonly name = "PictureError";
+}
+
+/** Size of a decoded picture. */
+export interface PictureSize {
+  readonly height: number;
+  readonly width: number;
+  /** 3 when it has colour. */
+  readonly channels: 1 | 3;
+}
+
+// One picture at a time is small work: more threads than callers would only fight for the cores.
+sharp.concurrency(1);
+sharp.cache(false);
+
+const SIGNATURES = {
+  png: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
+  jpeg: [0xff, 0xd8, 0xff],
+};
+
+/** Opens a picture by what its bytes are, whatever its name says. */
+function opened(bytes: Uint8Array<ArrayBuffer>): Sharp {
+  if (bytes.length === 0) throw new PictureError("is empty");
+  if (bytes.length > PICTURE_LIMITS.bytes) {
+    throw new PictureError(`has ${bytes.length} bytes, at most ${PICTURE_LIMITS.bytes} are taken`);
+  }
+  const known = Object.values(SIGNATURES).some((magic) => magic.every((byte, i) => bytes[i] === byte));
+  if (!known) throw new PictureError("is neither PNG nor JPEG");
+  return sharp(bytes, { limitInputPixels: PICTURE_LIMITS.pixels, failOn: "warning", pages: 1 });
+}
+
+async function reading<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof PictureError) throw error;
+    const said = error instanceof Error ? error.message : String(error);
+    const message = /pixel limit/i.test(said)
+      ? `has more than ${PICTURE_LIMITS.pixels} pixels`
+      : `cannot be decoded: ${said.split("\n")[0].slice(0, 200)}`;
+    throw new PictureError(message, { cause: error });
+  }
+}
+
+/** Turned upright, resized over its shorter side and cut to the middle, without transparency, in 8 bits. */
+function formed(picture: Sharp, { imageSize, channels }: PictureForm): Sharp {
+  return picture.removeAlpha()
+    .resize(imageSize, imageSize, { fit: "cover", position: "centre", kernel: "cubic" })
+    .toColourspace(channels === 1 ? "b-w" : "srgb");
+}
+
+async function toForm(picture: Sharp, form: PictureForm): Promise<Uint8Array<ArrayBuffer>> {
+  const { data, info } = await formed(picture, form).raw({ depth: "uchar" }).toBuffer({
+    resolveWithObject: true,
+  });
+  const values = form.imageSize ** 2 * form.channels;
+  if (info.channels === form.channels) return new Uint8Array(data);
+  // A grey picture stays grey in some colour spaces: its one channel stands for all.
+  const out = new Uint8Array(values);
+  for (let i = 0; i < values; i++) {
+    out[i] =
+      data[Math.floor(i / form.channels) * info.channels + Math.min(i % form.channels, info.channels - 1)];
+  }
+  return out;
+}
+
+/**
+ * Decodes a PNG or JPEG. EXIF rotation is applied, transparency dropped, 16 bits become 8, CMYK becomes RGB, and of
+ * an animation the first frame is taken.
+ *
+ * @returns `[imageSize, imageSize, channels]`, 0 to 255
+ * @throws {PictureError}
+ */
+export async function decodePicture(
+  bytes: Uint8Array<ArrayBuffer>,
+  form: PictureForm,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return await reading(() => toForm(opened(bytes).autoOrient(), form));
+}
+
+/**
+ * Decodes a PNG or JPEG wholly, to see that it can be, and says what it is.
+ *
+ * @throws {PictureError}
+ */
+export async function inspectPicture(bytes: Uint8Array<ArrayBuffer>): Promise<PictureSize> {
+  return await reading(async () => {
+    const picture = opened(bytes);
+    const { space } = await picture.metadata();
+    const { info } = await picture.autoOrient().raw().toBuffer({ resolveWithObject: true });
+    return { height: info.height, width: info.width, channels: /^(b-w|grey16)$/.test(space ?? "") ? 1 : 3 };
+  });
+}
+
+/**
+ * A raw picture in the form asked for.
+ *
+ * @param pixels `[height, width, channels]`, 0 to 255
+ * @returns `[imageSize, imageSize, channels]`, 0 to 255
+ */
+export async function resizeRaw(
+  pixels: Uint8Array<ArrayBuffer>,
+  { height, width, channels }: PictureSize,
+  form: PictureForm,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return await toForm(sharp(pixels, { raw: { height, width, channels } }), form);
+}
+
+/** A PNG. @param pixels `[height, width, channels]`, 0 to 255 */
+export async function encodePng(
+  pixels: Uint8Array<ArrayBuffer>,
+  width: number,
+  height: number,
+  channels: 1 | 3,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const picture = sharp(pixels, { raw: { width, height, channels } });
+  return new Uint8Array(await picture.toColourspace(channels === 1 ? "b-w" : "srgb").png().toBuffer());
+}

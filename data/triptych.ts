@@ -1,0 +1,54 @@
+/**
+ * The tutorial's figure (step 11): original, masked and reconstructed pictures side by side.
+ *
+ * @module
+ */
+import { encodePng } from "./images.ts";
+
+/** Pictures of one row, each `[size, size, channels]`, values 0 to 1. */
+export interface TriptychRow {
+  readonly original: Float32Array;
+  readonly masked: Float32Array;
+  readonly reconstruction: Float32Array;
+}
+
+/** Pixels between pictures and around them. */
+const GAP = 8;
+/** Small pictures are enlarged by a whole number, at least to this many pixels where it divides well. */
+const SHOWN = 168;
+
+/** Width and height of the figure, and by how much a picture is enlarged. */
+export function triptychSize(rows: number, size: number): { scale: number; width: number; height: number } {
+  const scale = Math.max(1, Math.floor(SHOWN / size));
+  const step = size * scale + GAP;
+  return { scale, width: 3 * step + GAP, height: rows * step + GAP };
+}
+
+/**
+ * Renders the figure as PNG: a row for each picture, enlarged without smoothing, on white.
+ *
+ * @param size height and width of a picture, in pixels
+ */
+export async function renderTriptych(
+  rows: readonly TriptychRow[],
+  size: number,
+  channels: 1 | 3,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { scale, width, height } = triptychSize(rows.length, size);
+  const canvas = new Uint8Array(width * height * channels).fill(255);
+  const step = size * scale + GAP;
+  rows.forEach((row, at) => {
+    [row.original, row.masked, row.reconstruction].forEach((picture, column) => {
+      for (let y = 0; y < size * scale; y++) {
+        for (let x = 0; x < size * scale; x++) {
+          const from = (Math.floor(y / scale) * size + Math.floor(x / scale)) * channels;
+          const to = ((GAP + at * step + y) * width + GAP + column * step + x) * channels;
+          for (let c = 0; c < channels; c++) {
+            canvas[to + c] = Math.round(Math.min(1, Math.max(0, picture[from + c])) * 255);
+          }
+        }
+      }
+    });
+  });
+  return await encodePng(canvas, width, height, channels);
+}
