@@ -28,9 +28,10 @@ export async function beginning(path: string, bytes: number): Promise<Uint8Array
   using file = await Deno.open(path);
   const buffer = new Uint8Array(bytes);
   let filled = 0;
-  for (let read: number | null; filled < bytes; filled += read) {
-    read = await file.read(buffer.subarray(filled));
+  while (filled < bytes) {
+    const read = await file.read(buffer.subarray(filled));
     if (read === null) break;
+    filled += read;
   }
   return buffer.subarray(0, filled);
 }
