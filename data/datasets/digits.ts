@@ -57,15 +57,15 @@ const SHAPE_DRAWS = 96;
 
 /** Slant, stretch, turn and place (affine), then bends of long wavelength (elastic), in pixels. */
 function warp(draws: Draws): (point: Point) => Point {
-  const angle = 0.16 * draws.bell(), shear = 0.26 * draws.bell();
+  const angle = 0.1 * draws.bell(), shear = 0.16 * draws.bell();
   const wide = 8.2 * (1 + 0.13 * draws.bell()), high = 9.6 * (1 + 0.08 * draws.bell());
-  const left = 14 + 0.9 * draws.bell(), top = 14 + 0.9 * draws.bell();
+  const left = 14 + 0.6 * draws.bell(), top = 14 + 0.6 * draws.bell();
   const waves = Array.from({ length: 4 }, () => ({
     kx: draws.between(-2.6, 2.6),
     ky: draws.between(-2.6, 2.6),
     phase: draws.between(0, 2 * Math.PI),
-    dx: 0.075 * draws.bell(),
-    dy: 0.075 * draws.bell(),
+    dx: 0.05 * draws.bell(),
+    dy: 0.05 * draws.bell(),
   }));
   const cos = Math.cos(angle), sin = Math.sin(angle);
   return ([x0, y0]) => {
