@@ -1,0 +1,78 @@
+/**
+ * The HTTP API from a client's side, as far as the demo needs it.
+ *
+ * @module
+ */
+
+/** A job as the API answers it, as far as the demo looks. */
+export interface JobView {
+  readonly id: string;
+  readonly kind: string;
+  readonly status: "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+  readonly progress: {
+    readonly step: number;
+    readonly total_steps: number;
+    readonly epoch: number;
+    readonly loss: number | null;
+    readonly images_per_second: number | null;
+    readonly eta_seconds: number | null;
+  } | null;
+  readonly result: Readonly<Record<string, unknown>> | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly latest_checkpoint: string | null;
+}
+
+/** The API said no; the message is the problem's. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+}
+
+/** Sends requests to a service. */
+export class Client {
+  /** @param url of the service, without a slash at its end */
+  constructor(readonly url: string) {}
+
+  /** Sends a request. @throws {ApiError} for any answer but 2xx */
+  async send(path: string, init: RequestInit = {}): Promise<Response> {
+    const response = await fetch(this.url + path, init);
+    if (response.ok) return response;
+    const problem = await response.json().catch(() => ({})) as {
+      title?: string;
+      detail?: string;
+      errors?: unknown;
+    };
+    const errors = problem.errors ? ` ${JSON.stringify(problem.errors)}` : "";
+    throw new ApiError(`${path}: ${response.status} ${problem.detail ?? problem.title ?? ""}${errors}`);
+  }
+
+  /** Posts JSON. */
+  post(path: string, body: unknown, accept = "application/json"): Promise<Response> {
+    const headers = { "content-type": "application/json", accept };
+    return this.send(path, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  /** Starts a job. */
+  async createJob(request: object): Promise<JobView> {
+    return await (await this.post("/v1/jobs", request)).json();
+  }
+
+  /** Looks at a job until it has ended, and shows it each time. @throws {ApiError} when it did not succeed */
+  async finished(id: string, show: (job: JobView) => void): Promise<JobView> {
+    while (true) {
+      const job: JobView = await (await this.send(`/v1/jobs/${id}`)).json();
+      show(job);
+      if (job.status === "succeeded") return job;
+      if (job.status === "failed" || job.status === "cancelled") {
+        throw new ApiError(`The job ${id} ${job.status}${job.error ? `: ${job.error.message}` : ""}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+
+  /** Saves an answer's body. @returns bytes written */
+  async save(response: Response, path: string): Promise<number> {
+    using file = await Deno.create(path);
+    await response.body!.pipeTo(file.writable, { preventClose: true });
+    return (await file.stat()).size;
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * The whole path as a user goes it, over HTTP alone: pre-train, download, fine-tune, measure, reconstruct.
+ *
+ * @module
+ */
+import { resolve } from "node:path";
+import { Client, type JobView } from "./client.ts";
+import { lossChart, type LossPoint } from "./lossChart.ts";
+import { ProgressBar } from "./progressBar.ts";
+import { startService } from "./service.ts";
+import { readSettings } from "./settings.ts";
+
+/** Options of the command line, for `parseArgs`. */
+export const DEMO_OPTIONS = {
+  dataset: { type: "string", default: "digits" },
+  size: { type: "string" },
+  epochs: { type: "string" },
+  "finetune-epochs": { type: "string" },
+  "batch-size": { type: "string" },
+  seed: { type: "string", default: "0" },
+  out: { type: "string", default: "demo-output" },
+} as const;
+
+/** An option of the demo that cannot be used. */
+export class DemoError extends Error {
+  override readonly name = "DemoError";
+}
+
+type Values = Partial<Record<keyof typeof DEMO_OPTIONS, string>>;
+
+/** What the demo asks for: small enough to end within three minutes where nothing else is said. */
+function plan(values: Values) {
+  const whole = (name: keyof typeof DEMO_OPTIONS, fallback: number) => {
+    const text = values[name];
+    if (text === undefined) return fallback;
+    if (/^\d{1,9}$/.test(text)) return Number(text);
+    throw new DemoError(`--${name} must be a whole number: current value is '${text}'`);
+  };
+  const id = values.dataset!;
+  const isDigits = id === "digits";
+  const dataset = (size: number) => isDigits ? { id, size: whole("size", size), seed: 0 } : { id };
+  const batchSize = whole("batch-size", isDigits ? 32 : 128), seed = whole("seed", 0);
+  return {
+    pretrain: {
+      kind: "pretrain",
+      name: "demo",
+      model: "mnist",
+      dataset: dataset(6144),
+      epochs: whole("epochs", 1),
+      batch_size: batchSize,
+      lr: 1e-3,
+      seed,
+    },
+    finetune: {
+      kind: "finetune",
+      name: "demo",
+      dataset: dataset(8192),
+      epochs: whole("finetune-epochs", 1),
+      batch_size: batchSize,
+      lr: isDigits ? 2e-3 : 1e-3,
+      seed,
+    },
+  };
+}
+
+async function runJob(client: Client, title: string, request: object): Promise<JobView> {
+  const { id } = await client.createJob(request);
+  const bar = new ProgressBar(title);
+  try {
+    return await client.finished(id, (job) => bar.show(job));
+  } finally {
+    bar.stop();
+  }
+}
+
+interface Series {
+  readonly steps: readonly LossPoint[];
+  readonly epochs: readonly LossPoint[];
+}
+
+/**
+ * Runs the demo on a service of its own, on any free port, with the folder of `deno task start`, so that what it made
+ * can be asked for afterwards.
+ *
+ * @throws {DemoError} for an option that cannot be used
+ * @throws {ApiError} when a request or a job fails
+ */
+export async function runDemo(values: Values): Promise<void> {
+  const { pretrain, finetune } = plan(values);
+  const out = resolve(values.out!);
+  await Deno.mkdir(out, { recursive: true });
+  const service = await startService({ ...readSettings(), port: 0, host: "127.0.0.1" }, {
+    api: true,
+    runner: true,
+  });
+  try {
+    const client = new Client(service.url!);
+    console.log(
+      `Unmask listens on ${service.url}. Pre-training a masked autoencoder on '${values.dataset}':`,
+    );
+    const trained = await runJob(client, "pretrain", pretrain);
+    const checkpoint = trained.latest_checkpoint!;
+    const file = `${out}/checkpoint.safetensors`;
+    const bytes = await client.save(await client.send(`/v1/checkpoints/${checkpoint}/content`), file);
+    console.log(
+      `Loss of the last epoch ${number(trained.result?.loss)}; checkpoint of ${bytes} bytes downloaded.`,
+    );
+
+    const series: Series = await (await client.send(`/v1/jobs/${trained.id}/metrics`)).json();
+    const title = `Pre-training on ${values.dataset}: loss on masked patches`;
+    await Deno.writeTextFile(`${out}/loss.svg`, lossChart(title, series.steps, series.epochs));
+
+    console.log("Fine-tuning a classifier from it:");
+    const tuned = await runJob(client, "finetune", { ...finetune, checkpoint });
+    console.log(`Test accuracy ${(Number(tuned.result?.test_accuracy) * 100).toFixed(1)} %.`);
+
+    const question = {
+      checkpoint,
+      dataset: { id: values.dataset, indices: [0, 1, 2, 3, 4, 5, 6, 7] },
+      seed: 0,
+    };
+    const picture = await client.post("/v1/reconstructions", question, "image/png");
+    await client.save(picture, `${out}/triptych.png`);
+    console.log(ending(out, pretrain, finetune, question));
+  } finally {
+    await service.stop();
+  }
+}
+
+const number = (value: unknown) => typeof value === "number" ? value.toFixed(4) : "–";
+
+function ending(out: string, pretrain: object, finetune: object, question: { checkpoint: string }): string {
+  const post = (path: string, body: object, more = "") =>
+    `  curl -s localhost:8000${path} -H 'content-type: application/json'${more} -d '${JSON.stringify(body)}'`;
+  const { checkpoint } = question;
+  return `
+Files in ${out}:
+  triptych.png             original | masked | reconstruction of eight test pictures
+  loss.svg                 loss of every step
+  checkpoint.safetensors   model.load_state_dict(load_file("checkpoint.safetensors")) in PyTorch
+
+The same with curl, after 'deno task start':
+${post("/v1/jobs", pretrain)}
+  curl -s -OJ localhost:8000/v1/checkpoints/${checkpoint}/content
+${post("/v1/jobs", { ...finetune, checkpoint })}
+${post("/v1/reconstructions", question, " -H 'accept: image/png' -o triptych.png")}`;
+}

@@ -1,0 +1,93 @@
+/**
+ * The parts of the service put together on real storage: the API, a runner, or both in one process.
+ *
+ * @module
+ */
+import { createApp } from "../api/app.ts";
+import { WorkerInference } from "../api/inference/client.ts";
+import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
+import { openStore } from "../data/objects/open.ts";
+import { isRemoteKv } from "../jobs/kv.ts";
+import { Runner } from "../jobs/runner.ts";
+import { JobStore } from "../jobs/store.ts";
+import type { Settings } from "./settings.ts";
+
+/** Which parts run in this process. */
+export interface Parts {
+  readonly api: boolean;
+  readonly runner: boolean;
+}
+
+/** A service that runs. */
+export interface Service {
+  /** Where the API listens, as `http://127.0.0.1:8000`; null without one. */
+  readonly url: string | null;
+  /** Stops in order: no new work, requests answered, running jobs handed back to the queue. */
+  stop(): Promise<void>;
+}
+
+/** Time that requests in progress are given at the end, in milliseconds. */
+const DRAIN_MS = 3_000;
+
+/**
+ * Starts the parts.
+ *
+ * @throws {TypeError} for a store's address that cannot be used; Deno's errors for a port that is taken, a file that
+ * cannot be opened
+ */
+export async function startService(settings: Settings, parts: Parts): Promise<Service> {
+  const store = openStore(settings.storeUrl);
+  if (!isRemoteKv(settings.kv) || settings.kv.startsWith(settings.dataDir)) {
+    await Deno.mkdir(settings.dataDir, { recursive: true });
+  }
+  const kv = await Deno.openKv(settings.kv);
+  const closing: (() => Promise<void> | void)[] = [() => kv.close()];
+  const stop = async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  };
+  try {
+    const jobs = new JobStore(kv, { doorbell: parts.api && parts.runner && !isRemoteKv(settings.kv) });
+    if (parts.runner) {
+      const runner = new Runner({ jobs, storeUrl: settings.storeUrl, slots: settings.slots });
+      runner.start();
+      closing.push(() => runner.stop());
+    }
+    let url: string | null = null;
+    if (parts.api) {
+      const inference = new WorkerInference(settings.storeUrl, {
+        backend: settings.backend,
+        cacheBytes: settings.modelCacheBytes,
+      });
+      closing.push(() => inference.close());
+      const datasets = new DatasetCatalogue(store);
+      datasets.sweep().catch((error) => console.error("Abandoned uploads could not be removed:", error));
+      const app = createApp({ jobs, objects: store, datasets, inference });
+      const server = serve(settings, app.fetch);
+      closing.push(server.close);
+      url = server.url;
+    }
+    return { url, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function serve(
+  { port, host }: Settings,
+  handler: (request: Request) => Response | Promise<Response>,
+): { url: string; close: () => Promise<void> } {
+  const cut = new AbortController();
+  const server = Deno.serve({ port, hostname: host, signal: cut.signal, onListen: () => {} }, handler);
+  const { hostname, port: bound } = server.addr as Deno.NetAddr;
+  return {
+    url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${bound}`,
+    async close() {
+      // Event streams stay open for hours: what is not answered in time is cut.
+      const timer = setTimeout(() => cut.abort(), DRAIN_MS);
+      await server.shutdown();
+      await server.finished;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,211 @@
+/**
+ * One run of a job: a worker that computes, and the claim under which what it tells is written.
+ *
+ * @module
+ */
+import type { ObjectStore } from "../data/objects/store.ts";
+import { pause } from "./kv.ts";
+import { type Claim, type JobQueue, type JobUpdate, LeaseLostError, type Outcome } from "./queue.ts";
+import { sourceOf } from "./rows.ts";
+import type { JobStore } from "./store.ts";
+import { Telling, WRITE_MS } from "./telling.ts";
+import type { FromWorker, ToWorker } from "./workerMessages.ts";
+
+/** Longest time between two heartbeats, in milliseconds: how soon a cancel is heard. */
+const BEAT_MS = 500;
+/** Time that a worker is given to end between two steps, in milliseconds; then it is terminated. */
+const STOP_MS = 1_000;
+
+/** What a run needs. */
+export interface RunDeps {
+  readonly jobs: JobStore;
+  readonly queue: JobQueue;
+  readonly store: ObjectStore;
+  readonly storeUrl: string;
+  /** The module of the worker. */
+  readonly workerUrl: URL;
+  readonly log: (message: string, error?: unknown) => void;
+}
+
+/** Runs a claimed job to its end, whatever that is. */
+export class Run {
+  readonly #deps: RunDeps;
+  readonly #claim: Claim;
+  readonly #telling = new Telling();
+  #inbox: FromWorker[] = [];
+  #wake = Promise.withResolvers<void>();
+  #worker: Worker | null = null;
+  /** What the worker was asked to stop for. */
+  #asked: "cancelled" | "released" | null = null;
+  #lost = false;
+  #ended = false;
+
+  constructor(claim: Claim, deps: RunDeps) {
+    this.#claim = claim;
+    this.#deps = deps;
+  }
+
+  /** Hands the job back to the queue, to be resumed from its last checkpoint. */
+  release(): void {
+    this.#stop("released");
+  }
+
+  /** Resolves when the job is finished, handed back or lost; never rejects. */
+  async run(): Promise<void> {
+    const { log } = this.#deps;
+    const { id } = this.#claim.job;
+    const beating = this.#beat();
+    try {
+      const outcome = await this.#compute();
+      await this.#deps.queue.finish(this.#claim, outcome);
+      log(`${id} ${outcome.type}`);
+    } catch (error) {
+      if (error instanceof LeaseLostError) log(`${id} lost: another runner may have it`);
+      // The lease runs out, and the job is taken up again from its last checkpoint.
+      else log(`${id} could not be written`, error);
+    } finally {
+      this.#ended = true;
+      this.#worker?.terminate();
+      this.#notice();
+      await beating;
+    }
+  }
+
+  /** Heartbeats until the end; learns of a cancel and of a lost lease. */
+  async #beat(): Promise<void> {
+    const { queue, log } = this.#deps;
+    const every = Math.min(BEAT_MS, queue.leaseMs / 5);
+    while (!this.#ended && !this.#lost) {
+      try {
+        const { cancelRequested } = await queue.heartbeat(this.#claim);
+        if (cancelRequested) this.#stop("cancelled");
+      } catch (error) {
+        if (error instanceof LeaseLostError) {
+          this.#lost = true;
+          this.#worker?.terminate();
+          this.#notice();
+        } else log(`${this.#claim.job.id}: a heartbeat failed`, error);
+      }
+      await Promise.race([pause(every), this.#ended ? undefined : this.#end.promise]);
+    }
+  }
+
+  readonly #end = Promise.withResolvers<void>();
+
+  #notice(): void {
+    if (this.#ended) this.#end.resolve();
+    this.#wake.resolve();
+  }
+
+  #stop(why: "cancelled" | "released"): void {
+    if (this.#ended || this.#asked === "cancelled" || this.#asked === why) return;
+    const first = this.#asked === null;
+    this.#asked = why;
+    if (!first) return;
+    this.#send({ type: "stop" });
+    const timer = setTimeout(() => {
+      this.#worker?.terminate();
+      this.#receive({ type: "failed", code: null, message: "It did not stop in time", stack: "" });
+    }, STOP_MS);
+    this.#end.promise.then(() => clearTimeout(timer));
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker?.postMessage(message);
+  }
+
+  #receive(message: FromWorker): void {
+    this.#inbox.push(message);
+    this.#notice();
+  }
+
+  async #compute(): Promise<Outcome> {
+    const { job } = this.#claim;
+    const { jobs, queue, storeUrl } = this.#deps;
+    const found = job.latestCheckpoint === null ? null : await jobs.getCheckpoint(job.latestCheckpoint);
+    const resumeFrom = found?.stateKey ? found : null;
+    await queue.rewind(this.#claim, resumeFrom?.step ?? 0);
+    const sourceId = sourceOf(job);
+    const source = sourceId === null ? null : await jobs.getCheckpoint(sourceId);
+    if (this.#asked) return { type: this.#asked };
+    this.#start();
+    this.#send({ type: "run", jobId: job.id, request: job.request, storeUrl, resumeFrom, source });
+    return await this.#follow();
+  }
+
+  #start(): void {
+    const { workerUrl } = this.#deps;
+    const worker = new Worker(workerUrl, { type: "module", name: this.#claim.job.id });
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#receive({ type: "failed", code: "worker_crashed", message: event.message, stack: event.message });
+    };
+    this.#worker = worker;
+  }
+
+  /** Writes what the worker tells until it ends. */
+  async #follow(): Promise<Outcome> {
+    let result: Readonly<Record<string, unknown>> | null = null;
+    let written = performance.now();
+    while (true) {
+      if (this.#lost) throw new LeaseLostError(this.#claim.job.id);
+      const message = this.#inbox.shift();
+      if (message?.type === "event") {
+        const { event } = message;
+        if (event.type === "result") result = event.result;
+        else for (const update of this.#telling.take(event)) await this.#record(update);
+        if (event.type === "checkpoint") this.#send({ type: "recorded" });
+      } else if (message) {
+        const outcome = this.#outcome(message, result);
+        if (outcome.type !== "released") await this.#flush();
+        return outcome;
+      }
+      const wait = written + WRITE_MS - performance.now();
+      if (wait <= 0) {
+        await this.#flush();
+        written = performance.now();
+      } else if (this.#inbox.length === 0 && !this.#lost) {
+        const over = new AbortController();
+        await Promise.race([this.#wake.promise, pause(wait, over.signal)]);
+        over.abort();
+        this.#wake = Promise.withResolvers();
+      }
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const update = this.#telling.pending();
+    if (update) await this.#record(update);
+  }
+
+  async #record(update: JobUpdate): Promise<void> {
+    try {
+      await this.#deps.queue.record(this.#claim, update);
+    } catch (error) {
+      const { checkpoint } = update;
+      if (checkpoint && error instanceof LeaseLostError) {
+        // Nobody knows of its objects: they would lie there for ever.
+        const keys = [checkpoint.objectKey, ...(checkpoint.stateKey ? [checkpoint.stateKey] : [])];
+        await Promise.allSettled(keys.map((key) => this.#deps.store.delete(key)));
+      }
+      throw error;
+    }
+  }
+
+  #outcome(
+    last: Exclude<FromWorker, { type: "event" }>,
+    result: Readonly<Record<string, unknown>> | null,
+  ): Outcome {
+    if (last.type === "ended" && result) return { type: "succeeded", result };
+    if (this.#asked) return { type: this.#asked };
+    if (last.type === "ended") {
+      return { type: "failed", error: { code: "internal_error", message: "The run ended without a result" } };
+    }
+    if (last.code === null || last.code === "worker_crashed") {
+      this.#deps.log(`${this.#claim.job.id} failed`, last.stack);
+    }
+    const message = last.message.split("\n")[0].slice(0, 500);
+    return { type: "failed", error: { code: last.code ?? "internal_error", message } };
+  }
+}

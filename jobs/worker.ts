@@ -1,0 +1,48 @@
+/**
+ * The worker of a run: trains, tells, and waits where a checkpoint must be recorded first.
+ *
+ * @module
+ */
+import { openStore } from "../data/objects/open.ts";
+import { JobFailure } from "./kinds/kind.ts";
+import { KINDS } from "./kinds/mod.ts";
+import type { FromWorker, RunStart, ToWorker } from "./workerMessages.ts";
+
+// deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
+const scope = self as any;
+const tell = (message: FromWorker) => scope.postMessage(message);
+const stopped = new AbortController();
+let recorded = Promise.withResolvers<void>();
+
+async function run({ jobId, request, storeUrl, resumeFrom, source }: RunStart): Promise<void> {
+  try {
+    const context = {
+      jobId,
+      request,
+      store: openStore(storeUrl),
+      resumeFrom,
+      source,
+      signal: stopped.signal,
+    };
+    for await (const event of KINDS[request.kind](context)) {
+      recorded = Promise.withResolvers();
+      tell({ type: "event", event });
+      if (event.type === "checkpoint") await recorded.promise;
+      stopped.signal.throwIfAborted();
+    }
+    tell({ type: "ended" });
+  } catch (error) {
+    const stack = error instanceof Error ? error.stack ?? error.message : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    tell({ type: "failed", code: error instanceof JobFailure ? error.code : null, message, stack });
+  }
+}
+
+scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.type === "run") run(data);
+  else if (data.type === "recorded") recorded.resolve();
+  else {
+    stopped.abort(new Error("The run was stopped"));
+    recorded.resolve();
+  }
+};

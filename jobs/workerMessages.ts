@@ -1,0 +1,38 @@
+/**
+ * What a runner and the worker of a run say to each other.
+ *
+ * @module
+ */
+import type { Checkpoint } from "./job.ts";
+import type { KindEvent } from "./kinds/kind.ts";
+import type { JobRequest } from "./schemas.ts";
+
+/** What a run starts from: the first message to the worker. */
+export interface RunStart {
+  readonly type: "run";
+  readonly jobId: string;
+  readonly request: JobRequest;
+  readonly storeUrl: string;
+  readonly resumeFrom: Checkpoint | null;
+  readonly source: Checkpoint | null;
+}
+
+/** To the worker. */
+export type ToWorker =
+  | RunStart
+  /** The checkpoint that was told last is recorded: the run may go on. */
+  | { readonly type: "recorded" }
+  /** End between two steps. */
+  | { readonly type: "stop" };
+
+/** From the worker. The last message of a run is `ended` or `failed`. */
+export type FromWorker =
+  | { readonly type: "event"; readonly event: KindEvent }
+  | { readonly type: "ended" }
+  /** `code` is null for an error that no kind of job foresaw; `stack` is for the log alone. */
+  | {
+    readonly type: "failed";
+    readonly code: string | null;
+    readonly message: string;
+    readonly stack: string;
+  };

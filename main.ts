@@ -1,0 +1,68 @@
+/**
+ * The command line: `start` (API and a runner), `api`, `runner`, `demo`.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo.ts";
+import { type Parts, startService } from "./cli/service.ts";
+import { readSettings, SettingsError } from "./cli/settings.ts";
+import { untilAsked } from "./cli/signals.ts";
+
+const USAGE = `Usage: deno task COMMAND
+
+  start    the API and one runner in one process
+  api      the API alone
+  runner   a runner alone, on the same KV and object storage
+  demo     a training job from the first request to the pictures; options:
+             --dataset digits|mnist|fashion-mnist|ds_…   --size N   --epochs N
+             --finetune-epochs N   --batch-size N   --seed N   --out FOLDER
+
+Settings come from the environment; the README lists them.`;
+
+const COMMANDS: Readonly<Record<string, Parts>> = {
+  start: { api: true, runner: true },
+  api: { api: true, runner: false },
+  runner: { api: false, runner: true },
+};
+
+async function serve(parts: Parts): Promise<void> {
+  const asked = untilAsked();
+  const service = await startService(readSettings(), parts);
+  console.log(service.url ? `listening on ${service.url}` : "runner ready");
+  console.log(`${await asked}: stopping`);
+  await service.stop();
+}
+
+async function run([command, ...rest]: string[]): Promise<number> {
+  if (command === "demo") {
+    const { values } = parseArgs({ args: rest, options: DEMO_OPTIONS, strict: true });
+    await runDemo(values);
+    return 0;
+  }
+  if (command !== undefined && Object.hasOwn(COMMANDS, command)) {
+    parseArgs({ args: rest, options: {}, strict: true });
+    await serve(COMMANDS[command]);
+    return 0;
+  }
+  console.error(USAGE);
+  return command === "help" || command === "--help" ? 0 : 2;
+}
+
+/** Errors that are the user's to mend are told in one line; others with all they know. */
+function explain(error: unknown): string {
+  if (error instanceof SettingsError || error instanceof DemoError || error instanceof TypeError) {
+    return error.message;
+  }
+  if (error instanceof Deno.errors.AddrInUse) return "The port is in use: choose another with UNMASK_PORT";
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await run(Deno.args));
+  } catch (error) {
+    console.error(explain(error));
+    Deno.exit(1);
+  }
+}
