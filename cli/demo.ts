@@ -46,7 +46,7 @@ function plan(values: Values) {
       name: "demo",
       model: "mnist",
       dataset: dataset(6144),
-      epochs: whole("epochs", 1),
+      epochs: whole("epochs", isDigits ? 2 : 1),
       batch_size: batchSize,
       lr: 1e-3,
       seed,

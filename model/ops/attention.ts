@@ -16,7 +16,7 @@ export function attention(qkv: tf.Tensor3D, heads: number, dropout?: tf.Tensor3D
   const headDim = dim / heads;
   const scale = 1 / Math.sqrt(headDim);
   const swap = (x: tf.Tensor) => tf.transpose(x, [0, 2, 1]) as tf.Tensor3D;
-  const dropped = (weights: tf.Tensor) => dropout ? tf.mul(weights, dropout) : weights;
+  const drop = (weights: tf.Tensor, factors?: tf.Tensor) => factors ? tf.mul(weights, factors) : weights;
 
   return fused([qkv], (save) => {
     // Four axes, not five: the WebAssembly backend transposes up to four quickly.
@@ -25,20 +25,20 @@ export function attention(qkv: tf.Tensor3D, heads: number, dropout?: tf.Tensor3D
       tf.reshape(part, [batch * heads, tokens, headDim]) as tf.Tensor3D
     );
     const weights = tf.softmax(tf.mul(tf.matMul(q, swap(k)), scale)) as tf.Tensor3D; // [batch·heads, tokens, tokens]
-    save([q, k, v, weights]);
-    const mixed = tf.matMul(dropped(weights) as tf.Tensor3D, v); // [batch·heads, tokens, headDim]
+    save([q, k, v, weights, ...(dropout ? [dropout] : [])]);
+    const mixed = tf.matMul(drop(weights, dropout) as tf.Tensor3D, v); // [batch·heads, tokens, headDim]
     const value = tf.reshape(
       tf.transpose(tf.reshape(mixed, [batch, heads, tokens, headDim]), [0, 2, 1, 3]),
       [batch, tokens, dim],
     );
     const gradient = (dy: tf.Tensor, saved: tf.Tensor[]) => {
-      const [q, k, v, weights] = saved as tf.Tensor3D[];
+      const [q, k, v, weights, factors] = saved as tf.Tensor3D[];
       const dMixed = tf.reshape(
         tf.transpose(tf.reshape(dy, [batch, tokens, heads, headDim]), [0, 2, 1, 3]),
         [batch * heads, tokens, headDim],
       ) as tf.Tensor3D;
-      const dv = tf.matMul(swap(dropped(weights)), dMixed);
-      const dWeights = dropped(tf.matMul(dMixed, swap(v)));
+      const dv = tf.matMul(swap(drop(weights, factors)), dMixed);
+      const dWeights = drop(tf.matMul(dMixed, swap(v)), factors);
       const along = tf.sum(tf.mul(dWeights, weights), -1, true);
       const dScores = tf.mul(tf.mul(tf.sub(dWeights, along), weights), scale) as tf.Tensor3D;
       const dq = tf.matMul(dScores, k);

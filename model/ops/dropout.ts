@@ -36,5 +36,8 @@ export function dropoutFactors(
 export function dropout<T extends tf.Tensor>(x: T, key: DropoutKey | undefined, site: string): T {
   const factors = dropoutFactors(key, site, x.shape);
   if (!factors) return x;
-  return fused([x], () => ({ value: tf.mul(x, factors), gradient: (dy) => tf.mul(dy, factors) }));
+  return fused([x], (save) => {
+    save([factors]);
+    return { value: tf.mul(x, factors), gradient: (dy, [factors]) => tf.mul(dy, factors) };
+  });
 }

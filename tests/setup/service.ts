@@ -1,0 +1,59 @@
+/**
+ * The service as a process of its own, as `deno task start`, `api` and `runner` start it.
+ *
+ * @module
+ */
+import { Client } from "../../cli/client.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url);
+
+/** A process of the service. */
+export interface ServiceProcess extends AsyncDisposable {
+  /** Speaks to its API; for a runner, to nothing. */
+  readonly client: Client;
+  readonly url: string;
+  /** Sends a signal and waits for the end. @returns the exit status and everything it printed */
+  end(signal: Deno.Signal): Promise<{ readonly code: number; readonly output: string }>;
+}
+
+/** Starts a process and waits until it says that it is ready. */
+export async function startProcess(
+  command: "start" | "api" | "runner",
+  dataDir: string,
+  env: Record<string, string> = {},
+): Promise<ServiceProcess> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--config", new URL("../../deno.json", import.meta.url).pathname, MAIN.href, command],
+    env: { UNMASK_DATA: dataDir, UNMASK_PORT: "0", UNMASK_STORE: "", UNMASK_KV: "", ...env },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let output = "";
+  const ready = Promise.withResolvers<string>();
+  const read = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      output += text;
+      const line = /listening on (\S+)|runner ready/.exec(output);
+      if (line) ready.resolve(line[1] ?? "");
+    }
+  };
+  const reading = Promise.all([read(child.stdout), read(child.stderr)]);
+  child.status.then(({ code }) =>
+    ready.reject(new Error(`It ended with ${code} before it was ready:\n${output}`))
+  );
+  const url = await ready.promise;
+  let ended: Promise<{ code: number; output: string }> | null = null;
+  const end = (signal: Deno.Signal) =>
+    ended ??= (async () => {
+      child.kill(signal);
+      const { code } = await child.status;
+      await reading;
+      return { code, output };
+    })();
+  return {
+    client: new Client(url),
+    url,
+    end,
+    [Symbol.asyncDispose]: async () => void await end("SIGKILL"),
+  };
+}
