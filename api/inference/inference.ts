@@ -21,6 +21,7 @@ export interface Reconstruction {
   readonly idsRestore: Int32Array;
 }
 
+/** How to mask. */
 export interface ReconstructOptions {
   /** The model's own when absent. */
   readonly maskRatio?: number;
@@ -41,6 +42,7 @@ export interface Inference {
   classify(checkpoint: Checkpoint, pictures: PictureSet, signal?: AbortSignal): Promise<Float32Array>;
   /** Mean-pooled encoder features, `[count, embedDim]`. @param checkpoint either model */
   embed(checkpoint: Checkpoint, pictures: PictureSet, signal?: AbortSignal): Promise<Float32Array>;
+  /** Stops; whoever waits gets an error. */
   close(): void;
 }
 

@@ -12,6 +12,7 @@ import { fieldProblem } from "../problem.ts";
 export interface EncodedPicture {
   /** Where it stands in the request, as `pictures.3`. */
   readonly path: string;
+  /** Its bytes, PNG or JPEG. */
   read(): Promise<Uint8Array<ArrayBuffer>>;
 }
 
