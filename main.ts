@@ -1,10 +1,11 @@
 /**
- * The command line: `start` (API and a runner), `api`, `runner`, `demo`.
+ * The command line: `start` (API and a runner), `api`, `runner`, `health`, `demo`.
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo.ts";
+import { checkHealth } from "./cli/health.ts";
 import { type Parts, startService } from "./cli/service.ts";
 import { readSettings, SettingsError } from "./cli/settings.ts";
 import { untilAsked } from "./cli/signals.ts";
@@ -14,6 +15,7 @@ const USAGE = `Usage: deno task COMMAND
   start    the API and one runner in one process
   api      the API alone
   runner   a runner alone, on the same KV and object storage
+  health   whether database and object storage answer
   demo     a training job from the first request to the pictures; options:
              --dataset digits|mnist|fashion-mnist|ds_…   --size N   --epochs N
              --finetune-epochs N   --batch-size N   --seed N   --out FOLDER
@@ -38,6 +40,10 @@ async function run([command, ...rest]: string[]): Promise<number> {
   if (command === "demo") {
     const { values } = parseArgs({ args: rest, options: DEMO_OPTIONS, strict: true });
     await runDemo(values);
+    return 0;
+  }
+  if (command === "health") {
+    await checkHealth(readSettings());
     return 0;
   }
   if (command !== undefined && Object.hasOwn(COMMANDS, command)) {

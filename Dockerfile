@@ -1,0 +1,28 @@
+# docker build --target api -t unmask-api .      docker build --target runner -t unmask-runner .
+FROM denoland/deno:debian-2.9.6 AS base
+ENV UNMASK_DATA=/data UNMASK_HOST=0.0.0.0 UNMASK_PORT=8000 DENO_NO_UPDATE_CHECK=1
+RUN install -d -o deno -g deno /app /data
+WORKDIR /app
+USER deno
+COPY --chown=deno:deno deno.json deno.lock ./
+COPY --chown=deno:deno main.ts ./
+COPY --chown=deno:deno api api
+COPY --chown=deno:deno cli cli
+COPY --chown=deno:deno data data
+COPY --chown=deno:deno jobs jobs
+COPY --chown=deno:deno model model
+RUN deno cache --frozen main.ts jobs/worker.ts api/inference/worker.ts
+VOLUME /data
+STOPSIGNAL SIGTERM
+
+FROM base AS api
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD \
+  ["deno", "eval", "const r = await fetch('http://127.0.0.1:8000/healthz'); Deno.exit(r.ok ? 0 : 1)"]
+CMD ["run", "-A", "--cached-only", "main.ts", "api"]
+
+FROM base AS runner
+# A runner listens on nothing: it is healthy while its process lives and the object storage answers.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s CMD \
+  ["deno", "run", "-A", "--cached-only", "main.ts", "health"]
+CMD ["run", "-A", "--cached-only", "main.ts", "runner"]

@@ -1,0 +1,21 @@
+/**
+ * Whether what a process needs can be reached, for a container's health check.
+ *
+ * @module
+ */
+import { openStore } from "../data/objects/open.ts";
+import { JobStore } from "../jobs/store.ts";
+import type { Settings } from "./settings.ts";
+
+/** Asks the database and the object storage one small question each. @throws when one of them does not answer */
+export async function checkHealth(settings: Settings): Promise<void> {
+  const kv = await Deno.openKv(settings.kv);
+  try {
+    await Promise.all([
+      new JobStore(kv).list({ limit: 1 }),
+      openStore(settings.storeUrl).head("health/probe"),
+    ]);
+  } finally {
+    kv.close();
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Files to upload, made of drawn digits.
+ *
+ * @module
+ */
+import { buffer } from "node:stream/consumers";
+import { gzipSync } from "node:zlib";
+import { pack } from "tar-stream";
+import { drawDigit } from "../../data/datasets/digits.ts";
+import { encodePng } from "../../data/images.ts";
+
+/** A file's bytes. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** An IDX file: magic number, dimensions, data. */
+export function idx(magic: number, dimensions: readonly number[], data: Uint8Array): Bytes {
+  const file = new Uint8Array(4 * (1 + dimensions.length) + data.length);
+  const view = new DataView(file.buffer);
+  [magic, ...dimensions].forEach((word, at) => view.setUint32(4 * at, word));
+  file.set(data, 4 * (1 + dimensions.length));
+  return file;
+}
+
+/** Digits as MNIST's two files, gzipped. Ten at least, so that every class is there. */
+export function idxDigits(count: number, split: "train" | "test"): { images: Bytes; labels: Bytes } {
+  // The first of each class, then as they come: a class without a picture is refused.
+  const drawn = Array.from({ length: 200 + count }, (_, index) => drawDigit(1, split, index));
+  const first = Array.from({ length: 10 }, (_, label) => drawn.find((digit) => digit.label === label)!);
+  const chosen = [...first, ...drawn].slice(0, count);
+  const pixels = new Uint8Array(count * 784);
+  chosen.forEach((digit, at) => pixels.set(digit.pixels, at * 784));
+  return {
+    images: new Uint8Array(gzipSync(idx(0x803, [count, 28, 28], pixels))),
+    labels: new Uint8Array(gzipSync(idx(0x801, [count], Uint8Array.from(chosen, ({ label }) => label)))),
+  };
+}
+
+/** A digit as PNG. */
+export async function pngDigit(index: number): Promise<Bytes> {
+  return await encodePng(drawDigit(1, "test", index).pixels, 28, 28, 1);
+}
+
+/** A tar.gz of files. */
+export async function tarGz(files: Readonly<Record<string, Bytes>>): Promise<Bytes> {
+  const tar = pack();
+  for (const [name, bytes] of Object.entries(files)) tar.entry({ name }, bytes as unknown as string);
+  tar.finalize();
+  return new Uint8Array(gzipSync(await buffer(tar as unknown as NodeJS.ReadableStream)));
+}
