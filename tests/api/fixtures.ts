@@ -8,6 +8,7 @@ import { WorkerInference } from "../../api/inference/client.ts";
 import type { ApiLimits } from "../../api/limits.ts";
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { openStore } from "../../data/objects/open.ts";
+import type { ObjectStore } from "../../data/objects/store.ts";
 import { saveCheckpoint } from "../../jobs/checkpoints.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { JobQueue } from "../../jobs/queue.ts";
@@ -35,11 +36,16 @@ export class TestApi implements AsyncDisposable {
   /** Where uploads on their way are kept. */
   readonly tempDir: string;
 
-  private constructor(readonly kv: Deno.Kv, readonly folder: string, limits: Partial<ApiLimits>) {
+  private constructor(
+    readonly kv: Deno.Kv,
+    readonly folder: string,
+    limits: Partial<ApiLimits>,
+    objects?: ObjectStore,
+  ) {
     const storeUrl = `file:${folder}/objects`;
     this.tempDir = `${folder}/uploads`;
     this.jobs = new JobStore(kv);
-    this.objects = openStore(storeUrl);
+    this.objects = objects ?? openStore(storeUrl);
     this.#inference = new WorkerInference(storeUrl, { backend: "cpu" });
     this.#app = createApp({
       jobs: this.jobs,
@@ -52,12 +58,12 @@ export class TestApi implements AsyncDisposable {
   }
 
   readonly jobs: JobStore;
-  readonly objects: ReturnType<typeof openStore>;
+  readonly objects: ObjectStore;
 
-  static async open(limits: Partial<ApiLimits> = {}): Promise<TestApi> {
+  static async open(limits: Partial<ApiLimits> = {}, objects?: ObjectStore): Promise<TestApi> {
     const folder = await Deno.makeTempDir();
     await Deno.mkdir(`${folder}/uploads`);
-    return new TestApi(await Deno.openKv(":memory:"), folder, limits);
+    return new TestApi(await Deno.openKv(":memory:"), folder, limits, objects);
   }
 
   /** The handler, for a real server. */
