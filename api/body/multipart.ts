@@ -87,13 +87,14 @@ async function receive(
     }
   });
   parser.on("file", (name, stream, info) => {
+    // A form may break off before its file is read: an error that nobody listens to would end the process.
+    stream.on("error", () => {});
     try {
       const filename = takeFile(seen, rules, name ?? "", info.filename ?? "");
       const write = writeFile(stream, name, filename, `${folder}/${writes.length}`, rules.fileBytes);
       write.catch(fail);
       writes.push(write);
     } catch (error) {
-      stream.on("error", () => {});
       stream.resume();
       fail(error);
     }
