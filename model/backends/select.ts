@@ -7,6 +7,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 
+// Without it the cpu backend prints advice about Node.js at its first use.
+tf.enableProdMode();
+
 /** Backends from the fastest to the one that always works. */
 export const BACKENDS = ["wasm", "cpu"] as const;
 /** Name of a backend. */
