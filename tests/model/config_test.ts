@@ -1,0 +1,99 @@
+import { expect } from "expect";
+import {
+  checkConfig,
+  type MaeConfig,
+  numKeep,
+  numPatches,
+  parameterCount,
+  PRESETS,
+} from "../../model/config.ts";
+import { initialWeights, parameterSpecs } from "../../model/weights.ts";
+
+const wrong: [change: Partial<MaeConfig>, field: keyof MaeConfig, says: RegExp][] = [
+  [{ imageSize: 0 }, "imageSize", /0/],
+  [{ imageSize: 1_000_000 }, "imageSize", /1000000/],
+  [{ imageSize: 28.5 }, "imageSize", /28\.5/],
+  [{ patchSize: 5 }, "patchSize", /divide/],
+  [{ patchSize: 56 }, "patchSize", /56/],
+  [{ inChannels: 2 }, "inChannels", /1.*3/],
+  [{ embedDim: 62 }, "numHeads", /divide/],
+  [{ numHeads: 0 }, "numHeads", /0/],
+  [{ decoderNumHeads: 5 }, "decoderNumHeads", /divide/],
+  [{ depth: 0 }, "depth", /0/],
+  [{ depth: 1.5 }, "depth", /1\.5/],
+  [{ decoderDepth: -1 }, "decoderDepth", /-1/],
+  [{ mlpRatio: Number.NaN }, "mlpRatio", /NaN/],
+  [{ mlpRatio: 0 }, "mlpRatio", /0/],
+  [{ maskRatio: 0.99 }, "maskRatio", /keep/],
+  [{ maskRatio: -0.1 }, "maskRatio", /-0\.1/],
+  [{ maskRatio: 1 }, "maskRatio", /1/],
+  [{ dropout: 1 }, "dropout", /below 1/],
+  [{ dropout: Number.POSITIVE_INFINITY }, "dropout", /Infinity/],
+];
+
+Deno.test("each wrong field is named, with what would be right", () => {
+  for (const [change, field, says] of wrong) {
+    const issues = checkConfig({ ...PRESETS.mnist, ...change });
+    expect({ change, fields: issues.map((issue) => issue.field) }).toEqual({
+      change,
+      fields: expect.arrayContaining([field]),
+    });
+    expect(issues.find((issue) => issue.field === field)!.message).toMatch(says);
+  }
+});
+
+Deno.test("presets are right, and have as many parameters as their names and shapes say", () => {
+  for (const [name, config] of Object.entries(PRESETS)) {
+    expect([name, checkConfig(config)]).toEqual([name, []]);
+    const specs = parameterSpecs(config, { model: "mae" });
+    const count = specs.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
+    expect([name, parameterCount(config)]).toEqual([name, count]);
+  }
+  expect(parameterCount(PRESETS.mnist)).toBe(154_896);
+  expect(numPatches(PRESETS.vit_base)).toBe(196);
+});
+
+Deno.test("as many patches are kept as Python's int(N * (1 - ratio)) says, rounding errors included", () => {
+  const cases: [number, number, number][] = [
+    [49, 0.75, 12],
+    [196, 0.75, 49],
+    [10, 0.9, 0], // 10 * (1 - 0.9) is 0.99…98 in binary
+    [100, 0.9, 9],
+    [10, 0.7, 3],
+    [16, 0.5, 8],
+    [1, 0, 1],
+  ];
+  for (const [patches, ratio, keep] of cases) {
+    expect([patches, ratio, numKeep(patches, ratio)]).toEqual([patches, ratio, keep]);
+  }
+});
+
+Deno.test("initial weights have PyTorch's distributions and follow the seed alone", () => {
+  const specs = parameterSpecs(PRESETS.mnist, { model: "classifier", classes: 10 });
+  const weights = initialWeights(specs, 3);
+  const moments = (name: string) => {
+    const { data } = weights.get(name)!;
+    const mean = data.reduce((a, b) => a + b) / data.length;
+    const variance = data.reduce((a, b) => a + (b - mean) ** 2, 0) / data.length;
+    return { mean, deviation: Math.sqrt(variance), most: data.reduce((a, b) => Math.max(a, Math.abs(b)), 0) };
+  };
+  // Uniform in ±bound has deviation bound / √3.
+  for (
+    const [name, bound] of [
+      ["encoder.blocks.0.mlp.0.weight", 1 / Math.sqrt(64)],
+      ["encoder.blocks.0.attn.in_proj_weight", Math.sqrt(6 / (64 + 192))],
+      ["encoder.patch_embed.projection.1.weight", 1 / 4],
+      ["head.weight", 1 / Math.sqrt(64)],
+    ] as const
+  ) {
+    const { mean, deviation, most } = moments(name);
+    expect(most).toBeLessThanOrEqual(bound);
+    expect(Math.abs(deviation / (bound / Math.sqrt(3)) - 1)).toBeLessThan(0.05);
+    expect(Math.abs(mean)).toBeLessThan(bound * 0.1);
+  }
+  expect(moments("encoder.blocks.0.norm1.weight")).toEqual({ mean: 1, deviation: 0, most: 1 });
+  expect(moments("encoder.blocks.0.attn.in_proj_bias").most).toBe(0);
+  expect(moments("encoder.blocks.0.attn.out_proj.bias").most).toBe(0);
+  expect(initialWeights(specs, 3)).toEqual(weights);
+  expect(initialWeights(specs, 4).get("head.weight")).not.toEqual(weights.get("head.weight"));
+});

@@ -1,0 +1,164 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { expect } from "expect";
+import { selectBackend } from "../../model/backends/select.ts";
+import { type MaeConfig, PRESETS } from "../../model/config.ts";
+import { classifyBatch, embedBatch, onBackend, reconstruct } from "../../model/evaluate.ts";
+import { randomMasking, takeVisible } from "../../model/masking.ts";
+import { patchify, unpatchify } from "../../model/patches.ts";
+import { sinusoidalPositions } from "../../model/positions.ts";
+import { uniform } from "../../model/random.ts";
+import { learningRate } from "../../model/schedule.ts";
+import {
+  bufferTensors,
+  checkWeights,
+  type HostTensor,
+  initialWeights,
+  parameterSpecs,
+} from "../../model/weights.ts";
+
+const config: MaeConfig = {
+  ...PRESETS.mnist,
+  imageSize: 12,
+  patchSize: 4,
+  inChannels: 3,
+  embedDim: 8,
+  depth: 1,
+  numHeads: 2,
+  decoderEmbedDim: 8,
+  decoderDepth: 1,
+  decoderNumHeads: 2,
+};
+const weights = initialWeights(parameterSpecs(config, { model: "mae" }), 1);
+const pixels = uniform({ seed: 2, purpose: "pictures" }, 2 * 12 * 12 * 3);
+
+Deno.test("patches hold their values by row, column and channel, and go back to the picture they were", () => {
+  // Every value says where it is: 1000 · y + 10 · x + channel.
+  const picture = Float32Array.from({ length: 12 * 12 * 3 }, (_, at) => {
+    return 1000 * Math.floor(at / 36) + 10 * (Math.floor(at / 3) % 12) + at % 3;
+  });
+  const patches = patchify(picture, config);
+  const patch = patches.slice(5 * 48, 6 * 48);
+  expect([...patch.slice(0, 6)]).toEqual([4080, 4081, 4082, 4090, 4091, 4092]);
+  expect(patch[47]).toBe(7112);
+  expect(unpatchify(patches, config)).toEqual(picture);
+});
+
+Deno.test("positions are interleaved sines and cosines of falling frequency", () => {
+  const table = sinusoidalPositions(5, 6);
+  for (let position = 0; position < 5; position++) {
+    for (let i = 0; i < 3; i++) {
+      const angle = position / 10_000 ** (2 * i / 6);
+      expect(table[position * 6 + 2 * i]).toBeCloseTo(Math.sin(angle), 6);
+      expect(table[position * 6 + 2 * i + 1]).toBeCloseTo(Math.cos(angle), 6);
+    }
+  }
+});
+
+Deno.test("masking keeps the patches of least noise, and every patch about equally often", () => {
+  const noise = uniform({ seed: 3, purpose: "mask" }, 4000 * 9);
+  const { keep, idsKeep, idsRestore, mask } = randomMasking(noise, 4000, 9, 0.75);
+  expect(keep).toBe(2);
+  const counts = new Array(9).fill(0);
+  for (let b = 0; b < 4000; b++) {
+    const row = [...noise.slice(b * 9, b * 9 + 9)];
+    const order = row.map((_, i) => i).sort((i, j) => row[i] - row[j]);
+    expect([...idsKeep.slice(b * 2, b * 2 + 2)]).toEqual(order.slice(0, 2));
+    for (let i = 0; i < 9; i++) {
+      expect(order[idsRestore[b * 9 + i]]).toBe(i);
+      expect(mask[b * 9 + i]).toBe(order.indexOf(i) < 2 ? 0 : 1);
+      counts[i] += 1 - mask[b * 9 + i];
+    }
+  }
+  // 4000 · 2 / 9 = 889, deviation 26
+  for (const count of counts) expect(Math.abs(count - 889)).toBeLessThan(130);
+});
+
+Deno.test("equal noise is ordered by place, and visible rows follow the order of the shuffle", () => {
+  const masking = randomMasking(new Float32Array(4), 1, 4, 0.5);
+  expect([...masking.idsKeep]).toEqual([0, 1]);
+  const shuffled = randomMasking(Float32Array.of(0.9, 0.1, 0.5, 0.3), 1, 4, 0.5);
+  expect([...takeVisible(Float32Array.of(0, 0, 1, 1, 2, 2, 3, 3), shuffled, 2)]).toEqual([1, 1, 3, 3]);
+});
+
+Deno.test("what is masked cannot be seen: changing it changes no prediction", async () => {
+  await selectBackend("wasm");
+  const model = onBackend(weights);
+  const key = { seed: 4, maskRatio: 0.5 };
+  const first = await reconstruct(model, config, pixels, key);
+  const patches = patchify(pixels, config);
+  const at = (value: number) => first.mask.indexOf(value);
+  const changed = (patch: number) => {
+    const copy = patches.slice();
+    for (let i = 0; i < 48; i++) copy[patch * 48 + i] = 1 - copy[patch * 48 + i];
+    return unpatchify(copy, config);
+  };
+  expect((await reconstruct(model, config, changed(at(1)), key)).pred).toEqual(first.pred);
+  expect((await reconstruct(model, config, changed(at(0)), key)).pred).not.toEqual(first.pred);
+  expect((await reconstruct(model, config, pixels, key)).losses).toEqual(first.losses);
+
+  const byHand = [0, 1].map((picture) => {
+    let total = 0;
+    for (let p = picture * 9; p < picture * 9 + 9; p++) {
+      if (first.mask[p] === 0) continue;
+      for (let i = p * 48; i < p * 48 + 48; i++) total += (first.pred[i] - patches[i]) ** 2 / 48;
+    }
+    return total / 5;
+  });
+  byHand.forEach((loss, picture) => expect(first.losses[picture]).toBeCloseTo(loss, 6));
+  tf.dispose(model);
+});
+
+Deno.test("a classifier's probabilities are a distribution, and features do not depend on the rest of the batch", async () => {
+  await selectBackend("wasm");
+  const model = onBackend(initialWeights(parameterSpecs(config, { model: "classifier", classes: 4 }), 1));
+  const { probabilities, predicted } = await classifyBatch(model, config, { pixels, labels: null });
+  for (let row = 0; row < 2; row++) {
+    const own = [...probabilities.slice(row * 4, row * 4 + 4)];
+    expect(own.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    expect(own[predicted[row]]).toBe(Math.max(...own));
+  }
+  const both = await embedBatch(model, config, pixels);
+  const second = await embedBatch(model, config, pixels.slice(432));
+  second.forEach((value, i) => expect(value).toBeCloseTo(both[8 + i], 5));
+  tf.dispose(model);
+});
+
+Deno.test("the learning rate warms up in a line, then stays or falls along half a cosine", () => {
+  const schedule = { kind: "cosine", lr: 1, minLr: 0.1, warmupSteps: 4, totalSteps: 14 } as const;
+  const rates = Array.from({ length: 14 }, (_, step) => learningRate(schedule, step));
+  expect(rates.slice(0, 5)).toEqual([0.25, 0.5, 0.75, 1, 1]);
+  expect(rates[9]).toBeCloseTo(0.55, 12);
+  expect(rates.slice(4).every((rate, i, rest) => i === 0 || rate < rest[i - 1])).toBe(true);
+  expect(rates[13]).toBeGreaterThan(0.1);
+  expect(learningRate({ ...schedule, kind: "constant" }, 13)).toBe(1);
+});
+
+Deno.test("weights that are not exactly the model's are refused, with the tensor's name", () => {
+  const shape = { model: "mae" } as const;
+  const all = () => new Map<string, HostTensor>([...bufferTensors(config, shape), ...weights]);
+  expect([...checkWeights(all(), config, shape).keys()]).toEqual([...weights.keys()]);
+  const table: [what: string, change: (map: Map<string, HostTensor>) => void, says: RegExp][] = [
+    ["missing", (map) => map.delete("encoder.norm.bias"), /missing.*encoder\.norm\.bias/],
+    ["extra", (map) => map.set("encoder.extra", map.get("encoder.norm.bias")!), /encoder\.extra/],
+    ["a prototype's name", (map) => map.set("__proto__", map.get("encoder.norm.bias")!), /__proto__/],
+    [
+      "another shape",
+      (map) => map.set("encoder.norm.bias", { shape: [4], data: new Float32Array(4) }),
+      /\[4\].*\[8\]/,
+    ],
+    [
+      "NaN",
+      (map) => map.set("encoder.norm.bias", { shape: [8], data: new Float32Array(8).fill(NaN) }),
+      /NaN/,
+    ],
+    ["another table", (map) => {
+      const pe = map.get("encoder.pos_embed.pe")!;
+      map.set("encoder.pos_embed.pe", { ...pe, data: pe.data.map((value) => value + 0.01) });
+    }, /pos_embed\.pe.*sine/],
+  ];
+  for (const [, change, says] of table) {
+    const map = all();
+    change(map);
+    expect(() => checkWeights(map, config, shape)).toThrow(says);
+  }
+});
