@@ -1,0 +1,62 @@
+/**
+ * Zip files with any name, mode and flag, stored without compression: what archivers would refuse to write.
+ *
+ * @module
+ */
+import { crc32 } from "node:zlib";
+
+/** An entry. */
+export interface ZipEntry {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Unix mode. @default a file, 0o100644 */
+  readonly mode?: number;
+  /** General purpose bits. */
+  readonly flags?: number;
+}
+
+/** A zip file (APPNOTE 4.3). */
+export function zipOf(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array[] = [], directory: Uint8Array[] = [];
+  let offset = 0;
+  for (const { name, bytes, mode = 0o100644, flags = 0 } of entries) {
+    const path = new TextEncoder().encode(name);
+    // An encrypted entry begins with a header of 12 bytes (APPNOTE 6.1).
+    const stored = flags & 1 ? new Uint8Array([...new Uint8Array(12), ...bytes]) : bytes;
+    const shared = (view: DataView, at: number) => {
+      view.setUint16(at, 20, true);
+      view.setUint16(at + 2, flags | 0x800, true);
+      view.setUint32(at + 10, crc32(bytes), true);
+      view.setUint32(at + 14, stored.length, true);
+      view.setUint32(at + 18, bytes.length, true);
+      view.setUint16(at + 22, path.length, true);
+    };
+    const local = new DataView(new ArrayBuffer(30));
+    local.setUint32(0, 0x04034b50, true);
+    shared(local, 4);
+    const central = new DataView(new ArrayBuffer(46));
+    central.setUint32(0, 0x02014b50, true);
+    central.setUint16(4, 3 << 8 | 20, true);
+    shared(central, 6);
+    central.setUint32(38, mode * 0x10000, true);
+    central.setUint32(42, offset, true);
+    parts.push(new Uint8Array(local.buffer), path, stored);
+    directory.push(new Uint8Array(central.buffer), path);
+    offset += 30 + path.length + stored.length;
+  }
+  const size = directory.reduce((sum, part) => sum + part.length, 0);
+  const end = new DataView(new ArrayBuffer(22));
+  end.setUint32(0, 0x06054b50, true);
+  end.setUint16(8, entries.length, true);
+  end.setUint16(10, entries.length, true);
+  end.setUint32(12, size, true);
+  end.setUint32(16, offset, true);
+  const all = [...parts, ...directory, new Uint8Array(end.buffer)];
+  const file = new Uint8Array(all.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of all) {
+    file.set(part, at);
+    at += part.length;
+  }
+  return file;
+}
