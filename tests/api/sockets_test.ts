@@ -1,0 +1,80 @@
+import { expect } from "expect";
+import { TestApi } from "./fixtures.ts";
+
+/** Sends bytes as they are, and reads what comes back until the server is done or the answer's head is whole. */
+async function talk(port: number, ...pieces: (string | Uint8Array)[]): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const sending = (async () => {
+    for (const piece of pieces) {
+      const bytes = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
+      for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+    }
+  })().catch(() => {});
+  let text = "";
+  const buffer = new Uint8Array(16_384);
+  while (!/\r\n\r\n.*\}/s.test(text)) {
+    const read = await connection.read(buffer).catch(() => null);
+    if (read === null) break;
+    text += new TextDecoder().decode(buffer.subarray(0, read));
+  }
+  await Promise.race([sending, Promise.resolve()]);
+  return text;
+}
+
+const head = (...lines: string[]) =>
+  ["POST /v1/jobs HTTP/1.1", "Host: x", "Content-Type: application/json", ...lines, "", ""].join("\r\n");
+const status = (answer: string) => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
+
+Deno.test("bodies that lie, never end or come too slowly are refused, and the server goes on", async (t) => {
+  await using api = await TestApi.open({ bodyIdleMs: 300, bodyTotalMs: 1_500, jsonBytes: 4096 });
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, api.fetch);
+  const { port } = server.addr as Deno.NetAddr;
+  const chunk = `${(1024).toString(16)}\r\n${" ".repeat(1024)}\r\n`;
+  const body = '{"kind":"pretrain","dataset":"digits"}';
+  const table: [what: string, pieces: string[], expected: number][] = [
+    ["a chunked body above the cap, without a length", [
+      head("Transfer-Encoding: chunked"),
+      ...Array(64).fill(chunk),
+    ], 413],
+    ["a length above the cap", [head("Content-Length: 1000000"), "{"], 413],
+    ["a body shorter than its length", [head("Content-Length: 500"), body], 408],
+    ["a body that stops in a chunk", [head("Transfer-Encoding: chunked"), "400\r\n{"], 408],
+    ["a negative length", [head("Content-Length: -5"), body], 400],
+    ["two lengths", [head("Content-Length: 5", "Content-Length: 500"), body], 400],
+    ["a length that is no number", [head("Content-Length: five"), body], 400],
+    ["a head of 40 KB", [head(`X-Filler: ${"a".repeat(40_960)}`, "Content-Length: 2"), "{}"], 431],
+    ["a head above what the server itself reads", [
+      head(`X-Filler: ${"a".repeat(65_536)}`, "Content-Length: 2"),
+      "{}",
+    ], 400],
+  ];
+  for (const [what, pieces, expected] of table) {
+    await t.step(what, async () => {
+      const before = await api.traces();
+      const answer = await talk(port, ...pieces);
+      expect({ status: status(answer), answer: answer.slice(0, 300) }).toMatchObject({ status: expected });
+      expect(await api.traces()).toEqual(before);
+    });
+  }
+  await t.step("a body that drips is given up at the total time", async () => {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await connection.write(new TextEncoder().encode(head("Content-Length: 4000")));
+    let dripping = true;
+    const drips = (async () => {
+      while (dripping) {
+        await connection.write(new TextEncoder().encode(" ")).catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    })();
+    const buffer = new Uint8Array(1024);
+    const read = await connection.read(buffer);
+    dripping = false;
+    await drips;
+    expect(status(new TextDecoder().decode(buffer.subarray(0, read ?? 0)))).toBe(408);
+  });
+  await t.step("a good request is answered as before", async () => {
+    const answer = await talk(port, head(`Content-Length: ${body.length}`), body);
+    expect(status(answer)).toBe(201);
+  });
+  await server.shutdown();
+});

@@ -1,0 +1,107 @@
+import { expect } from "expect";
+import { JobQueue } from "../../jobs/queue.ts";
+import { JobStore } from "../../jobs/store.ts";
+import { uniform } from "../../model/random.ts";
+import { checkpointOf, request } from "../jobs/fixtures.ts";
+
+/**
+ * A database whose commits fail by a seeded plan: some before anything is done ("database is locked"), some after
+ * (the answer is lost on a broken connection), and some that were done are said to have been refused.
+ */
+function faulty(kv: Deno.Kv, seed: number): { kv: Deno.Kv; faults: () => Record<string, number> } {
+  const faults = { before: 0, after: 0, denied: 0 };
+  let commits = 0;
+  const commit = async (
+    operation: Deno.AtomicOperation,
+  ): Promise<Deno.KvCommitResult | Deno.KvCommitError> => {
+    const [draw] = uniform({ seed, purpose: "faults", step: commits++ }, 1);
+    if (draw < 0.1) {
+      faults.before++;
+      throw new TypeError("database is locked");
+    }
+    const result = await operation.commit();
+    if (draw < 0.2) {
+      faults.after++;
+      throw new TypeError("error sending request: connection closed");
+    }
+    if (draw < 0.3 && result.ok) {
+      faults.denied++;
+      return { ok: false };
+    }
+    return result;
+  };
+  const atomic = () => {
+    const operation = kv.atomic();
+    const wrapped: Deno.AtomicOperation = new Proxy(operation, {
+      get: (target, name) => {
+        if (name === "commit") return () => commit(target);
+        const value = Reflect.get(target, name);
+        return typeof value !== "function" ? value : (...args: unknown[]) => {
+          value.apply(target, args);
+          return wrapped;
+        };
+      },
+    });
+    return wrapped;
+  };
+  const proxy = new Proxy(kv, {
+    get: (target, name) => {
+      if (name === "atomic") return atomic;
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { kv: proxy, faults: () => faults };
+}
+
+const JOBS = 12, STEPS = 8;
+
+for (const seed of [1, 2, 3]) {
+  Deno.test(`no job is lost or done twice on a database that fails three commits in ten (seed ${seed})`, async () => {
+    const real = await Deno.openKv(":memory:");
+    const { kv, faults } = faulty(real, seed);
+    const store = new JobStore(kv);
+    const created = await Promise.all(
+      Array.from(
+        { length: JOBS },
+        (_, i) => store.create(request(), { idempotencyKey: `k${i}`, fingerprint: "f" }),
+      ),
+    );
+    const ids = created.map(({ job }) => job.id);
+    expect(new Set(ids).size).toBe(JOBS);
+    const again = await store.create(request(), { idempotencyKey: "k0", fingerprint: "f" });
+    expect(again).toMatchObject({ created: false, job: { id: ids[0] } });
+
+    const ran: string[] = [];
+    const runner = async (name: string) => {
+      const queue = new JobQueue(store, name);
+      for (let claim = await queue.claim(); claim !== null; claim = await queue.claim()) {
+        ran.push(claim.job.id);
+        for (let step = 1; step <= STEPS; step++) {
+          await queue.record(claim, { steps: [{ step, epoch: 0, loss: step, lr: 0.1 }] });
+          await queue.heartbeat(claim);
+        }
+        await queue.record(claim, { checkpoint: checkpointOf(claim.job.id, { step: STEPS }) });
+        await queue.finish(claim, { type: "succeeded", result: { name } });
+      }
+    };
+    await Promise.all(["a", "b", "c"].map(runner));
+
+    expect(ran.sort()).toEqual(ids.sort());
+    const plain = new JobStore(real);
+    expect(await plain.counts()).toMatchObject({ queued: 0, running: 0, succeeded: JOBS, failed: 0 });
+    for (const id of ids) {
+      expect(await plain.get(id)).toMatchObject({ status: "succeeded", attempt: 1 });
+      expect((await plain.metrics(id)).steps.map((point) => point.loss)).toEqual(
+        Array.from({ length: STEPS }, (_, i) => i + 1),
+      );
+      expect((await plain.listCheckpoints(id)).data.length).toBe(1);
+      const states = (await plain.events(id)).filter(({ type }) => type === "status").map(({ data }) =>
+        data.status
+      );
+      expect(states).toEqual(["queued", "running", "succeeded"]);
+    }
+    for (const count of Object.values(faults())) expect(count).toBeGreaterThan(5);
+    real.close();
+  });
+}
