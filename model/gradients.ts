@@ -7,10 +7,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { AdamW } from "./optimizer.ts";
 import type { Weights } from "./transformer.ts";
 
-/** A loss (scalar) and the flat gradient `[size]` in the order of the optimiser's specs. The caller disposes both. */
+/** A loss (scalar) and its gradients, each `[size]`, as the optimiser takes them. The caller disposes all. */
 export interface LossAndGradient {
   readonly loss: tf.Scalar;
-  readonly gradient: tf.Tensor1D;
+  readonly gradients: readonly tf.Tensor1D[];
 }
 
 /**
@@ -26,7 +26,6 @@ export function lossAndGradient(
   return tf.tidy(() => {
     const run = tf.valueAndGrads((...tensors) => loss({ ...frozen, ...optimizer.name(tensors) }));
     const { value, grads } = run([...optimizer.tensors]);
-    const gradient = tf.concat(grads.map((grad) => tf.reshape(grad, [-1]))) as tf.Tensor1D;
-    return { loss: value as tf.Scalar, gradient } as never;
+    return { loss: value as tf.Scalar, gradients: optimizer.gather(grads) } as never;
   });
 }

@@ -1,6 +1,6 @@
 /**
- * AdamW over all trainable parameters, which lie in one flat buffer: a step is a few large operations instead of a
- * dozen small ones a tensor.
+ * AdamW over all trainable parameters, which lie in a few flat buffers: a step is a few large operations instead of a
+ * dozen small ones a tensor, and no operation needs a copy of a whole large model.
  *
  * @module
  */
@@ -25,13 +25,41 @@ export interface OptimizerState {
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
 
+/** Values of a buffer that several parameters share; a larger parameter has one of its own, and is never copied. */
+const GROUP_SIZE = 2 ** 20;
+
+/** Parameters that lie one behind the other, and their moments; each `[size]`. */
+interface Group {
+  readonly specs: readonly ParameterSpec[];
+  params: tf.Tensor1D;
+  expAvg: tf.Tensor1D;
+  expAvgSq: tf.Tensor1D;
+}
+
+const valuesOf = (specs: readonly ParameterSpec[]) =>
+  specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+
+/** Cuts parameters, in their order, into groups. */
+function grouped(specs: readonly ParameterSpec[]): ParameterSpec[][] {
+  const groups: ParameterSpec[][] = [];
+  for (const spec of specs) {
+    const last = groups.at(-1);
+    if (last && valuesOf(last) + sizeOf(spec.shape) <= GROUP_SIZE) last.push(spec);
+    else groups.push([spec]);
+  }
+  return groups;
+}
+
+/** One behind the other; bare where there is only one, since reshaping copies nothing. */
+function joined(tensors: readonly tf.Tensor[]): tf.Tensor1D {
+  const flat = tensors.map((tensor) => tf.reshape(tensor, [-1]) as tf.Tensor1D);
+  return flat.length === 1 ? flat[0] : tf.concat(flat);
+}
+
 /** Trainable parameters and their AdamW state on the backend. Dispose it when done. */
 export class AdamW {
-  readonly #specs: readonly ParameterSpec[];
   readonly #options: AdamWOptions;
-  #params: tf.Tensor1D;
-  #expAvg: tf.Tensor1D;
-  #expAvgSq: tf.Tensor1D;
+  readonly #groups: Group[];
   #step: number;
   #views: tf.Tensor[] = [];
 
@@ -42,12 +70,13 @@ export class AdamW {
     options: AdamWOptions,
     state?: OptimizerState,
   ) {
-    this.#specs = specs;
     this.#options = options;
-    this.#params = this.#flatten(weights);
-    const size = this.#params.size;
-    this.#expAvg = state ? this.#flatten(state.expAvg) : tf.zeros([size]);
-    this.#expAvgSq = state ? this.#flatten(state.expAvgSq) : tf.zeros([size]);
+    this.#groups = grouped(specs).map((specs) => ({
+      specs,
+      params: flatten(specs, weights),
+      expAvg: state ? flatten(specs, state.expAvg) : tf.zeros([valuesOf(specs)]),
+      expAvgSq: state ? flatten(specs, state.expAvgSq) : tf.zeros([valuesOf(specs)]),
+    }));
     this.#step = state?.step ?? 0;
     this.#split();
   }
@@ -64,70 +93,85 @@ export class AdamW {
 
   /** Gives tensors in the order of the specs their names. */
   name(tensors: readonly tf.Tensor[]): Weights {
-    return Object.fromEntries(this.#specs.map(({ name }, i) => [name, tensors[i]]));
+    const specs = this.#groups.flatMap((group) => group.specs);
+    return Object.fromEntries(specs.map(({ name }, i) => [name, tensors[i]]));
   }
 
-  /** One step. @param gradient `[size]`: all gradients one behind the other, in the order of the specs */
-  step(gradient: tf.Tensor1D, lr: number): void {
+  /** Gradients in the order of the specs as `step` takes them: a flat one `[size]` for each group. */
+  gather(gradients: readonly tf.Tensor[]): tf.Tensor1D[] {
+    let at = 0;
+    return this.#groups.map(({ specs }) => joined(gradients.slice(at, at += specs.length)));
+  }
+
+  /** One step. @param gradients as `gather` gives them */
+  step(gradients: readonly tf.Tensor1D[], lr: number): void {
     this.#step++;
-    const old = [this.#params, this.#expAvg, this.#expAvgSq, ...this.#views];
-    [this.#params, this.#expAvg, this.#expAvgSq] = adamw(
-      this.#params,
-      gradient,
-      this.#expAvg,
-      this.#expAvgSq,
-      {
-        ...this.#options,
-        lr,
-        step: this.#step,
-      },
-    );
+    tf.dispose(this.#views);
+    const step = { ...this.#options, lr, step: this.#step };
+    this.#groups.forEach((group, i) => {
+      const old = [group.params, group.expAvg, group.expAvgSq];
+      [group.params, group.expAvg, group.expAvgSq] = adamw(
+        group.params,
+        gradients[i],
+        group.expAvg,
+        group.expAvgSq,
+        step,
+      );
+      tf.dispose(old);
+    });
     this.#split();
-    tf.dispose(old);
   }
 
   /** Parameters on the host. */
   weights(): Promise<Map<string, HostTensor>> {
-    return this.#read(this.#params);
+    return this.#read((group) => group.params);
   }
 
   /** Moments on the host, enough to continue bit for bit. */
   async state(): Promise<OptimizerState> {
     return {
       step: this.#step,
-      expAvg: await this.#read(this.#expAvg),
-      expAvgSq: await this.#read(this.#expAvgSq),
+      expAvg: await this.#read((group) => group.expAvg),
+      expAvgSq: await this.#read((group) => group.expAvgSq),
     };
   }
 
   /** Frees everything on the backend. */
   dispose(): void {
-    tf.dispose([this.#params, this.#expAvg, this.#expAvgSq, ...this.#views]);
-  }
-
-  #flatten(weights: HostWeights): tf.Tensor1D {
-    const flat = new Float32Array(this.#specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
-    let at = 0;
-    for (const { name, shape } of this.#specs) {
-      flat.set(weights.get(name)!.data, at);
-      at += sizeOf(shape);
-    }
-    return tf.tensor1d(flat);
+    tf.dispose(this.#views);
+    for (const { params, expAvg, expAvgSq } of this.#groups) tf.dispose([params, expAvg, expAvgSq]);
   }
 
   #split(): void {
-    const sizes = this.#specs.map(({ shape }) => sizeOf(shape));
     this.#views = tf.tidy(() =>
-      tf.split(this.#params, sizes).map((part, i) => tf.reshape(part, [...this.#specs[i].shape]))
+      this.#groups.flatMap(({ specs, params }) => {
+        const parts = specs.length === 1
+          ? [params]
+          : tf.split(params, specs.map(({ shape }) => sizeOf(shape)));
+        return parts.map((part, i) => tf.reshape(part, [...specs[i].shape]));
+      })
     );
   }
 
-  async #read(flat: tf.Tensor1D): Promise<Map<string, HostTensor>> {
-    const values = await flat.data() as Float32Array<ArrayBuffer>;
-    let at = 0;
-    return new Map(this.#specs.map(({ name, shape }) => {
-      const data = values.slice(at, at += sizeOf(shape));
-      return [name, { shape, data }];
-    }));
+  async #read(part: (group: Group) => tf.Tensor1D): Promise<Map<string, HostTensor>> {
+    const read = new Map<string, HostTensor>();
+    for (const group of this.#groups) {
+      const values = await part(group).data() as Float32Array<ArrayBuffer>;
+      let at = 0;
+      for (const { name, shape } of group.specs) {
+        read.set(name, { shape, data: values.slice(at, at += sizeOf(shape)) });
+      }
+    }
+    return read;
   }
+}
+
+function flatten(specs: readonly ParameterSpec[], weights: HostWeights): tf.Tensor1D {
+  const flat = new Float32Array(valuesOf(specs));
+  let at = 0;
+  for (const { name, shape } of specs) {
+    flat.set(weights.get(name)!.data, at);
+    at += sizeOf(shape);
+  }
+  return tf.tensor1d(flat);
 }

@@ -138,14 +138,14 @@ export async function* train(
         const result = lossAndGradient(optimizer, frozen, loss);
         lastLoss = (await result.loss.data())[0];
         if (!Number.isFinite(lastLoss)) {
-          tf.dispose([result.loss, result.gradient]);
+          tf.dispose([result.loss, ...result.gradients]);
           throw new TrainingError(
             "loss_not_finite",
             `The loss is ${lastLoss} at step ${step + 1}: lower lr, or add warm-up`,
           );
         }
-        optimizer.step(result.gradient, lr);
-        tf.dispose([result.loss, result.gradient]);
+        optimizer.step(result.gradients, lr);
+        tf.dispose([result.loss, ...result.gradients]);
         step++;
         done++;
         epochLossSum += lastLoss;
