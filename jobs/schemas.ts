@@ -18,8 +18,8 @@ export const JOB_LIMITS = {
   metadataValueLength: 512,
   nameLength: 128,
   digitsSize: 100_000,
-  /** Estimated bytes of a training step; `UNMASK_MAX_TRAINING_BYTES` overrides it. */
-  trainingBytes: 8 * 2 ** 30,
+  /** Estimated bytes of a training step: what WebAssembly can address. `UNMASK_MAX_TRAINING_BYTES` overrides it. */
+  trainingBytes: 4 * 2 ** 30,
 } as const;
 
 const presetNames = Object.keys(PRESETS) as [PresetName, ...PresetName[]];

@@ -177,6 +177,11 @@ export async function* runTraining(
     }
   } catch (error) {
     if (error instanceof TrainingError) throw new JobFailure(error.code, error.message, { cause: error });
+    if (error instanceof WebAssembly.RuntimeError) {
+      const message =
+        "A step needs more memory than WebAssembly can address: choose a smaller batch_size or model";
+      throw new JobFailure("out_of_memory", message, { cause: error });
+    }
     throw error;
   }
   const state = last.state!;
