@@ -8,6 +8,7 @@ import { WorkerInference } from "../api/inference/client.ts";
 import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
 import { openStore } from "../data/objects/open.ts";
 import { isRemoteKv } from "../jobs/kv.ts";
+import { sweepCheckpoints } from "../jobs/orphans.ts";
 import { Runner } from "../jobs/runner.ts";
 import { JobStore } from "../jobs/store.ts";
 import type { Settings } from "./settings.ts";
@@ -60,7 +61,8 @@ export async function startService(settings: Settings, parts: Parts): Promise<Se
       });
       closing.push(() => inference.close());
       const datasets = new DatasetCatalogue(store);
-      datasets.sweep().catch((error) => console.error("Abandoned uploads could not be removed:", error));
+      Promise.all([datasets.sweep(), sweepCheckpoints(jobs, store)])
+        .catch((error) => console.error("Abandoned objects could not be removed:", error));
       const app = createApp({ jobs, objects: store, datasets, inference });
       const server = serve(settings, app.fetch);
       closing.push(server.close);

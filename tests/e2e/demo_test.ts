@@ -1,0 +1,50 @@
+import { expect } from "expect";
+import { readSafetensors } from "../../data/safetensors.ts";
+
+const root = new URL("../../", import.meta.url);
+
+async function deno(...args: string[]): Promise<{ code: number; output: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "main.ts", ...args],
+    cwd: root,
+    env: { UNMASK_DATA: `${folder}/data`, UNMASK_STORE: "", UNMASK_KV: "", UNMASK_PORT: "" },
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  return { code, output: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+}
+
+const folder = await Deno.makeTempDir();
+
+Deno.test("the demo trains, measures, and leaves its pictures and its model", async () => {
+  const out = `${folder}/out`;
+  const { code, output } = await deno(
+    ...["demo", "--size", "256", "--epochs", "2", "--batch-size", "64", "--out", out],
+  );
+  expect({ code, output }).toMatchObject({ code: 0 });
+  expect(output).toMatch(/step 8\/8 · epoch 2 · loss 0\.\d+/);
+  expect(output).toMatch(/Test accuracy \d+\.\d %/);
+  expect(output.match(/^ {2}curl /gm)!.length).toBe(4);
+  expect([...(await Deno.readFile(`${out}/triptych.png`)).subarray(1, 4)]).toEqual([0x50, 0x4e, 0x47]);
+  expect(await Deno.readTextFile(`${out}/loss.svg`)).toContain("<svg ");
+  const { tensors, metadata } = readSafetensors(await Deno.readFile(`${out}/checkpoint.safetensors`));
+  expect(metadata.step).toBe("8");
+  expect(tensors.get("decoder.mask_token")!.shape).toEqual([1, 1, 32]);
+});
+
+Deno.test("a wrong command or option is said, and ends with a status of its own", async () => {
+  expect(await deno("serve")).toMatchObject({ code: 2, output: expect.stringContaining("Usage:") });
+  expect(await deno("help")).toMatchObject({ code: 0 });
+  for (
+    const [args, says] of [[["demo", "--epochs", "many"], "--epochs must be"], [
+      ["demo", "--colour"],
+      "--colour",
+    ], [["start", "x"], "x"]] as const
+  ) {
+    const { code, output } = await deno(...args);
+    expect({ args, code }).toEqual({ args, code: 1 });
+    expect(output).toContain(says);
+    expect(output).not.toMatch(/^ {4}at /m);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
