@@ -5,8 +5,8 @@
  */
 import { type DatasetInfo, DatasetNotFoundError, type DatasetRef } from "../data/datasets/dataset.ts";
 import type { Checkpoint } from "../jobs/job.ts";
-import { JOB_LIMITS, type JobRequest } from "../jobs/schemas.ts";
-import { trainingBytes } from "../model/config.ts";
+import { tooLarge } from "../jobs/memory.ts";
+import type { JobRequest } from "../jobs/schemas.ts";
 import { resolveSource } from "../jobs/sources.ts";
 import type { Services } from "./environment.ts";
 import { fieldProblem } from "./problem.ts";
@@ -76,15 +76,6 @@ function checkSource(request: JobRequest, source: Checkpoint, dataset: DatasetIn
     }
     return;
   }
-  const bytes = trainingBytes(source.config, request.batchSize, false);
-  const most = Number(Deno.env.get("UNMASK_MAX_TRAINING_BYTES") ?? JOB_LIMITS.trainingBytes);
-  if (bytes <= most) return;
-  throw fieldProblem(
-    422,
-    "batch_size",
-    `a step would need about ${(bytes / 2 ** 30).toFixed(1)} GiB, at most ${
-      (most / 2 ** 30).toFixed(1)
-    } GiB ` +
-      "are given to a job: choose a smaller batch_size",
-  );
+  const fault = tooLarge(source.config, request.batchSize, false);
+  if (fault) throw fieldProblem(422, "batch_size", fault);
 }

@@ -5,7 +5,8 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { checkConfig, type MaeConfig, type PresetName, PRESETS, trainingBytes } from "../model/config.ts";
+import { checkConfig, type MaeConfig, type PresetName, PRESETS } from "../model/config.ts";
+import { tooLarge } from "./memory.ts";
 import { type FromWire, fromWire, toWire } from "../data/wire.ts";
 
 /** Explicit limits of a request. */
@@ -18,8 +19,6 @@ export const JOB_LIMITS = {
   metadataValueLength: 512,
   nameLength: 128,
   digitsSize: 100_000,
-  /** Estimated bytes of a training step: what WebAssembly can address. `UNMASK_MAX_TRAINING_BYTES` overrides it. */
-  trainingBytes: 4 * 2 ** 30,
 } as const;
 
 const presetNames = Object.keys(PRESETS) as [PresetName, ...PresetName[]];
@@ -164,17 +163,8 @@ export const jobRequestSchema = z.discriminatedUnion("kind", [
     wrong(["min_lr"], `must not be above lr: ${request.min_lr} > ${request.lr}`);
   }
   if (request.model !== undefined) {
-    const bytes = trainingBytes(request.model, request.batch_size, request.kind === "pretrain");
-    const most = Number(Deno.env.get("UNMASK_MAX_TRAINING_BYTES") ?? JOB_LIMITS.trainingBytes);
-    if (bytes > most) {
-      wrong(
-        ["batch_size"],
-        `a step would need about ${(bytes / 2 ** 30).toFixed(1)} GiB, at most ${
-          (most / 2 ** 30).toFixed(1)
-        } GiB ` +
-          `are given to a job: choose a smaller batch_size or model`,
-      );
-    }
+    const fault = tooLarge(request.model, request.batch_size, request.kind === "pretrain");
+    if (fault) wrong(["batch_size"], fault);
   }
 }).openapi("JobRequest");
 
