@@ -185,4 +185,5 @@ def main():
     save_file(out, options.out, metadata={"config": options.config, "format": "pt"})
 
 
-main()
+if __name__ == "__main__":
+    main()
