@@ -54,7 +54,7 @@ function plan(values: Values) {
     finetune: {
       kind: "finetune",
       name: "demo",
-      dataset: dataset(8192),
+      dataset: dataset(6144),
       epochs: whole("finetune-epochs", 1),
       batch_size: batchSize,
       lr: isDigits ? 2e-3 : 1e-3,
@@ -89,10 +89,10 @@ export async function runDemo(values: Values): Promise<void> {
   const { pretrain, finetune } = plan(values);
   const out = resolve(values.out!);
   await Deno.mkdir(out, { recursive: true });
-  const service = await startService({ ...readSettings(), port: 0, host: "127.0.0.1" }, {
-    api: true,
-    runner: true,
-  });
+  const settings = { ...readSettings(), port: 0, host: "127.0.0.1" };
+  // The bar shows what becomes of the jobs: only what went wrong is said beside it.
+  const log = (message: string, error?: unknown) => error === undefined || console.error(message, error);
+  const service = await startService(settings, { api: true, runner: true }, log);
   try {
     const client = new Client(service.url!);
     console.log(

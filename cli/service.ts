@@ -33,10 +33,15 @@ const DRAIN_MS = 3_000;
 /**
  * Starts the parts.
  *
+ * @param log what the runner says of its jobs; to standard error when absent
  * @throws {TypeError} for a store's address that cannot be used; Deno's errors for a port that is taken, a file that
  * cannot be opened
  */
-export async function startService(settings: Settings, parts: Parts): Promise<Service> {
+export async function startService(
+  settings: Settings,
+  parts: Parts,
+  log?: (message: string, error?: unknown) => void,
+): Promise<Service> {
   const store = openStore(settings.storeUrl);
   if (!isRemoteKv(settings.kv) || settings.kv.startsWith(settings.dataDir)) {
     await Deno.mkdir(settings.dataDir, { recursive: true });
@@ -49,7 +54,7 @@ export async function startService(settings: Settings, parts: Parts): Promise<Se
   try {
     const jobs = new JobStore(kv, { doorbell: parts.api && parts.runner && !isRemoteKv(settings.kv) });
     if (parts.runner) {
-      const runner = new Runner({ jobs, storeUrl: settings.storeUrl, slots: settings.slots });
+      const runner = new Runner({ jobs, storeUrl: settings.storeUrl, slots: settings.slots, log });
       runner.start();
       closing.push(() => runner.stop());
     }
