@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { ApiError } from "./cli/client.ts";
 import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo.ts";
 import { checkHealth } from "./cli/health.ts";
 import { type Parts, startService } from "./cli/service.ts";
@@ -57,11 +58,13 @@ async function run([command, ...rest]: string[]): Promise<number> {
 
 /** Errors that are the user's to mend are told in one line; others with all they know. */
 function explain(error: unknown): string {
-  if (error instanceof SettingsError || error instanceof DemoError || error instanceof TypeError) {
+  if (!(error instanceof Error)) return String(error);
+  const isOption = "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  if (isOption || [SettingsError, DemoError, ApiError].some((kind) => error instanceof kind)) {
     return error.message;
   }
   if (error instanceof Deno.errors.AddrInUse) return "The port is in use: choose another with UNMASK_PORT";
-  return error instanceof Error ? error.stack ?? error.message : String(error);
+  return error.stack ?? error.message;
 }
 
 if (import.meta.main) {

@@ -56,9 +56,18 @@ export class Client {
     return await (await this.post("/v1/jobs", request)).json();
   }
 
-  /** Looks at a job until it has ended, and shows it each time. @throws {ApiError} when it did not succeed */
-  async finished(id: string, show: (job: JobView) => void): Promise<JobView> {
+  /**
+   * Looks at a job until it has ended, and shows it each time. A stop cancels the job.
+   *
+   * @throws {ApiError} when it did not succeed
+   */
+  async finished(id: string, show: (job: JobView) => void, stop?: AbortSignal): Promise<JobView> {
+    let cancelled = false;
     while (true) {
+      if (stop?.aborted && !cancelled) {
+        cancelled = true;
+        await this.send(`/v1/jobs/${id}/cancel`, { method: "POST" });
+      }
       const job: JobView = await (await this.send(`/v1/jobs/${id}`)).json();
       show(job);
       if (job.status === "succeeded") return job;

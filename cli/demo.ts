@@ -9,6 +9,7 @@ import { lossChart, type LossPoint } from "./lossChart.ts";
 import { ProgressBar } from "./progressBar.ts";
 import { startService } from "./service.ts";
 import { readSettings } from "./settings.ts";
+import { untilAsked } from "./signals.ts";
 
 /** Options of the command line, for `parseArgs`. */
 export const DEMO_OPTIONS = {
@@ -63,11 +64,11 @@ function plan(values: Values) {
   };
 }
 
-async function runJob(client: Client, title: string, request: object): Promise<JobView> {
+async function runJob(client: Client, title: string, request: object, stop: AbortSignal): Promise<JobView> {
   const { id } = await client.createJob(request);
   const bar = new ProgressBar(title);
   try {
-    return await client.finished(id, (job) => bar.show(job));
+    return await client.finished(id, (job) => bar.show(job), stop);
   } finally {
     bar.stop();
   }
@@ -83,7 +84,7 @@ interface Series {
  * can be asked for afterwards.
  *
  * @throws {DemoError} for an option that cannot be used
- * @throws {ApiError} when a request or a job fails
+ * @throws {ApiError} when a request or a job fails; an interrupt cancels the job
  */
 export async function runDemo(values: Values): Promise<void> {
   const { pretrain, finetune } = plan(values);
@@ -92,13 +93,15 @@ export async function runDemo(values: Values): Promise<void> {
   const settings = { ...readSettings(), port: 0, host: "127.0.0.1" };
   // The bar shows what becomes of the jobs: only what went wrong is said beside it.
   const log = (message: string, error?: unknown) => error === undefined || console.error(message, error);
+  const interrupted = new AbortController();
+  untilAsked().then(() => interrupted.abort());
   const service = await startService(settings, { api: true, runner: true }, log);
   try {
     const client = new Client(service.url!);
     console.log(
       `Unmask listens on ${service.url}. Pre-training a masked autoencoder on '${values.dataset}':`,
     );
-    const trained = await runJob(client, "pretrain", pretrain);
+    const trained = await runJob(client, "pretrain", pretrain, interrupted.signal);
     const checkpoint = trained.latest_checkpoint!;
     const file = `${out}/checkpoint.safetensors`;
     const bytes = await client.save(await client.send(`/v1/checkpoints/${checkpoint}/content`), file);
@@ -111,7 +114,7 @@ export async function runDemo(values: Values): Promise<void> {
     await Deno.writeTextFile(`${out}/loss.svg`, lossChart(title, series.steps, series.epochs));
 
     console.log("Fine-tuning a classifier from it:");
-    const tuned = await runJob(client, "finetune", { ...finetune, checkpoint });
+    const tuned = await runJob(client, "finetune", { ...finetune, checkpoint }, interrupted.signal);
     console.log(`Test accuracy ${(Number(tuned.result?.test_accuracy) * 100).toFixed(1)} %.`);
 
     const question = {

@@ -3,15 +3,17 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { createApp } from "../api/app.ts";
 import { WorkerInference } from "../api/inference/client.ts";
 import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
 import { openStore } from "../data/objects/open.ts";
+import type { ObjectStore } from "../data/objects/store.ts";
 import { isRemoteKv } from "../jobs/kv.ts";
 import { sweepCheckpoints } from "../jobs/orphans.ts";
 import { Runner } from "../jobs/runner.ts";
 import { JobStore } from "../jobs/store.ts";
-import type { Settings } from "./settings.ts";
+import { type Settings, SettingsError } from "./settings.ts";
 
 /** Which parts run in this process. */
 export interface Parts {
@@ -34,18 +36,16 @@ const DRAIN_MS = 3_000;
  * Starts the parts.
  *
  * @param log what the runner says of its jobs; to standard error when absent
- * @throws {TypeError} for a store's address that cannot be used; Deno's errors for a port that is taken, a file that
- * cannot be opened
+ * @throws {SettingsError} for a store's address that cannot be used; Deno's errors for a port that is taken, a file
+ * that cannot be opened
  */
 export async function startService(
   settings: Settings,
   parts: Parts,
   log?: (message: string, error?: unknown) => void,
 ): Promise<Service> {
-  const store = openStore(settings.storeUrl);
-  if (!isRemoteKv(settings.kv) || settings.kv.startsWith(settings.dataDir)) {
-    await Deno.mkdir(settings.dataDir, { recursive: true });
-  }
+  const store = openedStore(settings.storeUrl);
+  if (!isRemoteKv(settings.kv)) await Deno.mkdir(dirname(settings.kv), { recursive: true });
   const kv = await Deno.openKv(settings.kv);
   const closing: (() => Promise<void> | void)[] = [() => kv.close()];
   const stop = async () => {
@@ -77,6 +77,15 @@ export async function startService(
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** @throws {SettingsError} */
+function openedStore(url: string): ObjectStore {
+  try {
+    return openStore(url);
+  } catch (error) {
+    throw new SettingsError(`UNMASK_STORE cannot be used: ${(error as Error).message}`, { cause: error });
   }
 }
 

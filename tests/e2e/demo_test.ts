@@ -1,13 +1,17 @@
 import { expect } from "expect";
+import { JobStore } from "../../jobs/store.ts";
 import { readSafetensors } from "../../data/safetensors.ts";
 
 const root = new URL("../../", import.meta.url);
 
-async function deno(...args: string[]): Promise<{ code: number; output: string }> {
+async function deno(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; output: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "main.ts", ...args],
     cwd: root,
-    env: { UNMASK_DATA: `${folder}/data`, UNMASK_STORE: "", UNMASK_KV: "", UNMASK_PORT: "" },
+    env: { UNMASK_DATA: `${folder}/data`, UNMASK_STORE: "", UNMASK_KV: "", UNMASK_PORT: "", ...env },
     stdout: "piped",
     stderr: "piped",
   }).output();
@@ -18,9 +22,17 @@ const folder = await Deno.makeTempDir();
 
 Deno.test("the demo trains, measures, and leaves its pictures and its model", async () => {
   const out = `${folder}/out`;
-  const { code, output } = await deno(
-    ...["demo", "--size", "256", "--epochs", "2", "--batch-size", "64", "--out", out],
-  );
+  const { code, output } = await deno([
+    "demo",
+    "--size",
+    "256",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "64",
+    "--out",
+    out,
+  ]);
   expect({ code, output }).toMatchObject({ code: 0 });
   expect(output).toMatch(/step 8\/8 · epoch 2 · loss 0\.\d+/);
   expect(output).toMatch(/Test accuracy \d+\.\d %/);
@@ -32,19 +44,49 @@ Deno.test("the demo trains, measures, and leaves its pictures and its model", as
   expect(tensors.get("decoder.mask_token")!.shape).toEqual([1, 1, 32]);
 });
 
+Deno.test("an interrupted demo cancels its job, so that the next one does not find it in the queue", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "main.ts", "demo", "--epochs", "500", "--out", `${folder}/never`],
+    cwd: root,
+    env: { UNMASK_DATA: `${folder}/interrupted`, UNMASK_STORE: "", UNMASK_KV: "", UNMASK_PORT: "" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let output = "";
+  const reading = (async () => {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      if (!output.includes("Pre-training") && text.includes("Pre-training")) child.kill("SIGINT");
+      output += text;
+    }
+  })();
+  const errors = new Response(child.stderr).text();
+  const { code } = await child.status;
+  await reading;
+  expect(code).toBe(1);
+  expect(await errors).toContain("cancelled");
+  using kv = await Deno.openKv(`${folder}/interrupted/kv.sqlite3`);
+  expect(await new JobStore(kv).counts()).toMatchObject({ queued: 0, running: 0, cancelled: 1 });
+});
+
 Deno.test("a wrong command or option is said, and ends with a status of its own", async () => {
-  expect(await deno("serve")).toMatchObject({ code: 2, output: expect.stringContaining("Usage:") });
-  expect(await deno("help")).toMatchObject({ code: 0 });
+  expect(await deno(["serve"])).toMatchObject({ code: 2, output: expect.stringContaining("Usage:") });
+  expect(await deno(["help"])).toMatchObject({ code: 0 });
   for (
     const [args, says] of [[["demo", "--epochs", "many"], "--epochs must be"], [
       ["demo", "--colour"],
       "--colour",
     ], [["start", "x"], "x"]] as const
   ) {
-    const { code, output } = await deno(...args);
+    const { code, output } = await deno(args);
     expect({ args, code }).toEqual({ args, code: 1 });
     expect(output).toContain(says);
     expect(output).not.toMatch(/^ {4}at /m);
   }
+  const broken = await deno(["start"], { UNMASK_STORE: "s3://bucket", AWS_ACCESS_KEY_ID: "" });
+  expect(broken).toMatchObject({
+    code: 1,
+    output:
+      "UNMASK_STORE cannot be used: The environment variable AWS_ACCESS_KEY_ID must be set for s3://bucket\n",
+  });
   await Deno.remove(folder, { recursive: true });
 });

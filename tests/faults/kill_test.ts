@@ -38,9 +38,10 @@ async function jobWhen(client: Client, id: string, fits: (job: JobView) => boole
   }
 }
 
+/** In the middle of the second, third or fourth epoch: past a checkpoint, and not about to write one. */
 const midEpoch = ({ progress }: JobView) => {
-  const into = (progress?.step ?? 0) % STEPS_PER_EPOCH;
-  return (progress?.step ?? 0) > STEPS_PER_EPOCH && into >= 2 && into <= STEPS_PER_EPOCH / 2;
+  const step = progress?.step ?? 0, into = step % STEPS_PER_EPOCH;
+  return step > STEPS_PER_EPOCH && into >= 1 && into <= STEPS_PER_EPOCH - 4;
 };
 
 Deno.test("a run killed in the middle of an epoch ends with exactly the numbers of an uninterrupted one", async (t) => {
