@@ -7,7 +7,8 @@ import type { ObjectStore } from "../objects/store.ts";
 import { type Dataset, type DatasetInfo, DatasetNotFoundError, type DatasetRef } from "./dataset.ts";
 import { digitsInfo, openDigits } from "./digits.ts";
 import { fetchRelease, releaseInfo, RELEASES } from "./mnist.ts";
-import { datasetKey, getStored, ObjectDataset } from "./stored.ts";
+import { ObjectDataset } from "./objectDataset.ts";
+import { datasetKey, getStored } from "./stored.ts";
 import { removeDataset } from "./upload.ts";
 
 /** Names of the data sets that are always there. */

@@ -8,7 +8,7 @@ import { randomUint32 } from "../../model/random.ts";
 import { resizeRaw } from "../images.ts";
 import { type Dataset, DatasetError, type DatasetInfo, type PictureForm, type SplitName } from "./dataset.ts";
 import { glyphOf, type Point } from "./glyphs.ts";
-import { checkIndex, SPLIT_BYTES } from "./stored.ts";
+import { checkIndex, SPLIT_BYTES } from "./objectDataset.ts";
 
 /** Side of a picture in pixels, as MNIST's. */
 const SIZE = 28;

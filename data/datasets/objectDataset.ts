@@ -1,0 +1,203 @@
+/**
+ * Reading a data set out of object storage.
+ *
+ * @module
+ */
+import { permutation } from "../../model/random.ts";
+import { decodePicture, PictureError, resizeRaw } from "../images.ts";
+import type { ObjectStore } from "../objects/store.ts";
+import {
+  type Dataset,
+  DatasetError,
+  type DatasetInfo,
+  type PictureForm,
+  type PictureSet,
+  type SplitName,
+} from "./dataset.ts";
+import type { HeldOut, PackIndex, Storage, StoredDataset } from "./stored.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Most bytes of a split in memory. */
+export const SPLIT_BYTES = 8 * 2 ** 30;
+
+async function readAll(store: ObjectStore, key: string, size: number, signal?: AbortSignal): Promise<Bytes> {
+  const { body, size: found } = await store.get(key, { signal });
+  if (found !== size) {
+    await body.cancel();
+    throw new DatasetError(`The data set is damaged: '${key}' has ${found} bytes instead of ${size}`);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for await (const piece of body) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  if (at !== size) {
+    throw new DatasetError(`The data set is damaged: '${key}' ended after ${at} bytes of ${size}`);
+  }
+  return bytes;
+}
+
+async function readRange(store: ObjectStore, key: string, start: number, size: number): Promise<Bytes> {
+  const { body } = await store.get(key, { range: { start, end: start + size - 1 } });
+  const bytes = new Uint8Array(await new Response(body).arrayBuffer());
+  if (bytes.length !== size) throw new DatasetError(`The data set is damaged: '${key}' is too short`);
+  return bytes;
+}
+
+/** Rows of the stored training block that a split has, in ascending order; null for all of them. */
+function rowsOf(split: SplitName, stored: number, heldOut: HeldOut): Uint32Array | null {
+  if (!heldOut || heldOut.count === 0) return null;
+  const order = permutation({ seed: heldOut.seed, purpose: "held_out" }, stored);
+  const rows = split === "test" ? order.subarray(0, heldOut.count) : order.subarray(heldOut.count);
+  return rows.toSorted();
+}
+
+function checkMemory(count: number, form: PictureForm): void {
+  const bytes = count * form.imageSize ** 2 * form.channels;
+  if (bytes <= SPLIT_BYTES) return;
+  throw new DatasetError(
+    `${count} pictures of ${form.imageSize} x ${form.imageSize} x ${form.channels} need ${bytes} bytes in memory, ` +
+      `at most ${SPLIT_BYTES} are taken: choose a smaller image_size`,
+  );
+}
+
+/** A split as rows that can be read one by one. */
+interface Rows {
+  readonly count: number;
+  readonly labels: Uint16Array | null;
+  /** Every row in the form asked for, in any order. */
+  all(form: PictureForm, signal?: AbortSignal): AsyncGenerator<[row: number, pixels: Bytes]>;
+  /** One row in the form asked for. */
+  one(row: number, form: PictureForm): Promise<Bytes>;
+}
+
+/** A data set kept in object storage. */
+export class ObjectDataset implements Dataset {
+  readonly info: DatasetInfo;
+  readonly #store: ObjectStore;
+  readonly #storage: Storage;
+
+  constructor(store: ObjectStore, { info, storage }: StoredDataset) {
+    this.#store = store;
+    this.info = info;
+    this.#storage = storage;
+  }
+
+  /** @inheritdoc */
+  async load(split: SplitName, form: PictureForm, signal?: AbortSignal): Promise<PictureSet> {
+    checkMemory(this.info.splits[split].count, form);
+    const rows = await this.#rows(split, signal);
+    const values = form.imageSize ** 2 * form.channels;
+    const pixels = new Uint8Array(rows.count * values);
+    for await (const [row, picture] of rows.all(form, signal)) {
+      signal?.throwIfAborted();
+      pixels.set(picture, row * values);
+    }
+    return { ...form, count: rows.count, pixels, labels: rows.labels };
+  }
+
+  /** @inheritdoc */
+  async read(split: SplitName, indices: readonly number[], form: PictureForm): Promise<PictureSet> {
+    const rows = await this.#rows(split);
+    const values = form.imageSize ** 2 * form.channels;
+    const pixels = new Uint8Array(indices.length * values);
+    for (const [at, index] of indices.entries()) {
+      checkIndex(index, rows.count, split);
+      pixels.set(await rows.one(index, form), at * values);
+    }
+    const labels = rows.labels && Uint16Array.from(indices, (index) => rows.labels![index]);
+    return { ...form, count: indices.length, pixels, labels };
+  }
+
+  async #rows(split: SplitName, signal?: AbortSignal): Promise<Rows> {
+    const storage = this.#storage;
+    return storage.kind === "raw"
+      ? await this.#rawRows(storage, split, signal)
+      : await this.#packRows(storage, split, signal);
+  }
+
+  async #rawRows(
+    storage: Extract<Storage, { kind: "raw" }>,
+    split: SplitName,
+    signal?: AbortSignal,
+  ): Promise<Rows> {
+    const { height, width, channels } = this.info as { height: number; width: number; channels: 1 | 3 };
+    const own = split === "train" || storage.heldOut ? storage.train : storage.test;
+    const block = own ?? { count: 0, images: "", labels: null };
+    const chosen = rowsOf(split, block.count, storage.heldOut) ??
+      (own ? Uint32Array.from({ length: block.count }, (_, i) => i) : new Uint32Array(0));
+    const size = height * width * channels;
+    const store = this.#store;
+    const all = block.labels === null ? null : await readAll(store, block.labels, block.count, signal);
+    const fits = (form: PictureForm) =>
+      form.imageSize === height && form.imageSize === width && form.channels === channels;
+    const shaped = (pixels: Bytes, form: PictureForm) =>
+      fits(form) ? pixels : resizeRaw(pixels, { height, width, channels }, form);
+    return {
+      count: chosen.length,
+      labels: all && Uint16Array.from(chosen, (row) => all[row]),
+      async *all(form, signal) {
+        if (chosen.length === 0) return;
+        const bytes = await readAll(store, block.images, block.count * size, signal);
+        for (const [at, row] of chosen.entries()) {
+          yield [at, await shaped(bytes.subarray(row * size, (row + 1) * size), form)];
+        }
+      },
+      one: async (row, form) => shaped(await readRange(store, block.images, chosen[row] * size, size), form),
+    };
+  }
+
+  async #packRows(
+    storage: Extract<Storage, { kind: "pack" }>,
+    split: SplitName,
+    signal?: AbortSignal,
+  ): Promise<Rows> {
+    const store = this.#store;
+    const { body } = await store.get(storage.index, { signal });
+    const index = await new Response(body).json() as PackIndex;
+    const columns = storage.heldOut ? index.train : index[split];
+    const chosen = rowsOf(split, columns.offsets.length, storage.heldOut) ??
+      Uint32Array.from({ length: columns.offsets.length }, (_, i) => i);
+    const decoded = async (row: number, bytes: Bytes, form: PictureForm) => {
+      try {
+        return await decodePicture(bytes, form);
+      } catch (error) {
+        if (!(error instanceof PictureError)) throw error;
+        throw new DatasetError(`Picture ${row} of '${split}' ${error.message}`, undefined, { cause: error });
+      }
+    };
+    const place = (row: number) => [columns.offsets[chosen[row]], columns.lengths[chosen[row]]] as const;
+    return {
+      count: chosen.length,
+      labels: columns.labels.length > 0 ? Uint16Array.from(chosen, (row) => columns.labels[row]) : null,
+      async *all(form, signal) {
+        for (let row = 0; row < chosen.length; row += AT_ONCE) {
+          const rows = Array.from({ length: Math.min(AT_ONCE, chosen.length - row) }, (_, i) => row + i);
+          signal?.throwIfAborted();
+          const pictures = await Promise.all(
+            rows.map(async (row) =>
+              await decoded(row, await readRange(store, storage.pack, ...place(row)), form)
+            ),
+          );
+          for (const [i, picture] of pictures.entries()) yield [row + i, picture];
+        }
+      },
+      one: async (row, form) => await decoded(row, await readRange(store, storage.pack, ...place(row)), form),
+    };
+  }
+}
+
+/** Encoded pictures fetched and decoded side by side. */
+const AT_ONCE = 16;
+
+/** @throws {DatasetError} */
+export function checkIndex(index: number, count: number, split: SplitName): void {
+  if (Number.isInteger(index) && index >= 0 && index < count) return;
+  throw new DatasetError(
+    `The split '${split}' has ${count} pictures: index ${index} must be a whole number from 0 to ${
+      count - 1
+    }`,
+  );
+}
