@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { serialize } from "node:v8";
 import { ulid } from "ulid";
 import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "./change.ts";
 import type { NewEvent } from "./events.ts";
@@ -43,8 +44,13 @@ export class LeaseLostError extends Error {
 
 /** Lease and heartbeat, in milliseconds. */
 export const LEASE_MS = 15_000;
-/** Largest result of a job, in characters of JSON. */
-export const RESULT_LENGTH = 32_768;
+/** Largest result of a job, in bytes as the database stores it (V8's structured clone). */
+export const RESULT_BYTES = 32_768;
+
+/** Bytes that a result takes in the database. */
+export function resultBytes(result: Readonly<Record<string, unknown>>): number {
+  return serialize(result).length;
+}
 
 /** The share of a lease that may pass before a heartbeat renews it: a fifth, 3 s of 15 s. */
 const RENEW_BELOW = 0.8;
@@ -69,28 +75,39 @@ export class JobQueue {
 
   /** Takes the oldest job that waits; null when none does. */
   async claim(): Promise<Claim | null> {
-    const { kv, now } = this.database;
-    const waiting = await persistently(async () => {
-      const ids: string[] = [];
-      for await (const { value } of kv.list<string>({ prefix: ["ready"] }, { limit: CANDIDATES })) {
-        ids.push(value);
+    const { kv } = this.database;
+    while (true) {
+      const waiting = await persistently(async () => {
+        const ids: string[] = [];
+        for await (const { value } of kv.list<string>({ prefix: ["ready"] }, { limit: CANDIDATES })) {
+          ids.push(value);
+        }
+        return ids;
+      });
+      for (const id of waiting) {
+        const claim = await this.#claimed(id);
+        if (claim !== null) return claim;
       }
-      return ids;
-    });
-    for (const id of waiting) {
-      const token = ulid();
-      try {
-        const job = await changeJob(this.database, id, ({ job }) => {
-          if (job.status !== "queued") return null;
-          const lease: Lease = { runner: this.runner, token, until: now() + this.leaseMs };
-          return { job: transition(job, { type: "claimed" }, now()), lease };
-        });
-        if (job !== null) return { job, token };
-      } catch (error) {
-        if (!(error instanceof JobNotFoundError)) throw error;
-      }
+      // Others were faster for all of these: there may be more behind them.
+      if (waiting.length < CANDIDATES) return null;
     }
-    return null;
+  }
+
+  /** Takes one job; null when it does not wait any more. */
+  async #claimed(id: string): Promise<Claim | null> {
+    const { now } = this.database;
+    const token = ulid();
+    try {
+      const job = await changeJob(this.database, id, ({ job }) => {
+        if (job.status !== "queued") return null;
+        const lease: Lease = { runner: this.runner, token, until: now() + this.leaseMs };
+        return { job: transition(job, { type: "claimed" }, now()), lease };
+      });
+      return job && { job, token };
+    } catch (error) {
+      if (error instanceof JobNotFoundError) return null;
+      throw error;
+    }
   }
 
   /**
@@ -235,8 +252,8 @@ function fitting(outcome: Outcome): Outcome {
     return { type: "failed", error: { code: code.slice(0, 64), message: message.slice(0, 2000) } };
   }
   if (outcome.type !== "succeeded") return outcome;
-  const { length } = JSON.stringify(outcome.result);
-  if (length <= RESULT_LENGTH) return outcome;
-  const message = `The result has ${length} characters of JSON, at most ${RESULT_LENGTH} are kept`;
+  const bytes = resultBytes(outcome.result);
+  if (bytes <= RESULT_BYTES) return outcome;
+  const message = `The result has ${bytes} bytes, at most ${RESULT_BYTES} are kept`;
   return { type: "failed", error: { code: "result_too_large", message } };
 }
