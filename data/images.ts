@@ -60,9 +60,19 @@ async function reading<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Turned upright, resized over its shorter side and cut to the middle, without transparency, in 8 bits. */
+/** Turned upright, with the colours that lie below transparency. */
+async function opaque(picture: Sharp): Promise<Sharp> {
+  const { hasAlpha } = await picture.metadata();
+  if (!hasAlpha) return picture.autoOrient();
+  // In one go with a resize sharp would weigh colours by their alpha first: what is clear would become black.
+  const upright = picture.autoOrient().removeAlpha().toColourspace("srgb");
+  const { data, info } = await upright.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  return sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
+}
+
+/** Resized over its shorter side and cut to the middle, in 8 bits. */
 function formed(picture: Sharp, { imageSize, channels }: PictureForm): Sharp {
-  return picture.removeAlpha()
+  return picture
     .resize(imageSize, imageSize, { fit: "cover", position: "centre", kernel: "cubic" })
     .toColourspace(channels === 1 ? "b-w" : "srgb");
 }
@@ -93,7 +103,7 @@ export async function decodePicture(
   bytes: Uint8Array<ArrayBuffer>,
   form: PictureForm,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return await reading(() => toForm(opened(bytes).autoOrient(), form));
+  return await reading(async () => toForm(await opaque(opened(bytes)), form));
 }
 
 /**

@@ -6,12 +6,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
+import { useNative } from "../ops/native.ts";
+import { installKernels } from "./simd/kernels.ts";
+import { SIMD_OPS } from "./simd/ops.ts";
 
 // Without it the cpu backend prints advice about Node.js at its first use.
 tf.enableProdMode();
 
 /** Backends from the fastest to the one that always works. */
-export const BACKENDS = ["wasm", "cpu"] as const;
+export const BACKENDS = ["simd", "wasm", "cpu"] as const;
 /** Name of a backend. */
 export type BackendName = typeof BACKENDS[number];
 
@@ -40,8 +43,13 @@ async function selfTest(): Promise<string | null> {
 
 async function tryBackend(name: BackendName): Promise<string | null> {
   try {
-    if (!await tf.setBackend(name)) return "it did not start";
+    useNative();
+    if (!await tf.setBackend(name === "simd" ? "wasm" : name)) return "it did not start";
     await tf.ready();
+    if (name === "simd") {
+      installKernels();
+      useNative(SIMD_OPS);
+    }
     return await selfTest();
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
+import { native } from "./native.ts";
 
 /**
  * Multi-head self-attention between the projections of `torch.nn.MultiheadAttention`:
@@ -18,6 +19,16 @@ export function attention(qkv: tf.Tensor3D, heads: number, dropout?: tf.Tensor3D
   const swap = (x: tf.Tensor) => tf.transpose(x, [0, 2, 1]) as tf.Tensor3D;
   const drop = (weights: tf.Tensor, factors?: tf.Tensor) => factors ? tf.mul(weights, factors) : weights;
 
+  const own = dropout ? undefined : native().attention;
+  if (own?.takes(dim, heads)) {
+    return fused([qkv], (save) => {
+      const [value, weights] = own.forward(qkv, heads);
+      save([qkv, weights]);
+      const gradient = (dy: tf.Tensor, [qkv, weights]: tf.Tensor[]) =>
+        own.gradient(dy as tf.Tensor3D, qkv as tf.Tensor3D, weights, heads);
+      return { value, gradient };
+    });
+  }
   return fused([qkv], (save) => {
     // Four axes, not five: the WebAssembly backend transposes up to four quickly.
     const byHead = tf.transpose(tf.reshape(qkv, [batch, tokens, 3 * heads, headDim]), [0, 2, 1, 3]);

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
+import { native } from "./native.ts";
 
 /**
  * Fused linear layer `y = x · Wᵀ + b` (`torch.nn.Linear`).
@@ -17,10 +18,15 @@ export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias: tf.
   return fused([x, weight, bias], (save) => {
     const flat = tf.reshape(x, [rows, inDim]) as tf.Tensor2D; // [rows, in]
     save([flat, weight]);
-    const value = tf.add(tf.matMul(flat, tf.transpose(weight)), bias); // [rows, out]
+    const own = native().linear?.takes(inDim, outDim) ? native().linear : undefined;
+    const value = own ? own.forward(flat, weight, bias) : tf.add(tf.matMul(flat, tf.transpose(weight)), bias); // [rows, out]
     const gradient = (dy: tf.Tensor, saved: tf.Tensor[]) => {
       const [flat, w] = saved as [tf.Tensor2D, tf.Tensor2D];
       const dFlat = tf.reshape(dy, [rows, outDim]) as tf.Tensor2D;
+      if (own) {
+        const [dx, dWeight, dBias] = own.gradient(dFlat, flat, w);
+        return [tf.reshape(dx, x.shape), dWeight, dBias];
+      }
       const dx = tf.reshape(tf.matMul(dFlat, w), x.shape);
       const dWeight = tf.matMul(tf.transpose(dFlat), flat);
       return [dx, dWeight, tf.sum(dFlat, 0)];

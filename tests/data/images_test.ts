@@ -1,7 +1,14 @@
 import { expect } from "expect";
 import sharp, { type Sharp } from "sharp";
-import { decodePicture, encodePng, inspectPicture, PICTURE_LIMITS, resizeRaw } from "../../data/images.ts";
-import { renderTriptych, triptychSize } from "../../data/triptych.ts";
+import {
+  decodePicture,
+  encodePng,
+  inspectPicture,
+  PICTURE_LIMITS,
+  PictureError,
+  resizeRaw,
+} from "../../data/images.ts";
+import { pngChunk, pngData, pngFile } from "../setup/png.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 const GREY = { imageSize: 8, channels: 1 } as const, RGB = { imageSize: 8, channels: 3 } as const;
@@ -98,24 +105,167 @@ Deno.test("what cannot be read is refused, with the reason", async () => {
   }
 });
 
-Deno.test("the triptych shows original, masked and reconstruction, enlarged, clipped, on white", async () => {
-  const original = Float32Array.of(0, 1, 0.2, 0.4);
-  const rows = [{
-    original,
-    masked: Float32Array.of(0.5, 0.5, 0.2, 0.4),
-    reconstruction: Float32Array.of(-3, 7, 0.2, 0.4),
-  }];
-  const png = await renderTriptych([...rows, ...rows], 2, 1);
-  const { scale, width, height } = triptychSize(2, 2);
-  const { data, info } = await sharp(png).toColourspace("b-w").raw().toBuffer({ resolveWithObject: true });
-  expect([info.width, info.height, info.channels]).toEqual([width, height, 1]);
-  const step = 2 * scale + 8;
-  const value = (row: number, column: number, y: number, x: number) =>
-    data[(8 + row * step + y * scale + 1) * width + 8 + column * step + x * scale + 1];
-  for (const row of [0, 1]) {
-    expect([value(row, 0, 0, 0), value(row, 0, 0, 1), value(row, 0, 1, 0)]).toEqual([0, 255, 51]);
-    expect([value(row, 1, 0, 0), value(row, 1, 0, 1), value(row, 1, 1, 1)]).toEqual([128, 128, 102]);
-    expect([value(row, 2, 0, 0), value(row, 2, 0, 1), value(row, 2, 1, 1)]).toEqual([0, 255, 102]);
+const TWO = { width: 2, height: 2 };
+/** RGB of the four pixels of a 2 x 2 picture, each `n` in 0, 10, … */
+const four = [[10, 20, 30], [40, 50, 60], [70, 80, 90], [10, 20, 30]];
+const palette = pngChunk("PLTE", Uint8Array.from(four.slice(0, 3).flat()));
+
+/** What each kind of PNG holds, made by hand so that the kind is sure. */
+const PIXELS: [kind: string, file: Bytes, channels: 1 | 3, pixels: number[]][] = [
+  ["1 bit grey", pngFile({ ...TWO, depth: 1 }, pngData([[0b01000000], [0b10000000]])), 1, [0, 255, 255, 0]],
+  ["2 bit grey", pngFile({ ...TWO, depth: 2 }, pngData([[0b00010000], [0b10110000]])), 1, [0, 85, 170, 255]],
+  ["4 bit grey", pngFile({ ...TWO, depth: 4 }, pngData([[0x01], [0xef]])), 1, [0, 17, 238, 255]],
+  [
+    "16 bit grey",
+    pngFile({ ...TWO, depth: 16 }, pngData([[18, 18, 128, 128], [255, 255, 0, 0]])),
+    1,
+    [18, 128, 255, 0],
+  ],
+  [
+    "16 bit RGB",
+    pngFile(
+      { ...TWO, depth: 16, type: 2 },
+      pngData([four.slice(0, 2), four.slice(2)].map((row) => row.flat().flatMap((value) => [value, value]))),
+    ),
+    3,
+    four.flat(),
+  ],
+  [
+    "palette",
+    pngFile({ ...TWO, depth: 2, type: 3 }, palette, pngData([[0b00010000], [0b10000000]])),
+    3,
+    four.flat(),
+  ],
+  [
+    "palette with transparent colours",
+    pngFile(
+      { ...TWO, depth: 2, type: 3 },
+      palette,
+      pngChunk("tRNS", Uint8Array.of(0, 128)),
+      pngData([[0b00010000], [0b10000000]]),
+    ),
+    3,
+    four.flat(),
+  ],
+  ["grey and alpha", pngFile({ ...TWO, type: 4 }, pngData([[10, 0, 20, 255], [30, 128, 40, 1]])), 1, [
+    10,
+    20,
+    30,
+    40,
+  ]],
+  [
+    "RGB and alpha",
+    pngFile(
+      { ...TWO, type: 6 },
+      pngData([[...four[0], 0, ...four[1], 255], [...four[2], 128, ...four[3], 1]]),
+    ),
+    3,
+    four.flat(),
+  ],
+];
+
+Deno.test("the pixels of every kind of PNG are those it holds", async (t) => {
+  for (const [kind, file, channels, pixels] of PIXELS) {
+    await t.step(kind, async () => {
+      expect(await inspectPicture(file)).toEqual({ ...TWO, channels });
+      expect([...await decodePicture(file, { imageSize: 2, channels })]).toEqual(pixels);
+    });
   }
-  expect(data[0]).toBe(255);
+  await t.step("interlaced", async () => {
+    const interlaced = await made(raw(colour, 8, 8, 3).png({ progressive: true }));
+    expect(interlaced[28]).toBe(1);
+    expect(await decodePicture(interlaced, RGB)).toEqual(colour);
+  });
+});
+
+Deno.test("transparency is dropped, resized or not: the colour below it stays", async () => {
+  const row = [0, 255].flatMap((alpha) => [200, 100, 50, alpha]);
+  const clear = pngFile({ ...TWO, type: 6 }, pngData([row, row]));
+  for (const imageSize of [1, 2, 5]) {
+    const decoded = await decodePicture(clear, { imageSize, channels: 3 });
+    expect([...decoded]).toEqual(Array.from({ length: imageSize ** 2 }, () => [200, 100, 50]).flat());
+  }
+});
+
+Deno.test("colour becomes grey by its lightness, and grey in three channels stays grey", async () => {
+  const rgb = pngFile({ ...TWO, type: 2 }, pngData([[255, 0, 0, 0, 255, 0], [0, 0, 255, 90, 90, 90]]));
+  const [red, green, blue, flat] = await decodePicture(rgb, { imageSize: 2, channels: 1 });
+  expect(green).toBeGreaterThan(red);
+  expect(red).toBeGreaterThan(blue);
+  expect(flat).toBe(90);
+});
+
+Deno.test("a CMYK JPEG becomes its colours", async () => {
+  const red = Uint8Array.from({ length: 768 }, (_, i) => i % 3 === 0 ? 200 : 20);
+  const file = await made(raw(red, 16, 16, 3).toColourspace("cmyk").jpeg({ quality: 100 }));
+  expect((await sharp(file).metadata()).channels).toBe(4);
+  const [r, g, b] = await decodePicture(file, RGB);
+  expect(r).toBeGreaterThan(150);
+  expect(Math.max(g, b)).toBeLessThan(80);
+});
+
+Deno.test("all eight EXIF orientations show the same upright picture", async () => {
+  // Upright: the upper left quarter is white, the upper right one grey, the lower half black.
+  const upright = Uint8Array.from({ length: 256 }, (_, i) => i >= 128 ? 0 : i % 16 < 8 ? 255 : 128);
+  const at = (x: number, y: number) => upright[y * 16 + x];
+  // Where the upright pixel (x, y) lies in the file, by orientation (Exif 2.32, tag 0x0112).
+  const stored: ((x: number, y: number) => number)[] = [
+    (x, y) => at(x, y),
+    (x, y) => at(15 - x, y),
+    (x, y) => at(15 - x, 15 - y),
+    (x, y) => at(x, 15 - y),
+    (x, y) => at(y, x),
+    (x, y) => at(15 - y, x),
+    (x, y) => at(15 - y, 15 - x),
+    (x, y) => at(y, 15 - x),
+  ];
+  for (const [before, pixel] of stored.entries()) {
+    const pixels = Uint8Array.from({ length: 256 }, (_, i) => pixel(i % 16, Math.floor(i / 16)));
+    const file = await made(
+      raw(pixels, 16, 16, 1).withMetadata({ orientation: before + 1 }).jpeg({ quality: 100 }),
+    );
+    const decoded = await decodePicture(file, GREY);
+    const corners = [decoded[8 * 1 + 1], decoded[8 * 1 + 6], decoded[8 * 6 + 1], decoded[8 * 6 + 6]];
+    const nearest = corners.map((value) => Math.round(value / 128));
+    expect([before + 1, nearest]).toEqual([before + 1, [2, 1, 0, 0]]);
+  }
+  const tall = await made(raw(new Uint8Array(128), 8, 16, 1).withMetadata({ orientation: 6 }).jpeg());
+  expect(await inspectPicture(tall)).toMatchObject({ width: 16, height: 8 });
+});
+
+Deno.test("a PNG that is not sound is refused by its header, before anything is unpacked", async (t) => {
+  const rows = pngData([[1, 2], [3, 4]]);
+  const table: [string, Bytes, RegExp][] = [
+    ["no data", pngFile(TWO), /cannot be decoded/],
+    ["a palette picture without palette", pngFile({ ...TWO, type: 3 }, rows), /cannot be decoded/],
+    ["a width of 0", pngFile({ width: 0, height: 2 }, rows), /cannot be decoded/],
+    ["a height of 0", pngFile({ width: 2, height: 0 }, rows), /cannot be decoded/],
+    ["3 bits", pngFile({ ...TWO, depth: 3 }, rows), /cannot be decoded/],
+    ["an unknown colour type", pngFile({ ...TWO, type: 5 }, rows), /cannot be decoded/],
+    ["an unknown chunk that matters", pngFile(TWO, pngChunk("ABCD"), rows), /cannot be decoded/],
+    ["fewer rows than it says", pngFile({ width: 2, height: 4 }, rows), /cannot be decoded/],
+    // Only the header says so: to be refused for its pixels it must not have been unpacked.
+    ["30,000 x 30,000 pixels", pngFile({ width: 30_000, height: 30_000, depth: 1 }, rows), /50000000 pixels/],
+    ["2^31 - 1 pixels a side", pngFile({ width: 2 ** 31 - 1, height: 2 ** 31 - 1 }, rows), /cannot|pixels/],
+  ];
+  for (const [what, bytes, says] of table) {
+    await t.step(what, async () => {
+      await expect(inspectPicture(bytes)).rejects.toThrow(says);
+      await expect(decodePicture(bytes, GREY)).rejects.toThrow(PictureError);
+    });
+  }
+});
+
+Deno.test("a file cut anywhere before its last pixel is refused", async () => {
+  const noise = Uint8Array.from({ length: 256 }, (_, i) => (i * i * 7) % 251);
+  const jpeg = await made(raw(noise, 16, 16, 1).jpeg());
+  const png = await made(raw(noise, 16, 16, 1).png());
+  // The last 12 bytes of a PNG only say that it ends.
+  for (const [file, needed] of [[png, png.length - 12], [jpeg, jpeg.length]] as const) {
+    expect((await decodePicture(file, GREY)).length).toBe(64);
+    for (let length = 0; length < needed; length++) {
+      const error = await decodePicture(file.slice(0, length), GREY).then(() => null, (error) => error);
+      expect([length, error?.name]).toEqual([length, "PictureError"]);
+    }
+  }
 });

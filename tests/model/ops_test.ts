@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
-import { selectBackend } from "../../model/backends/select.ts";
+import { BACKENDS, selectBackend } from "../../model/backends/select.ts";
 import { randomMasking } from "../../model/masking.ts";
 import { add, addConstant } from "../../model/ops/add.ts";
 import { attention } from "../../model/ops/attention.ts";
@@ -114,6 +114,18 @@ const CASES: readonly Case[] = [
     plain: ([qkv]) => plainAttention(qkv, 2, 3, 4, 2),
   },
   {
+    name: "attention of whole vectors",
+    shapes: [[2, 11, 48]],
+    op: (qkv) => attention(qkv, 2),
+    plain: ([qkv]) => plainAttention(qkv, 2, 11, 16, 2),
+  },
+  {
+    name: "attention of one token",
+    shapes: [[2, 1, 24]],
+    op: (qkv) => attention(qkv, 1),
+    plain: ([qkv]) => plainAttention(qkv, 2, 1, 8, 1),
+  },
+  {
     name: "attention with dropout",
     shapes: [[2, 3, 12]],
     op: (qkv) => attention(qkv, 2, dropoutFactors(key, "a", [4, 3, 3]) as tf.Tensor3D),
@@ -172,7 +184,7 @@ const CASES: readonly Case[] = [
 /** A fixed direction in which an output is looked at, so that its gradient is one number for each input. */
 const directionOf = (size: number) => [...normal({ seed: 9, purpose: "direction" }, size)];
 
-for (const backend of ["wasm", "cpu"]) {
+for (const backend of BACKENDS) {
   Deno.test(`every operation and its gradient equal their definition (${backend})`, async (t) => {
     await selectBackend(backend);
     for (const { name, shapes, op, plain } of CASES) {
@@ -217,4 +229,20 @@ Deno.test("dropout keeps the mean, and its pattern follows its key alone", async
   expect(Math.abs(sum(factors) / 10_000 - 1)).toBeLessThan(0.05);
   expect(factorsOf("site", [100, 100])).toEqual(factors);
   expect(factorsOf("other", [100, 100])).not.toEqual(factors);
+});
+
+Deno.test("what is not finite goes through our kernels as through any other", async () => {
+  await selectBackend("simd");
+  for (const value of [NaN, Infinity]) {
+    const x = new Float32Array(13 * 16).fill(1);
+    x[5 * 16 + 3] = value;
+    const weight = tf.ones([8, 16]) as tf.Tensor2D;
+    const out = linear(tf.tensor2d(x, [13, 16]), weight, tf.zeros([8]) as tf.Tensor1D).dataSync();
+    out.forEach((result, at) => expect(result).toBe(Math.floor(at / 8) === 5 ? value : 16));
+    const qkv = new Float32Array(2 * 3 * 24).fill(1);
+    qkv[2] = value;
+    const mixed = attention(tf.tensor3d(qkv, [2, 3, 24]), 1).dataSync();
+    expect(mixed.slice(0, 8).every((result) => Number.isNaN(result))).toBe(true);
+    expect([...mixed.slice(24)]).toEqual(new Array(24).fill(1));
+  }
 });

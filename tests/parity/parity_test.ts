@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { readSafetensors, writeSafetensors } from "../../data/safetensors.ts";
-import { selectBackend } from "../../model/backends/select.ts";
+import { BACKENDS, selectBackend } from "../../model/backends/select.ts";
 import { compareWithReference } from "./compare.ts";
 
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
@@ -14,7 +14,7 @@ async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
   );
 }
 
-for (const backend of ["wasm", "cpu"]) {
+for (const backend of BACKENDS) {
   Deno.test(`the model agrees with PyTorch on the project's own reference (${backend})`, async () => {
     await selectBackend(backend);
     expect(await failures(await Deno.readFile(own))).toEqual([]);
@@ -34,8 +34,13 @@ for (const name of ["tiny", "rgb", "mnist"]) {
     name: `the model agrees with PyTorch on ${name}.safetensors`,
     ignore: !there,
     async fn() {
-      await selectBackend("wasm");
-      expect(await failures(await Deno.readFile(file))).toEqual([]);
+      for (const backend of BACKENDS.filter((backend) => backend !== "cpu")) {
+        await selectBackend(backend);
+        expect({ backend, failures: await failures(await Deno.readFile(file)) }).toEqual({
+          backend,
+          failures: [],
+        });
+      }
     },
   });
 }

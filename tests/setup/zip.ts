@@ -1,9 +1,9 @@
 /**
- * Zip files with any name, mode and flag, stored without compression: what archivers would refuse to write.
+ * Zip files with any name, mode, flag and declared size: what archivers would refuse to write.
  *
  * @module
  */
-import { crc32 } from "node:zlib";
+import { crc32, deflateRawSync } from "node:zlib";
 
 /** An entry. */
 export interface ZipEntry {
@@ -13,22 +13,28 @@ export interface ZipEntry {
   readonly mode?: number;
   /** General purpose bits. */
   readonly flags?: number;
+  /** Compressed, as archivers do. @default false */
+  readonly deflated?: boolean;
+  /** Bytes unpacked, as the header says. @default those that there are */
+  readonly size?: number;
 }
 
 /** A zip file (APPNOTE 4.3). */
 export function zipOf(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [], directory: Uint8Array[] = [];
   let offset = 0;
-  for (const { name, bytes, mode = 0o100644, flags = 0 } of entries) {
+  for (const { name, bytes, mode = 0o100644, flags = 0, deflated = false, size } of entries) {
     const path = new TextEncoder().encode(name);
     // An encrypted entry begins with a header of 12 bytes (APPNOTE 6.1).
-    const stored = flags & 1 ? new Uint8Array([...new Uint8Array(12), ...bytes]) : bytes;
+    const content = deflated ? deflateRawSync(bytes) : bytes;
+    const stored = flags & 1 ? new Uint8Array([...new Uint8Array(12), ...content]) : content;
     const shared = (view: DataView, at: number) => {
       view.setUint16(at, 20, true);
       view.setUint16(at + 2, flags | 0x800, true);
+      view.setUint16(at + 4, deflated ? 8 : 0, true);
       view.setUint32(at + 10, crc32(bytes), true);
       view.setUint32(at + 14, stored.length, true);
-      view.setUint32(at + 18, bytes.length, true);
+      view.setUint32(at + 18, size ?? bytes.length, true);
       view.setUint16(at + 22, path.length, true);
     };
     const local = new DataView(new ArrayBuffer(30));
