@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
+import { native } from "./native.ts";
 
 /**
  * Exact GELU, `x · Φ(x)` (`torch.nn.GELU()`; Hendrycks & Gimpel 2016), not the tanh form.
@@ -8,6 +9,12 @@ import { fused } from "./fused.ts";
  */
 export function gelu<T extends tf.Tensor>(x: T): T {
   return fused([x], (save) => {
+    const own = native().gelu;
+    if (own?.takes(x.size)) {
+      const [value, derivative] = own.forward(x);
+      save([derivative]);
+      return { value, gradient: (dy, [derivative]) => tf.mul(dy, derivative) };
+    }
     const cdf = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
     save([x, cdf]);
     const gradient = (dy: tf.Tensor, saved: tf.Tensor[]) => {

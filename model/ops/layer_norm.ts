@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
+import { native } from "./native.ts";
 
 /** PyTorch's default epsilon of a layer norm. */
 export const LAYER_NORM_EPS = 1e-5;
@@ -16,6 +17,16 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: 
   const rows = x.size / dim;
   return fused([x, weight, bias], (save) => {
     const flat = tf.reshape(x, [rows, dim]);
+    const own = native().layerNorm;
+    if (own?.takes(dim)) {
+      const [value, normed, scale] = own.forward(flat, weight, bias);
+      save([normed, scale, weight]);
+      const gradient = (dy: tf.Tensor, [normed, scale, weight]: tf.Tensor[]) => {
+        const [dx, dWeight, dBias] = own.gradient(tf.reshape(dy, [rows, dim]), normed, scale, weight);
+        return [tf.reshape(dx, x.shape), dWeight, dBias];
+      };
+      return { value: tf.reshape(value, x.shape), gradient };
+    }
     const centred = tf.sub(flat, tf.mean(flat, 1, true));
     const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), 1, true), LAYER_NORM_EPS)); // [rows, 1]
     const normed = tf.mul(centred, scale); // [rows, dim]

@@ -17,6 +17,27 @@ export interface NativeOps {
     /** dy `[rows, out]` → gradients of x, weight and bias. */
     gradient(dy: tf.Tensor2D, x: tf.Tensor2D, weight: tf.Tensor2D): [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
   };
+  /** GELU. */
+  readonly gelu?: {
+    /** Whether so many values are taken. */
+    takes(size: number): boolean;
+    /** Values, and the derivative at each. */
+    forward(x: tf.Tensor): [tf.Tensor, tf.Tensor];
+  };
+  /** Layer norm of rows. */
+  readonly layerNorm?: {
+    /** Whether rows of this width are taken. */
+    takes(dim: number): boolean;
+    /** x `[rows, dim]` → output and normed `[rows, dim]`, scale `[rows]`. */
+    forward(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor): [tf.Tensor, tf.Tensor, tf.Tensor];
+    /** dy `[rows, dim]` → gradients of x, weight and bias. */
+    gradient(
+      dy: tf.Tensor,
+      normed: tf.Tensor,
+      scale: tf.Tensor,
+      weight: tf.Tensor,
+    ): [tf.Tensor, tf.Tensor, tf.Tensor];
+  };
   /** Attention without dropout. */
   readonly attention?: {
     /** Whether this width and number of heads are taken. */

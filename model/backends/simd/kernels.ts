@@ -5,6 +5,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { LAYER_NORM_EPS } from "../../ops/layer_norm.ts";
 import { PLAIN, RELAXED } from "./binary.ts";
 
 /** What the kernels' module exports; addresses in bytes, sizes in values (see `source.ts`). */
@@ -13,6 +14,9 @@ interface Kernels {
   product(m: number, n: number, k: number, a: number, packed: number, c: number, bias: number): void;
   transposedProduct(m: number, n: number, k: number, a: number, b: number, c: number): void;
   sumRows(m: number, n: number, a: number, out: number): void;
+  gelu(n: number, x: number, out: number, derivative: number): void;
+  layerNorm(m: number, n: number, ...addressesAndEps: number[]): void;
+  layerNormGradient(m: number, n: number, ...addresses: number[]): void;
   attention(
     ...numbers: [batch: number, tokens: number, heads: number, size: number, ...addresses: number[]]
   ): void;
@@ -37,6 +41,8 @@ type Inputs = Readonly<Record<string, tf.TensorInfo>>;
 
 /** Names of the kernels in TensorFlow.js's registry. */
 export const LINEAR = "UnmaskLinear", LINEAR_DX = "UnmaskLinearDx", LINEAR_DW = "UnmaskLinearDw";
+/** Names of the kernels that go value by value or row by row. */
+export const GELU = "UnmaskGelu", LAYER_NORM = "UnmaskLayerNorm", LAYER_NORM_DX = "UnmaskLayerNormDx";
 /** Names of the attention kernels. */
 export const ATTENTION = "UnmaskAttention", ATTENTION_DX = "UnmaskAttentionDx";
 
@@ -87,6 +93,32 @@ function linearDw({ dy, x }: Inputs): tf.TensorInfo[] {
   return [weight, bias];
 }
 
+/** x of any shape → GELU and its derivative. */
+function gelu({ x }: Inputs): tf.TensorInfo[] {
+  const out = backend.makeOutput(x.shape, "float32"), derivative = backend.makeOutput(x.shape, "float32");
+  const size = x.shape.reduce((product, length) => product * length, 1);
+  kernels!.gelu(size, addressOf(x), addressOf(out), addressOf(derivative));
+  return [out, derivative];
+}
+
+/** x `[rows, dim]`, weight and bias `[dim]` → output and normed `[rows, dim]`, scale `[rows]`. */
+function layerNorm({ x, weight, bias }: Inputs): tf.TensorInfo[] {
+  const [rows, dim] = x.shape;
+  const out = backend.makeOutput([rows, dim], "float32"), normed = backend.makeOutput([rows, dim], "float32");
+  const scale = backend.makeOutput([rows], "float32");
+  kernels!.layerNorm(rows, dim, ...[x, weight, bias, out, normed, scale].map(addressOf), LAYER_NORM_EPS);
+  return [out, normed, scale];
+}
+
+/** dy `[rows, dim]` and what the forward pass kept → gradients of x, weight and bias. */
+function layerNormDx({ dy, normed, scale, weight }: Inputs): tf.TensorInfo[] {
+  const [rows, dim] = dy.shape;
+  const dx = backend.makeOutput([rows, dim], "float32");
+  const dWeight = backend.makeOutput([dim], "float32"), dBias = backend.makeOutput([dim], "float32");
+  kernels!.layerNormGradient(rows, dim, ...[dy, normed, scale, weight, dx, dWeight, dBias].map(addressOf));
+  return [dx, dWeight, dBias];
+}
+
 const padded = (tokens: number) => Math.ceil(tokens / 8) * 8;
 
 /** qkv `[batch, tokens, 3 · dim]` → `[batch, tokens, dim]`, and weights `[batch · heads, tokens, padded]`. */
@@ -129,6 +161,9 @@ export function installKernels(): "relaxed" | "plain" {
       [LINEAR, linear],
       [LINEAR_DX, linearDx],
       [LINEAR_DW, linearDw],
+      [GELU, gelu],
+      [LAYER_NORM, layerNorm],
+      [LAYER_NORM_DX, layerNormDx],
       [ATTENTION, attention],
       [ATTENTION_DX, attentionDx],
     ];

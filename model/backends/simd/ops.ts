@@ -5,7 +5,16 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NativeOps } from "../../ops/native.ts";
-import { ATTENTION, ATTENTION_DX, LINEAR, LINEAR_DW, LINEAR_DX } from "./kernels.ts";
+import {
+  ATTENTION,
+  ATTENTION_DX,
+  GELU,
+  LAYER_NORM,
+  LAYER_NORM_DX,
+  LINEAR,
+  LINEAR_DW,
+  LINEAR_DX,
+} from "./kernels.ts";
 
 const run = <T>(
   name: string,
@@ -29,5 +38,14 @@ export const SIMD_OPS: NativeOps = {
     takes: (dim, heads) => (dim / heads) % 8 === 0,
     forward: (qkv, heads) => run(ATTENTION, { qkv }, { heads }),
     gradient: (dy, qkv, weights, heads) => run(ATTENTION_DX, { dy, qkv, weights }, { heads }),
+  },
+  gelu: {
+    takes: (size) => size % 4 === 0,
+    forward: (x) => run(GELU, { x }),
+  },
+  layerNorm: {
+    takes: (dim) => dim % 4 === 0,
+    forward: (x, weight, bias) => run(LAYER_NORM, { x, weight, bias }),
+    gradient: (dy, normed, scale, weight) => run(LAYER_NORM_DX, { dy, normed, scale, weight }),
   },
 };

@@ -265,8 +265,88 @@ export function attentionGradient(
 }
 `;
 
+const ELEMENTWISE = `
+/**
+ * Exact GELU of n values (a multiple of 4), and its derivative. The error function after Abramowitz & Stegun 7.1.26,
+ * within 1.5e-7; its exponential is the normal density's as well.
+ */
+export function gelu(n: i32, x: usize, out: usize, derivative: usize): void {
+  const end = x + <usize>n * 4;
+  for (; x < end; x += 16) {
+    const v = v128.load(x), half = f32x4.splat(0.5), one = f32x4.splat(1);
+    const z = f32x4.abs(f32x4.mul(v, f32x4.splat(0.7071067811865476)));
+    const bell = exp4(f32x4.neg(f32x4.mul(z, z)));
+    const t = f32x4.div(one, f32x4.add(one, f32x4.mul(z, f32x4.splat(0.3275911))));
+    let p = f32x4.splat(1.061405429);
+    p = f32x4.add(f32x4.mul(p, t), f32x4.splat(-1.453152027));
+    p = f32x4.add(f32x4.mul(p, t), f32x4.splat(1.421413741));
+    p = f32x4.add(f32x4.mul(p, t), f32x4.splat(-0.284496736));
+    p = f32x4.add(f32x4.mul(p, t), f32x4.splat(0.254829592));
+    // The upper tail, 1 - cdf(|x|); for a negative x it is the cdf itself.
+    const tail = f32x4.mul(f32x4.mul(f32x4.mul(p, t), bell), half);
+    const cdf = v128.bitselect(tail, f32x4.sub(one, tail), f32x4.lt(v, f32x4.splat(0)));
+    v128.store(out, f32x4.mul(v, cdf));
+    v128.store(derivative, f32x4.add(cdf, f32x4.mul(v, f32x4.mul(bell, f32x4.splat(0.3989422804014327)))));
+    out += 16;
+    derivative += 16;
+  }
+}
+
+/** Layer norm of x[m, n], n a multiple of 4; normed[m, n] and scale[m] are for the gradient. */
+export function layerNorm(
+  m: i32, n: i32, x: usize, weight: usize, bias: usize, out: usize, normed: usize, scale: usize, eps: f32,
+): void {
+  const row = <usize>n * 4, share: f32 = 1 / <f32>n;
+  for (; m > 0; m--) {
+    let total = f32x4.splat(0);
+    for (let at: usize = 0; at < row; at += 16) total = f32x4.add(total, v128.load(x + at));
+    const mean = f32x4.splat(sum4(total) * share);
+    let squares = f32x4.splat(0);
+    for (let at: usize = 0; at < row; at += 16) {
+      const centred = f32x4.sub(v128.load(x + at), mean);
+      squares = f32x4.add(squares, f32x4.mul(centred, centred));
+    }
+    const factor: f32 = 1 / sqrt<f32>(sum4(squares) * share + eps), f = f32x4.splat(factor);
+    f32.store(scale, factor);
+    for (let at: usize = 0; at < row; at += 16) {
+      const value = f32x4.mul(f32x4.sub(v128.load(x + at), mean), f);
+      v128.store(normed + at, value);
+      v128.store(out + at, f32x4.add(f32x4.mul(value, v128.load(weight + at)), v128.load(bias + at)));
+    }
+    x += row; out += row; normed += row; scale += 4;
+  }
+}
+
+/** Gradients of x[m, n], weight[n] and bias[n] from that of the output. */
+export function layerNormGradient(
+  m: i32, n: i32, dy: usize, normed: usize, scale: usize, weight: usize, dx: usize, dWeight: usize, dBias: usize,
+): void {
+  const row = <usize>n * 4, share: f32 = 1 / <f32>n;
+  memory.fill(dWeight, 0, row);
+  memory.fill(dBias, 0, row);
+  for (; m > 0; m--) {
+    let total = f32x4.splat(0), along = f32x4.splat(0);
+    for (let at: usize = 0; at < row; at += 16) {
+      const g = v128.load(dy + at), value = v128.load(normed + at), d = f32x4.mul(g, v128.load(weight + at));
+      total = f32x4.add(total, d);
+      along = f32x4.add(along, f32x4.mul(d, value));
+      v128.store(dWeight + at, f32x4.add(v128.load(dWeight + at), f32x4.mul(g, value)));
+      v128.store(dBias + at, f32x4.add(v128.load(dBias + at), g));
+    }
+    const mean = f32x4.splat(sum4(total) * share), slope = f32x4.splat(sum4(along) * share);
+    const f = f32x4.splat(f32.load(scale));
+    for (let at: usize = 0; at < row; at += 16) {
+      const d = f32x4.mul(v128.load(dy + at), v128.load(weight + at));
+      const centred = f32x4.sub(f32x4.sub(d, mean), f32x4.mul(v128.load(normed + at), slope));
+      v128.store(dx + at, f32x4.mul(centred, f));
+    }
+    dy += row; normed += row; dx += row; scale += 4;
+  }
+}
+`;
+
 /** The whole module. @param relaxed with fused multiply-add (the relaxed SIMD proposal) */
 export function kernelSource(relaxed: boolean): string {
   const tiles = range(ROWS).map((r) => tile(r + 1, relaxed));
-  return lines(...tiles, transposedTile(relaxed), DRIVERS, ATTENTION);
+  return lines(...tiles, transposedTile(relaxed), DRIVERS, ATTENTION, ELEMENTWISE);
 }
