@@ -17,6 +17,8 @@ export interface NativeOps {
     /** dy `[rows, out]` → gradients of x, weight and bias. */
     gradient(dy: tf.Tensor2D, x: tf.Tensor2D, weight: tf.Tensor2D): [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
   };
+  /** Rows of x `[rows, dim]` by indices `[count]` (int32). */
+  takeRows?(x: tf.Tensor, indices: tf.Tensor1D): tf.Tensor;
   /** GELU. */
   readonly gelu?: {
     /** Whether so many values are taken. */

@@ -14,6 +14,7 @@ interface Kernels {
   product(m: number, n: number, k: number, a: number, packed: number, c: number, bias: number): void;
   transposedProduct(m: number, n: number, k: number, a: number, b: number, c: number): void;
   sumRows(m: number, n: number, a: number, out: number): void;
+  takeRows(count: number, n: number, x: number, indices: number, out: number): void;
   gelu(n: number, x: number, out: number, derivative: number): void;
   layerNorm(m: number, n: number, ...addressesAndEps: number[]): void;
   layerNormGradient(m: number, n: number, ...addresses: number[]): void;
@@ -33,6 +34,7 @@ interface WasmBackend {
     _free(at: number): void;
   };
   readonly dataIdMap: { get(id: object): { readonly memoryOffset: number } };
+  incRef(id: object): void;
   makeOutput(shape: number[], dtype: "float32"): tf.TensorInfo;
 }
 
@@ -43,6 +45,8 @@ type Inputs = Readonly<Record<string, tf.TensorInfo>>;
 export const LINEAR = "UnmaskLinear", LINEAR_DX = "UnmaskLinearDx", LINEAR_DW = "UnmaskLinearDw";
 /** Names of the kernels that go value by value or row by row. */
 export const GELU = "UnmaskGelu", LAYER_NORM = "UnmaskLayerNorm", LAYER_NORM_DX = "UnmaskLayerNormDx";
+/** Name of the kernel that picks rows. */
+export const TAKE_ROWS = "UnmaskTakeRows";
 /** Names of the attention kernels. */
 export const ATTENTION = "UnmaskAttention", ATTENTION_DX = "UnmaskAttentionDx";
 
@@ -91,6 +95,20 @@ function linearDw({ dy, x }: Inputs): tf.TensorInfo[] {
   kernels!.transposedProduct(rows, outDim, inDim, addressOf(dy), addressOf(x), addressOf(weight));
   kernels!.sumRows(rows, outDim, addressOf(dy), addressOf(bias));
   return [weight, bias];
+}
+
+/** x `[rows, dim]`, indices `[count]` (int32) → `[count, dim]`. */
+function takeRows({ x, indices }: Inputs): tf.TensorInfo {
+  const [count] = indices.shape, [, dim] = x.shape;
+  const out = backend.makeOutput([count, dim], "float32");
+  kernels!.takeRows(count, dim, addressOf(x), addressOf(indices), addressOf(out));
+  return out;
+}
+
+/** A second name for the same values: tensors never change, so that TensorFlow.js's copy is not needed. */
+function identity({ x }: Inputs): tf.TensorInfo {
+  backend.incRef(x.dataId);
+  return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
 }
 
 /** x of any shape → GELU and its derivative. */
@@ -161,12 +179,15 @@ export function installKernels(): "relaxed" | "plain" {
       [LINEAR, linear],
       [LINEAR_DX, linearDx],
       [LINEAR_DW, linearDw],
+      [TAKE_ROWS, takeRows],
       [GELU, gelu],
       [LAYER_NORM, layerNorm],
       [LAYER_NORM_DX, layerNormDx],
       [ATTENTION, attention],
       [ATTENTION_DX, attentionDx],
     ];
+    tf.unregisterKernel("Identity", "wasm");
+    all.push(["Identity", identity]);
     for (const [kernelName, compute] of all) {
       tf.registerKernel({
         kernelName,

@@ -14,6 +14,7 @@ import {
   LINEAR,
   LINEAR_DW,
   LINEAR_DX,
+  TAKE_ROWS,
 } from "./kernels.ts";
 
 const run = <T>(
@@ -48,4 +49,5 @@ export const SIMD_OPS: NativeOps = {
     forward: (x, weight, bias) => run(LAYER_NORM, { x, weight, bias }),
     gradient: (dy, normed, scale, weight) => run(LAYER_NORM_DX, { dy, normed, scale, weight }),
   },
+  takeRows: (x, indices) => run(TAKE_ROWS, { x, indices }),
 };

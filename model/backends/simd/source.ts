@@ -292,6 +292,16 @@ export function gelu(n: i32, x: usize, out: usize, derivative: usize): void {
   }
 }
 
+/** out[count, n] = the rows of x that the 32-bit indices name. */
+export function takeRows(count: i32, n: i32, x: usize, indices: usize, out: usize): void {
+  const row = <usize>n * 4;
+  for (; count > 0; count--) {
+    memory.copy(out, x + <usize>i32.load(indices) * row, row);
+    indices += 4;
+    out += row;
+  }
+}
+
 /** Layer norm of x[m, n], n a multiple of 4; normed[m, n] and scale[m] are for the gradient. */
 export function layerNorm(
   m: i32, n: i32, x: usize, weight: usize, bias: usize, out: usize, normed: usize, scale: usize, eps: f32,
