@@ -200,15 +200,24 @@ export function parameterCount(config: MaeConfig): number {
     p;
 }
 
-/** Buffers of the size of all parameters that a step holds at most: values, gradients, moments, and their copies. */
-const PARAMETER_COPIES = 6.5;
-/** What TensorFlow.js holds for each activation that the backward pass needs, its own temporaries included. */
-const ACTIVATION_COPIES = 3;
+/** What a step holds of each parameter (values, gradients, moments, their copies) and of each activation. */
+const COPIES = {
+  /** Where our kernels compute it. */
+  kernels: { parameters: 4.5, activations: 1.15 },
+  /** Where TensorFlow.js does, with its temporaries. */
+  compositions: { parameters: 6.5, activations: 3 },
+};
+
+/** True where our kernels take every width, and no dropout makes attention a composition. */
+function suitsKernels({ embedDim, numHeads, decoderEmbedDim, decoderNumHeads, dropout }: MaeConfig): boolean {
+  const heads = [embedDim / numHeads, decoderEmbedDim / decoderNumHeads];
+  return dropout === 0 && heads.every((size) => size % 8 === 0);
+}
 
 /**
  * Estimate of the memory one training step needs, in bytes: parameters, gradients and AdamW's two moments, and the
- * activations kept for the backward pass. The factors were measured on the WebAssembly backend's heap, with the
- * presets and models between them (within 10 %).
+ * activations kept for the backward pass. The factors were measured on the heap of both backends, with the presets
+ * and models between them.
  *
  * @param masked false for a classifier, whose encoder sees every patch and which has no decoder
  */
@@ -223,5 +232,6 @@ export function trainingBytes(config: MaeConfig, batchSize: number, masked = tru
       4 * n * patchDim(config)
     : 0;
   const activations = batchSize * (encoder + decoder + 2 * n * patchDim(config));
-  return 4 * (PARAMETER_COPIES * parameterCount(config) + ACTIVATION_COPIES * activations);
+  const copies = suitsKernels(config) ? COPIES.kernels : COPIES.compositions;
+  return 4 * (copies.parameters * parameterCount(config) + copies.activations * activations);
 }

@@ -5,6 +5,7 @@
  */
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { crc32 } from "node:zlib";
 import { extract, type Header } from "tar-stream";
 // @ts-types="@types/yauzl"
 import { openPromise } from "yauzl";
@@ -88,6 +89,7 @@ class Ledger {
 
   /** Counts a file. */
   file(path: string, bytes: number): void {
+    if (path === "") throw new DatasetError("holds a file without a name", this.field);
     this.#bytes += bytes;
     if (this.#bytes > ARCHIVE_LIMITS.bytes) {
       throw new DatasetError(`unpacks to more than ${ARCHIVE_LIMITS.bytes} bytes`, this.field);
@@ -120,17 +122,38 @@ async function* zipEntries(file: UploadedFile, signal?: AbortSignal): AsyncGener
       if (entry.isEncrypted()) throw new DatasetError(`holds ${shown(path)}, which is encrypted`, file.field);
       if (entry.uncompressedSize > PICTURE_LIMITS.bytes) throw tooLarge(path, file.field);
       ledger.file(path, entry.uncompressedSize);
-      yield { path, bytes: await whole(await zip.openReadStreamPromise(entry), path, file.field) };
+      const bytes = await whole(await zip.openReadStreamPromise(entry), path, file.field);
+      if (crc32(bytes) !== entry.crc32) {
+        throw new DatasetError(`holds ${shown(path)}, whose checksum is wrong`, file.field);
+      }
+      yield { path, bytes };
     }
   } finally {
     zip.close();
   }
 }
 
+/** Bytes of a tar's block; a tar ends in blocks of zeros (POSIX, pax, ustar Interchange Format). */
+const TAR_BLOCK = 512;
+
+/** The pieces of a tar; one cut between two entries would else look like a whole, smaller one. */
+async function* toItsEnd(
+  pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>,
+  field: string,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let zeros = 0;
+  for await (const piece of pieces) {
+    const last = piece.findLastIndex((byte) => byte !== 0);
+    zeros = last === -1 ? zeros + piece.length : piece.length - 1 - last;
+    yield piece;
+  }
+  if (zeros < TAR_BLOCK) throw new DatasetError("is damaged: it ends before the end of the tar", field);
+}
+
 async function* tarEntries(file: UploadedFile, signal?: AbortSignal): AsyncGenerator<ArchiveEntry> {
   const ledger = new Ledger(file.field);
   const tar = extract();
-  const source = content(file, signal);
+  const source = toItsEnd(content(file, signal), file.field);
   const feeding = pipeline(source, tar as unknown as NodeJS.WritableStream);
   feeding.catch(() => {});
   try {
@@ -141,7 +164,8 @@ async function* tarEntries(file: UploadedFile, signal?: AbortSignal): AsyncGener
       const path = checkedPath(name, file.field);
       const skipped = type === "directory" || isLitter(path);
       if (!skipped && type !== "file" && type !== "contiguous-file") {
-        throw new DatasetError(`holds ${shown(path)}, which is a ${type}, not a file`, file.field);
+        const what = type ? `a ${type}` : "of an unknown type";
+        throw new DatasetError(`holds ${shown(path)}, which is ${what}, not a file`, file.field);
       }
       if (skipped) {
         entry.resume();

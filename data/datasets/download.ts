@@ -45,9 +45,12 @@ export async function download(
       signal?.throwIfAborted();
       try {
         await fetchInto(new URL(resource.name, mirror), part, resource.most, signal);
-        if (await checksumOf(part, resource) !== resource.checksum.hex) {
-          await Deno.remove(part);
-          throw new Error(`its ${resource.checksum.algorithm} is wrong`);
+        try {
+          await check(part, resource, signal);
+        } catch (error) {
+          // A part that is wrong would be gone on from for ever.
+          if (!signal?.aborted) await Deno.remove(part);
+          throw error;
         }
         await Deno.rename(part, path);
         return;
@@ -126,10 +129,11 @@ async function fetchInto(url: URL, part: string, most: number, signal?: AbortSig
   }
 }
 
-async function checksumOf(path: string, { checksum, name, most }: Resource): Promise<string> {
+/** @throws {Error} saying how the file is not what it must be */
+async function check(path: string, { checksum, name, most }: Resource, signal?: AbortSignal): Promise<void> {
   const hash = createHash(checksum.algorithm);
   const file = { field: name, filename: name, path, size: await sizeOf(path) };
-  const pieces = checksum.of === "content" ? content(file) : createReadStream(path);
+  const pieces = checksum.of === "content" ? content(file, signal) : createReadStream(path);
   let size = 0;
   for await (const piece of pieces) {
     size += piece.length;
@@ -137,5 +141,5 @@ async function checksumOf(path: string, { checksum, name, most }: Resource): Pro
     if (size > 64 * most) throw new Error("it unpacks to far more than it should");
     hash.update(piece);
   }
-  return hash.digest("hex");
+  if (hash.digest("hex") !== checksum.hex) throw new Error(`its ${checksum.algorithm} is wrong`);
 }

@@ -45,8 +45,9 @@ export async function* content(
   file: UploadedFile,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const raw = createReadStream(file.path);
   const gunzip = isGzip(await beginning(file.path, 2)) ? createGunzip() : null;
+  // Not before anything is awaited: a fault of a stream that nobody listens to yet would end the process.
+  const raw = createReadStream(file.path);
   if (gunzip) raw.on("error", (error) => gunzip.destroy(error)).pipe(gunzip);
   try {
     for await (const piece of gunzip ?? raw) {

@@ -43,7 +43,7 @@ const SPLITS: Readonly<Record<string, SplitName>> = {
  */
 export function layoutOf(paths: readonly string[], field: string): Layout {
   let parts = paths.toSorted().map((path) => ({ path, rest: path.split("/") }));
-  const isSplit = (name: string) => name.toLowerCase() in SPLITS;
+  const isSplit = (name: string) => Object.hasOwn(SPLITS, name.toLowerCase());
   while (parts.length > 0 && parts.every(({ rest }) => rest.length > 1 && rest[0] === parts[0].rest[0])) {
     if (isSplit(parts[0].rest[0])) break;
     parts = parts.map(({ path, rest }) => ({ path, rest: rest.slice(1) }));

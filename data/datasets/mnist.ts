@@ -82,6 +82,9 @@ export const RELEASES: Readonly<Record<string, Release>> = {
   },
 };
 
+/** How often it is looked whether another download has ended, in milliseconds. */
+const LOCK_POLL_MS = 200;
+
 const CREATED_AT = "2026-11-24T00:00:00.000Z";
 
 /** What is known of a release, downloaded or not. */
@@ -123,8 +126,29 @@ export async function fetchRelease(
 ): Promise<StoredDataset> {
   const found = await getStored(store, id);
   if (found) return found;
+  const downloads = resolve(Deno.env.get("UNMASK_DATA") ?? ".unmask", "downloads");
+  await Deno.mkdir(downloads, { recursive: true });
+  // One at a time, of this process and of others on the folder: they would write into the same files.
+  using lock = await Deno.open(`${downloads}/${id}.lock`, { create: true, write: true });
+  while (!await lock.tryLock(true)) {
+    signal?.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+  }
+  const meanwhile = await getStored(store, id);
+  if (meanwhile) return meanwhile;
+  await downloadInto(`${downloads}/${id}`, id, store, signal);
+  // Whoever waits on the file that is gone now finds the release in the store.
+  await Deno.remove(`${downloads}/${id}.lock`);
+  return (await getStored(store, id))!;
+}
+
+async function downloadInto(
+  folder: string,
+  id: string,
+  store: ObjectStore,
+  signal?: AbortSignal,
+): Promise<void> {
   const release = RELEASES[id];
-  const folder = resolve(Deno.env.get("UNMASK_DATA") ?? ".unmask", "downloads", id);
   await Deno.mkdir(folder, { recursive: true });
   const mirrors = mirrorsOf(release);
   const files = [];
@@ -136,5 +160,4 @@ export async function fetchRelease(
   }
   await createDataset(files, { id, name: release.name, createdAt: CREATED_AT }, store, signal);
   await Deno.remove(folder, { recursive: true });
-  return (await getStored(store, id))!;
 }

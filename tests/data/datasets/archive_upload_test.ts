@@ -244,7 +244,7 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["an archive in an archive", () => tarOf({ name: "a/1.zip", bytes: zip("1.png") }), /a\/1\.zip.*neither/],
   [
     "a text file",
-    () => tarOf({ name: "a/1.png" }, { name: "b/notes.txt", bytes: ascii8("hello") }),
+    () => tarOf({ name: "a/1.png" }, { name: "b/notes.txt", bytes: text("hello") }),
     /notes\.txt/,
   ],
   ["an empty picture", () => tarOf({ name: "a/1.png", bytes: new Uint8Array(0) }), /a\/1\.png.*is empty/],
@@ -286,7 +286,7 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["names that differ in case", () => zip("a/x.png", "A/X.png"), /A\/X\.png.*a\/x\.png.*case/],
   ["names that differ in their accents' form", () => tar("a/\u00e9.png", "a/e\u0301.png"), /beside/],
 
-  ["a tar with a wrong checksum", () => one.map((byte, i) => i === 0 ? byte ^ 2 : byte), /damaged.*checksum/],
+  ["a tar with a wrong checksum", () => one.map((byte, i) => i === 0 ? byte ^ 2 : byte), /damaged.*header/],
   ["a size that is no number", () => header(one, 124, ...ascii("zzzzzzzzzzz")), /damaged/],
   ["a size below 0", () => header(one, 124, ...ascii("-0000000001")), /damaged/],
   ["a binary size below 0", () => header(one, 124, ...new Array<number>(12).fill(0xff)), /damaged|empty/],
@@ -298,7 +298,7 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["a tar cut between two entries", () => two.slice(0, ENTRY), /damaged.*ends/],
   ["a tar cut at its last entry", () => two.slice(0, 2 * ENTRY), /damaged.*ends/],
   ["a tar.gz cut between two entries", () => gz(two.slice(0, ENTRY)), /damaged.*ends/],
-  ["a tar.gz cut in the middle", () => gz(two).slice(0, 200), /damaged.*gzip/],
+  ["a tar.gz cut in the middle", () => gz(two).slice(0, 60), /damaged.*gzip/],
   ["a tar.gz cut at its last byte", () => gz(two).slice(0, -1), /damaged.*gzip/],
   ["bytes after a tar.gz", () => Uint8Array.from([...gz(two), 1, 2, 3]), /gzip/],
 
@@ -319,8 +319,8 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["nothing to train on", () => zip("test/a/1.png", "val/a/1.png"), /none to train on/],
 ];
 
-function ascii8(text: string): Bytes {
-  return Uint8Array.from(ascii(text));
+function text(content: string): Bytes {
+  return Uint8Array.from(ascii(content));
 }
 
 async function expectRefused(archive: Bytes, says: RegExp): Promise<void> {
