@@ -7,7 +7,7 @@ import { DatasetError } from "./dataset.ts";
 import { content, isGzip, type UploadedFile } from "./gzip.ts";
 
 /** Explicit limits of IDX files. */
-export const IDX_LIMITS = { count: 10_000_000, side: 4096 } as const;
+export const IDX_LIMITS = { count: 10_000_000, side: 4096, bytes: 16 * 2 ** 30 } as const;
 
 /** What the header of an image file says. */
 export interface IdxImages {
@@ -126,6 +126,12 @@ async function headed(
     channels,
   };
   const bytes = header.count * header.height * header.width * channels;
+  if (bytes > IDX_LIMITS.bytes) {
+    throw new DatasetError(
+      `declares ${bytes} bytes of pictures: at most ${IDX_LIMITS.bytes} are taken`,
+      file.field,
+    );
+  }
   return { header, pixels: exactly(file, rest, pieces, bytes) };
 }
 

@@ -299,6 +299,14 @@ const ROWS: Row[] = [
   },
   {
     group: 48,
+    what: "a header of terabytes",
+    send: upload({ train_images: idx(0x803, [10_000_000, 4096, 4096], bytes(1)) }),
+    status: 422,
+    path: "train_images",
+    says: /at most/,
+  },
+  {
+    group: 48,
     what: "fewer labels than images",
     send: upload({ train_images: good.images, train_labels: idx(0x801, [2], bytes(0, 1)) }),
     status: 422,

@@ -5,7 +5,6 @@ import type { DatasetError } from "../../../data/datasets/dataset.ts";
 import { createDataset } from "../../../data/datasets/upload.ts";
 import type { UploadOptions } from "../../../data/datasets/uploaded.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
-import { unavailable } from "../../setup/unavailable.ts";
 import { Shelf } from "./fixtures.ts";
 
 const IMAGES = 0x803, COLOUR = 0x804, LABELS = 0x801;
@@ -55,10 +54,8 @@ Deno.test("without a name a data set is called as its first file, without its en
 });
 
 const folder = `${Deno.env.get("UNMASK_SHARED") ?? "../shared"}/data/mnist`;
-const real = await Deno.stat(folder).then(
-  () => true,
-  () => unavailable("MNIST", `${folder} is not there (set UNMASK_SHARED)`) ?? false,
-);
+const real = await Deno.stat(folder).then(() => true, () => false);
+if (!real) console.warn(`skipped: what needs MNIST, as ${folder} is not there (set UNMASK_SHARED)`);
 
 Deno.test({
   name: "MNIST's own files become a data set",

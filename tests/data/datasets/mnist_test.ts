@@ -5,7 +5,6 @@ import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { download, type Resource } from "../../../data/datasets/download.ts";
 import { RELEASES } from "../../../data/datasets/mnist.ts";
 import { randomUint32 } from "../../../model/random.ts";
-import { unavailable } from "../../setup/unavailable.ts";
 import type { Bytes } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";
 
@@ -182,10 +181,8 @@ Deno.test("a download that is given up ends, and goes on from there the next tim
 });
 
 const real = `${Deno.env.get("UNMASK_SHARED") ?? "../shared"}/data/mnist`;
-const there = await Deno.stat(real).then(
-  () => true,
-  () => unavailable("MNIST", `${real} is not there (set UNMASK_SHARED)`) ?? false,
-);
+const there = await Deno.stat(real).then(() => true, () => false);
+if (!there) console.warn(`skipped: what needs MNIST, as ${real} is not there (set UNMASK_SHARED)`);
 const mnistFile = (name: string): Bytes => Deno.readFileSync(`${real}/${name}`);
 
 /** A shelf whose downloads go to it, from these mirrors. */

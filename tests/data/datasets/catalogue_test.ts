@@ -1,0 +1,179 @@
+import { expect } from "expect";
+import { BUILT_IN, DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
+import { DatasetNotFoundError } from "../../../data/datasets/dataset.ts";
+import { createDataset } from "../../../data/datasets/upload.ts";
+import { idx, idxDigits } from "../../setup/uploads.ts";
+import { Shelf } from "./fixtures.ts";
+
+const HOUR = 3_600_000;
+const FORM = { imageSize: 2, channels: 1 } as const;
+const tiny = idx(0x803, [2, 2, 2], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+const id = (letter: string) => `ds_${letter.repeat(26)}`;
+
+/** A shelf with uploads of these ids, and its catalogue. */
+async function shelved(...ids: string[]) {
+  const shelf = await Shelf.open();
+  for (const id of ids) {
+    const files = await shelf.files({ train_images: tiny });
+    await createDataset(files, { id, name: `set ${id[3]}`, heldOut: 0 }, shelf.store);
+  }
+  return {
+    shelf,
+    catalogue: new DatasetCatalogue(shelf.store),
+    [Symbol.asyncDispose]: async () => await shelf[Symbol.asyncDispose](),
+  };
+}
+
+Deno.test("a page of any length shows the same list: the built-in data sets, then uploads by age", async () => {
+  await using house = await shelved(id("C"), id("A"), id("B"));
+  const all = [...BUILT_IN, id("A"), id("B"), id("C")];
+  for (let limit = 1; limit <= all.length + 1; limit++) {
+    const pages: string[][] = [];
+    for (let after: string | undefined, more = true; more;) {
+      const { data, hasMore } = await house.catalogue.list({ limit, after });
+      pages.push(data.map(({ id }) => id));
+      after = pages.at(-1)!.at(-1);
+      more = hasMore;
+    }
+    expect(pages.flat()).toEqual(all);
+    expect(pages.length).toBe(Math.ceil(all.length / limit));
+  }
+  expect((await house.catalogue.list()).data.length).toBe(all.length);
+});
+
+Deno.test("a page after a data set that was deleted goes on behind its place", async () => {
+  await using house = await shelved(id("A"), id("B"), id("C"));
+  await house.catalogue.delete(id("B"));
+  const after = async (id: string) => (await house.catalogue.list({ after: id })).data.map(({ id }) => id);
+  expect(await after(id("B"))).toEqual([id("C")]);
+  expect(await after(id("A"))).toEqual([id("C")]);
+  expect(await after(id("C"))).toEqual([]);
+  expect(await after(id("Z"))).toEqual([]);
+});
+
+Deno.test("what is known of a data set is the same from the list, by its id and opened", async () => {
+  await using house = await shelved(id("A"));
+  const info = await house.catalogue.info(id("A"));
+  expect(info).toMatchObject({ id: id("A"), name: "set A", height: 2, splits: { train: { count: 2 } } });
+  expect((await house.catalogue.list()).data.at(-1)).toEqual(info);
+  const dataset = await house.catalogue.open({ id: id("A") });
+  expect(dataset.info).toEqual(info);
+  expect([...(await dataset.read("train", [1], FORM)).pixels]).toEqual([5, 6, 7, 8]);
+  expect(await house.catalogue.info("digits")).toMatchObject({ source: "builtin", name: "Drawn digits" });
+  expect(await house.catalogue.info("mnist")).toMatchObject({ source: "builtin", name: "MNIST" });
+});
+
+Deno.test("digits open in the size and by the seed asked for", async () => {
+  await using house = await shelved();
+  const load = async (size: number, seed?: number) =>
+    await (await house.catalogue.open({ id: "digits", size, seed })).load("train", {
+      imageSize: 28,
+      channels: 1,
+    });
+  expect((await load(3)).count).toBe(3);
+  expect((await load(3)).pixels).toEqual((await load(3, 0)).pixels);
+  expect((await load(3, 1)).pixels).not.toEqual((await load(3, 0)).pixels);
+});
+
+Deno.test("unknown ids are not found, whatever they look like; built-in data sets cannot be deleted", async () => {
+  await using house = await shelved(id("A"));
+  const unknown = [
+    "",
+    "cifar",
+    "Digits",
+    "constructor",
+    "__proto__",
+    id("Z"),
+    id("a"),
+    `${id("A")}A`,
+    "ds_..",
+    "../A",
+    `${id("A")}/meta.json`,
+  ];
+  for (const id of unknown) {
+    for (
+      const ask of [
+        () => house.catalogue.info(id),
+        () => house.catalogue.open({ id }),
+        () => house.catalogue.delete(id),
+      ]
+    ) {
+      const error = await ask().then(() => null, (error) => error);
+      expect([id, error]).toEqual([id, expect.any(DatasetNotFoundError)]);
+      expect(error.id).toBe(id);
+    }
+  }
+  for (const id of BUILT_IN) await expect(house.catalogue.delete(id)).rejects.toThrow(DatasetNotFoundError);
+  expect((await house.catalogue.list()).data.length).toBe(BUILT_IN.length + 1);
+});
+
+Deno.test("a data set that is deleted is gone with every byte of it, and no other is", async () => {
+  await using house = await shelved(id("A"), id("B"));
+  const open = await house.catalogue.open({ id: id("A") });
+  await house.catalogue.delete(id("A"));
+  for (const key of await house.shelf.keys()) expect(key).toContain(id("B"));
+  await expect(house.catalogue.delete(id("A"))).rejects.toThrow(DatasetNotFoundError);
+  await expect(open.read("train", [0], FORM)).rejects.toThrow();
+  expect((await house.catalogue.info(id("B"))).id).toBe(id("B"));
+});
+
+Deno.test("the sweep takes uploads that were given up a day ago, and nothing else", async () => {
+  await using house = await shelved(id("A"));
+  const { store } = house.shelf;
+  const abandoned = [`datasets/${id("X")}/train-images.raw`, `datasets/${id("X")}/train-labels.raw`];
+  const others = ["datasets/mnist/train-images.raw", "checkpoints/ds_like", "jobs/ds_1/state"];
+  for (const key of [...abandoned, ...others]) await store.put(key, Uint8Array.of(1));
+  const before = await house.shelf.keys();
+
+  expect(await house.catalogue.sweep()).toEqual([]);
+  expect(await house.catalogue.sweep(Date.now() + 23 * HOUR)).toEqual([]);
+  expect(await house.shelf.keys()).toEqual(before);
+
+  expect(await house.catalogue.sweep(Date.now() + 25 * HOUR)).toEqual([id("X")]);
+  expect((await house.shelf.keys()).sort()).toEqual(before.filter((key) => !abandoned.includes(key)).sort());
+  expect(await house.catalogue.sweep(Date.now() + 25 * HOUR)).toEqual([]);
+  expect((await (await house.catalogue.open({ id: id("A") })).load("train", FORM)).count).toBe(2);
+});
+
+Deno.test("an upload is not in the catalogue before all of it is stored", async () => {
+  await using house = await shelved();
+  const { store } = house.shelf;
+  const seen: number[] = [];
+  const watched = new Proxy(store, {
+    get(target, name) {
+      if (name !== "put") return Reflect.get(target, name).bind(target);
+      return async (...put: Parameters<typeof target.put>) => {
+        seen.push((await house.catalogue.list()).data.length);
+        return await target.put(...put);
+      };
+    },
+  });
+  const { images, labels } = idxDigits(10, "train");
+  const files = await house.shelf.files({ train_images: images, train_labels: labels });
+  const { id } = await createDataset(files, {}, watched);
+  expect(seen).toEqual(new Array(seen.length).fill(BUILT_IN.length));
+  expect(seen.length).toBe(3);
+  expect((await house.catalogue.info(id)).id).toBe(id);
+});
+
+Deno.test("damage in the store is said as such", async (t) => {
+  const meta = `datasets/${id("A")}/meta.json`, pixels = `datasets/${id("A")}/train-images.raw`;
+  for (const [what, text] of [["no JSON", "{"], ["no description", '{"info":{}}'], ["nothing", ""]]) {
+    await t.step(`a description that is ${what}`, async () => {
+      await using house = await shelved(id("A"));
+      await house.shelf.store.put(meta, new TextEncoder().encode(text));
+      await expect(house.catalogue.open({ id: id("A") })).rejects.toMatchObject({
+        name: "DatasetError",
+        message: expect.stringContaining(`'${id("A")}' is damaged`),
+      });
+    });
+  }
+  await t.step("fewer pixels than there were", async () => {
+    await using house = await shelved(id("A"));
+    await house.shelf.store.put(pixels, new Uint8Array(7));
+    const dataset = await house.catalogue.open({ id: id("A") });
+    await expect(dataset.load("train", FORM)).rejects.toThrow("is damaged");
+    await expect(dataset.read("train", [1], FORM)).rejects.toThrow("is damaged");
+    expect([...(await dataset.read("train", [0], FORM)).pixels]).toEqual([0, 0, 0, 0]);
+  });
+});
