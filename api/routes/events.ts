@@ -56,10 +56,17 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
       const next = events.length > page.length ? String(page.at(-1)!.seq) : null;
       return context.json(listOf(page.map(eventWire), next));
     }
-    const { last } = checked(
-      z.object({ last: seq.optional() }),
-      { last: context.req.header("last-event-id") || undefined },
+    const { "last-event-id": last } = checked(
+      z.object({ "last-event-id": seq.optional() }),
+      { "last-event-id": context.req.header("last-event-id") || undefined },
     );
+    const headers = {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    };
+    // Nobody would ever read or close the stream of a HEAD.
+    if (context.req.method === "HEAD") return context.body(null, 200, headers);
     if (open >= services.limits.streams) {
       throw new ProblemError(503, `${open} event streams are open already: poll, or try again later`, {
         headers: { "retry-after": "10" },
@@ -68,10 +75,6 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
     services.metrics.streams.set(++open);
     const closed = () => services.metrics.streams.set(--open);
     const body = eventStream(services, params.id, last ?? query.after ?? 0, context.req.raw.signal, closed);
-    return context.body(body, 200, {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-store",
-      "x-accel-buffering": "no",
-    });
+    return context.body(body, 200, headers);
   });
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { createApp } from "../../api/app.ts";
+import { expect } from "expect";
+import { createApp, type LogEntry } from "../../api/app.ts";
 import { WorkerInference } from "../../api/inference/client.ts";
 import type { ApiLimits } from "../../api/limits.ts";
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
@@ -11,11 +12,12 @@ import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { saveCheckpoint } from "../../jobs/checkpoints.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { JobQueue } from "../../jobs/queue.ts";
+import { type Claim, JobQueue } from "../../jobs/queue.ts";
 import { JobStore } from "../../jobs/store.ts";
 import { type MaeConfig, PRESETS } from "../../model/config.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
-import { request } from "../jobs/fixtures.ts";
+import { claimed, request } from "../jobs/fixtures.ts";
+import type { Bytes } from "../setup/uploads.ts";
 
 /** A model of 28 x 28 pictures that computes at once. */
 export const TINY: MaeConfig = {
@@ -28,6 +30,28 @@ export const TINY: MaeConfig = {
   decoderDepth: 1,
   decoderNumHeads: 2,
 };
+
+/** A problem's body. */
+export interface Problem {
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+  readonly request_id: string;
+  readonly errors: readonly { readonly path: string; readonly message: string }[];
+}
+
+/** The problem that an answer must be. */
+export async function problemOf(response: Response, status: number): Promise<Problem> {
+  const text = await response.text();
+  expect({ status: response.status, text: text.slice(0, 500) }).toMatchObject({ status });
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  const problem = JSON.parse(text);
+  const title = expect.any(String), detail = expect.any(String);
+  const request_id = response.headers.get("x-request-id");
+  expect(problem).toMatchObject({ status, title, detail, request_id, errors: expect.any(Array) });
+  expect(text.length).toBeLessThan(4000);
+  return problem;
+}
 
 /** An application that tests send requests to. */
 export class TestApi implements AsyncDisposable {
@@ -54,8 +78,12 @@ export class TestApi implements AsyncDisposable {
       inference: this.#inference,
       tempDir: this.tempDir,
       limits,
+      log: (entry) => this.log.push(entry),
     });
   }
+
+  /** What the application logged. */
+  readonly log: LogEntry[] = [];
 
   readonly jobs: JobStore;
   readonly objects: ObjectStore;
@@ -85,15 +113,50 @@ export class TestApi implements AsyncDisposable {
     });
   }
 
-  /** A finished job with a stored, untrained model. */
-  async model(model: "mae" | "classifier" = "mae"): Promise<Checkpoint> {
+  /** Posts a form to `/v1/datasets`. */
+  upload(
+    files: Readonly<Record<string, Bytes>>,
+    fields: Readonly<Record<string, string>> = {},
+    filename = "file",
+  ): Promise<Response> {
+    const form = new FormData();
+    for (const [field, value] of Object.entries(fields)) form.set(field, value);
+    for (const [field, content] of Object.entries(files)) form.set(field, new File([content], filename));
+    return this.send("/v1/datasets", { method: "POST", body: form });
+  }
+
+  /** Creates a job through the API. @returns its id */
+  async job(body: object = {}): Promise<string> {
+    const answer = await this.post("/v1/jobs", { kind: "pretrain", dataset: "digits", ...body });
+    expect(answer.status).toBe(201);
+    return (await answer.json()).id;
+  }
+
+  /** Creates a job, and a runner that claims it. Nothing else may be waiting. */
+  async running(): Promise<{ id: string; queue: JobQueue; claim: Claim }> {
+    const id = await this.job();
+    const queue = new JobQueue(this.jobs, "test");
+    const claim = await claimed(queue);
+    expect(claim.job.id).toBe(id);
+    return { id, queue, claim };
+  }
+
+  /**
+   * A finished job with a stored, untrained model.
+   *
+   * @param altered what becomes of the safetensors file, with a digest to match
+   */
+  async model(
+    model: "mae" | "classifier" = "mae",
+    altered?: (file: Bytes) => Bytes,
+  ): Promise<Checkpoint> {
     const { job } = await this.jobs.create(request());
     const queue = new JobQueue(this.jobs, "test");
-    const claim = (await queue.claim())!;
+    const claim = await claimed(queue);
     const classNames = model === "mae" ? [] : ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     const shape: ModelShape = model === "mae" ? { model } : { model, classes: classNames.length };
     const weights = initialWeights(parameterSpecs(TINY, shape), 3);
-    const checkpoint = await saveCheckpoint(this.objects, {
+    let checkpoint = await saveCheckpoint(this.objects, {
       jobId: job.id,
       config: TINY,
       shape,
@@ -108,9 +171,20 @@ export class TestApi implements AsyncDisposable {
       final: true,
       metrics: { loss: 0.5 },
     });
+    if (altered) {
+      const file = altered(await this.object(checkpoint.objectKey));
+      await this.objects.put(checkpoint.objectKey, file);
+      const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", file)).toHex();
+      checkpoint = { ...checkpoint, size: file.length, sha256 };
+    }
     await queue.record(claim, { checkpoint });
     await queue.finish(claim, { type: "succeeded", result: { checkpoint: checkpoint.id } });
     return (await this.jobs.getCheckpoint(checkpoint.id))!;
+  }
+
+  /** The bytes of a stored object. */
+  async object(key: string): Promise<Bytes> {
+    return new Uint8Array(await new Response((await this.objects.get(key)).body).arrayBuffer());
   }
 
   /** Everything that a request could leave behind. */

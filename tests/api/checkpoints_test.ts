@@ -1,0 +1,159 @@
+import { expect } from "expect";
+import { checkpointOf } from "../jobs/fixtures.ts";
+import { problemOf, TestApi } from "./fixtures.ts";
+
+Deno.test("a job's checkpoints are listed newest first, in pages, each as it is answered alone", async () => {
+  await using api = await TestApi.open();
+  const { id, queue, claim } = await api.running();
+  const made: string[] = [];
+  for (let step = 1; step <= 5; step++) {
+    const checkpoint = checkpointOf(id, { step, final: step === 5, stateKey: step === 1 ? null : "a/b" });
+    await queue.record(claim, { checkpoint });
+    made.push(checkpoint.id);
+  }
+  const list = async (query: string) =>
+    await (await api.send(`/v1/jobs/${id}/checkpoints${query}`)).json() as {
+      data: { id: string }[];
+      has_more: boolean;
+      next: string | null;
+    };
+  const all = await list("");
+  expect(all.data.map((row) => row.id)).toEqual(made.toReversed());
+  expect(all).toMatchObject({ object: "list", has_more: false, next: null });
+  expect(all.data[0]).toEqual({
+    id: made[4],
+    job_id: id,
+    model: "mae",
+    step: 5,
+    epoch: 0,
+    final: true,
+    metrics: { loss: 0.5 },
+    config: expect.objectContaining({ image_size: 28, decoder_num_heads: 4 }),
+    class_names: [],
+    size: 1024,
+    sha256: "ab".repeat(32),
+    resumable: true,
+    content_url: `/v1/checkpoints/${made[4]}/content`,
+    created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+  });
+  expect(all.data[4]).toMatchObject({ final: false, resumable: false });
+  for (const row of all.data) {
+    expect(await (await api.send(`/v1/checkpoints/${row.id}`)).json()).toEqual(row);
+  }
+  const first = await list("?limit=2");
+  expect(first).toMatchObject({ has_more: true, next: made[3] });
+  const second = await list(`?limit=3&after=${first.next}`);
+  expect(second).toMatchObject({ has_more: false, next: null });
+  expect([...first.data, ...second.data]).toEqual(all.data);
+  expect((await (await api.send(`/v1/jobs/${id}`)).json()).latest_checkpoint).toBe(made[4]);
+});
+
+Deno.test("the content's bytes are those stored, whatever part is asked for", async (t) => {
+  await using api = await TestApi.open();
+  const { id, objectKey, size, sha256, createdAt } = await api.model();
+  const bytes = await api.object(objectKey);
+  const get = (headers: Record<string, string> = {}, method = "GET") =>
+    api.send(`/v1/checkpoints/${id}/content`, { method, headers });
+  const etag = `"${sha256}"`;
+  const past = `bytes */${size}`;
+  const part = (from: number, to: number) => `bytes ${from}-${to}/${size}`;
+  const table: [what: string, headers: Record<string, string>, status: number, range: string | null][] = [
+    ["everything", {}, 200, null],
+    ["the first byte", { range: "bytes=0-0" }, 206, part(0, 0)],
+    ["the last byte", { range: "bytes=-1" }, 206, part(size - 1, size - 1)],
+    ["from a byte on", { range: "bytes=1000-" }, 206, part(1000, size - 1)],
+    ["more than there is", { range: "bytes=8-99999999" }, 206, part(8, size - 1)],
+    ["several parts: all of it", { range: "bytes=0-9,20-29" }, 200, null],
+    ["another unit: all of it", { range: "items=0-9" }, 200, null],
+    ["past the end", { range: `bytes=${size}-` }, 416, past],
+    ["a part of the same file", { range: "bytes=5-9", "if-range": etag }, 206, part(5, 9)],
+    ["a part of another file: all of this one", { range: "bytes=5-9", "if-range": '"x"' }, 200, null],
+    [
+      "a part, compared by time: all of it",
+      {
+        range: "bytes=5-9",
+        "if-range": new Date(createdAt).toUTCString(),
+      },
+      200,
+      null,
+    ],
+    ["another version", { "if-none-match": '"x", "y"' }, 200, null],
+  ];
+  for (const [what, headers, status, range] of table) {
+    await t.step(what, async () => {
+      const response = await get(headers);
+      expect([response.status, response.headers.get("content-range")]).toEqual([status, range]);
+      if (status === 416) return void await problemOf(response, 416);
+      const [from, to] = range ? range.match(/\d+/g)!.map(Number) : [0, size - 1];
+      expect(new Uint8Array(await response.arrayBuffer())).toEqual(bytes.slice(from, to + 1));
+      expect(Object.fromEntries(response.headers)).toMatchObject({
+        "content-length": String(to - from + 1),
+        "content-type": "application/octet-stream",
+        "content-disposition": `attachment; filename="${id}.safetensors"`,
+        "accept-ranges": "bytes",
+        "x-content-type-options": "nosniff",
+        etag,
+      });
+    });
+  }
+  await t.step("what the client has is not sent again, in part or whole", async () => {
+    for (const tag of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
+      for (const range of ["", "bytes=0-9"]) {
+        for (const method of ["GET", "HEAD"]) {
+          const response = await get({ "if-none-match": tag, range }, method);
+          expect([response.status, response.headers.get("etag"), await response.text()]).toEqual([
+            304,
+            etag,
+            "",
+          ]);
+        }
+      }
+    }
+  });
+  await t.step("a head says what the whole would be", async () => {
+    const head = await get({ range: "bytes=0-9" }, "HEAD");
+    expect([head.status, head.headers.get("content-length"), head.headers.get("content-range")]).toEqual([
+      200,
+      String(size),
+      null,
+    ]);
+  });
+});
+
+Deno.test("a download through a real server has its length, and goes on where it broke off", async () => {
+  await using api = await TestApi.open();
+  const { id, objectKey, size } = await api.model();
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, api.fetch);
+  const url = `http://127.0.0.1:${(server.addr as Deno.NetAddr).port}/v1/checkpoints/${id}/content`;
+  const head = await fetch(url, { method: "HEAD" });
+  expect(head.headers.get("content-length")).toBe(String(size));
+  const first = new Uint8Array(
+    await (await fetch(url, { headers: { range: "bytes=0-4999" } })).arrayBuffer(),
+  );
+  const response = await fetch(url, {
+    headers: { range: `bytes=${first.length}-`, "if-range": head.headers.get("etag")! },
+  });
+  const second = new Uint8Array(await response.arrayBuffer());
+  expect(new Uint8Array([...first, ...second])).toEqual(await api.object(objectKey));
+  await server.shutdown();
+});
+
+Deno.test("what is not there, not any more or not to be had in that form is a problem", async () => {
+  await using api = await TestApi.open();
+  const { id, objectKey } = await api.model();
+  const json = { headers: { accept: "application/json" } };
+  await problemOf(await api.send(`/v1/checkpoints/${id}/content`, json), 406);
+  const unknown = `ckpt_${"0".repeat(26)}`;
+  for (const path of [`checkpoints/${unknown}`, `checkpoints/${unknown}/content`]) {
+    expect((await problemOf(await api.send(`/v1/${path}`), 404)).detail).toContain(unknown);
+  }
+  await problemOf(await api.send(`/v1/jobs/job_${"0".repeat(26)}/checkpoints`), 404);
+  for (const query of ["limit=0", "limit=101", `after=job_${"0".repeat(26)}`]) {
+    const { jobId } = (await api.jobs.getCheckpoint(id))!;
+    const problem = await problemOf(await api.send(`/v1/jobs/${jobId}/checkpoints?${query}`), 422);
+    expect(problem.errors.map((error) => error.path)).toEqual([query.split("=")[0]]);
+  }
+  await api.objects.delete(objectKey);
+  const gone = await problemOf(await api.send(`/v1/checkpoints/${id}/content`), 404);
+  expect(gone.detail).not.toContain(objectKey);
+});
