@@ -32,7 +32,8 @@ function wording(issue: Issue): string {
     }
     case "invalid_type": {
       const missing = issue.input === undefined;
-      const kind = issue.expected === "int" ? "a whole number" : `of type ${issue.expected}`;
+      const type = issue.expected === "record" ? "object" : issue.expected;
+      const kind = type === "int" ? "a whole number" : `of type ${type}`;
       return missing ? `is required and must be ${kind}` : `must be ${kind}: ${value}`;
     }
     case "invalid_value":

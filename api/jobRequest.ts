@@ -9,6 +9,7 @@ import { tooLarge } from "../jobs/memory.ts";
 import type { JobRequest } from "../jobs/schemas.ts";
 import { resolveSource } from "../jobs/sources.ts";
 import type { Services } from "./environment.ts";
+import { checkRatio } from "./maskRatio.ts";
 import { fieldProblem } from "./problem.ts";
 
 /**
@@ -65,6 +66,7 @@ function checkTraining(
 /** What can be known only once the checkpoint is. */
 function checkSource(request: JobRequest, source: Checkpoint, dataset: DatasetInfo): void {
   if (request.kind === "evaluate") {
+    if (request.maskRatio !== undefined) checkRatio(source.config, request.maskRatio);
     if (source.model !== "classifier") return;
     if (!dataset.labelled) throw fieldProblem(422, "dataset", `must have labels to measure a classifier`);
     if (dataset.numClasses !== source.classNames.length) {

@@ -156,9 +156,13 @@ export class JobStore implements JobsDatabase {
     return counts;
   }
 
-  /** The first job found that is not finished and reads the data set; null when none does. */
+  /**
+   * The first job found that is not finished and reads the data set; null when none does. A job that is claimed or
+   * handed back meanwhile is met in one list or the other.
+   */
   async usesDataset(datasetId: string): Promise<Job | null> {
-    for (const status of ["running", "queued", "paused"] as const) {
+    // Queued on both sides of running: a job that is claimed or handed back between two looks is met in the next.
+    for (const status of ["queued", "running", "queued", "paused"] as const) {
       let after: string | undefined;
       do {
         const page = await this.list({ status, limit: PAGE_LIMIT, after });

@@ -166,6 +166,7 @@ function takeField(
 }
 
 function takeFile(seen: Set<string>, rules: FormRules, name: string, filename: string): string {
+  if (name === "") throw new ProblemError(422, "Every file must have a name of its field");
   if (!rules.fileFields.includes(name)) {
     throw fieldProblem(422, name.slice(0, 80), `is not a file that is taken: ${rules.fileFields.join(", ")}`);
   }

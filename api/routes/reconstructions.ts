@@ -7,9 +7,10 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
 import { encodePng } from "../../data/images.ts";
 import { renderTriptych } from "../../data/triptych.ts";
-import { type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
+import { type MaeConfig, numPatches, patchDim } from "../../model/config.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import type { Reconstruction } from "../inference/inference.ts";
+import { checkRatio } from "../maskRatio.ts";
 import { type ReconstructionRow, reconstructionRows, toBytes } from "../pictures/reconstruction.ts";
 import { withSubject } from "../pictures/request.ts";
 import { fieldProblem } from "../problem.ts";
@@ -22,18 +23,6 @@ import {
 import { problems } from "../schemas/problem.ts";
 
 type Wire = z.output<typeof reconstructionSchema>;
-
-/** @throws {ProblemError} 422 for a ratio that would keep or mask no patch */
-function checkRatio(config: MaeConfig, ratio: number): void {
-  const patches = numPatches(config);
-  const keep = numKeep(patches, ratio);
-  if (keep >= 1 && keep < patches) return;
-  throw fieldProblem(
-    422,
-    "mask_ratio",
-    `${keep < 1 ? "keeps" : "masks"} no patch of ${patches}: current value is ${ratio}`,
-  );
-}
 
 async function pngBase64(values: Float32Array, config: MaeConfig): Promise<string> {
   const channels = config.inChannels as 1 | 3;

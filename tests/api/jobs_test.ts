@@ -1,6 +1,7 @@
 import { expect } from "expect";
+import type { ObjectStore } from "../../data/objects/store.ts";
 import { JobQueue } from "../../jobs/queue.ts";
-import { TestApi } from "./fixtures.ts";
+import { problemOf, TestApi } from "./fixtures.ts";
 
 const pretrain = { kind: "pretrain", dataset: "digits" };
 
@@ -106,31 +107,151 @@ Deno.test("deleting a job takes its checkpoints and their files with it, unless 
   expect((await api.traces()).filter((trace) => trace.startsWith("object"))).toEqual([]);
 });
 
-Deno.test("events are a page, or a stream that goes on after the last one seen and ends with the job", async () => {
-  await using api = await TestApi.open();
-  const { id } = await (await api.post("/v1/jobs", pretrain)).json();
-  const queue = new JobQueue(api.jobs, "test");
-  const claim = (await queue.claim())!;
-  await queue.record(claim, {
-    backend: { name: "wasm", notes: [] },
-    logs: [{ level: "warning", message: "slow" }],
+/** The store, every call of which fails while `broken` says so. */
+function faulty(store: ObjectStore, broken: () => boolean): ObjectStore {
+  return new Proxy(store, {
+    get(store, name) {
+      const value = Reflect.get(store, name);
+      if (typeof value !== "function") return value;
+      return (...given: unknown[]) => {
+        if (broken()) throw new Error("secret-disk-7 does not answer");
+        return value.apply(store, given);
+      };
+    },
   });
-  const page = await (await api.send(`/v1/jobs/${id}/events`)).json();
-  expect(page.data.map(({ type }: { type: string }) => type)).toEqual(["status", "status", "log", "log"]);
-  expect(page.data[3]).toMatchObject({ level: "warning", message: "slow" });
+}
 
-  const seen = page.data[1].seq;
-  const stream = await api.send(`/v1/jobs/${id}/events`, {
-    headers: { accept: "text/event-stream", "last-event-id": String(seen) },
+Deno.test("an Idempotency-Key is used up by a job, not by a request that failed", async () => {
+  await using whole = await TestApi.open();
+  let broken = false;
+  await using api = await TestApi.open({}, faulty(whole.objects, () => broken));
+  const key = { "idempotency-key": "k" };
+  await problemOf(await api.post("/v1/jobs", { ...pretrain, epochs: 0 }, key), 422);
+
+  broken = true;
+  const body = { ...pretrain, dataset: `ds_${"0".repeat(26)}` };
+  const failure = await problemOf(await api.post("/v1/jobs", body, key), 500);
+  expect(JSON.stringify(failure)).not.toContain("secret-disk-7");
+  expect(api.log.at(-1)).toMatchObject({ level: "error", status: 500, requestId: failure.request_id });
+  expect(String(api.log.at(-1)!.error)).toContain("secret-disk-7");
+  broken = false;
+
+  const made = await api.post("/v1/jobs", pretrain, key);
+  expect([made.status, made.headers.get("idempotency-replayed")]).toEqual([201, null]);
+  const { id } = await made.json();
+  const quoted = await api.post("/v1/jobs", pretrain, { "idempotency-key": '"k"' });
+  expect((await quoted.json()).id).toBe(id);
+  // The same request in other words: defaults written out, keys in another order.
+  const spelled = await api.post("/v1/jobs", { epochs: 1, dataset: { id: "digits" }, kind: "pretrain" }, key);
+  expect((await spelled.json()).id).toBe(id);
+  await api.send(`/v1/jobs/${id}`, { method: "DELETE" });
+  expect((await (await api.post("/v1/jobs", pretrain, key)).json()).id).not.toBe(id);
+});
+
+Deno.test("name and metadata come back as they were, whatever they hold and as large as they may be", async () => {
+  await using api = await TestApi.open();
+  const metadata: Record<string, string> = {
+    camelCase: "a",
+    snake_case: "b",
+    "Kebab-Case": "c",
+    toString: "d",
+    hasOwnProperty: "e",
+    "日本語": "\u202e<script>alert(1)</script>",
+    "a.b[0]": "'; DROP TABLE jobs; --",
+  };
+  for (let i = Object.keys(metadata).length; i < 16; i++) metadata[`${i}`.padEnd(64, "ж")] = "ж".repeat(512);
+  const name = "ж".repeat(128);
+  const created = await (await api.post("/v1/jobs", { ...pretrain, name, metadata })).json();
+  expect(created).toMatchObject({ name, metadata });
+  expect(Object.keys(created.metadata).length).toBe(16);
+  expect(await (await api.send(`/v1/jobs/${created.id}`)).json()).toEqual(created);
+  expect((await (await api.send("/v1/jobs")).json()).data).toEqual([created]);
+});
+
+Deno.test("every kind of job is taken; one that starts from a job is told which checkpoint that was", async () => {
+  await using api = await TestApi.open();
+  const { id: checkpoint, jobId } = await api.model();
+  const kinds: string[] = ["pretrain"];
+  for (const kind of ["finetune", "linear_probe", "evaluate"]) {
+    const answer = await api.post("/v1/jobs", { kind, dataset: "digits", job: jobId });
+    expect(answer.status).toBe(201);
+    const { request } = await answer.json();
+    expect(request).toMatchObject({ kind, checkpoint, dataset: { id: "digits" } });
+    expect(request.job).toBe(undefined);
+    kinds.push(kind);
+  }
+  for (const kind of kinds) {
+    const { data } = await (await api.send(`/v1/jobs?kind=${kind}`)).json();
+    expect(data.map((job: { kind: string }) => job.kind)).toEqual([kind]);
+  }
+  const scratch = { kind: "finetune", dataset: "digits", model: { patch_size: 14, mask_ratio: 0.5 } };
+  expect(await (await api.post("/v1/jobs", scratch)).json()).toMatchObject({
+    request: { model: { patch_size: 14, mask_ratio: 0.5, embed_dim: 64 }, lr: 1e-3 },
   });
-  expect(stream.headers.get("content-type")).toContain("text/event-stream");
-  const reading = stream.text();
-  await queue.finish(claim, {
-    type: "failed",
-    error: { code: "loss_not_finite", message: "The loss is NaN" },
-  });
-  const text = await reading;
-  expect(text).toContain(`id: ${seen + 1}\n`);
-  expect(text).not.toContain(`id: ${seen}\n`);
-  expect(text).toContain("The loss is NaN");
+});
+
+Deno.test("a page of a filtered list is full although most jobs do not fit", async () => {
+  await using api = await TestApi.open();
+  const wanted: string[] = [];
+  for (let i = 0; i < 24; i++) {
+    const id = await api.job();
+    if (i % 6 === 0) wanted.unshift(id);
+  }
+  for (const id of wanted) await api.send(`/v1/jobs/${id}/cancel`, { method: "POST" });
+  const found: string[] = [];
+  for (let query = "", more = true; more;) {
+    const page = await (await api.send(`/v1/jobs?status=cancelled&limit=3${query}`)).json();
+    expect(page.data.length).toBe(found.length === 0 ? 3 : 1);
+    found.push(...page.data.map(({ id }: { id: string }) => id));
+    more = page.has_more;
+    query = `&after=${page.next}`;
+  }
+  expect(found).toEqual(wanted);
+});
+
+Deno.test("a create that waits answers with the end, or with the job as it is", async () => {
+  await using api = await TestApi.open();
+  const soon = await api.post("/v1/jobs", pretrain, { prefer: "wait=0" });
+  expect(soon.headers.get("preference-applied")).toBe("wait=0");
+  expect(await soon.json()).toMatchObject({ status: "queued" });
+  const { data: [{ id: first }] } = await (await api.send("/v1/jobs")).json();
+  await api.send(`/v1/jobs/${first}`, { method: "DELETE" });
+
+  const waiting = api.post("/v1/jobs", pretrain, { prefer: "respond-async, wait=30" });
+  const queue = new JobQueue(api.jobs, "test");
+  let claim = await queue.claim();
+  while (claim === null) claim = await queue.claim();
+  await queue.finish(claim, { type: "succeeded", result: { loss: 0.25 } });
+  const ended = await waiting;
+  expect([ended.status, ended.headers.get("location")]).toEqual([201, `/v1/jobs/${claim.job.id}`]);
+  expect(await ended.json()).toMatchObject({ status: "succeeded", result: { loss: 0.25 }, attempt: 1 });
+});
+
+Deno.test("the loss series is answered whole, thinned out or in parts", async () => {
+  await using api = await TestApi.open();
+  const { id, queue, claim } = await api.running();
+  const steps = Array.from({ length: 10 }, (_, at) => ({
+    step: at + 1,
+    epoch: Math.floor(at / 5),
+    loss: 1 / (at + 1),
+    lr: 0.5,
+  }));
+  await queue.record(claim, { steps });
+  await queue.record(claim, { epoch: { epoch: 0, step: 5, loss: 0.5, metrics: { accuracy: 0.75 } } });
+  const get = async (query = "") => await (await api.send(`/v1/jobs/${id}/metrics${query}`)).json();
+  const all = await get();
+  expect(all).toMatchObject({ object: "metrics", job: id, every: 1, next: null });
+  expect(all.epochs).toEqual([{ epoch: 0, step: 5, loss: 0.5, metrics: { accuracy: 0.75 } }]);
+  expect(all.steps.map(({ step }: { step: number }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  for (const [at, { loss, ...rest }] of all.steps.entries()) {
+    expect(loss).toBeCloseTo(steps[at].loss, 6);
+    expect({ ...rest, loss: steps[at].loss }).toEqual(steps[at]);
+  }
+  const numbers = ({ steps }: { steps: { step: number }[] }) => steps.map(({ step }) => step);
+  const first = await get("?limit=4");
+  expect([numbers(first), first.next]).toEqual([[1, 2, 3, 4], 4]);
+  expect(numbers(await get(`?after=${first.next}`))).toEqual([5, 6, 7, 8, 9, 10]);
+  const thin = await get("?every=5");
+  expect(thin.every).toBe(5);
+  expect(numbers(thin).length).toBe(2);
 });
