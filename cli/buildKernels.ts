@@ -4,17 +4,32 @@
  * @module
  */
 import asc from "assemblyscript/asc";
-import { kernelSource } from "../model/backends/simd/source.ts";
+import { kernelSource } from "../model/backends/simd/source/module.ts";
 
 const OUT = new URL("../model/backends/simd/binary.ts", import.meta.url);
+
+/** One way of compiling the kernels. */
+export interface KernelBuild {
+  /** With fused multiply-add (relaxed SIMD). */
+  readonly relaxed: boolean;
+  /** For a memory that threads share. */
+  readonly shared: boolean;
+}
+
+/** Every build, by the name of its constant. */
+const BUILDS: Readonly<Record<string, KernelBuild>> = {
+  RELAXED: { relaxed: true, shared: false },
+  PLAIN: { relaxed: false, shared: false },
+  RELAXED_SHARED: { relaxed: true, shared: true },
+  PLAIN_SHARED: { relaxed: false, shared: true },
+};
 
 /**
  * Compiles the kernels.
  *
- * @param relaxed with fused multiply-add
  * @throws {Error} with the compiler's messages
  */
-export async function compileKernels(relaxed: boolean): Promise<Uint8Array<ArrayBuffer>> {
+export async function compileKernels({ relaxed, shared }: KernelBuild): Promise<Uint8Array<ArrayBuffer>> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main([
     "kernels.ts",
@@ -25,7 +40,8 @@ export async function compileKernels(relaxed: boolean): Promise<Uint8Array<Array
     // Binaryen's own reordering spills registers: the source is as it should run.
     "--optimizeLevel=0",
     "--shrinkLevel=0",
-    "--enable=simd,relaxed-simd,bulk-memory",
+    `--enable=simd,relaxed-simd,bulk-memory${shared ? ",threads" : ""}`,
+    ...(shared ? ["--sharedMemory", "--maximumMemory=65536"] : []),
   ], {
     readFile: (name: string) => name === "kernels.ts" ? kernelSource(relaxed) : null,
     writeFile: (name: string, contents: Uint8Array | string) => {
@@ -37,23 +53,26 @@ export async function compileKernels(relaxed: boolean): Promise<Uint8Array<Array
   return new Uint8Array(binary);
 }
 
-/** The text of the module with the bytes of both builds. */
+/** The text of the module with the bytes of every build. */
 export async function kernelModule(): Promise<string> {
-  const bytes = async (relaxed: boolean) => (await compileKernels(relaxed)).toBase64();
+  const constants: string[] = [];
+  for (const [name, build] of Object.entries(BUILDS)) {
+    const sums = build.relaxed ? "fused multiply-add (relaxed SIMD)" : "plain SIMD";
+    const memory = build.shared ? "a memory that threads share" : "a memory of its own";
+    constants.push(
+      `/** WebAssembly with ${sums}, for ${memory}, in base64. */
+export const ${name}: string =
+  "${(await compileKernels(build)).toBase64()}";
+`,
+    );
+  }
   return `/**
- * The compiled kernels: \`deno task build:kernels\` writes this file from \`source.ts\`.
+ * The compiled kernels: \`deno task build:kernels\` writes this file from \`source/\`.
  *
  * @module
  */
 
-/** WebAssembly with fused multiply-add (relaxed SIMD), in base64. */
-export const RELAXED: string =
-  "${await bytes(true)}";
-
-/** The same with plain SIMD. */
-export const PLAIN: string =
-  "${await bytes(false)}";
-`;
+${constants.join("\n")}`;
 }
 
 if (import.meta.main) await Deno.writeTextFile(OUT, await kernelModule());

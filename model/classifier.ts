@@ -25,8 +25,17 @@ export function features(
   pixels: Float32Array,
   drop?: DropoutKey,
 ): Tensor2D {
+  return featuresOfPatches(weights, config, patchify(pixels, config), drop);
+}
+
+/** The same from patches. @param patches `[batch, N, P·P·C]` */
+export function featuresOfPatches(
+  weights: Weights,
+  config: MaeConfig,
+  patches: Float32Array,
+  drop?: DropoutKey,
+): Tensor2D {
   const n = numPatches(config);
-  const patches = patchify(pixels, config);
   const batch = patches.length / (n * patchDim(config));
   const positions = tensor3d(sinusoidalPositions(n, config.embedDim), [1, n, config.embedDim]);
   const latent = encode(weights, config, tensor3d(patches, [batch, n, patchDim(config)]), positions, drop);

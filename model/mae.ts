@@ -31,11 +31,21 @@ export interface MaeOutput {
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @param noise `[batch, N]`, uniform in [0, 1): decides what is masked
  */
-export function maskBatch(config: MaeConfig, pixels: Float32Array, noise: Float32Array, maskRatio: number) {
+export function maskBatch(
+  config: MaeConfig,
+  pixels: Float32Array,
+  noise: Float32Array,
+  maskRatio: number,
+): MaskedBatch {
   const n = numPatches(config);
   const target = patchify(pixels, config); // [batch, N, P·P·C]
   const masking = randomMasking(noise, noise.length / n, n, maskRatio);
-  return { target, masking, visible: takeVisible(target, masking, patchDim(config)) };
+  return {
+    target,
+    masking,
+    visible: takeVisible(target, masking, patchDim(config)),
+    positions: takeVisible(sinusoidalPositions(n, config.embedDim), masking, config.embedDim),
+  };
 }
 
 /** A batch of {@linkcode maskBatch}. */
@@ -44,6 +54,8 @@ export interface MaskedBatch {
   readonly target: Float32Array;
   /** `[batch, K, P·P·C]`. */
   readonly visible: Float32Array;
+  /** Positions of the visible patches, `[batch, K, embedDim]`. */
+  readonly positions: Float32Array;
   readonly masking: Masking;
 }
 
@@ -62,10 +74,8 @@ export function forward(
   const { masking } = batch;
   const { batch: b, keep: k, patches: n } = masking;
   const dim = patchDim(config);
-  const positions = takeVisible(sinusoidalPositions(n, config.embedDim), masking, config.embedDim);
-
   const visible = tensor3d(batch.visible, [b, k, dim]);
-  const latent = encode(weights, config, visible, tensor3d(positions, [b, k, config.embedDim]), drop);
+  const latent = encode(weights, config, visible, tensor3d(batch.positions, [b, k, config.embedDim]), drop);
 
   const decoderPositions = tensor2d(sinusoidalPositions(n, config.decoderEmbedDim), [
     n,

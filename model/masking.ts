@@ -3,7 +3,10 @@
  *
  * @module
  */
-import { numKeep } from "./config.ts";
+import { CONFIG_LIMITS, numKeep } from "./config.ts";
+
+/** More than any index of a patch. */
+const INDEX_RANGE = CONFIG_LIMITS.numPatches;
 
 /** Which patches of each picture are visible. N patches, K of them kept. */
 export interface Masking {
@@ -16,6 +19,10 @@ export interface Masking {
   readonly idsRestore: Int32Array;
   /** `[batch, N]`: 1 = masked, 0 = visible. */
   readonly mask: Float32Array<ArrayBuffer>;
+  /** `[batch · N]`: each patch's row among the visible ones of the batch (`batch · K`), -1 where it is masked. */
+  readonly restoreRows: Int32Array;
+  /** `[batch · K]`: each visible patch's row among all of the batch (`batch · N`). */
+  readonly keepRows: Int32Array;
 }
 
 /**
@@ -36,22 +43,32 @@ export function randomMasking(
     );
   }
   const keep = numKeep(patches, maskRatio);
-  const idsKeep = new Int32Array(batch * keep);
-  const idsRestore = new Int32Array(batch * patches);
+  const idsKeep = new Int32Array(batch * keep), keepRows = new Int32Array(batch * keep);
+  const idsRestore = new Int32Array(batch * patches), restoreRows = new Int32Array(batch * patches).fill(-1);
   const mask = new Float32Array(batch * patches).fill(1);
   for (let b = 0; b < batch; b++) {
     const row = noise.subarray(b * patches, (b + 1) * patches);
-    const idsShuffle = Int32Array.from(row.keys());
-    if (maskRatio > 0) idsShuffle.sort((i, j) => row[i] - row[j] || i - j);
+    const idsShuffle = maskRatio > 0 ? argsort(row) : Int32Array.from(row.keys());
     for (let rank = 0; rank < patches; rank++) {
-      idsRestore[b * patches + idsShuffle[rank]] = rank;
+      const patch = b * patches + idsShuffle[rank];
+      idsRestore[patch] = rank;
       if (rank < keep) {
         idsKeep[b * keep + rank] = idsShuffle[rank];
-        mask[b * patches + idsShuffle[rank]] = 0;
+        keepRows[b * keep + rank] = patch;
+        restoreRows[patch] = b * keep + rank;
+        mask[patch] = 0;
       }
     }
   }
-  return { batch, patches, keep, idsKeep, idsRestore, mask };
+  return { batch, patches, keep, idsKeep, idsRestore, mask, restoreRows, keepRows };
+}
+
+/** Indices that sort values in ascending order; equal values keep theirs. Values are finite and not negative. */
+function argsort(values: Float32Array): Int32Array {
+  // The bits of such a float32 order as it does: with the index behind them, a number is all there is to compare.
+  const bits = new Uint32Array(Float32Array.from(values).buffer);
+  const keys = Float64Array.from(bits, (bit, i) => bit * INDEX_RANGE + i).sort();
+  return Int32Array.from(keys, (key) => key % INDEX_RANGE);
 }
 
 /**

@@ -73,24 +73,26 @@ function hashText(text: string): number {
 /**
  * Random 32-bit words.
  *
+ * @param skip words of the stream before the first
  * @throws {RangeError} for a seed that is no whole number from 0 to 2^53 - 1
  */
-export function randomUint32(key: RandomKey, count: number): Uint32Array<ArrayBuffer> {
+export function randomUint32(key: RandomKey, count: number, skip = 0): Uint32Array<ArrayBuffer> {
   if (!Number.isSafeInteger(key.seed) || key.seed < 0) {
     throw new RangeError(`Cannot draw with seed ${key.seed}: it must be a whole number from 0 to 2^53 - 1`);
   }
-  const words = new Uint32Array(Math.ceil(count / 4) * 4);
+  const firstBlock = Math.floor(skip / 4), before = skip % 4;
+  const words = new Uint32Array(Math.ceil((before + count) / 4) * 4);
   const philoxKey = [key.seed >>> 0, Math.floor(key.seed / 2 ** 32)] as const;
   const step = key.step ?? 0, epoch = key.epoch ?? 0, purpose = hashText(key.purpose);
-  for (let block = 0; block * 4 < count; block++) {
-    philox4x32([block, step >>> 0, epoch >>> 0, purpose], philoxKey, words, block * 4);
+  for (let block = 0; block * 4 < words.length; block++) {
+    philox4x32([firstBlock + block, step >>> 0, epoch >>> 0, purpose], philoxKey, words, block * 4);
   }
-  return words.subarray(0, count);
+  return words.subarray(before, before + count);
 }
 
-/** Uniform float32 numbers in [0, 1), each a multiple of 2^-24. */
-export function uniform(key: RandomKey, count: number): Float32Array<ArrayBuffer> {
-  const words = randomUint32(key, count);
+/** Uniform float32 numbers in [0, 1), each a multiple of 2^-24. @param skip numbers of the stream before the first */
+export function uniform(key: RandomKey, count: number, skip = 0): Float32Array<ArrayBuffer> {
+  const words = randomUint32(key, count, skip);
   const out = new Float32Array(count);
   for (let i = 0; i < count; i++) out[i] = (words[i] >>> 8) * 2 ** -24;
   return out;

@@ -19,13 +19,19 @@ export function attention(qkv: tf.Tensor3D, heads: number, dropout?: tf.Tensor3D
   const swap = (x: tf.Tensor) => tf.transpose(x, [0, 2, 1]) as tf.Tensor3D;
   const drop = (weights: tf.Tensor, factors?: tf.Tensor) => factors ? tf.mul(weights, factors) : weights;
 
-  const own = dropout ? undefined : native().attention;
-  if (own?.takes(dim, heads)) {
+  const own = native().attention;
+  if (own && (own.takes?.(dim, heads, dropout !== undefined) ?? true)) {
     return fused([qkv], (save) => {
-      const [value, weights] = own.forward(qkv, heads);
-      save([qkv, weights]);
-      const gradient = (dy: tf.Tensor, [qkv, weights]: tf.Tensor[]) =>
-        own.gradient(dy as tf.Tensor3D, qkv as tf.Tensor3D, weights, heads);
+      const [value, weights] = own.forward(qkv, heads, dropout);
+      save([qkv, weights, ...(dropout ? [dropout] : [])]);
+      const gradient = (dy: tf.Tensor, [qkv, weights, factors]: tf.Tensor[]) =>
+        own.gradient(
+          dy as tf.Tensor3D,
+          qkv as tf.Tensor3D,
+          weights,
+          heads,
+          factors as tf.Tensor3D | undefined,
+        );
       return { value, gradient };
     });
   }

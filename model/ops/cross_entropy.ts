@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
+import { native } from "./native.ts";
 
 /**
  * Mean cross-entropy of logits against class indices (`torch.nn.functional.cross_entropy`).
@@ -11,6 +12,12 @@ import { fused } from "./fused.ts";
 export function crossEntropy(logits: tf.Tensor2D, labels: Int32Array): tf.Scalar {
   const [batch, classes] = logits.shape;
   return fused([logits], (save) => {
+    const own = native().crossEntropy;
+    if (own) {
+      const [value, slope] = own.forward(logits, tf.tensor1d(labels, "int32"));
+      save([slope]);
+      return { value, gradient: (dy, [slope]) => own.gradient(slope, dy) };
+    }
     const hot = new Float32Array(batch * classes);
     labels.forEach((label, row) => hot[row * classes + label] = 1);
     const target = tf.tensor2d(hot, [batch, classes]);

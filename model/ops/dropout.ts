@@ -9,6 +9,24 @@ export interface DropoutKey {
   readonly seed: number;
   readonly epoch: number;
   readonly step: number;
+  /** Set for a part of a batch: it gets the factors that its pictures have in the whole. */
+  readonly part?: {
+    /** Index of its first picture in the batch. */
+    readonly first: number;
+    /** Number of its pictures. */
+    readonly images: number;
+  };
+  /** Receives what is drawn, by site. */
+  readonly drawn?: Map<string, Float32Array>;
+}
+
+/** Draws the factors of a site: 0 where a value is dropped, 1 / (1 - rate) where it is kept. */
+export function drawFactors(key: DropoutKey, site: string, size: number): Float32Array<ArrayBuffer> {
+  const { rate, seed, epoch, step, part } = key;
+  const skip = part ? part.first * (size / part.images) : 0;
+  const kept = 1 / (1 - rate);
+  const draws = uniform({ seed, purpose: `dropout/${site}`, epoch, step }, size, skip);
+  return draws.map((draw) => draw < rate ? 0 : kept);
 }
 
 /**
@@ -24,12 +42,9 @@ export function dropoutFactors(
 ): tf.Tensor | undefined {
   if (!key || key.rate === 0) return undefined;
   const size = shape.reduce((product, length) => product * length, 1);
-  const draws = uniform(
-    { seed: key.seed, purpose: `dropout/${site}`, epoch: key.epoch, step: key.step },
-    size,
-  );
-  const kept = 1 / (1 - key.rate);
-  return tf.tensor(draws.map((draw) => draw < key.rate ? 0 : kept), shape);
+  const values = drawFactors(key, site, size);
+  key.drawn?.set(site, values);
+  return tf.tensor(values, shape);
 }
 
 /** Inverted dropout of `x`; see {@linkcode dropoutFactors}. */

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
+import { native } from "./native.ts";
 
 /**
  * Mean squared error over the masked patches only (tutorial step 7, `compute_loss`).
@@ -10,8 +11,15 @@ import { fused } from "./fused.ts";
  * @returns a scalar: the mean over masked patches of each patch's mean squared error
  */
 export function maskedLoss(pred: tf.Tensor3D, target: tf.Tensor3D, mask: tf.Tensor2D): tf.Scalar {
-  const dim = pred.shape[2];
+  const [batch, patches, dim] = pred.shape;
   return fused([pred], (save) => {
+    const own = native().maskedLoss;
+    if (own) {
+      const rows = [pred, target].map((x) => tf.reshape(x, [batch * patches, dim])) as tf.Tensor2D[];
+      const [value, slope] = own.forward(rows[0], rows[1], tf.reshape(mask, [batch * patches]));
+      save([slope]);
+      return { value, gradient: (dy, [slope]) => tf.reshape(own.gradient(slope, dy), pred.shape) };
+    }
     const error = tf.mul(tf.sub(pred, target), tf.expandDims(mask, 2));
     const masked = tf.sum(mask);
     save([error, masked]);

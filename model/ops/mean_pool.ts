@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
+import { native } from "./native.ts";
 
 /**
  * Mean over the tokens (global average pooling).
@@ -9,6 +10,8 @@ import { fused } from "./fused.ts";
  */
 export function meanPool(x: tf.Tensor3D): tf.Tensor2D {
   const [batch, tokens, dim] = x.shape;
+  const own = native().meanPool;
+  if (own) return fused([x], () => ({ value: own.forward(x), gradient: (dy) => own.gradient(dy, tokens) }));
   return fused([x], () => ({
     value: tf.mean(x, 1),
     gradient: (dy) => {

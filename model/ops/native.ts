@@ -8,28 +8,54 @@ import type * as tf from "@tensorflow/tfjs-core";
 
 /** Kernels of a backend; one that is absent is computed by the operation's composition. */
 export interface NativeOps {
-  /** Linear layers whose widths the kernels take. */
+  /** Linear layers. */
   readonly linear?: {
-    /** Whether these widths are taken. */
-    takes(inDim: number, outDim: number): boolean;
+    /** Whether these widths are taken; all when absent. */
+    takes?(inDim: number, outDim: number): boolean;
     /** x `[rows, in]`, weight `[out, in]`, bias `[out]` → `[rows, out]`. */
     forward(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): tf.Tensor2D;
     /** dy `[rows, out]` → gradients of x, weight and bias. */
     gradient(dy: tf.Tensor2D, x: tf.Tensor2D, weight: tf.Tensor2D): [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
   };
-  /** Rows of x `[rows, dim]` by indices `[count]` (int32). */
-  takeRows?(x: tf.Tensor, indices: tf.Tensor1D): tf.Tensor;
+  /** Puts the mask token where a patch is masked. */
+  readonly unshuffle?: {
+    /** visible `[rows, dim]`, token `[dim]`, from `[count]` (int32; -1 for the token) → `[count, dim]`. */
+    forward(visible: tf.Tensor2D, token: tf.Tensor1D, from: tf.Tensor1D): tf.Tensor2D;
+    /** dy `[count, dim]`, to `[rows]` (int32), mask `[count]` → gradients of visible and token. */
+    gradient(dy: tf.Tensor2D, to: tf.Tensor1D, mask: tf.Tensor1D): [tf.Tensor, tf.Tensor];
+  };
+  /** Loss on masked patches. */
+  readonly maskedLoss?: {
+    /** pred and target `[rows, dim]`, mask `[rows]` → the loss and its gradient `[rows, dim]`. */
+    forward(pred: tf.Tensor2D, target: tf.Tensor2D, mask: tf.Tensor1D): [tf.Scalar, tf.Tensor];
+    /** That gradient times dy, a scalar. */
+    gradient(slope: tf.Tensor, dy: tf.Tensor): tf.Tensor;
+  };
+  /** Cross-entropy. */
+  readonly crossEntropy?: {
+    /** logits `[batch, classes]`, labels `[batch]` (int32) → the mean loss and its gradient `[batch, classes]`. */
+    forward(logits: tf.Tensor2D, labels: tf.Tensor1D): [tf.Scalar, tf.Tensor];
+    /** That gradient times dy, a scalar. */
+    gradient(slope: tf.Tensor, dy: tf.Tensor): tf.Tensor;
+  };
+  /** Mean over tokens. */
+  readonly meanPool?: {
+    /** x `[batch, tokens, dim]` → `[batch, dim]`. */
+    forward(x: tf.Tensor3D): tf.Tensor2D;
+    /** dy `[batch, dim]` → `[batch, tokens, dim]`. */
+    gradient(dy: tf.Tensor, tokens: number): tf.Tensor;
+  };
   /** GELU. */
   readonly gelu?: {
-    /** Whether so many values are taken. */
-    takes(size: number): boolean;
+    /** Whether so many values are taken; any number when absent. */
+    takes?(size: number): boolean;
     /** Values, and the derivative at each. */
     forward(x: tf.Tensor): [tf.Tensor, tf.Tensor];
   };
   /** Layer norm of rows. */
   readonly layerNorm?: {
-    /** Whether rows of this width are taken. */
-    takes(dim: number): boolean;
+    /** Whether rows of this width are taken; all when absent. */
+    takes?(dim: number): boolean;
     /** x `[rows, dim]` → output and normed `[rows, dim]`, scale `[rows]`. */
     forward(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor): [tf.Tensor, tf.Tensor, tf.Tensor];
     /** dy `[rows, dim]` → gradients of x, weight and bias. */
@@ -40,14 +66,23 @@ export interface NativeOps {
       weight: tf.Tensor,
     ): [tf.Tensor, tf.Tensor, tf.Tensor];
   };
-  /** Attention without dropout. */
+  /** Attention. */
   readonly attention?: {
-    /** Whether this width and number of heads are taken. */
-    takes(dim: number, heads: number): boolean;
-    /** qkv `[batch, tokens, 3 · dim]` → `[batch, tokens, dim]`, and what the gradient needs of the weights. */
-    forward(qkv: tf.Tensor3D, heads: number): [tf.Tensor3D, tf.Tensor];
+    /** Whether this width and number of heads are taken; all when absent. */
+    takes?(dim: number, heads: number, dropout: boolean): boolean;
+    /**
+     * qkv `[batch, tokens, 3 · dim]`, factors of dropout `[batch · heads, tokens, tokens]` → `[batch, tokens, dim]`,
+     * and what the gradient needs of the weights.
+     */
+    forward(qkv: tf.Tensor3D, heads: number, factors?: tf.Tensor3D): [tf.Tensor3D, tf.Tensor];
     /** dy `[batch, tokens, dim]` → gradient of qkv. */
-    gradient(dy: tf.Tensor3D, qkv: tf.Tensor3D, weights: tf.Tensor, heads: number): tf.Tensor3D;
+    gradient(
+      dy: tf.Tensor3D,
+      qkv: tf.Tensor3D,
+      weights: tf.Tensor,
+      heads: number,
+      factors?: tf.Tensor3D,
+    ): tf.Tensor3D;
   };
 }
 

@@ -14,24 +14,28 @@ import type { Masking } from "../masking.ts";
  * @returns `[batch, N, dim]`
  */
 export function unshuffle(visible: tf.Tensor3D, maskToken: tf.Tensor3D, masking: Masking): tf.Tensor3D {
-  const { batch, keep, patches, idsKeep, idsRestore, mask } = masking;
+  const { batch, keep, patches, keepRows, restoreRows, mask } = masking;
   const dim = maskToken.shape[2];
-  const token = batch * keep; // the mask token's row, behind all visible ones
-  const take = native().takeRows ?? ((rows: tf.Tensor, at: tf.Tensor1D) => tf.gather(rows, at));
   return fused([visible, maskToken], () => {
-    const rows = tf.concat([
-      tf.reshape(visible, [batch * keep, dim]),
-      tf.reshape(maskToken, [1, dim]),
-    ]);
-    const from = idsRestore.map((rank, i) => rank < keep ? Math.floor(i / patches) * keep + rank : token);
-    const value = tf.reshape(take(rows, tf.tensor1d(from, "int32")), [batch, patches, dim]);
+    const rows = tf.reshape(visible, [batch * keep, dim]) as tf.Tensor2D;
+    const own = native().unshuffle;
+    const value = own
+      ? own.forward(rows, tf.reshape(maskToken, [dim]) as tf.Tensor1D, tf.tensor1d(restoreRows, "int32"))
+      : gatherOrToken(rows, tf.reshape(maskToken, [1, dim]), restoreRows);
     const gradient = (dy: tf.Tensor) => {
-      const flat = tf.reshape(dy, [batch * patches, dim]);
-      const to = idsKeep.map((patch, i) => Math.floor(i / keep) * patches + patch);
-      const dVisible = take(flat, tf.tensor1d(to, "int32"));
-      const dToken = tf.sum(tf.mul(flat, tf.tensor2d(mask, [batch * patches, 1])), 0);
+      const flat = tf.reshape(dy, [batch * patches, dim]) as tf.Tensor2D;
+      const to = tf.tensor1d(keepRows, "int32"), masked = tf.tensor1d(mask);
+      const [dVisible, dToken] = own
+        ? own.gradient(flat, to, masked)
+        : [tf.gather(flat, to), tf.sum(tf.mul(flat, tf.expandDims(masked, 1)), 0)];
       return [tf.reshape(dVisible, [batch, keep, dim]), tf.reshape(dToken, [1, 1, dim])];
     };
-    return { value, gradient };
+    return { value: tf.reshape(value, [batch, patches, dim]), gradient };
   });
+}
+
+/** Rows by index; the token for index -1. */
+function gatherOrToken(rows: tf.Tensor2D, token: tf.Tensor, from: Int32Array): tf.Tensor {
+  const last = rows.shape[0];
+  return tf.gather(tf.concat([rows, token]), tf.tensor1d(from.map((row) => row < 0 ? last : row), "int32"));
 }

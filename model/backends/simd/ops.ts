@@ -5,49 +5,62 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NativeOps } from "../../ops/native.ts";
-import {
-  ATTENTION,
-  ATTENTION_DX,
-  GELU,
-  LAYER_NORM,
-  LAYER_NORM_DX,
-  LINEAR,
-  LINEAR_DW,
-  LINEAR_DX,
-  TAKE_ROWS,
-} from "./kernels.ts";
+import type { SpecName } from "./specs.ts";
 
-const run = <T>(
-  name: string,
-  inputs: Record<string, tf.Tensor>,
+/** Runs a kernel; an input that is undefined is absent. */
+function run(
+  name: SpecName,
+  inputs: Record<string, tf.Tensor | undefined>,
   attributes: Record<string, number> = {},
-): T => tf.engine().runKernel(name, inputs as unknown as tf.NamedTensorMap, attributes) as T;
+  // deno-lint-ignore no-explicit-any -- the ranks are those that the operations' types say
+): any[] {
+  const given = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor));
+  return tf.engine().runKernel(
+    name,
+    given as unknown as tf.NamedTensorMap,
+    attributes,
+  ) as unknown as tf.Tensor[];
+}
 
-/** Operations on the kernels that `installKernels` has put into the backend. */
+/** Operations on the kernels of `specs.ts`. */
 export const SIMD_OPS: NativeOps = {
   linear: {
-    // Vectors of 4 values, two beside each other: what is no multiple of 8 is left to the composition.
-    takes: (inDim, outDim) => inDim % 8 === 0 && outDim % 8 === 0,
-    forward: (x, weight, bias) => run(LINEAR, { x, weight, bias }),
-    gradient: (
-      dy,
-      x,
-      weight,
-    ) => [run(LINEAR_DX, { dy, weight }), ...run<[tf.Tensor2D, tf.Tensor1D]>(LINEAR_DW, { dy, x })],
+    forward: (x, weight, bias) => run("UnmaskLinear", { x, weight, bias })[0],
+    gradient: (dy, x, weight) => {
+      const [dWeight, dBias] = run("UnmaskLinearDw", { dy, x });
+      return [run("UnmaskLinearDx", { dy, weight })[0], dWeight, dBias];
+    },
   },
   attention: {
-    takes: (dim, heads) => (dim / heads) % 8 === 0,
-    forward: (qkv, heads) => run(ATTENTION, { qkv }, { heads }),
-    gradient: (dy, qkv, weights, heads) => run(ATTENTION_DX, { dy, qkv, weights }, { heads }),
+    forward: (qkv, heads, factors) =>
+      run("UnmaskAttention", { qkv, factors }, { heads }) as [tf.Tensor3D, tf.Tensor],
+    gradient: (dy, qkv, weights, heads, factors) =>
+      run("UnmaskAttentionDx", { dy, qkv, weights, factors }, { heads })[0],
   },
   gelu: {
-    takes: (size) => size % 4 === 0,
-    forward: (x) => run(GELU, { x }),
+    forward: (x) => run("UnmaskGelu", { x }) as [tf.Tensor, tf.Tensor],
   },
   layerNorm: {
-    takes: (dim) => dim % 4 === 0,
-    forward: (x, weight, bias) => run(LAYER_NORM, { x, weight, bias }),
-    gradient: (dy, normed, scale, weight) => run(LAYER_NORM_DX, { dy, normed, scale, weight }),
+    forward: (x, weight, bias) =>
+      run("UnmaskLayerNorm", { x, weight, bias }) as [tf.Tensor, tf.Tensor, tf.Tensor],
+    gradient: (dy, normed, scale, weight) =>
+      run("UnmaskLayerNormDx", { dy, normed, scale, weight }) as [tf.Tensor, tf.Tensor, tf.Tensor],
   },
-  takeRows: (x, indices) => run(TAKE_ROWS, { x, indices }),
+  unshuffle: {
+    forward: (visible, token, from) => run("UnmaskUnshuffle", { visible, token, from })[0],
+    gradient: (dy, to, mask) => run("UnmaskUnshuffleDx", { dy, to, mask }) as [tf.Tensor, tf.Tensor],
+  },
+  maskedLoss: {
+    forward: (pred, target, mask) =>
+      run("UnmaskMaskedLoss", { pred, target, mask }) as [tf.Scalar, tf.Tensor],
+    gradient: (slope, dy) => run("UnmaskScale", { x: slope, factor: dy })[0],
+  },
+  crossEntropy: {
+    forward: (logits, labels) => run("UnmaskCrossEntropy", { logits, labels }) as [tf.Scalar, tf.Tensor],
+    gradient: (slope, dy) => run("UnmaskScale", { x: slope, factor: dy })[0],
+  },
+  meanPool: {
+    forward: (x) => run("UnmaskMeanPool", { x })[0],
+    gradient: (dy, tokens) => run("UnmaskMeanPoolDx", { dy }, { tokens })[0],
+  },
 };
