@@ -53,7 +53,9 @@ export interface Job {
   /** When cancelling was asked for while it ran; the runner sees it at its next heartbeat. */
   readonly cancelRequestedAt: string | null;
   /** What computed it, and why others were passed over; null before the start. */
-  readonly backend: { readonly name: string; readonly notes: readonly string[] } | null;
+  readonly backend:
+    | { readonly name: string; readonly threads?: number; readonly notes: readonly string[] }
+    | null;
   readonly latestCheckpoint: string | null;
 }
 

@@ -9,7 +9,7 @@ import { type MaeConfig, numPatches, patchDim } from "./config.ts";
 import { forward, maskBatch } from "./mae.ts";
 import { crossEntropy } from "./ops/cross_entropy.ts";
 import { uniform } from "./random.ts";
-import type { TrainingBatch } from "./trainer.ts";
+import type { TrainingBatch } from "./objective.ts";
 import type { Weights } from "./transformer.ts";
 import type { HostWeights } from "./weights.ts";
 

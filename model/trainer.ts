@@ -3,40 +3,24 @@
  *
  * @module
  */
-import * as tf from "@tensorflow/tfjs-core";
-import { classify, features } from "./classifier.ts";
-import { type MaeConfig, numPatches } from "./config.ts";
-import { lossAndGradient } from "./gradients.ts";
-import { forward, maskBatch } from "./mae.ts";
-import { crossEntropy } from "./ops/cross_entropy.ts";
-import type { DropoutKey } from "./ops/dropout.ts";
-import { AdamW, type AdamWOptions, type OptimizerState } from "./optimizer.ts";
-import { uniform } from "./random.ts";
+import { imagesOf, type Task, type TrainingBatch } from "./objective.ts";
+import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
-import type { Weights } from "./transformer.ts";
-import { type HostTensor, type HostWeights, type ModelShape, parameterSpecs } from "./weights.ts";
-
-/** Pictures of one step. */
-export interface TrainingBatch {
-  /** `[batch, height, width, channels]` in [0, 1]. */
-  readonly pixels: Float32Array;
-  /** `[batch]`; only a classifier needs them. */
-  readonly labels: Int32Array | null;
-}
+import { openStepper } from "./stepper.ts";
+import { type HostTensor, type HostWeights, parameterSpecs } from "./weights.ts";
 
 /** Everything a run depends on: equal options give equal numbers. */
-export interface TrainOptions {
-  readonly config: MaeConfig;
-  readonly shape: ModelShape;
-  /** Trains the head alone (linear probe). */
-  readonly freezeEncoder?: boolean;
+export interface TrainOptions extends Task {
   /** Every parameter of the model, at the start. */
   readonly weights: HostWeights;
   readonly optimizer: AdamWOptions;
   /** `totalSteps` is where the run ends. */
   readonly schedule: Schedule;
   readonly stepsPerEpoch: number;
-  readonly seed: number;
+  /** Pictures of the largest batch. */
+  readonly batchSize: number;
+  /** Threads that compute, where the backend has them. @default 1 */
+  readonly threads?: number;
   /** Steps between checkpoints; one more comes at the end. */
   readonly checkpointSteps: number;
   /** The batches of an epoch from one of them on; a function of its arguments alone. */
@@ -56,6 +40,7 @@ export interface TrainerState {
 
 /** What happens while training, in order. Epochs count from 0, steps from 1. */
 export type TrainerEvent =
+  | { readonly type: "ready"; threads: number; note: string | null }
   | { readonly type: "step"; step: number; epoch: number; loss: number; lr: number; images: number }
   | { readonly type: "epoch"; step: number; epoch: number; loss: number }
   | {
@@ -75,25 +60,42 @@ export class TrainingError extends Error {
   }
 }
 
-/** The loss of a batch as a function of the weights. Masks and dropout depend on (seed, epoch, step) alone. */
-function batchLoss(options: TrainOptions, batch: TrainingBatch, epoch: number, step: number) {
-  const { config, shape, seed } = options;
-  const drop: DropoutKey = { rate: config.dropout, seed, epoch, step };
-  const images = batch.pixels.length / (config.imageSize ** 2 * config.inChannels);
-  if (shape.model === "mae") {
-    const noise = uniform({ seed, purpose: "mask", epoch, step }, images * numPatches(config));
-    const masked = maskBatch(config, batch.pixels, noise, config.maskRatio);
-    return { images, loss: (weights: Weights) => forward(weights, config, masked, drop).loss };
-  }
-  const loss = (weights: Weights) => {
-    const pooled = features(weights, config, batch.pixels, options.freezeEncoder ? undefined : drop);
-    return crossEntropy(classify(weights, pooled), batch.labels!);
-  };
-  return { images, loss };
+/** A batch and its place. */
+interface PlacedBatch {
+  readonly batch: TrainingBatch;
+  readonly epoch: number;
+  /** Steps done before it. */
+  readonly step: number;
 }
 
 /**
- * Trains a model, telling each step, each epoch's mean loss and each checkpoint. The backend must be selected.
+ * The batches of a run from a step on.
+ *
+ * @throws {TrainingError} `data_ended` when an epoch has too few
+ */
+function* placedBatches(options: TrainOptions, from: number): Generator<PlacedBatch, void> {
+  const { schedule: { totalSteps }, stepsPerEpoch } = options;
+  let step = from;
+  while (step < totalSteps) {
+    const epoch = Math.floor(step / stepsPerEpoch), first = step % stepsPerEpoch;
+    const end = Math.min(totalSteps, (epoch + 1) * stepsPerEpoch);
+    for (const batch of options.batches(epoch, first)) {
+      yield { batch, epoch, step };
+      if (++step === end) break;
+    }
+    if (step < end) {
+      const done = step - epoch * stepsPerEpoch;
+      throw new TrainingError(
+        "data_ended",
+        `Epoch ${epoch} gave ${done} batches instead of ${stepsPerEpoch}`,
+      );
+    }
+  }
+}
+
+/**
+ * Trains a model, telling each step, each epoch's mean loss and each checkpoint. The backend must be selected. The
+ * next batch is prepared while a step runs.
  *
  * @param resumeFrom continues there as if never interrupted
  * @throws {TrainingError} `loss_not_finite` when the loss is NaN or infinite; nothing is saved of that step
@@ -107,65 +109,63 @@ export async function* train(
   const specs = parameterSpecs(options.config, options.shape);
   const isFrozen = (name: string) => Boolean(options.freezeEncoder) && !name.startsWith("head.");
   const start = resumeFrom?.weights ?? options.weights;
-  const frozenHost = new Map([...start].filter(([name]) => isFrozen(name)));
-  const frozen = Object.fromEntries(
-    [...frozenHost].map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]),
-  );
-  const trainable = specs.filter(({ name }) => !isFrozen(name));
-  const optimizer = new AdamW(trainable, start, options.optimizer, resumeFrom?.optimizer);
+  const frozen = new Map([...start].filter(([name]) => isFrozen(name)));
+  const stepper = await openStepper({
+    task: options,
+    trainable: specs.filter(({ name }) => !isFrozen(name)),
+    frozen,
+    weights: start,
+    optimizer: options.optimizer,
+    state: resumeFrom?.optimizer,
+    batchSize: options.batchSize,
+    threads: options.threads ?? 1,
+  });
   let step = resumeFrom?.step ?? 0;
   let epochLossSum = resumeFrom?.epochLossSum ?? 0;
-  let lastLoss = 0;
 
   const state = async (): Promise<TrainerState> => {
-    const trained = await optimizer.weights();
+    const trained = await stepper.weights();
     const weights = new Map<string, HostTensor>(
-      specs.map(({ name }) => [name, trained.get(name) ?? frozenHost.get(name)!]),
+      specs.map(({ name }) => [name, trained.get(name) ?? frozen.get(name)!]),
     );
-    return { step, epochLossSum, weights, optimizer: await optimizer.state() };
+    return { step, epochLossSum, weights, optimizer: await stepper.state() };
   };
 
+  const batches = placedBatches(options, step);
+  const prepareNext = async () => {
+    const { value } = batches.next();
+    return value && { run: await stepper.prepare(value.batch, value.epoch, value.step), ...value };
+  };
   try {
-    while (step < schedule.totalSteps) {
-      const epoch = Math.floor(step / stepsPerEpoch);
-      const firstBatch = step % stepsPerEpoch;
-      if (firstBatch === 0) epochLossSum = 0;
-      let done = firstBatch;
-      for (const batch of options.batches(epoch, firstBatch)) {
-        signal?.throwIfAborted();
-        const lr = learningRate(schedule, step);
-        const { images, loss } = batchLoss(options, batch, epoch, step);
-        const result = lossAndGradient(optimizer, frozen, loss);
-        lastLoss = (await result.loss.data())[0];
-        if (!Number.isFinite(lastLoss)) {
-          tf.dispose([result.loss, ...result.gradients]);
-          throw new TrainingError(
-            "loss_not_finite",
-            `The loss is ${lastLoss} at step ${step + 1}: lower lr, or add warm-up`,
-          );
-        }
-        optimizer.step(result.gradients, lr);
-        tf.dispose([result.loss, ...result.gradients]);
-        step++;
-        done++;
-        epochLossSum += lastLoss;
-        yield { type: "step", step, epoch, loss: lastLoss, lr, images };
-        const final = step === schedule.totalSteps;
-        if (done === stepsPerEpoch || final) yield { type: "epoch", step, epoch, loss: epochLossSum / done };
-        if (final || step % options.checkpointSteps === 0) {
-          yield { type: "checkpoint", step, epoch, final, loss: lastLoss, state: await state() };
-        }
-        if (done === stepsPerEpoch || final) break;
-      }
-      if (done < stepsPerEpoch && step < schedule.totalSteps) {
+    yield { type: "ready", threads: stepper.threads, note: stepper.note };
+    let upcoming = prepareNext();
+    for (let current = await upcoming; current; current = await upcoming) {
+      signal?.throwIfAborted();
+      const { run, batch, epoch } = current;
+      const lr = learningRate(schedule, step);
+      if (step % stepsPerEpoch === 0) epochLossSum = 0;
+      const running = run(lr);
+      upcoming = prepareNext();
+      // What is wrong with the next batch is told when it is that batch's turn.
+      upcoming.catch(() => {});
+      const loss = await running;
+      if (!Number.isFinite(loss)) {
         throw new TrainingError(
-          "data_ended",
-          `Epoch ${epoch} gave ${done} batches instead of ${stepsPerEpoch}`,
+          "loss_not_finite",
+          `The loss is ${loss} at step ${step + 1}: lower lr, or add warm-up`,
         );
+      }
+      step++;
+      epochLossSum += loss;
+      yield { type: "step", step, epoch, loss, lr, images: imagesOf(options, batch) };
+      const done = step - epoch * stepsPerEpoch, final = step === schedule.totalSteps;
+      if (done === stepsPerEpoch || final) yield { type: "epoch", step, epoch, loss: epochLossSum / done };
+      if (final || step % options.checkpointSteps === 0) {
+        yield { type: "checkpoint", step, epoch, final, loss, state: await state() };
       }
     }
   } finally {
-    optimizer.dispose();
-    tf.dispose(frozen);
+    batches.return();
+    stepper.dispose();
   }
 }

@@ -24,7 +24,7 @@ export interface KindContext<R extends JobRequest = JobRequest> {
 export type KindEvent =
   | {
     readonly type: "started";
-    readonly backend: { readonly name: string; readonly notes: readonly string[] };
+    readonly backend: { readonly name: string; readonly threads?: number; readonly notes: readonly string[] };
     readonly totalSteps: number;
     readonly stepsPerEpoch: number;
     /** Steps done before, when resumed. */

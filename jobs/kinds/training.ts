@@ -13,7 +13,8 @@ import {
 import { epochBatches } from "../../data/datasets/loader.ts";
 import { BackendError, selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
 import { type MaeConfig, parameterCount } from "../../model/config.ts";
-import { train, type TrainerState, type TrainingBatch, TrainingError } from "../../model/trainer.ts";
+import type { TrainingBatch } from "../../model/objective.ts";
+import { train, type TrainerState, TrainingError } from "../../model/trainer.ts";
 import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import { loadState, saveCheckpoint } from "../checkpoints.ts";
 import type { RequestOf } from "../schemas.ts";
@@ -56,6 +57,12 @@ export async function chooseBackend(): Promise<SelectedBackend> {
     if (error instanceof BackendError) throw new JobFailure("no_backend", error.message, { cause: error });
     throw error;
   }
+}
+
+/** Threads of a training: `UNMASK_THREADS`, or every core. */
+function threads(): number {
+  const set = Deno.env.get("UNMASK_THREADS") ?? "";
+  return /^[1-9]\d{0,3}$/.test(set) ? Number(set) : navigator.hardwareConcurrency;
 }
 
 /** Lets messages in (a cancel, say) when the last turn is more than so many milliseconds ago. */
@@ -113,14 +120,6 @@ export async function* runTraining(
   const every = request.checkpointEvery;
   const trained = (name: string) => !freezeEncoder || name.startsWith("head.");
   const resumed = resumeFrom ? await loadState(store, resumeFrom, trained) : undefined;
-  yield {
-    type: "started",
-    backend: plan.backend,
-    totalSteps: steps.total,
-    stepsPerEpoch: steps.perEpoch,
-    step: resumed?.step ?? 0,
-    parameters: shape.model === "mae" ? parameterCount(config) : countParameters(config, shape),
-  };
   const events = train({
     config,
     shape,
@@ -139,6 +138,8 @@ export async function* runTraining(
       totalSteps: steps.total,
     },
     stepsPerEpoch: steps.perEpoch,
+    batchSize: request.batchSize,
+    threads: threads(),
     seed: request.seed,
     checkpointSteps: every.steps ?? every.epochs! * steps.perEpoch,
     batches: (epoch, startBatch) =>
@@ -156,7 +157,17 @@ export async function* runTraining(
   try {
     for await (const event of events) {
       if (event.type === "step") yield event;
-      else if (event.type === "epoch") yield { ...event, metrics: {} };
+      else if (event.type === "ready") {
+        const { name, notes } = plan.backend;
+        yield {
+          type: "started",
+          backend: { name, threads: event.threads, notes: event.note ? [...notes, event.note] : notes },
+          totalSteps: steps.total,
+          stepsPerEpoch: steps.perEpoch,
+          step: resumed?.step ?? 0,
+          parameters: shape.model === "mae" ? parameterCount(config) : countParameters(config, shape),
+        };
+      } else if (event.type === "epoch") yield { ...event, metrics: {} };
       else {
         const { state, epoch, final, loss } = event;
         const content = {

@@ -5,6 +5,7 @@
  * @module
  */
 import type * as tf from "@tensorflow/tfjs-core";
+import type { Stepper, StepperOptions } from "../stepper.ts";
 
 /** Kernels of a backend; one that is absent is computed by the operation's composition. */
 export interface NativeOps {
@@ -17,6 +18,8 @@ export interface NativeOps {
     /** dy `[rows, out]` → gradients of x, weight and bias. */
     gradient(dy: tf.Tensor2D, x: tf.Tensor2D, weight: tf.Tensor2D): [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
   };
+  /** Takes over whole steps of a training. @throws {PlanError} when it cannot take this one */
+  plan?(options: StepperOptions): Promise<Stepper>;
   /** Puts the mask token where a patch is masked. */
   readonly unshuffle?: {
     /** visible `[rows, dim]`, token `[dim]`, from `[count]` (int32; -1 for the token) → `[count, dim]`. */

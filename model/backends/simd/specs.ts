@@ -46,6 +46,12 @@ export interface KernelSpec {
   outputs(inputs: readonly Shape[], attributes: Attributes): Shape[];
   /** Results that `run` adds to what is there: they start as zeros. */
   readonly sums?: readonly number[];
+  /** Whether the result may lie where the first input does. */
+  readonly inPlace?: boolean;
+  /** Whether it adds its two inputs. */
+  readonly isSum?: boolean;
+  /** Why these shapes are not taken; absent for an operation that takes all that it is given. */
+  refuses?(inputs: readonly Shape[]): string | null;
   /** Makes the calls. */
   run(
     context: KernelContext,
@@ -228,15 +234,25 @@ const meanPoolDx: KernelSpec = {
 /** x of any shape, factor (a scalar) → their product. */
 const scale: KernelSpec = {
   inputs: ["x", "factor"],
+  inPlace: true,
   outputs: ([shape]) => [shape],
   run({ kernels }, [x, factor], [out]) {
     kernels.scale(sizeOf(x.shape), x.at, factor.at, out.at);
   },
 };
 
+/** Whether b's values, again and again, are those that broadcasting pairs with a's. */
+const repeats = (a: Shape, b: Shape) => {
+  const own = b.slice(b.findIndex((length) => length !== 1)), tail = a.slice(a.length - own.length);
+  return own.length <= a.length && own.every((length, i) => length === tail[i]);
+};
+
 /** a, and b of the same shape or of a's last axes → their sum. */
 const add: KernelSpec = {
   inputs: ["a", "b"],
+  inPlace: true,
+  isSum: true,
+  refuses: ([a, b]) => repeats(a, b) ? null : `no kernel adds [${a}] and [${b}]`,
   outputs: ([shape]) => [shape],
   run({ kernels }, [a, b], [out]) {
     kernels.add(sizeOf(a.shape), sizeOf(b.shape), a.at, b.at, out.at);
@@ -246,6 +262,8 @@ const add: KernelSpec = {
 /** a and b of one shape → their product. */
 const multiply: KernelSpec = {
   inputs: ["a", "b"],
+  inPlace: true,
+  refuses: ([a, b]) => `${a}` === `${b}` ? null : `no kernel multiplies [${a}] by [${b}]`,
   outputs: ([shape]) => [shape],
   run({ kernels }, [a, b], [out]) {
     kernels.multiply(sizeOf(a.shape), a.at, b.at, out.at);

@@ -1,0 +1,60 @@
+/**
+ * The workers of a planned step.
+ *
+ * @module
+ */
+import type { FromWorker, ToWorker } from "./messages.ts";
+
+/** Threads that run steps together. */
+export class Team {
+  readonly #workers: readonly Worker[];
+  #failure: Error | null = null;
+  #waiting: { resolve(): void; reject(error: Error): void } | null = null;
+  #missing: number;
+
+  /** Starts so many workers; `ready` tells when they can compute. */
+  constructor(threads: number) {
+    this.#missing = threads;
+    this.#workers = Array.from({ length: threads }, () => {
+      const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        this.#hear({ type: "failed", message: event.message });
+      };
+      return worker;
+    });
+  }
+
+  /** Sends a worker something that it need not answer. */
+  tell(index: number, message: ToWorker): void {
+    this.#workers[index].postMessage(message);
+  }
+
+  /**
+   * Sends every worker its message, and waits for the answer of all.
+   *
+   * @throws {WebAssembly.RuntimeError} when a worker has failed
+   */
+  async ask(messages: readonly ToWorker[]): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting = { resolve, reject };
+    messages.forEach((message, index) => this.tell(index, message));
+    await promise;
+  }
+
+  /** Ends the workers. */
+  dispose(): void {
+    for (const worker of this.#workers) worker.terminate();
+  }
+
+  #hear(message: FromWorker): void {
+    if (message.type === "failed") {
+      this.#failure ??= new WebAssembly.RuntimeError(`A thread of the step has failed: ${message.message}`);
+      this.#waiting?.reject(this.#failure);
+    } else if (message.type === "ended" || --this.#missing === 0) {
+      this.#waiting?.resolve();
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { expect } from "expect";
+import { selectBackend } from "../../model/backends/select.ts";
+import { PRESETS } from "../../model/config.ts";
+import { uniform } from "../../model/random.ts";
+import { train, type TrainerState, type TrainOptions } from "../../model/trainer.ts";
+import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+
+/** Odd everywhere: widths that are no multiple of 8, batches that no number of threads divides. */
+const config = {
+  ...PRESETS.mnist,
+  imageSize: 9,
+  patchSize: 3,
+  inChannels: 3,
+  embedDim: 15,
+  depth: 2,
+  numHeads: 3,
+  decoderEmbedDim: 10,
+  decoderDepth: 1,
+  decoderNumHeads: 2,
+  maskRatio: 0.6,
+};
+const SIZES = [21, 21, 2, 1];
+
+function options(shape: ModelShape, threads: number, more: Partial<TrainOptions> = {}): TrainOptions {
+  return {
+    config,
+    shape,
+    weights: initialWeights(parameterSpecs(config, shape), 4),
+    // A large eps: gradients that are nothing but rounding stay small.
+    optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-2 },
+    schedule: { kind: "constant", lr: 0.002, minLr: 0, warmupSteps: 0, totalSteps: 2 * SIZES.length },
+    stepsPerEpoch: SIZES.length,
+    batchSize: Math.max(...SIZES),
+    threads,
+    seed: 6,
+    checkpointSteps: 100,
+    *batches(epoch, from) {
+      for (const [step, size] of SIZES.entries()) {
+        if (step < from) continue;
+        const pixels = uniform({ seed: 1, purpose: "pictures", epoch, step }, size * 9 * 9 * 3);
+        yield { pixels, labels: Int32Array.from({ length: size }, (_, i) => (i + step) % 3) };
+      }
+    },
+    ...more,
+  };
+}
+
+async function run(backend: string, options: TrainOptions) {
+  await selectBackend(backend);
+  const losses: number[] = [];
+  let state: TrainerState | undefined, threads = 0;
+  for await (const event of train(options)) {
+    if (event.type === "ready") {
+      threads = event.threads;
+      expect(event.note).toBe(null);
+    } else if (event.type === "step") losses.push(event.loss);
+    else if (event.type === "checkpoint") state = event.state;
+  }
+  return { losses, threads, state: state! };
+}
+
+const CASES: { name: string; shape: ModelShape; more?: Partial<TrainOptions> }[] = [
+  { name: "mae", shape: { model: "mae" } },
+  { name: "mae with dropout", shape: { model: "mae" }, more: { config: { ...config, dropout: 0.2 } } },
+  { name: "classifier", shape: { model: "classifier", classes: 3 } },
+  {
+    name: "classifier with dropout",
+    shape: { model: "classifier", classes: 3 },
+    more: { config: { ...config, dropout: 0.2 } },
+  },
+  { name: "linear probe", shape: { model: "classifier", classes: 3 }, more: { freezeEncoder: true } },
+];
+
+for (const { name, shape, more } of CASES) {
+  Deno.test(`planned steps equal TensorFlow.js's, whatever the threads and the batch: ${name}`, async () => {
+    const eager = await run("cpu", options(shape, 1, more));
+    for (const threads of [1, 2, 5]) {
+      const planned = await run("simd", options(shape, threads, more));
+      expect(planned.threads).toBe(threads);
+      planned.losses.forEach((loss, i) =>
+        expect(Math.abs(loss - eager.losses[i])).toBeLessThan(1e-5 * eager.losses[i])
+      );
+      for (const [key, { data }] of planned.state.weights) {
+        const expected = eager.state.weights.get(key)!.data;
+        data.forEach((value, i) => expect(Math.abs(value - expected[i])).toBeLessThan(2e-6));
+      }
+      expect(planned.state.optimizer.step).toBe(eager.state.optimizer.step);
+    }
+  });
+}
