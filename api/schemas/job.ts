@@ -41,7 +41,11 @@ export const jobSchema = z.strictObject({
   attempt: z.int().describe("Starts so far"),
   interruptions: z.int().describe("Runners lost in a row without a new checkpoint between"),
   cancel_requested_at: time.nullable(),
-  backend: z.strictObject({ name: z.string(), notes: z.array(z.string()) }).nullable()
+  backend: z.strictObject({
+    name: z.string(),
+    threads: z.int().optional().describe("Threads of a training"),
+    notes: z.array(z.string()),
+  }).nullable()
     .describe("What computed it, and why others were passed over"),
   latest_checkpoint: z.string().nullable(),
 }).openapi("Job");

@@ -1,0 +1,106 @@
+/**
+ * Training steps and inference on pictures of noise, timed.
+ *
+ * @module
+ */
+import { selectBackend } from "../../model/backends/select.ts";
+import { type MaeConfig, PRESETS } from "../../model/config.ts";
+import { classify, features } from "../../model/classifier.ts";
+import { forward, maskBatch } from "../../model/mae.ts";
+import { objective } from "../../model/objective.ts";
+import { uniform } from "../../model/random.ts";
+import { openStepper, type Stepper } from "../../model/stepper.ts";
+import { type HostWeights, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import * as tf from "@tensorflow/tfjs-core";
+
+/** What is measured. */
+export interface Subject {
+  readonly preset: keyof typeof PRESETS;
+  readonly backend: string;
+  readonly threads: number;
+  readonly batch: number;
+}
+
+const noise = ({ imageSize, inChannels }: MaeConfig, images: number) =>
+  uniform({ seed: 1, purpose: "bench" }, images * imageSize ** 2 * inChannels);
+
+/** A training whose steps can be timed one by one. */
+export class TrainingBench {
+  #step = 0;
+  private constructor(readonly stepper: Stepper, readonly subject: Subject, readonly pixels: Float32Array) {}
+
+  /** Starts the engine. */
+  static async open(subject: Subject): Promise<TrainingBench> {
+    const config = PRESETS[subject.preset], shape = { model: "mae" } as const;
+    await selectBackend(subject.backend);
+    const specs = parameterSpecs(config, shape);
+    const stepper = await openStepper({
+      task: { config, shape, seed: 0 },
+      trainable: specs,
+      frozen: new Map(),
+      weights: initialWeights(specs, 0),
+      optimizer: { weightDecay: 0.05, betas: [0.9, 0.95], eps: 1e-8 },
+      batchSize: subject.batch,
+      threads: subject.threads,
+    });
+    return new TrainingBench(stepper, subject, noise(config, subject.batch));
+  }
+
+  /** Milliseconds of a step, the preparation of its batch apart (it happens while the step before runs). */
+  async step(): Promise<number> {
+    const run = await this.stepper.prepare({ pixels: this.pixels, labels: null }, 0, this.#step++);
+    const start = performance.now();
+    await run(1.5e-4);
+    return performance.now() - start;
+  }
+}
+
+/** Milliseconds of preparing a batch on the host. */
+export function preparation({ preset, batch }: Subject): number {
+  const config = PRESETS[preset], shape = { model: "mae" } as const, pixels = noise(config, batch);
+  const times = Array.from({ length: 9 }, (_, step) => {
+    const start = performance.now();
+    objective({ config, shape, seed: 0 }, { pixels, labels: null }, 0, step);
+    return performance.now() - start;
+  });
+  return median(times);
+}
+
+/** Milliseconds of each answer to one of the three inference calls. */
+export async function inference(
+  { preset, backend, batch }: Subject,
+  what: "reconstruct" | "classify" | "embed",
+  count: number,
+): Promise<number[]> {
+  const config = PRESETS[preset], pixels = noise(config, batch);
+  await selectBackend(backend);
+  const host: HostWeights = new Map([
+    ...initialWeights(parameterSpecs(config, { model: "mae" }), 0),
+    ...initialWeights(parameterSpecs(config, { model: "classifier", classes: 10 }), 0),
+  ]);
+  const weights = Object.fromEntries(
+    [...host].map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]),
+  );
+  const draws = uniform({ seed: 2, purpose: "mask" }, batch * (config.imageSize / config.patchSize) ** 2);
+  const times: number[] = [];
+  for (let i = 0; i < count + 3; i++) {
+    const start = performance.now();
+    const result = tf.tidy(() => {
+      if (what === "reconstruct") {
+        return forward(weights, config, maskBatch(config, pixels, draws, config.maskRatio)).pred;
+      }
+      const pooled = features(weights, config, pixels);
+      return what === "embed" ? pooled : classify(weights, pooled);
+    });
+    await result.data();
+    result.dispose();
+    if (i >= 3) times.push(performance.now() - start);
+  }
+  tf.dispose(weights);
+  return times;
+}
+
+/** The middle of some numbers. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+}

@@ -1,0 +1,73 @@
+/**
+ * The matrix products of a model, each at its shapes, against the measured peak of a core.
+ *
+ * @module
+ */
+import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts";
+import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
+
+/** A product's speed: forward, for the input's gradient, for the weight's. */
+export interface ProductSpeed {
+  readonly name: string;
+  readonly rows: number;
+  readonly inDim: number;
+  readonly outDim: number;
+  readonly gflops: { readonly forward: number; readonly dx: number; readonly dw: number };
+}
+
+/** Times every linear layer of a configuration at so many pictures. */
+export function productSpeeds(config: MaeConfig, images: number): ProductSpeed[] {
+  const n = numPatches(config), keep = numKeep(n, config.maskRatio);
+  const block = (name: string, tokens: number, dim: number) => {
+    const hidden = hiddenDim(dim, config.mlpRatio);
+    return [[`${name} qkv`, tokens, dim, 3 * dim], [`${name} out`, tokens, dim, dim], [
+      `${name} mlp.0`,
+      tokens,
+      dim,
+      hidden,
+    ], [`${name} mlp.3`, tokens, hidden, dim]] as const;
+  };
+  const layers = [
+    ["embed", keep, patchDim(config), config.embedDim],
+    ...block("encoder", keep, config.embedDim),
+    ["decoder_embed", keep, config.embedDim, config.decoderEmbedDim],
+    ...block("decoder", n, config.decoderEmbedDim),
+    ["pred", n, config.decoderEmbedDim, patchDim(config)],
+  ] as const;
+  return layers.map(([name, tokens, inDim, outDim]) => {
+    const rows = tokens * images;
+    return { name, rows, inDim, outDim, gflops: speeds(rows, inDim, outDim) };
+  });
+}
+
+function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflops"] {
+  const padded = (length: number) => Math.ceil(length / 8) * 8;
+  let next = 1024;
+  const take = (values: number) => {
+    const at = next;
+    next += Math.ceil(values / 16) * 64;
+    return at;
+  };
+  const x = take(rows * inDim), y = take(rows * outDim), w = take(inDim * outDim), edge = take(64);
+  const panels = take(Math.max(padded(outDim) * inDim, padded(inDim) * outDim)), bias = take(outDim);
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65536) + 1 });
+  const k = instantiate(kernelModule(false).module, memory);
+  new Float32Array(memory.buffer).fill(0.01);
+  const gflops = (call: () => void) => {
+    const flops = 2 * rows * inDim * outDim,
+      turns = Math.max(1, Math.ceil(2e7 / flops)),
+      times: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      const start = performance.now();
+      for (let turn = 0; turn < turns; turn++) call();
+      times.push((performance.now() - start) / turns);
+    }
+    return flops / times.toSorted((a, b) => a - b)[5] / 1e6;
+  };
+  k.pack(outDim, inDim, w, 4, 4 * inDim, panels);
+  const forward = gflops(() => k.product(rows, outDim, inDim, x, panels, y, bias, 0, edge));
+  k.pack(inDim, outDim, w, 4 * inDim, 4, panels);
+  const dx = gflops(() => k.product(rows, inDim, outDim, y, panels, x, 0, 0, edge));
+  const dw = gflops(() => k.transposedProduct(rows, outDim, inDim, y, x, w, edge));
+  return { forward, dx, dw };
+}
