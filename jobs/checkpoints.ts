@@ -150,10 +150,7 @@ export function parseWeights(
   shape: ModelShape,
 ): Map<string, HostTensor> {
   const { tensors, metadata } = readSafetensors(bytes);
-  const stated = metadata.config === undefined
-    ? {}
-    : fromWire(JSON.parse(metadata.config)) as Partial<MaeConfig>;
-  for (const [field, value] of Object.entries(stated)) {
+  for (const [field, value] of Object.entries(statedConfig(metadata.config))) {
     if (config[field as keyof MaeConfig] !== value) {
       throw new WeightsError(
         `Its metadata says ${field} ${value}, the config ${config[field as keyof MaeConfig]}`,
@@ -161,6 +158,21 @@ export function parseWeights(
     }
   }
   return checkWeights(floats(tensors), config, shape);
+}
+
+/** What a file's metadata say of its config. @throws {WeightsError} when that is no JSON object */
+function statedConfig(text: string | undefined): Partial<MaeConfig> {
+  if (text === undefined) return {};
+  let stated: unknown;
+  try {
+    stated = JSON.parse(text);
+  } catch {
+    throw new WeightsError("Its metadata's config is no JSON");
+  }
+  if (typeof stated !== "object" || stated === null || Array.isArray(stated)) {
+    throw new WeightsError("Its metadata's config is no JSON object");
+  }
+  return fromWire(stated as Record<string, unknown>) as Partial<MaeConfig>;
 }
 
 /**

@@ -99,6 +99,23 @@ export function createJob(
   });
 }
 
+/**
+ * The job that an idempotency key has created; null when there is none.
+ *
+ * @throws {IdempotencyConflictError} when it was created by another request
+ */
+export async function findCreated(
+  { kv, now }: JobsDatabase,
+  key: string,
+  fingerprint: string,
+): Promise<Job | null> {
+  const { value } = await persistently(() => kv.get<IdempotencyRow>(keys.idempotency(key)));
+  if (value === null || now() - value.at >= IDEMPOTENCY_MS) return null;
+  const job = (await persistently(() => kv.get<JobRow>(keys.job(value.jobId)))).value?.job ?? null;
+  if (job !== null && value.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
+  return job;
+}
+
 /** Holds the checkpoint that a new job starts from against being deleted. */
 async function startFrom(
   kv: Deno.Kv,

@@ -4,7 +4,7 @@
  * @module
  */
 import { changeJob, type JobsDatabase } from "./change.ts";
-import { createJob, type CreateOptions } from "./creation.ts";
+import { createJob, type CreateOptions, findCreated } from "./creation.ts";
 import { deleteJob } from "./deletion.ts";
 import { followEvents, type JobEvent, pageEvents } from "./events.ts";
 import { type Checkpoint, type Job, JOB_STATUSES, type JobStatus } from "./job.ts";
@@ -64,6 +64,15 @@ export class JobStore implements JobsDatabase {
    */
   create(request: JobRequest, options: CreateOptions = {}): Promise<{ job: Job; created: boolean }> {
     return createJob(this, request, options);
+  }
+
+  /**
+   * The job that an idempotency key has created; null when there is none.
+   *
+   * @throws {IdempotencyConflictError} when it was created by another request
+   */
+  findCreated(key: string, fingerprint: string): Promise<Job | null> {
+    return findCreated(this, key, fingerprint);
   }
 
   /** A job; null when there is none of that id. */

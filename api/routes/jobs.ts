@@ -77,10 +77,14 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
     const parsed = checked(jobRequestSchema, await readJson(context.req.raw, limits));
     const asked = fromWire(parsed) as unknown as JobRequest;
     const print = key === undefined ? undefined : await fingerprint(asked);
-    const { job, created } = await jobs.create(await resolveJobRequest(services, asked), {
-      idempotencyKey: key,
-      fingerprint: print,
-    });
+    // A request that has its job already is not resolved again: what it started from may be gone by now.
+    const earlier = key === undefined ? null : await jobs.findCreated(key, print!);
+    const { job, created } = earlier !== null
+      ? { job: earlier, created: false }
+      : await jobs.create(await resolveJobRequest(services, asked), {
+        idempotencyKey: key,
+        fingerprint: print,
+      });
     if (!created) context.header("idempotency-replayed", "true");
     context.header("location", `/v1/jobs/${job.id}`);
     return context.json(jobWire(await waited(context, services, job, wait)), 201);

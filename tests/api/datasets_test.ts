@@ -158,3 +158,18 @@ Deno.test("a data set that is built in, or read by a job that is not finished, i
   await api.send(`/v1/jobs/${job}/cancel`, { method: "POST" });
   expect((await remove()).status).toBe(204);
 });
+
+Deno.test("a request sent again with its Idempotency-Key finds its job, its data set deleted or not", async () => {
+  await using api = await TestApi.open();
+  const { images, labels } = idxDigits(20, "train");
+  const { id } = await created(await api.upload({ train_images: images, train_labels: labels }));
+  const body = { kind: "pretrain", dataset: id, batch_size: 4 }, key = { "idempotency-key": "again" };
+  const job = await (await api.post("/v1/jobs", body, key)).json();
+  await api.send(`/v1/jobs/${job.id}/cancel`, { method: "POST" });
+  expect((await api.send(`/v1/datasets/${id}`, { method: "DELETE" })).status).toBe(204);
+  const again = await api.post("/v1/jobs", body, key);
+  expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([201, "true"]);
+  expect((await again.json()).id).toBe(job.id);
+  await problemOf(await api.post("/v1/jobs", { ...body, epochs: 2 }, key), 422);
+  await problemOf(await api.post("/v1/jobs", body), 422);
+});
