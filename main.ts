@@ -21,6 +21,8 @@ const USAGE = `Usage: deno task COMMAND
              --dataset digits|mnist|fashion-mnist|ds_…   --size N   --epochs N
              --finetune-epochs N   --batch-size N   --seed N   --out FOLDER
 
+  start and runner take --threads N, the threads of a training (every core by default).
+
 Settings come from the environment; the README lists them.`;
 
 const COMMANDS: Readonly<Record<string, Parts>> = {
@@ -48,7 +50,13 @@ async function run([command, ...rest]: string[]): Promise<number> {
     return 0;
   }
   if (command !== undefined && Object.hasOwn(COMMANDS, command)) {
-    parseArgs({ args: rest, options: {}, strict: true });
+    const { values: { threads } } = parseArgs({
+      args: rest,
+      options: { threads: { type: "string" } },
+      strict: true,
+    });
+    // A setting like the others: the workers of the runs read it too.
+    if (threads !== undefined) Deno.env.set("UNMASK_THREADS", threads);
     await serve(COMMANDS[command]);
     return 0;
   }

@@ -21,6 +21,8 @@ export interface Settings {
   /** Jobs that a runner runs at once. */
   readonly slots: number;
   readonly backend: string;
+  /** Threads of a training; null for every core. */
+  readonly threads: number | null;
   /** Bytes of models that the API keeps loaded. */
   readonly modelCacheBytes: number;
 }
@@ -41,6 +43,10 @@ const RULES = {
   UNMASK_KV: [z.string().min(1), "a file, or the http(s) address of a denokv server"],
   UNMASK_SLOTS: [whole(1, 64), "a number of jobs at once, 1 to 64"],
   UNMASK_BACKEND: [z.enum(["auto", ...BACKENDS]), `auto, ${BACKENDS.join(" or ")}`],
+  UNMASK_THREADS: [
+    z.union([z.literal("all").transform(() => null), whole(1, 256)]),
+    "all, or a number, 1 to 256",
+  ],
   UNMASK_MODEL_CACHE_BYTES: [whole(0, 2 ** 40), "a number of bytes"],
 } as const satisfies Record<string, readonly [z.ZodType, string]>;
 
@@ -66,6 +72,7 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     kv: read("UNMASK_KV", `${dataDir}/kv.sqlite3`),
     slots: read("UNMASK_SLOTS", "1"),
     backend: read("UNMASK_BACKEND", "auto"),
+    threads: read("UNMASK_THREADS", "all"),
     modelCacheBytes: read("UNMASK_MODEL_CACHE_BYTES", String(2 ** 30)),
   };
 }

@@ -13,6 +13,7 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
     kv: "/tmp/x/kv.sqlite3",
     slots: 1,
     backend: "auto",
+    threads: null,
     modelCacheBytes: 2 ** 30,
   });
   expect(
@@ -21,9 +22,10 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
       UNMASK_STORE: "s3://bucket/p",
       UNMASK_KV: "http://localhost:4512",
       UNMASK_SLOTS: "",
+      UNMASK_THREADS: "3",
     }),
   )
-    .toMatchObject({ port: 0, storeUrl: "s3://bucket/p", kv: "http://localhost:4512", slots: 1 });
+    .toMatchObject({ port: 0, storeUrl: "s3://bucket/p", kv: "http://localhost:4512", slots: 1, threads: 3 });
 });
 
 Deno.test("a wrong setting is named, with what would be right", () => {
@@ -31,6 +33,7 @@ Deno.test("a wrong setting is named, with what would be right", () => {
     UNMASK_PORT: "80a",
     UNMASK_SLOTS: "0",
     UNMASK_BACKEND: "cuda",
+    UNMASK_THREADS: "0",
     UNMASK_STORE: "ftp://x",
     UNMASK_MODEL_CACHE_BYTES: "-1",
   };
