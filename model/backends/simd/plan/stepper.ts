@@ -22,8 +22,8 @@ import { type Call, compile, packCall, panelValues, type Places, type Program } 
 import { DROPOUT, record, WEIGHT } from "./record.ts";
 import { Team } from "./team.ts";
 
-/** Bytes of a chunk's results that are aimed at: more leaves the second cache, fewer pay for each call. */
-const CHUNK_BYTES = 1.5 * 2 ** 20;
+/** Bytes of a chunk's results that are aimed at: measured, and flat around it. */
+const CHUNK_BYTES = 4 * 2 ** 20;
 
 /** What is known of a chunk of so many pictures. */
 interface Recorded {
