@@ -4,6 +4,7 @@
  * @module
  */
 import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts";
+import { PACKED_FROM, packedValues } from "../../model/backends/simd/source/products.ts";
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
 
 /** A product's speed: forward, for the input's gradient, for the weight's. */
@@ -50,6 +51,7 @@ function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflo
   };
   const x = take(rows * inDim), y = take(rows * outDim), w = take(inDim * outDim), edge = take(64);
   const panels = take(Math.max(padded(outDim) * inDim, padded(inDim) * outDim)), bias = take(outDim);
+  const scratch = Math.max(inDim, outDim) < PACKED_FROM ? 0 : take(packedValues(outDim));
   const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65536) + 1 });
   const k = instantiate(kernelModule(false).module, memory);
   new Float32Array(memory.buffer).fill(0.01);
@@ -68,6 +70,6 @@ function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflo
   const forward = gflops(() => k.product(rows, outDim, inDim, x, panels, y, bias, 0, edge));
   k.pack(inDim, outDim, w, 4 * inDim, 4, panels);
   const dx = gflops(() => k.product(rows, inDim, outDim, y, panels, x, 0, 0, edge));
-  const dw = gflops(() => k.transposedProduct(rows, outDim, inDim, y, x, w, edge));
+  const dw = gflops(() => k.transposedProduct(rows, outDim, inDim, y, x, w, edge, scratch));
   return { forward, dx, dw };
 }

@@ -53,3 +53,33 @@ Deno.test("all builds, with fused multiply-add and without, shared and not, give
     }
   }
 });
+
+Deno.test("a weight's gradient is the same, its operands packed or not, and is added to what is there", () => {
+  const m = 261;
+  for (const [n, k] of [[13, 11], [6, 8], [5, 16], [20, 24]]) {
+    for (const { module, shared } of BUILDS) {
+      const memory = memoryFor(shared);
+      memory.grow(4);
+      const { transposedProduct } = instantiate(module, memory);
+      const heap = new Float32Array(memory.buffer);
+      const a = heap.subarray(256, 256 + m * n).map((_, i) => Math.sin(i));
+      const b = heap.subarray(256, 256 + m * k).map((_, i) => Math.cos(i));
+      heap.set(a, 256);
+      heap.set(b, 8192);
+      const results = [0, 4 * 32768].map((packed, turn) => {
+        const at = 20480 + 1024 * turn;
+        heap.fill(1, at, at + n * k);
+        transposedProduct(m, n, k, 4 * 256, 4 * 8192, 4 * at, 4 * 24576, packed);
+        return heap.slice(at, at + n * k);
+      });
+      for (const result of results) {
+        result.forEach((value, at) => {
+          const row = Math.floor(at / k), column = at % k;
+          let sum = 1;
+          for (let i = 0; i < m; i++) sum += a[i * n + row] * b[i * k + column];
+          expect(value).toBeCloseTo(sum, 3);
+        });
+      }
+    }
+  }
+});

@@ -7,7 +7,7 @@
 import { LAYER_NORM_EPS } from "../../ops/layer_norm.ts";
 import type { Kernels } from "./instance.ts";
 import { paddedTokens } from "./source/attention.ts";
-import { EDGE_VALUES } from "./source/products.ts";
+import { EDGE_VALUES, PACKED_FROM, packedValues } from "./source/products.ts";
 
 /** Lengths of a tensor's axes. */
 export type Shape = readonly number[];
@@ -97,7 +97,10 @@ const linearDw: KernelSpec = {
   sums: [0, 1],
   run(context, [dy, x], [weight, bias]) {
     const [rows, outDim] = dy.shape, [, inDim] = x.shape;
-    context.kernels.transposedProduct(rows, outDim, inDim, dy.at, x.at, weight.at, edge(context, inDim));
+    const packed = Math.max(inDim, outDim) < PACKED_FROM ? 0 : context.scratch(packedValues(outDim));
+    context.kernels.transposedProduct(
+      ...[rows, outDim, inDim, dy.at, x.at, weight.at, edge(context, inDim), packed],
+    );
     context.kernels.sumRows(rows, outDim, dy.at, bias.at);
   },
 };

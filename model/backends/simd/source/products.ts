@@ -11,6 +11,8 @@ const ROWS = 6;
 const BLOCK = 48;
 /** Rows that a weight's gradient sums before its tile is written back: both operands stay in the first cache. */
 const CHUNK = 64;
+/** The same where operands are packed. */
+const PACKED_CHUNK = 256;
 /** Values of scratch that a product needs where its width is no multiple of 8. */
 export const EDGE_VALUES: number = 8 * ROWS;
 
@@ -85,6 +87,41 @@ function transposedTile(count: number, relaxed: boolean): string {
     "}",
   );
 }
+
+/** The same for 6 rows, both operands packed: 6 values of A and 8 of B of each row one behind the other. */
+function packedTile(relaxed: boolean): string {
+  const rows = range(6);
+  const step = (at: number) => [
+    `const b0 = v128.load(b, ${32 * at}), b1 = v128.load(b, ${32 * at + 16});`,
+    ...rows.flatMap((r) => [
+      `const v${r} = v128.load32_splat(a, ${24 * at + 4 * r});`,
+      madd(relaxed, `v${r}`, "b0", `s${r}0`),
+      madd(relaxed, `v${r}`, "b1", `s${r}1`),
+    ]),
+  ];
+  return lines(
+    "function packed6(m: i32, a: usize, b: usize, c: usize, cRow: usize): void {",
+    rows.map((r) =>
+      `const c${r} = c + ${r} * cRow; let s${r}0 = v128.load(c${r}), s${r}1 = v128.load(c${r}, 16);`
+    ),
+    "for (; m >= 4; m -= 4) {",
+    range(4).flatMap((at) => ["{", ...step(at), "}"]),
+    "a += 96; b += 128;",
+    "}",
+    "for (; m > 0; m--) {",
+    step(0),
+    "a += 24; b += 32;",
+    "}",
+    rows.map((r) => `v128.store(c${r}, s${r}0); v128.store(c${r}, s${r}1, 16);`),
+    "}",
+  );
+}
+
+/** Width from which a weight's gradient is packed on its way: measured. */
+export const PACKED_FROM = 256;
+
+/** Values of scratch with which a weight's gradient `[n, k]` is packed on its way. */
+export const packedValues = (n: number): number => PACKED_CHUNK * (n + 8);
 
 /** `switch` over 1 … most rows. */
 const byRows = (most: number, value: string, call: (rows: number) => string) =>
@@ -206,9 +243,53 @@ ${byRows(6, "height", (r) => `transposed${r}(m, a, aRow, b, bRow, edge, 32);`)}
   }
 }
 
-/** C[n, k] += A[m, n]ᵀ · B[m, k]. edge: ${EDGE_VALUES} values of scratch, needed where k is no multiple of 8. */
-export function transposedProduct(m: i32, n: i32, k: i32, a: usize, b: usize, c: usize, edge: usize): void {
-  gathered(m, n, k, a, <usize>n * 4, b, <usize>k * 4, c, <usize>k * 4, edge);
+/**
+ * C[n, k] += A[m, n]ᵀ · B[m, k]. edge: ${EDGE_VALUES} values of scratch, needed where k is no multiple of 8. packed:
+ * ${PACKED_CHUNK} · (n + 8) values of scratch in which operands are packed, or 0; long rows need it, since their starts would
+ * push each other out of the first cache.
+ */
+export function transposedProduct(
+  m: i32, n: i32, k: i32, a: usize, b: usize, c: usize, edge: usize, packed: usize,
+): void {
+  const aRow = <usize>n * 4, bRow = <usize>k * 4;
+  if (!packed) return gathered(m, n, k, a, aRow, b, bRow, c, bRow, edge);
+  const groups = n / 6, whole = groups * 6, panel = packed + <usize>(${PACKED_CHUNK} * whole) * 4;
+  for (let top: i32 = 0; top < m; top += ${PACKED_CHUNK}) {
+    const count = min(${PACKED_CHUNK}, m - top);
+    const at = a + <usize>top * aRow, bt = b + <usize>top * bRow;
+    let to = packed;
+    for (let g: i32 = 0; g < groups; g++) {
+      let from = at + <usize>g * 24;
+      for (let i: i32 = 0; i < count; i++) {
+        v128.store(to, v128.load(from));
+        i64.store(to, i64.load(from, 16), 16);
+        to += 24; from += aRow;
+      }
+    }
+    let j: i32 = 0;
+    for (; j + 8 <= k; j += 8) {
+      let from = bt + <usize>j * 4, into = panel;
+      for (let i: i32 = 0; i < count; i++) {
+        v128.store(into, v128.load(from)); v128.store(into, v128.load(from, 16), 16);
+        into += 32; from += bRow;
+      }
+      let cj = c + <usize>j * 4, ag = packed;
+      for (let g: i32 = 0; g < groups; g++) {
+        packed6(count, ag, panel, cj, bRow);
+        ag += <usize>count * 24; cj += 6 * bRow;
+      }
+      if (whole < n) {
+        const last = at + <usize>whole * 4;
+${byRows(5, "n - whole", (r) => `transposed${r}(count, last, aRow, panel, 32, cj, bRow);`)}
+      }
+    }
+    if (j < k) {
+      for (let i: i32 = 0; i < n; i += 6) {
+        edgeTransposed(min(6, n - i), k - j, count, at + <usize>i * 4, aRow, bt + <usize>j * 4, bRow,
+          c + <usize>i * bRow + <usize>j * 4, bRow, edge);
+      }
+    }
+  }
 }
 
 /** C[n, k] += A[m, n]ᵀ · B[m, k], rows at any distance. Up to 28 bytes behind B's last row are read and not used. */
@@ -266,6 +347,7 @@ export function products(relaxed: boolean): string {
   return lines(
     ...range(ROWS).map((r) => tile(r + 1, relaxed)),
     ...range(6).map((r) => transposedTile(r + 1, relaxed)),
+    packedTile(relaxed),
     DRIVERS,
   );
 }
