@@ -6,6 +6,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { adamw } from "./ops/adamw.ts";
+import { sizeOf } from "./shape.ts";
 import type { Weights } from "./transformer.ts";
 import type { HostTensor, HostWeights, ParameterSpec } from "./weights.ts";
 
@@ -22,8 +23,6 @@ export interface OptimizerState {
   readonly expAvg: HostWeights;
   readonly expAvgSq: HostWeights;
 }
-
-const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
 
 /** Values of a buffer that several parameters share; a larger parameter has one of its own, and is never copied. */
 const GROUP_SIZE = 2 ** 20;

@@ -7,6 +7,7 @@
 import { hiddenDim, type MaeConfig, numPatches, patchDim } from "./config.ts";
 import { sinusoidalPositions } from "./positions.ts";
 import { normal, uniform } from "./random.ts";
+import { sizeOf } from "./shape.ts";
 
 /** A parameter or buffer on the host, in PyTorch's layout (Linear weights are `[out, in]`). */
 export interface HostTensor {
@@ -116,7 +117,7 @@ export function bufferTensors(config: MaeConfig, shape: ModelShape): Map<string,
 /** First values of parameters: PyTorch's default distributions, each drawn from (seed, its own name). */
 export function initialWeights(specs: readonly ParameterSpec[], seed: number): Map<string, HostTensor> {
   return new Map(specs.map(({ name, shape, init }) => {
-    const size = shape.reduce((product, length) => product * length, 1);
+    const size = sizeOf(shape);
     const key = { seed, purpose: `init/${name}` };
     let data: Float32Array<ArrayBuffer>;
     if ("constant" in init) data = new Float32Array(size).fill(init.constant);

@@ -4,7 +4,7 @@
  * @module
  */
 import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts";
-import { PACKED_FROM, packedValues } from "../../model/backends/simd/source/products.ts";
+import { PACKED_FROM, packedValues, padded } from "../../model/backends/simd/source/products.ts";
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
 
 /** A product's speed: forward, for the input's gradient, for the weight's. */
@@ -42,7 +42,6 @@ export function productSpeeds(config: MaeConfig, images: number): ProductSpeed[]
 }
 
 function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflops"] {
-  const padded = (length: number) => Math.ceil(length / 8) * 8;
   let next = 1024;
   const take = (values: number) => {
     const at = next;

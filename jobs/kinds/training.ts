@@ -15,6 +15,7 @@ import { BackendError, selectBackend, type SelectedBackend } from "../../model/b
 import { type MaeConfig, parameterCount } from "../../model/config.ts";
 import type { TrainingBatch } from "../../model/objective.ts";
 import { train, type TrainerState, TrainingError } from "../../model/trainer.ts";
+import { sizeOf } from "../../model/shape.ts";
 import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import { loadState, saveCheckpoint } from "../checkpoints.ts";
 import type { RequestOf } from "../schemas.ts";
@@ -201,8 +202,7 @@ export async function* runTraining(
 }
 
 function countParameters(config: MaeConfig, shape: ModelShape): number {
-  const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
-  return parameterSpecs(config, shape).reduce((sum, spec) => sum + size(spec.shape), 0);
+  return parameterSpecs(config, shape).reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
 }
 
 /** The encoder's parameters among a model's. */

@@ -11,6 +11,33 @@ export interface AdamWStep {
   readonly step: number;
 }
 
+/** What a step takes of its options and count: factors in the order of `torch.optim.AdamW`'s operations. */
+export interface AdamWNumbers {
+  /** 1 - lr · weight decay. */
+  readonly decay: number;
+  readonly oneMinusBeta1: number;
+  readonly beta2: number;
+  readonly oneMinusBeta2: number;
+  /** sqrt(1 - beta2^step). */
+  readonly correction: number;
+  readonly eps: number;
+  /** lr / (1 - beta1^step). */
+  readonly size: number;
+}
+
+/** The numbers of a step. */
+export function adamwNumbers({ lr, weightDecay, betas: [beta1, beta2], eps, step }: AdamWStep): AdamWNumbers {
+  return {
+    decay: 1 - lr * weightDecay,
+    oneMinusBeta1: 1 - beta1,
+    beta2,
+    oneMinusBeta2: 1 - beta2,
+    correction: Math.sqrt(1 - beta2 ** step),
+    eps,
+    size: lr / (1 - beta1 ** step),
+  };
+}
+
 /**
  * One step of AdamW (Loshchilov & Hutter 2019) with the operations and their order of `torch.optim.AdamW`, over one
  * flat buffer of parameters.
@@ -26,14 +53,14 @@ export function adamw(
   grad: tf.Tensor1D,
   expAvg: tf.Tensor1D,
   expAvgSq: tf.Tensor1D,
-  { lr, weightDecay, betas: [beta1, beta2], eps, step }: AdamWStep,
+  step: AdamWStep,
 ): [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D] {
+  const { decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, size } = adamwNumbers(step);
   return tf.tidy(() => {
-    const decayed = tf.mul(param, 1 - lr * weightDecay);
-    const m = tf.add(expAvg, tf.mul(tf.sub(grad, expAvg), 1 - beta1)) as tf.Tensor1D;
-    const v = tf.add(tf.mul(expAvgSq, beta2), tf.mul(tf.square(grad), 1 - beta2)) as tf.Tensor1D;
-    const stepSize = lr / (1 - beta1 ** step);
-    const denominator = tf.add(tf.div(tf.sqrt(v), Math.sqrt(1 - beta2 ** step)), eps);
-    return [tf.sub(decayed, tf.mul(tf.div(m, denominator), stepSize)) as tf.Tensor1D, m, v];
+    const decayed = tf.mul(param, decay);
+    const m = tf.add(expAvg, tf.mul(tf.sub(grad, expAvg), oneMinusBeta1)) as tf.Tensor1D;
+    const v = tf.add(tf.mul(expAvgSq, beta2), tf.mul(tf.square(grad), oneMinusBeta2)) as tf.Tensor1D;
+    const denominator = tf.add(tf.div(tf.sqrt(v), correction), eps);
+    return [tf.sub(decayed, tf.mul(tf.div(m, denominator), size)) as tf.Tensor1D, m, v];
   });
 }

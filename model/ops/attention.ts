@@ -20,7 +20,7 @@ export function attention(qkv: tf.Tensor3D, heads: number, dropout?: tf.Tensor3D
   const drop = (weights: tf.Tensor, factors?: tf.Tensor) => factors ? tf.mul(weights, factors) : weights;
 
   const own = native().attention;
-  if (own && (own.takes?.(dim, heads, dropout !== undefined) ?? true)) {
+  if (own) {
     return fused([qkv], (save) => {
       const [value, weights] = own.forward(qkv, heads, dropout);
       save([qkv, weights, ...(dropout ? [dropout] : [])]);

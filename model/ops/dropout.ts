@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
 import { uniform } from "../random.ts";
+import { sizeOf } from "../shape.ts";
 
 /** Where a step's dropout masks come from: equal keys give equal masks. */
 export interface DropoutKey {
@@ -41,7 +42,7 @@ export function dropoutFactors(
   shape: number[],
 ): tf.Tensor | undefined {
   if (!key || key.rate === 0) return undefined;
-  const size = shape.reduce((product, length) => product * length, 1);
+  const size = sizeOf(shape);
   const values = drawFactors(key, site, size);
   key.drawn?.set(site, values);
   return tf.tensor(values, shape);

@@ -18,8 +18,7 @@ export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias: tf.
   return fused([x, weight, bias], (save) => {
     const flat = tf.reshape(x, [rows, inDim]) as tf.Tensor2D; // [rows, in]
     save([flat, weight]);
-    const kernels = native().linear;
-    const own = (kernels?.takes?.(inDim, outDim) ?? true) ? kernels : undefined;
+    const own = native().linear;
     const value = own ? own.forward(flat, weight, bias) : tf.add(tf.matMul(flat, tf.transpose(weight)), bias); // [rows, out]
     const gradient = (dy: tf.Tensor, saved: tf.Tensor[]) => {
       const [flat, w] = saved as [tf.Tensor2D, tf.Tensor2D];

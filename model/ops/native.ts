@@ -11,8 +11,6 @@ import type { Stepper, StepperOptions } from "../stepper.ts";
 export interface NativeOps {
   /** Linear layers. */
   readonly linear?: {
-    /** Whether these widths are taken; all when absent. */
-    takes?(inDim: number, outDim: number): boolean;
     /** x `[rows, in]`, weight `[out, in]`, bias `[out]` → `[rows, out]`. */
     forward(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): tf.Tensor2D;
     /** dy `[rows, out]` → gradients of x, weight and bias. */
@@ -50,15 +48,11 @@ export interface NativeOps {
   };
   /** GELU. */
   readonly gelu?: {
-    /** Whether so many values are taken; any number when absent. */
-    takes?(size: number): boolean;
     /** Values, and the derivative at each. */
     forward(x: tf.Tensor): [tf.Tensor, tf.Tensor];
   };
   /** Layer norm of rows. */
   readonly layerNorm?: {
-    /** Whether rows of this width are taken; all when absent. */
-    takes?(dim: number): boolean;
     /** x `[rows, dim]` → output and normed `[rows, dim]`, scale `[rows]`. */
     forward(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor): [tf.Tensor, tf.Tensor, tf.Tensor];
     /** dy `[rows, dim]` → gradients of x, weight and bias. */
@@ -71,8 +65,6 @@ export interface NativeOps {
   };
   /** Attention. */
   readonly attention?: {
-    /** Whether this width and number of heads are taken; all when absent. */
-    takes?(dim: number, heads: number, dropout: boolean): boolean;
     /**
      * qkv `[batch, tokens, 3 · dim]`, factors of dropout `[batch · heads, tokens, tokens]` → `[batch, tokens, dim]`,
      * and what the gradient needs of the weights.

@@ -6,8 +6,10 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { instantiate, kernelModule, type Kernels, writeConstants } from "./instance.ts";
+import { packArguments, panelValues } from "./panels.ts";
 import { CONSTANTS_BYTES } from "./source/constants.ts";
-import { type KernelContext, type KernelSpec, type Operand, sizeOf, SPECS } from "./specs.ts";
+import { type KernelContext, type KernelSpec, type Operand, SPECS } from "./specs.ts";
+import { sizeOf } from "../../shape.ts";
 
 /** What is used of TensorFlow.js's WebAssembly backend beside its tensors. */
 interface WasmBackend {
@@ -46,11 +48,9 @@ function borrow(): KernelContext {
     }
     return block.at;
   };
-  const panels = ({ shape: [outDim, inDim], at }: Operand, transposed: boolean) => {
-    const [columns, rows] = transposed ? [outDim, inDim] : [inDim, outDim];
-    const packed = scratch(Math.ceil(columns / 8) * 8 * rows);
-    if (transposed) kernels!.pack(columns, rows, at, 4, 4 * inDim, packed);
-    else kernels!.pack(columns, rows, at, 4 * inDim, 4, packed);
+  const panels = ({ shape, at }: Operand, transposed: boolean) => {
+    const packed = scratch(panelValues(shape, transposed));
+    kernels!.pack(...packArguments(shape, at, transposed, packed));
     return packed;
   };
   return { kernels: kernels!, table, scratch, panels };

@@ -5,12 +5,9 @@
  * @module
  */
 import { LAYER_NORM_EPS } from "../../ops/layer_norm.ts";
+import { type Shape, sizeOf } from "../../shape.ts";
 import type { Kernels } from "./instance.ts";
-import { paddedTokens } from "./source/attention.ts";
-import { EDGE_VALUES, PACKED_FROM, packedValues } from "./source/products.ts";
-
-/** Lengths of a tensor's axes. */
-export type Shape = readonly number[];
+import { EDGE_VALUES, PACKED_FROM, packedValues, padded } from "./source/products.ts";
 
 /** A tensor in the kernels' memory. */
 export interface Operand {
@@ -48,8 +45,6 @@ export interface KernelSpec {
   readonly sums?: readonly number[];
   /** Whether the result may lie where the first input does. */
   readonly inPlace?: boolean;
-  /** Whether it adds its two inputs. */
-  readonly isSum?: boolean;
   /** Why these shapes are not taken; absent for an operation that takes all that it is given. */
   refuses?(inputs: readonly Shape[]): string | null;
   /** Makes the calls. */
@@ -60,9 +55,6 @@ export interface KernelSpec {
     attributes: Attributes,
   ): void;
 }
-
-/** Number of values of a shape. */
-export const sizeOf = (shape: Shape): number => shape.reduce((product, length) => product * length, 1);
 
 /** Address of what a product needs where its width is no multiple of 8. */
 const edge = (context: KernelContext, width: number) => width % 8 === 0 ? 0 : context.scratch(EDGE_VALUES);
@@ -143,11 +135,11 @@ const attention: KernelSpec = {
   inputs: ["qkv", "factors"],
   outputs: ([[batch, tokens, tripled]], { heads }) => [
     [batch, tokens, tripled / 3],
-    [batch * heads, tokens, paddedTokens(tokens)],
+    [batch * heads, tokens, padded(tokens)],
   ],
   run(context, [qkv, factors], [out, weights], { heads }) {
     const [batch, tokens, tripled] = qkv.shape;
-    const size = tripled / 3 / heads, width = paddedTokens(tokens), columns = Math.ceil(size / 8) * 8;
+    const size = tripled / 3 / heads, width = padded(tokens), columns = padded(size);
     const addresses = [qkv.at, factors?.at ?? 0, weights.at, out.at];
     const scratch = context.scratch(width * (columns + tokens));
     const scale = 1 / Math.sqrt(size);
@@ -163,7 +155,7 @@ const attentionDx: KernelSpec = {
   outputs: ([, shape]) => [shape],
   run(context, [dy, qkv, weights, factors], [out], { heads }) {
     const [batch, tokens, tripled] = qkv.shape;
-    const size = tripled / 3 / heads, width = paddedTokens(tokens), columns = Math.ceil(size / 8) * 8;
+    const size = tripled / 3 / heads, width = padded(tokens), columns = padded(size);
     const addresses = [qkv.at, factors?.at ?? 0, weights.at, dy.at, out.at];
     const scratch = context.scratch(width * (columns + 2 * tokens));
     const scale = 1 / Math.sqrt(size);
@@ -254,7 +246,6 @@ const repeats = (a: Shape, b: Shape) => {
 const add: KernelSpec = {
   inputs: ["a", "b"],
   inPlace: true,
-  isSum: true,
   refuses: ([a, b]) => repeats(a, b) ? null : `no kernel adds [${a}] and [${b}]`,
   outputs: ([shape]) => [shape],
   run({ kernels }, [a, b], [out]) {

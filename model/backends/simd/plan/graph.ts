@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Attributes, type KernelSpec, type Shape, sizeOf, SPECS } from "../specs.ts";
+import { type Shape, sizeOf } from "../../../shape.ts";
+import { type Attributes, type KernelSpec, PLAIN_SPECS, SPECS } from "../specs.ts";
 
 /** Values that operations read and write; its names with other shapes are the same value. */
 export interface Value {
@@ -74,7 +75,7 @@ export function withResiduals(graph: Graph): Graph {
     const [next, ...others] = uses.get(value) ?? [];
     if (next === undefined || others.length > 0 || kept.has(value) || node.inputs[3]) return;
     const sum = nodes[next];
-    if (!sum || !sum.spec.isSum) return;
+    if (sum?.spec !== PLAIN_SPECS.Add) return;
     const other = sum.inputs.find((use) => use!.value !== value);
     if (!other || other.value.size !== value.size || (madeAt.get(other.value) ?? -1) >= i) return;
     nodes[i] = {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AdamWNumbers } from "../../../ops/adamw.ts";
 import type { Call } from "./program.ts";
 
 /** Places in the shared control block. */
@@ -35,17 +36,6 @@ export interface Share {
   readonly packs: readonly Call[];
 }
 
-/** Numbers of `torch.optim.AdamW` for one step, in the order in which the kernel takes them. */
-export type StepNumbers = readonly [
-  decay: number,
-  oneMinusBeta1: number,
-  beta2: number,
-  oneMinusBeta2: number,
-  correction: number,
-  eps: number,
-  size: number,
-];
-
 /** A worker's beginning. */
 export interface StartMessage {
   readonly type: "start";
@@ -54,7 +44,7 @@ export interface StartMessage {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly control: Int32Array<SharedArrayBuffer>;
-  /** Loss of each chunk, weighted. */
+  /** Loss of each chunk, weighted; 0 for chunks that a step does not have. */
   readonly losses: Float64Array<SharedArrayBuffer>;
   readonly share: Share;
 }
@@ -83,12 +73,11 @@ export interface Chunk {
 /** One step. */
 export interface StepMessage {
   readonly type: "step";
-  /** Pictures of the whole batch, and how many chunks they are. */
+  /** Pictures of the whole batch. */
   readonly images: number;
-  readonly count: number;
   /** This worker's chunks. */
   readonly chunks: readonly Chunk[];
-  readonly numbers: StepNumbers;
+  readonly numbers: AdamWNumbers;
 }
 
 /** To a worker. */
@@ -99,3 +88,8 @@ export type FromWorker = { readonly type: "ready" | "ended" } | {
   readonly type: "failed";
   readonly message: string;
 };
+
+/** Loss of a step: the planner and its workers must find the same, to the last bit. */
+export function stepLoss(losses: Float64Array): number {
+  return losses.reduce((sum, loss) => sum + loss, 0);
+}

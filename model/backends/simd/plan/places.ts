@@ -5,9 +5,9 @@
  */
 import type { HostWeights, ParameterSpec } from "../../../weights.ts";
 import { CONSTANTS_BYTES } from "../source/constants.ts";
-import { sizeOf } from "../specs.ts";
+import { sizeOf } from "../../../shape.ts";
 import { ALIGNMENT, bytesOf } from "./layout.ts";
-import { panelValues } from "./program.ts";
+import { panelValues } from "../panels.ts";
 
 /** Most bytes that a memory has: 65,536 pages, less one so that no address is 2^32. */
 export const MOST_BYTES: number = 65535 * 65536;

@@ -4,7 +4,9 @@
  * @module
  */
 import type { KernelExport, Kernels } from "../instance.ts";
-import { type KernelContext, type Operand, sizeOf } from "../specs.ts";
+import { sizeOf } from "../../../shape.ts";
+import { packArguments, panelValues } from "../panels.ts";
+import type { KernelContext, Operand } from "../specs.ts";
 import type { Graph, Use, Value } from "./graph.ts";
 import { bytesOf, layOut } from "./layout.ts";
 import { WEIGHT } from "./record.ts";
@@ -47,24 +49,6 @@ export interface Program {
 
 interface Located extends Operand {
   readonly value: Value;
-}
-
-/** Packs a weight. @param shape of the weight, `[out, in]` */
-export function packCall(
-  [outDim, inDim]: readonly number[],
-  from: number,
-  transposed: boolean,
-  to: number,
-): Call {
-  return transposed
-    ? ["pack", outDim, inDim, from, 4, 4 * inDim, to]
-    : ["pack", inDim, outDim, from, 4 * inDim, 4, to];
-}
-
-/** Values of a packed weight. */
-export function panelValues([outDim, inDim]: readonly number[], transposed: boolean): number {
-  const [columns, rows] = transposed ? [outDim, inDim] : [inDim, outDim];
-  return Math.ceil(columns / 8) * 8 * rows;
 }
 
 /** Kernels that write their calls down. */
@@ -125,7 +109,7 @@ export function compile(graph: Graph, places: Places): Program {
         : null;
       if (kept !== null) return kept;
       const to = scratch(panelValues(weight.shape, transposed));
-      calls.push(packCall(weight.shape, weight.at, transposed, to));
+      kernels.pack(...packArguments(weight.shape, weight.at, transposed, to));
       return to;
     };
     const context: KernelContext = { kernels, table: places.table, scratch, panels };

@@ -8,7 +8,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { PlanError } from "../../../stepper.ts";
 import type { Objective } from "../../../objective.ts";
 import type { HostWeights, ParameterSpec } from "../../../weights.ts";
-import { type KernelSpec, PLAIN_SPECS, type Shape, sizeOf, SPECS } from "../specs.ts";
+import { type Shape, sizeOf } from "../../../shape.ts";
+import { type KernelSpec, PLAIN_SPECS, SPECS } from "../specs.ts";
 import { type Graph, type Node, simplified, use, type Value } from "./graph.ts";
 
 const BACKEND = "unmask-recorder";

@@ -8,17 +8,19 @@
  * @module
  */
 import { objective, type TrainingBatch } from "../../../objective.ts";
+import { adamwNumbers } from "../../../ops/adamw.ts";
 import { drawFactors } from "../../../ops/dropout.ts";
 import type { OptimizerState } from "../../../optimizer.ts";
 import { PlanError, type Stepper, type StepperOptions } from "../../../stepper.ts";
+import { sizeOf } from "../../../shape.ts";
 import type { HostTensor } from "../../../weights.ts";
 import { kernelModule, writeConstants } from "../instance.ts";
-import { sizeOf } from "../specs.ts";
+import { packArguments, panelValues } from "../panels.ts";
 import type { Graph } from "./graph.ts";
 import { bytesOf } from "./layout.ts";
-import { type Chunk, CONTROL_LENGTH, type StepNumbers, type ToWorker } from "./messages.ts";
+import { type Chunk, CONTROL_LENGTH, stepLoss, type ToWorker } from "./messages.ts";
 import { divide, type Division, MOST_BYTES, type Needs, type Panel, panelKey } from "./places.ts";
-import { type Call, compile, packCall, panelValues, type Places, type Program } from "./program.ts";
+import { type Call, compile, type Places, type Program } from "./program.ts";
 import { DROPOUT, record, WEIGHT } from "./record.ts";
 import { Team } from "./team.ts";
 
@@ -151,13 +153,11 @@ export class PlannedStepper implements Stepper {
         heap.set(bytes, feeds + program.feedOffsets.get(name)!);
       }
     }
-    const count = chunkCount(images, this.threads, this.#images);
     return async (lr) => {
-      const numbers = this.#numbers(lr);
+      const numbers = adamwNumbers({ ...this.#options.optimizer, lr, step: this.#stepsDone + 1 });
       this.#losses.fill(0);
-      await this.#team.ask(chunks.map((own) => ({ type: "step", images, count, chunks: own, numbers })));
-      let loss = 0;
-      for (let i = 0; i < count; i++) loss += this.#losses[i];
+      await this.#team.ask(chunks.map((own) => ({ type: "step", images, chunks: own, numbers })));
+      const loss = stepLoss(this.#losses);
       if (Number.isFinite(loss)) this.#stepsDone++;
       return Math.fround(loss);
     };
@@ -197,7 +197,10 @@ export class PlannedStepper implements Stepper {
     const panels = [...d.panels.values()];
     const packs = dealt(
       panels,
-      panels.map(({ name, shape, transposed, at }) => packCall(shape, this.#parameter(name), transposed, at)),
+      panels.map(({ name, shape, transposed, at }): Call => [
+        "pack",
+        ...packArguments(shape, this.#parameter(name), transposed, at),
+      ]),
       this.threads,
     );
     await this.#team.ask(packs.map((packs, index): ToWorker => {
@@ -289,13 +292,6 @@ export class PlannedStepper implements Stepper {
     );
     this.#constants.push({ data, at });
     return at;
-  }
-
-  #numbers(lr: number): StepNumbers {
-    const { weightDecay, betas: [beta1, beta2], eps } = this.#options.optimizer;
-    const step = this.#stepsDone + 1;
-    const correction = Math.sqrt(1 - beta2 ** step), size = lr / (1 - beta1 ** step);
-    return [1 - lr * weightDecay, 1 - beta1, beta2, 1 - beta2, correction, eps, size];
   }
 
   #read(from: number): Map<string, HostTensor> {

@@ -9,6 +9,7 @@ import {
   type FromWorker,
   type ProgramMessage,
   type StartMessage,
+  stepLoss,
   type StepMessage,
   type ToWorker,
 } from "./messages.ts";
@@ -53,13 +54,15 @@ function runChunks({ chunks, images }: StepMessage): void {
 }
 
 /** Moves this worker's share of the weights unless the loss is not finite. */
-function update({ count, numbers }: StepMessage): void {
+function update({ numbers }: StepMessage): void {
   const { losses, threads, share } = start;
-  let loss = 0;
-  for (let i = 0; i < count; i++) loss += losses[i];
-  if (!Number.isFinite(loss)) return;
+  if (!Number.isFinite(stepLoss(losses))) return;
+  const { decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, size: stepSize } = numbers;
   const { size, param, expAvg, expAvgSq, grad, apart } = share;
-  kernels.adamw(size, param, expAvg, expAvgSq, grad, threads, apart, ...numbers);
+  kernels.adamw(
+    ...[size, param, expAvg, expAvgSq, grad, threads, apart],
+    ...[decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, stepSize],
+  );
   barrier();
   pack();
 }

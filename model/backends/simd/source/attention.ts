@@ -6,11 +6,6 @@
 import { exp2 } from "./exp.ts";
 import { fma, lines } from "./write.ts";
 
-/** Columns of a row of attention weights: tokens, filled up to a multiple of 8. */
-export function paddedTokens(tokens: number): number {
-  return Math.ceil(tokens / 8) * 8;
-}
-
 const softmax = (relaxed: boolean) => `
 /** softmax(scale · x) of every row, in place; the columns from \`width\` to the padded one become 0. */
 function softmax(height: i32, width: i32, row: usize, x: usize, scale: f32, table: usize): void {

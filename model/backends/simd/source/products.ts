@@ -13,6 +13,9 @@ const BLOCK = 48;
 const CHUNK = 64;
 /** The same where operands are packed. */
 const PACKED_CHUNK = 256;
+/** A width filled up to whole panels. */
+export const padded = (width: number): number => Math.ceil(width / 8) * 8;
+
 /** Values of scratch that a product needs where its width is no multiple of 8. */
 export const EDGE_VALUES: number = 8 * ROWS;
 
