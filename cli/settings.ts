@@ -5,7 +5,7 @@
  */
 import { resolve } from "node:path";
 import { z } from "zod";
-import { BACKENDS } from "../model/backends/select.ts";
+import { BACKENDS } from "../model/backends/backend.ts";
 
 /** How a process is set up. */
 export interface Settings {

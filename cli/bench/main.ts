@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import { PRESETS } from "../../model/config.ts";
 import { inference, median, preparation, type Subject, TrainingBench } from "./engine.ts";
-import { forwardFlops } from "./flops.ts";
+import { forwardFlops } from "../../model/flops.ts";
 import { productSpeeds } from "./kernels.ts";
 import { fmaPeak } from "./peak.ts";
 import { type PeerLine, peerLines } from "./peer.ts";

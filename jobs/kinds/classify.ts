@@ -6,6 +6,7 @@
  */
 import { dispose } from "@tensorflow/tfjs-core";
 import { onBackend } from "../../model/evaluate.ts";
+import { classifierFlops } from "../../model/flops.ts";
 import { encoderSpecs, headSpecs, initialWeights, type ModelShape } from "../../model/weights.ts";
 import { loadWeights } from "../checkpoints.ts";
 import type { RequestOf } from "../schemas.ts";
@@ -22,7 +23,8 @@ export async function* trainClassifier(
   const { request, source, store } = context;
   const config = source?.config ?? request.model;
   if (!config) throw new JobFailure("no_model", "Neither a checkpoint nor a model was given");
-  const backend = await chooseBackend();
+  const passes = request.kind === "linear_probe" ? 1 : 3;
+  const backend = await chooseBackend(passes * request.batchSize * classifierFlops(config));
   const dataset = await openDataset(context);
   const { numClasses, classNames, labelled, splits } = dataset.info;
   if (!labelled) throw new JobFailure("dataset_unlabelled", `The data set ${dataset.info.id} has no labels`);

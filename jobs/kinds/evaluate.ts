@@ -6,6 +6,7 @@
 import { dispose } from "@tensorflow/tfjs-core";
 import { numKeep, numPatches } from "../../model/config.ts";
 import { onBackend } from "../../model/evaluate.ts";
+import { classifierFlops, forwardFlops } from "../../model/flops.ts";
 import { loadWeights } from "../checkpoints.ts";
 import type { RequestOf } from "../schemas.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
@@ -28,7 +29,8 @@ export async function* evaluate(
       `mask_ratio ${maskRatio} keeps ${keep} of ${numPatches(config)} patches`,
     );
   }
-  const backend = await chooseBackend();
+  const flops = source.model === "mae" ? forwardFlops({ ...config, maskRatio }) : classifierFlops(config);
+  const backend = await chooseBackend(batchSize * flops);
   const dataset = await openDataset(context);
   if (source.model === "classifier" && dataset.info.numClasses !== classNames.length) {
     const message =

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { forwardFlops } from "../../model/flops.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import type { RequestOf } from "../schemas.ts";
 import type { KindContext, KindEvent } from "./kind.ts";
@@ -14,8 +15,8 @@ const SHAPE: ModelShape = { model: "mae" };
 export async function* pretrain(
   context: KindContext<RequestOf<"pretrain">>,
 ): AsyncGenerator<KindEvent, void> {
-  const { model: config, seed } = context.request;
-  const backend = await chooseBackend();
+  const { model: config, seed, batchSize } = context.request;
+  const backend = await chooseBackend(3 * batchSize * forwardFlops(config));
   const dataset = await openDataset(context);
   const { state, checkpoint, epochLoss } = yield* runTraining(context, {
     config,

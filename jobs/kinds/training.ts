@@ -11,7 +11,8 @@ import {
   type PictureSet,
 } from "../../data/datasets/dataset.ts";
 import { epochBatches } from "../../data/datasets/loader.ts";
-import { BackendError, selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
+import { BackendError } from "../../model/backends/backend.ts";
+import { selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
 import { type MaeConfig, parameterCount } from "../../model/config.ts";
 import type { TrainingBatch } from "../../model/objective.ts";
 import { train, type TrainerState, TrainingError } from "../../model/trainer.ts";
@@ -50,10 +51,14 @@ async function datasetFailure<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The backend that `UNMASK_BACKEND` names, or the fastest. */
-export async function chooseBackend(): Promise<SelectedBackend> {
+/**
+ * The backend that `UNMASK_BACKEND` names, or the fastest.
+ *
+ * @param flops floating-point operations of a step
+ */
+export async function chooseBackend(flops: number): Promise<SelectedBackend> {
   try {
-    return await selectBackend(Deno.env.get("UNMASK_BACKEND") ?? "auto");
+    return await selectBackend(Deno.env.get("UNMASK_BACKEND") || "auto", { flops });
   } catch (error) {
     if (error instanceof BackendError) throw new JobFailure("no_backend", error.message, { cause: error });
     throw error;

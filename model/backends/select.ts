@@ -4,19 +4,16 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import "@tensorflow/tfjs-backend-cpu";
-import "@tensorflow/tfjs-backend-wasm";
 import { useNative } from "../ops/native.ts";
-import { installKernels } from "./simd/kernels.ts";
-import { SIMD_OPS } from "./simd/ops.ts";
+import { type Backend, BackendError, type BackendName, BACKENDS, type BackendSettings } from "./backend.ts";
+import { cpu, simd, wasm } from "./embedded.ts";
+import { tensorflow } from "./tensorflow.ts";
+import { webgpu } from "./webgpu.ts";
 
 // Without it the cpu backend prints advice about Node.js at its first use.
 tf.enableProdMode();
 
-/** Backends from the fastest to the one that always works. */
-export const BACKENDS = ["simd", "wasm", "cpu"] as const;
-/** Name of a backend. */
-export type BackendName = typeof BACKENDS[number];
+const STARTS: Readonly<Record<BackendName, Backend>> = { simd, tensorflow, webgpu, wasm, cpu };
 
 /** The backend in use. */
 export interface SelectedBackend {
@@ -25,9 +22,30 @@ export interface SelectedBackend {
   readonly notes: readonly string[];
 }
 
-/** No backend could be used; the message says why for each. */
-export class BackendError extends Error {
-  override readonly name = "BackendError";
+/** What the choice depends on. */
+export interface SelectOptions extends Pick<BackendSettings, "tensorflow"> {
+  /** Floating-point operations of a step or an answer; small ones do not gain from a GPU. @default 0 */
+  readonly flops?: number;
+}
+
+/**
+ * Operations of a step from which a GPU is tried first: a step is about a thousand dispatches of 0.2 ms through
+ * TensorFlow.js, in which our kernels do about so many.
+ */
+const GPU_FROM = 2e10;
+
+/** A candidate of `auto`. */
+interface Candidate {
+  readonly name: BackendName;
+  readonly gpuOnly?: boolean;
+}
+
+/** Candidates of `auto` from the fastest to the one that always works. */
+function candidates(flops: number): Candidate[] {
+  const gpus: Candidate[] = [{ name: "tensorflow", gpuOnly: true }, { name: "webgpu", gpuOnly: true }];
+  return [...(flops < GPU_FROM ? [] : gpus), { name: "simd" }, { name: "tensorflow" }, { name: "wasm" }, {
+    name: "cpu",
+  }];
 }
 
 /** A product and a sum whose results are known: a backend that gets them wrong is not trusted. */
@@ -41,15 +59,13 @@ async function selfTest(): Promise<string | null> {
   return values[0] === 46 && values[1] === 109 ? null : `its self-test gave [${values}] instead of [46, 109]`;
 }
 
-async function tryBackend(name: BackendName): Promise<string | null> {
+async function tryBackend(
+  { name, gpuOnly }: Candidate,
+  { tensorflow }: SelectOptions,
+): Promise<string | null> {
   try {
     useNative();
-    if (!await tf.setBackend(name === "simd" ? "wasm" : name)) return "it did not start";
-    await tf.ready();
-    if (name === "simd") {
-      installKernels();
-      useNative(SIMD_OPS);
-    }
+    useNative(await STARTS[name].start({ tensorflow, gpuOnly }));
     return await selfTest();
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -62,16 +78,19 @@ async function tryBackend(name: BackendName): Promise<string | null> {
  * @param wanted `auto` for the fastest that works, or a name for that one alone
  * @throws {BackendError} when none works, or the wanted one is unknown
  */
-export async function selectBackend(wanted: string = "auto"): Promise<SelectedBackend> {
-  const candidates = wanted === "auto" ? BACKENDS : BACKENDS.filter((name) => name === wanted);
-  if (candidates.length === 0) {
+export async function selectBackend(
+  wanted: string = "auto",
+  options: SelectOptions = {},
+): Promise<SelectedBackend> {
+  const known = BACKENDS.find((name) => name === wanted);
+  if (wanted !== "auto" && !known) {
     throw new BackendError(`Cannot use the backend '${wanted}': it must be auto, ${BACKENDS.join(" or ")}`);
   }
   const notes: string[] = [];
-  for (const name of candidates) {
-    const fault = await tryBackend(name);
-    if (fault === null) return { name, notes };
-    notes.push(`${name}: ${fault}`);
+  for (const candidate of known ? [{ name: known }] : candidates(options.flops ?? 0)) {
+    const fault = await tryBackend(candidate, options);
+    if (fault === null) return { name: candidate.name, notes };
+    notes.push(`${candidate.name}: ${fault}`);
   }
   throw new BackendError(`No backend works. ${notes.join("; ")}`);
 }

@@ -6,7 +6,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { BackendError, selectBackend } from "../../model/backends/select.ts";
+import { BackendError } from "../../model/backends/backend.ts";
+import { selectBackend } from "../../model/backends/select.ts";
 import { compareWithReference } from "./compare.ts";
 
 const { values, positionals } = parseArgs({

@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import { readSafetensors, writeSafetensors } from "../../data/safetensors.ts";
-import { BACKENDS, selectBackend } from "../../model/backends/select.ts";
+import { EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
+import { selectBackend } from "../../model/backends/select.ts";
 import { compareWithReference } from "./compare.ts";
 
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
@@ -14,7 +15,7 @@ async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
   );
 }
 
-for (const backend of BACKENDS) {
+for (const backend of EMBEDDED_BACKENDS) {
   Deno.test(`the model agrees with PyTorch on the project's own reference (${backend})`, async () => {
     await selectBackend(backend);
     expect(await failures(await Deno.readFile(own))).toEqual([]);
@@ -34,7 +35,7 @@ for (const name of ["tiny", "rgb", "mnist"]) {
     name: `the model agrees with PyTorch on ${name}.safetensors`,
     ignore: !there,
     async fn() {
-      for (const backend of BACKENDS.filter((backend) => backend !== "cpu")) {
+      for (const backend of EMBEDDED_BACKENDS.filter((backend) => backend !== "cpu")) {
         await selectBackend(backend);
         expect({ backend, failures: await failures(await Deno.readFile(file)) }).toEqual({
           backend,
