@@ -4,7 +4,7 @@
  * @module
  */
 import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts";
-import { PACKED_FROM, packedValues, padded } from "../../model/backends/simd/source/products.ts";
+import { EDGE_VALUES, PACKED_FROM, packedValues } from "../../model/backends/simd/source/products.ts";
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
 
 /** A product's speed: forward, for the input's gradient, for the weight's. */
@@ -48,10 +48,10 @@ function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflo
     next += Math.ceil(values / 16) * 64;
     return at;
   };
-  const x = take(rows * inDim), y = take(rows * outDim), w = take(inDim * outDim), edge = take(64);
-  const panels = take(Math.max(padded(outDim) * inDim, padded(inDim) * outDim)), bias = take(outDim);
+  const x = take(rows * inDim), y = take(rows * outDim), w = take(inDim * outDim), edge = take(EDGE_VALUES);
+  const bias = take(outDim);
   const scratch = Math.max(inDim, outDim) < PACKED_FROM ? 0 : take(packedValues(outDim));
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65536) + 1 });
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65536) + 16 });
   const k = instantiate(kernelModule(false).module, memory);
   new Float32Array(memory.buffer).fill(0.01);
   const gflops = (call: () => void) => {
@@ -65,10 +65,8 @@ function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflo
     }
     return flops / times.toSorted((a, b) => a - b)[5] / 1e6;
   };
-  k.pack(outDim, inDim, w, 4, 4 * inDim, panels);
-  const forward = gflops(() => k.product(rows, outDim, inDim, x, panels, y, bias, 0, edge));
-  k.pack(inDim, outDim, w, 4 * inDim, 4, panels);
-  const dx = gflops(() => k.product(rows, inDim, outDim, y, panels, x, 0, 0, edge));
+  const forward = gflops(() => k.product(rows, outDim, inDim, x, w, 4, 4 * inDim, y, bias, 0, edge));
+  const dx = gflops(() => k.product(rows, inDim, outDim, y, w, 4 * inDim, 4, x, 0, 0, edge));
   const dw = gflops(() => k.transposedProduct(rows, outDim, inDim, y, x, w, edge, scratch));
   return { forward, dx, dw };
 }

@@ -10,7 +10,7 @@ const BUILDS = [RELAXED, PLAIN, RELAXED_SHARED, PLAIN_SHARED].map((text) => ({
 }));
 
 const memoryFor = (shared: boolean) =>
-  new WebAssembly.Memory(shared ? { initial: 1, maximum: 65536, shared } : { initial: 1 });
+  new WebAssembly.Memory(shared ? { initial: 16, maximum: 65536, shared } : { initial: 16 });
 
 Deno.test("the committed kernels are what their source gives", async () => {
   const committed = await Deno.readTextFile(new URL("../../model/backends/simd/binary.ts", import.meta.url));
@@ -28,38 +28,72 @@ Deno.test("the kernels hold no data of their own, which would overwrite the memo
   }
 });
 
-Deno.test("all builds, with fused multiply-add and without, shared and not, give the same product", () => {
-  const m = 7, k = 5;
-  for (const n of [1, 8, 13, 16]) {
+/** Rows, columns and steps: whole tiles and not, one of each, more steps than are staged at once. */
+const SIZES = [[1, 1, 1], [7, 13, 5], [6, 8, 8], [12, 16, 64], [5, 8, 71], [4, 24, 72], [11, 9, 150], [
+  14,
+  17,
+  203,
+]];
+
+Deno.test("all builds, fused or not, shared or not, give products of either layout", () => {
+  for (const [m, n, k] of SIZES) {
     const a = Float32Array.from({ length: m * k }, (_, i) => Math.sin(i));
-    const weight = Float32Array.from({ length: n * k }, (_, i) => Math.cos(i) + i);
+    const b = Float32Array.from({ length: k * n }, (_, i) => Math.cos(i) + i % 5);
+    const bias = Float32Array.from({ length: n }, (_, i) => i);
+    const residual = Float32Array.from({ length: m * n }, (_, i) => i % 7);
+    const turned = Float32Array.from({ length: n * k }, (_, at) => b[at % k * n + Math.floor(at / k)]);
     for (const { module, shared } of BUILDS) {
-      const memory = memoryFor(shared);
-      const { pack, product } = instantiate(module, memory);
-      const heap = new Float32Array(memory.buffer).fill(99);
-      heap.set(a, 256);
-      heap.set(weight, 512);
-      pack(n, k, 4 * 512, 4, 4 * k, 4 * 1024);
-      product(m, n, k, 4 * 256, 4 * 1024, 4 * 2048, 0, 0, 4 * 4096);
-      for (let row = 0; row < m; row++) {
-        for (let column = 0; column < n; column++) {
-          let sum = 0;
-          for (let i = 0; i < k; i++) sum += a[row * k + i] * weight[column * k + i];
-          expect(heap[2048 + row * n + column]).toBeCloseTo(sum, 3);
+      for (const [matrix, row, column] of [[b, 4 * n, 4], [turned, 4, 4 * k]] as const) {
+        const memory = memoryFor(shared);
+        const { product } = instantiate(module, memory);
+        const heap = new Float32Array(memory.buffer).fill(99);
+        heap.set(a, 1024);
+        heap.set(matrix, 8192);
+        heap.set(bias, 16384);
+        heap.set(residual, 17408);
+        product(m, n, k, 4 * 1024, 4 * 8192, row, column, 4 * 20480, 4 * 16384, 4 * 17408, 4 * 65536);
+        for (let i = 0; i < m; i++) {
+          for (let j = 0; j < n; j++) {
+            let sum = bias[j] + residual[i * n + j];
+            for (let step = 0; step < k; step++) sum += a[i * k + step] * b[step * n + j];
+            expect(Math.abs(heap[20480 + i * n + j] - sum)).toBeLessThan(1e-5 * (k + Math.abs(sum)));
+          }
         }
+        // Nothing is written behind the result.
+        expect([...heap.subarray(20480 + m * n, 65536)].every((value) => value === 99)).toBe(true);
       }
-      // Nothing is written behind the result.
-      expect([...heap.subarray(2048 + m * n, 4096)].every((value) => value === 99)).toBe(true);
     }
+  }
+});
+
+Deno.test("a value that is not finite stays in the row or column that it belongs to", () => {
+  const m = 9, n = 11, k = 77;
+  for (const { module, shared } of BUILDS) {
+    const memory = memoryFor(shared);
+    const { product, transposedProduct } = instantiate(module, memory);
+    const heap = new Float32Array(memory.buffer).fill(1);
+    heap[1024 + 3 * k + 70] = NaN;
+    product(m, n, k, 4 * 1024, 4 * 8192, 4 * n, 4, 4 * 20480, 0, 0, 4 * 65536);
+    for (let at = 0; at < m * n; at++) expect(heap[20480 + at]).toBe(Math.floor(at / n) === 3 ? NaN : k);
+    heap.fill(1);
+    heap[8192 + 5 * n + 10] = Infinity;
+    product(m, n, k, 4 * 1024, 4 * 8192, 4 * n, 4, 4 * 20480, 0, 0, 4 * 65536);
+    for (let at = 0; at < m * n; at++) expect(heap[20480 + at]).toBe(at % n === 10 ? Infinity : k);
+    heap.fill(1);
+    heap.fill(0, 20480, 20480 + m * n);
+    heap[1024 + 70 * m + 8] = NaN;
+    transposedProduct(k, m, n, 4 * 1024, 4 * 8192, 4 * 20480, 4 * 65536, 0);
+    for (let at = 0; at < m * n; at++) expect(heap[20480 + at]).toBe(Math.floor(at / n) === 8 ? NaN : k);
   }
 });
 
 Deno.test("a weight's gradient is the same, its operands packed or not, and is added to what is there", () => {
   const m = 261;
-  for (const [n, k] of [[13, 11], [6, 8], [5, 16], [20, 24]]) {
+  for (
+    const [n, k] of [[13, 11], [6, 8], [5, 16], [20, 24], [8, 9], [10, 8], [1, 1], [2, 8], [4, 8], [3, 17]]
+  ) {
     for (const { module, shared } of BUILDS) {
       const memory = memoryFor(shared);
-      memory.grow(4);
       const { transposedProduct } = instantiate(module, memory);
       const heap = new Float32Array(memory.buffer);
       const a = heap.subarray(256, 256 + m * n).map((_, i) => Math.sin(i));
@@ -68,8 +102,9 @@ Deno.test("a weight's gradient is the same, its operands packed or not, and is a
       heap.set(b, 8192);
       const results = [0, 4 * 32768].map((packed, turn) => {
         const at = 20480 + 1024 * turn;
-        heap.fill(1, at, at + n * k);
+        heap.fill(1, at, at + 1024);
         transposedProduct(m, n, k, 4 * 256, 4 * 8192, 4 * at, 4 * 24576, packed);
+        expect([...heap.subarray(at + n * k, at + 1024)].every((value) => value === 1)).toBe(true);
         return heap.slice(at, at + n * k);
       });
       for (const result of results) {

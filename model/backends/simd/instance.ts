@@ -4,7 +4,6 @@
  * @module
  */
 import { PLAIN, PLAIN_SHARED, RELAXED, RELAXED_SHARED } from "./binary.ts";
-import { constantsTable } from "./source/constants.ts";
 
 /** What the kernels' module exports; see `source/` for each. Addresses in bytes, sizes in values. */
 export type Kernels = Readonly<Record<KernelExport, (...numbers: number[]) => void>>;
@@ -23,7 +22,6 @@ export type KernelExport =
   | "meanPool"
   | "meanPoolGradient"
   | "multiply"
-  | "pack"
   | "product"
   | "scale"
   | "sumMasked"
@@ -50,10 +48,4 @@ export function kernelModule(shared: boolean): KernelModule {
 /** The kernels on a memory. @throws {WebAssembly.LinkError} when the memory is not of the module's kind */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
-}
-
-/** Writes the table of constants that some kernels ask for. @param at a multiple of 16 */
-export function writeConstants(memory: WebAssembly.Memory, at: number): void {
-  const table = constantsTable();
-  new Float32Array(memory.buffer, at, table.length).set(table);
 }

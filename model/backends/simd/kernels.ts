@@ -5,9 +5,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { instantiate, kernelModule, type Kernels, writeConstants } from "./instance.ts";
-import { packArguments, panelValues } from "./panels.ts";
-import { CONSTANTS_BYTES } from "./source/constants.ts";
+import { instantiate, kernelModule, type Kernels } from "./instance.ts";
 import { type KernelContext, type KernelSpec, type Operand, SPECS } from "./specs.ts";
 import { sizeOf } from "../../shape.ts";
 
@@ -28,7 +26,6 @@ type Inputs = Readonly<Record<string, tf.TensorInfo | undefined>>;
 
 let kernels: Kernels | null = null;
 let backend: WasmBackend;
-let table = 0;
 /** Blocks that operations borrow, by the order in which they ask; each grows with the largest wish. */
 let blocks: { at: number; bytes: number }[] = [];
 
@@ -48,12 +45,7 @@ function borrow(): KernelContext {
     }
     return block.at;
   };
-  const panels = ({ shape, at }: Operand, transposed: boolean) => {
-    const packed = scratch(panelValues(shape, transposed));
-    kernels!.pack(...packArguments(shape, at, transposed, packed));
-    return packed;
-  };
-  return { kernels: kernels!, table, scratch, panels };
+  return { kernels: kernels!, scratch };
 }
 
 const operand = ({ shape, dataId }: tf.TensorInfo): Operand => ({
@@ -107,8 +99,5 @@ export function installKernels(): "relaxed" | "plain" {
   }
   kernels = instance;
   blocks = [];
-  // The table's address is a multiple of 16 of a block that may start 8 bytes before one.
-  table = Math.ceil(backend.wasm._malloc(CONSTANTS_BYTES + 16) / 16) * 16;
-  writeConstants(memory, table);
   return build;
 }

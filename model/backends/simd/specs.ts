@@ -22,17 +22,8 @@ export type Attributes = Readonly<Record<string, number>>;
 /** Where an operation's calls go, and what they may use. */
 export interface KernelContext {
   readonly kernels: Kernels;
-  /** Address of the table of constants. */
-  readonly table: number;
   /** Address of so many values that nobody else uses until the operation has ended. */
   scratch(values: number): number;
-  /**
-   * Address of a matrix in panels of 8 columns, as `product` wants its second operand.
-   *
-   * @param weight `[out, in]`
-   * @param transposed panels of weight's transpose `[in, out]` (for x · weightᵀ), else of weight itself
-   */
-  panels(weight: Operand, transposed: boolean): number;
 }
 
 /** An operation. */
@@ -56,8 +47,8 @@ export interface KernelSpec {
   ): void;
 }
 
-/** Address of what a product needs where its width is no multiple of 8. */
-const edge = (context: KernelContext, width: number) => width % 8 === 0 ? 0 : context.scratch(EDGE_VALUES);
+/** Address of what a product needs at the edge of a matrix. */
+const edge = (context: KernelContext) => context.scratch(EDGE_VALUES);
 
 /** x `[rows, in]`, weight `[out, in]`, bias `[out]`, residual `[rows, out]` (may be absent) → `[rows, out]`. */
 const linear: KernelSpec = {
@@ -65,9 +56,8 @@ const linear: KernelSpec = {
   outputs: ([[rows], [outDim]]) => [[rows, outDim]],
   run(context, [x, weight, bias, residual], [out]) {
     const [rows, inDim] = x.shape, [outDim] = weight.shape;
-    const panels = context.panels(weight, true);
-    const at = residual?.at ?? 0;
-    context.kernels.product(rows, outDim, inDim, x.at, panels, out.at, bias.at, at, edge(context, outDim));
+    const addresses = [out.at, bias.at, residual?.at ?? 0, edge(context)];
+    context.kernels.product(rows, outDim, inDim, x.at, weight.at, 4, 4 * inDim, ...addresses);
   },
 };
 
@@ -77,8 +67,8 @@ const linearDx: KernelSpec = {
   outputs: ([[rows], [, inDim]]) => [[rows, inDim]],
   run(context, [dy, weight], [out]) {
     const [rows, outDim] = dy.shape, [, inDim] = weight.shape;
-    const panels = context.panels(weight, false);
-    context.kernels.product(rows, inDim, outDim, dy.at, panels, out.at, 0, 0, edge(context, inDim));
+    const addresses = [out.at, 0, 0, edge(context)];
+    context.kernels.product(rows, inDim, outDim, dy.at, weight.at, 4 * inDim, 4, ...addresses);
   },
 };
 
@@ -91,7 +81,7 @@ const linearDw: KernelSpec = {
     const [rows, outDim] = dy.shape, [, inDim] = x.shape;
     const packed = Math.max(inDim, outDim) < PACKED_FROM ? 0 : context.scratch(packedValues(outDim));
     context.kernels.transposedProduct(
-      ...[rows, outDim, inDim, dy.at, x.at, weight.at, edge(context, inDim), packed],
+      ...[rows, outDim, inDim, dy.at, x.at, weight.at, edge(context), packed],
     );
     context.kernels.sumRows(rows, outDim, dy.at, bias.at);
   },
@@ -101,8 +91,8 @@ const linearDw: KernelSpec = {
 const gelu: KernelSpec = {
   inputs: ["x"],
   outputs: ([shape]) => [shape, shape],
-  run({ kernels, table }, [x], [out, derivative]) {
-    kernels.gelu(sizeOf(x.shape), x.at, out.at, derivative.at, table);
+  run({ kernels }, [x], [out, derivative]) {
+    kernels.gelu(sizeOf(x.shape), x.at, out.at, derivative.at);
   },
 };
 
@@ -139,12 +129,12 @@ const attention: KernelSpec = {
   ],
   run(context, [qkv, factors], [out, weights], { heads }) {
     const [batch, tokens, tripled] = qkv.shape;
-    const size = tripled / 3 / heads, width = padded(tokens), columns = padded(size);
+    const size = tripled / 3 / heads;
     const addresses = [qkv.at, factors?.at ?? 0, weights.at, out.at];
-    const scratch = context.scratch(width * (columns + tokens));
+    const scratch = factors ? context.scratch(padded(tokens) * tokens) : 0;
     const scale = 1 / Math.sqrt(size);
     context.kernels.attention(
-      ...[batch, tokens, heads, size, ...addresses, scratch, edge(context, size), context.table, scale],
+      ...[batch, tokens, heads, size, ...addresses, scratch, edge(context), scale],
     );
   },
 };
@@ -155,12 +145,12 @@ const attentionDx: KernelSpec = {
   outputs: ([, shape]) => [shape],
   run(context, [dy, qkv, weights, factors], [out], { heads }) {
     const [batch, tokens, tripled] = qkv.shape;
-    const size = tripled / 3 / heads, width = padded(tokens), columns = padded(size);
+    const size = tripled / 3 / heads;
     const addresses = [qkv.at, factors?.at ?? 0, weights.at, dy.at, out.at];
-    const scratch = context.scratch(width * (columns + 2 * tokens));
+    const scratch = context.scratch(padded(tokens) * tokens * (factors ? 2 : 1));
     const scale = 1 / Math.sqrt(size);
     context.kernels.attentionGradient(
-      ...[batch, tokens, heads, size, ...addresses, scratch, edge(context, size), scale],
+      ...[batch, tokens, heads, size, ...addresses, scratch, edge(context), scale],
     );
   },
 };
@@ -200,9 +190,9 @@ const maskedLoss: KernelSpec = {
 const crossEntropy: KernelSpec = {
   inputs: ["logits", "labels"],
   outputs: ([shape]) => [[], shape],
-  run({ kernels, table }, [logits, labels], [loss, slope]) {
+  run({ kernels }, [logits, labels], [loss, slope]) {
     const [batch, classes] = logits.shape;
-    kernels.crossEntropy(batch, classes, logits.at, labels.at, loss.at, slope.at, table);
+    kernels.crossEntropy(batch, classes, logits.at, labels.at, loss.at, slope.at);
   },
 };
 

@@ -32,8 +32,6 @@ export interface Share {
   readonly grad: number;
   /** Distance in bytes between the workers' gradients. */
   readonly apart: number;
-  /** Weights that this worker packs when all have been moved. */
-  readonly packs: readonly Call[];
 }
 
 /** A worker's beginning. */

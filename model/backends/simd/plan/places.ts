@@ -4,10 +4,8 @@
  * @module
  */
 import type { HostWeights, ParameterSpec } from "../../../weights.ts";
-import { CONSTANTS_BYTES } from "../source/constants.ts";
 import { sizeOf } from "../../../shape.ts";
 import { ALIGNMENT, bytesOf } from "./layout.ts";
-import { panelValues } from "../panels.ts";
 
 /** Most bytes that a memory has: 65,536 pages, less one so that no address is 2^32. */
 export const MOST_BYTES: number = 65535 * 65536;
@@ -21,21 +19,10 @@ export interface Needs {
   readonly resultBytes: number;
   readonly scratchBytes: number;
   readonly constantBytes: number;
-  /** Whether weights stay packed between products. */
-  readonly packed: boolean;
-}
-
-/** A weight that stays packed. */
-export interface Panel {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly transposed: boolean;
-  readonly at: number;
 }
 
 /** Addresses of everything. */
 export interface Division {
-  readonly table: number;
   /** Of the first parameter, of the moments, and how many values each of the three has. */
   readonly params: number;
   readonly expAvg: number;
@@ -44,7 +31,6 @@ export interface Division {
   /** A parameter's distance from the first, in bytes. */
   readonly offsets: ReadonlyMap<string, number>;
   readonly frozen: ReadonlyMap<string, number>;
-  readonly panels: ReadonlyMap<string, Panel>;
   readonly constants: number;
   /** Two, of which one is filled while the other is read. */
   readonly feeds: readonly [number, number];
@@ -60,14 +46,10 @@ export interface Division {
   readonly bytes: number;
 }
 
-/** Name of a packed weight. */
-export const panelKey = (name: string, transposed: boolean): string => `${name}/${transposed}`;
-
-/** Divides a memory. @param wanted weights that products want packed */
+/** Divides a memory. */
 export function divide(
   trainable: readonly ParameterSpec[],
   frozenWeights: HostWeights,
-  wanted: readonly Omit<Panel, "at">[],
   needs: Needs,
 ): Division {
   let next = 1024;
@@ -82,14 +64,8 @@ export function divide(
     offsets.set(name, total);
     total += bytesOf(sizeOf(shape));
   }
-  const table = take(CONSTANTS_BYTES), params = take(total), expAvg = take(total), expAvgSq = take(total);
+  const params = take(total), expAvg = take(total), expAvgSq = take(total);
   const frozen = new Map([...frozenWeights].map(([name, { shape }]) => [name, take(4 * sizeOf(shape))]));
-  const panels = new Map(
-    (needs.packed ? wanted : []).map((panel) => [
-      panelKey(panel.name, panel.transposed),
-      { ...panel, at: take(4 * panelValues(panel.shape, panel.transposed)) },
-    ]),
-  );
   const constants = take(needs.constantBytes);
   const feeds = [take(needs.chunks * needs.feedBytes), take(needs.chunks * needs.feedBytes)] as const;
   const first = next;
@@ -103,14 +79,12 @@ export function divide(
   const bytes = first + needs.threads * apart;
   const size = total / 4;
   return {
-    table,
     params,
     expAvg,
     expAvgSq,
     size,
     offsets,
     frozen,
-    panels,
     constants,
     feeds,
     worker,

@@ -5,7 +5,6 @@
  */
 import type { KernelExport, Kernels } from "../instance.ts";
 import { sizeOf } from "../../../shape.ts";
-import { packArguments, panelValues } from "../panels.ts";
 import type { KernelContext, Operand } from "../specs.ts";
 import type { Graph, Use, Value } from "./graph.ts";
 import { bytesOf, layOut } from "./layout.ts";
@@ -16,15 +15,12 @@ export type Call = readonly [KernelExport, ...number[]];
 
 /** Addresses that a program is made for. */
 export interface Places {
-  readonly table: number;
   /** By parameter, frozen ones too. */
   parameter(name: string): number;
   /** Of a parameter's gradient, which the program adds to. */
   gradient(name: string): number;
   /** Of a constant. */
   constant(data: Float32Array | Int32Array): number;
-  /** Of a weight in panels; null where each product has to pack it. */
-  panels(name: string, shape: readonly number[], transposed: boolean): number | null;
   /** Where feeds lie. */
   readonly feeds: number;
   /** Where results lie. */
@@ -45,10 +41,6 @@ export interface Program {
   readonly lossAt: number;
   /** Address of the weight of these pictures in the batch. */
   readonly weightAt: number;
-}
-
-interface Located extends Operand {
-  readonly value: Value;
 }
 
 /** Kernels that write their calls down. */
@@ -92,7 +84,7 @@ export function compile(graph: Graph, places: Places): Program {
     const gradient = direct.get(value);
     return gradient === undefined ? places.results + layout.offsets.get(value)! : places.gradient(gradient);
   };
-  const operand = ({ value, shape }: Use): Located => ({ value, shape, at: address(value) });
+  const operand = ({ value, shape }: Use): Operand => ({ shape, at: address(value) });
 
   for (const { spec, inputs, outputs, attributes } of graph.nodes) {
     let borrowed = 0;
@@ -102,20 +94,10 @@ export function compile(graph: Graph, places: Places): Program {
       scratchBytes = Math.max(scratchBytes, borrowed);
       return at;
     };
-    const panels = (weight: Operand, transposed: boolean) => {
-      const { from } = (weight as Located).value;
-      const kept = from.kind === "parameter" || from.kind === "frozen"
-        ? places.panels(from.name, weight.shape, transposed)
-        : null;
-      if (kept !== null) return kept;
-      const to = scratch(panelValues(weight.shape, transposed));
-      kernels.pack(...packArguments(weight.shape, weight.at, transposed, to));
-      return to;
-    };
-    const context: KernelContext = { kernels, table: places.table, scratch, panels };
+    const context: KernelContext = { kernels, scratch };
     const results = outputs.map(operand);
     for (const i of spec.sums ?? []) {
-      if (!direct.has(results[i].value)) kernels.zero(results[i].at, sizeOf(results[i].shape));
+      if (!direct.has(outputs[i].value)) kernels.zero(results[i].at, sizeOf(results[i].shape));
     }
     spec.run(context, inputs.map((given) => given && operand(given)) as Operand[], results, attributes);
   }

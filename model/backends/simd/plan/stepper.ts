@@ -14,13 +14,12 @@ import type { OptimizerState } from "../../../optimizer.ts";
 import { PlanError, type Stepper, type StepperOptions } from "../../../stepper.ts";
 import { sizeOf } from "../../../shape.ts";
 import type { HostTensor } from "../../../weights.ts";
-import { kernelModule, writeConstants } from "../instance.ts";
-import { packArguments, panelValues } from "../panels.ts";
+import { kernelModule } from "../instance.ts";
 import type { Graph } from "./graph.ts";
 import { bytesOf } from "./layout.ts";
 import { type Chunk, CONTROL_LENGTH, stepLoss, type ToWorker } from "./messages.ts";
-import { divide, type Division, MOST_BYTES, type Needs, type Panel, panelKey } from "./places.ts";
-import { type Call, compile, type Places, type Program } from "./program.ts";
+import { divide, type Division, MOST_BYTES, type Needs } from "./places.ts";
+import { compile, type Places, type Program } from "./program.ts";
 import { DROPOUT, record, WEIGHT } from "./record.ts";
 import { Team } from "./team.ts";
 
@@ -33,36 +32,19 @@ interface Recorded {
   readonly program: Program;
 }
 
-/** Calls the kernels nowhere: tells sizes, and which weights are wanted in panels. */
-function measure(graph: Graph, packed: boolean) {
-  const wanted = new Map<string, Omit<Panel, "at">>();
+/** Calls the kernels nowhere: tells sizes. */
+function measure(graph: Graph) {
   const constants = new Set<Float32Array | Int32Array>();
   const program = compile(graph, {
-    table: 0,
     parameter: () => 0,
     gradient: () => 0,
     constant: (data) => (constants.add(data), 0),
-    panels: (name, shape, transposed) => {
-      wanted.set(panelKey(name, transposed), { name, shape, transposed });
-      return packed ? 0 : null;
-    },
     feeds: 0,
     results: 0,
     scratch: 0,
   });
   const constantBytes = [...constants].reduce((sum, { length }) => sum + bytesOf(length), 0);
-  return { program, wanted: [...wanted.values()], constantBytes };
-}
-
-/** Cuts calls into so many lists of about the same work. */
-function dealt(panels: readonly Panel[], calls: readonly Call[], parts: number): Call[][] {
-  const lists = Array.from({ length: parts }, () => ({ calls: [] as Call[], work: 0 }));
-  panels.forEach(({ shape, transposed }, i) => {
-    const least = lists.reduce((a, b) => b.work < a.work ? b : a);
-    least.calls.push(calls[i]);
-    least.work += panelValues(shape, transposed);
-  });
-  return lists.map(({ calls }) => calls);
+  return { program, constantBytes };
 }
 
 /** Training in planned steps. */
@@ -111,22 +93,18 @@ export class PlannedStepper implements Stepper {
     const most = Math.ceil(batchSize / threads);
     let images = Math.min(8, most);
     let graph = await recordImages(options, images);
-    const each = measure(graph, true).program.resultBytes / images;
+    const each = measure(graph).program.resultBytes / images;
     const fitting = Math.max(1, Math.min(most, Math.floor(target / each)));
     if (fitting !== images) graph = await recordImages(options, images = fitting);
-    // Rather unpacked weights than fewer threads: a copy of the gradients costs more than packing again.
+    const { program: { feedBytes, resultBytes, scratchBytes }, constantBytes } = measure(graph);
     for (let count = threads; count > 0; count--) {
-      for (const packed of [true, false]) {
-        const { program, wanted, constantBytes } = measure(graph, packed);
-        const { feedBytes, resultBytes, scratchBytes } = program;
-        const chunks = chunkCount(batchSize, count, images);
-        const needs = { threads: count, chunks, feedBytes, resultBytes, scratchBytes, constantBytes, packed };
-        const division = divide(trainable, frozen, wanted, needs);
-        if (division.bytes > MOST_BYTES) continue;
-        const stepper = new PlannedStepper(options, images, needs, division);
-        await stepper.#start(graph);
-        return stepper;
-      }
+      const chunks = chunkCount(batchSize, count, images);
+      const needs = { threads: count, chunks, feedBytes, resultBytes, scratchBytes, constantBytes };
+      const division = divide(trainable, frozen, needs);
+      if (division.bytes > MOST_BYTES) continue;
+      const stepper = new PlannedStepper(options, images, needs, division);
+      await stepper.#start(graph);
+      return stepper;
     }
     throw new PlanError("a planned step needs more than 4 GiB");
   }
@@ -182,7 +160,6 @@ export class PlannedStepper implements Stepper {
 
   async #start(graph: Graph): Promise<void> {
     const { trainable, frozen, weights, state } = this.#options, d = this.#division;
-    writeConstants(this.#memory, d.table);
     const write = (at: number, { data }: HostTensor) =>
       new Float32Array(this.#memory.buffer, at, data.length).set(data);
     for (const { name } of trainable) {
@@ -194,22 +171,13 @@ export class PlannedStepper implements Stepper {
     for (const [name, tensor] of frozen) write(d.frozen.get(name)!, tensor);
     const { module } = kernelModule(true);
     const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_LENGTH));
-    const panels = [...d.panels.values()];
-    const packs = dealt(
-      panels,
-      panels.map(({ name, shape, transposed, at }): Call => [
-        "pack",
-        ...packArguments(shape, this.#parameter(name), transposed, at),
-      ]),
-      this.threads,
-    );
-    await this.#team.ask(packs.map((packs, index): ToWorker => {
+    await this.#team.ask(Array.from({ length: this.threads }, (_, index): ToWorker => {
       const from = Math.floor(d.size / 16 * index / this.threads) * 16;
       const size = Math.floor(d.size / 16 * (index + 1) / this.threads) * 16 - from;
       const [param, expAvg, expAvgSq, grad] = [d.params, d.expAvg, d.expAvgSq, d.worker.grads].map((at) =>
         at + 4 * from
       );
-      const share = { size, param, expAvg, expAvgSq, grad, apart: d.apart, packs };
+      const share = { size, param, expAvg, expAvgSq, grad, apart: d.apart };
       const shared = { module, memory: this.#memory, control, losses: this.#losses, threads: this.threads };
       return { type: "start", index, share, ...shared };
     }));
@@ -243,11 +211,9 @@ export class PlannedStepper implements Stepper {
     const programs = Array.from({ length: this.threads }, (_, index) => {
       const base = index * d.apart;
       const places: Places = {
-        table: d.table,
         parameter: (name) => this.#parameter(name),
         gradient: (name) => d.worker.grads + base + d.offsets.get(name)!,
         constant: (data) => this.#constant(data),
-        panels: (name, _shape, transposed) => d.panels.get(panelKey(name, transposed))?.at ?? null,
         feeds: d.worker.feeds + base,
         results: d.worker.results + base,
         scratch: d.worker.scratch + base,

@@ -63,13 +63,6 @@ function update({ numbers }: StepMessage): void {
     ...[size, param, expAvg, expAvgSq, grad, threads, apart],
     ...[decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, stepSize],
   );
-  barrier();
-  pack();
-}
-
-/** Packs this worker's share of the weights as products want them. */
-function pack(): void {
-  for (const [name, ...numbers] of start.share.packs) kernels[name](...numbers);
 }
 
 function step(message: StepMessage): void {
@@ -88,7 +81,6 @@ function begin(message: StartMessage): void {
   kernels = instantiate(message.module, message.memory);
   bytes = new Uint8Array(message.memory.buffer);
   values = new Float32Array(message.memory.buffer);
-  pack();
   tell({ type: "ready" });
 }
 

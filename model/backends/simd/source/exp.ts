@@ -15,7 +15,7 @@ export function exp2(relaxed: boolean, y: string, name: string): string {
   const power = polynomial(
     relaxed,
     `${name}F`,
-    (["E6", "E5", "E4", "E3", "E2", "E1", "E0"] as const).map(constant),
+    (["E5", "E4", "E3", "E2", "E1", "E0"] as const).map(constant),
   );
   return lines(
     // pmax gives its first operand when that is NaN.

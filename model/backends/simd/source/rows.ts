@@ -27,7 +27,7 @@ const gelu4 = (relaxed: boolean) =>
 
 const gelu = (relaxed: boolean) => `
 /** Exact GELU of n values, and its derivative. */
-export function gelu(n: i32, x: usize, out: usize, derivative: usize, table: usize): void {
+export function gelu(n: i32, x: usize, out: usize, derivative: usize): void {
   const end = x + <usize>n * 4;
   for (; x + 16 <= end; x += 16) {
     const v = v128.load(x);
@@ -151,7 +151,7 @@ function ln(x: f64): f64 {
 }
 
 /** Mean cross-entropy of logits[m, n] with the 32-bit labels[m], and its gradient slope[m, n]. */
-export function crossEntropy(m: i32, n: i32, logits: usize, labels: usize, loss: usize, slope: usize, table: usize): void {
+export function crossEntropy(m: i32, n: i32, logits: usize, labels: usize, loss: usize, slope: usize): void {
   const row = <usize>n * 4, share: f32 = 1 / <f32>m;
   let total: f64 = 0;
   for (let i: i32 = 0; i < m; i++) {
