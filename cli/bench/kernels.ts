@@ -4,7 +4,7 @@
  * @module
  */
 import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts";
-import { EDGE_VALUES, PACKED_FROM, packedValues } from "../../model/backends/simd/source/products.ts";
+import { EDGE_VALUES, PACKED_FROM, PACKED_VALUES } from "../../model/backends/simd/source/products.ts";
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
 
 /** A product's speed: forward, for the input's gradient, for the weight's. */
@@ -50,7 +50,7 @@ function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflo
   };
   const x = take(rows * inDim), y = take(rows * outDim), w = take(inDim * outDim), edge = take(EDGE_VALUES);
   const bias = take(outDim);
-  const scratch = Math.max(inDim, outDim) < PACKED_FROM ? 0 : take(packedValues(outDim));
+  const scratch = Math.max(inDim, outDim) < PACKED_FROM ? 0 : take(PACKED_VALUES);
   const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65536) + 16 });
   const k = instantiate(kernelModule(false).module, memory);
   new Float32Array(memory.buffer).fill(0.01);

@@ -7,7 +7,7 @@
 import { LAYER_NORM_EPS } from "../../ops/layer_norm.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
 import type { Kernels } from "./instance.ts";
-import { EDGE_VALUES, PACKED_FROM, packedValues, padded } from "./source/products.ts";
+import { EDGE_VALUES, PACKED_FROM, PACKED_VALUES, padded } from "./source/products.ts";
 
 /** A tensor in the kernels' memory. */
 export interface Operand {
@@ -79,7 +79,7 @@ const linearDw: KernelSpec = {
   sums: [0, 1],
   run(context, [dy, x], [weight, bias]) {
     const [rows, outDim] = dy.shape, [, inDim] = x.shape;
-    const packed = Math.max(inDim, outDim) < PACKED_FROM ? 0 : context.scratch(packedValues(outDim));
+    const packed = Math.max(inDim, outDim) < PACKED_FROM ? 0 : context.scratch(PACKED_VALUES);
     context.kernels.transposedProduct(
       ...[rows, outDim, inDim, dy.at, x.at, weight.at, edge(context), packed],
     );

@@ -6,8 +6,12 @@
 import { STAGE, stagedTiles } from "./staged.ts";
 import { lines } from "./write.ts";
 
-/** Rows of a weight's gradient that are packed at once. */
-const PACKED_CHUNK = 256;
+/** Most rows of A that meet all of B before the next ones do: they stay in the second cache. */
+const BLOCK = 102;
+/** Columns of B and C that are done together: two cache lines. */
+const SIDE = 32;
+/** Rows and columns of A that a weight's gradient packs at once: they stay in the second cache. */
+const PACKED_ROWS = 256, PACKED_COLUMNS = 96;
 
 /** A width filled up to whole tiles. */
 export const padded = (width: number): number => Math.ceil(width / 8) * 8;
@@ -18,8 +22,8 @@ export const EDGE_VALUES: number = 8 * 6;
 /** Width from which a weight's gradient is packed on its way: measured. */
 export const PACKED_FROM = 256;
 
-/** Values of scratch with which a weight's gradient `[n, k]` is packed on its way. */
-export const packedValues = (n: number): number => PACKED_CHUNK * n;
+/** Values of scratch with which a weight's gradient is packed on its way. */
+export const PACKED_VALUES: number = PACKED_ROWS * PACKED_COLUMNS;
 
 const DRIVERS = `
 /** Steps of the next stage of \`k\` that are left: as many as it holds, or all. */
@@ -35,39 +39,66 @@ function rows(
   m: i32, n: i32, room: i32, k: i32, a: usize, aRow: usize, b: usize, bRow: usize, bColumn: usize, c: usize, cRow: usize,
   bias: usize, d: usize, edge: usize,
 ): void {
-  for (let j: i32 = 0; j < n; j += 8) {
-    const width = min(8, n - j), bj = b + <usize>j * bColumn, offset = <usize>j * 4;
-    let from: i32 = 0, init = bias ? bias + offset : 0, source = d ? d + offset : 0;
+  if (m <= ${BLOCK}) return block(m, n, room, k, a, aRow, b, bRow, bColumn, c, cRow, bias, d, edge);
+  const blocks = (m + ${BLOCK - 1}) / ${BLOCK}, size = (m + 6 * blocks - 1) / (6 * blocks) * 6;
+  for (let top: i32 = 0; top < m; top += size) {
+    const offset = <usize>top * cRow;
+    block(
+      min(size, m - top), n, room, k, a + <usize>top * aRow, aRow, b, bRow, bColumn, c + offset, cRow, bias,
+      d ? d + offset : 0, edge,
+    );
+  }
+}
+
+/** The same of some rows. Panels of 8 columns that share cache lines of B and C take each stage in turn. */
+function block(
+  m: i32, n: i32, room: i32, k: i32, a: usize, aRow: usize, b: usize, bRow: usize, bColumn: usize, c: usize, cRow: usize,
+  bias: usize, d: usize, edge: usize,
+): void {
+  for (let side: i32 = 0; side < n; side += ${SIDE}) {
+    const end = min(side + ${SIDE}, n);
+    let from: i32 = 0, source = d;
     while (from < k) {
-      const steps = stageOf(k - from), groups = steps >> 3, left = steps & 7, at = bj + <usize>from * bRow;
-      if (bColumn == 4) stageRows(groups, left, at, bRow);
-      else stageColumns(groups, left, width, at, bColumn);
-      let ai = a + <usize>from * 4, ci = c + offset, di = source, i: i32 = 0;
-      if (j + 8 > room) {
-        for (; i < m; i += 6) {
-          const count = min(6, m - i);
-          if (count == 6) tall(groups, left, ai, aRow, edge, 32, 0, 0);
-          else {
-            short(min(4, count), groups, left, ai, aRow, edge, 32, 0, 0);
-            if (count == 5) short(1, groups, left, ai + 4 * aRow, aRow, edge + 128, 32, 0, 0);
-          }
-          edgeTile(count, width, edge, ci, cRow, init, di);
-          ai += 6 * aRow; ci += 6 * cRow; if (di) di += 6 * cRow;
-        }
-      } else {
-        for (; i + 6 <= m; i += 6) {
-          tall(groups, left, ai, aRow, ci, cRow, init, di);
-          ai += 6 * aRow; ci += 6 * cRow; if (di) di += 6 * cRow;
-        }
-        for (; i < m; i += 4) {
-          short(min(4, m - i), groups, left, ai, aRow, ci, cRow, init, di);
-          ai += 4 * aRow; ci += 4 * cRow; if (di) di += 4 * cRow;
-        }
+      const steps = stageOf(k - from), groups = steps >> 3, left = steps & 7;
+      const ai = a + <usize>from * 4, bi = b + <usize>from * bRow;
+      for (let j: i32 = side; j < end; j += 8) {
+        const offset = <usize>j * 4, at = bi + <usize>j * bColumn;
+        if (bColumn == 4) stageRows(groups, left, at, bRow);
+        else stageColumns(groups, left, min(8, n - j), at, bColumn);
+        const init = bias && !from ? bias + offset : 0;
+        panel(
+          m, min(8, n - j), j + 8 <= room, groups, left, ai, aRow, c + offset, cRow, init, source ? source + offset : 0,
+          edge,
+        );
       }
       from += steps;
-      init = 0;
-      source = c + offset;
+      source = c;
     }
+  }
+}
+
+/** C[m, 8] = A · what is staged (+ bias[8]) (+ D[m, 8]); \`width\` of the 8 columns where not all \`fit\`. */
+function panel(
+  m: i32, width: i32, fit: bool, groups: i32, left: i32, a: usize, aRow: usize, c: usize, cRow: usize, bias: usize,
+  d: usize, edge: usize,
+): void {
+  let i: i32 = 0;
+  if (fit) {
+    for (; i + 6 <= m; i += 6) {
+      tall(groups, left, a, aRow, c, cRow, bias, d);
+      a += 6 * aRow; c += 6 * cRow; if (d) d += 6 * cRow;
+    }
+    for (; i < m; i += 4) {
+      short(min(4, m - i), groups, left, a, aRow, c, cRow, bias, d);
+      a += 4 * aRow; c += 4 * cRow; if (d) d += 4 * cRow;
+    }
+    return;
+  }
+  for (; i < m; i += 4) {
+    const count = min(4, m - i);
+    short(count, groups, left, a, aRow, edge, 32, 0, 0);
+    edgeTile(count, width, edge, c, cRow, bias, d);
+    a += 4 * aRow; c += 4 * cRow; if (d) d += 4 * cRow;
   }
 }
 
@@ -98,7 +129,7 @@ export function product(
 }
 
 /**
- * C[n, k] += A[m, n]ᵀ · B[m, k]. edge: ${EDGE_VALUES} values of scratch. packed: ${PACKED_CHUNK} · n values of scratch in
+ * C[n, k] += A[m, n]ᵀ · B[m, k]. edge: ${EDGE_VALUES} values of scratch. packed: ${PACKED_VALUES} values of scratch in
  * which A is packed, or 0; long rows need it, since their starts would push each other out of the first cache. Up to
  * 28 bytes behind the last rows of A and B are read and not used.
  */
@@ -107,25 +138,34 @@ export function transposedProduct(
 ): void {
   const aRow = <usize>n * 4, bRow = <usize>k * 4;
   if (!packed) return gathered(m, n, k, a, aRow, 24, b, bRow, c, bRow, edge);
-  for (let top: i32 = 0; top < m; top += ${PACKED_CHUNK}) {
-    const count = min(${PACKED_CHUNK}, m - top), at = a + <usize>top * aRow;
-    let to = packed;
-    for (let i: i32 = 0; i < n; i += 6) {
-      let from = at + <usize>i * 4;
-      if (i + 6 <= n) {
-        for (let row: i32 = 0; row < count; row++) {
-          v128.store(to, v128.load(from));
-          i64.store(to, i64.load(from, 16), 16);
-          to += 24; from += aRow;
-        }
-      } else {
-        for (let row: i32 = 0; row < count; row++) {
-          memory.copy(to, from, <usize>(n - i) * 4);
-          to += 24; from += aRow;
-        }
+  for (let top: i32 = 0; top < m; top += ${PACKED_ROWS}) {
+    const rows = min(${PACKED_ROWS}, m - top);
+    for (let side: i32 = 0; side < n; side += ${PACKED_COLUMNS}) {
+      const columns = min(${PACKED_COLUMNS}, n - side);
+      packColumns(rows, columns, a + <usize>top * aRow + <usize>side * 4, aRow, packed);
+      gathered(
+        rows, columns, k, packed, 24, <usize>rows * 24, b + <usize>top * bRow, bRow, c + <usize>side * bRow, bRow, edge,
+      );
+    }
+  }
+}
+
+/** Each 6 columns of A[m, n] one row behind the other. */
+function packColumns(m: i32, n: i32, a: usize, aRow: usize, out: usize): void {
+  for (let i: i32 = 0; i < n; i += 6) {
+    let from = a + <usize>i * 4;
+    if (i + 6 <= n) {
+      for (let row: i32 = 0; row < m; row++) {
+        v128.store(out, v128.load(from));
+        i64.store(out, i64.load(from, 16), 16);
+        out += 24; from += aRow;
+      }
+    } else {
+      for (let row: i32 = 0; row < m; row++) {
+        for (let l: usize = 0; l < <usize>(n - i) * 4; l += 4) f32.store(out + l, f32.load(from + l));
+        out += 24; from += aRow;
       }
     }
-    gathered(count, n, k, packed, 24, <usize>count * 24, b + <usize>top * bRow, bRow, c, bRow, edge);
   }
 }
 
@@ -133,31 +173,42 @@ export function transposedProduct(
 function gathered(
   m: i32, n: i32, k: i32, a: usize, aRow: usize, aNext: usize, b: usize, bRow: usize, c: usize, cRow: usize, edge: usize,
 ): void {
-  for (let j: i32 = 0; j < k; j += 8) {
-    const width = min(8, k - j);
+  for (let side: i32 = 0; side < k; side += ${SIDE}) {
+    const end = min(side + ${SIDE}, k);
     let from: i32 = 0;
     while (from < m) {
       const steps = stageOf(m - from), groups = steps >> 3, left = steps & 7;
-      stageRows(groups, left, b + <usize>from * bRow + <usize>j * 4, bRow);
-      let ai = a + <usize>from * aRow, ci = c + <usize>j * 4, i: i32 = 0;
-      if (width == 8) {
-        for (; i + 6 <= n; i += 6) {
-          across6(groups, left, ai, aRow, ci, cRow, ci);
-          ai += aNext; ci += 6 * cRow;
-        }
-        if (n - i == 4) across4(groups, left, ai, aRow, ci, cRow, ci);
-        else if (n - i == 2) across2(groups, left, ai, aRow, ci, cRow, ci);
-        if (!((n - i) & 1)) i = n;
-      }
-      for (; i < n; i += 6) {
-        const count = min(6, n - i);
-        if (count > 4) across6(groups, left, ai, aRow, edge, 32, 0);
-        else across4(groups, left, ai, aRow, edge, 32, 0);
-        edgeTile(count, width, edge, ci, cRow, 0, ci);
-        ai += aNext; ci += 6 * cRow;
+      const ai = a + <usize>from * aRow, bi = b + <usize>from * bRow;
+      for (let j: i32 = side; j < end; j += 8) {
+        stageRows(groups, left, bi + <usize>j * 4, bRow);
+        columnPanel(n, min(8, k - j), groups, left, ai, aRow, aNext, c + <usize>j * 4, cRow, edge);
       }
       from += steps;
     }
+  }
+}
+
+/** C[n, width] += Aᵀ · what is staged. */
+function columnPanel(
+  n: i32, width: i32, groups: i32, left: i32, a: usize, aRow: usize, aNext: usize, c: usize, cRow: usize, edge: usize,
+): void {
+  let i: i32 = 0;
+  if (width == 8) {
+    for (; i + 6 <= n; i += 6) {
+      across6(groups, left, a, aRow, c, cRow, c);
+      a += aNext; c += 6 * cRow;
+    }
+    const rest = n - i;
+    if (rest == 4) across4(groups, left, a, aRow, c, cRow, c);
+    else if (rest == 2) across2(groups, left, a, aRow, c, cRow, c);
+    if (!(rest & 1)) return;
+  }
+  for (; i < n; i += 6) {
+    const count = min(6, n - i);
+    if (count > 4) across6(groups, left, a, aRow, edge, 32, 0);
+    else across4(groups, left, a, aRow, edge, 32, 0);
+    edgeTile(count, width, edge, c, cRow, 0, c);
+    a += aNext; c += 6 * cRow;
   }
 }
 
