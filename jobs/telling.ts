@@ -20,6 +20,7 @@ export class Telling {
   #progress: JobProgress | null = null;
   #pace: Pace | null = null;
   #totalSteps = 0;
+  #isFirst = true;
 
   /** @param clock milliseconds of a steady clock */
   constructor(clock: () => number = () => performance.now()) {
@@ -39,7 +40,10 @@ export class Telling {
         this.#steps.push({ step, epoch, loss, lr });
         this.#pace?.step(this.#clock(), images);
         this.#progress = this.#at(step, epoch, loss);
-        return this.#steps.length < METRICS_LIMITS.commit ? [] : [this.#drain()];
+        // The first step is told at once: it is what whoever waits for a start wants to see.
+        if (this.#steps.length < METRICS_LIMITS.commit && !this.#isFirst) return [];
+        this.#isFirst = false;
+        return [this.#drain()];
       }
       case "epoch": {
         const { epoch, step, loss, metrics } = event;

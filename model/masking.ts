@@ -63,8 +63,23 @@ export function randomMasking(
   return { batch, patches, keep, idsKeep, idsRestore, mask, restoreRows, keepRows };
 }
 
+/** Most values that are sorted by insertion: a call of the engine's sort costs more. */
+const FEW = 64;
+
 /** Indices that sort values in ascending order; equal values keep theirs. Values are finite and not negative. */
 function argsort(values: Float32Array): Int32Array {
+  if (values.length > FEW) return argsortMany(values);
+  const order = new Int32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    let at = i;
+    for (; at > 0 && values[order[at - 1]] > value; at--) order[at] = order[at - 1];
+    order[at] = i;
+  }
+  return order;
+}
+
+function argsortMany(values: Float32Array): Int32Array {
   // The bits of such a float32 order as it does: with the index behind them, a number is all there is to compare.
   const bits = new Uint32Array(Float32Array.from(values).buffer);
   const keys = Float64Array.from(bits, (bit, i) => bit * INDEX_RANGE + i).sort();

@@ -6,12 +6,14 @@
  */
 import { type MaeConfig, numPatches, patchDim } from "./config.ts";
 
-/** Calls `copy(pixel, patch, length)` for each run of values that stays together. */
-function eachRun(
+/** Copies every value from its pixel to its place in a patch, or back. */
+function rearrange(
   config: MaeConfig,
   batch: number,
-  copy: (pixel: number, patch: number, length: number) => void,
-) {
+  from: Float32Array,
+  to: Float32Array,
+  back: boolean,
+): void {
   const { imageSize, patchSize, inChannels } = config;
   const side = imageSize / patchSize;
   const run = patchSize * inChannels;
@@ -19,8 +21,13 @@ function eachRun(
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < side; h++) {
       for (let w = 0; w < side; w++) {
-        for (let p1 = 0; p1 < patchSize; p1++, patch += run) {
-          copy(((b * imageSize + h * patchSize + p1) * imageSize + w * patchSize) * inChannels, patch, run);
+        for (let p1 = 0; p1 < patchSize; p1++) {
+          let pixel = ((b * imageSize + h * patchSize + p1) * imageSize + w * patchSize) * inChannels;
+          // A run is a few values: copying them one by one is faster than a call.
+          for (const end = patch + run; patch < end; patch++, pixel++) {
+            if (back) to[pixel] = from[patch];
+            else to[patch] = from[pixel];
+          }
         }
       }
     }
@@ -47,11 +54,7 @@ function count(length: number, config: MaeConfig): number {
 export function patchify(pixels: Float32Array, config: MaeConfig): Float32Array<ArrayBuffer> {
   const batch = count(pixels.length, config);
   const patches = new Float32Array(batch * numPatches(config) * patchDim(config));
-  eachRun(
-    config,
-    batch,
-    (pixel, patch, length) => patches.set(pixels.subarray(pixel, pixel + length), patch),
-  );
+  rearrange(config, batch, pixels, patches, false);
   return patches;
 }
 
@@ -64,10 +67,6 @@ export function patchify(pixels: Float32Array, config: MaeConfig): Float32Array<
 export function unpatchify(patches: Float32Array, config: MaeConfig): Float32Array<ArrayBuffer> {
   const batch = count(patches.length, config);
   const pixels = new Float32Array(patches.length);
-  eachRun(
-    config,
-    batch,
-    (pixel, patch, length) => pixels.set(patches.subarray(patch, patch + length), pixel),
-  );
+  rearrange(config, batch, patches, pixels, true);
   return pixels;
 }

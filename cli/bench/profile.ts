@@ -90,7 +90,7 @@ export async function profile(config: MaeConfig, batch: number, images: number):
   }
   const kernels = instantiate(kernelModule(true).module, memory);
   const costs = new Map<string, { calls: number; times: number[]; flops: number }>();
-  for (let turn = 0; turn < 40; turn++) {
+  for (let turn = 0; turn < Number(Deno.env.get("TURNS") ?? 40); turn++) {
     const spent = new Map<string, number>();
     for (const [name, ...numbers] of program.calls) {
       const shape = flopsOf(name, numbers) > 0
