@@ -11,6 +11,9 @@ import { getLibrary } from "./library.ts";
 import { installPackages } from "./packages.ts";
 import { runProgram, SetupError } from "./program.ts";
 
+/** Changes with what is installed: a folder that another one has made is made anew. */
+const RECIPE = 1;
+
 /** How to set it up. */
 export interface SetUpOptions {
   /** With CUDA. */
@@ -57,8 +60,8 @@ async function selfCheck(folder: string): Promise<string> {
 export async function setUpTensorflow(folder: string, { gpu, force, log }: SetUpOptions): Promise<void> {
   expectPlatform(Deno.build);
   const known = force ? null : await readSetup(folder);
-  if (known?.package.endsWith("-gpu") === gpu) {
-    log(`It is set up in ${folder}: ${known!.package}, ${known!.library}`);
+  if (known && known.recipe === RECIPE && known.package.endsWith("-gpu") === gpu) {
+    log(`It is set up in ${folder}: ${known.package}, ${known.library}`);
     log(await selfCheck(folder));
     return;
   }
@@ -71,7 +74,7 @@ export async function setUpTensorflow(folder: string, { gpu, force, log }: SetUp
   const library = await getLibrary(packages.folder, gpu, log);
   log("Compiling the addon");
   await compileAddon(packages, library);
-  const setup: TensorflowSetup = { package: packages.name, library: library.name };
+  const setup: TensorflowSetup = { package: packages.name, library: library.name, recipe: RECIPE };
   await Deno.writeTextFile(join(making, SETUP_FILE), JSON.stringify(setup, null, 2));
   const works = await selfCheck(making);
   await removeFolder(folder);

@@ -18,6 +18,8 @@ export interface TensorflowSetup {
   readonly package: string;
   /** Which native library, for people. */
   readonly library: string;
+  /** Which version of the set-up made it. */
+  readonly recipe: number;
 }
 
 /** The native library in use. */
@@ -45,9 +47,9 @@ const REMOVED = {
 /**
  * Loads the package. Its copy of TensorFlow.js's core shares the engine of ours, which is kept on the global object.
  *
- * @throws {BackendError} when it is not set up or does not load
+ * @throws {BackendError} when it is not set up, is without CUDA where that is needed, or does not load
  */
-function load(folder: string): void {
+function load(folder: string, gpuOnly: boolean): void {
   const base = folder.endsWith("/") ? folder : `${folder}/`;
   const require = createRequire(new URL(SETUP_FILE, base));
   let setup: TensorflowSetup;
@@ -56,6 +58,8 @@ function load(folder: string): void {
   } catch {
     throw new BackendError(NOT_SET_UP);
   }
+  // Without CUDA the library need not be read to know it.
+  if (gpuOnly && !setup.package.endsWith("-gpu")) throw new BackendError("it is set up without CUDA");
   for (const [name, stand] of Object.entries(REMOVED)) {
     if (!(name in util)) Object.assign(util, { [name]: stand });
   }
@@ -77,7 +81,7 @@ export function tensorflowLibrary(): TensorflowLibrary {
 export const tensorflow: Backend = {
   async start({ tensorflow, gpuOnly, threads }) {
     if (!tensorflow) throw new BackendError(NOT_SET_UP);
-    load(tensorflow);
+    load(tensorflow, gpuOnly ?? false);
     if (!await tf.setBackend("tensorflow")) throw new BackendError("it did not start");
     if (gpuOnly && !tensorflowLibrary().gpu) throw new BackendError("TensorFlow sees no GPU");
     return { threads };

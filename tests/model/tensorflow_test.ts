@@ -4,12 +4,15 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { hasNvidiaGpu } from "../../cli/tensorflow/setUp.ts";
 import { selectBackend } from "../../model/backends/select.ts";
-import { tensorflowLibrary } from "../../model/backends/tensorflow.ts";
-import { findTensorflow } from "../setup/tensorflow.ts";
+import { SETUP_FILE, tensorflowLibrary } from "../../model/backends/tensorflow.ts";
+import { findTensorflow, TENSORFLOW_FOLDER } from "../setup/tensorflow.ts";
 
 const settings = await findTensorflow();
 const here = settings !== null;
 const gpu = await hasNvidiaGpu();
+
+const writeSetup = (folder: string, name: string) =>
+  Deno.writeTextFile(join(folder, SETUP_FILE), JSON.stringify({ package: name, library: "", recipe: 0 }));
 
 /** A step's arithmetic for which `auto` tries GPUs first. */
 const LARGE = 1e12;
@@ -35,10 +38,7 @@ Deno.test("without its set-up the native backend says in a line how to get it", 
 
 Deno.test("a native backend that does not load says why in one line", async () => {
   await inFolder(async (folder, tensorflow) => {
-    await Deno.writeTextFile(
-      join(folder, "setup.json"),
-      JSON.stringify({ package: "@unmask/none", library: "" }),
-    );
+    await writeSetup(folder, "@unmask/none");
     await expect(selectBackend("tensorflow", { tensorflow })).rejects.toThrow(
       /^No backend works\. tensorflow: its library does not load: Cannot find module '@unmask\/none'[^\n]*$/,
     );
@@ -51,13 +51,24 @@ Deno.test("auto does not try the native backend before ours on a small model", a
 });
 
 Deno.test({
-  name: "auto passes a native backend without a GPU over, and says so",
+  name: "auto passes a native backend without CUDA or without a GPU over, and says so",
   ignore: !here || gpu,
   async fn() {
-    const { name, notes } = await selectBackend("auto", { flops: LARGE, ...settings });
-    expect(name).not.toBe("tensorflow");
-    expect(notes[0]).toBe("tensorflow: TensorFlow sees no GPU");
-    expect(tf.getBackend()).not.toBe("tensorflow");
+    const chosen = async (tensorflow: string) => {
+      const { name, notes } = await selectBackend("auto", { flops: LARGE, tensorflow });
+      expect(name).not.toBe("tensorflow");
+      expect(tf.getBackend()).not.toBe("tensorflow");
+      return notes[0];
+    };
+    expect(await chosen(settings!.tensorflow)).toBe("tensorflow: it is set up without CUDA");
+    await inFolder(async (folder, url) => {
+      // The package without CUDA under the name of the one with it.
+      const own = await Deno.realPath(join(TENSORFLOW_FOLDER, "node_modules", "@tensorflow", "tfjs-node"));
+      await Deno.mkdir(join(folder, "node_modules"));
+      await Deno.symlink(own, join(folder, "node_modules", "tfjs-node-gpu"));
+      await writeSetup(folder, "tfjs-node-gpu");
+      expect(await chosen(url)).toBe("tensorflow: TensorFlow sees no GPU");
+    });
   },
 });
 
