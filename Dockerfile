@@ -1,4 +1,5 @@
 # docker build --target api -t unmask-api .      docker build --target runner -t unmask-runner .
+#         docker build --target runner-gpu -t unmask-runner-gpu .
 FROM denoland/deno:debian-2.9.6 AS base
 ENV UNMASK_DATA=/data UNMASK_HOST=0.0.0.0 UNMASK_PORT=8000 DENO_NO_UPDATE_CHECK=1
 RUN install -d -o deno -g deno /app /data
@@ -26,3 +27,15 @@ FROM base AS runner
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s CMD \
   ["deno", "run", "-A", "--cached-only", "main.ts", "health"]
 CMD ["run", "-A", "--cached-only", "main.ts", "runner"]
+
+# TensorFlow's native library with CUDA; what builds it stays behind.
+FROM base AS tensorflow
+USER root
+RUN apt-get update && apt-get install -y --no-install-recommends g++ python3 python3-pip
+RUN UNMASK_TENSORFLOW=/opt/tensorflow PIP_NO_CACHE_DIR=1 deno task backend:tensorflow --gpu \
+  && find /opt/tensorflow -name '*.map' -delete
+
+# docker run --gpus all: the driver comes from the host, the rest of CUDA is here.
+FROM runner AS runner-gpu
+COPY --chown=deno:deno --from=tensorflow /opt/tensorflow /opt/tensorflow
+ENV UNMASK_TENSORFLOW=/opt/tensorflow NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility

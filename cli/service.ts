@@ -13,6 +13,7 @@ import { isRemoteKv } from "../jobs/kv.ts";
 import { sweepCheckpoints } from "../jobs/orphans.ts";
 import { Runner } from "../jobs/runner.ts";
 import { JobStore } from "../jobs/store.ts";
+import { tensorflowSettings } from "../jobs/tensorflow.ts";
 import { type Settings, SettingsError } from "./settings.ts";
 
 /** Which parts run in this process. */
@@ -62,6 +63,7 @@ export async function startService(
     if (parts.api) {
       const inference = new WorkerInference(settings.storeUrl, {
         backend: settings.backend,
+        tensorflow: tensorflowSettings(settings.threads ?? navigator.hardwareConcurrency),
         cacheBytes: settings.modelCacheBytes,
       });
       closing.push(() => inference.close());

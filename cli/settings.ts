@@ -5,6 +5,7 @@
  */
 import { resolve } from "node:path";
 import { z } from "zod";
+import { DATA_DIR } from "../jobs/tensorflow.ts";
 import { BACKENDS } from "../model/backends/backend.ts";
 
 /** How a process is set up. */
@@ -63,7 +64,7 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     if (result.success) return result.data as z.output<typeof RULES[N][0]>;
     throw new SettingsError(`${name} must be ${rule}: current value is '${env(name)?.slice(0, 80)}'`);
   };
-  const dataDir = resolve(read("UNMASK_DATA", ".unmask"));
+  const dataDir = resolve(read("UNMASK_DATA", DATA_DIR));
   return {
     port: read("UNMASK_PORT", "8000"),
     host: read("UNMASK_HOST", "127.0.0.1"),

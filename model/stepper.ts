@@ -66,7 +66,7 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
 
 /** Runs a step through TensorFlow.js. */
 export class EagerStepper implements Stepper {
-  readonly threads = 1;
+  readonly threads = native().threads ?? 1;
   readonly #task: Task;
   readonly #frozen: Record<string, tf.Tensor>;
   readonly #optimizer: AdamW;

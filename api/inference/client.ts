@@ -25,8 +25,8 @@ export class WorkerInference implements Inference {
   #lastId = 0;
 
   /** @param storeUrl object storage, as in `UNMASK_STORE` */
-  constructor(storeUrl: string, { backend = "auto", cacheBytes = MODEL_CACHE_BYTES } = {}) {
-    this.#setup = { storeUrl, backend, cacheBytes };
+  constructor(storeUrl: string, options: Partial<Omit<InferenceSetup, "storeUrl">> = {}) {
+    this.#setup = { storeUrl, backend: "auto", cacheBytes: MODEL_CACHE_BYTES, ...options };
   }
 
   /** @inheritdoc */

@@ -4,11 +4,14 @@
  * @module
  */
 import type { Checkpoint } from "../../jobs/job.ts";
+import type { TensorflowSettings } from "../../jobs/tensorflow.ts";
 
 /** First message to the worker. */
 export interface InferenceSetup {
   readonly storeUrl: string;
   readonly backend: string;
+  /** Where the native backend is. */
+  readonly tensorflow?: TensorflowSettings;
   /** Bytes of loaded models kept. */
   readonly cacheBytes: number;
 }

@@ -15,8 +15,8 @@ const scope = self as any;
 let models: ModelCache | undefined;
 let last: Promise<unknown> = Promise.resolve();
 
-async function setUp({ storeUrl, backend, cacheBytes }: InferenceSetup): Promise<void> {
-  await selectBackend(backend);
+async function setUp({ storeUrl, backend, tensorflow, cacheBytes }: InferenceSetup): Promise<void> {
+  await selectBackend(backend, tensorflow);
   models = new ModelCache(openStore(storeUrl), cacheBytes);
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { tensorflowSettings } from "../../jobs/tensorflow.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { type MaeConfig, PRESETS } from "../../model/config.ts";
 import { classify, features } from "../../model/classifier.ts";
@@ -32,7 +33,7 @@ export class TrainingBench {
   /** Starts the engine. */
   static async open(subject: Subject): Promise<TrainingBench> {
     const config = PRESETS[subject.preset], shape = { model: "mae" } as const;
-    await selectBackend(subject.backend);
+    await selectBackend(subject.backend, tensorflowSettings(subject.threads));
     const specs = parameterSpecs(config, shape);
     const stepper = await openStepper({
       task: { config, shape, seed: 0 },
@@ -68,12 +69,12 @@ export function preparation({ preset, batch }: Subject): number {
 
 /** Milliseconds of each answer to one of the three inference calls. */
 export async function inference(
-  { preset, backend, batch }: Subject,
+  { preset, backend, threads, batch }: Subject,
   what: "reconstruct" | "classify" | "embed",
   count: number,
 ): Promise<number[]> {
   const config = PRESETS[preset], pixels = noise(config, batch);
-  await selectBackend(backend);
+  await selectBackend(backend, tensorflowSettings(threads));
   const host: HostWeights = new Map([
     ...initialWeights(parameterSpecs(config, { model: "mae" }), 0),
     ...initialWeights(parameterSpecs(config, { model: "classifier", classes: 10 }), 0),

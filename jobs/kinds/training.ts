@@ -20,6 +20,7 @@ import { sizeOf } from "../../model/shape.ts";
 import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import { loadState, saveCheckpoint } from "../checkpoints.ts";
 import type { RequestOf } from "../schemas.ts";
+import { tensorflowSettings } from "../tensorflow.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 
 type TrainingRequest = RequestOf<"pretrain"> | RequestOf<"finetune"> | RequestOf<"linear_probe">;
@@ -58,7 +59,8 @@ async function datasetFailure<T>(read: () => Promise<T>): Promise<T> {
  */
 export async function chooseBackend(flops: number): Promise<SelectedBackend> {
   try {
-    return await selectBackend(Deno.env.get("UNMASK_BACKEND") || "auto", { flops });
+    const wanted = Deno.env.get("UNMASK_BACKEND") || "auto";
+    return await selectBackend(wanted, { flops, ...tensorflowSettings(threads()) });
   } catch (error) {
     if (error instanceof BackendError) throw new JobFailure("no_backend", error.message, { cause: error });
     throw error;

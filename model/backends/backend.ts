@@ -17,6 +17,8 @@ export const EMBEDDED_BACKENDS = ["simd", "wasm", "cpu"] as const satisfies read
 export interface BackendSettings {
   /** URL of the folder that `deno task backend:tensorflow` has filled. */
   readonly tensorflow?: string;
+  /** Threads that TensorFlow's library was told to use. */
+  readonly threads?: number;
   /** Whether only real hardware for it will do: no processor that plays a GPU. */
   readonly gpuOnly?: boolean;
 }

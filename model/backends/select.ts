@@ -23,7 +23,7 @@ export interface SelectedBackend {
 }
 
 /** What the choice depends on. */
-export interface SelectOptions extends Pick<BackendSettings, "tensorflow"> {
+export interface SelectOptions extends Omit<BackendSettings, "gpuOnly"> {
   /** Floating-point operations of a step or an answer; small ones do not gain from a GPU. @default 0 */
   readonly flops?: number;
 }
@@ -61,11 +61,11 @@ async function selfTest(): Promise<string | null> {
 
 async function tryBackend(
   { name, gpuOnly }: Candidate,
-  { tensorflow }: SelectOptions,
+  { tensorflow, threads }: SelectOptions,
 ): Promise<string | null> {
   try {
     useNative();
-    useNative(await STARTS[name].start({ tensorflow, gpuOnly }));
+    useNative(await STARTS[name].start({ tensorflow, threads, gpuOnly }));
     return await selfTest();
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -9,6 +9,8 @@ import type { Stepper, StepperOptions } from "../stepper.ts";
 
 /** Kernels of a backend; one that is absent is computed by the operation's composition. */
 export interface NativeOps {
+  /** Threads over which the backend spreads an operation by itself. @default 1 */
+  readonly threads?: number;
   /** Linear layers. */
   readonly linear?: {
     /** x `[rows, in]`, weight `[out, in]`, bias `[out]` → `[rows, out]`. */

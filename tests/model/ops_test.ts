@@ -14,6 +14,7 @@ import { maskedLoss } from "../../model/ops/masked_loss.ts";
 import { meanPool } from "../../model/ops/mean_pool.ts";
 import { unshuffle } from "../../model/ops/unshuffle.ts";
 import { normal, uniform } from "../../model/random.ts";
+import { findTensorflow } from "../setup/tensorflow.ts";
 
 /** An operation and what it must equal, written in float64 without TensorFlow.js. */
 interface Case {
@@ -185,9 +186,11 @@ const CASES: readonly Case[] = [
 /** A fixed direction in which an output is looked at, so that its gradient is one number for each input. */
 const directionOf = (size: number) => [...normal({ seed: 9, purpose: "direction" }, size)];
 
-for (const backend of EMBEDDED_BACKENDS) {
+const native = await findTensorflow();
+
+for (const backend of [...EMBEDDED_BACKENDS, ...native ? ["tensorflow"] : []]) {
   Deno.test(`every operation and its gradient equal their definition (${backend})`, async (t) => {
-    await selectBackend(backend);
+    await selectBackend(backend, native ?? {});
     for (const { name, shapes, op, plain } of CASES) {
       await t.step(name, () => {
         const values = shapes.map((

@@ -5,6 +5,7 @@ import { type MaeConfig, PRESETS } from "../../model/config.ts";
 import { uniform } from "../../model/random.ts";
 import { train, type TrainerEvent, type TrainerState, type TrainOptions } from "../../model/trainer.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { findTensorflow } from "../setup/tensorflow.ts";
 
 const config: MaeConfig = {
   ...PRESETS.mnist,
@@ -70,17 +71,21 @@ const epochsOf = (events: Told[]) => events.flatMap((e) => e.type === "epoch" ? 
 const statesOf = (events: Told[]) => events.flatMap((e) => e.type === "checkpoint" ? [e.state] : []);
 const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
 
+const native = await findTensorflow();
+
 /** TensorFlow.js operation by operation, and planned steps. */
-const ENGINES = [{ backend: "wasm", threads: 1 }, { backend: "simd", threads: 1 }, {
-  backend: "simd",
-  threads: 3,
-}];
+const ENGINES = [
+  { backend: "wasm", threads: 1 },
+  { backend: "simd", threads: 1 },
+  { backend: "simd", threads: 3 },
+  ...native ? [{ backend: "tensorflow", threads: 2 }] : [],
+];
 
 for (const { backend, threads } of ENGINES) {
   const on = `${backend}, ${threads} threads: `;
   for (const shape of [MAE, CLASSIFIER]) {
     Deno.test(`${on}${shape.model}: it learns, and tells steps, epochs and checkpoints in order`, async () => {
-      await selectBackend(backend);
+      await selectBackend(backend, native ?? {});
       const tensors = tf.memory().numTensors;
       const events = await collect(
         train(options(shape, { threads, schedule: { ...options(shape).schedule, totalSteps: 60 } })),
@@ -97,7 +102,7 @@ for (const { backend, threads } of ENGINES) {
     });
 
     Deno.test(`${on}${shape.model}: a run continued in the middle of an epoch has the same bits as a whole one`, async () => {
-      await selectBackend(backend);
+      await selectBackend(backend, native ?? {});
       const whole = await collect(train(options(shape, { threads })));
       expect(await collect(train(options(shape, { threads })))).toEqual(whole);
       const saved = statesOf(whole).find((state) => state.step === 7) as TrainerState;
@@ -108,13 +113,13 @@ for (const { backend, threads } of ENGINES) {
   }
 
   Deno.test(on + "another seed gives other masks, and so other losses", async () => {
-    await selectBackend(backend);
+    await selectBackend(backend, native ?? {});
     const first = lossesOf(await collect(train(options(MAE, { threads }))));
     expect(lossesOf(await collect(train(options(MAE, { seed: 7, threads }))))).not.toEqual(first);
   });
 
   Deno.test(on + "a linear probe changes the head alone", async () => {
-    await selectBackend(backend);
+    await selectBackend(backend, native ?? {});
     const start = options(CLASSIFIER);
     const events = await collect(train({ ...start, freezeEncoder: true, threads }));
     for (const [name, { data }] of statesOf(events).at(-1)!.weights) {
@@ -124,7 +129,7 @@ for (const { backend, threads } of ENGINES) {
   });
 
   Deno.test(on + "a loss that is not finite ends the run before anything is saved of it", async () => {
-    await selectBackend(backend);
+    await selectBackend(backend, native ?? {});
     const weights = new Map(options(MAE).weights);
     const bias = weights.get("decoder.decoder_pred.bias")!;
     weights.set("decoder.decoder_pred.bias", { ...bias, data: bias.data.map(() => 1e30) });
@@ -139,7 +144,7 @@ for (const { backend, threads } of ENGINES) {
   });
 
   Deno.test(on + "a stop is heard between two steps, and nothing stays on the backend", async () => {
-    await selectBackend(backend);
+    await selectBackend(backend, native ?? {});
     const tensors = tf.memory().numTensors;
     const stop = new AbortController();
     const seen: Told[] = [];
@@ -156,7 +161,7 @@ for (const { backend, threads } of ENGINES) {
   });
 
   Deno.test(on + "data that end early are an error, not a short epoch", async () => {
-    await selectBackend(backend);
+    await selectBackend(backend, native ?? {});
     const short = (epoch: number, from: number) => [...batches(epoch, from)].slice(0, 2);
     await expect(collect(train(options(MAE, { batches: short, threads })))).rejects.toMatchObject({
       code: "data_ended",

@@ -6,6 +6,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { tensorflowSettings } from "../../jobs/tensorflow.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { compareWithReference } from "./compare.ts";
@@ -21,7 +22,7 @@ if (positionals.length === 0) {
 }
 let failed = false;
 try {
-  const { name } = await selectBackend(values.backend);
+  const { name } = await selectBackend(values.backend, tensorflowSettings());
   for (const file of positionals) {
     console.log(`${file} (backend ${name})`);
     console.log(

@@ -2,6 +2,7 @@ import { expect } from "expect";
 import { readSafetensors, writeSafetensors } from "../../data/safetensors.ts";
 import { EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
+import { findTensorflow } from "../setup/tensorflow.ts";
 import { compareWithReference } from "./compare.ts";
 
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
@@ -15,9 +16,12 @@ async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
   );
 }
 
-for (const backend of EMBEDDED_BACKENDS) {
+const native = await findTensorflow();
+const BACKENDS = [...EMBEDDED_BACKENDS, ...native ? ["tensorflow"] : []];
+
+for (const backend of BACKENDS) {
   Deno.test(`the model agrees with PyTorch on the project's own reference (${backend})`, async () => {
-    await selectBackend(backend);
+    await selectBackend(backend, native ?? {});
     expect(await failures(await Deno.readFile(own))).toEqual([]);
   });
 }
@@ -35,8 +39,8 @@ for (const name of ["tiny", "rgb", "mnist"]) {
     name: `the model agrees with PyTorch on ${name}.safetensors`,
     ignore: !there,
     async fn() {
-      for (const backend of EMBEDDED_BACKENDS.filter((backend) => backend !== "cpu")) {
-        await selectBackend(backend);
+      for (const backend of BACKENDS.filter((backend) => backend !== "cpu")) {
+        await selectBackend(backend, native ?? {});
         expect({ backend, failures: await failures(await Deno.readFile(file)) }).toEqual({
           backend,
           failures: [],

@@ -1,0 +1,24 @@
+/**
+ * `deno task backend:tensorflow [--gpu|--cpu] [--force]`: sets up the native backend in `UNMASK_TENSORFLOW`; with CUDA
+ * where there is an NVIDIA GPU, or as asked.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { tensorflowFolder } from "../../jobs/tensorflow.ts";
+import { SetupError } from "./program.ts";
+import { hasNvidiaGpu, setUpTensorflow } from "./setUp.ts";
+
+const { values } = parseArgs({
+  options: { gpu: { type: "boolean" }, cpu: { type: "boolean" }, force: { type: "boolean" } },
+});
+try {
+  const gpu = values.gpu ?? (!values.cpu && await hasNvidiaGpu());
+  await setUpTensorflow(tensorflowFolder(), { gpu, force: values.force, log: console.log });
+  if (gpu && !await hasNvidiaGpu()) {
+    console.log("There is no NVIDIA GPU here: it computes on the CPU until there is");
+  }
+} catch (error) {
+  console.error(error instanceof SetupError ? error.message : error);
+  Deno.exit(1);
+}

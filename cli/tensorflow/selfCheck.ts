@@ -1,0 +1,22 @@
+/**
+ * Starts the native backend of a folder in this process, which multiplies two matrices with it (as every backend must
+ * before it is used), and prints what computes. `deno run -A cli/tensorflow/selfCheck.ts FOLDER`
+ *
+ * @module
+ */
+import { pathToFileURL } from "node:url";
+import { tensorflowSettings } from "../../jobs/tensorflow.ts";
+import { selectBackend } from "../../model/backends/select.ts";
+import { tensorflowLibrary } from "../../model/backends/tensorflow.ts";
+
+try {
+  await selectBackend("tensorflow", {
+    ...tensorflowSettings(),
+    tensorflow: pathToFileURL(Deno.args[0]).href,
+  });
+  const { version, gpu } = tensorflowLibrary();
+  console.log(`TensorFlow ${version} computes on ${gpu ? "a GPU" : "the CPU"}`);
+} catch (error) {
+  console.error((error as Error).message);
+  Deno.exit(1);
+}
