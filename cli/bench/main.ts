@@ -8,8 +8,11 @@ import { PRESETS } from "../../model/config.ts";
 import { inference, median, preparation, type Subject, TrainingBench } from "./engine.ts";
 import { forwardFlops } from "../../model/flops.ts";
 import { productSpeeds } from "./kernels.ts";
+import { peakMemory } from "./memory.ts";
 import { fmaPeak } from "./peak.ts";
 import { type PeerLine, peerLines } from "./peer.ts";
+import { profile as kernelCosts } from "./profile.ts";
+import { serviceFigures } from "./service.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,12 +27,14 @@ const { values, positionals } = parseArgs({
     python: { type: "string", default: Deno.env.get("UNMASK_PYTHON") ?? "python3" },
     script: { type: "string", default: "../shared/peers/pytorch_step.py" },
     modes: { type: "string", default: "eager,fused,compile" },
+    data: { type: "string", default: "../shared/data/mnist" },
+    epochs: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
   },
 });
 
 const round = (value: number, digits = 1) => Number(value.toFixed(digits));
-const whole = (name: "threads" | "steps" | "rounds" | "images" | "batch", fallback = 1) => {
+const whole = (name: "threads" | "steps" | "rounds" | "images" | "batch" | "epochs", fallback = 1) => {
   const value = Number(values[name] ?? fallback);
   if (!Number.isInteger(value) || value < 1) {
     throw new RangeError(`--${name} must be a whole number from 1 up`);
@@ -44,13 +49,6 @@ function subject(): Subject {
   const preset = values.config as Subject["preset"];
   const batch = whole("batch", preset === "mnist" ? 128 : 4);
   return { preset, backend: values.backend, threads: whole("threads"), batch };
-}
-
-/** Most memory of this process so far, in MiB; null where the system does not tell. */
-async function peakMemory(): Promise<number | null> {
-  const status = await Deno.readTextFile("/proc/self/status").catch(() => "");
-  const kib = /VmHWM:\s+(\d+)/.exec(status)?.[1];
-  return kib ? round(Number(kib) / 1024) : null;
 }
 
 function timing(
@@ -119,6 +117,43 @@ async function kernels(): Promise<unknown> {
   };
 }
 
+async function profile(): Promise<unknown> {
+  const what = subject(), images = what.preset === "mnist" ? 8 : 2, peak = await fmaPeak() / 1e9;
+  const costs = await kernelCosts(PRESETS[what.preset], what.batch, images, whole("steps"));
+  return {
+    peak_gflops_a_core: round(peak),
+    one_core_ms: round(costs.reduce((sum, { ms }) => sum + ms, 0)),
+    kernels: costs.map(({ kernel, calls, ms, gflops }) => ({
+      kernel,
+      calls,
+      ms: round(ms, 2),
+      ...(gflops ? { share_of_fma_peak: round(gflops / peak, 2) } : {}),
+    })),
+  };
+}
+
+async function service(): Promise<unknown> {
+  const { batch, threads } = subject(), epochs = whole("epochs");
+  const mnist = await Deno.stat(values.data).then(() => values.data, () => null);
+  const before = (await ours(threads)).median_ms;
+  const figures = await serviceFigures({ mnist, batch, threads, epochs });
+  const step = (before + (await ours(threads)).median_ms) / 2, alone = step * figures.steps;
+  return {
+    dataset: mnist ?? "digits",
+    threads,
+    epochs,
+    steps: figures.steps,
+    step_ms: round(step, 2),
+    job_seconds: round(figures.jobMs / 1e3, 2),
+    job_beyond_steps: round(figures.jobMs / alone - 1, 3),
+    losses: figures.losses.map((loss) => round(loss, 4)),
+    runner_start_to_first_step_ms: round(figures.firstStepMs),
+    runner_peak_memory_mib: figures.runnerPeakMib,
+    reconstruct_json_p50_ms: round(figures.reconstructJsonMs, 2),
+    reconstruct_png_p50_ms: round(figures.reconstructPngMs, 2),
+  };
+}
+
 /** Ours in a process of its own, as the peer is. */
 async function ours(threads: number): Promise<{ median_ms: number; min_ms: number }> {
   const what = subject();
@@ -174,7 +209,14 @@ async function peer(): Promise<unknown> {
   };
 }
 
-const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = { train, infer, kernels, peer };
+const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
+  train,
+  infer,
+  kernels,
+  profile,
+  service,
+  peer,
+};
 
 /** Lines of a figure: nested ones in JSON. */
 function lines(figures: object): string {

@@ -33,8 +33,13 @@ function flopsOf(name: string, numbers: readonly number[]): number {
   return 0;
 }
 
-/** Times every call of a step over chunks of so many pictures. */
-export async function profile(config: MaeConfig, batch: number, images: number): Promise<KernelCost[]> {
+/** Times every call of a step over chunks of so many pictures, so many times. */
+export async function profile(
+  config: MaeConfig,
+  batch: number,
+  images: number,
+  turns: number,
+): Promise<KernelCost[]> {
   await selectBackend("simd");
   const specs = parameterSpecs(config, { model: "mae" });
   const pixels = new Float32Array(images * config.imageSize ** 2 * config.inChannels).map((_, i) =>
@@ -90,7 +95,7 @@ export async function profile(config: MaeConfig, batch: number, images: number):
   }
   const kernels = instantiate(kernelModule(true).module, memory);
   const costs = new Map<string, { calls: number; times: number[]; flops: number }>();
-  for (let turn = 0; turn < Number(Deno.env.get("TURNS") ?? 40); turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     const spent = new Map<string, number>();
     for (const [name, ...numbers] of program.calls) {
       const shape = flopsOf(name, numbers) > 0

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { findChromium, launch } from "../setup/chromium.ts";
-import { startProcess } from "../setup/service.ts";
+import { startProcess } from "../../cli/process.ts";
 
 const chromium = await findChromium();
 

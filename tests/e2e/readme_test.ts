@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { startProcess } from "../setup/service.ts";
+import { startProcess } from "../../cli/process.ts";
 import { idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
 
 /** The examples of the README, as one script whose first failing request ends it. */

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { findVersitygw, startVersitygw } from "../setup/versitygw.ts";
-import { startProcess } from "../setup/service.ts";
+import { startProcess } from "../../cli/process.ts";
 import { idxDigits } from "../setup/uploads.ts";
 
 const program = await findVersitygw();

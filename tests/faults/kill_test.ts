@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import type { Client, JobView } from "../../cli/client.ts";
-import { startProcess } from "../setup/service.ts";
+import { startProcess } from "../../cli/process.ts";
 
 const STEPS_PER_EPOCH = 16;
 const request = {

@@ -3,15 +3,16 @@
  *
  * @module
  */
-import { Client } from "../../cli/client.ts";
+import { Client } from "./client.ts";
 
-const MAIN = new URL("../../main.ts", import.meta.url);
+const MAIN = new URL("../main.ts", import.meta.url);
 
 /** A process of the service. */
 export interface ServiceProcess extends AsyncDisposable {
   /** Speaks to its API; for a runner, to nothing. */
   readonly client: Client;
   readonly url: string;
+  readonly pid: number;
   /** Sends a signal and waits for the end. @returns the exit status and everything it printed */
   end(signal: Deno.Signal): Promise<{ readonly code: number; readonly output: string }>;
 }
@@ -23,7 +24,7 @@ export async function startProcess(
   env: Record<string, string> = {},
 ): Promise<ServiceProcess> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--config", new URL("../../deno.json", import.meta.url).pathname, MAIN.href, command],
+    args: ["run", "-A", "--config", new URL("../deno.json", import.meta.url).pathname, MAIN.href, command],
     env: { UNMASK_DATA: dataDir, UNMASK_PORT: "0", UNMASK_STORE: "", UNMASK_KV: "", ...env },
     stdout: "piped",
     stderr: "piped",
@@ -53,6 +54,7 @@ export async function startProcess(
   return {
     client: new Client(url),
     url,
+    pid: child.pid,
     end,
     [Symbol.asyncDispose]: async () => void await end("SIGKILL"),
   };
