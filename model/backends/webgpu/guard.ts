@@ -1,0 +1,40 @@
+/**
+ * Errors of a device, which WebGPU tells beside the results: work with an invalid program is dropped whole, and what it
+ * should have written reads as zeros.
+ *
+ * @module
+ */
+import { BackendError } from "../backend.ts";
+import type { WebgpuBackend } from "./backend.ts";
+
+/** What went wrong on a device so far. */
+export interface Guard {
+  /** The first error, or null. */
+  readonly fault: string | null;
+}
+
+/**
+ * Makes every read fail from a device's first error on, so that no number computed after it is believed.
+ *
+ * @param backend its `read` is replaced: it throws {@linkcode BackendError} after an error
+ */
+export function guard(backend: WebgpuBackend): Guard {
+  const state: { fault: string | null } = { fault: null };
+  const { device } = backend;
+  device.addEventListener("uncapturederror", (event) => {
+    const { error } = event as GPUUncapturedErrorEvent;
+    state.fault ??= `${error.constructor.name}: ${error.message}`;
+  });
+  device.lost.then(({ message }) => state.fault ??= `the device was lost: ${message}`);
+  const check = () => {
+    if (state.fault) throw new BackendError(`WebGPU failed, so its numbers cannot be used: ${state.fault}`);
+  };
+  const read = backend.read.bind(backend);
+  backend.read = async (id) => {
+    check();
+    const values = await read(id);
+    check();
+    return values;
+  };
+  return state;
+}
