@@ -1,11 +1,17 @@
 import { expect } from "expect";
 import { readSafetensors, writeSafetensors } from "../../data/safetensors.ts";
-import { EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
+import { type BackendName, EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
+import { findVulkan } from "../setup/vulkan.ts";
 import { compareWithReference } from "./compare.ts";
 
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
 const own = new URL("../fixtures/parity_rgb6.safetensors", import.meta.url);
+
+const backends: readonly BackendName[] = [
+  ...EMBEDDED_BACKENDS,
+  ...(await findVulkan() ? ["webgpu" as const] : []),
+];
 
 /** Groups past their tolerance, readable in a failure. */
 async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
@@ -15,7 +21,7 @@ async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
   );
 }
 
-for (const backend of EMBEDDED_BACKENDS) {
+for (const backend of backends) {
   Deno.test(`the model agrees with PyTorch on the project's own reference (${backend})`, async () => {
     await selectBackend(backend);
     expect(await failures(await Deno.readFile(own))).toEqual([]);
@@ -35,7 +41,7 @@ for (const name of ["tiny", "rgb", "mnist"]) {
     name: `the model agrees with PyTorch on ${name}.safetensors`,
     ignore: !there,
     async fn() {
-      for (const backend of EMBEDDED_BACKENDS.filter((backend) => backend !== "cpu")) {
+      for (const backend of backends.filter((backend) => backend !== "cpu")) {
         await selectBackend(backend);
         expect({ backend, failures: await failures(await Deno.readFile(file)) }).toEqual({
           backend,

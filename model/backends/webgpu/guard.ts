@@ -32,9 +32,14 @@ export function guard(backend: WebgpuBackend): Guard {
   const read = backend.read.bind(backend);
   backend.read = async (id) => {
     check();
-    const values = await read(id);
-    check();
-    return values;
+    try {
+      return await read(id);
+    } catch (error) {
+      state.fault ??= error instanceof Error ? error.message : String(error);
+      throw error;
+    } finally {
+      check();
+    }
   };
   return state;
 }
