@@ -10,6 +10,7 @@ import { openDevice } from "./webgpu/adapter.ts";
 import type { WebgpuPackage } from "./webgpu/backend.ts";
 import { type Guard, guard } from "./webgpu/guard.ts";
 import { Launcher } from "./webgpu/launcher.ts";
+import { boundMemory } from "./webgpu/memory.ts";
 import { webgpuOps } from "./webgpu/ops.ts";
 import { selfTest } from "./webgpu/selfTest.ts";
 
@@ -38,6 +39,7 @@ async function open(gpuOnly: boolean): Promise<Trusted> {
   remove();
   const backend = new WebGPUBackend(device, info);
   const watch = guard(backend);
+  boundMemory(backend);
   tf.registerBackend(NAME, () => backend, 0);
   const ops = webgpuOps(new Launcher(backend));
   const fault = await selfTest(ops);

@@ -4,6 +4,7 @@ import { selectBackend } from "../../model/backends/select.ts";
 import { adapterName, isSoftware } from "../../model/backends/webgpu/adapter.ts";
 import type { WebgpuBackend } from "../../model/backends/webgpu/backend.ts";
 import { Launcher } from "../../model/backends/webgpu/launcher.ts";
+import { boundMemory } from "../../model/backends/webgpu/memory.ts";
 import { elementwise } from "../../model/backends/webgpu/program.ts";
 import { PRESETS } from "../../model/config.ts";
 import { adamw } from "../../model/ops/adamw.ts";
@@ -84,6 +85,11 @@ const SIZES: readonly {
   {
     name: "attention of heads too wide for our programs",
     shapes: [[1, 5, 3 * 260]],
+    op: (x) => attention(x, 1),
+  },
+  {
+    name: "attention of more pictures than a line of workgroups",
+    shapes: [[70_000, 1, 3]],
     op: (x) => attention(x, 1),
   },
   { name: "mean over one token", shapes: [[3, 1, 5]], op: meanPool },
@@ -201,6 +207,19 @@ if (vulkan) {
       stepper.dispose();
     }
     expect(dispatches).toBeLessThanOrEqual(215);
+  });
+
+  Deno.test("work of ever other sizes does not fill the device's memory (webgpu)", async () => {
+    await selectBackend("webgpu");
+    const backend = tf.backend() as WebgpuBackend;
+    boundMemory(backend, 0);
+    const { bufferManager } = backend, before = bufferManager.numBytesUsed;
+    for (let size = 100_000; size < 100_050; size++) {
+      const x = tf.ones([size]), y = gelu(x);
+      expect((await y.data())[size - 1]).toBeCloseTo(0.841345, 5);
+      tf.dispose([x, y]);
+      expect(bufferManager.numBytesAllocated).toBeLessThan(before + 4e6);
+    }
   });
 
   Deno.test("auto passes over a processor that plays a GPU, and says so", async () => {

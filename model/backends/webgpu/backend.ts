@@ -11,20 +11,35 @@ export interface Uniform {
   readonly data: number[];
 }
 
+/** Its buffers, by size and usage. */
+export interface BufferManager {
+  readonly freeBuffers: ReadonlyMap<string, GPUBuffer[]>;
+  readonly numBytesUsed: number;
+  numBytesAllocated: number;
+  numFreeBuffers: number;
+}
+
 /** TensorFlow.js's WebGPU backend. */
 export interface WebgpuBackend extends tf.KernelBackend {
   readonly device: GPUDevice;
   readonly tensorMap: { get(id: object): { readonly resource: GPUBuffer } };
   /** Tensors that commands read or write which are not submitted yet: their buffers must not be used again. */
   readonly commandQueueOwnedIds: WeakSet<object>;
+  readonly bufferManager: BufferManager;
   readonly commandEncoder: GPUCommandEncoder;
   computePassEncoder: GPUComputePassEncoder | null;
   dispatchCountInPass: number;
+  /** A tensor without values. */
   makeTensorInfo(shape: number[], dtype: "float32"): tf.TensorInfo;
+  /** Gives a tensor its buffer, with its values where they are on the host. */
   uploadToGPU(id: object): void;
+  /** A buffer of numbers, each at a multiple of 4 bytes. */
   makeUniforms(uniforms: Uniform[]): GPUBufferBinding;
+  /** Opens `commandEncoder` where there is none. */
   ensureCommandEncoderReady(): void;
+  /** Closes `computePassEncoder` where there is one. */
   endComputePassEncoder(): void;
+  /** Sends all commands to the device. The pass must be closed. */
   submitQueue(): void;
 }
 
