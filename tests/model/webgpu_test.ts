@@ -252,12 +252,13 @@ if (vulkan) {
     await expect(collect(train(options({ model: "mae" })))).rejects.toThrow(/WebGPU failed.*nowhere/s);
   });
 
-  Deno.test("a device that is lost makes the read fail (webgpu)", async () => {
+  Deno.test("a device that is lost makes operations and reads fail, and another is opened (webgpu)", async () => {
     await selectBackend("webgpu");
     const x = tf.ones([2000]);
     const y = tf.mul(x, 2);
     (tf.backend() as WebgpuBackend).device.destroy();
     await expect(y.data()).rejects.toThrow(/WebGPU failed/);
+    expect(() => tf.mul(x, 3)).toThrow(/WebGPU failed/);
     tf.dispose([x, y]);
     await selectBackend("webgpu");
     expect((await tf.mul(tf.ones([2000]), 2).data())[1999]).toBe(2);

@@ -14,9 +14,10 @@ export interface Guard {
 }
 
 /**
- * Makes every read fail from a device's first error on, so that no number computed after it is believed.
+ * Makes every operation and every read fail from a device's first error on, so that no number computed after it is
+ * believed.
  *
- * @param backend its `read` is replaced: it throws {@linkcode BackendError} after an error
+ * @param backend its `read` and `uploadToGPU` are replaced: they throw {@linkcode BackendError} after an error
  */
 export function guard(backend: WebgpuBackend): Guard {
   const state: { fault: string | null } = { fault: null };
@@ -28,6 +29,11 @@ export function guard(backend: WebgpuBackend): Guard {
   device.lost.then(({ message }) => state.fault ??= `the device was lost: ${message}`);
   const check = () => {
     if (state.fault) throw new BackendError(`WebGPU failed, so its numbers cannot be used: ${state.fault}`);
+  };
+  const upload = backend.uploadToGPU.bind(backend);
+  backend.uploadToGPU = (id) => {
+    check();
+    upload(id);
   };
   const read = backend.read.bind(backend);
   backend.read = async (id) => {
