@@ -6,7 +6,8 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { adamw } from "./ops/adamw.ts";
-import { sizeOf } from "./shape.ts";
+import { native } from "./ops/native.ts";
+import { type Shape, sizeOf } from "./shape.ts";
 import type { Weights } from "./transformer.ts";
 import type { HostTensor, HostWeights, ParameterSpec } from "./weights.ts";
 
@@ -51,8 +52,16 @@ function grouped(specs: readonly ParameterSpec[]): ParameterSpec[][] {
 
 /** One behind the other; bare where there is only one, since reshaping copies nothing. */
 function joined(tensors: readonly tf.Tensor[]): tf.Tensor1D {
-  const flat = tensors.map((tensor) => tf.reshape(tensor, [-1]) as tf.Tensor1D);
-  return flat.length === 1 ? flat[0] : tf.concat(flat);
+  const flat = () => tensors.map((tensor) => tf.reshape(tensor, [-1]) as tf.Tensor1D);
+  if (tensors.length === 1) return flat()[0];
+  return native().flat?.join(tensors) ?? tf.concat(flat());
+}
+
+/** The opposite of {@linkcode joined}. */
+function parted(flat: tf.Tensor1D, shapes: readonly Shape[]): tf.Tensor[] {
+  if (shapes.length === 1) return [tf.reshape(flat, [...shapes[0]])];
+  return native().flat?.split(flat, shapes) ??
+    tf.split(flat, shapes.map(sizeOf)).map((part, i) => tf.reshape(part, [...shapes[i]]));
 }
 
 /** Trainable parameters and their AdamW state on the backend. Dispose it when done. */
@@ -143,12 +152,7 @@ export class AdamW {
 
   #split(): void {
     this.#views = tf.tidy(() =>
-      this.#groups.flatMap(({ specs, params }) => {
-        const parts = specs.length === 1
-          ? [params]
-          : tf.split(params, specs.map(({ shape }) => sizeOf(shape)));
-        return parts.map((part, i) => tf.reshape(part, [...specs[i].shape]));
-      })
+      this.#groups.flatMap(({ specs, params }) => parted(params, specs.map(({ shape }) => shape)))
     );
   }
 

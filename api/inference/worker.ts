@@ -5,6 +5,7 @@
  */
 import { openStore } from "../../data/objects/open.ts";
 import { JobFailure } from "../../jobs/kinds/kind.ts";
+import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { classifyBatch, embedBatch, reconstruct } from "../../model/evaluate.ts";
 import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
@@ -13,6 +14,8 @@ import { ModelCache } from "./models.ts";
 // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
 const scope = self as any;
 let models: ModelCache | undefined;
+/** Why the backend can be used no longer: this worker ends, and the next question starts another. */
+let broken: BackendError | undefined;
 let last: Promise<unknown> = Promise.resolve();
 
 async function setUp({ storeUrl, backend, tensorflow, cacheBytes }: InferenceSetup): Promise<void> {
@@ -43,6 +46,7 @@ async function answer(request: InferenceRequest): Promise<InferenceAnswer> {
   } catch (error) {
     const code = error instanceof JobFailure ? error.code : "inference_failed";
     if (code === "inference_failed") console.error("Inference failed:", error);
+    if (error instanceof BackendError) broken = error;
     return {
       id: request.id,
       error: { code, message: error instanceof Error ? error.message : String(error) },
@@ -54,5 +58,6 @@ scope.onmessage = ({ data }: MessageEvent<InferenceSetup | InferenceRequest>) =>
   last = last.then(async () => {
     if ("storeUrl" in data) await setUp(data);
     else scope.postMessage(await answer(data));
+    if (broken) throw broken;
   });
 };

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { native } from "./native.ts";
 
 /** Numbers of one AdamW step. */
 export interface AdamWStep {
@@ -55,6 +56,8 @@ export function adamw(
   expAvgSq: tf.Tensor1D,
   step: AdamWStep,
 ): [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D] {
+  const own = native().adamw;
+  if (own) return own(param, grad, expAvg, expAvgSq, step);
   const { decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, size } = adamwNumbers(step);
   return tf.tidy(() => {
     const decayed = tf.mul(param, decay);

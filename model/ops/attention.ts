@@ -20,17 +20,17 @@ export function attention(qkv: tf.Tensor3D, heads: number, dropout?: tf.Tensor3D
   const drop = (weights: tf.Tensor, factors?: tf.Tensor) => factors ? tf.mul(weights, factors) : weights;
 
   const own = native().attention;
-  if (own) {
+  if (own && own.takes?.(headDim) !== false) {
     return fused([qkv], (save) => {
-      const [value, weights] = own.forward(qkv, heads, dropout);
-      save([qkv, weights, ...(dropout ? [dropout] : [])]);
-      const gradient = (dy: tf.Tensor, [qkv, weights, factors]: tf.Tensor[]) =>
+      const [value, ...kept] = own.forward(qkv, heads, dropout);
+      save([qkv, ...kept, ...(dropout ? [dropout] : [])]);
+      const gradient = (dy: tf.Tensor, [qkv, ...rest]: tf.Tensor[]) =>
         own.gradient(
           dy as tf.Tensor3D,
           qkv as tf.Tensor3D,
-          weights,
+          rest.slice(0, kept.length),
           heads,
-          factors as tf.Tensor3D | undefined,
+          rest[kept.length] as tf.Tensor3D | undefined,
         );
       return { value, gradient };
     });

@@ -5,7 +5,9 @@
  * @module
  */
 import type * as tf from "@tensorflow/tfjs-core";
+import type { Shape } from "../shape.ts";
 import type { Stepper, StepperOptions } from "../stepper.ts";
+import type { AdamWStep } from "./adamw.ts";
 
 /** Kernels of a backend; one that is absent is computed by the operation's composition. */
 export interface NativeOps {
@@ -67,19 +69,36 @@ export interface NativeOps {
   };
   /** Attention. */
   readonly attention?: {
+    /** Whether it takes heads of that width; all when absent. */
+    takes?(headSize: number): boolean;
     /**
      * qkv `[batch, tokens, 3 · dim]`, factors of dropout `[batch · heads, tokens, tokens]` → `[batch, tokens, dim]`,
-     * and what the gradient needs of the weights.
+     * and what the gradient needs beside qkv and factors.
      */
-    forward(qkv: tf.Tensor3D, heads: number, factors?: tf.Tensor3D): [tf.Tensor3D, tf.Tensor];
+    forward(qkv: tf.Tensor3D, heads: number, factors?: tf.Tensor3D): [tf.Tensor3D, ...tf.Tensor[]];
     /** dy `[batch, tokens, dim]` → gradient of qkv. */
     gradient(
       dy: tf.Tensor3D,
       qkv: tf.Tensor3D,
-      weights: tf.Tensor,
+      kept: readonly tf.Tensor[],
       heads: number,
       factors?: tf.Tensor3D,
     ): tf.Tensor3D;
+  };
+  /** One step of AdamW; all `[size]` → new parameters and moments. */
+  adamw?(
+    param: tf.Tensor1D,
+    grad: tf.Tensor1D,
+    expAvg: tf.Tensor1D,
+    expAvgSq: tf.Tensor1D,
+    step: AdamWStep,
+  ): [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D];
+  /** Copies between many tensors and one. */
+  readonly flat?: {
+    /** Tensors of any shape → all of their values, one tensor behind the other. */
+    join(tensors: readonly tf.Tensor[]): tf.Tensor1D;
+    /** The opposite, by the shapes of the parts. */
+    split(flat: tf.Tensor1D, shapes: readonly Shape[]): tf.Tensor[];
   };
 }
 

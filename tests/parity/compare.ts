@@ -6,10 +6,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { readSafetensors } from "../../data/safetensors.ts";
 import { fromWire } from "../../data/wire.ts";
-import { classify, features } from "../../model/classifier.ts";
+import { classify, features as featuresOf } from "../../model/classifier.ts";
 import { type MaeConfig, numPatches, PRESETS } from "../../model/config.ts";
 import { lossAndGradient } from "../../model/gradients.ts";
-import { forward, maskBatch } from "../../model/mae.ts";
+import { forward, type MaeOutput, maskBatch } from "../../model/mae.ts";
 import { crossEntropy } from "../../model/ops/cross_entropy.ts";
 import { AdamW } from "../../model/optimizer.ts";
 import { sinusoidalPositions } from "../../model/positions.ts";
@@ -116,12 +116,11 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
   masking.compare("ids_restore", masked.masking.idsRestore, theirs("ids_restore"), EXACT);
 
   const optimizer = new AdamW(mae, initial, OPTIMIZER);
-  tf.tidy(() => {
-    const out = forward(optimizer.name(optimizer.tensors), config, masked);
-    for (const name of ["latent", "pred", "loss"] as const) {
-      group(name).compare(name, out[name].dataSync(), theirs(name), FORWARD);
-    }
-  });
+  const out = tf.tidy(() => forward(optimizer.name(optimizer.tensors), config, masked) as never) as MaeOutput;
+  for (const name of ["latent", "pred", "loss"] as const) {
+    group(name).compare(name, await out[name].data(), theirs(name), FORWARD);
+    out[name].dispose();
+  }
 
   const gradients = group("gradients");
   const losses = group("losses");
@@ -155,18 +154,25 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
     initial.set(name, { shape, data: Float32Array.from(theirs(`classify.${name}`)) });
   }
   const classifier = new AdamW(specs, initial, OPTIMIZER);
-  tf.tidy(() => {
+  const answers = tf.tidy(() => {
     const weights = classifier.name(classifier.tensors);
-    const pooled = features(weights, config, pixels);
-    group("classifier features").compare("features", pooled.dataSync(), theirs("classify.features"), FORWARD);
-    const logits = classify(weights, pooled).dataSync();
-    group("classifier logits").compare("logits", logits, theirs("classify.logits"), FORWARD);
+    const features = featuresOf(weights, config, pixels);
+    return { features, logits: classify(weights, features) };
   });
+  for (const name of ["features", "logits"] as const) {
+    group(`classifier ${name}`).compare(
+      name,
+      await answers[name].data(),
+      theirs(`classify.${name}`),
+      FORWARD,
+    );
+    answers[name].dispose();
+  }
   const labels = Int32Array.from(theirs("classify.labels"));
   const { loss, gradients: parts } = lossAndGradient(
     classifier,
     {},
-    (weights) => crossEntropy(classify(weights, features(weights, config, pixels)), labels),
+    (weights) => crossEntropy(classify(weights, featuresOf(weights, config, pixels)), labels),
   );
   group("classifier loss").compare("loss", await loss.data(), theirs("classify.loss"), FORWARD);
   const ours = await joined(parts);

@@ -1,12 +1,20 @@
 import { expect } from "expect";
 import { readSafetensors, writeSafetensors } from "../../data/safetensors.ts";
-import { EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
+import { type BackendName, EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { findTensorflow } from "../setup/tensorflow.ts";
+import { findVulkan } from "../setup/vulkan.ts";
 import { compareWithReference } from "./compare.ts";
 
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
 const own = new URL("../fixtures/parity_rgb6.safetensors", import.meta.url);
+
+const native = await findTensorflow();
+const backends: readonly BackendName[] = [
+  ...EMBEDDED_BACKENDS,
+  ...(native ? ["tensorflow" as const] : []),
+  ...(await findVulkan() ? ["webgpu" as const] : []),
+];
 
 /** Groups past their tolerance, readable in a failure. */
 async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
@@ -16,10 +24,7 @@ async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
   );
 }
 
-const native = await findTensorflow();
-const BACKENDS = [...EMBEDDED_BACKENDS, ...native ? ["tensorflow"] : []];
-
-for (const backend of BACKENDS) {
+for (const backend of backends) {
   Deno.test(`the model agrees with PyTorch on the project's own reference (${backend})`, async () => {
     await selectBackend(backend, native ?? {});
     expect(await failures(await Deno.readFile(own))).toEqual([]);
@@ -39,7 +44,7 @@ for (const name of ["tiny", "rgb", "mnist"]) {
     name: `the model agrees with PyTorch on ${name}.safetensors`,
     ignore: !there,
     async fn() {
-      for (const backend of BACKENDS.filter((backend) => backend !== "cpu")) {
+      for (const backend of backends.filter((backend) => backend !== "cpu")) {
         await selectBackend(backend, native ?? {});
         expect({ backend, failures: await failures(await Deno.readFile(file)) }).toEqual({
           backend,

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Browser, chromium } from "playwright-core";
+import { installPackage } from "./package.ts";
 import { unavailable } from "./unavailable.ts";
 
 const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -15,27 +16,11 @@ async function found(): Promise<string | null> {
   return null;
 }
 
-/** Installs Debian's package; only in CI, where the machine is ours. @returns why it could not be done, or null */
-async function install(): Promise<string | null> {
-  for (const args of [["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]]) {
-    try {
-      const { success, stderr } = await new Deno.Command("apt-get", {
-        args,
-        env: { DEBIAN_FRONTEND: "noninteractive" },
-      }).output();
-      if (!success) return new TextDecoder().decode(stderr).slice(-500);
-    } catch (error) {
-      return (error as Error).message;
-    }
-  }
-  return null;
-}
-
 /** Path of a Chromium; null (with the reason printed) when there is none; in CI it is installed, or an error. */
 export async function findChromium(): Promise<string | null> {
   const path = await found();
   if (path) return path;
-  const fault = Deno.env.get("CI") === "true" ? await install() : "none of the usual paths has it";
+  const fault = await installPackage("chromium", "none of the usual paths has it");
   return await found() ?? unavailable("Chromium", fault ?? "apt-get installed none");
 }
 

@@ -36,7 +36,7 @@ export const SIMD_OPS: NativeOps = {
   attention: {
     forward: (qkv, heads, factors) =>
       run("UnmaskAttention", { qkv, factors }, { heads }) as [tf.Tensor3D, tf.Tensor],
-    gradient: (dy, qkv, weights, heads, factors) =>
+    gradient: (dy, qkv, [weights], heads, factors) =>
       run("UnmaskAttentionDx", { dy, qkv, weights, factors }, { heads })[0],
   },
   gelu: {

@@ -1,0 +1,61 @@
+import { type Program, program } from "../program.ts";
+
+/** Columns of a workgroup of {@linkcode columnSums}: 32 bytes of a row, the least that a GPU reads at once. */
+export const SUM_COLUMNS = 8;
+const THREADS = 256;
+
+/** A sum of every thread's `mine` in the first thread's `partial[0]`, in a fixed order. */
+export function sumOfThreads(threads: number, type: string): { shared: string; code: string } {
+  return {
+    shared: `var<workgroup> partial: array<${type}, ${threads}>;`,
+    code: `
+  partial[thread] = mine;
+  workgroupBarrier();
+  for (var half = ${threads / 2}u; half > 0u; half >>= 1u) {
+    if (thread < half) { partial[thread] += partial[thread + half]; }
+    workgroupBarrier();
+  }`,
+  };
+}
+
+/**
+ * Sums over the rows of a matrix, for each column; numbers `rows` and `columns`.
+ *
+ * @param reads names of buffers; the expressions know an element's index `at`, and its `row`
+ * @param sums what is summed, by the name of its output
+ */
+export function columnSums(name: string, reads: readonly string[], sums: Record<string, string>): Program {
+  const names = Object.keys(sums), type = names.length === 1 ? "f32" : `vec${names.length}<f32>`;
+  const lanes = THREADS / SUM_COLUMNS;
+  return program({
+    name,
+    writes: Object.fromEntries(names.map((output) => [output, "f32"])),
+    reads: Object.fromEntries(reads.map((input) => [input, "f32"])),
+    numbers: { rows: "u32", columns: "u32" },
+    threads: THREADS,
+    shared: `var<workgroup> partial: array<${type}, ${THREADS}>;`,
+    body: `
+  let column = group * ${SUM_COLUMNS}u + thread % ${SUM_COLUMNS}u;
+  var mine = ${type}();
+  if (column < n.columns) {
+    for (var row = thread / ${SUM_COLUMNS}u; row < n.rows; row += ${lanes}u) {
+      let at = row * n.columns + column;
+      mine += ${type}(${Object.values(sums).join(", ")});
+    }
+  }
+  partial[thread] = mine;
+  workgroupBarrier();
+  for (var half = ${THREADS / 2}u; half >= ${SUM_COLUMNS}u; half >>= 1u) {
+    if (thread < half) { partial[thread] += partial[thread + half]; }
+    workgroupBarrier();
+  }
+  if (thread < ${SUM_COLUMNS}u && column < n.columns) {
+    let total = partial[thread];
+    ${
+      names.map((output, i) => `${output}[column] = total${names.length === 1 ? "" : `[${i}]`};`).join(
+        "\n    ",
+      )
+    }
+  }`,
+  });
+}

@@ -1,0 +1,167 @@
+/**
+ * A small training and what must be true of it, for tests on any backend.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { expect } from "expect";
+import type { BackendName } from "../../model/backends/backend.ts";
+import { selectBackend, type SelectOptions } from "../../model/backends/select.ts";
+import { type MaeConfig, PRESETS } from "../../model/config.ts";
+import { uniform } from "../../model/random.ts";
+import { train, type TrainerEvent, type TrainerState, type TrainOptions } from "../../model/trainer.ts";
+import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+
+const config: MaeConfig = {
+  ...PRESETS.mnist,
+  imageSize: 8,
+  patchSize: 4,
+  embedDim: 8,
+  depth: 1,
+  numHeads: 2,
+  decoderEmbedDim: 8,
+  decoderDepth: 1,
+  decoderNumHeads: 2,
+  maskRatio: 0.5,
+  dropout: 0.1,
+};
+const MAE: ModelShape = { model: "mae" };
+const CLASSIFIER: ModelShape = { model: "classifier", classes: 2 };
+const STEPS_PER_EPOCH = 5, BATCH = 4;
+
+/** Pictures that are bright above (class 0) or below (class 1), with a little noise. */
+function* batches(epoch: number, fromBatch: number) {
+  for (let batch = fromBatch; batch < STEPS_PER_EPOCH; batch++) {
+    const pixels = uniform({ seed: 1, purpose: "pictures", epoch, step: batch }, BATCH * 64).map((v) =>
+      v * 0.1
+    );
+    const labels = Int32Array.from({ length: BATCH }, (_, i) => (i + batch) % 2);
+    pixels.forEach((_, at) => {
+      const below = at % 64 >= 32;
+      if (below === (labels[Math.floor(at / 64)] === 1)) pixels[at] += 0.9;
+    });
+    yield { pixels, labels };
+  }
+}
+
+/** A training of 22 steps; its numbers depend on nothing else. */
+export function options(shape: ModelShape, more: Partial<TrainOptions> = {}): TrainOptions {
+  return {
+    config,
+    shape,
+    weights: initialWeights(parameterSpecs(config, shape), 4),
+    optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-8 },
+    schedule: { kind: "cosine", lr: 0.01, minLr: 1e-4, warmupSteps: 3, totalSteps: 22 },
+    stepsPerEpoch: STEPS_PER_EPOCH,
+    batchSize: BATCH,
+    seed: 6,
+    checkpointSteps: 7,
+    batches,
+    ...more,
+  };
+}
+
+type Told = Exclude<TrainerEvent, { type: "ready" }>;
+
+/** All that is told once it is ready. */
+export async function collect(run: AsyncGenerator<TrainerEvent, void>): Promise<Told[]> {
+  const events: Told[] = [];
+  for await (const event of run) {
+    if (event.type !== "ready") events.push(event);
+  }
+  return events;
+}
+
+const lossesOf = (events: Told[]) => events.flatMap((e) => e.type === "step" ? [e.loss] : []);
+const epochsOf = (events: Told[]) => events.flatMap((e) => e.type === "epoch" ? [e] : []);
+const statesOf = (events: Told[]) => events.flatMap((e) => e.type === "checkpoint" ? [e.state] : []);
+const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
+
+/** Tests training on a backend. */
+export function testTraining(backend: BackendName, threads: number, select: SelectOptions = {}): void {
+  const on = `${backend}, ${threads} threads: `;
+  for (const shape of [MAE, CLASSIFIER]) {
+    Deno.test(`${on}${shape.model}: it learns, and tells steps, epochs and checkpoints in order`, async () => {
+      await selectBackend(backend, select);
+      const tensors = tf.memory().numTensors;
+      const events = await collect(
+        train(options(shape, { threads, schedule: { ...options(shape).schedule, totalSteps: 60 } })),
+      );
+      const losses = lossesOf(events);
+      expect(mean(losses.slice(-10))).toBeLessThan(mean(losses.slice(0, 5)) * 0.7);
+      expect(events.filter((e) => e.type === "step").map((e) => e.step)).toEqual(losses.map((_, i) => i + 1));
+      expect(epochsOf(events).map((e) => e.epoch)).toEqual(Array.from({ length: 12 }, (_, i) => i));
+      epochsOf(events).forEach((e, i) =>
+        expect(e.loss).toBeCloseTo(mean(losses.slice(i * 5, i * 5 + 5)), 12)
+      );
+      expect(statesOf(events).map((state) => state.step)).toEqual([7, 14, 21, 28, 35, 42, 49, 56, 60]);
+      expect(tf.memory().numTensors).toBe(tensors);
+    });
+
+    Deno.test(`${on}${shape.model}: a run continued in the middle of an epoch has the same bits as a whole one`, async () => {
+      await selectBackend(backend, select);
+      const whole = await collect(train(options(shape, { threads })));
+      expect(await collect(train(options(shape, { threads })))).toEqual(whole);
+      const saved = statesOf(whole).find((state) => state.step === 7) as TrainerState;
+      const rest = await collect(train(options(shape, { threads }), { resumeFrom: saved }));
+      expect(rest).toEqual(whole.filter((event) => event.step > 7));
+      expect(lossesOf(rest).length).toBe(15);
+    });
+  }
+
+  Deno.test(on + "another seed gives other masks, and so other losses", async () => {
+    await selectBackend(backend, select);
+    const first = lossesOf(await collect(train(options(MAE, { threads }))));
+    expect(lossesOf(await collect(train(options(MAE, { seed: 7, threads }))))).not.toEqual(first);
+  });
+
+  Deno.test(on + "a linear probe changes the head alone", async () => {
+    await selectBackend(backend, select);
+    const start = options(CLASSIFIER);
+    const events = await collect(train({ ...start, freezeEncoder: true, threads }));
+    for (const [name, { data }] of statesOf(events).at(-1)!.weights) {
+      if (name.startsWith("head.")) expect(data).not.toEqual(start.weights.get(name)!.data);
+      else expect(data).toEqual(start.weights.get(name)!.data);
+    }
+  });
+
+  Deno.test(on + "a loss that is not finite ends the run before anything is saved of it", async () => {
+    await selectBackend(backend, select);
+    const weights = new Map(options(MAE).weights);
+    const bias = weights.get("decoder.decoder_pred.bias")!;
+    weights.set("decoder.decoder_pred.bias", { ...bias, data: bias.data.map(() => 1e30) });
+    const seen: Told[] = [];
+    const run = async () => {
+      for await (const event of train(options(MAE, { weights, threads }))) {
+        if (event.type !== "ready") seen.push(event);
+      }
+    };
+    await expect(run()).rejects.toMatchObject({ name: "TrainingError", code: "loss_not_finite" });
+    expect(seen).toEqual([]);
+  });
+
+  Deno.test(on + "a stop is heard between two steps, and nothing stays on the backend", async () => {
+    await selectBackend(backend, select);
+    const tensors = tf.memory().numTensors;
+    const stop = new AbortController();
+    const seen: Told[] = [];
+    const run = async () => {
+      for await (const event of train(options(MAE, { threads }), { signal: stop.signal })) {
+        if (event.type === "ready") continue;
+        seen.push(event);
+        if (event.step === 3) stop.abort(new Error("enough"));
+      }
+    };
+    await expect(run()).rejects.toThrow("enough");
+    expect(lossesOf(seen).length).toBe(3);
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  Deno.test(on + "data that end early are an error, not a short epoch", async () => {
+    await selectBackend(backend, select);
+    const short = (epoch: number, from: number) => [...batches(epoch, from)].slice(0, 2);
+    await expect(collect(train(options(MAE, { batches: short, threads })))).rejects.toMatchObject({
+      code: "data_ended",
+    });
+  });
+}
