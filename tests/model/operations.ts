@@ -233,7 +233,7 @@ export function testOperations(backend: BackendName, options: SelectOptions = {}
 /** What is not finite must be seen in the result, and only where it belongs. */
 export function testNotFinite(backend: BackendName): void {
   Deno.test(`what is not finite goes through our kernels as through any other (${backend})`, async () => {
-    await selectBackend(backend, options);
+    await selectBackend(backend);
     for (const value of [NaN, Infinity]) {
       const x = new Float32Array(13 * 16).fill(1);
       x[5 * 16 + 3] = value;
