@@ -9,6 +9,7 @@ import { type Claim, type JobQueue, type JobUpdate, LeaseLostError, type Outcome
 import { sourceOf } from "./rows.ts";
 import type { JobStore } from "./store.ts";
 import { Telling, WRITE_MS } from "./telling.ts";
+import { ThreadHost } from "./threads.ts";
 import type { FromWorker, ToWorker } from "./workerMessages.ts";
 
 /** Longest time between two heartbeats, in milliseconds: how soon a cancel is heard. */
@@ -27,12 +28,16 @@ export interface RunDeps {
   readonly log: (message: string, error?: unknown) => void;
 }
 
+/** What is heard of a run in its order; threads are seen to at once. */
+type Told = Exclude<FromWorker, { type: "thread" | "thread_end" }>;
+
 /** Runs a claimed job to its end, whatever that is. */
 export class Run {
   readonly #deps: RunDeps;
   readonly #claim: Claim;
   readonly #telling = new Telling();
-  #inbox: FromWorker[] = [];
+  readonly #threads = new ThreadHost((message) => this.#crashed(message));
+  #inbox: Told[] = [];
   #wake = Promise.withResolvers<void>();
   #worker: Worker | null = null;
   /** What the worker was asked to stop for. */
@@ -65,7 +70,7 @@ export class Run {
       else log(`${id} could not be written`, error);
     } finally {
       this.#ended = true;
-      this.#worker?.terminate();
+      this.#terminate();
       this.#notice();
       await beating;
     }
@@ -82,7 +87,7 @@ export class Run {
       } catch (error) {
         if (error instanceof LeaseLostError) {
           this.#lost = true;
-          this.#worker?.terminate();
+          this.#terminate();
           this.#notice();
         } else log(`${this.#claim.job.id}: a heartbeat failed`, error);
       }
@@ -104,7 +109,7 @@ export class Run {
     if (!first) return;
     this.#send({ type: "stop" });
     const timer = setTimeout(() => {
-      this.#worker?.terminate();
+      this.#terminate();
       this.#receive({ type: "failed", code: null, message: "It did not stop in time", stack: "" });
     }, STOP_MS);
     this.#end.promise.then(() => clearTimeout(timer));
@@ -115,8 +120,18 @@ export class Run {
   }
 
   #receive(message: FromWorker): void {
+    if (message.type === "thread" || message.type === "thread_end") return this.#threads.take(message);
     this.#inbox.push(message);
     this.#notice();
+  }
+
+  #crashed(message: string): void {
+    this.#receive({ type: "failed", code: "worker_crashed", message, stack: message });
+  }
+
+  #terminate(): void {
+    this.#worker?.terminate();
+    this.#threads.end();
   }
 
   async #compute(): Promise<Outcome> {
@@ -139,7 +154,7 @@ export class Run {
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#receive({ type: "failed", code: "worker_crashed", message: event.message, stack: event.message });
+      this.#crashed(event.message);
     };
     this.#worker = worker;
   }
@@ -194,7 +209,7 @@ export class Run {
   }
 
   #outcome(
-    last: Exclude<FromWorker, { type: "event" }>,
+    last: Exclude<Told, { type: "event" }>,
     result: Readonly<Record<string, unknown>> | null,
   ): Outcome {
     if (last.type === "ended" && result) return { type: "succeeded", result };

@@ -6,11 +6,12 @@
 import { openStore } from "../data/objects/open.ts";
 import { JobFailure } from "./kinds/kind.ts";
 import { KINDS } from "./kinds/mod.ts";
+import { threadsByAsking } from "./threads.ts";
 import type { FromWorker, RunStart, ToWorker } from "./workerMessages.ts";
 
 // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
 const scope = self as any;
-const tell = (message: FromWorker) => scope.postMessage(message);
+const tell = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
 const stopped = new AbortController();
 let recorded = Promise.withResolvers<void>();
 
@@ -23,6 +24,7 @@ async function run({ jobId, request, storeUrl, resumeFrom, source }: RunStart): 
       resumeFrom,
       source,
       signal: stopped.signal,
+      startThread: threadsByAsking(tell),
     };
     for await (const event of KINDS[request.kind](context)) {
       recorded = Promise.withResolvers();

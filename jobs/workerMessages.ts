@@ -6,6 +6,7 @@
 import type { Checkpoint } from "./job.ts";
 import type { KindEvent } from "./kinds/kind.ts";
 import type { JobRequest } from "./schemas.ts";
+import type { ThreadEnd, ThreadRequest } from "./threads.ts";
 
 /** What a run starts from: the first message to the worker. */
 export interface RunStart {
@@ -27,6 +28,8 @@ export type ToWorker =
 
 /** From the worker. The last message of a run is `ended` or `failed`. */
 export type FromWorker =
+  | ThreadRequest
+  | ThreadEnd
   | { readonly type: "event"; readonly event: KindEvent }
   | { readonly type: "ended" }
   /** `code` is null for an error that no kind of job foresaw; `stack` is for the log alone. */

@@ -6,32 +6,20 @@
  */
 import { type MaeConfig, numPatches, patchDim } from "./config.ts";
 
-/** Copies every value from its pixel to its place in a patch, or back. */
-function rearrange(
-  config: MaeConfig,
-  batch: number,
-  from: Float32Array,
-  to: Float32Array,
-  back: boolean,
-): void {
-  const { imageSize, patchSize, inChannels } = config;
-  const side = imageSize / patchSize;
-  const run = patchSize * inChannels;
+/** Where each value of a picture's patches stands in the picture. */
+function pixelsOfPatches({ imageSize, patchSize, inChannels }: MaeConfig): Uint32Array {
+  const side = imageSize / patchSize, run = patchSize * inChannels;
+  const order = new Uint32Array(imageSize * imageSize * inChannels);
   let patch = 0;
-  for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < side; h++) {
-      for (let w = 0; w < side; w++) {
-        for (let p1 = 0; p1 < patchSize; p1++) {
-          let pixel = ((b * imageSize + h * patchSize + p1) * imageSize + w * patchSize) * inChannels;
-          // A run is a few values: copying them one by one is faster than a call.
-          for (const end = patch + run; patch < end; patch++, pixel++) {
-            if (back) to[pixel] = from[patch];
-            else to[patch] = from[pixel];
-          }
-        }
+  for (let h = 0; h < side; h++) {
+    for (let w = 0; w < side; w++) {
+      for (let p1 = 0; p1 < patchSize; p1++) {
+        const pixel = ((h * patchSize + p1) * imageSize + w * patchSize) * inChannels;
+        for (let i = 0; i < run; i++) order[patch++] = pixel + i;
       }
     }
   }
+  return order;
 }
 
 /** Number of pictures in a buffer. @throws {RangeError} when it holds no whole number of them */
@@ -54,7 +42,10 @@ function count(length: number, config: MaeConfig): number {
 export function patchify(pixels: Float32Array, config: MaeConfig): Float32Array<ArrayBuffer> {
   const batch = count(pixels.length, config);
   const patches = new Float32Array(batch * numPatches(config) * patchDim(config));
-  rearrange(config, batch, pixels, patches, false);
+  const order = pixelsOfPatches(config), size = order.length;
+  for (let b = 0, first = 0; b < batch; b++, first += size) {
+    for (let i = 0; i < size; i++) patches[first + i] = pixels[first + order[i]];
+  }
   return patches;
 }
 
@@ -67,6 +58,9 @@ export function patchify(pixels: Float32Array, config: MaeConfig): Float32Array<
 export function unpatchify(patches: Float32Array, config: MaeConfig): Float32Array<ArrayBuffer> {
   const batch = count(patches.length, config);
   const pixels = new Float32Array(patches.length);
-  rearrange(config, batch, patches, pixels, true);
+  const order = pixelsOfPatches(config), size = order.length;
+  for (let b = 0, first = 0; b < batch; b++, first += size) {
+    for (let i = 0; i < size; i++) pixels[first + order[i]] = patches[first + i];
+  }
   return pixels;
 }

@@ -8,6 +8,7 @@ import { lossAndGradient } from "./gradients.ts";
 import { type Objective, objective, type Task, type TrainingBatch } from "./objective.ts";
 import { native } from "./ops/native.ts";
 import { AdamW, type AdamWOptions, type OptimizerState } from "./optimizer.ts";
+import type { StartThread } from "./threads.ts";
 import type { HostTensor, HostWeights, ParameterSpec } from "./weights.ts";
 
 /** A training as its steps see it. */
@@ -26,6 +27,8 @@ export interface StepperOptions {
   readonly batchSize: number;
   /** Threads that compute, where the backend has them. */
   readonly threads: number;
+  /** How they are started. @default startWorker */
+  readonly startThread?: StartThread;
 }
 
 /** Carries out the steps of a training. */
@@ -44,8 +47,8 @@ export interface Stepper {
   weights(): Promise<Map<string, HostTensor>>;
   /** State of the optimiser, between two steps. */
   state(): Promise<OptimizerState>;
-  /** Frees everything. */
-  dispose(): void;
+  /** Frees everything, in the middle of a step too. */
+  dispose(): Promise<void>;
 }
 
 /** A planner cannot take a training; the message says why. */
@@ -70,6 +73,7 @@ export class EagerStepper implements Stepper {
   readonly #task: Task;
   readonly #frozen: Record<string, tf.Tensor>;
   readonly #optimizer: AdamW;
+  #running: Promise<unknown> = Promise.resolve();
 
   /** @param note why something faster was passed over */
   constructor(options: StepperOptions, readonly note: string | null) {
@@ -82,7 +86,7 @@ export class EagerStepper implements Stepper {
 
   prepare(batch: TrainingBatch, epoch: number, step: number): Promise<(lr: number) => Promise<number>> {
     const prepared = objective(this.#task, batch, epoch, step);
-    return Promise.resolve((lr) => this.#run(prepared, lr));
+    return Promise.resolve((lr) => this.#running = this.#run(prepared, lr));
   }
 
   async #run({ loss }: Objective, lr: number): Promise<number> {
@@ -101,7 +105,8 @@ export class EagerStepper implements Stepper {
     return this.#optimizer.state();
   }
 
-  dispose(): void {
+  async dispose(): Promise<void> {
+    await this.#running.catch(() => {});
     this.#optimizer.dispose();
     tf.dispose(this.#frozen);
   }

@@ -7,6 +7,7 @@ import { imagesOf, type Task, type TrainingBatch } from "./objective.ts";
 import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
 import { openStepper } from "./stepper.ts";
+import type { StartThread } from "./threads.ts";
 import { type HostTensor, type HostWeights, parameterSpecs } from "./weights.ts";
 
 /** Everything a run depends on: equal options give equal numbers. */
@@ -21,6 +22,8 @@ export interface TrainOptions extends Task {
   readonly batchSize: number;
   /** Threads that compute, where the backend has them. @default 1 */
   readonly threads?: number;
+  /** How they are started. @default startWorker */
+  readonly startThread?: StartThread;
   /** Steps between checkpoints; one more comes at the end. */
   readonly checkpointSteps: number;
   /** The batches of an epoch from one of them on; a function of its arguments alone. */
@@ -68,6 +71,17 @@ interface PlacedBatch {
   readonly step: number;
 }
 
+/** A step that can run. */
+interface PreparedStep extends PlacedBatch {
+  run(lr: number): Promise<number>;
+}
+
+/** A step that runs. */
+interface RunningStep extends PlacedBatch {
+  readonly lr: number;
+  readonly loss: Promise<number>;
+}
+
 /**
  * The batches of a run from a step on.
  *
@@ -94,8 +108,8 @@ function* placedBatches(options: TrainOptions, from: number): Generator<PlacedBa
 }
 
 /**
- * Trains a model, telling each step, each epoch's mean loss and each checkpoint. The backend must be selected. The
- * next batch is prepared while a step runs.
+ * Trains a model, telling each step, each epoch's mean loss and each checkpoint. The backend must be selected. While
+ * a step runs, the one before is told and the next batch is prepared.
  *
  * @param resumeFrom continues there as if never interrupted
  * @throws {TrainingError} `loss_not_finite` when the loss is NaN or infinite; nothing is saved of that step
@@ -119,6 +133,7 @@ export async function* train(
     state: resumeFrom?.optimizer,
     batchSize: options.batchSize,
     threads: options.threads ?? 1,
+    startThread: options.startThread,
   });
   let step = resumeFrom?.step ?? 0;
   let epochLossSum = resumeFrom?.epochLossSum ?? 0;
@@ -132,40 +147,52 @@ export async function* train(
   };
 
   const batches = placedBatches(options, step);
-  const prepareNext = async () => {
+  const prepareNext = async (): Promise<PreparedStep | null> => {
     const { value } = batches.next();
-    return value && { run: await stepper.prepare(value.batch, value.epoch, value.step), ...value };
+    return value ? { run: await stepper.prepare(value.batch, value.epoch, value.step), ...value } : null;
+  };
+  let upcoming = prepareNext();
+  const begin = (prepared: PreparedStep): RunningStep => {
+    const lr = learningRate(schedule, prepared.step), loss = prepared.run(lr);
+    upcoming = prepareNext();
+    // What is wrong with a step or with the next batch is told when it is its turn.
+    loss.catch(() => {});
+    upcoming.catch(() => {});
+    return { ...prepared, lr, loss };
+  };
+  const beginNext = async () => {
+    const prepared = await upcoming;
+    signal?.throwIfAborted();
+    return prepared && begin(prepared);
   };
   try {
     yield { type: "ready", threads: stepper.threads, note: stepper.note };
-    let upcoming = prepareNext();
-    for (let current = await upcoming; current; current = await upcoming) {
-      signal?.throwIfAborted();
-      const { run, batch, epoch } = current;
-      const lr = learningRate(schedule, step);
-      if (step % stepsPerEpoch === 0) epochLossSum = 0;
-      const running = run(lr);
-      upcoming = prepareNext();
-      // What is wrong with the next batch is told when it is that batch's turn.
-      upcoming.catch(() => {});
-      const loss = await running;
+    let running = await beginNext();
+    while (running) {
+      const { batch, epoch, lr } = running, loss = await running.loss;
       if (!Number.isFinite(loss)) {
         throw new TrainingError(
           "loss_not_finite",
           `The loss is ${loss} at step ${step + 1}: lower lr, or add warm-up`,
         );
       }
+      if (step % stepsPerEpoch === 0) epochLossSum = 0;
       step++;
       epochLossSum += loss;
-      yield { type: "step", step, epoch, loss, lr, images: imagesOf(options, batch) };
       const done = step - epoch * stepsPerEpoch, final = step === schedule.totalSteps;
+      const saved = final || step % options.checkpointSteps === 0;
+      // The next step runs while this one is told, unless the state after this one is wanted.
+      const following = saved ? null : beginNext();
+      following?.catch(() => {});
+      yield { type: "step", step, epoch, loss, lr, images: imagesOf(options, batch) };
       if (done === stepsPerEpoch || final) yield { type: "epoch", step, epoch, loss: epochLossSum / done };
-      if (final || step % options.checkpointSteps === 0) {
+      if (saved) {
         yield { type: "checkpoint", step, epoch, final, loss, state: await state() };
       }
+      running = await (following ?? beginNext());
     }
   } finally {
     batches.return();
-    stepper.dispose();
+    await stepper.dispose();
   }
 }

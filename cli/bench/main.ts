@@ -76,7 +76,7 @@ async function train(): Promise<unknown> {
   for (let i = 0; i < whole("steps"); i++) times.push(await bench.step());
   const { threads, note } = bench.stepper;
   const memory = await peakMemory();
-  bench.stepper.dispose();
+  await bench.stepper.dispose();
   return {
     ...what,
     threads,

@@ -37,12 +37,24 @@ async function upload(client: Client, folder: string): Promise<string> {
   return (await (await client.send("/v1/datasets", { method: "POST", body: form })).json()).id;
 }
 
-async function until(client: Client, id: string, is: (job: JobView) => boolean): Promise<JobView> {
-  while (true) {
-    const job: JobView = await (await client.send(`/v1/jobs/${id}`)).json();
-    if (job.status === "failed" || job.status === "cancelled") throw new Error(JSON.stringify(job.error));
-    if (is(job)) return job;
+async function look(client: Client, id: string, query: string): Promise<JobView> {
+  const job: JobView = await (await client.send(`/v1/jobs/${id}${query}`)).json();
+  if (job.status === "failed" || job.status === "cancelled") throw new Error(JSON.stringify(job.error));
+  return job;
+}
+
+/** Looks often: what is awaited comes soon. */
+async function firstStep(client: Client, id: string): Promise<void> {
+  while (!((await look(client, id, "")).progress?.step ?? 0)) {
     await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Lets the API wait: looking would take time from the training. */
+async function success(client: Client, id: string): Promise<JobView> {
+  while (true) {
+    const job = await look(client, id, "?wait=60");
+    if (job.status === "succeeded") return job;
   }
 }
 
@@ -88,13 +100,13 @@ export async function serviceFigures(subject: ServiceSubject): Promise<ServiceFi
     const started = performance.now();
     const runner = await startProcess("runner", folder, env);
     processes.push(runner);
-    await until(client, first.id, (job) => (job.progress?.step ?? 0) > 0);
+    await firstStep(client, first.id);
     const firstStepMs = performance.now() - started;
-    await until(client, first.id, (job) => job.status === "succeeded");
+    await success(client, first.id);
 
     const asked = performance.now();
     const { id } = await client.createJob({ ...request, epochs: subject.epochs });
-    const job = await until(client, id, (job) => job.status === "succeeded");
+    const job = await success(client, id);
     const jobMs = performance.now() - asked;
     const series = await (await client.send(`/v1/jobs/${id}/metrics?every=1000000`)).json();
     const question = {

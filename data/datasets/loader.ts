@@ -33,6 +33,16 @@ export interface Batch {
 /** A byte as float32(byte / 255). */
 const SCALE = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
+/** Pictures of `values` bytes each, by index, as numbers. */
+function scaled(bytes: Uint8Array, indices: Uint32Array, values: number): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(indices.length * values);
+  for (let row = 0, to = 0; row < indices.length; row++) {
+    const from = indices[row] * values;
+    for (let i = 0; i < values; i++) out[to++] = SCALE[bytes[from + i]];
+  }
+  return out;
+}
+
 /**
  * The batches of an epoch. The order depends on (seed, epoch) alone, so an epoch can be continued in its middle.
  *
@@ -52,11 +62,7 @@ export function* epochBatches(set: PictureSet, options: BatchOptions): Generator
   for (let start = startBatch * batchSize; start < set.count; start += batchSize) {
     const indices = order.slice(start, start + batchSize);
     if (dropLast && indices.length < batchSize) return;
-    const pixels = new Float32Array(indices.length * values);
-    indices.forEach((index, row) => {
-      const from = index * values;
-      for (let i = 0; i < values; i++) pixels[row * values + i] = SCALE[set.pixels[from + i]];
-    });
+    const pixels = scaled(set.pixels, indices, values);
     const labels = set.labels && Int32Array.from(indices, (index) => set.labels![index]);
     yield { pixels, labels, indices };
   }

@@ -67,6 +67,8 @@ function checkMemory(count: number, form: PictureForm): void {
 interface Rows {
   readonly count: number;
   readonly labels: Uint16Array | null;
+  /** All of them one behind the other, where they are stored in just that form; else null. */
+  whole?(form: PictureForm, signal?: AbortSignal): Promise<Bytes | null>;
   /** Every row in the form asked for, in any order. */
   all(form: PictureForm, signal?: AbortSignal): AsyncGenerator<[row: number, pixels: Bytes]>;
   /** One row in the form asked for. */
@@ -89,6 +91,8 @@ export class ObjectDataset implements Dataset {
   async load(split: SplitName, form: PictureForm, signal?: AbortSignal): Promise<PictureSet> {
     checkMemory(this.info.splits[split].count, form);
     const rows = await this.#rows(split, signal);
+    const whole = await rows.whole?.(form, signal);
+    if (whole) return { ...form, count: rows.count, pixels: whole, labels: rows.labels };
     const values = form.imageSize ** 2 * form.channels;
     const pixels = new Uint8Array(rows.count * values);
     for await (const [row, picture] of rows.all(form, signal)) {
@@ -126,8 +130,8 @@ export class ObjectDataset implements Dataset {
     const { height, width, channels } = this.info as { height: number; width: number; channels: 1 | 3 };
     const own = split === "train" || storage.heldOut ? storage.train : storage.test;
     const block = own ?? { count: 0, images: "", labels: null };
-    const chosen = rowsOf(split, block.count, storage.heldOut) ??
-      (own ? Uint32Array.from({ length: block.count }, (_, i) => i) : new Uint32Array(0));
+    const some = own ? rowsOf(split, block.count, storage.heldOut) : new Uint32Array(0);
+    const chosen = some ?? Uint32Array.from({ length: block.count }, (_, i) => i);
     const size = height * width * channels;
     const store = this.#store;
     const all = block.labels === null ? null : await readAll(store, block.labels, block.count, signal);
@@ -138,6 +142,8 @@ export class ObjectDataset implements Dataset {
     return {
       count: chosen.length,
       labels: all && Uint16Array.from(chosen, (row) => all[row]),
+      whole: async (form, signal) =>
+        some === null && fits(form) ? await readAll(store, block.images, block.count * size, signal) : null,
       async *all(form, signal) {
         if (chosen.length === 0) return;
         const bytes = await readAll(store, block.images, block.count * size, signal);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
+import type { StartThread } from "../../model/threads.ts";
 import type { Checkpoint } from "../job.ts";
 import type { JobRequest } from "../schemas.ts";
 
@@ -18,6 +19,8 @@ export interface KindContext<R extends JobRequest = JobRequest> {
   readonly source: Checkpoint | null;
   /** Aborted on cancel or on a lost lease; looked at between steps. */
   readonly signal: AbortSignal;
+  /** Starts threads for a step; workers of the kind's own thread when absent. */
+  readonly startThread?: StartThread;
 }
 
 /** What a kind tells while it runs, in order; structured-clonable. The last is `result`. */

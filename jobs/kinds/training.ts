@@ -148,6 +148,7 @@ export async function* runTraining(
     stepsPerEpoch: steps.perEpoch,
     batchSize: request.batchSize,
     threads: threads(),
+    startThread: context.startThread,
     seed: request.seed,
     checkpointSteps: every.steps ?? every.epochs! * steps.perEpoch,
     batches: (epoch, startBatch) =>

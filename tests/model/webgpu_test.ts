@@ -187,7 +187,7 @@ if (vulkan) {
       expect(await run(1e-3)).toBeGreaterThan(0);
     } finally {
       prototype.dispatchWorkgroups = original;
-      stepper.dispose();
+      await stepper.dispose();
     }
     expect(dispatches).toBeLessThanOrEqual(194);
   });

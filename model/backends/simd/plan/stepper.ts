@@ -13,6 +13,7 @@ import { drawFactors } from "../../../ops/dropout.ts";
 import type { OptimizerState } from "../../../optimizer.ts";
 import { PlanError, type Stepper, type StepperOptions } from "../../../stepper.ts";
 import { sizeOf } from "../../../shape.ts";
+import { startWorker } from "../../../threads.ts";
 import type { HostTensor } from "../../../weights.ts";
 import { kernelModule } from "../instance.ts";
 import type { Graph } from "./graph.ts";
@@ -78,7 +79,7 @@ export class PlannedStepper implements Stepper {
       shared: true,
     });
     this.#losses = new Float64Array(new SharedArrayBuffer(8 * needs.chunks));
-    this.#team = new Team(needs.threads);
+    this.#team = new Team(needs.threads, options.startThread ?? startWorker);
   }
 
   /**
@@ -154,8 +155,9 @@ export class PlannedStepper implements Stepper {
     });
   }
 
-  dispose(): void {
+  dispose(): Promise<void> {
     this.#team.dispose();
+    return Promise.resolve();
   }
 
   async #start(graph: Graph): Promise<void> {

@@ -3,27 +3,25 @@
  *
  * @module
  */
+import type { StartThread, Thread } from "../../../threads.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 /** Threads that run steps together. */
 export class Team {
-  readonly #workers: readonly Worker[];
+  readonly #workers: readonly Thread[];
   #failure: Error | null = null;
   #waiting: { resolve(): void; reject(error: Error): void } | null = null;
   #missing: number;
 
   /** Starts so many workers; `ready` tells when they can compute. */
-  constructor(threads: number) {
+  constructor(threads: number, startThread: StartThread) {
     this.#missing = threads;
-    this.#workers = Array.from({ length: threads }, () => {
-      const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
-      worker.onerror = (event) => {
-        event.preventDefault();
-        this.#hear({ type: "failed", message: event.message });
-      };
-      return worker;
-    });
+    const module = new URL("./worker.ts", import.meta.url);
+    this.#workers = Array.from({ length: threads }, () =>
+      startThread(module, {
+        message: (data) => this.#hear(data as FromWorker),
+        failed: (message) => this.#hear({ type: "failed", message }),
+      }));
   }
 
   /** Sends a worker something that it need not answer. */

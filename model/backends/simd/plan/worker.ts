@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { hearStarter } from "../../../threads.ts";
 import { instantiate, type Kernels } from "../instance.ts";
 import {
   CONTROL,
@@ -14,9 +15,7 @@ import {
   type ToWorker,
 } from "./messages.ts";
 
-// deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
-const scope = self as any;
-const tell = (message: FromWorker) => scope.postMessage(message);
+const tell: (message: FromWorker) => void = hearStarter(hear);
 
 /** Turns of looking before a worker sleeps at a barrier: about as long as waking takes. */
 const SPINS = 2000;
@@ -93,7 +92,7 @@ function take(message: ProgramMessage): void {
   programs.set(message.images, { ...message, run });
 }
 
-scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+function hear(data: ToWorker): void {
   try {
     if (data.type === "start") begin(data);
     else if (data.type === "program") take(data);
@@ -106,4 +105,4 @@ scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     }
     tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
   }
-};
+}
