@@ -166,11 +166,12 @@ export class Run {
     while (true) {
       if (this.#lost) throw new LeaseLostError(this.#claim.job.id);
       const message = this.#inbox.shift();
-      if (message?.type === "event") {
-        const { event } = message;
-        if (event.type === "result") result = event.result;
-        else for (const update of this.#telling.take(event)) await this.#record(update);
-        if (event.type === "checkpoint") this.#send({ type: "recorded" });
+      if (message?.type === "events") {
+        for (const event of message.events) {
+          if (event.type === "result") result = event.result;
+          else for (const update of this.#telling.take(event)) await this.#record(update);
+          if (event.type === "checkpoint") this.#send({ type: "recorded" });
+        }
       } else if (message) {
         const outcome = this.#outcome(message, result);
         if (outcome.type !== "released") await this.#flush();
@@ -209,7 +210,7 @@ export class Run {
   }
 
   #outcome(
-    last: Exclude<Told, { type: "event" }>,
+    last: Exclude<Told, { type: "events" }>,
     result: Readonly<Record<string, unknown>> | null,
   ): Outcome {
     if (last.type === "ended" && result) return { type: "succeeded", result };

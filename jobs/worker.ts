@@ -4,7 +4,7 @@
  * @module
  */
 import { openStore } from "../data/objects/open.ts";
-import { JobFailure } from "./kinds/kind.ts";
+import { JobFailure, type KindEvent } from "./kinds/kind.ts";
 import { KINDS } from "./kinds/mod.ts";
 import { threadsByAsking } from "./threads.ts";
 import type { FromWorker, RunStart, ToWorker } from "./workerMessages.ts";
@@ -14,6 +14,25 @@ const scope = self as any;
 const tell = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
 const stopped = new AbortController();
 let recorded = Promise.withResolvers<void>();
+
+/** Longest time that a step waits to be told with the next ones, in milliseconds: each message wakes the runner. */
+const GATHER_MS = 100;
+let gathered: KindEvent[] = [];
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+function flush(): void {
+  clearTimeout(timer);
+  timer = undefined;
+  if (gathered.length > 0) tell({ type: "events", events: gathered });
+  gathered = [];
+}
+
+/** Tells an event; steps but the first together. */
+function say(event: KindEvent): void {
+  gathered.push(event);
+  if (event.type !== "step" || event.step === 1) flush();
+  else timer ??= setTimeout(flush, GATHER_MS);
+}
 
 async function run({ jobId, request, storeUrl, resumeFrom, source }: RunStart): Promise<void> {
   try {
@@ -28,12 +47,14 @@ async function run({ jobId, request, storeUrl, resumeFrom, source }: RunStart): 
     };
     for await (const event of KINDS[request.kind](context)) {
       recorded = Promise.withResolvers();
-      tell({ type: "event", event });
+      say(event);
       if (event.type === "checkpoint") await recorded.promise;
       stopped.signal.throwIfAborted();
     }
+    flush();
     tell({ type: "ended" });
   } catch (error) {
+    flush();
     const stack = error instanceof Error ? error.stack ?? error.message : String(error);
     const message = error instanceof Error ? error.message : String(error);
     tell({ type: "failed", code: error instanceof JobFailure ? error.code : null, message, stack });

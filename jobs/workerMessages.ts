@@ -30,7 +30,8 @@ export type ToWorker =
 export type FromWorker =
   | ThreadRequest
   | ThreadEnd
-  | { readonly type: "event"; readonly event: KindEvent }
+  /** What the run has told, in order. */
+  | { readonly type: "events"; readonly events: readonly KindEvent[] }
   | { readonly type: "ended" }
   /** `code` is null for an error that no kind of job foresaw; `stack` is for the log alone. */
   | {

@@ -6,8 +6,17 @@
  */
 import { type MaeConfig, numPatches, patchDim } from "./config.ts";
 
+/** The order of a configuration, which every part of every batch needs. */
+const orders = new WeakMap<MaeConfig, Uint32Array>();
+
 /** Where each value of a picture's patches stands in the picture. */
-function pixelsOfPatches({ imageSize, patchSize, inChannels }: MaeConfig): Uint32Array {
+function pixelsOfPatches(config: MaeConfig): Uint32Array {
+  let order = orders.get(config);
+  if (!order) orders.set(config, order = computedOrder(config));
+  return order;
+}
+
+function computedOrder({ imageSize, patchSize, inChannels }: MaeConfig): Uint32Array {
   const side = imageSize / patchSize, run = patchSize * inChannels;
   const order = new Uint32Array(imageSize * imageSize * inChannels);
   let patch = 0;

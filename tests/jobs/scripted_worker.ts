@@ -4,35 +4,34 @@
  *
  * @module
  */
+import type { KindEvent } from "../../jobs/kinds/kind.ts";
 import type { FromWorker, ToWorker } from "../../jobs/workerMessages.ts";
 import { checkpointOf } from "./fixtures.ts";
 
 // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
 const scope = self as any;
 const tell = (message: FromWorker) => scope.postMessage(message);
+const say = (event: KindEvent) => tell({ type: "events", events: [event] });
 let recorded = () => {};
 
 async function play(words: readonly string[], jobId: string, from: number, metadata: Record<string, string>) {
   const stepsPerEpoch = 10, totalSteps = words.filter((word) => word === "step").length;
   const backend = { name: "scripted", notes: [] };
-  tell({
-    type: "event",
-    event: { type: "started", backend, totalSteps, stepsPerEpoch, step: from, parameters: 1 },
-  });
+  say({ type: "started", backend, totalSteps, stepsPerEpoch, step: from, parameters: 1 });
   let step = 0;
   for (const word of words) {
     if (word === "step") {
       step++;
       if (step <= from) continue;
       const epoch = Math.floor((step - 1) / stepsPerEpoch);
-      tell({ type: "event", event: { type: "step", step, epoch, loss: 1 / step, lr: 0.1, images: 4 } });
+      say({ type: "step", step, epoch, loss: 1 / step, lr: 0.1, images: 4 });
     } else if (step < from || (step === from && from > 0 && word === "checkpoint")) continue;
     else if (word === "epoch") {
-      tell({ type: "event", event: { type: "epoch", epoch: 0, step, loss: 0.5, metrics: {} } });
+      say({ type: "epoch", epoch: 0, step, loss: 0.5, metrics: {} });
     } else if (word === "checkpoint") {
       const checkpoint = { ...checkpointOf(jobId, { step }), id: `ckpt_${jobId.slice(4, 24)}${step}` };
       const done = new Promise<void>((resolve) => recorded = resolve);
-      tell({ type: "event", event: { type: "checkpoint", checkpoint } });
+      say({ type: "checkpoint", checkpoint });
       await done;
     } else if (word === "hang") {
       await new Promise(() => {});
@@ -49,7 +48,7 @@ async function play(words: readonly string[], jobId: string, from: number, metad
       await new Promise(() => {});
     } else if (word === "once" && from === 0) await new Promise(() => {});
   }
-  tell({ type: "event", event: { type: "result", result: { steps: step, note: metadata.note ?? null } } });
+  say({ type: "result", result: { steps: step, note: metadata.note ?? null } });
   tell({ type: "ended" });
 }
 
