@@ -3,7 +3,7 @@
  *
  * @module
  */
-import sharp, { type Sharp } from "sharp";
+import type { Sharp } from "sharp";
 import type { PictureForm } from "./datasets/dataset.ts";
 
 /** What a picture may be at most. */
@@ -27,9 +27,17 @@ export interface PictureSize {
   readonly channels: 1 | 3;
 }
 
-// One picture at a time is small work: more threads than callers would only fight for the cores.
-sharp.concurrency(1);
-sharp.cache(false);
+/** The library, loaded at its first use: a job on raw pixels starts without it. */
+async function library() {
+  const { default: sharp } = await import("sharp");
+  // One picture at a time is small work: more threads than callers would only fight for the cores.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  return sharp;
+}
+
+/** Effort of PNG's compression, 0 to 9: more takes longer, and small pictures hardly shrink. */
+const PNG_LEVEL = 3;
 
 const SIGNATURES = {
   png: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
@@ -37,13 +45,14 @@ const SIGNATURES = {
 };
 
 /** Opens a picture by what its bytes are, whatever its name says. */
-function opened(bytes: Uint8Array<ArrayBuffer>): Sharp {
+async function opened(bytes: Uint8Array<ArrayBuffer>): Promise<Sharp> {
   if (bytes.length === 0) throw new PictureError("is empty");
   if (bytes.length > PICTURE_LIMITS.bytes) {
     throw new PictureError(`has ${bytes.length} bytes, at most ${PICTURE_LIMITS.bytes} are taken`);
   }
   const known = Object.values(SIGNATURES).some((magic) => magic.every((byte, i) => bytes[i] === byte));
   if (!known) throw new PictureError("is neither PNG nor JPEG");
+  const sharp = await library();
   return sharp(bytes, { limitInputPixels: PICTURE_LIMITS.pixels, failOn: "warning", pages: 1 });
 }
 
@@ -67,6 +76,7 @@ async function opaque(picture: Sharp): Promise<Sharp> {
   // In one go with a resize sharp would weigh colours by their alpha first: what is clear would become black.
   const upright = picture.autoOrient().removeAlpha().toColourspace("srgb");
   const { data, info } = await upright.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  const sharp = await library();
   return sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
 }
 
@@ -103,7 +113,7 @@ export async function decodePicture(
   bytes: Uint8Array<ArrayBuffer>,
   form: PictureForm,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return await reading(async () => toForm(await opaque(opened(bytes)), form));
+  return await reading(async () => toForm(await opaque(await opened(bytes)), form));
 }
 
 /**
@@ -113,7 +123,7 @@ export async function decodePicture(
  */
 export async function inspectPicture(bytes: Uint8Array<ArrayBuffer>): Promise<PictureSize> {
   return await reading(async () => {
-    const picture = opened(bytes);
+    const picture = await opened(bytes);
     const { space } = await picture.metadata();
     const { info } = await picture.autoOrient().raw().toBuffer({ resolveWithObject: true });
     return { height: info.height, width: info.width, channels: /^(b-w|grey16)$/.test(space ?? "") ? 1 : 3 };
@@ -131,6 +141,7 @@ export async function resizeRaw(
   { height, width, channels }: PictureSize,
   form: PictureForm,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const sharp = await library();
   return await toForm(sharp(pixels, { raw: { height, width, channels } }), form);
 }
 
@@ -141,6 +152,8 @@ export async function encodePng(
   height: number,
   channels: 1 | 3,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const sharp = await library();
   const picture = sharp(pixels, { raw: { width, height, channels } });
-  return new Uint8Array(await picture.toColourspace(channels === 1 ? "b-w" : "srgb").png().toBuffer());
+  const colours = picture.toColourspace(channels === 1 ? "b-w" : "srgb");
+  return new Uint8Array(await colours.png({ compressionLevel: PNG_LEVEL }).toBuffer());
 }

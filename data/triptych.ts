@@ -24,6 +24,24 @@ export function triptychSize(rows: number, size: number): { scale: number; width
   return { scale, width: 3 * step + GAP, height: rows * step + GAP };
 }
 
+/** Writes a row of pixels, each several times, as bytes. */
+function enlargedRow(
+  picture: ArrayLike<number>,
+  from: number,
+  size: number,
+  scale: number,
+  channels: number,
+  canvas: Uint8Array,
+  to: number,
+): void {
+  for (let x = 0; x < size; x++) {
+    for (let c = 0; c < channels; c++) {
+      const value = Math.round(Math.min(1, Math.max(0, picture[from + x * channels + c])) * 255);
+      for (let i = 0; i < scale; i++) canvas[to + (x * scale + i) * channels + c] = value;
+    }
+  }
+}
+
 /**
  * Renders the figure as PNG: a row for each picture, enlarged without smoothing, on white.
  *
@@ -39,13 +57,12 @@ export async function renderTriptych(
   const step = size * scale + GAP;
   rows.forEach((row, at) => {
     [row.original, row.masked, row.reconstruction].forEach((picture, column) => {
-      for (let y = 0; y < size * scale; y++) {
-        for (let x = 0; x < size * scale; x++) {
-          const from = (Math.floor(y / scale) * size + Math.floor(x / scale)) * channels;
-          const to = ((GAP + at * step + y) * width + GAP + column * step + x) * channels;
-          for (let c = 0; c < channels; c++) {
-            canvas[to + c] = Math.round(Math.min(1, Math.max(0, picture[from + c])) * 255);
-          }
+      const left = GAP + column * step, top = GAP + at * step, length = size * scale * channels;
+      for (let y = 0; y < size; y++) {
+        const first = ((top + y * scale) * width + left) * channels;
+        enlargedRow(picture, y * size * channels, size, scale, channels, canvas, first);
+        for (let line = 1; line < scale; line++) {
+          canvas.copyWithin(first + line * width * channels, first, first + length);
         }
       }
     });

@@ -30,23 +30,30 @@ export interface MaeOutput {
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @param noise `[batch, N]`, uniform in [0, 1): decides what is masked
+ * @param place gives the arrays that are filled
  */
 export function maskBatch(
   config: MaeConfig,
   pixels: Float32Array,
   noise: Float32Array,
   maskRatio: number,
+  place: Place = ownPlace,
 ): MaskedBatch {
-  const n = numPatches(config);
-  const target = patchify(pixels, config); // [batch, N, P·P·C]
+  const n = numPatches(config), { embedDim } = config, dim = patchDim(config);
   const masking = randomMasking(noise, noise.length / n, n, maskRatio);
-  return {
-    target,
-    masking,
-    visible: takeVisible(target, masking, patchDim(config)),
-    positions: takeVisible(sinusoidalPositions(n, config.embedDim), masking, config.embedDim),
-  };
+  const { batch, keep } = masking;
+  const target = patchify(pixels, config, place("target", batch * n * dim)); // [batch, N, P·P·C]
+  const visible = takeVisible(target, masking, dim, place("visible", batch * keep * dim));
+  const table = sinusoidalPositions(n, embedDim);
+  const positions = takeVisible(table, masking, embedDim, place("positions", batch * keep * embedDim));
+  return { target, masking, visible, positions };
 }
+
+/** Gives an array for so many numbers of a name. */
+export type Place = (name: string, length: number) => Float32Array;
+
+/** An array of its own each time. */
+export const ownPlace: Place = (_, length) => new Float32Array(length);
 
 /** A batch of {@linkcode maskBatch}. */
 export interface MaskedBatch {

@@ -90,12 +90,17 @@ function argsortMany(values: Float32Array): Int32Array {
  * The visible rows of each picture.
  *
  * @param rows `[batch, N, dim]`, or `[N, dim]` shared by the whole batch
+ * @param visible receives them; an array of their own by default
  * @returns `[batch, K, dim]`
  */
-export function takeVisible(rows: Float32Array, masking: Masking, dim: number): Float32Array<ArrayBuffer> {
+export function takeVisible<A extends ArrayBufferLike = ArrayBuffer>(
+  rows: Float32Array,
+  masking: Masking,
+  dim: number,
+  visible: Float32Array<A> = new Float32Array(masking.batch * masking.keep * dim) as Float32Array<A>,
+): Float32Array<A> {
   const { batch, keep, patches, idsKeep } = masking;
   const shared = rows.length === patches * dim && batch > 1;
-  const visible = new Float32Array(batch * keep * dim);
   for (let b = 0; b < batch; b++) {
     const base = shared ? 0 : b * patches;
     for (let k = 0; k < keep; k++) {

@@ -6,7 +6,7 @@
 import type { Scalar } from "@tensorflow/tfjs-core";
 import { classify, featuresOfPatches } from "./classifier.ts";
 import { type MaeConfig, numPatches } from "./config.ts";
-import { forward, maskBatch } from "./mae.ts";
+import { forward, maskBatch, ownPlace, type Place } from "./mae.ts";
 import { crossEntropy } from "./ops/cross_entropy.ts";
 import type { DropoutKey } from "./ops/dropout.ts";
 import { patchify } from "./patches.ts";
@@ -57,6 +57,7 @@ export function imagesOf({ config }: Task, batch: TrainingBatch): number {
  * The objective of a batch. Masks and dropout depend on (seed, epoch, step) and a picture's place in the batch alone.
  *
  * @param part some of its pictures; all by default
+ * @param place gives arrays for the large feeds
  */
 export function objective(
   task: Task,
@@ -64,6 +65,7 @@ export function objective(
   epoch: number,
   step: number,
   part: Part = { first: 0, images: imagesOf(task, batch) },
+  place: Place = ownPlace,
 ): Objective {
   const { config, shape, seed } = task;
   const { first, images } = part, values = config.imageSize ** 2 * config.inChannels;
@@ -73,7 +75,7 @@ export function objective(
   if (shape.model === "mae") {
     const n = numPatches(config);
     const noise = uniform({ seed, purpose: "mask", epoch, step }, images * n, first * n);
-    const masked = maskBatch(config, pixels, noise, config.maskRatio);
+    const masked = maskBatch(config, pixels, noise, config.maskRatio, place);
     const { visible, positions, target, masking: { mask, restoreRows, keepRows } } = masked;
     return {
       feeds: { visible, positions, target, mask, restoreRows, keepRows },
@@ -81,7 +83,7 @@ export function objective(
       loss: (weights, key = drop) => forward(weights, config, masked, key).loss,
     };
   }
-  const patches = patchify(pixels, config);
+  const patches = patchify(pixels, config, place("patches", pixels.length));
   const labels = batch.labels!.subarray(first, first + images);
   return {
     feeds: { patches, labels },

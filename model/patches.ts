@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type MaeConfig, numPatches, patchDim } from "./config.ts";
+import type { MaeConfig } from "./config.ts";
 
 /** The order of a configuration, which every part of every batch needs. */
 const orders = new WeakMap<MaeConfig, Uint32Array>();
@@ -46,11 +46,15 @@ function count(length: number, config: MaeConfig): number {
  * Cuts pictures into patches.
  *
  * @param pixels `[batch, height, width, channels]`
+ * @param patches receives them; an array of their own by default
  * @returns `[batch, N, P·P·C]`, each patch in the order (p1 p2 c)
  */
-export function patchify(pixels: Float32Array, config: MaeConfig): Float32Array<ArrayBuffer> {
+export function patchify<A extends ArrayBufferLike = ArrayBuffer>(
+  pixels: Float32Array,
+  config: MaeConfig,
+  patches: Float32Array<A> = new Float32Array(pixels.length) as Float32Array<A>,
+): Float32Array<A> {
   const batch = count(pixels.length, config);
-  const patches = new Float32Array(batch * numPatches(config) * patchDim(config));
   const order = pixelsOfPatches(config), size = order.length;
   for (let b = 0, first = 0; b < batch; b++, first += size) {
     for (let i = 0; i < size; i++) patches[first + i] = pixels[first + order[i]];

@@ -189,6 +189,7 @@ export async function* train(
       if (saved) {
         yield { type: "checkpoint", step, epoch, final, loss, state: await state() };
       }
+      signal?.throwIfAborted();
       running = await (following ?? beginNext());
     }
   } finally {

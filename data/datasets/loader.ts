@@ -22,7 +22,7 @@ export interface BatchOptions {
 
 /** Pictures of one step. */
 export interface Batch {
-  /** `[batch, height, width, channels]` in [0, 1], as torchvision's `ToTensor` scales. */
+  /** `[batch, height, width, channels]` in [0, 1], as torchvision's `ToTensor` scales; until the next batch is taken. */
   readonly pixels: Float32Array<ArrayBuffer>;
   /** `[batch]`; null when unlabelled. */
   readonly labels: Int32Array<ArrayBuffer> | null;
@@ -33,14 +33,12 @@ export interface Batch {
 /** A byte as float32(byte / 255). */
 const SCALE = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
-/** Pictures of `values` bytes each, by index, as numbers. */
-function scaled(bytes: Uint8Array, indices: Uint32Array, values: number): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(indices.length * values);
+/** Writes pictures of `values` bytes each, by index, as numbers. */
+function scale(bytes: Uint8Array, indices: Uint32Array, values: number, out: Float32Array): void {
   for (let row = 0, to = 0; row < indices.length; row++) {
     const from = indices[row] * values;
     for (let i = 0; i < values; i++) out[to++] = SCALE[bytes[from + i]];
   }
-  return out;
 }
 
 /**
@@ -59,10 +57,13 @@ export function* epochBatches(set: PictureSet, options: BatchOptions): Generator
     ? permutation({ seed, purpose: "shuffle", epoch }, set.count)
     : Uint32Array.from({ length: set.count }, (_, i) => i);
   const values = set.imageSize * set.imageSize * set.channels;
+  // One array for all batches: new ones would be garbage of a megabyte in every few steps.
+  const room = new Float32Array(Math.min(batchSize, set.count) * values);
   for (let start = startBatch * batchSize; start < set.count; start += batchSize) {
     const indices = order.slice(start, start + batchSize);
     if (dropLast && indices.length < batchSize) return;
-    const pixels = scaled(set.pixels, indices, values);
+    const pixels = room.subarray(0, indices.length * values);
+    scale(set.pixels, indices, values, pixels);
     const labels = set.labels && Int32Array.from(indices, (index) => set.labels![index]);
     yield { pixels, labels, indices };
   }

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import type { PictureSet } from "../../../data/datasets/dataset.ts";
-import { epochBatches } from "../../../data/datasets/loader.ts";
+import { type BatchOptions, epochBatches } from "../../../data/datasets/loader.ts";
 
 const set: PictureSet = {
   imageSize: 2,
@@ -9,10 +9,13 @@ const set: PictureSet = {
   pixels: Uint8Array.from({ length: 40 }, (_, i) => i * 6),
   labels: Uint16Array.from({ length: 10 }, (_, i) => i),
 };
+/** Batches whose pixels stay as they were. */
+const batchesOf = (options: BatchOptions) =>
+  Array.from(epochBatches(set, options), (batch) => ({ ...batch, pixels: batch.pixels.slice() }));
 const options = { batchSize: 4, dropLast: true, seed: 3, epoch: 0, shuffle: true };
 
 Deno.test("an epoch shows every picture once, scaled to [0, 1], with its label", () => {
-  const batches = [...epochBatches(set, { ...options, dropLast: false })];
+  const batches = batchesOf({ ...options, dropLast: false });
   expect(batches.map((batch) => batch.indices.length)).toEqual([4, 4, 2]);
   expect(batches.flatMap((batch) => [...batch.indices]).sort((a, b) => a - b)).toEqual([...Array(10).keys()]);
   for (const { pixels, labels, indices } of batches) {
@@ -22,8 +25,7 @@ Deno.test("an epoch shows every picture once, scaled to [0, 1], with its label",
 });
 
 Deno.test("drop_last leaves a short batch out, and the order follows seed and epoch alone", () => {
-  const order = (change: object) =>
-    [...epochBatches(set, { ...options, ...change })].map((batch) => [...batch.indices]);
+  const order = (change: object) => batchesOf({ ...options, ...change }).map((batch) => [...batch.indices]);
   expect(order({}).length).toBe(2);
   expect(order({})).toEqual(order({}));
   expect(order({ epoch: 1 })).not.toEqual(order({}));
@@ -32,6 +34,6 @@ Deno.test("drop_last leaves a short batch out, and the order follows seed and ep
 });
 
 Deno.test("an epoch continues in its middle as if it had run from its start", () => {
-  const all = [...epochBatches(set, { ...options, dropLast: false })];
-  expect([...epochBatches(set, { ...options, dropLast: false, startBatch: 2 })]).toEqual(all.slice(2));
+  const all = batchesOf({ ...options, dropLast: false });
+  expect(batchesOf({ ...options, dropLast: false, startBatch: 2 })).toEqual(all.slice(2));
 });

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { ownPlace, type Place } from "../../../mae.ts";
 import { objective, type TrainingBatch } from "../../../objective.ts";
 import { adamwNumbers } from "../../../ops/adamw.ts";
 import { drawFactors } from "../../../ops/dropout.ts";
@@ -118,16 +119,21 @@ export class PlannedStepper implements Stepper {
     }
     const from = this.#division.feeds[this.#buffer];
     this.#buffer = 1 - this.#buffer;
-    const heap = new Uint8Array(this.#memory.buffer);
+    const { buffer } = this.#memory, heap = new Uint8Array(buffer);
     const chunks = this.#chunks(images, from);
     for (const { first, images, feeds } of chunks.flat()) {
       const { graph, program } = await this.#program(images);
-      const given = objective(task, batch, epoch, step, { first, images });
+      const place: Place = (name, length) =>
+        graph.feeds.has(name)
+          ? new Float32Array(buffer, feeds + program.feedOffsets.get(name)!, length)
+          : ownPlace(name, length);
+      const given = objective(task, batch, epoch, step, { first, images }, place);
       for (const [name, { size }] of graph.feeds) {
         if (name === WEIGHT) continue;
         const data = name.startsWith(DROPOUT)
           ? drawFactors(given.drop!, name.slice(DROPOUT.length), size)
           : given.feeds[name];
+        if (data.buffer === buffer) continue;
         const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
         heap.set(bytes, feeds + program.feedOffsets.get(name)!);
       }
