@@ -200,38 +200,36 @@ export function parameterCount(config: MaeConfig): number {
     p;
 }
 
-/** What a step holds of each parameter (values, gradients, moments, their copies) and of each activation. */
-const COPIES = {
-  /** Where our kernels compute it. */
-  kernels: { parameters: 4.5, activations: 1.15 },
-  /** Where TensorFlow.js does, with its temporaries. */
-  compositions: { parameters: 6.5, activations: 3 },
-};
-
-/** True where our kernels take every width, and no dropout makes attention a composition. */
-function suitsKernels({ embedDim, numHeads, decoderEmbedDim, decoderNumHeads, dropout }: MaeConfig): boolean {
-  const heads = [embedDim / numHeads, decoderEmbedDim / decoderNumHeads];
-  return dropout === 0 && heads.every((size) => size % 8 === 0);
+/** Values that a step keeps of a picture for its backward pass, and what it reads of it; see {@linkcode trainingBytes}. */
+function perPicture(config: MaeConfig, masked: boolean): { readonly kept: number; readonly fed: number } {
+  const { embedDim, decoderEmbedDim, mlpRatio, depth, decoderDepth, numHeads, decoderNumHeads } = config;
+  const n = numPatches(config),
+    tokens = masked ? numKeep(n, config.maskRatio) : n,
+    pixels = n * patchDim(config);
+  const block = (t: number, dim: number, heads: number) => {
+    const hidden = hiddenDim(dim, mlpRatio), padded = Math.ceil(t / 8) * 8;
+    return {
+      kept: t * (8 * dim + 3 * hidden) + heads * t * padded,
+      // Factors of dropout are drawn on the host.
+      fed: config.dropout > 0 ? t * (hidden + dim) + heads * t * t : 0,
+    };
+  };
+  const encoder = block(tokens, embedDim, numHeads), decoder = block(n, decoderEmbedDim, decoderNumHeads);
+  const decoded = masked ? decoderDepth : 0;
+  return {
+    kept: depth * encoder.kept + decoded * decoder.kept + 2 * pixels,
+    fed: depth * encoder.fed + decoded * decoder.fed + pixels + tokens * (patchDim(config) + embedDim),
+  };
 }
 
 /**
- * Estimate of the memory one training step needs, in bytes: parameters, gradients and AdamW's two moments, and the
- * activations kept for the backward pass. The factors were measured on the heap of both backends, with the presets
- * and models between them.
+ * Estimate of the memory that a training step needs at least, in bytes, where our kernels compute it: parameters,
+ * gradients and AdamW's two moments, what is kept of one picture (a batch is gone through in as small parts as have to
+ * be), and two whole batches of input. Measured against the planner's own sum.
  *
  * @param masked false for a classifier, whose encoder sees every patch and which has no decoder
  */
 export function trainingBytes(config: MaeConfig, batchSize: number, masked = true): number {
-  const n = numPatches(config);
-  const tokens = masked ? numKeep(n, config.maskRatio) : n;
-  const perBlock = (t: number, dim: number, heads: number) =>
-    t * (14 * dim + 4 * hiddenDim(dim, config.mlpRatio)) + 3 * heads * t * t;
-  const encoder = config.depth * perBlock(tokens, config.embedDim, config.numHeads);
-  const decoder = masked
-    ? config.decoderDepth * perBlock(n, config.decoderEmbedDim, config.decoderNumHeads) +
-      4 * n * patchDim(config)
-    : 0;
-  const activations = batchSize * (encoder + decoder + 2 * n * patchDim(config));
-  const copies = suitsKernels(config) ? COPIES.kernels : COPIES.compositions;
-  return 4 * (copies.parameters * parameterCount(config) + copies.activations * activations);
+  const { kept, fed } = perPicture(config, masked);
+  return 4 * (4 * parameterCount(config) + kept + 2 * batchSize * fed);
 }

@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
-import { PRESETS } from "../../model/config.ts";
+import { PlannedStepper } from "../../model/backends/simd/plan/stepper.ts";
+import { PRESETS, trainingBytes } from "../../model/config.ts";
 import { uniform } from "../../model/random.ts";
 import { train, type TrainerState, type TrainOptions } from "../../model/trainer.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
@@ -88,3 +89,27 @@ for (const { name, shape, more } of CASES) {
     }
   });
 }
+
+Deno.test("the estimate of a step's memory is what the planner takes at least", async () => {
+  await selectBackend("simd");
+  const small = { ...PRESETS.vit_base, embedDim: 96, numHeads: 3, decoderEmbedDim: 64, decoderNumHeads: 4 };
+  for (const config of [PRESETS.mnist, small, { ...small, dropout: 0.1 }]) {
+    for (const batchSize of [1, 16]) {
+      const specs = parameterSpecs(config, { model: "mae" });
+      const stepper = await PlannedStepper.open({
+        task: { config, shape: { model: "mae" }, seed: 0 },
+        trainable: specs,
+        frozen: new Map(),
+        weights: initialWeights(specs, 0),
+        optimizer: { weightDecay: 0, betas: [0.9, 0.999], eps: 1e-8 },
+        batchSize,
+        threads: 1,
+      });
+      await stepper.dispose();
+      const estimate = trainingBytes(config, batchSize);
+      expect(estimate).toBeLessThan(1.1 * stepper.bytes);
+      // A part of the batch is one picture here; a larger part, where there is room, takes more.
+      if (batchSize === 1) expect(estimate).toBeGreaterThan(0.9 * stepper.bytes);
+    }
+  }
+});

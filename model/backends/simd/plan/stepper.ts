@@ -53,6 +53,8 @@ function measure(graph: Graph) {
 export class PlannedStepper implements Stepper {
   readonly note = null;
   readonly threads: number;
+  /** Bytes of the memory in which it all lies. */
+  readonly bytes: number;
   readonly #options: StepperOptions;
   readonly #memory: WebAssembly.Memory;
   readonly #division: Division;
@@ -72,6 +74,7 @@ export class PlannedStepper implements Stepper {
     this.#needs = needs;
     this.#division = division;
     this.threads = needs.threads;
+    this.bytes = division.bytes;
     this.#stepsDone = options.state?.step ?? 0;
     this.#constantsEnd = division.constants;
     this.#memory = new WebAssembly.Memory({
@@ -97,16 +100,18 @@ export class PlannedStepper implements Stepper {
     let graph = await recordImages(options, images);
     const each = measure(graph).program.resultBytes / images;
     const fitting = Math.max(1, Math.min(most, Math.floor(target / each)));
-    if (fitting !== images) graph = await recordImages(options, images = fitting);
-    const { program: { feedBytes, resultBytes, scratchBytes }, constantBytes } = measure(graph);
     for (let count = threads; count > 0; count--) {
-      const chunks = chunkCount(batchSize, count, images);
-      const needs = { threads: count, chunks, feedBytes, resultBytes, scratchBytes, constantBytes };
-      const division = divide(trainable, frozen, needs);
-      if (division.bytes > MOST_BYTES) continue;
-      const stepper = new PlannedStepper(options, images, needs, division);
-      await stepper.#start(graph);
-      return stepper;
+      for (let part = fitting; part > 0; part = Math.floor(part / 2)) {
+        if (part !== images) graph = await recordImages(options, images = part);
+        const { program: { feedBytes, resultBytes, scratchBytes }, constantBytes } = measure(graph);
+        const chunks = chunkCount(batchSize, count, images);
+        const needs = { threads: count, chunks, feedBytes, resultBytes, scratchBytes, constantBytes };
+        const division = divide(trainable, frozen, needs);
+        if (division.bytes > MOST_BYTES) continue;
+        const stepper = new PlannedStepper(options, images, needs, division);
+        await stepper.#start(graph);
+        return stepper;
+      }
     }
     throw new PlanError("a planned step needs more than 4 GiB");
   }
