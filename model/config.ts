@@ -233,3 +233,12 @@ export function trainingBytes(config: MaeConfig, batchSize: number, masked = tru
   const { kept, fed } = perPicture(config, masked);
   return 4 * (4 * parameterCount(config) + kept + 2 * batchSize * fed);
 }
+
+/**
+ * Pictures of one forward pass that stay within so many bytes, at least one.
+ *
+ * @param masked false for a classifier
+ */
+export function forwardBatch(config: MaeConfig, bytes: number, masked = true): number {
+  return Math.max(1, Math.floor(bytes / (4 * perPicture(config, masked).kept)));
+}

@@ -12,7 +12,7 @@ import { loadWeights } from "../checkpoints.ts";
 import type { RequestOf } from "../schemas.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 import { measureClassifier } from "./measure.ts";
-import { chooseBackend, encoderOf, loadSplit, openDataset, runTraining } from "./training.ts";
+import { chooseBackend, encoderOf, loadSplit, measuredBatch, openDataset, runTraining } from "./training.ts";
 
 type ClassifierRequest = RequestOf<"finetune"> | RequestOf<"linear_probe">;
 
@@ -56,7 +56,7 @@ export async function* trainClassifier(
       config,
       test,
       numClasses,
-      request.batchSize,
+      measuredBatch(config, request.batchSize, false),
       false,
     );
     yield { type: "result", result: { ...result, testAccuracy: measured.accuracy, testLoss: measured.loss } };

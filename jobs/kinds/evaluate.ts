@@ -11,7 +11,7 @@ import { loadWeights } from "../checkpoints.ts";
 import type { RequestOf } from "../schemas.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 import { measureClassifier, measureMae } from "./measure.ts";
-import { chooseBackend, loadSplit, openDataset } from "./training.ts";
+import { chooseBackend, loadSplit, measuredBatch, openDataset } from "./training.ts";
 
 /** Runs an `evaluate` job. */
 export async function* evaluate(
@@ -20,7 +20,7 @@ export async function* evaluate(
   const { request, source, store } = context;
   if (!source) throw new JobFailure("no_model", "No checkpoint was given");
   const { config, classNames } = source;
-  const { batchSize, seed } = request;
+  const { seed } = request, batchSize = measuredBatch(config, request.batchSize, source.model === "mae");
   const maskRatio = request.maskRatio ?? config.maskRatio;
   const keep = numKeep(numPatches(config), maskRatio);
   if (keep < 1 || keep >= numPatches(config)) {

@@ -13,7 +13,7 @@ import {
 import { epochBatches } from "../../data/datasets/loader.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
-import { type MaeConfig, parameterCount } from "../../model/config.ts";
+import { forwardBatch, type MaeConfig, parameterCount } from "../../model/config.ts";
 import type { TrainingBatch } from "../../model/objective.ts";
 import { train, type TrainerState, TrainingError } from "../../model/trainer.ts";
 import { sizeOf } from "../../model/shape.ts";
@@ -81,6 +81,14 @@ export function breather(everyMs = 20): () => Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 0));
     last = performance.now();
   };
+}
+
+/** Bytes that measuring may take for what a batch's forward pass holds. */
+const MEASURING_BYTES = 2 ** 30;
+
+/** Pictures of a batch that is measured: what was asked for, or as many as fit. @param masked false for a classifier */
+export function measuredBatch(config: MaeConfig, batchSize: number, masked: boolean): number {
+  return Math.min(batchSize, forwardBatch(config, MEASURING_BYTES, masked));
 }
 
 /** Batches of a split in their own order, for measuring. */

@@ -71,7 +71,7 @@ export const NUMBERS: readonly Row[] = [
   job(
     30,
     "a large classifier",
-    { ...tune, model: "vit_base", batch_size: 512 },
+    { ...tune, model: "vit_base", batch_size: 4096 },
     "batch_size",
     /GiB/,
   ),
