@@ -18,8 +18,9 @@ const USAGE = `Usage: deno task COMMAND
   runner   a runner alone, on the same KV and object storage
   health   whether database and object storage answer
   demo     a training job from the first request to the pictures; options:
-             --dataset digits|mnist|fashion-mnist|ds_…   --size N   --epochs N
-             --finetune-epochs N   --batch-size N   --seed N   --out FOLDER
+             --dataset digits|mnist|fashion-mnist|ds_…   --mnist FOLDER   --size N
+             --epochs N   --finetune-epochs N   --finetune-steps N   --batch-size N
+             --seed N   --out FOLDER
 
   start and runner take --threads N, the threads of a training (every core by default).
 

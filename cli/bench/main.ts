@@ -12,7 +12,7 @@ import { peakMemory } from "./memory.ts";
 import { fmaPeak } from "./peak.ts";
 import { type PeerLine, peerLines } from "./peer.ts";
 import { profile as kernelCosts } from "./profile.ts";
-import { serviceFigures } from "./service.ts";
+import { type JobFigures, serviceFigures } from "./service.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -137,16 +137,20 @@ async function service(): Promise<unknown> {
   const mnist = await Deno.stat(values.data).then(() => values.data, () => null);
   const before = (await ours(threads)).median_ms;
   const figures = await serviceFigures({ mnist, batch, threads, epochs });
-  const step = (before + (await ours(threads)).median_ms) / 2, alone = step * figures.steps;
+  const step = (before + (await ours(threads)).median_ms) / 2;
+  const job = ({ ms, steps, losses }: JobFigures) => ({
+    seconds: round(ms / 1e3, 2),
+    beyond_steps: round(ms / (step * steps) - 1, 3),
+    steps,
+    losses: losses.map((loss) => round(loss, 4)),
+  });
   return {
     dataset: mnist ?? "digits",
     threads,
     epochs,
-    steps: figures.steps,
     step_ms: round(step, 2),
-    job_seconds: round(figures.jobMs / 1e3, 2),
-    job_beyond_steps: round(figures.jobMs / alone - 1, 3),
-    losses: figures.losses.map((loss) => round(loss, 4)),
+    job_api_and_runner_apart: job(figures.apart),
+    job_in_one_process: job(figures.together),
     runner_start_to_first_step_ms: round(figures.firstStepMs),
     runner_peak_memory_mib: figures.runnerPeakMib,
     reconstruct_json_p50_ms: round(figures.reconstructJsonMs, 2),

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { join } from "node:path";
 import type { Client, JobView } from "../client.ts";
+import { uploadMnist } from "../mnistFiles.ts";
 import { type ServiceProcess, startProcess } from "../process.ts";
 import { median } from "./engine.ts";
 import { peakMemory } from "./memory.ts";
@@ -20,22 +20,6 @@ export interface ServiceSubject {
 
 /** Pictures drawn where there is no MNIST. */
 const DRAWN = 60_000;
-
-/** MNIST's files as the API takes them. */
-const FILES = {
-  train_images: "train-images-idx3-ubyte.gz",
-  train_labels: "train-labels-idx1-ubyte.gz",
-  test_images: "t10k-images-idx3-ubyte.gz",
-  test_labels: "t10k-labels-idx1-ubyte.gz",
-};
-
-async function upload(client: Client, folder: string): Promise<string> {
-  const form = new FormData();
-  for (const [field, file] of Object.entries(FILES)) {
-    form.set(field, new Blob([await Deno.readFile(join(folder, file))]), file);
-  }
-  return (await (await client.send("/v1/datasets", { method: "POST", body: form })).json()).id;
-}
 
 async function look(client: Client, id: string, query: string): Promise<JobView> {
   const job: JobView = await (await client.send(`/v1/jobs/${id}${query}`)).json();
@@ -69,63 +53,93 @@ async function answers(ask: () => Promise<Response>, count: number): Promise<num
   return times;
 }
 
-/** Figures of the service; milliseconds, and MiB of the runner's process. */
-export interface ServiceFigures {
-  /** From the start of a runner's process until its first step is told by the API. */
-  readonly firstStepMs: number;
-  /** From the request until the job has succeeded. */
-  readonly jobMs: number;
+/** A whole training as its user sees it. */
+export interface JobFigures {
+  /** Milliseconds from the request until the job has succeeded. */
+  readonly ms: number;
   readonly steps: number;
   /** Mean loss of each epoch. */
   readonly losses: readonly number[];
+  readonly checkpoint: string;
+}
+
+/** Figures of the service. */
+export interface ServiceFigures {
+  /** Milliseconds from the start of a runner's process until its first step is told by the API. */
+  readonly firstStepMs: number;
+  /** A training with API and runner in processes of their own, and the most memory of the runner's, in MiB. */
+  readonly apart: JobFigures;
   readonly runnerPeakMib: number | null;
-  /** One picture, the model in the cache: median of 200 answers. */
+  /** The same with both in one process, as `deno task start` has them. */
+  readonly together: JobFigures;
+  /** Milliseconds until one picture is reconstructed, the model in the cache: median of 200 answers. */
   readonly reconstructJsonMs: number;
   readonly reconstructPngMs: number;
 }
 
-/** Runs an API and a runner as processes of their own, and uses them. */
-export async function serviceFigures(subject: ServiceSubject): Promise<ServiceFigures> {
-  const folder = await Deno.makeTempDir();
-  const env = { UNMASK_THREADS: String(subject.threads) };
-  const api = await startProcess("api", folder, env);
-  const processes: ServiceProcess[] = [api];
-  try {
-    const { client } = api;
-    const dataset = subject.mnist === null
-      ? { id: "digits", size: DRAWN }
-      : { id: await upload(client, subject.mnist) };
-    const request = { kind: "pretrain", model: "mnist", dataset, batch_size: subject.batch };
-    const first = await client.createJob({ ...request, epochs: 1, max_steps: 1 });
-    const started = performance.now();
-    const runner = await startProcess("runner", folder, env);
-    processes.push(runner);
-    await firstStep(client, first.id);
-    const firstStepMs = performance.now() - started;
-    await success(client, first.id);
+async function timeJob(client: Client, request: object): Promise<JobFigures> {
+  const asked = performance.now();
+  const { id } = await client.createJob(request);
+  const job = await success(client, id);
+  const ms = performance.now() - asked;
+  const series = await (await client.send(`/v1/jobs/${id}/metrics?every=1000000`)).json();
+  const losses = series.epochs.map(({ loss }: { loss: number }) => loss);
+  return { ms, steps: job.progress!.step, losses, checkpoint: job.latest_checkpoint! };
+}
 
-    const asked = performance.now();
-    const { id } = await client.createJob({ ...request, epochs: subject.epochs });
-    const job = await success(client, id);
-    const jobMs = performance.now() - asked;
-    const series = await (await client.send(`/v1/jobs/${id}/metrics?every=1000000`)).json();
-    const question = {
-      checkpoint: job.latest_checkpoint,
-      dataset: { id: dataset.id, indices: [0] },
-      seed: 1,
-    };
-    const ask = (accept: string) => () => client.post("/v1/reconstructions", question, accept);
-    return {
-      firstStepMs,
-      jobMs,
-      steps: job.progress!.step,
-      losses: series.epochs.map(({ loss }: { loss: number }) => loss),
-      runnerPeakMib: await peakMemory(runner.pid),
-      reconstructJsonMs: median(await answers(ask("application/json"), 200)),
-      reconstructPngMs: median(await answers(ask("image/png"), 200)),
-    };
+/** Data set of a service, and what is asked of it. */
+async function prepared(client: Client, { mnist, batch, epochs }: ServiceSubject) {
+  const dataset = mnist === null ? { id: "digits", size: DRAWN } : { id: await uploadMnist(client, mnist) };
+  return { dataset, request: { kind: "pretrain", model: "mnist", dataset, batch_size: batch, epochs } };
+}
+
+/** Starts parts of the service in a folder of their own, and ends them. */
+async function withService<T>(
+  subject: ServiceSubject,
+  use: (start: (command: "start" | "api" | "runner") => Promise<ServiceProcess>) => Promise<T>,
+): Promise<T> {
+  const folder = await Deno.makeTempDir(), processes: ServiceProcess[] = [];
+  try {
+    return await use(async (command) => {
+      const process = await startProcess(command, folder, { UNMASK_THREADS: String(subject.threads) });
+      processes.push(process);
+      return process;
+    });
   } finally {
     for (const process of processes.reverse()) await process.end("SIGTERM");
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** Runs the service as a user does, its parts apart and together, and uses it. */
+export async function serviceFigures(subject: ServiceSubject): Promise<ServiceFigures> {
+  const apart = await withService(subject, async (start) => {
+    const { client } = await start("api");
+    const { request } = await prepared(client, subject);
+    const first = await client.createJob({ ...request, epochs: 1, max_steps: 1 });
+    const started = performance.now();
+    const runner = await start("runner");
+    await firstStep(client, first.id);
+    const firstStepMs = performance.now() - started;
+    await success(client, first.id);
+    return {
+      firstStepMs,
+      apart: await timeJob(client, request),
+      runnerPeakMib: await peakMemory(runner.pid),
+    };
+  });
+  const together = await withService(subject, async (start) => {
+    const { client } = await start("start");
+    const { dataset, request } = await prepared(client, subject);
+    const together = await timeJob(client, request);
+    const question = {
+      checkpoint: together.checkpoint,
+      dataset: { id: dataset.id, indices: [0] },
+      seed: 1,
+    };
+    const ask = (accept: string) => () => client.post("/v1/reconstructions", question, accept);
+    const reconstructJsonMs = median(await answers(ask("application/json"), 200));
+    return { together, reconstructJsonMs, reconstructPngMs: median(await answers(ask("image/png"), 200)) };
+  });
+  return { ...apart, ...together };
 }
