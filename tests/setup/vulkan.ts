@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { selectBackend } from "../../model/backends/select.ts";
+import { findTensorflow } from "./tensorflow.ts";
 import { installPackage } from "./package.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -25,6 +27,9 @@ function found(): boolean {
  * none. Elsewhere the reason is printed.
  */
 export async function findVulkan(): Promise<boolean> {
+  // TensorFlow's library and Mesa's driver each bring an LLVM: the process dies where TensorFlow's comes second.
+  const native = await findTensorflow();
+  if (native) await selectBackend("tensorflow", native);
   const what = "A Vulkan driver";
   if (!found()) {
     const fault = await installPackage("mesa-vulkan-drivers", "install mesa-vulkan-drivers");

@@ -84,6 +84,9 @@ function panel(
 ): void {
   let i: i32 = 0;
   if (fit) {
+    if (groups == 1 && !left && !bias && !d) {
+      for (; i + 6 <= m; i += 6) { flat(a, aRow, c, cRow); a += 6 * aRow; c += 6 * cRow; }
+    }
     for (; i + 6 <= m; i += 6) {
       tall(groups, left, a, aRow, c, cRow, bias, d);
       a += 6 * aRow; c += 6 * cRow; if (d) d += 6 * cRow;

@@ -1,5 +1,5 @@
 /**
- * What goes value by value or row by row: GELU, layer norm, sums, picking rows.
+ * What goes value by value or row by row: GELU, sums, losses, picking rows.
  *
  * @module
  */
@@ -194,76 +194,6 @@ export function meanPoolGradient(batch: i32, tokens: i32, n: i32, dy: usize, dx:
     const first = dx;
     for (let t: i32 = 1; t < tokens; t++) { dx += row; memory.copy(dx, first, row); }
     dx += row; dy += row;
-  }
-}
-
-/** Layer norm of x[m, n]; normed[m, n] and scale[m] are for the gradient. */
-export function layerNorm(
-  m: i32, n: i32, x: usize, weight: usize, bias: usize, out: usize, normed: usize, scale: usize, eps: f32,
-): void {
-  const row = <usize>n * 4, whole = row & ~15, share: f32 = 1 / <f32>n;
-  for (; m > 0; m--) {
-    let total = f32x4.splat(0), rest: f32 = 0, at: usize = 0;
-    for (; at < whole; at += 16) total = f32x4.add(total, v128.load(x + at));
-    for (; at < row; at += 4) rest += f32.load(x + at);
-    const mean: f32 = (sum4(total) + rest) * share, means = f32x4.splat(mean);
-    let squares = f32x4.splat(0);
-    rest = 0;
-    for (at = 0; at < whole; at += 16) {
-      const centred = f32x4.sub(v128.load(x + at), means);
-      squares = f32x4.add(squares, f32x4.mul(centred, centred));
-    }
-    for (; at < row; at += 4) rest += (f32.load(x + at) - mean) * (f32.load(x + at) - mean);
-    const factor: f32 = 1 / sqrt<f32>((sum4(squares) + rest) * share + eps), f = f32x4.splat(factor);
-    f32.store(scale, factor);
-    for (at = 0; at < whole; at += 16) {
-      const value = f32x4.mul(f32x4.sub(v128.load(x + at), means), f);
-      v128.store(normed + at, value);
-      v128.store(out + at, f32x4.add(f32x4.mul(value, v128.load(weight + at)), v128.load(bias + at)));
-    }
-    for (; at < row; at += 4) {
-      const value = (f32.load(x + at) - mean) * factor;
-      f32.store(normed + at, value);
-      f32.store(out + at, value * f32.load(weight + at) + f32.load(bias + at));
-    }
-    x += row; out += row; normed += row; scale += 4;
-  }
-}
-
-/** Gradients of x[m, n] from that of the output; what is weight[n]'s and bias[n]'s is added to theirs. */
-export function layerNormGradient(
-  m: i32, n: i32, dy: usize, normed: usize, scale: usize, weight: usize, dx: usize, dWeight: usize, dBias: usize,
-): void {
-  const row = <usize>n * 4, whole = row & ~15, share: f32 = 1 / <f32>n;
-  for (; m > 0; m--) {
-    let total = f32x4.splat(0), along = f32x4.splat(0), rest: f32 = 0, restAlong: f32 = 0, at: usize = 0;
-    for (; at < whole; at += 16) {
-      const g = v128.load(dy + at), value = v128.load(normed + at), d = f32x4.mul(g, v128.load(weight + at));
-      total = f32x4.add(total, d);
-      along = f32x4.add(along, f32x4.mul(d, value));
-      v128.store(dWeight + at, f32x4.add(v128.load(dWeight + at), f32x4.mul(g, value)));
-      v128.store(dBias + at, f32x4.add(v128.load(dBias + at), g));
-    }
-    for (; at < row; at += 4) {
-      const g = f32.load(dy + at), value = f32.load(normed + at), d = g * f32.load(weight + at);
-      rest += d;
-      restAlong += d * value;
-      f32.store(dWeight + at, f32.load(dWeight + at) + g * value);
-      f32.store(dBias + at, f32.load(dBias + at) + g);
-    }
-    const mean: f32 = (sum4(total) + rest) * share, slope: f32 = (sum4(along) + restAlong) * share;
-    const factor: f32 = f32.load(scale);
-    const means = f32x4.splat(mean), slopes = f32x4.splat(slope), f = f32x4.splat(factor);
-    for (at = 0; at < whole; at += 16) {
-      const d = f32x4.mul(v128.load(dy + at), v128.load(weight + at));
-      const centred = f32x4.sub(f32x4.sub(d, means), f32x4.mul(v128.load(normed + at), slopes));
-      v128.store(dx + at, f32x4.mul(centred, f));
-    }
-    for (; at < row; at += 4) {
-      const d = f32.load(dy + at) * f32.load(weight + at);
-      f32.store(dx + at, (d - mean - f32.load(normed + at) * slope) * factor);
-    }
-    dy += row; normed += row; dx += row; scale += 4;
   }
 }
 `;

@@ -117,8 +117,8 @@ const TALL = 6;
 const sums = (rows: number, line: (r: number, half: number) => string) =>
   range(rows).flatMap((r) => range(2).map((half) => line(r, half)));
 
-/** A step of so many rows. @param a the expression for the value of A in a row */
-const step = (rows: number, relaxed: boolean, a: (r: number, at: number) => string) =>
+/** A step of so many rows. @param a the expression for the value of A in a row, which gets the name `name` and the row */
+const step = (rows: number, relaxed: boolean, a: (r: number, at: number) => string, name = "v") =>
 (
   held: (half: number) => string,
   at: number,
@@ -128,9 +128,9 @@ const step = (rows: number, relaxed: boolean, a: (r: number, at: number) => stri
     `const b0 = ${held(0)}, b1 = ${held(1)};`,
     range(rows).map((r) =>
       lines(
-        `const v${r} = ${a(r, at)};`,
-        madd(relaxed, `v${r}`, "b0", `s${r}0`),
-        madd(relaxed, `v${r}`, "b1", `s${r}1`),
+        `const ${name}${r} = ${a(r, at)};`,
+        madd(relaxed, `${name}${r}`, "b0", `s${r}0`),
+        madd(relaxed, `${name}${r}`, "b1", `s${r}1`),
       )
     ),
   );
@@ -187,12 +187,52 @@ const columnTiles = (rows: number, relaxed: boolean) =>
     "}",
   );
 
+/** Four times the value of a lane. */
+const splat = (vector: string, lane: number) =>
+  `v128.shuffle<f32>(${vector}, ${vector}, ${Array(4).fill(lane).join(", ")})`;
+
+/**
+ * `C[6, 8] = A · staged B` for a single group of steps, as short heads of attention have: so short a sum is not worth
+ * 12 registers, and with 6 there is room to read 4 values of A at once, which checks an address once for them all.
+ */
+const flatTile = (relaxed: boolean) =>
+  lines(
+    "function flat(a: usize, aRow: usize, c: usize, cRow: usize): void {",
+    range(2).map(() =>
+      lines(
+        "{",
+        sums(3, (r, half) => `let s${r}${half} = f32x4.splat(0);`),
+        range(GROUP / 4).map((quad) =>
+          lines(
+            "{",
+            range(3).map((r) => `const v${r} = v128.load(a + ${r} * aRow, ${16 * quad});`),
+            range(4).map((lane) =>
+              lines(
+                step(3, relaxed, (r) => splat(`v${r}`, lane), "w")(
+                  (half) => staged(1, 4 * quad + lane, half),
+                  lane,
+                ),
+                "}",
+              )
+            ),
+            "}",
+          )
+        ),
+        range(3).map((r) => `v128.store(c, s${r}0); v128.store(c, s${r}1, 16); c += cRow;`),
+        "a += 3 * aRow;",
+        "}",
+      )
+    ),
+    "}",
+  );
+
 /** Source of the inner loops. */
 export function stagedTiles(relaxed: boolean): string {
   return lines(
     GLOBALS,
     STAGING,
     rowTiles(relaxed),
+    flatTile(relaxed),
     [TALL, 4, 2].map((rows) => columnTiles(rows, relaxed)),
   );
 }
