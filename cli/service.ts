@@ -4,16 +4,11 @@
  * @module
  */
 import { dirname } from "node:path";
-import { createApp } from "../api/app.ts";
-import { WorkerInference } from "../api/inference/client.ts";
-import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
 import { openStore } from "../data/objects/open.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
 import { isRemoteKv } from "../jobs/kv.ts";
-import { sweepCheckpoints } from "../jobs/orphans.ts";
 import { Runner } from "../jobs/runner.ts";
 import { JobStore } from "../jobs/store.ts";
-import { tensorflowSettings } from "../jobs/tensorflow.ts";
 import { type Settings, SettingsError } from "./settings.ts";
 
 /** Which parts run in this process. */
@@ -29,9 +24,6 @@ export interface Service {
   /** Stops in order: no new work, requests answered, running jobs handed back to the queue. */
   stop(): Promise<void>;
 }
-
-/** Time that requests in progress are given at the end, in milliseconds. */
-const DRAIN_MS = 3_000;
 
 /**
  * Starts the parts.
@@ -61,18 +53,9 @@ export async function startService(
     }
     let url: string | null = null;
     if (parts.api) {
-      const inference = new WorkerInference(settings.storeUrl, {
-        backend: settings.backend,
-        tensorflow: tensorflowSettings(settings.threads ?? navigator.hardwareConcurrency),
-        cacheBytes: settings.modelCacheBytes,
-      });
-      closing.push(() => inference.close());
-      const datasets = new DatasetCatalogue(store);
-      Promise.all([datasets.sweep(), sweepCheckpoints(jobs, store)])
-        .catch((error) => console.error("Abandoned objects could not be removed:", error));
-      const app = createApp({ jobs, objects: store, datasets, inference });
-      const server = serve(settings, app.fetch);
-      closing.push(server.close);
+      const { startApi } = await import("./apiServer.ts");
+      const server = startApi(settings, jobs, store);
+      closing.push(() => server.close());
       url = server.url;
     }
     return { url, stop };
@@ -89,23 +72,4 @@ function openedStore(url: string): ObjectStore {
   } catch (error) {
     throw new SettingsError(`UNMASK_STORE cannot be used: ${(error as Error).message}`, { cause: error });
   }
-}
-
-function serve(
-  { port, host }: Settings,
-  handler: (request: Request) => Response | Promise<Response>,
-): { url: string; close: () => Promise<void> } {
-  const cut = new AbortController();
-  const server = Deno.serve({ port, hostname: host, signal: cut.signal, onListen: () => {} }, handler);
-  const { hostname, port: bound } = server.addr as Deno.NetAddr;
-  return {
-    url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${bound}`,
-    async close() {
-      // Event streams stay open for hours: what is not answered in time is cut.
-      const timer = setTimeout(() => cut.abort(), DRAIN_MS);
-      await server.shutdown();
-      await server.finished;
-      clearTimeout(timer);
-    },
-  };
 }
