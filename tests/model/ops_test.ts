@@ -1,11 +1,12 @@
 import { expect } from "expect";
 import { EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
 import { findTensorflow } from "../setup/tensorflow.ts";
-import { factorsOf, testNotFinite, testOperations } from "./operations.ts";
+import { factorsOf, testNotFinite, testOperations, testSizes } from "./operations.ts";
 
 for (const backend of EMBEDDED_BACKENDS) testOperations(backend);
 const native = await findTensorflow();
 if (native) testOperations("tensorflow", native);
+testSizes("simd");
 testNotFinite("simd");
 
 Deno.test("dropout keeps the mean, and its pattern follows its key alone", () => {
