@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { ulid } from "ulid";
 import type { ObjectStore } from "../data/objects/store.ts";
 import { readSafetensors, SafetensorsError, type Tensor, writeSafetensors } from "../data/safetensors.ts";
@@ -37,8 +38,12 @@ export interface CheckpointContent {
 
 const f32 = ({ shape, data }: HostTensor): Tensor => ({ dtype: "F32", shape: [...shape], data });
 
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+/** Digest of bytes, or of a body as it comes: a large model's file is not held twice for it. */
+async function sha256(body: Uint8Array | ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+  const hash = createHash("sha256");
+  if (body instanceof Uint8Array) hash.update(body);
+  else for await (const piece of body) hash.update(piece);
+  return hash.digest("hex");
 }
 
 async function readObject(store: ObjectStore, key: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -50,13 +55,36 @@ async function readObject(store: ObjectStore, key: string): Promise<Uint8Array<A
 async function putChecked(store: ObjectStore, key: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = await sha256(bytes);
   await store.put(key, bytes);
-  if (await sha256(await readObject(store, key)) !== digest) {
+  if (await sha256((await store.get(key)).body) !== digest) {
     throw new JobFailure(
       "checkpoint_damaged",
       `The object '${key}' reads back different from what was written`,
     );
   }
   return digest;
+}
+
+/** The `state_dict` as a file. */
+function weightsFile({ config, shape, classNames, state }: CheckpointContent): Uint8Array<ArrayBuffer> {
+  const weights = new Map(
+    [...bufferTensors(config, shape), ...state.weights].map(([name, tensor]) => [name, f32(tensor)]),
+  );
+  return writeSafetensors(weights, {
+    format: "pt",
+    model: shape.model,
+    config: JSON.stringify(toWire(config)),
+    layer_norm_eps: String(LAYER_NORM_EPS),
+    class_names: JSON.stringify(classNames),
+    step: String(state.step),
+  });
+}
+
+/** The optimiser's state as a file. */
+function stateFile({ step, epochLossSum, optimizer }: TrainerState): Uint8Array<ArrayBuffer> {
+  const moments = new Map<string, Tensor>();
+  for (const [name, tensor] of optimizer.expAvg) moments.set(`exp_avg.${name}`, f32(tensor));
+  for (const [name, tensor] of optimizer.expAvgSq) moments.set(`exp_avg_sq.${name}`, f32(tensor));
+  return writeSafetensors(moments, { step: String(step), epoch_loss_sum: String(epochLossSum) });
 }
 
 /**
@@ -70,27 +98,11 @@ export async function saveCheckpoint(
 ): Promise<Omit<Checkpoint, "createdAt">> {
   const { config, shape, state } = content;
   const id = `ckpt_${ulid()}`;
-  const weights = new Map(
-    [...bufferTensors(config, shape), ...state.weights].map(([name, tensor]) => [name, f32(tensor)]),
-  );
-  const file = writeSafetensors(weights, {
-    format: "pt",
-    model: shape.model,
-    config: JSON.stringify(toWire(config)),
-    layer_norm_eps: String(LAYER_NORM_EPS),
-    class_names: JSON.stringify(content.classNames),
-    step: String(state.step),
-  });
-  const moments = new Map<string, Tensor>();
-  for (const [name, tensor] of state.optimizer.expAvg) moments.set(`exp_avg.${name}`, f32(tensor));
-  for (const [name, tensor] of state.optimizer.expAvgSq) moments.set(`exp_avg_sq.${name}`, f32(tensor));
-  const stateFile = writeSafetensors(moments, {
-    step: String(state.step),
-    epoch_loss_sum: String(state.epochLossSum),
-  });
   const objectKey = `checkpoints/${id}.safetensors`, stateKey = `checkpoints/${id}.state.safetensors`;
   try {
-    await putChecked(store, stateKey, stateFile);
+    // One file after the other, each made when its turn comes: beside a large model there is room for no more.
+    await putChecked(store, stateKey, stateFile(state));
+    const file = weightsFile(content);
     const digest = await putChecked(store, objectKey, file);
     return {
       id,

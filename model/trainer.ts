@@ -8,12 +8,12 @@ import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
 import { openStepper } from "./stepper.ts";
 import type { StartThread } from "./threads.ts";
-import { type HostTensor, type HostWeights, parameterSpecs } from "./weights.ts";
+import { type HostTensor, type HostWeights, type ParameterSpec, parameterSpecs } from "./weights.ts";
 
 /** Everything a run depends on: equal options give equal numbers. */
 export interface TrainOptions extends Task {
-  /** Every parameter of the model, at the start. */
-  readonly weights: HostWeights;
+  /** First values of every parameter of the model; not asked for when resuming. */
+  initial(): HostWeights | Promise<HostWeights>;
   readonly optimizer: AdamWOptions;
   /** `totalSteps` is where the run ends. */
   readonly schedule: Schedule;
@@ -107,6 +107,25 @@ function* placedBatches(options: TrainOptions, from: number): Generator<PlacedBa
   }
 }
 
+/** The stepper of a run, and the parameters that it leaves as they are. The first values are not kept. */
+async function open(options: TrainOptions, specs: readonly ParameterSpec[], resumeFrom?: TrainerState) {
+  const isFrozen = (name: string) => Boolean(options.freezeEncoder) && !name.startsWith("head.");
+  const weights = resumeFrom?.weights ?? await options.initial();
+  const frozen = new Map([...weights].filter(([name]) => isFrozen(name)));
+  const stepper = await openStepper({
+    task: options,
+    trainable: specs.filter(({ name }) => !isFrozen(name)),
+    frozen,
+    weights,
+    optimizer: options.optimizer,
+    state: resumeFrom?.optimizer,
+    batchSize: options.batchSize,
+    threads: options.threads ?? 1,
+    startThread: options.startThread,
+  });
+  return { stepper, frozen };
+}
+
 /**
  * Trains a model, telling each step, each epoch's mean loss and each checkpoint. The backend must be selected. While
  * a step runs, the one before is told and the next batch is prepared.
@@ -121,20 +140,7 @@ export async function* train(
 ): AsyncGenerator<TrainerEvent, void> {
   const { schedule, stepsPerEpoch } = options;
   const specs = parameterSpecs(options.config, options.shape);
-  const isFrozen = (name: string) => Boolean(options.freezeEncoder) && !name.startsWith("head.");
-  const start = resumeFrom?.weights ?? options.weights;
-  const frozen = new Map([...start].filter(([name]) => isFrozen(name)));
-  const stepper = await openStepper({
-    task: options,
-    trainable: specs.filter(({ name }) => !isFrozen(name)),
-    frozen,
-    weights: start,
-    optimizer: options.optimizer,
-    state: resumeFrom?.optimizer,
-    batchSize: options.batchSize,
-    threads: options.threads ?? 1,
-    startThread: options.startThread,
-  });
+  const { stepper, frozen } = await open(options, specs, resumeFrom);
   let step = resumeFrom?.step ?? 0;
   let epochLossSum = resumeFrom?.epochLossSum ?? 0;
 

@@ -140,7 +140,7 @@ export async function* runTraining(
     config,
     shape,
     freezeEncoder,
-    weights: resumed?.weights ?? await plan.initial(),
+    initial: () => plan.initial(),
     optimizer: {
       weightDecay: request.weightDecay,
       betas: request.betas as [number, number],
@@ -170,7 +170,8 @@ export async function* runTraining(
       }),
   }, { resumeFrom: resumed, signal });
   const breathe = breather();
-  let last = { state: resumed, checkpoint: resumeFrom?.id };
+  // Only the last state is wanted at the end: each is three times the model.
+  let last = { state: resumed?.step === steps.total ? resumed : undefined, checkpoint: resumeFrom?.id };
   try {
     for await (const event of events) {
       if (event.type === "step") yield event;
@@ -199,7 +200,7 @@ export async function* runTraining(
         };
         const checkpoint = await saveCheckpoint(store, content);
         yield { type: "checkpoint", checkpoint };
-        last = { state, checkpoint: checkpoint.id };
+        last = { state: final ? state : undefined, checkpoint: checkpoint.id };
       }
       await breathe();
     }

@@ -26,7 +26,7 @@ function options(shape: ModelShape, threads: number, more: Partial<TrainOptions>
   return {
     config,
     shape,
-    weights: initialWeights(parameterSpecs(config, shape), 4),
+    initial: () => initialWeights(parameterSpecs(config, shape), 4),
     // A large eps: gradients that are nothing but rounding stay small.
     optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-2 },
     schedule: { kind: "constant", lr: 0.002, minLr: 0, warmupSteps: 0, totalSteps: 2 * SIZES.length },

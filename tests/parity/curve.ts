@@ -42,7 +42,7 @@ async function ours(): Promise<number[]> {
     config,
     shape,
     seed,
-    weights,
+    initial: () => weights,
     threads,
     optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-8 },
     schedule: { kind: "constant", lr: 1.5e-4, minLr: 0, warmupSteps: 0, totalSteps: epochs * stepsPerEpoch },

@@ -7,7 +7,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { PlanError } from "../../../stepper.ts";
 import type { Objective } from "../../../objective.ts";
-import type { HostWeights, ParameterSpec } from "../../../weights.ts";
+import type { ParameterSpec } from "../../../weights.ts";
 import { type Shape, sizeOf } from "../../../shape.ts";
 import { type KernelSpec, PLAIN_SPECS, SPECS } from "../specs.ts";
 import { type Graph, type Node, simplified, use, type Value } from "./graph.ts";
@@ -130,7 +130,7 @@ function prepare(): void {
  */
 export async function record(
   trainable: readonly ParameterSpec[],
-  frozen: HostWeights,
+  frozen: ReadonlyMap<string, Shape>,
   { feeds, drop, loss }: Objective,
 ): Promise<Graph> {
   prepare();
@@ -147,7 +147,7 @@ export async function record(
     return tf.tidy(() => {
       const leaf = (kind: "parameter" | "frozen", name: string, shape: readonly number[]) =>
         recorder.tensor({ size: sizeOf(shape), from: { kind, name } }, shape);
-      const fixed = Object.fromEntries([...frozen].map(([name, { shape }]) => [
+      const fixed = Object.fromEntries([...frozen].map(([name, shape]) => [
         name,
         leaf("frozen", name, shape),
       ]));

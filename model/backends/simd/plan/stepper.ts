@@ -13,7 +13,7 @@ import { adamwNumbers } from "../../../ops/adamw.ts";
 import { drawFactors } from "../../../ops/dropout.ts";
 import type { OptimizerState } from "../../../optimizer.ts";
 import { PlanError, type Stepper, type StepperOptions } from "../../../stepper.ts";
-import { sizeOf } from "../../../shape.ts";
+import { type Shape, sizeOf } from "../../../shape.ts";
 import { startWorker } from "../../../threads.ts";
 import type { HostTensor } from "../../../weights.ts";
 import { kernelModule } from "../instance.ts";
@@ -49,13 +49,29 @@ function measure(graph: Graph) {
   return { program, constantBytes };
 }
 
+/** What of a training is needed after its start: its first values are as large as the model. */
+type Training = Pick<StepperOptions, "task" | "trainable" | "optimizer" | "batchSize"> & {
+  /** Shapes of the parameters that stay as they are. */
+  readonly frozen: ReadonlyMap<string, Shape>;
+};
+
+function trainingOf({ task, trainable, optimizer, batchSize, frozen }: StepperOptions): Training {
+  return {
+    task,
+    trainable,
+    optimizer,
+    batchSize,
+    frozen: new Map([...frozen].map(([name, { shape }]) => [name, shape])),
+  };
+}
+
 /** Training in planned steps. */
 export class PlannedStepper implements Stepper {
   readonly note = null;
   readonly threads: number;
   /** Bytes of the memory in which it all lies. */
   readonly bytes: number;
-  readonly #options: StepperOptions;
+  readonly #options: Training;
   readonly #memory: WebAssembly.Memory;
   readonly #division: Division;
   readonly #needs: Needs;
@@ -69,7 +85,7 @@ export class PlannedStepper implements Stepper {
   #stepsDone: number;
 
   private constructor(options: StepperOptions, images: number, needs: Needs, division: Division) {
-    this.#options = options;
+    this.#options = trainingOf(options);
     this.#images = images;
     this.#needs = needs;
     this.#division = division;
@@ -92,24 +108,24 @@ export class PlannedStepper implements Stepper {
    * @throws {PlanError} when it does not fit into a memory, or holds an operation that no kernel computes
    */
   static async open(options: StepperOptions): Promise<PlannedStepper> {
-    const { batchSize, trainable, frozen } = options;
+    const { batchSize, trainable, frozen } = options, training = trainingOf(options);
     const threads = Math.max(1, Math.min(options.threads, batchSize));
     const target = Math.max(CHUNK_BYTES, 8 * trainable.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
     const most = Math.ceil(batchSize / threads);
     let images = Math.min(8, most);
-    let graph = await recordImages(options, images);
+    let graph = await recordImages(training, images);
     const each = measure(graph).program.resultBytes / images;
     const fitting = Math.max(1, Math.min(most, Math.floor(target / each)));
     for (let count = threads; count > 0; count--) {
       for (let part = fitting; part > 0; part = Math.floor(part / 2)) {
-        if (part !== images) graph = await recordImages(options, images = part);
+        if (part !== images) graph = await recordImages(training, images = part);
         const { program: { feedBytes, resultBytes, scratchBytes }, constantBytes } = measure(graph);
         const chunks = chunkCount(batchSize, count, images);
         const needs = { threads: count, chunks, feedBytes, resultBytes, scratchBytes, constantBytes };
         const division = divide(trainable, frozen, needs);
         if (division.bytes > MOST_BYTES) continue;
         const stepper = new PlannedStepper(options, images, needs, division);
-        await stepper.#start(graph);
+        await stepper.#start(graph, options);
         return stepper;
       }
     }
@@ -171,8 +187,8 @@ export class PlannedStepper implements Stepper {
     return Promise.resolve();
   }
 
-  async #start(graph: Graph): Promise<void> {
-    const { trainable, frozen, weights, state } = this.#options, d = this.#division;
+  async #start(graph: Graph, { trainable, frozen, weights, state }: StepperOptions): Promise<void> {
+    const d = this.#division;
     const write = (at: number, { data }: HostTensor) =>
       new Float32Array(this.#memory.buffer, at, data.length).set(data);
     for (const { name } of trainable) {
@@ -288,7 +304,7 @@ function chunkCount(images: number, threads: number, most: number): number {
 }
 
 /** Records the step of so many pictures, which need be no real ones. */
-function recordImages({ task, trainable, frozen }: StepperOptions, images: number): Promise<Graph> {
+function recordImages({ task, trainable, frozen }: Training, images: number): Promise<Graph> {
   const { imageSize, inChannels } = task.config;
   const batch = {
     pixels: new Float32Array(images * imageSize ** 2 * inChannels),
