@@ -54,6 +54,18 @@ Deno.test("positions are interleaved sines and cosines of falling frequency", ()
   }
 });
 
+Deno.test("masking sorts few patches and many alike, equal ones in their own order", () => {
+  for (const patches of [5, 64, 65, 300]) {
+    // Every value three times or so: the order of equals shows.
+    const draws = uniform({ seed: 7, purpose: "ties" }, patches);
+    const noise = draws.map((value) => Math.floor(value * patches / 3) / patches);
+    const sorted = [...noise.keys()].sort((a, b) => noise[a] - noise[b] || a - b);
+    const { idsKeep, idsRestore } = randomMasking(noise, 1, patches, 0.4);
+    expect([...idsKeep]).toEqual(sorted.slice(0, idsKeep.length));
+    sorted.forEach((patch, rank) => expect(idsRestore[patch]).toBe(rank));
+  }
+});
+
 Deno.test("masking keeps the patches of least noise, and every patch about equally often", () => {
   const noise = uniform({ seed: 3, purpose: "mask" }, 4000 * 9);
   const { keep, idsKeep, idsRestore, mask } = randomMasking(noise, 4000, 9, 0.75);
