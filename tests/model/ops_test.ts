@@ -1,7 +1,8 @@
 import { expect } from "expect";
 import { EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
 import { findTensorflow } from "../setup/tensorflow.ts";
-import { factorsOf, testNotFinite, testOperations, testSizes } from "./operations.ts";
+import { factorsOf, testOperations } from "./operations.ts";
+import { testNotFinite, testSizes } from "./sizes.ts";
 
 for (const backend of EMBEDDED_BACKENDS) testOperations(backend);
 const native = await findTensorflow();

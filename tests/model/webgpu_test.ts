@@ -8,7 +8,8 @@ import { normal, uniform } from "../../model/random.ts";
 import { openStepper } from "../../model/stepper.ts";
 import { initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { findVulkan } from "../setup/vulkan.ts";
-import { errorOf, testNotFinite, testOperations, testSizes } from "./operations.ts";
+import { testOperations } from "./operations.ts";
+import { errorOf, testNotFinite, testSizes } from "./sizes.ts";
 import { testTraining } from "./training.ts";
 
 const vulkan = await findVulkan();

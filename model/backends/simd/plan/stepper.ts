@@ -13,7 +13,7 @@ import { adamwNumbers } from "../../../ops/adamw.ts";
 import { drawFactors } from "../../../ops/dropout.ts";
 import type { OptimizerState } from "../../../optimizer.ts";
 import { PlanError, type Stepper, type StepperOptions } from "../../../stepper.ts";
-import { type Shape, sizeOf } from "../../../shape.ts";
+import { sizeOf } from "../../../shape.ts";
 import { startWorker } from "../../../threads.ts";
 import type { HostTensor } from "../../../weights.ts";
 import { kernelModule } from "../instance.ts";
@@ -22,8 +22,9 @@ import { bytesOf } from "./layout.ts";
 import { type Chunk, CONTROL_LENGTH, stepLoss, type ToWorker } from "./messages.ts";
 import { divide, type Division, MOST_BYTES, type Needs } from "./places.ts";
 import { compile, type Places, type Program } from "./program.ts";
-import { DROPOUT, record, WEIGHT } from "./record.ts";
+import { DROPOUT, WEIGHT } from "./record.ts";
 import { Team } from "./team.ts";
+import { recordImages, type Training, trainingOf } from "./training.ts";
 
 /** Bytes of a chunk's results that are aimed at: measured, and flat around it. */
 const CHUNK_BYTES = 4 * 2 ** 20;
@@ -47,22 +48,6 @@ function measure(graph: Graph) {
   });
   const constantBytes = [...constants].reduce((sum, { length }) => sum + bytesOf(length), 0);
   return { program, constantBytes };
-}
-
-/** What of a training is needed after its start: its first values are as large as the model. */
-type Training = Pick<StepperOptions, "task" | "trainable" | "optimizer" | "batchSize"> & {
-  /** Shapes of the parameters that stay as they are. */
-  readonly frozen: ReadonlyMap<string, Shape>;
-};
-
-function trainingOf({ task, trainable, optimizer, batchSize, frozen }: StepperOptions): Training {
-  return {
-    task,
-    trainable,
-    optimizer,
-    batchSize,
-    frozen: new Map([...frozen].map(([name, { shape }]) => [name, shape])),
-  };
 }
 
 /** Training in planned steps. */
@@ -301,14 +286,4 @@ export class PlannedStepper implements Stepper {
 /** Chunks of a batch: as many for each worker, none with more than so many pictures. */
 function chunkCount(images: number, threads: number, most: number): number {
   return threads * Math.ceil(Math.ceil(images / threads) / most);
-}
-
-/** Records the step of so many pictures, which need be no real ones. */
-function recordImages({ task, trainable, frozen }: Training, images: number): Promise<Graph> {
-  const { imageSize, inChannels } = task.config;
-  const batch = {
-    pixels: new Float32Array(images * imageSize ** 2 * inChannels),
-    labels: new Int32Array(images),
-  };
-  return record(trainable, frozen, objective(task, batch, 0, 0, { first: 0, images }));
 }
