@@ -29,8 +29,8 @@ export interface SelectOptions extends Omit<BackendSettings, "gpuOnly"> {
 }
 
 /**
- * Operations of a step from which a GPU is tried first: a step is about a thousand dispatches of 0.2 ms through
- * TensorFlow.js, in which our kernels do about so many.
+ * Operations of a step from which a GPU is tried first. Through TensorFlow.js a step is some two hundred dispatches of
+ * about 0.2 ms on the host, whatever its size; our kernels take several times as long for so many operations.
  */
 const GPU_FROM = 2e10;
 
