@@ -67,6 +67,6 @@ function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflo
   };
   const forward = gflops(() => k.product(rows, outDim, inDim, x, w, 4, 4 * inDim, y, bias, 0, edge));
   const dx = gflops(() => k.product(rows, inDim, outDim, y, w, 4 * inDim, 4, x, 0, 0, edge));
-  const dw = gflops(() => k.transposedProduct(rows, outDim, inDim, y, x, w, edge, scratch));
+  const dw = gflops(() => k.transposedProduct(rows, outDim, inDim, y, x, w, edge, scratch, 0));
   return { forward, dx, dw };
 }

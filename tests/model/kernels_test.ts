@@ -82,12 +82,12 @@ Deno.test("a value that is not finite stays in the row or column that it belongs
     heap.fill(1);
     heap.fill(0, 20480, 20480 + m * n);
     heap[1024 + 70 * m + 8] = NaN;
-    transposedProduct(k, m, n, 4 * 1024, 4 * 8192, 4 * 20480, 4 * 65536, 0);
+    transposedProduct(k, m, n, 4 * 1024, 4 * 8192, 4 * 20480, 4 * 65536, 0, 0);
     for (let at = 0; at < m * n; at++) expect(heap[20480 + at]).toBe(Math.floor(at / n) === 8 ? NaN : k);
   }
 });
 
-Deno.test("a weight's gradient is the same, its operands packed or not, and is added to what is there", () => {
+Deno.test("a weight's gradient is the same, its operands packed or not, added to what is there or written over it", () => {
   const m = 261;
   for (
     const [n, k] of [[13, 11], [6, 8], [5, 16], [20, 24], [8, 9], [10, 8], [1, 1], [2, 8], [4, 8], [3, 17]]
@@ -100,17 +100,15 @@ Deno.test("a weight's gradient is the same, its operands packed or not, and is a
       const b = heap.subarray(256, 256 + m * k).map((_, i) => Math.cos(i));
       heap.set(a, 256);
       heap.set(b, 8192);
-      const results = [0, 4 * 32768].map((packed, turn) => {
-        const at = 20480 + 1024 * turn;
+      const ways = [0, 1].flatMap((anew) => [0, 4 * 32768].map((packed) => ({ anew, packed })));
+      for (const { anew, packed } of ways) {
+        const at = 20480;
         heap.fill(1, at, at + 1024);
-        transposedProduct(m, n, k, 4 * 256, 4 * 8192, 4 * at, 4 * 24576, packed);
+        transposedProduct(m, n, k, 4 * 256, 4 * 8192, 4 * at, 4 * 24576, packed, anew);
         expect([...heap.subarray(at + n * k, at + 1024)].every((value) => value === 1)).toBe(true);
-        return heap.slice(at, at + n * k);
-      });
-      for (const result of results) {
-        result.forEach((value, at) => {
+        heap.slice(at, at + n * k).forEach((value, at) => {
           const row = Math.floor(at / k), column = at % k;
-          let sum = 1;
+          let sum = anew ? 0 : 1;
           for (let i = 0; i < m; i++) sum += a[i * n + row] * b[i * k + column];
           expect(value).toBeCloseTo(sum, 3);
         });

@@ -45,7 +45,7 @@ function borrow(): KernelContext {
     }
     return block.at;
   };
-  return { kernels: kernels!, scratch };
+  return { kernels: kernels!, scratch, anew: false };
 }
 
 const operand = ({ shape, dataId }: tf.TensorInfo): Operand => ({

@@ -24,6 +24,8 @@ export interface KernelContext {
   readonly kernels: Kernels;
   /** Address of so many values that nobody else uses until the operation has ended. */
   scratch(values: number): number;
+  /** Whether the sums named in `anew` hold nothing yet: they are written, not added to. */
+  readonly anew: boolean;
 }
 
 /** An operation. */
@@ -34,6 +36,8 @@ export interface KernelSpec {
   outputs(inputs: readonly Shape[], attributes: Attributes): Shape[];
   /** Results that `run` adds to what is there: they start as zeros. */
   readonly sums?: readonly number[];
+  /** Those of them that `run` can also write over what is there. */
+  readonly anew?: readonly number[];
   /** Whether the result may lie where the first input does. */
   readonly inPlace?: boolean;
   /** Why these shapes are not taken; absent for an operation that takes all that it is given. */
@@ -77,11 +81,12 @@ const linearDw: KernelSpec = {
   inputs: ["dy", "x"],
   outputs: ([[, outDim], [, inDim]]) => [[outDim, inDim], [outDim]],
   sums: [0, 1],
+  anew: [0],
   run(context, [dy, x], [weight, bias]) {
     const [rows, outDim] = dy.shape, [, inDim] = x.shape;
     const packed = Math.max(inDim, outDim) < PACKED_FROM ? 0 : context.scratch(PACKED_VALUES);
     context.kernels.transposedProduct(
-      ...[rows, outDim, inDim, dy.at, x.at, weight.at, edge(context), packed],
+      ...[rows, outDim, inDim, dy.at, x.at, weight.at, edge(context), packed, Number(context.anew)],
     );
     context.kernels.sumRows(rows, outDim, dy.at, bias.at);
   },

@@ -45,6 +45,8 @@ export interface StartMessage {
   /** Loss of each chunk, weighted; 0 for chunks that a step does not have. */
   readonly losses: Float64Array<SharedArrayBuffer>;
   readonly share: Share;
+  /** Address and number of the values of this worker's own gradients. */
+  readonly grads: { readonly at: number; readonly size: number };
 }
 
 /** A worker's program for so many pictures. */
@@ -52,6 +54,8 @@ export interface ProgramMessage {
   readonly type: "program";
   readonly images: number;
   readonly calls: readonly Call[];
+  /** The same for the first part of a step, which finds nothing in the gradients. */
+  readonly firstCalls: readonly Call[];
   readonly feeds: number;
   readonly feedBytes: number;
   readonly lossAt: number;

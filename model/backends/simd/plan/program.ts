@@ -63,8 +63,12 @@ function directGradients(graph: Graph): Map<Value, string> {
   return direct;
 }
 
-/** Makes a program of a recorded step. */
-export function compile(graph: Graph, places: Places): Program {
+/**
+ * Makes a program of a recorded step.
+ *
+ * @param anew whether gradients hold nothing yet: they are written, not added to
+ */
+export function compile(graph: Graph, places: Places, anew = false): Program {
   const direct = directGradients(graph);
   const layout = layOut(graph, new Set(direct.keys()));
   const feedOffsets = new Map<string, number>();
@@ -86,6 +90,14 @@ export function compile(graph: Graph, places: Places): Program {
   };
   const operand = ({ value, shape }: Use): Operand => ({ shape, at: address(value) });
 
+  if (anew) {
+    const written = new Set(
+      graph.nodes.flatMap(({ spec, outputs }) => (spec.anew ?? []).map((i) => outputs[i].value)),
+    );
+    for (const [name, value] of graph.gradients) {
+      if (direct.get(value) !== name || !written.has(value)) kernels.zero(places.gradient(name), value.size);
+    }
+  }
   for (const { spec, inputs, outputs, attributes } of graph.nodes) {
     let borrowed = 0;
     const scratch = (values: number) => {
@@ -94,7 +106,7 @@ export function compile(graph: Graph, places: Places): Program {
       scratchBytes = Math.max(scratchBytes, borrowed);
       return at;
     };
-    const context: KernelContext = { kernels, scratch };
+    const context: KernelContext = { kernels, scratch, anew };
     const results = outputs.map(operand);
     for (const i of spec.sums ?? []) {
       if (!direct.has(outputs[i].value)) kernels.zero(results[i].at, sizeOf(results[i].shape));

@@ -193,7 +193,8 @@ export class PlannedStepper implements Stepper {
       );
       const share = { size, param, expAvg, expAvgSq, grad, apart: d.apart };
       const shared = { module, memory: this.#memory, control, losses: this.#losses, threads: this.threads };
-      return { type: "start", index, share, ...shared };
+      const grads = { at: d.worker.grads + index * d.apart, size: d.size };
+      return { type: "start", index, share, grads, ...shared };
     }));
     this.#recorded.set(this.#images, Promise.resolve(this.#compile(graph, this.#images)));
   }
@@ -238,6 +239,7 @@ export class PlannedStepper implements Stepper {
         type: "program",
         images,
         calls,
+        firstCalls: compile(graph, places, true).calls,
         feeds: places.feeds,
         feedBytes,
         lossAt,

@@ -5,6 +5,7 @@
  */
 import { hearStarter } from "../../../threads.ts";
 import { instantiate, type Kernels } from "../instance.ts";
+import type { Call } from "./program.ts";
 import {
   CONTROL,
   type FromWorker,
@@ -24,7 +25,7 @@ let start: StartMessage;
 let kernels: Kernels;
 let bytes: Uint8Array<ArrayBufferLike>;
 let values: Float32Array<ArrayBufferLike>;
-const programs = new Map<number, ProgramMessage & { run: (() => void)[] }>();
+const programs = new Map<number, ProgramMessage & { run: (() => void)[]; first: (() => void)[] }>();
 
 /** Waits until every worker has come. @throws {Error} when one of them has failed */
 function barrier(): void {
@@ -43,11 +44,13 @@ function barrier(): void {
 
 /** Forward and backward pass of this worker's pictures. */
 function runChunks({ chunks, images }: StepMessage): void {
-  for (const chunk of chunks) {
+  // Nothing is left of the step before where there is nothing to do.
+  if (chunks.length === 0) kernels.zero(start.grads.at, start.grads.size);
+  for (const [i, chunk] of chunks.entries()) {
     const program = programs.get(chunk.images)!, weight = chunk.images / images;
     bytes.copyWithin(program.feeds, chunk.feeds, chunk.feeds + program.feedBytes);
     values[program.weightAt / 4] = weight;
-    for (const call of program.run) call();
+    for (const call of i === 0 ? program.first : program.run) call();
     start.losses[chunk.index] = values[program.lossAt / 4] * weight;
   }
 }
@@ -85,11 +88,12 @@ function begin(message: StartMessage): void {
 
 function take(message: ProgramMessage): void {
   // One call site for each call: what is called stays known to the compiler.
-  const run = message.calls.map(([name, ...numbers]) => {
-    const kernel = kernels[name];
-    return () => kernel(...numbers);
-  });
-  programs.set(message.images, { ...message, run });
+  const bound = (calls: readonly Call[]) =>
+    calls.map(([name, ...numbers]) => {
+      const kernel = kernels[name];
+      return () => kernel(...numbers);
+    });
+  programs.set(message.images, { ...message, run: bound(message.calls), first: bound(message.firstCalls) });
 }
 
 function hear(data: ToWorker): void {

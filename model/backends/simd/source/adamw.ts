@@ -44,7 +44,7 @@ export const ADAMW = `
 
 /**
  * One step over n values. The gradient is the sum of \`parts\` buffers at the distance \`apart\` bytes, in their order;
- * they are left full of zeros. decay = 1 - lr · weight decay, correction = sqrt(1 - beta2^t), size = lr / (1 - beta1^t).
+ * they are left as they are. decay = 1 - lr · weight decay, correction = sqrt(1 - beta2^t), size = lr / (1 - beta1^t).
  */
 export function adamw(
   n: i32, param: usize, expAvg: usize, expAvgSq: usize, grad: usize, parts: i32, apart: usize,
@@ -52,14 +52,12 @@ export function adamw(
 ): void {
   const decays = f32x4.splat(decay), ms = f32x4.splat(oneMinusBeta1), vs = f32x4.splat(beta2);
   const gs = f32x4.splat(oneMinusBeta2), corrections = f32x4.splat(correction), epses = f32x4.splat(eps);
-  const sizes = f32x4.splat(size), none = f32x4.splat(0);
+  const sizes = f32x4.splat(size);
   for (; n >= 4; n -= 4) {
     let g = v128.load(grad), at = grad;
-    v128.store(grad, none);
     for (let i: i32 = 1; i < parts; i++) {
       at += apart;
       g = f32x4.add(g, v128.load(at));
-      v128.store(at, none);
     }
 ${
   step((at) => `v128.load(${at})`, (at, value) => `v128.store(${at}, ${value});`, vector, {
@@ -76,11 +74,9 @@ ${
   }
   for (; n > 0; n--) {
     let g = f32.load(grad), at = grad;
-    f32.store(grad, 0);
     for (let i: i32 = 1; i < parts; i++) {
       at += apart;
       g += f32.load(at);
-      f32.store(at, 0);
     }
 ${
   step((at) => `f32.load(${at})`, (at, value) => `f32.store(${at}, ${value});`, scalar, {

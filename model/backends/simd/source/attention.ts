@@ -162,7 +162,6 @@ export function attentionGradient(
   const dim = <usize>(heads * size) * 4, row = 3 * dim, padded = (tokens + 7) & ~7, width = <usize>padded * 4;
   const dScores = scratch, dropped = dScores + width * <usize>tokens;
   const each = <usize>(tokens * tokens) * 4;
-  memory.fill(dQkv, 0, <usize>(batch * tokens) * row);
   for (let b: i32 = 0; b < batch; b++) {
     for (let h: i32 = 0; h < heads; h++) {
       const q = qkv + <usize>(b * tokens) * row + <usize>(h * size) * 4, dq = dQkv + (q - qkv);
@@ -177,8 +176,8 @@ export function attentionGradient(
       }
       scoreGradient(tokens, width, weights, dScores, scale);
       rows(tokens, size, size, tokens, dScores, width, q + dim, row, 4, dq, row, 0, 0, edge);
-      gathered(tokens, tokens, size, dScores, width, 24, q, row, dq + dim, row, edge);
-      gathered(tokens, tokens, size, used, width, 24, dy, dim, dq + 2 * dim, row, edge);
+      gathered(tokens, tokens, size, dScores, width, 24, q, row, dq + dim, row, edge, true);
+      gathered(tokens, tokens, size, used, width, 24, dy, dim, dq + 2 * dim, row, edge, true);
       weights += <usize>tokens * width;
     }
   }

@@ -134,13 +134,13 @@ export function product(
 /**
  * C[n, k] += A[m, n]ᵀ · B[m, k]. edge: ${EDGE_VALUES} values of scratch. packed: ${PACKED_VALUES} values of scratch in
  * which A is packed, or 0; long rows need it, since their starts would push each other out of the first cache. Up to
- * 28 bytes behind the last rows of A and B are read and not used.
+ * 28 bytes behind the last rows of A and B are read and not used. anew: C is written, not added to.
  */
 export function transposedProduct(
-  m: i32, n: i32, k: i32, a: usize, b: usize, c: usize, edge: usize, packed: usize,
+  m: i32, n: i32, k: i32, a: usize, b: usize, c: usize, edge: usize, packed: usize, anew: bool,
 ): void {
   const aRow = <usize>n * 4, bRow = <usize>k * 4;
-  if (!packed) return gathered(m, n, k, a, aRow, 24, b, bRow, c, bRow, edge);
+  if (!packed) return gathered(m, n, k, a, aRow, 24, b, bRow, c, bRow, edge, anew);
   for (let top: i32 = 0; top < m; top += ${PACKED_ROWS}) {
     const rows = min(${PACKED_ROWS}, m - top);
     for (let side: i32 = 0; side < n; side += ${PACKED_COLUMNS}) {
@@ -148,6 +148,7 @@ export function transposedProduct(
       packColumns(rows, columns, a + <usize>top * aRow + <usize>side * 4, aRow, packed);
       gathered(
         rows, columns, k, packed, 24, <usize>rows * 24, b + <usize>top * bRow, bRow, c + <usize>side * bRow, bRow, edge,
+        anew && !top,
       );
     }
   }
@@ -175,6 +176,7 @@ function packColumns(m: i32, n: i32, a: usize, aRow: usize, out: usize): void {
 /** C[n, k] += A[m, n]ᵀ · B[m, k], rows at any distance; each 6 columns of A are \`aNext\` bytes behind the last 6. */
 function gathered(
   m: i32, n: i32, k: i32, a: usize, aRow: usize, aNext: usize, b: usize, bRow: usize, c: usize, cRow: usize, edge: usize,
+  anew: bool,
 ): void {
   for (let side: i32 = 0; side < k; side += ${SIDE}) {
     const end = min(side + ${SIDE}, k);
@@ -184,33 +186,34 @@ function gathered(
       const ai = a + <usize>from * aRow, bi = b + <usize>from * bRow;
       for (let j: i32 = side; j < end; j += 8) {
         stageRows(groups, left, bi + <usize>j * 4, bRow);
-        columnPanel(n, min(8, k - j), groups, left, ai, aRow, aNext, c + <usize>j * 4, cRow, edge);
+        columnPanel(n, min(8, k - j), groups, left, ai, aRow, aNext, c + <usize>j * 4, cRow, edge, anew && !from);
       }
       from += steps;
     }
   }
 }
 
-/** C[n, width] += Aᵀ · what is staged. */
+/** C[n, width] += Aᵀ · what is staged; = where it starts anew. */
 function columnPanel(
   n: i32, width: i32, groups: i32, left: i32, a: usize, aRow: usize, aNext: usize, c: usize, cRow: usize, edge: usize,
+  anew: bool,
 ): void {
   let i: i32 = 0;
   if (width == 8) {
     for (; i + 6 <= n; i += 6) {
-      across6(groups, left, a, aRow, c, cRow, c);
+      across6(groups, left, a, aRow, c, cRow, anew ? 0 : c);
       a += aNext; c += 6 * cRow;
     }
     const rest = n - i;
-    if (rest == 4) across4(groups, left, a, aRow, c, cRow, c);
-    else if (rest == 2) across2(groups, left, a, aRow, c, cRow, c);
+    if (rest == 4) across4(groups, left, a, aRow, c, cRow, anew ? 0 : c);
+    else if (rest == 2) across2(groups, left, a, aRow, c, cRow, anew ? 0 : c);
     if (!(rest & 1)) return;
   }
   for (; i < n; i += 6) {
     const count = min(6, n - i);
     if (count > 4) across6(groups, left, a, aRow, edge, 32, 0);
     else across4(groups, left, a, aRow, edge, 32, 0);
-    edgeTile(count, width, edge, c, cRow, 0, c);
+    edgeTile(count, width, edge, c, cRow, 0, anew ? 0 : c);
     a += aNext; c += 6 * cRow;
   }
 }
