@@ -6,6 +6,7 @@
 import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts";
 import { EDGE_VALUES, PACKED_FROM, PACKED_VALUES } from "../../model/backends/simd/source/products.ts";
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
+import { Addresses } from "./addresses.ts";
 
 /** A product's speed: forward, for the input's gradient, for the weight's. */
 export interface ProductSpeed {
@@ -42,16 +43,11 @@ export function productSpeeds(config: MaeConfig, images: number): ProductSpeed[]
 }
 
 function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflops"] {
-  let next = 1024;
-  const take = (values: number) => {
-    const at = next;
-    next += Math.ceil(values / 16) * 64;
-    return at;
-  };
+  const addresses = new Addresses(), take = (values: number) => addresses.take(values);
   const x = take(rows * inDim), y = take(rows * outDim), w = take(inDim * outDim), edge = take(EDGE_VALUES);
   const bias = take(outDim);
   const scratch = Math.max(inDim, outDim) < PACKED_FROM ? 0 : take(PACKED_VALUES);
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65536) + 16 });
+  const memory = addresses.memory(false);
   const k = instantiate(kernelModule(false).module, memory);
   new Float32Array(memory.buffer).fill(0.01);
   const gflops = (call: () => void) => {

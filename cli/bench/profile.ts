@@ -11,6 +11,7 @@ import { type MaeConfig } from "../../model/config.ts";
 import { objective } from "../../model/objective.ts";
 import { sizeOf } from "../../model/shape.ts";
 import { initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { Addresses } from "./addresses.ts";
 import { median } from "./engine.ts";
 
 /** What a kernel costs in a step. */
@@ -48,15 +49,10 @@ export async function profile(
   const task = { config, shape: { model: "mae" }, seed: 0 } as const;
   const { feeds, ...rest } = objective(task, { pixels, labels: null }, 0, 0);
   const graph = await record(specs, new Map(), { feeds, ...rest });
-  let next = 1024;
-  const take = (values: number) => {
-    const at = next;
-    next += Math.ceil(values / 16) * 64;
-    return at;
-  };
+  const addresses = new Addresses();
   const places = new Map<string, number>(), constants: { at: number; data: Float32Array | Int32Array }[] = [];
   const placed = (key: string, values: number) => {
-    if (!places.has(key)) places.set(key, take(values));
+    if (!places.has(key)) places.set(key, addresses.take(values));
     return places.get(key)!;
   };
   const sizes = new Map(specs.map(({ name, shape }) => [name, sizeOf(shape)]));
@@ -74,15 +70,11 @@ export async function profile(
   const { feedBytes, resultBytes, scratchBytes } = make({ feeds: 0, results: 0, scratch: 0 });
   constants.length = 0;
   const program = make({
-    feeds: take(feedBytes / 4),
-    results: take(resultBytes / 4),
-    scratch: take(scratchBytes / 4),
+    feeds: addresses.take(feedBytes / 4),
+    results: addresses.take(resultBytes / 4),
+    scratch: addresses.take(scratchBytes / 4),
   });
-  const memory = new WebAssembly.Memory({
-    initial: Math.ceil(next / 65536) + 1,
-    maximum: 65536,
-    shared: true,
-  });
+  const memory = addresses.memory(true);
   const values = new Float32Array(memory.buffer);
   for (const [name, { data }] of initialWeights(specs, 0)) values.set(data, placed(name, 0) / 4);
   for (const { at, data } of constants) {
