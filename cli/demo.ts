@@ -93,6 +93,7 @@ interface Series {
  * @throws {ApiError} when a request or a job fails; an interrupt cancels the job
  */
 export async function runDemo(values: Values): Promise<void> {
+  // What is wrong with the options is said before anything starts.
   plan(values, null);
   const out = resolve(values.out!);
   await Deno.mkdir(out, { recursive: true });
