@@ -157,7 +157,7 @@ export async function* train(
     const { value } = batches.next();
     return value ? { run: await stepper.prepare(value.batch, value.epoch, value.step), ...value } : null;
   };
-  let upcoming = prepareNext();
+  let upcoming: Promise<PreparedStep | null>;
   const begin = (prepared: PreparedStep): RunningStep => {
     const lr = learningRate(schedule, prepared.step), loss = prepared.run(lr);
     upcoming = prepareNext();
@@ -173,6 +173,7 @@ export async function* train(
   };
   try {
     yield { type: "ready", threads: stepper.threads, note: stepper.note };
+    upcoming = prepareNext();
     let running = await beginNext();
     while (running) {
       const { batch, epoch, lr } = running, loss = await running.loss;
