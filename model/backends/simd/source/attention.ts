@@ -4,10 +4,7 @@
  * @module
  */
 import { exp2 } from "./exp.ts";
-import { fma, lines, range } from "./write.ts";
-
-/** Rows whose sums go on side by side: one alone would wait for itself. */
-const ABREAST = 4;
+import { fma, lines, range, rowsAbreast } from "./write.ts";
 
 /** `softmax` of so many rows. */
 function softmaxRows(count: number, relaxed: boolean): string {
@@ -56,14 +53,7 @@ const softmax = (relaxed: boolean) => `
 /** softmax(scale · x) of every row, in place; the columns from \`width\` to the padded one become 0. */
 function softmax(height: i32, width: i32, row: usize, x: usize, scale: f32): void {
   const end = <usize>width * 4, factor = f32x4.splat(scale * <f32>1.4426950408889634);
-  for (; height >= ${ABREAST}; height -= ${ABREAST}) {
-${softmaxRows(ABREAST, relaxed)}
-    x += ${ABREAST} * row;
-  }
-  for (; height > 0; height--) {
-${softmaxRows(1, relaxed)}
-    x += row;
-  }
+${rowsAbreast("height", (count) => softmaxRows(count, relaxed), (count) => [`x += ${count} * row;`])}
 }
 `;
 
@@ -96,14 +86,7 @@ const SCORES = `
 /** d = scale · p · (d - the sum of p · d), row by row: from the weights' gradient to that of the scores. */
 function scoreGradient(height: i32, row: usize, p: usize, d: usize, scale: f32): void {
   const factor = f32x4.splat(scale);
-  for (; height >= ${ABREAST}; height -= ${ABREAST}) {
-${scoreRows(ABREAST)}
-    p += ${ABREAST} * row; d += ${ABREAST} * row;
-  }
-  for (; height > 0; height--) {
-${scoreRows(1)}
-    p += row; d += row;
-  }
+${rowsAbreast("height", scoreRows, (count) => [`p += ${count} * row; d += ${count} * row;`])}
 }
 `;
 

@@ -3,10 +3,7 @@
  *
  * @module
  */
-import { lines, range } from "./write.ts";
-
-/** Rows that go on side by side. */
-const ABREAST = 4;
+import { lines, range, rowsAbreast } from "./write.ts";
 
 /** A loop over whole vectors of a row, then over the values that are left. */
 const along = (vector: string[], scalar: string[]) =>
@@ -102,17 +99,12 @@ f32.store(d${r} + at, (d - mean${r} - f32.load(y${r} + at) * slope${r}) * factor
     ),
   );
 
-/** Goes through all rows, so many at a time, then one by one. */
+/** Goes through all m rows. */
 const rowByRow = (rows: (count: number) => string, pointers: string[]) =>
-  lines([ABREAST, 1].map((count) =>
-    lines(
-      `for (; m >= ${count}; m -= ${count}) {`,
-      rows(count),
-      pointers.map((pointer) => `${pointer} += ${count} * row;`),
-      `scale += ${4 * count};`,
-      "}",
-    )
-  ));
+  rowsAbreast("m", rows, (count) => [
+    ...pointers.map((pointer) => `${pointer} += ${count} * row;`),
+    `scale += ${4 * count};`,
+  ]);
 
 /** Source of layer norm. */
 export const LAYER_NORM: string = `

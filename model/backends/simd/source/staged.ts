@@ -117,8 +117,20 @@ const TALL = 6;
 const sums = (rows: number, line: (r: number, half: number) => string) =>
   range(rows).flatMap((r) => range(2).map((half) => line(r, half)));
 
-/** A step of so many rows. @param a the expression for the value of A in a row, which gets the name `name` and the row */
-const step = (rows: number, relaxed: boolean, a: (r: number, at: number) => string, name = "v") =>
+/** How a step of so many rows is written. */
+interface StepText {
+  readonly rows: number;
+  readonly relaxed: boolean;
+  /** The expression for the value of A in a row. */
+  a(r: number, at: number): string;
+  /** What that value is called, its row behind it. @default "v" */
+  readonly name?: string;
+  /** What follows in the step. */
+  readonly after?: string;
+}
+
+/** A step. @param held what holds a half of B's values @param at its number in the group */
+const step = ({ rows, relaxed, a, name = "v", after = "" }: StepText) =>
 (
   held: (half: number) => string,
   at: number,
@@ -133,6 +145,8 @@ const step = (rows: number, relaxed: boolean, a: (r: number, at: number) => stri
         madd(relaxed, `${name}${r}`, "b1", `s${r}1`),
       )
     ),
+    after,
+    "}",
   );
 
 /** One tile of a product, its rows of A, C and D at `row0`, `row1` … */
@@ -146,8 +160,7 @@ const tile = (rows: number, relaxed: boolean) =>
     sums(rows, (r, half) => `s${r}${half} = f32x4.add(s${r}${half}, v128.load(d + c${r}, ${16 * half}));`),
     "}",
     steps(
-      (held, at) =>
-        lines(step(rows, relaxed, (r, at) => `v128.load32_splat(a${r}, ${4 * at})`)(held, at), "}"),
+      step({ rows, relaxed, a: (r, at) => `v128.load32_splat(a${r}, ${4 * at})` }),
       lines(range(rows).map((r) => `a${r} += ${4 * GROUP};`)),
     ),
     sums(rows, (r, half) => `v128.store(c + c${r}, s${r}${half}, ${16 * half});`),
@@ -179,8 +192,7 @@ const columnTiles = (rows: number, relaxed: boolean) =>
     sums(rows, (r, half) => `s${r}${half} = v128.load(d + c${r}, ${16 * half});`),
     "}",
     steps(
-      (held, at) =>
-        lines(step(rows, relaxed, (r) => `v128.load32_splat(a, ${4 * r})`)(held, at), "a += aRow;", "}"),
+      step({ rows, relaxed, a: (r) => `v128.load32_splat(a, ${4 * r})`, after: "a += aRow;" }),
       "",
     ),
     sums(rows, (r, half) => `v128.store(c + c${r}, s${r}${half}, ${16 * half});`),
@@ -207,12 +219,9 @@ const flatTile = (relaxed: boolean) =>
             "{",
             range(3).map((r) => `const v${r} = v128.load(a + ${r} * aRow, ${16 * quad});`),
             range(4).map((lane) =>
-              lines(
-                step(3, relaxed, (r) => splat(`v${r}`, lane), "w")(
-                  (half) => staged(1, 4 * quad + lane, half),
-                  lane,
-                ),
-                "}",
+              step({ rows: 3, relaxed, a: (r) => splat(`v${r}`, lane), name: "w" })(
+                (half) => staged(1, 4 * quad + lane, half),
+                lane,
               )
             ),
             "}",
