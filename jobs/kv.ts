@@ -75,3 +75,11 @@ export class KvContentionError extends Error {
     super(`The database refused a change ${MAX_TRIES} times because others came first: try again`);
   }
 }
+
+/**
+ * The database cannot be used at present: it is unreachable, locked, full, or a call exceeded its time limit. The same
+ * call may succeed later. `cause` is the original error.
+ */
+export class DatabaseUnavailableError extends Error {
+  override readonly name = "DatabaseUnavailableError";
+}

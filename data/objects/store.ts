@@ -96,6 +96,15 @@ export class ObjectExistsError extends Error {
   }
 }
 
+/**
+ * Object storage cannot be used at present: it is unreachable, overloaded, full, read-only or refuses access. The same
+ * call may succeed later. `cause` is the original error.
+ */
+export class StorageUnavailableError extends Error {
+  /** Always this. */
+  override readonly name = "StorageUnavailableError";
+}
+
 /** The range begins past the object's end. */
 export class RangeNotSatisfiableError extends Error {
   /** Always this. */
