@@ -58,7 +58,9 @@ const file = z.string().optional().openapi({ type: "string", format: "binary" })
 /** The multipart body of `POST /v1/datasets`, for OpenAPI. */
 export const datasetUploadSchema = datasetFields.extend({
   train_images: file.describe("IDX pictures, gzipped or not"),
-  train_labels: file.describe("IDX labels"),
+  train_labels: file.describe(
+    "IDX labels: integers of any type, or QMNIST's rows; the numbers present are the class names",
+  ),
   test_images: file.describe("IDX pictures to measure on"),
   test_labels: file.describe("IDX labels"),
   archive: file.describe("zip, tar or tar.gz of PNG and JPEG pictures; folders are classes"),

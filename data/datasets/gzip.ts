@@ -37,9 +37,26 @@ export async function beginning(path: string, bytes: number): Promise<Uint8Array
 }
 
 /**
+ * Reads what follows the gzip data. Zeros are padding, as for gzip(1), Python and Node.
+ *
+ * @throws {DatasetError} for any other byte
+ */
+async function checkPadding(file: UploadedFile, start: number, signal?: AbortSignal): Promise<void> {
+  if (start >= file.size) return;
+  for await (const piece of createReadStream(file.path, { start })) {
+    signal?.throwIfAborted();
+    if ((piece as Uint8Array).every((byte) => byte === 0)) continue;
+    throw new DatasetError(
+      `has ${file.size - start} bytes after the end of its gzip data, and not all of them are zeros`,
+      file.field,
+    );
+  }
+}
+
+/**
  * The content of a file, unpacked when it is gzipped. The reader bounds how much of it is taken.
  *
- * @throws {DatasetError} naming the field, for a damaged gzip file and for bytes after its end
+ * @throws {DatasetError} naming the field, for a damaged gzip file and for bytes other than zeros after its end
  */
 export async function* content(
   file: UploadedFile,
@@ -54,12 +71,7 @@ export async function* content(
       signal?.throwIfAborted();
       yield piece as Uint8Array<ArrayBuffer>;
     }
-    if (gunzip && gunzip.bytesWritten < file.size) {
-      throw new DatasetError(
-        `has ${file.size - gunzip.bytesWritten} bytes after the end of its gzip data`,
-        file.field,
-      );
-    }
+    if (gunzip) await checkPadding(file, gunzip.bytesWritten, signal);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
     if (!code.startsWith("Z_") && !/zlib|unexpected end of file/i.test(String(error))) throw error;

@@ -1,10 +1,11 @@
 /**
- * The IDX format of MNIST: a big-endian header of dimensions, then unsigned bytes.
+ * The IDX format of MNIST: a big-endian header of dimensions, then numbers. Images are unsigned bytes.
  *
  * @module
  */
 import { DatasetError } from "./dataset.ts";
-import { content, isGzip, type UploadedFile } from "./gzip.ts";
+import { content, type UploadedFile } from "./gzip.ts";
+import { checkedBytes, dimension, IDX_TYPES, magicOf, splitAt, typeName, word } from "./idxHeader.ts";
 
 /** Explicit limits of IDX files. */
 export const IDX_LIMITS = { count: 10_000_000, side: 4096, bytes: 16 * 2 ** 30 } as const;
@@ -18,68 +19,6 @@ export interface IdxImages {
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-const MAGIC = { labels: 0x00000801, images: 0x00000803, colour: 0x00000804 };
-const hex = (magic: number) => `0x${magic.toString(16).padStart(8, "0")}`;
-
-/** Cuts a stream into its first bytes and the rest. */
-async function splitAt(pieces: AsyncGenerator<Bytes>, bytes: number): Promise<{ head: Bytes; rest: Bytes }> {
-  let head = new Uint8Array(0);
-  while (head.length < bytes) {
-    const { done, value } = await pieces.next();
-    if (done) break;
-    const joined = new Uint8Array(head.length + value.length);
-    joined.set(head);
-    joined.set(value, head.length);
-    head = joined;
-  }
-  return { head: head.slice(0, bytes), rest: head.slice(bytes) };
-}
-
-/** The pieces, which must be exactly so many bytes together. */
-async function* exactly(file: UploadedFile, first: Bytes, pieces: AsyncGenerator<Bytes>, bytes: number) {
-  let passed = 0;
-  const check = (piece: Bytes) => {
-    passed += piece.length;
-    if (passed > bytes) {
-      throw new DatasetError(
-        `is longer than the ${bytes} bytes of data that its header declares`,
-        file.field,
-      );
-    }
-    return piece;
-  };
-  if (first.length > 0) yield check(first);
-  for await (const piece of pieces) yield check(piece);
-  if (passed < bytes) {
-    throw new DatasetError(`ends after ${passed} bytes of data: its header declares ${bytes}`, file.field);
-  }
-}
-
-function word(head: Bytes, at: number): number {
-  return new DataView(head.buffer, head.byteOffset).getUint32(at);
-}
-
-function checkMagic(file: UploadedFile, head: Bytes, wanted: readonly number[], what: string): number {
-  if (head.length < 4) throw new DatasetError("is too short to be an IDX file", file.field);
-  if (isGzip(head)) throw new DatasetError("is gzipped twice: gzip it once, or not at all", file.field);
-  const magic = word(head, 0);
-  if (wanted.includes(magic)) return magic;
-  const other = magic === MAGIC.labels
-    ? ", it is a label file"
-    : magic === MAGIC.images
-    ? ", it is an image file"
-    : "";
-  throw new DatasetError(
-    `must be an IDX ${what} file (magic number ${hex(wanted[0])}): it begins with ${hex(magic)}${other}`,
-    file.field,
-  );
-}
-
-function dimension(file: UploadedFile, name: string, value: number, most: number): number {
-  if (value >= 1 && value <= most) return value;
-  throw new DatasetError(`declares ${value} ${name}: it must be 1 to ${most}`, file.field);
-}
 
 /**
  * Opens an image file (magic 0x803 `[count, height, width]`, or 0x804 with channels last).
@@ -100,29 +39,34 @@ export async function openIdxImages(
   }
 }
 
+/** @throws {DatasetError} unless the file holds images of unsigned bytes @returns the number of dimensions */
+function checkImages(file: UploadedFile, head: Bytes): number {
+  const { magic, type, dimensions } = magicOf(file, head, "image");
+  if (type === IDX_TYPES.ubyte && (dimensions === 3 || dimensions === 4)) return dimensions;
+  const begins = `must be an IDX image file (magic number 0x00000803): it begins with ${magic}`;
+  if (dimensions < 3) throw new DatasetError(`${begins}, it is a label file`, file.field);
+  const why = type === IDX_TYPES.ubyte
+    ? `, which has ${dimensions} dimensions: images have 3, or 4 with channels last`
+    : `, which holds ${typeName(type)}: images must be unsigned bytes`;
+  throw new DatasetError(`${begins}${why}`, file.field);
+}
+
 async function headed(
   file: UploadedFile,
   pieces: AsyncGenerator<Bytes>,
 ): Promise<{ header: IdxImages; pixels: AsyncGenerator<Bytes> }> {
-  const { head: start, rest: after } = await splitAt(pieces, 16);
-  const magic = checkMagic(file, start, [MAGIC.images, MAGIC.colour], "image");
-  let rest = after, channels = 1, extra = new Uint8Array(0);
-  if (magic === MAGIC.colour) {
-    const joined = await splitAt(prefixed(rest, pieces), 4);
-    extra = joined.head;
-    rest = joined.rest;
-  }
-  if (start.length < 16 || (magic === MAGIC.colour && extra.length < 4)) {
-    throw new DatasetError("ends inside its header", file.field);
-  }
-  if (magic === MAGIC.colour) channels = word(extra, 0);
+  const start = await splitAt(pieces, 4);
+  const dimensions = checkImages(file, start.head);
+  const { head, rest } = await splitAt(pieces, 4 * dimensions, start.rest);
+  if (head.length < 4 * dimensions) throw new DatasetError("ends inside its header", file.field);
+  const channels = dimensions === 4 ? word(head, 12) : 1;
   if (channels !== 1 && channels !== 3) {
     throw new DatasetError(`declares ${channels} channels: it must be 1 (grey) or 3 (RGB)`, file.field);
   }
   const header: IdxImages = {
-    count: dimension(file, "pictures", word(start, 4), IDX_LIMITS.count),
-    height: dimension(file, "rows", word(start, 8), IDX_LIMITS.side),
-    width: dimension(file, "columns", word(start, 12), IDX_LIMITS.side),
+    count: dimension(file, "pictures", word(head, 0), IDX_LIMITS.count),
+    height: dimension(file, "rows", word(head, 4), IDX_LIMITS.side),
+    width: dimension(file, "columns", word(head, 8), IDX_LIMITS.side),
     channels,
   };
   const bytes = header.count * header.height * header.width * channels;
@@ -132,34 +76,5 @@ async function headed(
       file.field,
     );
   }
-  return { header, pixels: exactly(file, rest, pieces, bytes) };
-}
-
-async function* prefixed(first: Bytes, pieces: AsyncGenerator<Bytes>): AsyncGenerator<Bytes> {
-  if (first.length > 0) yield first;
-  while (true) {
-    const { done, value } = await pieces.next();
-    if (done) return;
-    yield value;
-  }
-}
-
-/**
- * Reads a label file (magic 0x801): one unsigned byte a label.
- *
- * @throws {DatasetError} naming the field
- */
-export async function readIdxLabels(file: UploadedFile, signal?: AbortSignal): Promise<Bytes> {
-  const pieces = content(file, signal);
-  try {
-    const { head, rest } = await splitAt(pieces, 8);
-    checkMagic(file, head, [MAGIC.labels], "label");
-    if (head.length < 8) throw new DatasetError("ends inside its header", file.field);
-    const count = dimension(file, "labels", word(head, 4), IDX_LIMITS.count);
-    const parts: Bytes[] = [];
-    for await (const piece of exactly(file, rest, pieces, count)) parts.push(piece);
-    return new Uint8Array(await new Blob(parts).arrayBuffer());
-  } finally {
-    await pieces.return(undefined);
-  }
+  return { header, pixels: checkedBytes(file, rest, pieces, bytes) };
 }

@@ -14,7 +14,7 @@ import {
   type PictureSet,
   type SplitName,
 } from "./dataset.ts";
-import type { HeldOut, PackIndex, Storage, StoredDataset } from "./stored.ts";
+import type { HeldOut, PackIndex, RawBlock, Storage, StoredDataset } from "./stored.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -37,6 +37,18 @@ async function readAll(store: ObjectStore, key: string, size: number, signal?: A
     throw new DatasetError(`The data set is damaged: '${key}' ended after ${at} bytes of ${size}`);
   }
   return bytes;
+}
+
+/** Every stored label of a block; null without classes. */
+async function readLabels(
+  store: ObjectStore,
+  { count, labels, labelBytes = 1 }: RawBlock,
+  signal?: AbortSignal,
+): Promise<ArrayLike<number> | null> {
+  if (labels === null) return null;
+  const bytes = await readAll(store, labels, count * labelBytes, signal);
+  // Typed arrays are little-endian on every machine that Deno runs on.
+  return labelBytes === 1 ? bytes : new Uint16Array(bytes.buffer);
 }
 
 async function readRange(store: ObjectStore, key: string, start: number, size: number): Promise<Bytes> {
@@ -66,7 +78,8 @@ function checkMemory(count: number, form: PictureForm): void {
 /** A split as rows that can be read one by one. */
 interface Rows {
   readonly count: number;
-  readonly labels: Uint16Array | null;
+  /** The label of a row; null without classes. */
+  readonly label: ((row: number) => number) | null;
   /** All of them one behind the other, where they are stored in just that form; else null. */
   whole?(form: PictureForm, signal?: AbortSignal): Promise<Bytes | null>;
   /** Every row in the form asked for, in any order. */
@@ -92,14 +105,16 @@ export class ObjectDataset implements Dataset {
     checkMemory(this.info.splits[split].count, form);
     const rows = await this.#rows(split, signal);
     const whole = await rows.whole?.(form, signal);
-    if (whole) return { ...form, count: rows.count, pixels: whole, labels: rows.labels };
+    const { count, label } = rows;
+    const labels = label && Uint16Array.from({ length: count }, (_, row) => label(row));
+    if (whole) return { ...form, count, pixels: whole, labels };
     const values = form.imageSize ** 2 * form.channels;
-    const pixels = new Uint8Array(rows.count * values);
+    const pixels = new Uint8Array(count * values);
     for await (const [row, picture] of rows.all(form, signal)) {
       signal?.throwIfAborted();
       pixels.set(picture, row * values);
     }
-    return { ...form, count: rows.count, pixels, labels: rows.labels };
+    return { ...form, count, pixels, labels };
   }
 
   /** @inheritdoc */
@@ -111,7 +126,7 @@ export class ObjectDataset implements Dataset {
       checkIndex(index, rows.count, split);
       pixels.set(await rows.one(index, form), at * values);
     }
-    const labels = rows.labels && Uint16Array.from(indices, (index) => rows.labels![index]);
+    const labels = rows.label && Uint16Array.from(indices, (index) => rows.label!(index));
     return { ...form, count: indices.length, pixels, labels };
   }
 
@@ -131,27 +146,29 @@ export class ObjectDataset implements Dataset {
     const own = split === "train" || storage.heldOut ? storage.train : storage.test;
     const block = own ?? { count: 0, images: "", labels: null };
     const some = own ? rowsOf(split, block.count, storage.heldOut) : new Uint32Array(0);
-    const chosen = some ?? Uint32Array.from({ length: block.count }, (_, i) => i);
+    const count = some?.length ?? block.count;
+    const stored = (row: number) => some ? some[row] : row;
     const size = height * width * channels;
     const store = this.#store;
-    const all = block.labels === null ? null : await readAll(store, block.labels, block.count, signal);
+    const all = await readLabels(store, block, signal);
     const fits = (form: PictureForm) =>
       form.imageSize === height && form.imageSize === width && form.channels === channels;
     const shaped = (pixels: Bytes, form: PictureForm) =>
       fits(form) ? pixels : resizeRaw(pixels, { height, width, channels }, form);
     return {
-      count: chosen.length,
-      labels: all && Uint16Array.from(chosen, (row) => all[row]),
+      count,
+      label: all && ((row) => all[stored(row)]),
       whole: async (form, signal) =>
         some === null && fits(form) ? await readAll(store, block.images, block.count * size, signal) : null,
       async *all(form, signal) {
-        if (chosen.length === 0) return;
+        if (count === 0) return;
         const bytes = await readAll(store, block.images, block.count * size, signal);
-        for (const [at, row] of chosen.entries()) {
-          yield [at, await shaped(bytes.subarray(row * size, (row + 1) * size), form)];
+        for (let row = 0; row < count; row++) {
+          const from = stored(row) * size;
+          yield [row, await shaped(bytes.subarray(from, from + size), form)];
         }
       },
-      one: async (row, form) => shaped(await readRange(store, block.images, chosen[row] * size, size), form),
+      one: async (row, form) => shaped(await readRange(store, block.images, stored(row) * size, size), form),
     };
   }
 
@@ -177,7 +194,7 @@ export class ObjectDataset implements Dataset {
     const place = (row: number) => [columns.offsets[chosen[row]], columns.lengths[chosen[row]]] as const;
     return {
       count: chosen.length,
-      labels: columns.labels.length > 0 ? Uint16Array.from(chosen, (row) => columns.labels[row]) : null,
+      label: columns.labels.length > 0 ? (row) => columns.labels[chosen[row]] : null,
       async *all(form, signal) {
         for (let row = 0; row < chosen.length; row += AT_ONCE) {
           const rows = Array.from({ length: Math.min(AT_ONCE, chosen.length - row) }, (_, i) => row + i);

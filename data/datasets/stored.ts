@@ -8,12 +8,17 @@ import { ObjectNotFoundError, type ObjectStore } from "../objects/store.ts";
 import { fromWire, toWire } from "../wire.ts";
 import { DatasetError, type DatasetInfo } from "./dataset.ts";
 
-/** Pictures of equal size one after the other, and their labels (unsigned bytes) beside them. */
+/** Pictures of equal size one after the other, and their labels (unsigned integers) beside them. */
 export interface RawBlock {
   readonly count: number;
   readonly images: string;
   readonly labels: string | null;
+  /** Bytes of a stored label, little-endian. @default 1 */
+  readonly labelBytes?: 1 | 2;
 }
+
+/** Bytes that a stored label needs. @param classes number of classes */
+export const labelBytes = (classes: number): 1 | 2 => classes > 256 ? 2 : 1;
 
 /** Where a data set lies. `heldOut` pictures of the training block are the test split, drawn by the seed. */
 export type Storage =

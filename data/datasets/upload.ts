@@ -26,8 +26,7 @@ export async function createDataset(
 ): Promise<DatasetInfo> {
   const parts = Object.fromEntries(files.map((file) => [file.field, file]));
   const id = options.id ?? `ds_${ulid()}`;
-  const name = options.name ??
-    (files[0]?.filename.replace(/\.(zip|tar|gz|tgz|idx\d)/g, "").slice(0, 128) || id);
+  const name = options.name ?? (nameOf(files[0]?.filename ?? "") || id);
   const created = options.createdAt ?? new Date().toISOString();
   const base = { id, name, source: options.id ? "builtin" : "upload", createdAt: created } as const;
   try {
@@ -40,6 +39,19 @@ export async function createDataset(
     await removeDataset(store, id).catch(() => {});
     throw error;
   }
+}
+
+/** Most characters of a name that is taken from a file. */
+const NAME_LENGTH = 128;
+
+/** A file's name without the endings of archives and IDX files; empty when nothing else is in it. */
+function nameOf(filename: string): string {
+  const bare = filename
+    .replace(/\.(gz|gzip)$/i, "")
+    .replace(/\.(zip|tar|tgz|taz)$/i, "")
+    .replace(/([.-]idx\d?)?([.-](ubyte|byte|short|int))?$/i, "");
+  // A cut inside a surrogate pair leaves half a character.
+  return bare.slice(0, NAME_LENGTH).replace(/[\ud800-\udbff]$/, "").trim();
 }
 
 /** Removes every object of a data set, its description first. */

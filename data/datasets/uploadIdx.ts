@@ -5,8 +5,9 @@
  */
 import { DatasetError } from "./dataset.ts";
 import type { UploadedFile } from "./gzip.ts";
-import { type IdxImages, openIdxImages, readIdxLabels } from "./idx.ts";
-import { datasetKey, type RawBlock, type StoredDataset } from "./stored.ts";
+import { type IdxImages, openIdxImages } from "./idx.ts";
+import { type IdxLabels, readIdxLabels } from "./idxLabels.ts";
+import { datasetKey, labelBytes, type RawBlock, type StoredDataset } from "./stored.ts";
 import { heldOutOf, splitsOf, type Upload } from "./uploaded.ts";
 
 /**
@@ -28,17 +29,18 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
     train: train_labels ? await readIdxLabels(train_labels, signal) : null,
     test: test_labels ? await readIdxLabels(test_labels, signal) : null,
   };
-  const numClasses = labels.train ? checkLabels(labels.train, labels.test) : 0;
+  const numbers = labels.train?.distinct ?? [];
+  checkTestLabels(numbers, labels.test);
   let first: IdxImages | undefined;
   const block = async (split: "train" | "test", file: UploadedFile): Promise<RawBlock> => {
     const { header, pixels } = await openIdxImages(file, signal);
     first ??= header;
     checkAlike(header, first, file.field);
     const own = labels[split];
-    if (own && own.length !== header.count) {
+    if (own && own.values.length !== header.count) {
       await pixels.return(undefined);
       throw new DatasetError(
-        `has ${own.length} labels for the ${header.count} pictures of ${file.field}`,
+        `has ${own.values.length} labels for the ${header.count} pictures of ${file.field}`,
         `${split}_labels`,
       );
     }
@@ -46,8 +48,8 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
     await store.put(images, ReadableStream.from(pixels), { signal });
     if (!own) return { count: header.count, images, labels: null };
     const key = datasetKey(base.id, `${split}-labels.raw`);
-    await store.put(key, own, { signal });
-    return { count: header.count, images, labels: key };
+    await store.put(key, ReadableStream.from(classIndices(own, numbers)), { signal });
+    return { count: header.count, images, labels: key, labelBytes: labelBytes(numbers.length) };
   };
   const train = await block("train", train_images);
   const test = test_images ? await block("test", test_images) : null;
@@ -63,9 +65,9 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
       channels,
       splits: splitsOf(train.count, test?.count ?? 0, heldOut),
       labelled: labels.train !== null,
-      numClasses,
-      classNames: Array.from({ length: numClasses }, (_, label) => String(label)),
-      size: pictures * height * width * channels + (labels.train ? pictures : 0),
+      numClasses: numbers.length,
+      classNames: numbers.map(String),
+      size: pictures * (height * width * channels + (labels.train ? labelBytes(numbers.length) : 0)),
     },
     storage: { kind: "raw", train, test, heldOut },
   };
@@ -78,23 +80,38 @@ function checkAlike(header: IdxImages, first: IdxImages, field: string): void {
   }
 }
 
-/** Labels are 0 to classes - 1, and each class has a picture to train on. @returns the number of classes */
-function checkLabels(train: Uint8Array, test: Uint8Array | null): number {
-  const seen = new Set(train);
-  const classes = train.reduce((most, label) => Math.max(most, label), 0) + 1;
-  for (let label = 0; label < classes; label++) {
-    if (seen.has(label)) continue;
-    throw new DatasetError(
-      `must use every label from 0 to ${classes - 1}: no picture has label ${label}`,
-      "train_labels",
-    );
+/** @throws {DatasetError} for a test label that no training image has */
+function checkTestLabels(numbers: readonly number[], test: IdxLabels | null): void {
+  const trained = new Set(numbers);
+  const unknown = test?.distinct.find((label) => !trained.has(label));
+  if (unknown === undefined) return;
+  const known = numbers.length > 12 ? [...numbers.slice(0, 12), "…"] : numbers;
+  throw new DatasetError(
+    `must use the labels of train_labels alone (${known.join(", ")}): one is ${unknown}`,
+    "test_labels",
+  );
+}
+
+/** Labels in a piece of the stored object. */
+const PIECE = 65_536;
+
+/** Labels as they are stored: the position of each label's number among the numbers in use, little-endian. */
+async function* classIndices(
+  { values }: IdxLabels,
+  numbers: readonly number[],
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const index = new Map(numbers.map((label, at) => [label, at]));
+  const bytes = labelBytes(numbers.length);
+  for (let from = 0; from < values.length; from += PIECE) {
+    const labels = values.subarray(from, from + PIECE);
+    const piece = new DataView(new ArrayBuffer(labels.length * bytes));
+    for (let at = 0; at < labels.length; at++) {
+      const label = index.get(labels[at])!;
+      if (bytes === 1) piece.setUint8(at, label);
+      else piece.setUint16(2 * at, label, true);
+    }
+    yield new Uint8Array(piece.buffer);
+    // Other requests get their turn between two pieces.
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
-  const unknown = test?.find((label) => label >= classes);
-  if (unknown !== undefined) {
-    throw new DatasetError(
-      `must be 0 to ${classes - 1}, the labels of train_labels: one is ${unknown}`,
-      "test_labels",
-    );
-  }
-  return classes;
 }
