@@ -21,6 +21,7 @@ import { addEmbeddingRoute } from "./routes/embeddings.ts";
 import { addEventRoute } from "./routes/events.ts";
 import { addHealthRoutes } from "./routes/health.ts";
 import { addJobMetricsRoute } from "./routes/jobMetrics.ts";
+import { addJobResultRoute } from "./routes/jobResults.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
 import { addOpenApiRoute } from "./routes/openapi.ts";
 import { addReconstructionRoute } from "./routes/reconstructions.ts";
@@ -54,6 +55,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   addJobRoutes(app, services);
   addEventRoute(app, services);
   addJobMetricsRoute(app, services);
+  addJobResultRoute(app, services);
   addCheckpointRoutes(app, services);
   addCheckpointContentRoute(app, services);
   addDatasetRoutes(app, services);

@@ -54,9 +54,12 @@ export function problemOf(error: unknown): ProblemError {
   });
 }
 
-function inferenceProblem(error: InferenceError): ProblemError {
-  if (error.code === "wrong_model") return fieldProblem(422, "checkpoint", error.message);
-  if (error.code === "checkpoint_unreadable") return fieldProblem(409, "checkpoint", error.message);
+/** What an error of a model means to the client. @param field the request's field that names the model */
+export function inferenceProblem(error: InferenceError, field = "checkpoint"): ProblemError {
+  if (error.code === "wrong_model" || error.code === "not_finite") {
+    return fieldProblem(422, field, error.message);
+  }
+  if (error.code === "checkpoint_unreadable") return fieldProblem(409, field, error.message);
   return new ProblemError(500, "The model could not be run. The log has more under this request_id.", {
     cause: error,
   });

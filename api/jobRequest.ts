@@ -4,6 +4,7 @@
  * @module
  */
 import { type DatasetInfo, DatasetNotFoundError, type DatasetRef } from "../data/datasets/dataset.ts";
+import { classesDiffer, matchClasses } from "../jobs/classes.ts";
 import type { Checkpoint } from "../jobs/job.ts";
 import { tooLarge } from "../jobs/memory.ts";
 import type { JobRequest } from "../jobs/schemas.ts";
@@ -66,18 +67,23 @@ function checkTraining(
 /** What can be known only once the checkpoint is. */
 function checkSource(request: JobRequest, source: Checkpoint, dataset: DatasetInfo): void {
   if (request.kind === "evaluate") {
-    if (request.maskRatio !== undefined) checkRatio(source.config, request.maskRatio);
-    if (source.model !== "classifier") return;
-    if (!dataset.labelled) throw fieldProblem(422, "dataset", `must have labels to measure a classifier`);
-    if (dataset.numClasses !== source.classNames.length) {
-      throw fieldProblem(
-        422,
-        "dataset",
-        `must have the classifier's ${source.classNames.length} classes: it has ${dataset.numClasses}`,
-      );
-    }
+    if (source.model === "classifier") checkClassifier(request, source, dataset);
+    else if (request.maskRatio !== undefined) checkRatio(source.config, request.maskRatio);
     return;
   }
   const fault = tooLarge(source.config, request.batchSize, false);
   if (fault) throw fieldProblem(422, "batch_size", fault);
+}
+
+function checkClassifier(
+  request: Extract<JobRequest, { kind: "evaluate" }>,
+  source: Checkpoint,
+  dataset: DatasetInfo,
+): void {
+  if (request.maskRatio !== undefined) {
+    throw fieldProblem(422, "mask_ratio", "is for masked autoencoders: this checkpoint is of a classifier");
+  }
+  if (!dataset.labelled) throw fieldProblem(422, "dataset", "must have labels to measure a classifier");
+  const { unknown } = matchClasses(source.classNames, dataset.classNames);
+  if (unknown) throw fieldProblem(422, "dataset", classesDiffer(source.classNames, unknown));
 }

@@ -180,7 +180,10 @@ export async function* train(
       if (!Number.isFinite(loss)) {
         throw new TrainingError(
           "loss_not_finite",
-          `The loss is ${loss} at step ${step + 1}: lower lr, or add warm-up`,
+          `The loss is ${loss} at step ${
+            step + 1
+          }: training has diverged. Choose a lower lr than ${schedule.lr}, or a ` +
+            `longer warm-up than ${schedule.warmupSteps} steps. Checkpoints from shortly before may be unusable`,
         );
       }
       if (step % stepsPerEpoch === 0) epochLossSum = 0;

@@ -46,7 +46,10 @@ export interface Inference {
   close(): void;
 }
 
-/** A model that could not be loaded or run; `code` is `checkpoint_unreadable`, `wrong_model` or `inference_failed`. */
+/**
+ * A model that could not be loaded or run; `code` is `checkpoint_unreadable`, `wrong_model`, `not_finite` (its answer
+ * has numbers that are not finite) or `inference_failed`.
+ */
 export class InferenceError extends Error {
   override readonly name = "InferenceError";
   constructor(readonly code: string, message: string) {

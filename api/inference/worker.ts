@@ -4,6 +4,8 @@
  * @module
  */
 import { openStore } from "../../data/objects/open.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
+import { notFinite } from "../../jobs/kinds/finite.ts";
 import { JobFailure } from "../../jobs/kinds/kind.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
@@ -28,16 +30,37 @@ async function compute(request: InferenceRequest): Promise<unknown> {
   const weights = await models!.get(checkpoint);
   const pixels = Float32Array.from(request.pixels, (value) => value / 255);
   switch (operation) {
-    case "reconstruct":
-      return await reconstruct(weights, checkpoint.config, pixels, {
+    case "reconstruct": {
+      const result = await reconstruct(weights, checkpoint.config, pixels, {
         seed,
         maskRatio: maskRatio ?? checkpoint.config.maskRatio,
       });
-    case "classify":
-      return (await classifyBatch(weights, checkpoint.config, { pixels, labels: null })).probabilities;
-    case "embed":
-      return await embedBatch(weights, checkpoint.config, pixels);
+      // Finite values can have squares that are not: the losses are checked as well.
+      for (const values of [result.pred, result.losses]) checkFinite(checkpoint, values, result.images);
+      return result;
+    }
+    case "classify": {
+      const { probabilities, images } = await classifyBatch(weights, checkpoint.config, {
+        pixels,
+        labels: null,
+      });
+      checkFinite(checkpoint, probabilities, images);
+      return probabilities;
+    }
+    case "embed": {
+      const features = await embedBatch(weights, checkpoint.config, pixels);
+      checkFinite(checkpoint, features, features.length / checkpoint.config.embedDim);
+      return features;
+    }
   }
+}
+
+/** @throws {JobFailure} `not_finite` naming the first picture for which the model gives such a number */
+function checkFinite(checkpoint: Checkpoint, values: Float32Array, pictures: number): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at === -1) return;
+  const picture = Math.floor(at / (values.length / pictures));
+  throw notFinite(`Checkpoint ${checkpoint.id} answers picture ${picture} with ${values[at]}`);
 }
 
 async function answer(request: InferenceRequest): Promise<InferenceAnswer> {

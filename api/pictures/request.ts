@@ -9,6 +9,8 @@ import type { Checkpoint } from "../../jobs/job.ts";
 import { readJson } from "../body/json.ts";
 import { withForm } from "../body/multipart.ts";
 import type { Services } from "../environment.ts";
+import { inferenceProblem } from "../errors.ts";
+import { InferenceError } from "../inference/inference.ts";
 import { checked } from "../issues.ts";
 import { fieldProblem } from "../problem.ts";
 import { type InferenceRequest, MOST_PICTURES } from "../schemas/inference.ts";
@@ -44,7 +46,12 @@ export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
       const pictures = input.dataset === undefined
         ? await decodeAll(encoded ?? input.pictures!.map((text, at) => fromBase64(text, at, limits)), form)
         : await datasetPictures(services, input.dataset, form, signal);
-      return await use({ input, checkpoint, pictures, signal });
+      try {
+        return await use({ input, checkpoint, pictures, signal });
+      } catch (error) {
+        if (!(error instanceof InferenceError)) throw error;
+        throw inferenceProblem(error, input.job === undefined ? "checkpoint" : "job");
+      }
     });
   };
   if (!/^multipart\//i.test(request.headers.get("content-type") ?? "")) {

@@ -9,6 +9,7 @@ import { onBackend } from "../../model/evaluate.ts";
 import { classifierFlops } from "../../model/flops.ts";
 import { encoderSpecs, headSpecs, initialWeights, type ModelShape } from "../../model/weights.ts";
 import { loadWeights } from "../checkpoints.ts";
+import { confusionSummary, putConfusion } from "../results.ts";
 import type { RequestOf } from "../schemas.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 import { measureClassifier } from "./measure.ts";
@@ -20,7 +21,7 @@ type ClassifierRequest = RequestOf<"finetune"> | RequestOf<"linear_probe">;
 export async function* trainClassifier(
   context: KindContext<ClassifierRequest>,
 ): AsyncGenerator<KindEvent, void> {
-  const { request, source, store } = context;
+  const { request, source, store, jobId } = context;
   const config = source?.config ?? request.model;
   if (!config) throw new JobFailure("no_model", "Neither a checkpoint nor a model was given");
   const passes = request.kind === "linear_probe" ? 1 : 3;
@@ -59,7 +60,11 @@ export async function* trainClassifier(
       measuredBatch(config, request.batchSize, false),
       false,
     );
-    yield { type: "result", result: { ...result, testAccuracy: measured.accuracy, testLoss: measured.loss } };
+    const source = { jobId, checkpoint, dataset: dataset.info.id, split: "test" as const, classNames };
+    await putConfusion(store, source, measured.confusion);
+    const { confusionUrl } = confusionSummary(jobId, classNames, measured.confusion);
+    const { accuracy: testAccuracy, loss: testLoss } = measured;
+    yield { type: "result", result: { ...result, testAccuracy, testLoss, confusionUrl } };
   } finally {
     dispose(weights);
   }

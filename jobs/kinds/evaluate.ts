@@ -4,52 +4,96 @@
  * @module
  */
 import { dispose } from "@tensorflow/tfjs-core";
-import { numKeep, numPatches } from "../../model/config.ts";
+import type { Dataset, PictureSet } from "../../data/datasets/dataset.ts";
+import { type MaeConfig, numKeep, numPatches } from "../../model/config.ts";
 import { onBackend } from "../../model/evaluate.ts";
 import { classifierFlops, forwardFlops } from "../../model/flops.ts";
+import type { Weights } from "../../model/transformer.ts";
 import { loadWeights } from "../checkpoints.ts";
+import { classesDiffer, matchClasses, relabelled } from "../classes.ts";
+import type { Checkpoint } from "../job.ts";
+import { confusionSummary, putConfusion } from "../results.ts";
 import type { RequestOf } from "../schemas.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 import { measureClassifier, measureMae } from "./measure.ts";
 import { chooseBackend, loadSplit, measuredBatch, openDataset } from "./training.ts";
 
-/** Runs an `evaluate` job. */
+/**
+ * Runs an `evaluate` job. A classifier is measured by class names: the labels of the data set become its own.
+ */
 export async function* evaluate(
   context: KindContext<RequestOf<"evaluate">>,
 ): AsyncGenerator<KindEvent, void> {
   const { request, source, store } = context;
   if (!source) throw new JobFailure("no_model", "No checkpoint was given");
-  const { config, classNames } = source;
-  const { seed } = request, batchSize = measuredBatch(config, request.batchSize, source.model === "mae");
+  const { config } = source, isMae = source.model === "mae";
+  const batchSize = measuredBatch(config, request.batchSize, isMae);
   const maskRatio = request.maskRatio ?? config.maskRatio;
-  const keep = numKeep(numPatches(config), maskRatio);
-  if (keep < 1 || keep >= numPatches(config)) {
-    throw new JobFailure(
-      "mask_ratio",
-      `mask_ratio ${maskRatio} keeps ${keep} of ${numPatches(config)} patches`,
-    );
-  }
-  const flops = source.model === "mae" ? forwardFlops({ ...config, maskRatio }) : classifierFlops(config);
-  const backend = await chooseBackend(batchSize * flops);
+  if (isMae) checkMaskRatio(config, maskRatio);
+  const backend = await chooseBackend(
+    batchSize * (isMae ? forwardFlops({ ...config, maskRatio }) : classifierFlops(config)),
+  );
   const dataset = await openDataset(context);
-  if (source.model === "classifier" && dataset.info.numClasses !== classNames.length) {
-    const message =
-      `The data set has ${dataset.info.numClasses} classes, the classifier ${classNames.length}`;
-    throw new JobFailure("classes_differ", message);
+  const labels = isMae ? null : labelsFor(source, dataset);
+  const stored = await loadSplit(context, dataset, request.split, config);
+  if (stored.count === 0) {
+    throw new JobFailure("split_empty", `The split '${request.split}' has no pictures`);
   }
-  const set = await loadSplit(context, dataset, request.split, config);
-  if (set.count === 0) throw new JobFailure("split_empty", `The split '${request.split}' has no pictures`);
+  const set = labels === null ? stored : relabelled(stored, labels);
   const host = await loadWeights(store, source);
   const batches = Math.ceil(set.count / batchSize);
   const parameters = [...host.values()].reduce((sum, { data }) => sum + data.length, 0);
   yield { type: "started", backend, totalSteps: batches, stepsPerEpoch: batches, step: 0, parameters };
+  if (batchSize < request.batchSize) yield smallerBatch(request.batchSize, batchSize);
   const weights = onBackend(host);
   try {
-    const measured = source.model === "mae"
-      ? yield* measureMae(context, weights, config, set, { batchSize, seed, maskRatio })
-      : yield* measureClassifier(context, weights, config, set, classNames.length, batchSize, true);
+    const measured = isMae
+      ? yield* measureMae(context, weights, config, set, { batchSize, seed: request.seed, maskRatio })
+      : yield* classified(context, source, weights, set, batchSize);
     yield { type: "result", result: { ...measured, images: set.count, checkpoint: source.id } };
   } finally {
     dispose(weights);
   }
+}
+
+function checkMaskRatio(config: MaeConfig, maskRatio: number): void {
+  const patches = numPatches(config), keep = numKeep(patches, maskRatio);
+  if (keep >= 1 && keep < patches) return;
+  throw new JobFailure("mask_ratio", `mask_ratio ${maskRatio} keeps ${keep} of ${patches} patches`);
+}
+
+/** The classifier's label of every label of the data set. */
+function labelsFor(source: Checkpoint, { info }: Dataset): Uint16Array {
+  if (!info.labelled) throw new JobFailure("dataset_unlabelled", `The data set ${info.id} has no labels`);
+  const { labels, unknown } = matchClasses(source.classNames, info.classNames);
+  if (labels) return labels;
+  const message = `The data set ${info.id} ${classesDiffer(source.classNames, unknown)}`;
+  throw new JobFailure("classes_differ", message);
+}
+
+function smallerBatch(asked: number, taken: number): KindEvent {
+  const message = `Measuring in batches of ${taken} instead of ${asked}: more do not fit into memory`;
+  return { type: "log", level: "warning", message };
+}
+
+/** Measures a classifier, and keeps its confusion matrix as an object. */
+async function* classified(
+  context: KindContext<RequestOf<"evaluate">>,
+  { id: checkpoint, config, classNames }: Checkpoint,
+  weights: Weights,
+  set: PictureSet,
+  batchSize: number,
+): AsyncGenerator<KindEvent, Record<string, unknown>> {
+  const { jobId, store, request: { dataset: { id: dataset }, split } } = context;
+  const { confusion, ...measured } = yield* measureClassifier(
+    context,
+    weights,
+    config,
+    set,
+    classNames.length,
+    batchSize,
+    true,
+  );
+  await putConfusion(store, { jobId, checkpoint, dataset, split, classNames }, confusion);
+  return { ...measured, ...confusionSummary(jobId, classNames, confusion) };
 }

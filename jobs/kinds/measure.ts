@@ -7,6 +7,8 @@ import type { PictureSet } from "../../data/datasets/dataset.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { classifyBatch, reconstruct } from "../../model/evaluate.ts";
 import type { Weights } from "../../model/transformer.ts";
+import type { Confusion } from "../results.ts";
+import { notFinite } from "./finite.ts";
 import type { KindContext, KindEvent } from "./kind.ts";
 import { breather, inOrder } from "./training.ts";
 
@@ -15,11 +17,17 @@ export interface ClassifierMeasure {
   readonly accuracy: number;
   /** Mean cross-entropy. */
   readonly loss: number;
-  /** `[actual][predicted]`: counts. */
-  readonly confusion: readonly (readonly number[])[];
+  /** Counts by actual and predicted class. */
+  readonly confusion: Confusion;
 }
 
-/** Accuracy, loss and confusion over a split. @param tell whether each batch is told as a step */
+/**
+ * Accuracy, loss and confusion over a split.
+ *
+ * @param set its labels are those of the classifier
+ * @param tell whether each batch is told as a step
+ * @throws {JobFailure} `not_finite` when the model's answer is not a number
+ */
 export async function* measureClassifier(
   { signal }: KindContext,
   weights: Weights,
@@ -29,22 +37,23 @@ export async function* measureClassifier(
   batchSize: number,
   tell: boolean,
 ): AsyncGenerator<KindEvent, ClassifierMeasure> {
-  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  const counts = new Uint32Array(classes * classes);
   const breathe = breather();
   let right = 0, lossSum = 0, step = 0;
   for (const batch of inOrder(set, batchSize)) {
     signal.throwIfAborted();
     const { images, loss, predicted } = await classifyBatch(weights, config, batch);
+    step++;
+    if (!Number.isFinite(loss)) throw notFinite(`The classifier's loss in batch ${step} is ${loss}`);
     lossSum += loss! * images;
     batch.labels!.forEach((label, i) => {
-      if (label < classes) confusion[label][predicted[i]]++;
+      counts[label * classes + predicted[i]]++;
       right += Number(label === predicted[i]);
     });
-    step++;
     if (tell) yield { type: "step", step, epoch: 0, loss: loss!, lr: 0, images };
     await breathe();
   }
-  return { accuracy: right / set.count, loss: lossSum / set.count, confusion };
+  return { accuracy: right / set.count, loss: lossSum / set.count, confusion: { classes, counts } };
 }
 
 /** An MAE's worth. */

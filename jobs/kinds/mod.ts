@@ -6,13 +6,14 @@
 import type { JobKind } from "../schemas.ts";
 import { trainClassifier } from "./classify.ts";
 import { evaluate } from "./evaluate.ts";
+import { finite } from "./finite.ts";
 import type { RunKind } from "./kind.ts";
 import { pretrain } from "./pretrain.ts";
 
 /** Every kind of job, and what runs it. */
 export const KINDS: Readonly<Record<JobKind, RunKind>> = {
-  pretrain: pretrain as RunKind,
-  finetune: trainClassifier as RunKind,
-  linear_probe: trainClassifier as RunKind,
-  evaluate: evaluate as RunKind,
+  pretrain: finite(pretrain as RunKind),
+  finetune: finite(trainClassifier as RunKind),
+  linear_probe: finite(trainClassifier as RunKind),
+  evaluate: finite(evaluate as RunKind),
 };

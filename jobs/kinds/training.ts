@@ -21,6 +21,7 @@ import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from 
 import { loadState, saveCheckpoint } from "../checkpoints.ts";
 import type { RequestOf } from "../schemas.ts";
 import { tensorflowSettings } from "../tensorflow.ts";
+import { notFinite } from "./finite.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 
 type TrainingRequest = RequestOf<"pretrain"> | RequestOf<"finetune"> | RequestOf<"linear_probe">;
@@ -188,6 +189,7 @@ export async function* runTraining(
       } else if (event.type === "epoch") yield { ...event, metrics: {} };
       else {
         const { state, epoch, final, loss } = event;
+        checkWeightsFinite(state);
         const content = {
           jobId,
           config,
@@ -216,6 +218,14 @@ export async function* runTraining(
   const state = last.state!;
   const epochStart = Math.floor((state.step - 1) / steps.perEpoch) * steps.perEpoch;
   return { state, checkpoint: last.checkpoint!, epochLoss: state.epochLossSum / (state.step - epochStart) };
+}
+
+/** @throws {JobFailure} `not_finite` for a state whose weights could not be read back as a model */
+function checkWeightsFinite({ step, weights }: TrainerState): void {
+  for (const [name, { data }] of weights) {
+    const at = data.findIndex((value) => !Number.isFinite(value));
+    if (at !== -1) throw notFinite(`A weight of '${name}' is ${data[at]} after step ${step}`);
+  }
 }
 
 function countParameters(config: MaeConfig, shape: ModelShape): number {

@@ -24,6 +24,7 @@ Deno.test("the OpenAPI document describes every route, and all it refers to is t
     "get /v1/jobs/{id}/checkpoints",
     "get /v1/jobs/{id}/events",
     "get /v1/jobs/{id}/metrics",
+    "get /v1/jobs/{id}/results/confusion.json",
     "post /v1/classifications",
     "post /v1/datasets",
     "post /v1/embeddings",

@@ -145,15 +145,17 @@ export class TestApi implements AsyncDisposable {
    * A finished job with a stored, untrained model.
    *
    * @param altered what becomes of the safetensors file, with a digest to match
+   * @param names the classes of a classifier
    */
   async model(
     model: "mae" | "classifier" = "mae",
     altered?: (file: Bytes) => Bytes,
+    names: readonly string[] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
   ): Promise<Checkpoint> {
     const { job } = await this.jobs.create(request());
     const queue = new JobQueue(this.jobs, "test");
     const claim = await claimed(queue);
-    const classNames = model === "mae" ? [] : ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    const classNames = model === "mae" ? [] : names;
     const shape: ModelShape = model === "mae" ? { model } : { model, classes: classNames.length };
     const weights = initialWeights(parameterSpecs(TINY, shape), 3);
     let checkpoint = await saveCheckpoint(this.objects, {

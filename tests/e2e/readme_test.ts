@@ -40,6 +40,7 @@ Deno.test("every curl example of the README works as it stands there", async () 
   expect(output).toContain("event: checkpoint");
   expect(output).toContain('"test_accuracy"');
   expect(output).toContain('"confusion"');
+  expect(output).toContain('"object":"confusion"');
   expect(output).toContain('"class_names":["cats","dogs"]');
   expect(output).toContain('"status":"cancelled"');
   for (const picture of ["triptych.png", "own.png"]) {

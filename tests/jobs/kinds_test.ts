@@ -1,10 +1,8 @@
 import { expect } from "expect";
-import { openStore } from "../../data/objects/open.ts";
 import { loadState, loadWeights } from "../../jobs/checkpoints.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { KindContext, KindEvent } from "../../jobs/kinds/kind.ts";
-import { KINDS } from "../../jobs/kinds/mod.ts";
-import { request } from "./fixtures.ts";
+import { Bench } from "./bench.ts";
 
 const MODEL = {
   patch_size: 7,
@@ -17,37 +15,6 @@ const MODEL = {
 };
 const digits = { id: "digits", size: 120 };
 const training = { dataset: digits, batch_size: 40, epochs: 2, lr: 1e-3 };
-
-class Bench implements AsyncDisposable {
-  private constructor(readonly folder: string) {}
-  static async open(): Promise<Bench> {
-    return new Bench(await Deno.makeTempDir());
-  }
-
-  get store() {
-    return openStore(`file:${this.folder}`);
-  }
-
-  async run(body: Record<string, unknown>, more: Partial<KindContext> = {}): Promise<KindEvent[]> {
-    const asked = request(body);
-    const context: KindContext = {
-      jobId: `job_${"0".repeat(26)}`,
-      request: asked,
-      store: this.store,
-      resumeFrom: null,
-      source: null,
-      signal: new AbortController().signal,
-      ...more,
-    };
-    const events: KindEvent[] = [];
-    for await (const event of KINDS[asked.kind](context)) events.push(structuredClone(event));
-    return events;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
 
 const only = <T extends KindEvent["type"]>(events: KindEvent[], type: T) =>
   events.filter((event): event is Extract<KindEvent, { type: T }> => event.type === type);

@@ -162,6 +162,8 @@ function showState(parts, job) {
     Created: formatTime(job.created_at),
     Finished: formatTime(job.finished_at),
     ...numbersOf(job.result),
+    ...(job.result?.confusion_url &&
+      { "Confusion matrix": element("a", { href: job.result.confusion_url }, "JSON") }),
   };
   const items = Object.entries(facts).map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, value))

@@ -107,7 +107,7 @@ export const NUMBERS: readonly Row[] = [
     "a classifier measured on other classes",
     ({ classifier, twoClasses }) => ({ ...evaluate, checkpoint: classifier, dataset: twoClasses }),
     "dataset",
-    /10 classes: it has 2/,
+    /'a', 'b'; the classifier's 10 classes/,
   ),
   job(
     37,

@@ -1,0 +1,62 @@
+/**
+ * `GET|HEAD /v1/jobs/{id}/results/confusion.json`: the large part of a classifier's result, streamed.
+ *
+ * @module
+ */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { CONFUSION, resultKey } from "../../jobs/results.ts";
+import type { ApiEnv, Services } from "../environment.ts";
+import { ProblemError } from "../problem.ts";
+import { matchesEtag } from "../ranges.ts";
+import { addRoute } from "../register.ts";
+import { confusionSchema } from "../schemas/confusion.ts";
+import { jobParams } from "../schemas/ids.ts";
+import { problems } from "../schemas/problem.ts";
+import { jobOr404 } from "./jobs.ts";
+
+/** Adds the route. */
+export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
+  addRoute(app, {
+    method: "get",
+    path: `/v1/jobs/{id}/results/${CONFUSION}`,
+    tags: ["Jobs"],
+    summary: "The confusion matrix of a measured classifier",
+    description:
+      "Kept for every `evaluate` of a classifier, and for the held-out pictures of `finetune` and `linear_probe`. The " +
+      "job's result has this address in `confusion_url`. `If-None-Match` is honoured.",
+    request: { params: jobParams },
+    responses: {
+      200: {
+        description: "The counts",
+        content: { "application/json": { schema: confusionSchema } },
+      },
+      304: { description: "The client has it" },
+      ...problems(404, 406),
+    },
+  }, async (context, { params }) => {
+    const job = await jobOr404(services, params.id);
+    const info = job.status === "succeeded"
+      ? await services.objects.head(resultKey(job.id, CONFUSION))
+      : null;
+    if (info === null) {
+      throw new ProblemError(
+        404,
+        job.status === "succeeded"
+          ? "This job has no confusion matrix: only jobs that measure a classifier have one"
+          : `This job has no confusion matrix: it is ${job.status}`,
+      );
+    }
+    const headers = {
+      etag: `"${info.etag}"`,
+      "cache-control": "private, no-cache",
+      "content-type": "application/json",
+      "content-length": String(info.size),
+    };
+    if (matchesEtag(context.req.header("if-none-match"), headers.etag)) {
+      return context.body(null, 304, { etag: headers.etag, "cache-control": headers["cache-control"] });
+    }
+    if (context.req.method === "HEAD") return context.body(null, 200, headers);
+    const { body } = await services.objects.get(info.key, { signal: context.req.raw.signal });
+    return context.body(body, 200, headers);
+  });
+}

@@ -1,0 +1,51 @@
+/**
+ * No kind of job reports a number that is not finite: JSON has none, and a client would read null.
+ *
+ * @module
+ */
+import { JobFailure, type KindEvent, type RunKind } from "./kind.ts";
+
+/** Says what helps against a model that has diverged. */
+const ADVICE = "The model has diverged: start from an earlier checkpoint, or train it with a lower lr or a " +
+  "longer warm-up";
+
+/** The failure of a job whose numbers are not finite. @param what names the number and its value */
+export function notFinite(what: string): JobFailure {
+  return new JobFailure("not_finite", `${what}, not a finite number. ${ADVICE}`);
+}
+
+/** Path and value of the first number that is not finite; null when all are. */
+export function firstNotFinite(value: unknown, path = ""): { path: string; value: number } | null {
+  if (typeof value === "number") return Number.isFinite(value) ? null : { path, value };
+  if (typeof value !== "object" || value === null) return null;
+  for (const [key, inner] of Object.entries(value)) {
+    const found = firstNotFinite(inner, path === "" ? key : `${path}.${key}`);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** The same kind, failing with `not_finite` where it would report a number that is not finite. */
+export function finite(run: RunKind): RunKind {
+  return async function* (context) {
+    for await (const event of run(context)) {
+      const found = firstNotFinite(event);
+      if (found) throw notFinite(describe(event, found.path, found.value));
+      yield event;
+    }
+  };
+}
+
+function describe(event: KindEvent, path: string, value: number): string {
+  const name = path.split(".").at(-1)!.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  switch (event.type) {
+    case "step":
+      return `The ${name} of step ${event.step} is ${value}`;
+    case "epoch":
+      return `The ${name} of epoch ${event.epoch + 1} is ${value}`;
+    case "result":
+      return `The result's ${name} is ${value}`;
+    default:
+      return `The ${name} of the ${event.type} event is ${value}`;
+  }
+}

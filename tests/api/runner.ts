@@ -1,0 +1,51 @@
+/**
+ * A runner for the jobs of a test's application.
+ *
+ * @module
+ */
+import { Runner } from "../../jobs/runner.ts";
+import type { TestApi } from "./fixtures.ts";
+
+/** What a finished job answers. */
+export interface FinishedJob {
+  readonly id: string;
+  readonly status: string;
+  readonly result: Record<string, unknown> | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly request: Record<string, unknown>;
+  readonly latest_checkpoint: string | null;
+}
+
+/** Runs jobs in this process until it is disposed of. */
+export class TestRunner implements AsyncDisposable {
+  readonly #runner: Runner;
+
+  constructor(readonly api: TestApi) {
+    this.#runner = new Runner({
+      jobs: api.jobs,
+      storeUrl: `file:${api.folder}/objects`,
+      pollMs: 20,
+      log: () => {},
+    });
+    this.#runner.start();
+  }
+
+  /** Creates a job and waits for its end. */
+  async run(body: object): Promise<FinishedJob> {
+    const answer = await this.api.post("/v1/jobs", body, { prefer: "wait=60" });
+    const text = await answer.text();
+    if (answer.status !== 201) throw new Error(`The job was refused with ${answer.status}: ${text}`);
+    return JSON.parse(text);
+  }
+
+  /** Messages of a job's warnings. */
+  async warnings(id: string): Promise<string[]> {
+    const { data } = await (await this.api.send(`/v1/jobs/${id}/events?limit=1000`)).json();
+    return data.filter(({ level }: { level: string }) => level === "warning")
+      .map(({ message }: { message: string }) => message);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#runner.stop();
+  }
+}

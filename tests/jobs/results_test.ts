@@ -1,0 +1,131 @@
+import { expect } from "expect";
+import { saveCheckpoint } from "../../jobs/checkpoints.ts";
+import { matchClasses } from "../../jobs/classes.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
+import { finite } from "../../jobs/kinds/finite.ts";
+import type { KindContext, KindEvent } from "../../jobs/kinds/kind.ts";
+import { RESULT_BYTES, resultBytes } from "../../jobs/queue.ts";
+import { confusionSummary, INLINE_CLASSES, INLINE_NAMES } from "../../jobs/results.ts";
+import { PRESETS } from "../../model/config.ts";
+import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { Bench } from "./bench.ts";
+import { withStore } from "./fixtures.ts";
+
+const CONFIG = { ...PRESETS.mnist, patchSize: 7, embedDim: 16, depth: 1, numHeads: 2, decoderDepth: 1 };
+const DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+/** A stored model with one tensor filled with a huge, finite number. */
+async function diverged(bench: Bench, model: "mae" | "classifier", tensor: string): Promise<Checkpoint> {
+  const shape: ModelShape = model === "mae" ? { model } : { model, classes: 10 };
+  const weights = new Map(initialWeights(parameterSpecs(CONFIG, shape), 1));
+  const { shape: size, data } = weights.get(tensor)!;
+  weights.set(tensor, { shape: size, data: new Float32Array(data.length).fill(3e38) });
+  const saved = await saveCheckpoint(bench.store, {
+    jobId: `job_${"1".repeat(26)}`,
+    config: CONFIG,
+    shape,
+    classNames: model === "mae" ? [] : DIGITS,
+    state: { step: 1, epochLossSum: 1, weights, optimizer: { step: 1, expAvg: weights, expAvgSq: weights } },
+    epoch: 0,
+    final: true,
+    metrics: {},
+  });
+  return { ...saved, createdAt: "2026-01-01T00:00:00.000Z" };
+}
+
+Deno.test("measuring a model whose numbers are not finite fails and says what helps", async () => {
+  await using bench = await Bench.open();
+  for (
+    const [model, tensor] of [["mae", "decoder.decoder_pred.weight"], [
+      "classifier",
+      "encoder.norm.weight",
+    ]] as const
+  ) {
+    const source = await diverged(bench, model, tensor);
+    const measuring = bench.run({ kind: "evaluate", checkpoint: source.id, dataset: "digits" }, { source });
+    await expect(measuring).rejects.toMatchObject({
+      code: "not_finite",
+      message: expect.stringMatching(/not a finite number\. .*lower lr/),
+    });
+  }
+});
+
+Deno.test("fine-tuning a model whose numbers are not finite fails at once", async () => {
+  await using bench = await Bench.open();
+  const source = await diverged(bench, "mae", "encoder.norm.weight");
+  for (const kind of ["finetune", "linear_probe"]) {
+    const body = { kind, checkpoint: source.id, dataset: { id: "digits", size: 64 }, batch_size: 64 };
+    await expect(bench.run(body, { source })).rejects.toMatchObject({
+      code: "loss_not_finite",
+      message: expect.stringMatching(/step 1: training has diverged\. Choose a lower lr than 0\.001/),
+    });
+  }
+});
+
+Deno.test("whatever a kind reports, a number that is not finite fails the job", async () => {
+  const reports: KindEvent[] = [
+    { type: "result", result: { steps: 4, testLoss: NaN } },
+    { type: "result", result: { confusion: [[1, 2], [3, -Infinity]] } },
+    { type: "step", step: 3, epoch: 0, loss: 1, lr: Infinity, images: 1 },
+    { type: "epoch", step: 3, epoch: 0, loss: 1, metrics: { accuracy: NaN } },
+  ];
+  const named = [
+    "test_loss is NaN",
+    "1 is -Infinity",
+    "lr of step 3 is Infinity",
+    "accuracy of epoch 1 is NaN",
+  ];
+  for (const [at, report] of reports.entries()) {
+    const first: KindEvent = { type: "log", level: "info", message: "begins" };
+    const run = finite(async function* () {
+      yield await Promise.resolve(first);
+      yield report;
+    });
+    const events = run({} as KindContext);
+    expect((await events.next()).value).toEqual(first);
+    await expect(events.next()).rejects.toMatchObject({
+      code: "not_finite",
+      message: expect.stringContaining(named[at]),
+    });
+  }
+});
+
+Deno.test("classes are matched by name, whatever their order", () => {
+  const labels = (classifier: string[], dataset: string[]) => {
+    const match = matchClasses(classifier, dataset);
+    return match.labels ? [...match.labels] : match.unknown;
+  };
+  expect(labels(["ant", "bee", "cow"], ["ant", "bee", "cow"])).toEqual([0, 1, 2]);
+  expect(labels(["ant", "bee", "cow"], ["cow", "ant"])).toEqual([2, 0]);
+  expect(labels(DIGITS, DIGITS.slice(3, 5))).toEqual([3, 4]);
+  expect(labels(["ant", "bee"], ["bee", "cow", "dog"])).toEqual(["cow", "dog"]);
+  expect(labels(["constructor", "__proto__"], ["__proto__"])).toEqual([1]);
+  // Two names that normalize to the same keep their own labels.
+  expect(labels(["e\u0301", "\u00e9"], ["\u00e9", "e\u0301"])).toEqual([1, 0]);
+});
+
+Deno.test("the largest result of a measured classifier is kept, beside the largest request", async () => {
+  const largest = (classes: number, length: number) => {
+    const counts = new Uint32Array(classes * classes).fill(2 ** 32 - 1);
+    const names = Array.from({ length: classes }, () => "\u732b".repeat(length));
+    const summary = confusionSummary(`job_${"0".repeat(26)}`, names, { classes, counts });
+    const checkpoint = `ckpt_${"0".repeat(26)}`;
+    return { accuracy: 1 / 3, loss: 1 / 3, ...summary, images: 2 ** 32 - 1, checkpoint };
+  };
+  // Names of the length up to which they are given, of the next, and as many classes as there may be.
+  const fits = Math.floor((INLINE_NAMES - 1) / INLINE_CLASSES) - 3;
+  expect(largest(INLINE_CLASSES, fits)).toHaveProperty("classNames");
+  expect(largest(INLINE_CLASSES, fits + 1)).not.toHaveProperty("classNames");
+  expect(largest(INLINE_CLASSES + 1, 1)).not.toHaveProperty("confusion");
+  const metadata = Object.fromEntries(
+    Array.from({ length: 16 }, (_, at) => [`${at}`.padEnd(64, "ж"), "ж".repeat(512)]),
+  );
+  await withStore(async ({ store, running }) => {
+    for (const result of [largest(INLINE_CLASSES, fits), largest(4096, 255)]) {
+      expect(resultBytes(result)).toBeLessThan(RESULT_BYTES);
+      const { id, queue, claim } = await running({ metadata, name: "ж".repeat(128) });
+      await queue.finish(claim, { type: "succeeded", result });
+      expect(await store.get(id)).toMatchObject({ status: "succeeded", result });
+    }
+  });
+});
