@@ -10,6 +10,7 @@ import { isRemoteKv } from "../jobs/kv.ts";
 import { Runner } from "../jobs/runner.ts";
 import { JobStore } from "../jobs/store.ts";
 import { type Settings, SettingsError } from "./settings.ts";
+import { startUpgrade } from "./upgrade.ts";
 
 /** Which parts run in this process. */
 export interface Parts {
@@ -46,6 +47,7 @@ export async function startService(
   };
   try {
     const jobs = new JobStore(kv, { doorbell: parts.api && parts.runner && !isRemoteKv(settings.kv) });
+    closing.push(startUpgrade(jobs, log ?? console.error));
     if (parts.runner) {
       const runner = new Runner({ jobs, storeUrl: settings.storeUrl, slots: settings.slots, log });
       runner.start();

@@ -6,9 +6,10 @@
  */
 import { ulid } from "ulid";
 import { drafted, type JobEvent, type NewEvent, withProgress } from "./events.ts";
+import { INDEX_VERSION, updateIndexes } from "./indexes.ts";
 import type { Job } from "./job.ts";
 import { persistently } from "./kv.ts";
-import { indexKeys, type JobRow, keys, type Lease, sourceOf } from "./rows.ts";
+import { type JobRow, keys, type Lease, sourceOf } from "./rows.ts";
 import { isFinished } from "./transitions.ts";
 
 /** What a change needs of its surroundings. */
@@ -51,9 +52,9 @@ export function ring(database: JobsDatabase, operation: Deno.AtomicOperation): v
 /** The first row of a new job with its indexes. */
 export function insertJob(operation: Deno.AtomicOperation, job: Job, write: string): void {
   const { seq, events } = drafted(0, [statusEvent(job)], job.createdAt);
-  const row: JobRow = { job, seq, writes: [write], progressSeqs: [], logs: 0 };
+  const row: JobRow = { job, seq, writes: [write], progressSeqs: [], logs: 0, indexVersion: INDEX_VERSION };
   operation.set(keys.job(job.id), row).set(keys.ready(job.id), job.id);
-  for (const key of indexKeys(job)) operation.set(key, job.id);
+  updateIndexes(operation, null, job);
   for (const event of events) operation.set(keys.event(job.id, event.seq), event);
 }
 
@@ -114,10 +115,12 @@ export function changeJob(
       writes: [...row.writes.slice(1 - WRITES_KEPT), write],
       progressSeqs,
       logs,
+      indexVersion: INDEX_VERSION,
     };
     const operation = kv.atomic().check(entry, lease).set(keys.job(id), next);
     for (const event of events) operation.set(keys.event(id, event.seq), event satisfies JobEvent);
     for (const old of dropped) operation.delete(keys.event(id, old));
+    updateIndexes(operation, row, job);
     if (job.status !== before.status) follow(database, operation, before, change);
     change.also?.(operation);
     const { ok } = await operation.commit();
@@ -132,8 +135,6 @@ function follow(
   before: Job,
   { job, lease }: JobChange,
 ): void {
-  for (const key of indexKeys(before)) operation.delete(key);
-  for (const key of indexKeys(job)) operation.set(key, job.id);
   if (before.status === "queued") operation.delete(keys.ready(job.id));
   if (before.status === "running") operation.delete(keys.lease(job.id));
   if (job.status === "queued") {

@@ -4,9 +4,10 @@
  * @module
  */
 import { JobNotFoundError, type JobsDatabase } from "./change.ts";
+import { updateIndexes } from "./indexes.ts";
 import type { Checkpoint, JobStatus } from "./job.ts";
 import { persistently } from "./kv.ts";
-import { indexKeys, type JobRow, keys, sourceOf } from "./rows.ts";
+import { type JobRow, keys, sourceOf } from "./rows.ts";
 
 /** The job is running or paused and cannot be deleted yet. */
 export class JobUnfinishedError extends Error {
@@ -73,7 +74,7 @@ async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | u
   }
   const operation = kv.atomic().check(entry, guard, deleting)
     .delete(entry.key).delete(keys.ready(id)).set(keys.deleting(id), now());
-  for (const key of indexKeys(job)) operation.delete(key);
+  updateIndexes(operation, entry.value, null);
   const source = sourceOf(job);
   if (source !== null) operation.delete(keys.start(source, id));
   return (await operation.commit()).ok || undefined;

@@ -5,6 +5,9 @@
  * |---|---|
  * | `["job", id]` | {@linkcode JobRow} |
  * | `["jobs_by_status", status, id]`, `["jobs_by_kind", kind, id]`, `["jobs_by_both", kind, status, id]` | id |
+ * | `["job_count", status]` | number of jobs in the state, a `Deno.KvU64`, see `indexes.ts` |
+ * | `["dataset_job", datasetId, id]` | an unfinished job that reads the data set |
+ * | `["index_version"]` | version of the indexes that every job has, see `indexes.ts` |
  * | `["ready", id]` | the waiting list: a row exactly while the job is queued |
  * | `["lease", id]` | {@linkcode Lease}: a row exactly while the job is running |
  * | `["event", id, seq]` | a `JobEvent` |
@@ -33,6 +36,8 @@ export interface JobRow {
   readonly progressSeqs: readonly number[];
   /** Log events written so far. */
   readonly logs: number;
+  /** Version of the index rows that exist for the job; absent before there were counters. */
+  readonly indexVersion?: number;
 }
 
 /** A runner's right to a job. Whoever holds the token may write. */
@@ -54,6 +59,9 @@ export interface IdempotencyRow {
 /** Keys of the rows. */
 export const keys = {
   job: (id: string) => ["job", id],
+  jobCount: (status: JobStatus) => ["job_count", status],
+  datasetJob: (datasetId: string, id: string) => ["dataset_job", datasetId, id],
+  indexVersion: () => ["index_version"],
   ready: (id: string) => ["ready", id],
   lease: (id: string) => ["lease", id],
   event: (id: string, seq: number) => ["event", id, seq],

@@ -7,37 +7,20 @@ import { changeJob, type JobsDatabase } from "./change.ts";
 import { createJob, type CreateOptions, findCreated } from "./creation.ts";
 import { deleteJob } from "./deletion.ts";
 import { followEvents, type JobEvent, pageEvents } from "./events.ts";
-import { type Checkpoint, type Job, JOB_STATUSES, type JobStatus } from "./job.ts";
+import { completeIndexes, countJobs, findDatasetUser } from "./indexes.ts";
+import type { Checkpoint, Job, JobStatus } from "./job.ts";
 import { persistently } from "./kv.ts";
+import { type JobQuery, listJobs, newestFirst, type Page, readAll } from "./lists.ts";
 import { type JobMetrics, type MetricsQuery, readMetrics } from "./metrics.ts";
-import { indexPrefix, type JobRow, keys } from "./rows.ts";
-import type { JobKind, JobRequest } from "./schemas.ts";
+import { type JobRow, keys } from "./rows.ts";
+import type { JobRequest } from "./schemas.ts";
 import { transition } from "./transitions.ts";
 
 export { JobNotFoundError } from "./change.ts";
 export { CheckpointNotFoundError, type CreateOptions, IdempotencyConflictError } from "./creation.ts";
 export { CheckpointInUseError, JobUnfinishedError } from "./deletion.ts";
+export { type JobQuery, type Page, PAGE_LIMIT } from "./lists.ts";
 export { InvalidTransitionError } from "./transitions.ts";
-
-/** Most jobs or checkpoints of a page. */
-export const PAGE_LIMIT = 1000;
-
-/** Which jobs are wanted. */
-export interface JobQuery {
-  readonly status?: JobStatus;
-  readonly kind?: JobKind;
-  /** 1 to 1000; 20 when absent. */
-  readonly limit?: number;
-  /** Only jobs older than this one (the last id of the page before). */
-  readonly after?: string;
-}
-
-/** A page of a list. `next` is what to give as `after`; null at the end. */
-export interface Page<T> {
-  readonly data: readonly T[];
-  readonly hasMore: boolean;
-  readonly next: string | null;
-}
 
 /** How a store is opened. */
 export interface JobStoreOptions {
@@ -82,16 +65,7 @@ export class JobStore implements JobsDatabase {
 
   /** Jobs, newest first. A page is short only at the end. @throws {RangeError} for a limit outside 1 to 1000 */
   list(query: JobQuery = {}): Promise<Page<Job>> {
-    const { status, kind, limit = 20, after } = query;
-    checkLimit(limit);
-    const prefix = indexPrefix({ status, kind });
-    const fits = (job: Job) =>
-      (status === undefined || job.status === status) && (kind === undefined || job.kind === kind);
-    return this.#newestFirst(prefix, after, limit, async (id) => {
-      const job = await this.get(id);
-      // A job that changed its state between the index and the row is in another list now.
-      return job !== null && fits(job) ? job : null;
-    });
+    return listJobs(this.kv, query);
   }
 
   /**
@@ -132,8 +106,12 @@ export class JobStore implements JobsDatabase {
   /** A job's checkpoints, newest first. */
   listCheckpoints(jobId: string, query: { limit?: number; after?: string } = {}): Promise<Page<Checkpoint>> {
     const { limit = 100, after } = query;
-    checkLimit(limit);
-    return this.#newestFirst(["job_checkpoint", jobId], after, limit, (id) => this.getCheckpoint(id));
+    return newestFirst(
+      this.kv,
+      ["job_checkpoint", jobId],
+      { limit, after },
+      (ids: readonly string[]) => readAll<Checkpoint>(this.kv, ids.map(keys.checkpoint)),
+    );
   }
 
   /** Events with numbers above `after`, oldest first, at most `limit` (1 to 1000). */
@@ -151,64 +129,23 @@ export class JobStore implements JobsDatabase {
     return readMetrics(this.kv, jobId, query);
   }
 
-  /** Number of jobs in every state. */
-  async counts(): Promise<Record<JobStatus, number>> {
-    const counts = {} as Record<JobStatus, number>;
-    for (const status of JOB_STATUSES) {
-      counts[status] = await persistently(async () => {
-        let count = 0;
-        const rows = this.kv.list({ prefix: indexPrefix({ status }) }, { batchSize: 500 });
-        for await (const _ of rows) count++;
-        return count;
-      });
-    }
-    return counts;
+  /** Number of jobs in every state: one read. */
+  counts(): Promise<Record<JobStatus, number>> {
+    return countJobs(this.kv);
   }
 
   /**
-   * The first job found that is not finished and reads the data set; null when none does. A job that is claimed or
-   * handed back meanwhile is met in one list or the other.
+   * Adds what a database of an earlier version lacks, beside everything else that uses it; see `indexes.ts`. Until
+   * then some answers take longer. Every process does this once, at its start.
+   *
+   * @returns jobs that were concerned
    */
-  async usesDataset(datasetId: string): Promise<Job | null> {
-    // Queued on both sides of running: a job that is claimed or handed back between two looks is met in the next.
-    for (const status of ["queued", "running", "queued", "paused"] as const) {
-      let after: string | undefined;
-      do {
-        const page = await this.list({ status, limit: PAGE_LIMIT, after });
-        const user = page.data.find((job) => job.request.dataset.id === datasetId);
-        if (user) return user;
-        after = page.next ?? undefined;
-      } while (after !== undefined);
-    }
-    return null;
+  upgrade(signal?: AbortSignal): Promise<number> {
+    return completeIndexes(this.kv, signal);
   }
 
-  #newestFirst<T extends { id: string }>(
-    prefix: Deno.KvKey,
-    after: string | undefined,
-    limit: number,
-    read: (id: string) => Promise<T | null>,
-  ): Promise<Page<T>> {
-    const selector = after === undefined ? { prefix } : { prefix, end: [...prefix, after] };
-    return persistently(async () => {
-      const data: T[] = [];
-      let hasMore = false;
-      for await (const { key } of this.kv.list(selector, { reverse: true })) {
-        const item = await read(key[key.length - 1] as string);
-        if (item === null) continue;
-        if (data.length === limit) {
-          hasMore = true;
-          break;
-        }
-        data.push(item);
-      }
-      return { data, hasMore, next: hasMore ? data[limit - 1].id : null };
-    });
-  }
-}
-
-function checkLimit(limit: number): void {
-  if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_LIMIT) {
-    throw new RangeError(`limit must be a whole number from 1 to ${PAGE_LIMIT}: current value is ${limit}`);
+  /** The first job found that is not finished and reads the data set; null when none does. */
+  usesDataset(datasetId: string): Promise<Job | null> {
+    return findDatasetUser(this.kv, datasetId);
   }
 }

@@ -1,0 +1,50 @@
+/**
+ * A database that counts what is read from it.
+ *
+ * @module
+ */
+
+/** Reads so far: calls of `get`, `getMany` and `list`, and the entries that they gave. */
+export interface Reads {
+  calls: number;
+  entries: number;
+}
+
+/** The same database, and the reads made through it. */
+export function counting(kv: Deno.Kv): { kv: Deno.Kv; reads: Reads } {
+  const reads: Reads = { calls: 0, entries: 0 };
+  const counted: Record<string, unknown> = {
+    get(key: Deno.KvKey) {
+      reads.calls++;
+      reads.entries++;
+      return kv.get(key);
+    },
+    getMany(keys: Deno.KvKey[]) {
+      reads.calls++;
+      reads.entries += keys.length;
+      return kv.getMany(keys);
+    },
+    async *list(selector: Deno.KvListSelector, options?: Deno.KvListOptions) {
+      reads.calls++;
+      for await (const entry of kv.list(selector, options)) {
+        reads.entries++;
+        yield entry;
+      }
+    },
+  };
+  const proxy = new Proxy(kv, {
+    get(target, name) {
+      if (Object.hasOwn(counted, name)) return counted[name as string];
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { kv: proxy, reads };
+}
+
+/** What is read while `work` runs. */
+export async function readsOf(reads: Reads, work: () => Promise<unknown>): Promise<Reads> {
+  const before = { ...reads };
+  await work();
+  return { calls: reads.calls - before.calls, entries: reads.entries - before.entries };
+}
