@@ -5,6 +5,9 @@
  */
 import { ProblemError } from "./problem.ts";
 
+/** What the header may be: 1 to 255 printable ASCII characters, and not an empty string in quotes. */
+export const IDEMPOTENCY_KEY = /^(?!""$)[\x21-\x7e]{1,255}$/;
+
 /**
  * The key as the client meant it: bare, or quoted as the IETF draft has it.
  *
@@ -12,8 +15,7 @@ import { ProblemError } from "./problem.ts";
  */
 export function idempotencyKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const key = /^"(.*)"$/.exec(header)?.[1] ?? header;
-  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  if (IDEMPOTENCY_KEY.test(header)) return /^"(.*)"$/.exec(header)?.[1] ?? header;
   throw new ProblemError(400, "Idempotency-Key must have 1 to 255 printable ASCII characters without spaces");
 }
 

@@ -8,13 +8,16 @@ import type { Context } from "hono";
 import { negotiate } from "./accept.ts";
 import type { ApiEnv } from "./environment.ts";
 import { checked } from "./issues.ts";
-import { ProblemError } from "./problem.ts";
+import { ProblemError, type ProblemStatus } from "./problem.ts";
+import { problems } from "./schemas/problem.ts";
 
 const nothing = z.strictObject({});
 type Nothing = typeof nothing;
 
 /** A route as OpenAPI has it, with the schemas of its path and query typed. */
 export type ApiRoute<P extends z.ZodType, Q extends z.ZodType> = Omit<RouteConfig, "request"> & {
+  /** Name of the operation in generated clients, as `createJob`; it stays the same for good. */
+  readonly operationId: string;
   readonly request?: Omit<NonNullable<RouteConfig["request"]>, "params" | "query"> & {
     readonly params?: P;
     readonly query?: Q;
@@ -35,6 +38,25 @@ function checkedQuery<Q extends z.ZodType>(context: Context<ApiEnv>, schema: Q):
   return checked(schema, Object.fromEntries(given.map(([name, values]) => [name, values[0]])));
 }
 
+/** The statuses that a route can answer whatever its handler does. */
+function everyRoutesProblems(
+  { path, request }: { readonly path: string; readonly request?: { params?: unknown; body?: unknown } },
+  negotiated: boolean,
+): ProblemStatus[] {
+  return [
+    400,
+    ...(request?.params === undefined ? [] : [404 as const]),
+    ...(negotiated ? [406 as const] : []),
+    ...(request?.body === undefined ? [] : [408 as const, 413 as const, 415 as const]),
+    414,
+    422,
+    431,
+    500,
+    // Jobs, checkpoints and data sets are read from the database or object storage.
+    ...(path.startsWith("/v1/") ? [503 as const] : []),
+  ];
+}
+
 /**
  * Adds a route. Before the handler runs, `Accept` is matched with the media types of the route's success responses,
  * an id of the wrong form answers 404, and a wrong or unknown query parameter 422.
@@ -44,12 +66,15 @@ export function addRoute<P extends z.ZodType = Nothing, Q extends z.ZodType = No
   config: ApiRoute<P, Q>,
   handler: ApiHandler<P, Q>,
 ): void {
-  const route = createRoute(config as RouteConfig);
-  app.openAPIRegistry.registerPath(route);
   const success = Object.entries(config.responses).filter(([status]) => status.startsWith("2"));
   const offered = success.flatMap(([, response]) =>
     Object.keys(("content" in response && response.content) || {})
   );
+  const route = createRoute({
+    ...config,
+    responses: { ...problems(...everyRoutesProblems(config, offered.length > 0)), ...config.responses },
+  } as RouteConfig);
+  app.openAPIRegistry.registerPath(route);
   const params = (config.request?.params ?? nothing) as P;
   const query = (config.request?.query ?? nothing) as Q;
   app.on(route.method.toUpperCase(), route.getRoutingPath(), (context) => {
@@ -62,6 +87,11 @@ export function addRoute<P extends z.ZodType = Nothing, Q extends z.ZodType = No
     }
     return handler(context, { params: path.data, query: checkedQuery(context, query) });
   });
+}
+
+/** The routes that {@linkcode addRoute} has added so far. */
+export function routesOf(app: OpenAPIHono<ApiEnv>): RouteConfig[] {
+  return app.openAPIRegistry.definitions.flatMap((item) => item.type === "route" ? [item.route] : []);
 }
 
 /** Answers what no route took: 405 with `Allow` where the path is known. Called once all routes are added. */

@@ -5,7 +5,9 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { checkConfig, type MaeConfig, type PresetName, PRESETS } from "../model/config.ts";
+import { LINE_OF_TEXT, LINE_OF_TEXT_RULE } from "../data/lineOfText.ts";
+import { checkConfig, CONFIG_LIMITS, type MaeConfig, type PresetName, PRESETS } from "../model/config.ts";
+import { exactlyOneOf, exactlyOneRule } from "./exactlyOne.ts";
 import { tooLarge } from "./memory.ts";
 import { type FromWire, fromWire, toWire } from "../data/wire.ts";
 
@@ -22,21 +24,36 @@ export const JOB_LIMITS = {
 } as const;
 
 const presetNames = Object.keys(PRESETS) as [PresetName, ...PresetName[]];
-const finite = () => z.number();
+/** A whole number of a model. `checkConfig` compares it with the same limit; here the document states it. */
+const size = (most: number, description: string, multipleOf?: number) =>
+  z.number().openapi({ type: "integer", minimum: 1, maximum: most, multipleOf, description });
+const WIDTH = CONFIG_LIMITS.embedDim, HEADS = CONFIG_LIMITS.numHeads;
 
 const modelFields = {
-  image_size: finite().describe("Height and width of the square input, in pixels"),
-  patch_size: finite().describe("Height and width of a patch; divides image_size"),
-  in_channels: finite().describe("1 (grey) or 3 (RGB)"),
-  embed_dim: finite().describe("Width of the encoder"),
-  depth: finite().describe("Encoder blocks"),
-  num_heads: finite().describe("Attention heads of an encoder block; divides embed_dim"),
-  decoder_embed_dim: finite().describe("Width of the decoder"),
-  decoder_depth: finite().describe("Decoder blocks"),
-  decoder_num_heads: finite().describe("Attention heads of a decoder block; divides decoder_embed_dim"),
-  mlp_ratio: finite().describe("Hidden width of an MLP over its input's"),
-  mask_ratio: finite().describe("Share of patches masked in training"),
-  dropout: finite().describe("Dropout probability while training"),
+  image_size: size(CONFIG_LIMITS.imageSize, "Height and width of the square input, in pixels"),
+  patch_size: size(CONFIG_LIMITS.patchSize, "Height and width of a patch; divides image_size"),
+  in_channels: z.number().openapi({ type: "integer", enum: [1, 3], description: "1 (grey) or 3 (RGB)" }),
+  embed_dim: size(WIDTH, "Width of the encoder", 2),
+  depth: size(CONFIG_LIMITS.depth, "Encoder blocks"),
+  num_heads: size(HEADS, "Attention heads of an encoder block; divides embed_dim"),
+  decoder_embed_dim: size(WIDTH, "Width of the decoder", 2),
+  decoder_depth: size(CONFIG_LIMITS.depth, "Decoder blocks"),
+  decoder_num_heads: size(HEADS, "Attention heads of a decoder block; divides decoder_embed_dim"),
+  mlp_ratio: z.number().openapi({
+    exclusiveMinimum: 0,
+    maximum: CONFIG_LIMITS.mlpRatio,
+    description: "Hidden width of an MLP over its input's",
+  }),
+  mask_ratio: z.number().openapi({
+    exclusiveMinimum: 0,
+    exclusiveMaximum: 1,
+    description: "Share of patches masked in training",
+  }),
+  dropout: z.number().openapi({
+    minimum: 0,
+    exclusiveMaximum: 1,
+    description: "Dropout probability while training",
+  }),
 };
 
 /** A preset's name, or an object of fields over a preset (`mnist` unless `preset` says otherwise). */
@@ -59,6 +76,10 @@ export const modelSchema = z.union([
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0)
   .describe("Seed of initial weights, shuffles, masks and dropout");
 
+const forDigits = { properties: { id: { const: "digits" } } };
+/** JSON Schema for: `size` and `seed` are taken for the data set `digits` only. */
+export const DIGITS_ONLY: object = { dependentSchemas: { size: forDigits, seed: forDigits } };
+
 /** A data set by id or name. */
 export const datasetRefSchema = z.union([
   z.string().min(1).max(64).transform((id) => ({ id })),
@@ -70,19 +91,28 @@ export const datasetRefSchema = z.union([
     ),
   }).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
     message: "size and seed are taken for the data set 'digits' only",
-  }),
-]).openapi("DatasetRef", { example: "digits" });
+  }).openapi(DIGITS_ONLY),
+]).openapi("DatasetRef", {
+  example: "digits",
+  description: "A data set's id or name, or an object with it.",
+});
+
+/** The reader of JSON bodies refuses a NUL in any string: here the document states it. */
+const WITHOUT_NUL = "^[^\\u0000]*$";
 
 const metadata = z.record(
-  z.string().min(1).max(JOB_LIMITS.metadataKeyLength),
-  z.string().max(JOB_LIMITS.metadataValueLength),
+  z.string().min(1).max(JOB_LIMITS.metadataKeyLength).openapi({
+    pattern: WITHOUT_NUL,
+    not: { enum: ["__proto__", "constructor", "prototype"] },
+  }),
+  z.string().max(JOB_LIMITS.metadataValueLength).openapi({ pattern: WITHOUT_NUL }),
 ).refine((value) => Object.keys(value).length <= JOB_LIMITS.metadataKeys, {
   message: `at most ${JOB_LIMITS.metadataKeys} keys`,
-}).default({});
+}).openapi({ maxProperties: JOB_LIMITS.metadataKeys }).default({}).describe("Your own keys and values");
 
 const common = {
   dataset: datasetRefSchema,
-  name: z.string().min(1).max(JOB_LIMITS.nameLength).optional(),
+  name: z.string().min(1).max(JOB_LIMITS.nameLength).regex(LINE_OF_TEXT, LINE_OF_TEXT_RULE).optional(),
   metadata,
   seed,
 };
@@ -104,7 +134,9 @@ const training = {
     steps: z.int().min(1).max(JOB_LIMITS.steps).optional(),
   }).refine((every) => (every.epochs === undefined) !== (every.steps === undefined), {
     message: "give either epochs or steps",
-  }).default({ epochs: 1 }).describe("How often a checkpoint is kept, beside the one at the end"),
+  }).openapi(exactlyOneRule(["epochs", "steps"])).default({ epochs: 1 }).describe(
+    "How often a checkpoint is kept, beside the one at the end",
+  ),
 };
 const lr = (rate: number) => z.number().min(1e-12).max(10).default(rate).describe("Learning rate");
 const source = {
@@ -127,19 +159,24 @@ const classifierFields = {
   lr: lr(1e-3),
   ...training,
 };
-const finetuneSchema = z.strictObject({ kind: z.literal("finetune"), ...classifierFields }).openapi(
-  "FinetuneRequest",
-);
-const linearProbeSchema = z.strictObject({ kind: z.literal("linear_probe"), ...classifierFields })
-  .openapi("LinearProbeRequest");
-const evaluateSchema = z.strictObject({
+const START = ["checkpoint", "job", "model"];
+const finetuneSchema = exactlyOneOf(
+  z.strictObject({ kind: z.literal("finetune"), ...classifierFields }),
+  START,
+).openapi("FinetuneRequest");
+const linearProbeSchema = exactlyOneOf(
+  z.strictObject({ kind: z.literal("linear_probe"), ...classifierFields }),
+  START,
+).openapi("LinearProbeRequest");
+const evaluateFields = z.strictObject({
   kind: z.literal("evaluate"),
   ...common,
   ...source,
   split: z.enum(["train", "test"]).default("test"),
   batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128),
   mask_ratio: z.number().gt(0).lt(1).optional().describe("For an MAE; the model's own when absent"),
-}).openapi("EvaluateRequest");
+});
+const evaluateSchema = exactlyOneOf(evaluateFields, ["checkpoint", "job"]).openapi("EvaluateRequest");
 
 /** Body of `POST /v1/jobs`; parsing fills every default and resolves the model. */
 export const jobRequestSchema = z.discriminatedUnion("kind", [
@@ -149,12 +186,6 @@ export const jobRequestSchema = z.discriminatedUnion("kind", [
   evaluateSchema,
 ]).superRefine((request, context) => {
   const wrong = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
-  if (request.kind !== "pretrain") {
-    const model = request.kind === "evaluate" ? undefined : request.model;
-    const given = [request.checkpoint, request.job, model].filter((part) => part !== undefined).length;
-    const choices = request.kind === "evaluate" ? "checkpoint or job" : "checkpoint, job or model";
-    if (given !== 1) wrong(["checkpoint"], `give exactly one of ${choices}: ${given} were given`);
-  }
   if (request.kind === "evaluate") return;
   if (request.warmup_epochs > request.epochs) {
     wrong(["warmup_epochs"], `must not be above epochs: ${request.warmup_epochs} > ${request.epochs}`);

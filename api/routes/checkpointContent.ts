@@ -6,6 +6,7 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiEnv, Services } from "../environment.ts";
 import { matchesEtag, partOf } from "../ranges.ts";
+import { header } from "../openapi/headers.ts";
 import { addRoute } from "../register.ts";
 import { checkpointParams } from "../schemas/ids.ts";
 import { problems } from "../schemas/problem.ts";
@@ -13,22 +14,45 @@ import { checkpointOr404 } from "./checkpoints.ts";
 
 const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
 
+const always = { required: true };
+const VERSION = {
+  "ETag": header("The file's SHA-256 in quotes", always),
+  "Last-Modified": header("When it was stored", always),
+  "Cache-Control": header("It never changes", always),
+};
+const FILE = {
+  "Accept-Ranges": header("`bytes`", always),
+  "Content-Disposition": header("A name to save it under", always),
+};
+
 /** Adds the route. */
 export function addCheckpointContentRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
   addRoute(app, {
     method: "get",
     path: "/v1/checkpoints/{id}/content",
+    operationId: "downloadCheckpoint",
     tags: ["Checkpoints"],
     summary: "Download a checkpoint",
     description:
       "A safetensors file with the names and layouts of the PyTorch model's `state_dict`. `Range` (one range), " +
       "`If-Range` and `If-None-Match` are honoured; the ETag is the file's SHA-256.",
-    request: { params: checkpointParams },
+    request: {
+      params: checkpointParams,
+      headers: z.object({
+        "Range": z.string().optional().describe("The part wanted, as `bytes=1000-`"),
+        "If-Range": z.string().optional().describe("ETag: `Range` counts only while the file has it"),
+        "If-None-Match": z.string().optional().describe("ETags that the client has: 304 for one of them"),
+      }),
+    },
     responses: {
-      200: { description: "The whole file", content: bytes },
-      206: { description: "The part asked for", content: bytes },
-      304: { description: "The client has it" },
-      ...problems(404, 406, 416),
+      200: { description: "The whole file", headers: { ...VERSION, ...FILE }, content: bytes },
+      206: {
+        description: "The part asked for",
+        headers: { ...VERSION, ...FILE, "Content-Range": header("`bytes FIRST-LAST/SIZE`", always) },
+        content: bytes,
+      },
+      304: { description: "The client has it", headers: VERSION },
+      ...problems(416),
     },
   }, async (context, { params }) => {
     const checkpoint = await checkpointOr404(services, params.id);

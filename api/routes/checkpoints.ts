@@ -12,7 +12,6 @@ import { addRoute } from "../register.ts";
 import { checkpointListSchema, checkpointSchema, checkpointWire } from "../schemas/checkpoint.ts";
 import { checkpointIdSchema, checkpointParams, jobParams, pageLimit } from "../schemas/ids.ts";
 import { listOf } from "../schemas/list.ts";
-import { problems } from "../schemas/problem.ts";
 import { jobOr404 } from "./jobs.ts";
 
 /** @throws {ProblemError} 404 */
@@ -28,6 +27,7 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
   addRoute(app, {
     method: "get",
     path: "/v1/jobs/{id}/checkpoints",
+    operationId: "listJobCheckpoints",
     tags,
     summary: "List a job's checkpoints, newest first",
     request: {
@@ -36,7 +36,6 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
     },
     responses: {
       200: { description: "A page", content: { "application/json": { schema: checkpointListSchema } } },
-      ...problems(404, 406, 422),
     },
   }, async (context, { params, query }) => {
     await jobOr404(services, params.id);
@@ -47,12 +46,12 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
   addRoute(app, {
     method: "get",
     path: "/v1/checkpoints/{id}",
+    operationId: "getCheckpoint",
     tags,
     summary: "Look at a checkpoint",
     request: { params: checkpointParams },
     responses: {
       200: { description: "The checkpoint", content: { "application/json": { schema: checkpointSchema } } },
-      ...problems(404, 406),
     },
   }, async (context, { params }) => context.json(checkpointWire(await checkpointOr404(services, params.id))));
 }

@@ -16,6 +16,7 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
   addRoute(app, {
     method: "post",
     path: "/v1/classifications",
+    operationId: "createClassification",
     tags: ["Models"],
     summary: "Classify pictures",
     request: {
@@ -32,7 +33,7 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
         description: "A class for each picture",
         content: { "application/json": { schema: classificationSchema } },
       },
-      ...problems(400, 406, 408, 409, 413, 415, 422, 504),
+      ...problems(409, 504),
     },
   }, (context) =>
     withSubject(services, context.req.raw, inferenceSchema, async (subject) => {

@@ -8,6 +8,7 @@ import { createDataset } from "../../data/datasets/upload.ts";
 import { withForm } from "../body/multipart.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import { checked } from "../issues.ts";
+import { location } from "../openapi/headers.ts";
 import { ProblemError } from "../problem.ts";
 import { addRoute } from "../register.ts";
 import {
@@ -24,7 +25,7 @@ import { listOf } from "../schemas/list.ts";
 import { problems } from "../schemas/problem.ts";
 import { limited } from "../time.ts";
 
-const tags = ["Data sets"];
+const tags = ["Datasets"];
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });
 
 /** Adds the routes. */
@@ -34,6 +35,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
   addRoute(app, {
     method: "post",
     path: "/v1/datasets",
+    operationId: "createDataset",
     tags,
     summary: "Upload a data set",
     description:
@@ -46,10 +48,10 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     responses: {
       201: {
         description: "Checked and stored",
-        headers: { Location: { schema: { type: "string" }, description: "Where the data set is" } },
+        headers: location("data set"),
         content: json(datasetSchema),
       },
-      ...problems(400, 406, 408, 413, 415, 422, 504),
+      ...problems(504),
     },
   }, async (context) => {
     const body = { bytes: limits.uploadBytes, idleMs: limits.bodyIdleMs, totalMs: limits.uploadTotalMs };
@@ -81,10 +83,11 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
   addRoute(app, {
     method: "get",
     path: "/v1/datasets",
+    operationId: "listDatasets",
     tags,
     summary: "List data sets: the built-in ones, then uploads by age",
     request: { query: datasetListQuery },
-    responses: { 200: { description: "A page", content: json(datasetListSchema) }, ...problems(406, 422) },
+    responses: { 200: { description: "A page", content: json(datasetListSchema) } },
   }, async (context, { query }) => {
     const page = await datasets.list(query);
     return context.json(listOf(page.data.map(datasetWire), page.hasMore ? page.data.at(-1)!.id : null));
@@ -93,19 +96,21 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
   addRoute(app, {
     method: "get",
     path: "/v1/datasets/{id}",
+    operationId: "getDataset",
     tags,
     summary: "Look at a data set",
     request: { params: datasetParams },
-    responses: { 200: { description: "The data set", content: json(datasetSchema) }, ...problems(404, 406) },
+    responses: { 200: { description: "The data set", content: json(datasetSchema) } },
   }, async (context, { params }) => context.json(datasetWire(await datasets.info(params.id))));
 
   addRoute(app, {
     method: "delete",
     path: "/v1/datasets/{id}",
+    operationId: "deleteDataset",
     tags,
     summary: "Delete an uploaded data set",
     request: { params: datasetParams },
-    responses: { 204: { description: "Deleted" }, ...problems(404, 409) },
+    responses: { 204: { description: "Deleted" }, ...problems(409) },
   }, async (context, { params }) => {
     const info = await datasets.info(params.id);
     if (info.source === "builtin") {

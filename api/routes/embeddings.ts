@@ -15,6 +15,7 @@ export function addEmbeddingRoute(app: OpenAPIHono<ApiEnv>, services: Services):
   addRoute(app, {
     method: "post",
     path: "/v1/embeddings",
+    operationId: "createEmbedding",
     tags: ["Models"],
     summary: "Mean-pooled encoder features of pictures",
     request: {
@@ -31,7 +32,7 @@ export function addEmbeddingRoute(app: OpenAPIHono<ApiEnv>, services: Services):
         description: "A vector for each picture",
         content: { "application/json": { schema: embeddingSchema } },
       },
-      ...problems(400, 406, 408, 409, 413, 415, 422, 504),
+      ...problems(409, 504),
     },
   }, (context) =>
     withSubject(services, context.req.raw, inferenceSchema, async (subject) => {

@@ -9,10 +9,9 @@ import { eventStream } from "../eventStream.ts";
 import { checked } from "../issues.ts";
 import { ProblemError } from "../problem.ts";
 import { addRoute } from "../register.ts";
-import { eventListSchema, eventWire } from "../schemas/event.ts";
+import { eventListSchema, eventStreamSchema, eventWire } from "../schemas/event.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
 import { listOf } from "../schemas/list.ts";
-import { problems } from "../schemas/problem.ts";
 import { jobOr404 } from "./jobs.ts";
 
 const seq = wholeNumber(0, Number.MAX_SAFE_INTEGER - 1);
@@ -24,6 +23,7 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
   addRoute(app, {
     method: "get",
     path: "/v1/jobs/{id}/events",
+    operationId: "listJobEvents",
     tags: ["Jobs"],
     summary: "What happened to a job",
     description:
@@ -35,17 +35,20 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
         after: seq.optional().openapi({ description: "`seq` of the last event known" }),
         limit: wholeNumber(1, 500).prefault("100"),
       }),
-      headers: z.object({ "last-event-id": z.string().optional() }),
+      headers: z.object({
+        "Last-Event-ID": seq.optional().openapi({
+          description: "`seq` of the last event of a stream that broke off",
+        }),
+      }),
     },
     responses: {
       200: {
         description: "The events",
         content: {
           "application/json": { schema: eventListSchema },
-          "text/event-stream": { schema: z.string() },
+          "text/event-stream": { schema: eventStreamSchema },
         },
       },
-      ...problems(404, 406, 422, 503),
     },
   }, async (context, { params, query }) => {
     await jobOr404(services, params.id);

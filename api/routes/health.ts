@@ -22,6 +22,7 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
   addRoute(app, {
     method: "get",
     path: "/healthz",
+    operationId: "getHealth",
     tags,
     summary: "Whether the process answers",
     responses: { 200: ok },
@@ -30,6 +31,7 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
   addRoute(app, {
     method: "get",
     path: "/readyz",
+    operationId: "getReadiness",
     tags,
     summary: "Whether database and object storage answer",
     responses: { 200: ok, ...problems(503) },
@@ -56,6 +58,7 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
   addRoute(app, {
     method: "get",
     path: "/metrics",
+    operationId: "getServiceMetrics",
     tags,
     summary: "Measurements for Prometheus",
     responses: {

@@ -9,7 +9,6 @@ import type { ApiEnv, Services } from "../environment.ts";
 import { addRoute } from "../register.ts";
 import { seriesSchema } from "../schemas/event.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
-import { problems } from "../schemas/problem.ts";
 import { jobOr404 } from "./jobs.ts";
 
 /** Adds the route. */
@@ -17,6 +16,7 @@ export function addJobMetricsRoute(app: OpenAPIHono<ApiEnv>, services: Services)
   addRoute(app, {
     method: "get",
     path: "/v1/jobs/{id}/metrics",
+    operationId: "getJobMetrics",
     tags: ["Jobs"],
     summary: "A job's loss series: every step, and the mean of each epoch",
     request: {
@@ -31,7 +31,6 @@ export function addJobMetricsRoute(app: OpenAPIHono<ApiEnv>, services: Services)
     },
     responses: {
       200: { description: "The series", content: { "application/json": { schema: seriesSchema } } },
-      ...problems(404, 406, 422),
     },
   }, async (context, { params, query }) => {
     await jobOr404(services, params.id);

@@ -11,9 +11,10 @@ import { fromWire } from "../../data/wire.ts";
 import type { JobRequest } from "../../jobs/schemas.ts";
 import { readJson } from "../body/json.ts";
 import type { ApiEnv, Services } from "../environment.ts";
-import { fingerprint, idempotencyKey, preferredWait } from "../idempotency.ts";
+import { fingerprint, IDEMPOTENCY_KEY, idempotencyKey, preferredWait } from "../idempotency.ts";
 import { checked } from "../issues.ts";
 import { resolveJobRequest } from "../jobRequest.ts";
+import { header, location, PREFERENCE_APPLIED } from "../openapi/headers.ts";
 import { ProblemError } from "../problem.ts";
 import { addRoute } from "../register.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
@@ -32,7 +33,7 @@ export async function jobOr404(services: Services, id: string): Promise<Job> {
 const tags = ["Jobs"];
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });
 const preferHeader = z.object({
-  prefer: z.string().optional().openapi({ description: "`wait=N` waits up to N seconds for the end" }),
+  Prefer: z.string().optional().openapi({ description: "`wait=N` waits up to N seconds for the end" }),
 });
 
 async function waited(
@@ -53,11 +54,13 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
   addRoute(app, {
     method: "post",
     path: "/v1/jobs",
+    operationId: "createJob",
     tags,
     summary: "Create a job",
     request: {
       headers: preferHeader.extend({
-        "idempotency-key": z.string().optional().openapi({
+        "Idempotency-Key": z.string().optional().openapi({
+          pattern: IDEMPOTENCY_KEY.source,
           description: "A create repeated with the same key and body within 24 hours answers the same job",
         }),
       }),
@@ -66,10 +69,14 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
     responses: {
       201: {
         description: "Created, waiting for a runner",
-        headers: { Location: { schema: { type: "string" }, description: "Where the job is" } },
+        headers: {
+          ...location("job"),
+          ...PREFERENCE_APPLIED,
+          "Idempotency-Replayed": header("`true` when an earlier request with this key created the job"),
+        },
         content: json(jobSchema),
       },
-      ...problems(400, 404, 406, 408, 409, 413, 415, 422),
+      ...problems(409),
     },
   }, async (context) => {
     const key = idempotencyKey(context.req.header("idempotency-key"));
@@ -93,10 +100,11 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
   addRoute(app, {
     method: "get",
     path: "/v1/jobs",
+    operationId: "listJobs",
     tags,
     summary: "List jobs, newest first",
     request: { query: jobListQuery },
-    responses: { 200: { description: "A page", content: json(jobListSchema) }, ...problems(406, 422) },
+    responses: { 200: { description: "A page", content: json(jobListSchema) } },
   }, async (context, { query }) => {
     const page = await jobs.list(query);
     return context.json(listOf(page.data.map(jobWire), page.next));
@@ -105,6 +113,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
   addRoute(app, {
     method: "get",
     path: "/v1/jobs/{id}",
+    operationId: "getJob",
     tags,
     summary: "Look at a job, or wait for its end",
     request: {
@@ -116,7 +125,9 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
       }),
       headers: preferHeader,
     },
-    responses: { 200: { description: "The job", content: json(jobSchema) }, ...problems(400, 404, 406, 422) },
+    responses: {
+      200: { description: "The job", headers: PREFERENCE_APPLIED, content: json(jobSchema) },
+    },
   }, async (context, { params, query }) => {
     const wait = query.wait ?? preferredWait(context.req.header("prefer"), limits.waitSeconds);
     const job = await jobOr404(services, params.id);
@@ -126,21 +137,23 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
   addRoute(app, {
     method: "post",
     path: "/v1/jobs/{id}/cancel",
+    operationId: "cancelJob",
     tags,
     summary: "Cancel a job",
     description:
       "A queued job is cancelled at once; a running one stops within two seconds and keeps its checkpoints.",
     request: { params: jobParams },
-    responses: { 200: { description: "The job", content: json(jobSchema) }, ...problems(404, 406, 409) },
+    responses: { 200: { description: "The job", content: json(jobSchema) }, ...problems(409) },
   }, async (context, { params }) => context.json(jobWire(await jobs.cancel(params.id))));
 
   addRoute(app, {
     method: "delete",
     path: "/v1/jobs/{id}",
+    operationId: "deleteJob",
     tags,
     summary: "Delete a finished or queued job, its events, series and checkpoints",
     request: { params: jobParams },
-    responses: { 204: { description: "Deleted" }, ...problems(404, 409) },
+    responses: { 204: { description: "Deleted" }, ...problems(409) },
   }, async (context, { params }) => {
     const { objectKeys } = await jobs.delete(params.id);
     for (const objectKey of objectKeys) await services.objects.delete(objectKey);

@@ -5,13 +5,34 @@
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiEnv } from "../environment.ts";
-import { addRoute } from "../register.ts";
+import { type DocumentHead, openApiDocument } from "../openapi/document.ts";
+import type { JsonObject } from "../openapi/jsonSchemas.ts";
+import { addRoute, routesOf } from "../register.ts";
+
+const HEAD: DocumentHead = {
+  info: {
+    title: "Unmask",
+    version: "0.1.0",
+    description: "Pre-trains and fine-tunes masked autoencoders. Errors are RFC 9457 problem details.",
+    license: { name: "MIT", identifier: "MIT" },
+  },
+  servers: [{ url: "/", description: "The service that answers this document" }],
+  tags: [
+    { name: "Jobs", description: "Training and evaluation: create, watch, wait for, cancel, delete." },
+    { name: "Checkpoints", description: "Trained models: look at them, download them." },
+    { name: "Datasets", description: "Images to train on: the built-in sets, and uploads." },
+    { name: "Models", description: "Ask a checkpoint: reconstruct, classify, embed." },
+    { name: "Service", description: "Health, measurements, and this description." },
+  ],
+};
 
 /** Adds the route; called after all that are to be described. */
 export function addOpenApiRoute(app: OpenAPIHono<ApiEnv>): void {
+  let document: JsonObject | undefined;
   addRoute(app, {
     method: "get",
     path: "/openapi.json",
+    operationId: "getOpenApiDocument",
     tags: ["Service"],
     summary: "This description",
     responses: {
@@ -20,14 +41,5 @@ export function addOpenApiRoute(app: OpenAPIHono<ApiEnv>): void {
         content: { "application/json": { schema: z.record(z.string(), z.unknown()) } },
       },
     },
-  }, (context) =>
-    context.json(app.getOpenAPI31Document({
-      openapi: "3.1.0",
-      info: {
-        title: "Unmask",
-        version: "0.1.0",
-        description: "Pre-trains and fine-tunes masked autoencoders. Errors are RFC 9457 problem details.",
-      },
-      servers: [{ url: "/" }],
-    })));
+  }, (context) => context.json(document ??= openApiDocument(HEAD, routesOf(app))));
 }

@@ -66,6 +66,7 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
   addRoute(app, {
     method: "post",
     path: "/v1/reconstructions",
+    operationId: "createReconstruction",
     tags: ["Models"],
     summary: "Mask pictures and reconstruct them",
     description:
@@ -87,7 +88,7 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
           "image/png": { schema: z.string().openapi({ format: "binary" }) },
         },
       },
-      ...problems(400, 406, 408, 409, 413, 415, 422, 504),
+      ...problems(409, 504),
     },
   }, (context) =>
     withSubject(services, context.req.raw, reconstructionRequestSchema, async (subject) => {

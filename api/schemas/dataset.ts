@@ -4,12 +4,14 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { LINE_OF_TEXT, LINE_OF_TEXT_RULE } from "../../data/lineOfText.ts";
 import { toWire } from "../../data/wire.ts";
 import type { DatasetInfo } from "../../data/datasets/dataset.ts";
+import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
 import { listSchema } from "./list.ts";
 
-const split = z.strictObject({ count: z.int() });
+const split = z.strictObject({ count: z.int().min(0) }).openapi("DatasetSplit");
 
 /** A data set. */
 export const datasetSchema = z.strictObject({
@@ -19,7 +21,7 @@ export const datasetSchema = z.strictObject({
   format: z.enum(["raw", "encoded"]),
   height: z.int().nullable(),
   width: z.int().nullable(),
-  channels: z.union([z.literal(1), z.literal(3)]),
+  channels: z.literal([1, 3]),
   splits: z.strictObject({ train: split, test: split }),
   labelled: z.boolean(),
   num_classes: z.int(),
@@ -39,7 +41,7 @@ const heldOut = z.string().regex(/^(0|0?\.\d{1,6}|0\.\d{1,6})$/, "must be a numb
 
 /** Text fields of `POST /v1/datasets`. */
 export const datasetFields = z.strictObject({
-  name: z.string().min(1).max(128).regex(/^\P{C}+$/u, "must not hold control characters").optional(),
+  name: z.string().min(1).max(128).regex(LINE_OF_TEXT, LINE_OF_TEXT_RULE).optional(),
   held_out: heldOut.optional().openapi({ type: "number", minimum: 0, maximum: 0.5 }),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
 });
@@ -55,16 +57,28 @@ export const DATASET_FILES = [
 
 const file = z.string().optional().openapi({ type: "string", format: "binary" });
 
+/** JSON Schema for the files that need others. */
+const COMPANIONS: object = {
+  dependentRequired: {
+    train_labels: ["train_images"],
+    test_images: ["train_images"],
+    test_labels: ["test_images", "train_labels"],
+  },
+};
+
 /** The multipart body of `POST /v1/datasets`, for OpenAPI. */
-export const datasetUploadSchema = datasetFields.extend({
-  train_images: file.describe("IDX pictures, gzipped or not"),
-  train_labels: file.describe(
-    "IDX labels: integers of any type, or QMNIST's rows; the numbers present are the class names",
-  ),
-  test_images: file.describe("IDX pictures to measure on"),
-  test_labels: file.describe("IDX labels"),
-  archive: file.describe("zip, tar or tar.gz of PNG and JPEG pictures; folders are classes"),
-}).openapi("DatasetUpload");
+export const datasetUploadSchema = exactlyOneOf(
+  datasetFields.extend({
+    train_images: file.describe("IDX pictures, gzipped or not"),
+    train_labels: file.describe(
+      "IDX labels: integers of any type, or QMNIST's rows; the numbers present are the class names",
+    ),
+    test_images: file.describe("IDX pictures to measure on"),
+    test_labels: file.describe("IDX labels"),
+    archive: file.describe("zip, tar or tar.gz of PNG and JPEG pictures; folders are classes"),
+  }),
+  ["train_images", "archive"],
+).openapi("DatasetUpload", COMPANIONS);
 
 /** A data set's wire form. */
 export type DatasetWire = z.output<typeof datasetSchema>;

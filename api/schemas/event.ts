@@ -21,6 +21,13 @@ export const eventSchema = z.strictObject({
 /** A page of events. */
 export const eventListSchema = listSchema(eventSchema, "EventList");
 
+/** Events as they come. */
+export const eventStreamSchema = z.string().openapi("EventStream", {
+  description:
+    "Server-sent events: `id` is the event's `seq`, `event` its `type`, `data` the `Event` as JSON. " +
+    "The last is of type `end`.",
+});
+
 /** An event's wire form. */
 export type EventWire = z.output<typeof eventSchema>;
 
@@ -34,17 +41,21 @@ export const seriesSchema = z.strictObject({
   object: z.literal("metrics"),
   job: z.string(),
   every: z.int().describe("One step in so many is shown"),
-  steps: z.array(z.strictObject({
-    step: z.int().describe("Counts from 1"),
-    epoch: z.int().describe("Counts from 0"),
-    loss: z.number(),
-    lr: z.number(),
-  })),
-  epochs: z.array(z.strictObject({
-    epoch: z.int(),
-    step: z.int().describe("The epoch's last step"),
-    loss: z.number().describe("Mean of the epoch's step losses"),
-    metrics: z.record(z.string(), z.number()).describe("What else was measured, e.g. `accuracy`"),
-  })),
+  steps: z.array(
+    z.strictObject({
+      step: z.int().describe("Counts from 1"),
+      epoch: z.int().describe("Counts from 0"),
+      loss: z.number(),
+      lr: z.number().describe("Learning rate"),
+    }).openapi("LossOfStep"),
+  ),
+  epochs: z.array(
+    z.strictObject({
+      epoch: z.int(),
+      step: z.int().describe("The epoch's last step"),
+      loss: z.number().describe("Mean of the epoch's step losses"),
+      metrics: z.record(z.string(), z.number()).describe("What else was measured, e.g. `accuracy`"),
+    }).openapi("LossOfEpoch"),
+  ),
   next: z.int().nullable().describe("What `after` must be for the next part; null at the end"),
 }).openapi("Series");

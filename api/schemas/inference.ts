@@ -4,7 +4,8 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { JOB_LIMITS } from "../../jobs/schemas.ts";
+import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
+import { DIGITS_ONLY, JOB_LIMITS } from "../../jobs/schemas.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 
 /** Most pictures of a request. */
@@ -18,7 +19,7 @@ const datasetPictures = z.strictObject({
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe("Seed of the drawing (digits only)"),
 }).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
   message: "size and seed are taken for the data set 'digits' only",
-});
+}).openapi("DatasetImages", DIGITS_ONLY);
 
 const subject = {
   checkpoint: checkpointIdSchema.optional().describe("The model to ask"),
@@ -28,55 +29,58 @@ const subject = {
   dataset: datasetPictures.optional().describe("Pictures of a data set, instead of `pictures`"),
 };
 
-/** What every request to a model must have. */
-function oneOfEach(
-  request: { checkpoint?: unknown; job?: unknown; pictures?: unknown; dataset?: unknown },
-  context: z.RefinementCtx,
-): void {
-  const pairs = [["checkpoint", "job"], ["pictures", "dataset"]] as const;
-  for (const [first, second] of pairs) {
-    const given = [request[first], request[second]].filter((value) => value !== undefined).length;
-    if (given === 1) continue;
-    const message = `give exactly one of ${first} and ${second}: ${given} were given`;
-    context.addIssue({ code: "custom", path: [first], message });
-  }
-}
+const MODEL = ["checkpoint", "job"], IMAGES = ["pictures", "dataset"];
 
 /** Body of `POST /v1/classifications` and `POST /v1/embeddings`. */
-export const inferenceSchema = z.strictObject(subject).superRefine(oneOfEach).openapi("InferenceRequest");
+export const inferenceSchema = exactlyOneOf(z.strictObject(subject), MODEL, IMAGES).openapi(
+  "InferenceRequest",
+);
 
-/** Body of `POST /v1/reconstructions`. */
-export const reconstructionRequestSchema = z.strictObject({
-  ...subject,
+const reconstructionFields = {
   mask_ratio: z.number().gt(0).lt(1).optional().describe(
     "Share of patches masked; the model's own when absent",
   ),
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe("The same seed gives the same masks"),
   paste_visible: z.boolean().default(false)
     .describe("Show the visible patches as they were, and only the masked ones reconstructed"),
-  include: z.array(z.enum(["images", "patches"])).max(2).default([])
-    .describe("What else the JSON answer has: pictures as base64 PNG, predicted patches as numbers"),
-}).superRefine(oneOfEach).openapi("ReconstructionRequest");
+};
+
+/** Body of `POST /v1/reconstructions`. */
+export const reconstructionRequestSchema = exactlyOneOf(
+  z.strictObject({
+    ...subject,
+    ...reconstructionFields,
+    include: z.array(z.enum(["images", "patches"])).max(2).default([])
+      .describe("What else the JSON answer has: pictures as base64 PNG, predicted patches as numbers"),
+  }),
+  MODEL,
+  IMAGES,
+).openapi("ReconstructionRequest");
 
 /** A request to a model, checked. */
 export type InferenceRequest = z.output<typeof inferenceSchema>;
 
 const file = z.string().openapi({ type: "string", format: "binary" });
 
+const formFields = {
+  checkpoint: subject.checkpoint,
+  job: subject.job,
+  pictures: z.array(file).min(1).max(MOST_PICTURES).describe("PNG or JPEG files"),
+};
+
 /** A request as a form, for OpenAPI: the pictures are files. */
-export const inferenceFormSchema = z.strictObject({
-  checkpoint: checkpointIdSchema.optional(),
-  job: jobIdSchema.optional(),
-  pictures: z.array(file).min(1).max(MOST_PICTURES),
-}).openapi("InferenceForm");
+export const inferenceFormSchema = exactlyOneOf(z.strictObject(formFields), MODEL).openapi("InferenceForm");
 
 /** A request for reconstructions as a form, for OpenAPI. */
-export const reconstructionFormSchema = inferenceFormSchema.extend({
-  mask_ratio: z.number().optional(),
-  seed: z.int().optional(),
-  paste_visible: z.boolean().optional(),
-  include: z.string().optional().describe("`images`, `patches`, or both with a comma between"),
-}).openapi("ReconstructionForm");
+export const reconstructionFormSchema = exactlyOneOf(
+  z.strictObject({
+    ...formFields,
+    ...reconstructionFields,
+    include: z.string().regex(/^(images|patches|images,patches|patches,images)$/).optional()
+      .describe("`images`, `patches`, or both with a comma between"),
+  }),
+  MODEL,
+).openapi("ReconstructionForm");
 
 const png = z.string().describe("PNG in base64");
 
@@ -87,15 +91,18 @@ export const reconstructionSchema = z.strictObject({
   mask_ratio: z.number(),
   seed: z.int(),
   loss: z.number().describe("Mean squared error on the masked patches of all pictures"),
-  data: z.array(z.strictObject({
-    index: z.int(),
-    loss: z.number(),
-    mask: z.array(z.int()).describe("One number a patch, row by row: 1 = masked"),
-    ids_restore: z.array(z.int()),
-    images: z.strictObject({ original: png, masked: png, reconstruction: png }).optional(),
-    patches: z.array(z.array(z.number())).optional()
-      .describe("Predicted patches, values in the order (row, column, channel), not clipped"),
-  })),
+  data: z.array(
+    z.strictObject({
+      index: z.int(),
+      loss: z.number(),
+      mask: z.array(z.int()).describe("One number a patch, row by row: 1 = masked"),
+      ids_restore: z.array(z.int()),
+      images: z.strictObject({ original: png, masked: png, reconstruction: png })
+        .openapi("ReconstructionPngs").optional(),
+      patches: z.array(z.array(z.number())).optional()
+        .describe("Predicted patches, values in the order (row, column, channel), not clipped"),
+    }).openapi("ReconstructedImage"),
+  ),
 }).openapi("Reconstruction");
 
 /** Answer of `POST /v1/classifications`. */
@@ -103,13 +110,15 @@ export const classificationSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
   class_names: z.array(z.string()),
-  data: z.array(z.strictObject({
-    index: z.int(),
-    label: z.int(),
-    class_name: z.string(),
-    probability: z.number(),
-    probabilities: z.array(z.number()).describe("In the order of `class_names`"),
-  })),
+  data: z.array(
+    z.strictObject({
+      index: z.int(),
+      label: z.int().describe("Place of the class in `class_names`"),
+      class_name: z.string(),
+      probability: z.number(),
+      probabilities: z.array(z.number()).describe("In the order of `class_names`"),
+    }).openapi("Classification"),
+  ),
 }).openapi("Classifications");
 
 /** Answer of `POST /v1/embeddings`. */
@@ -117,5 +126,5 @@ export const embeddingSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
   dimensions: z.int(),
-  data: z.array(z.strictObject({ index: z.int(), embedding: z.array(z.number()) })),
+  data: z.array(z.strictObject({ index: z.int(), embedding: z.array(z.number()) }).openapi("Embedding")),
 }).openapi("Embeddings");

@@ -37,7 +37,10 @@ export const jobSchema = z.strictObject({
   request: z.record(z.string(), z.unknown()).describe("The request with every default filled in"),
   progress: progressSchema.nullable(),
   result: z.record(z.string(), z.unknown()).nullable().describe("Losses, accuracy, the final checkpoint"),
-  error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  error: z.strictObject({
+    code: z.string().describe("For programs, as `loss_not_finite`"),
+    message: z.string().describe("For people"),
+  }).openapi("JobError").nullable().describe("Why the job failed"),
   attempt: z.int().describe("Starts so far"),
   interruptions: z.int().describe("Runners lost in a row without a new checkpoint between"),
   cancel_requested_at: time.nullable(),
@@ -45,7 +48,7 @@ export const jobSchema = z.strictObject({
     name: z.string(),
     threads: z.int().optional().describe("Threads of a training"),
     notes: z.array(z.string()),
-  }).nullable()
+  }).openapi("JobBackend").nullable()
     .describe("What computed it, and why others were passed over"),
   latest_checkpoint: z.string().nullable(),
 }).openapi("Job");

@@ -4,7 +4,14 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { header } from "../openapi/headers.ts";
+import type { JsonObject } from "../openapi/jsonSchemas.ts";
 import { PROBLEM_TITLES, type ProblemStatus } from "../problem.ts";
+
+const fieldErrorSchema = z.strictObject({
+  path: z.string().describe("Where the wrong value is, as `model.patch_size`"),
+  message: z.string().describe("What would be right"),
+}).openapi("FieldError");
 
 /** The body of every answer that is an error. */
 export const problemSchema = z.strictObject({
@@ -14,15 +21,21 @@ export const problemSchema = z.strictObject({
   detail: z.string().describe("What is wrong with this request"),
   instance: z.string().describe("Path of the request"),
   request_id: z.string(),
-  errors: z.array(z.strictObject({
-    path: z.string().describe("The wrong value, as `model.patch_size`"),
-    message: z.string(),
-  })),
+  errors: z.array(fieldErrorSchema).describe("Every wrong value of the request; empty when none is to blame"),
 }).openapi("Problem");
 
-/** OpenAPI responses for the statuses a route can fail with; 500 is added to all. */
+const HEADERS: Partial<Record<ProblemStatus, JsonObject>> = {
+  416: { "Content-Range": header("`bytes */SIZE`", { required: true }) },
+  503: { "Retry-After": header("Seconds after which to try again", { type: "integer" }) },
+};
+
+/** OpenAPI responses for the statuses that a route can fail with, beside those that every route can. */
 export function problems(...statuses: ProblemStatus[]) {
   const content = { "application/problem+json": { schema: problemSchema } };
-  const all = [...statuses, 500 as const];
-  return Object.fromEntries(all.map((status) => [status, { description: PROBLEM_TITLES[status], content }]));
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      { description: PROBLEM_TITLES[status], content, headers: HEADERS[status] },
+    ]),
+  );
 }

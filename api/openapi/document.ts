@@ -1,0 +1,162 @@
+/**
+ * The OpenAPI document, put together from the routes and the schemas that they check with.
+ *
+ * @module
+ */
+import type { RouteConfig, z } from "@hono/zod-openapi";
+import { PROBLEM_TITLES, type ProblemStatus } from "../problem.ts";
+import { REQUEST_ID } from "./headers.ts";
+import { convert, type Converted, type JsonObject } from "./jsonSchemas.ts";
+
+type Content = Readonly<Record<string, { readonly schema?: unknown } | undefined>>;
+
+/** Where a document differs from one service to another. */
+export interface DocumentHead {
+  readonly info: JsonObject;
+  readonly servers: readonly JsonObject[];
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
+}
+
+/** Collects the schemas of one direction, and hands out their JSON Schemas once all are known. */
+class Collected {
+  readonly #schemas: Record<string, z.ZodType> = {};
+  #converted: Converted | undefined;
+
+  constructor(readonly io: "input" | "output") {}
+
+  /** @returns what gives the JSON Schema after all schemas are collected */
+  add(schema: z.ZodType): () => JsonObject {
+    const key = String(Object.keys(this.#schemas).length);
+    this.#schemas[key] = schema;
+    return () => this.converted.schemas[key];
+  }
+
+  get converted(): Converted {
+    return this.#converted ??= convert(this.#schemas, this.io);
+  }
+}
+
+const isZod = (schema: unknown): schema is z.ZodType =>
+  typeof schema === "object" && schema !== null && "_zod" in schema;
+
+/**
+ * The document.
+ *
+ * @throws {Error} when two schemas of one name differ
+ */
+export function openApiDocument(head: DocumentHead, routes: readonly RouteConfig[]): JsonObject {
+  const inputs = new Collected("input"), outputs = new Collected("output");
+  const finish = routes.map((route) => operationOf(route, inputs, outputs));
+  const paths: Record<string, JsonObject> = {};
+  const shared = new SharedResponses();
+  for (const [at, { path, method }] of routes.entries()) {
+    const operation = finish[at]();
+    (paths[path] ??= {})[method] = { ...operation, responses: shared.replaced(operation.responses) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: head.info,
+    servers: head.servers,
+    // There are no keys: a proxy in front of the service adds what it wants.
+    security: [],
+    tags: head.tags,
+    paths,
+    components: {
+      schemas: merged(inputs.converted.components, outputs.converted.components),
+      responses: shared.components,
+      headers: { RequestId: REQUEST_ID },
+    },
+  };
+}
+
+/** Answers that are alike in many operations, the problems, are described once. */
+class SharedResponses {
+  readonly components: Record<string, JsonObject> = {};
+
+  /** The responses with a header that all have, and references in place of problems. */
+  replaced(responses: Readonly<Record<string, JsonObject>>): Record<string, JsonObject> {
+    return Object.fromEntries(
+      Object.entries(responses).map(([status, response]) => {
+        const title = PROBLEM_TITLES[Number(status) as ProblemStatus];
+        const headers = {
+          ...(response.headers as JsonObject | undefined),
+          "X-Request-Id": { $ref: "#/components/headers/RequestId" },
+        };
+        const whole = { ...response, headers };
+        if (title === undefined || response.description !== title) return [status, whole];
+        const name = title.replaceAll(/ (.)/g, (_, letter: string) => letter.toUpperCase());
+        this.components[name] = whole;
+        return [status, { $ref: `#/components/responses/${name}` }];
+      }),
+    );
+  }
+}
+
+function merged(a: Converted["components"], b: Converted["components"]): Record<string, JsonObject> {
+  for (const name of Object.keys(a)) {
+    if (name in b && JSON.stringify(a[name]) !== JSON.stringify(b[name])) {
+      throw new Error(`The schema '${name}' is not the same in requests and in answers: give it two names`);
+    }
+  }
+  return Object.fromEntries(Object.entries({ ...a, ...b }).sort(([x], [y]) => x < y ? -1 : 1));
+}
+
+interface Operation extends JsonObject {
+  readonly responses: Readonly<Record<string, JsonObject>>;
+}
+
+function operationOf(route: RouteConfig, inputs: Collected, outputs: Collected): () => Operation {
+  const { method: _method, path: _path, request, responses, ...rest } = route;
+  const parameters = (["params", "query", "headers"] as const).flatMap((part) => {
+    const schema = request?.[part];
+    return schema === undefined ? [] : [parametersOf(schema as z.ZodType, part, inputs)];
+  });
+  const body = request?.body &&
+    { ...request.body, content: contentOf(request.body.content as Content, inputs) };
+  const answers = Object.entries(responses).map(([status, response]) => {
+    const { content, ...other } = response as { content?: Content } & JsonObject;
+    return [status, other, content && contentOf(content, outputs)] as const;
+  });
+  return () => {
+    const all = parameters.flatMap((list) => list());
+    return {
+      ...rest,
+      ...(all.length > 0 && { parameters: all }),
+      ...(body && { requestBody: { ...body, content: body.content() } }),
+      responses: Object.fromEntries(
+        answers.map(([status, other, content]) => [
+          status,
+          content ? { ...other, content: content() } : other,
+        ]),
+      ),
+    };
+  };
+}
+
+function contentOf(content: Content, collected: Collected): () => JsonObject {
+  const entries = Object.entries(content).map(([type, media]) => {
+    const schema = media?.schema;
+    return [type, media, isZod(schema) ? collected.add(schema) : () => schema as JsonObject] as const;
+  });
+  return () =>
+    Object.fromEntries(entries.map(([type, media, schema]) => [type, { ...media, schema: schema() }]));
+}
+
+const PLACES = { params: "path", query: "query", headers: "header" } as const;
+
+function parametersOf(schema: z.ZodType, part: keyof typeof PLACES, inputs: Collected): () => JsonObject[] {
+  const json = inputs.add(schema);
+  return () => {
+    const { properties = {}, required = [] } = json() as {
+      properties?: Record<string, JsonObject>;
+      required?: string[];
+    };
+    return Object.entries(properties).map(([name, { description, ...property }]) => ({
+      name,
+      in: PLACES[part],
+      required: required.includes(name),
+      ...(description !== undefined && { description }),
+      schema: property,
+    }));
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * Zod's schemas as JSON Schema (draft 2020-12), which is what OpenAPI 3.1 uses. Zod itself converts them, so that the
+ * document states the same rules that requests are checked with.
+ *
+ * @module
+ */
+import { zodToOpenAPIRegistry } from "@asteasolutions/zod-to-openapi";
+import { z } from "@hono/zod-openapi";
+
+/** A JSON object: a schema, or a part of a document. */
+export type JsonObject = Record<string, unknown>;
+
+/** Schemas of one direction, converted together. */
+export interface Converted {
+  /** The JSON Schema of each schema given, under the same key. */
+  readonly schemas: Readonly<Record<string, JsonObject>>;
+  /** The named schemas that they refer to. */
+  readonly components: Readonly<Record<string, JsonObject>>;
+}
+
+const PREFIX = "#/$defs/", COMPONENTS = "#/components/schemas/";
+
+interface Metadata {
+  readonly name?: string;
+  readonly fields: JsonObject;
+}
+
+/** What `.openapi()` and `.describe()` say of exactly this schema. */
+function metadataOf(schema: z.core.$ZodType): Metadata {
+  const { _internal, param: _param, ...fields } = (zodToOpenAPIRegistry.get(schema as never) ?? {}) as
+    & { _internal?: { refId?: string }; param?: unknown }
+    & JsonObject;
+  const { description } = z.globalRegistry.get(schema) ?? {};
+  return { name: _internal?.refId, fields: description === undefined ? fields : { description, ...fields } };
+}
+
+/** The schema inside `optional()`, `default()`, `nullable()` and their like; undefined for other schemas. */
+function innerOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+  return (schema._zod.def as { innerType?: z.core.$ZodType }).innerType;
+}
+
+/** `.openapi()` copies its metadata to wrappers: what a wrapper has in common with its content is left out. */
+function ownMetadata(schema: z.core.$ZodType): Metadata {
+  const own = metadataOf(schema);
+  const inner = innerOf(schema);
+  if (inner === undefined) return own;
+  const { fields } = metadataOf(inner);
+  const differing = Object.entries(own.fields)
+    .filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(fields[key]));
+  return { fields: Object.fromEntries(differing) };
+}
+
+/** Which field of a union's members says which member it is, and the named schema of each of its values. */
+function discriminatorOf(schema: z.core.$ZodType): JsonObject | undefined {
+  const { discriminator, options } = schema._zod.def as {
+    discriminator?: string;
+    options?: z.core.$ZodObject[];
+  };
+  if (discriminator === undefined || options === undefined) return undefined;
+  const mapping = options.flatMap((option) => {
+    const { name } = metadataOf(option);
+    const values = [...option._zod.propValues?.[discriminator] ?? []];
+    return name === undefined ? [] : values.map((value) => [value, `${COMPONENTS}${name}`]);
+  });
+  return { discriminator: { propertyName: discriminator, mapping: Object.fromEntries(mapping) } };
+}
+
+/** Trims what says nothing or is said twice, and what some generators cannot read. */
+function tidy(json: JsonObject, io: "input" | "output"): void {
+  if (io === "output" && json.type === "integer") {
+    if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
+    if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
+  }
+  if (json.format === "date-time") delete json.pattern;
+  // A tuple's length is in minItems and maxItems too; Python's generator takes no boolean schema.
+  if (json.items === false) delete json.items;
+  if (JSON.stringify(json.propertyNames) === '{"type":"string"}') delete json.propertyNames;
+  // A query's default is written as text there.
+  if (json.type === "integer" && typeof json.default === "string") json.default = Number(json.default);
+}
+
+/**
+ * Converts schemas.
+ *
+ * @param io `input` for what requests hold before defaults are filled in, `output` for answers
+ * @throws {Error} for a schema that JSON Schema cannot state and that `.openapi({type})` does not describe
+ */
+export function convert(schemas: Readonly<Record<string, z.ZodType>>, io: "input" | "output"): Converted {
+  const metadata = {
+    get(schema: z.core.$ZodType) {
+      const { name } = ownMetadata(schema);
+      return name === undefined ? undefined : { id: name };
+    },
+  };
+  const { properties, $defs } = z.toJSONSchema(z.object(schemas), {
+    io,
+    metadata: metadata as never,
+    override({ zodSchema, jsonSchema }) {
+      const json = jsonSchema as JsonObject;
+      const { fields } = ownMetadata(zodSchema);
+      // A type that is stated replaces what was derived: the form of a number in a query is not its JSON text.
+      if ("type" in fields && json.$ref === undefined) {
+        for (const key of Object.keys(json)) if (key !== "id" && key !== "default") delete json[key];
+      }
+      Object.assign(json, fields, discriminatorOf(zodSchema));
+      tidy(json, io);
+    },
+  });
+  return JSON.parse(
+    JSON.stringify({ schemas: properties ?? {}, components: $defs ?? {} }).replaceAll(
+      `"$ref":"${PREFIX}`,
+      `"$ref":"${COMPONENTS}`,
+    ),
+  );
+}
