@@ -3,35 +3,43 @@
  *
  * @module
  */
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { CONFUSION, resultKey } from "../../jobs/results.ts";
 import type { ApiEnv, Services } from "../environment.ts";
+import { header } from "../openapi/headers.ts";
 import { ProblemError } from "../problem.ts";
 import { matchesEtag } from "../ranges.ts";
 import { addRoute } from "../register.ts";
 import { confusionSchema } from "../schemas/confusion.ts";
 import { jobParams } from "../schemas/ids.ts";
-import { problems } from "../schemas/problem.ts";
 import { jobOr404 } from "./jobs.ts";
+
+const VERSION = { "ETag": header("The content's version", { required: true }) };
 
 /** Adds the route. */
 export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
   addRoute(app, {
     method: "get",
     path: `/v1/jobs/{id}/results/${CONFUSION}`,
+    operationId: "getJobConfusion",
     tags: ["Jobs"],
     summary: "The confusion matrix of a measured classifier",
     description:
       "Kept for every `evaluate` of a classifier, and for the held-out pictures of `finetune` and `linear_probe`. The " +
       "job's result has this address in `confusion_url`. `If-None-Match` is honoured.",
-    request: { params: jobParams },
+    request: {
+      params: jobParams,
+      headers: z.object({
+        "If-None-Match": z.string().optional().describe("ETags that the client has: 304 for one of them"),
+      }),
+    },
     responses: {
       200: {
         description: "The counts",
+        headers: VERSION,
         content: { "application/json": { schema: confusionSchema } },
       },
-      304: { description: "The client has it" },
-      ...problems(404, 406),
+      304: { description: "The client has it", headers: VERSION },
     },
   }, async (context, { params }) => {
     const job = await jobOr404(services, params.id);
