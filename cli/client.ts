@@ -22,6 +22,12 @@ export interface JobView {
   readonly latest_checkpoint: string | null;
 }
 
+/** A job's loss of every step, and the mean of each epoch. */
+export interface Series {
+  readonly steps: { readonly step: number; readonly loss: number }[];
+  readonly epochs: { readonly step: number; readonly loss: number }[];
+}
+
 /** The API said no; the message is the problem's. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -76,6 +82,19 @@ export class Client {
       }
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
+  }
+
+  /** A job's whole loss series, page by page. */
+  async series(id: string): Promise<Series> {
+    const series: Series = { steps: [], epochs: [] };
+    for (let after: number | null = 0; after !== null;) {
+      const page: Series & { next: number | null } =
+        await (await this.send(`/v1/jobs/${id}/metrics?after=${after}`)).json();
+      series.steps.push(...page.steps);
+      series.epochs.push(...page.epochs);
+      after = page.next;
+    }
+    return series;
   }
 
   /** Saves an answer's body. @returns bytes written */

@@ -5,7 +5,7 @@
  */
 import { resolve } from "node:path";
 import { Client, type JobView } from "./client.ts";
-import { lossChart, type LossPoint } from "./lossChart.ts";
+import { lossChart } from "./lossChart.ts";
 import { uploadMnist } from "./mnistFiles.ts";
 import { ProgressBar } from "./progressBar.ts";
 import { startService } from "./service.ts";
@@ -79,12 +79,6 @@ async function runJob(client: Client, title: string, request: object, stop: Abor
     bar.stop();
   }
 }
-
-interface Series {
-  readonly steps: readonly LossPoint[];
-  readonly epochs: readonly LossPoint[];
-}
-
 /**
  * Runs the demo on a service of its own, on any free port, with the folder of `deno task start`, so that what it made
  * can be asked for afterwards.
@@ -116,7 +110,7 @@ export async function runDemo(values: Values): Promise<void> {
       `Loss of the last epoch ${number(trained.result?.loss)}; checkpoint of ${bytes} bytes downloaded.`,
     );
 
-    const series: Series = await (await client.send(`/v1/jobs/${trained.id}/metrics`)).json();
+    const series = await client.series(trained.id);
     console.log(`Mean loss of each epoch: ${series.epochs.map(({ loss }) => number(loss)).join(", ")}.`);
     const title = `Pre-training on ${data}: loss on masked patches`;
     await Deno.writeTextFile(`${out}/loss.svg`, lossChart(title, series.steps, series.epochs));

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { persistently } from "./kv.ts";
 import { keys } from "./rows.ts";
 
 /** A step of a job. */
@@ -32,26 +31,6 @@ export interface EpochPoint {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Part of a job's series. */
-export interface JobMetrics {
-  /** In order of steps. */
-  readonly steps: readonly StepPoint[];
-  /** Epochs that ended after `after`, and, when there are more steps, not after the last step given. */
-  readonly epochs: readonly EpochPoint[];
-  /** What to give as `after` for the next part; null at the end. */
-  readonly next: number | null;
-}
-
-/** Which part of a series is wanted. */
-export interface MetricsQuery {
-  /** Only steps above this number. */
-  readonly after?: number;
-  /** Most steps in an answer, 1 to 10,000. */
-  readonly limit?: number;
-  /** Only steps that are a multiple of this, and the newest. */
-  readonly every?: number;
-}
-
 /** Sizes of the series' rows and answers. */
 export const METRICS_LIMITS = {
   /** Steps in a row of the database. */
@@ -60,13 +39,14 @@ export const METRICS_LIMITS = {
   commit: 2048,
   /** Steps of an answer. */
   page: 10_000,
-  /** Rows looked through for one answer. */
-  chunksRead: 4096,
+  /** Rows looked through for one answer: half a million steps, 12 MiB. */
+  chunksRead: 1024,
   /** Values beside the loss that an epoch may carry. */
   epochMetrics: 64,
 } as const;
 
-interface StepChunk {
+/** Steps of a row, in columns of equal length. */
+export interface StepChunk {
   readonly steps: Uint32Array;
   readonly epochs: Uint32Array;
   readonly losses: Float64Array;
@@ -147,56 +127,4 @@ export async function truncation(
     pieces.push((operation) => piece.forEach((change) => change(operation)));
   }
   return pieces;
-}
-
-/**
- * Reads a part of a job's series; an unknown job has an empty one.
- *
- * @throws {RangeError} for a query outside the limits
- */
-export function readMetrics(kv: Deno.Kv, jobId: string, query: MetricsQuery = {}): Promise<JobMetrics> {
-  const { after = 0, limit = 1000, every = 1 } = query;
-  whole("after", after, 0, Number.MAX_SAFE_INTEGER);
-  whole("limit", limit, 1, METRICS_LIMITS.page);
-  whole("every", every, 1, Number.MAX_SAFE_INTEGER);
-  return persistently(async () => {
-    const steps: StepPoint[] = [];
-    let last: StepPoint | undefined;
-    let next: number | null = null;
-    let chunks = 0;
-    const rows = kv.list<StepChunk>({
-      start: keys.steps(jobId, Math.floor(after / METRICS_LIMITS.chunk)),
-      end: keys.steps(jobId, Number.MAX_SAFE_INTEGER),
-    });
-    reading: for await (const { value } of rows) {
-      if (chunks++ === METRICS_LIMITS.chunksRead) {
-        next = last?.step ?? null;
-        break;
-      }
-      for (const point of unpack(value)) {
-        if (point.step <= after) continue;
-        if (steps.length === limit) {
-          next = steps[limit - 1].step;
-          break reading;
-        }
-        last = point;
-        if (point.step % every === 0) steps.push(point);
-      }
-    }
-    if (next === null && last !== undefined && last !== steps.at(-1)) steps.push(last);
-
-    const epochs: EpochPoint[] = [];
-    for await (const { value } of kv.list<EpochPoint>({ prefix: ["epoch", jobId] })) {
-      if (value.step > after && (next === null || value.step <= next)) epochs.push(value);
-    }
-    return { steps, epochs, next };
-  });
-}
-
-function whole(name: string, value: number, least: number, most: number): void {
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new RangeError(
-      `${name} must be a whole number from ${least} to ${most}: current value is ${value}`,
-    );
-  }
 }

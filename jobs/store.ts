@@ -11,9 +11,9 @@ import { completeIndexes, countJobs, findDatasetUser } from "./indexes.ts";
 import type { Checkpoint, Job, JobStatus } from "./job.ts";
 import { persistently } from "./kv.ts";
 import { type JobQuery, listJobs, newestFirst, type Page, readAll } from "./lists.ts";
-import { type JobMetrics, type MetricsQuery, readMetrics } from "./metrics.ts";
 import { type JobRow, keys } from "./rows.ts";
 import type { JobRequest } from "./schemas.ts";
+import { type JobMetrics, type MetricsQuery, readMetrics } from "./series.ts";
 import { transition } from "./transitions.ts";
 
 export { JobNotFoundError } from "./change.ts";

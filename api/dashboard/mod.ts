@@ -20,7 +20,7 @@ const DASHBOARD_FILES: Record<string, PageFile> = {
   "/dashboard/dashboard.css": pageFile(new URL("dashboard.css", HERE)),
   "/dashboard/icon.svg": pageFile(new URL("icon.svg", HERE)),
   ...Object.fromEntries(
-    ["app", "api", "chart", "detail", "elements", "form", "joblist", "reconstruct"].map((name) => [
+    ["app", "api", "chart", "detail", "elements", "form", "joblist", "reconstruct", "series"].map((name) => [
       `/dashboard/${name}.js`,
       pageFile(new URL(`${name}.js`, HERE)),
     ]),

@@ -19,14 +19,22 @@ export function addJobMetricsRoute(app: OpenAPIHono<ApiEnv>, services: Services)
     operationId: "getJobMetrics",
     tags: ["Jobs"],
     summary: "A job's loss series: every step, and the mean of each epoch",
+    description:
+      "An answer covers the steps above `after` and holds the epochs that ended in it. `limit` and `every` bound " +
+      "the epochs as they do the steps: of several epochs that ended within the same `every` steps the last is " +
+      "shown. While `next` is not null there is more: give it as `after`.",
     request: {
       params: jobParams,
       query: z.strictObject({
         after: wholeNumber(0, Number.MAX_SAFE_INTEGER - 1).prefault("0").openapi({
           description: "Step after which to begin",
         }),
-        limit: wholeNumber(1, 10_000).prefault("10000").openapi({ description: "Most steps answered" }),
-        every: wholeNumber(1, 1_000_000).prefault("1").openapi({ description: "Show one step in so many" }),
+        limit: wholeNumber(1, 10_000).prefault("10000").openapi({
+          description: "Most steps, and most epochs, of an answer",
+        }),
+        every: wholeNumber(1, 1_000_000).prefault("1").openapi({
+          description: "Show the steps that are a multiple of this, and the newest",
+        }),
       }),
     },
     responses: {

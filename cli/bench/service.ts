@@ -82,8 +82,7 @@ async function timeJob(client: Client, request: object): Promise<JobFigures> {
   const { id } = await client.createJob(request);
   const job = await success(client, id);
   const ms = performance.now() - asked;
-  const series = await (await client.send(`/v1/jobs/${id}/metrics?every=1000000`)).json();
-  const losses = series.epochs.map(({ loss }: { loss: number }) => loss);
+  const losses = (await client.series(id)).epochs.map(({ loss }) => loss);
   return { ms, steps: job.progress!.step, losses, checkpoint: job.latest_checkpoint! };
 }
 

@@ -254,4 +254,10 @@ Deno.test("the loss series is answered whole, thinned out or in parts", async ()
   const thin = await get("?every=5");
   expect(thin.every).toBe(5);
   expect(numbers(thin).length).toBe(2);
+  await queue.record(claim, { epoch: { epoch: 1, step: 10, loss: 0.25, metrics: {} } });
+  expect(
+    [await get("?limit=4"), await get("?after=4&limit=4"), await get("?every=10")].map((part) =>
+      numbers({ steps: part.epochs })
+    ),
+  ).toEqual([[], [5], [10]]);
 });

@@ -1,7 +1,8 @@
 import { expect } from "expect";
 import { METRICS_LIMITS, type StepPoint } from "../../jobs/metrics.ts";
 import type { Claim, JobQueue } from "../../jobs/queue.ts";
-import type { JobStore } from "../../jobs/store.ts";
+import { JobStore } from "../../jobs/store.ts";
+import { counting, readsOf } from "../setup/countingKv.ts";
 import { withStore } from "./fixtures.ts";
 
 const PER_EPOCH = 100;
@@ -101,6 +102,56 @@ Deno.test("metrics: a page holds the epochs that ended in it, with their figures
     expect(second.epochs).toEqual([epochPoint(1)]);
     expect((await store.metrics(id, { after: 299 })).epochs).toEqual([epochPoint(2)]);
     expect((await store.metrics(id, { after: 300 })).epochs).toEqual([]);
+  }));
+
+Deno.test("metrics: limit and every bound the epochs as they do the steps, and pages give each once", () =>
+  withRun(async ({ store, id, queue, claim }) => {
+    const perEpoch = 2, epochs = 1000;
+    const steps = points(1, epochs * perEpoch).map((point) => ({
+      ...point,
+      epoch: Math.floor((point.step - 1) / perEpoch),
+    }));
+    await queue.record(claim, { steps });
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      await queue.record(claim, { epoch: epochPoint(epoch, perEpoch) });
+    }
+    const all = Array.from({ length: epochs }, (_, epoch) => epoch);
+    for (const limit of [1, 7, 500, 1999, 2000]) {
+      for (let after: number | null = 0, pages = 0; after !== null && pages < 3; pages++) {
+        const page = await store.metrics(id, { limit, after });
+        expect(page.epochs.length).toBeLessThanOrEqual(limit);
+        after = page.next;
+      }
+      if (limit >= 500) expect((await readAll(store, id, { limit })).epochs).toEqual(all);
+    }
+    // One epoch in 100 steps: the last that ended in them.
+    const thin = await store.metrics(id, { every: 100, limit: 1000 });
+    expect(thin.epochs).toEqual(all.filter((epoch) => epoch % 50 === 49).map((e) => epochPoint(e, perEpoch)));
+    expect((await readAll(store, id, { every: 100, limit: 3 })).epochs).toEqual(
+      thin.epochs.map(({ epoch }) => epoch),
+    );
+    expect((await store.metrics(id, { every: 1_000_000 })).epochs).toEqual([
+      epochPoint(epochs - 1, perEpoch),
+    ]);
+    // Where epochs are longer than that, each is shown.
+    expect((await store.metrics(id, { every: 2, limit: 1000 })).epochs).toHaveLength(epochs);
+  }));
+
+Deno.test("metrics: a page reads the rows of its part alone, however long the series is", () =>
+  withStore(async ({ kv, running }) => {
+    const { id, queue, claim } = await running();
+    const counted = counting(kv), store = new JobStore(counted.kv);
+    for (let epoch = 0; epoch < 600; epoch++) {
+      const steps = [{ step: epoch + 1, epoch, loss: 1, lr: 1 }];
+      await queue.record(claim, { steps, epoch: epochPoint(epoch, 1) });
+    }
+    for (const after of [0, 300, 590]) {
+      const reads = await readsOf(counted.reads, async () => {
+        const { epochs } = await store.metrics(id, { after, limit: 10 });
+        expect(epochs.map(({ step }) => step)).toEqual(Array.from({ length: 10 }, (_, i) => after + 1 + i));
+      });
+      expect(reads.entries).toBeLessThan(20);
+    }
   }));
 
 Deno.test("metrics: after starts past a step, wherever it lies in its row", () =>

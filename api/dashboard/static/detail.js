@@ -17,6 +17,7 @@ import {
   share,
 } from "./elements.js";
 import { reconstructPanel } from "./reconstruct.js";
+import { lossSeries } from "./series.js";
 
 const EVENT_TYPES = ["status", "progress", "epoch", "checkpoint", "log"];
 const EVENTS_SHOWN = 100;
@@ -28,6 +29,7 @@ export function jobDetail(container, id, { changed, failed }) {
   let job = null;
   let checkpoints = [];
   let seriesStep = -1;
+  const readSeries = lossSeries(id);
   let panel = null;
   let closed = false;
 
@@ -44,8 +46,7 @@ export function jobDetail(container, id, { changed, failed }) {
   }
 
   async function refreshSeries() {
-    const every = Math.max(1, Math.ceil((job.progress?.total_steps ?? 0) / 10_000));
-    const series = await callJson(`/v1/jobs/${encodeURIComponent(id)}/metrics?every=${every}`);
+    const series = await readSeries(job);
     if (closed) return;
     seriesStep = job.progress?.step ?? 0;
     parts.chart.replaceChildren(lossChart(series.steps, series.epochs));

@@ -1,0 +1,112 @@
+/**
+ * Reading a job's loss series in parts.
+ *
+ * An answer covers the steps above `after` up to its end. It holds the steps of that range that are asked for, and the
+ * epochs that ended in it. Only the rows of the range are read: a step row says in which epoch its steps lie, and this
+ * is the number under which the epoch is stored.
+ *
+ * @module
+ */
+import { persistently } from "./kv.ts";
+import { type EpochPoint, METRICS_LIMITS, type StepChunk, type StepPoint } from "./metrics.ts";
+import { keys } from "./rows.ts";
+
+/** Part of a job's series. */
+export interface JobMetrics {
+  /** In order of steps. */
+  readonly steps: readonly StepPoint[];
+  /** Epochs that ended in the part; of several that ended within the same `every` steps, the last. */
+  readonly epochs: readonly EpochPoint[];
+  /** What to give as `after` for the next part; null at the end. */
+  readonly next: number | null;
+}
+
+/** Which part of a series is wanted. */
+export interface MetricsQuery {
+  /** Only steps above this number. */
+  readonly after?: number;
+  /** Most steps, and most epochs, in an answer, 1 to 10,000. */
+  readonly limit?: number;
+  /** Only steps that are a multiple of this, and the newest; at most one epoch in this many steps. */
+  readonly every?: number;
+}
+
+/**
+ * Reads a part of a job's series; an unknown job has an empty one.
+ *
+ * @throws {RangeError} for a query outside the limits
+ */
+export function readMetrics(kv: Deno.Kv, jobId: string, query: MetricsQuery = {}): Promise<JobMetrics> {
+  const { after = 0, limit = 1000, every = 1 } = query;
+  whole("after", after, 0, Number.MAX_SAFE_INTEGER);
+  whole("limit", limit, 1, METRICS_LIMITS.page);
+  whole("every", every, 1, Number.MAX_SAFE_INTEGER);
+  return persistently(async () => {
+    const { steps, first, last, next } = await readSteps(kv, jobId, { after, limit, every });
+    if (first === null || last === null) return { steps, epochs: [], next };
+    return { steps, epochs: await readEpochs(kv, jobId, first, last, every), next };
+  });
+}
+
+/** The steps of a part, with its first and last step, shown or not. */
+async function readSteps(
+  kv: Deno.Kv,
+  jobId: string,
+  { after, limit, every }: Required<MetricsQuery>,
+): Promise<{ steps: StepPoint[]; first: StepPoint | null; last: StepPoint | null; next: number | null }> {
+  const steps: StepPoint[] = [];
+  let first: StepPoint | null = null, last: StepPoint | null = null;
+  let chunks = 0;
+  // A row has at most `chunk` steps: no more of them are fetched than the answer can hold.
+  const batchSize = Math.min(100, 2 + Math.ceil(limit * every / METRICS_LIMITS.chunk));
+  const rows = kv.list<StepChunk>({
+    start: keys.steps(jobId, Math.floor(after / METRICS_LIMITS.chunk)),
+    end: keys.steps(jobId, Number.MAX_SAFE_INTEGER),
+  }, { batchSize });
+  for await (const { value: chunk } of rows) {
+    if (chunks++ === METRICS_LIMITS.chunksRead) return { steps, first, last, next: last!.step };
+    for (let i = 0; i < chunk.steps.length; i++) {
+      const step = chunk.steps[i];
+      if (step <= after) continue;
+      if (steps.length === limit) return { steps, first, last, next: last!.step };
+      last = { step, epoch: chunk.epochs[i], loss: chunk.losses[i], lr: chunk.rates[i] };
+      first ??= last;
+      if (step % every === 0) steps.push(last);
+    }
+  }
+  if (last !== null && last !== steps.at(-1)) steps.push(last);
+  return { steps, first, last, next: null };
+}
+
+/** The epochs that ended in a range of steps; of several within the same `every` steps, the last. */
+async function readEpochs(
+  kv: Deno.Kv,
+  jobId: string,
+  first: StepPoint,
+  last: StepPoint,
+  every: number,
+): Promise<EpochPoint[]> {
+  const epochs: EpochPoint[] = [];
+  const block = (epoch: EpochPoint) => Math.ceil(epoch.step / every);
+  const batchSize = Math.max(1, Math.min(500, last.epoch - first.epoch + 2));
+  const rows = kv.list<EpochPoint>({
+    start: keys.epoch(jobId, first.epoch),
+    end: keys.epoch(jobId, Number.MAX_SAFE_INTEGER),
+  }, { batchSize });
+  for await (const { value: epoch } of rows) {
+    if (epoch.step < first.step) continue;
+    if (epoch.step > last.step) break;
+    const previous = epochs.at(-1);
+    if (previous !== undefined && block(previous) === block(epoch)) epochs.pop();
+    epochs.push(epoch);
+  }
+  return epochs;
+}
+
+function whole(name: string, value: number, least: number, most: number): void {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(
+      `${name} must be a whole number from ${least} to ${most}: current value is ${value}`,
+    );
+  }
+}
