@@ -3,64 +3,109 @@
  *
  * @module
  */
-import { type DatasetInfo, DatasetNotFoundError, type DatasetRef } from "../data/datasets/dataset.ts";
-import { classesDiffer, matchClasses } from "../jobs/classes.ts";
+import {
+  DatasetError,
+  type DatasetInfo,
+  DatasetNotFoundError,
+  type DatasetRef,
+} from "../data/datasets/dataset.ts";
+import { splitTooLarge } from "../data/datasets/memory.ts";
+import { classesDiffer, listNames, matchClasses } from "../jobs/classes.ts";
 import type { Checkpoint } from "../jobs/job.ts";
 import { tooLarge } from "../jobs/memory.ts";
+import { lengthFault, runLength, type TrainingRequest } from "../jobs/runLength.ts";
 import type { JobRequest } from "../jobs/schemas.ts";
 import { resolveSource } from "../jobs/sources.ts";
+import type { MaeConfig } from "../model/config.ts";
 import type { Services } from "./environment.ts";
 import { checkRatio } from "./maskRatio.ts";
 import { fieldProblem } from "./problem.ts";
 
 /**
- * The request with `job` replaced by the checkpoint it means.
+ * The request with `job` replaced by the checkpoint it means, and `epochs` filled in.
  *
- * @throws {ProblemError} 422 naming the field that asks for a data set that is not there, too small or without labels
+ * @throws {ProblemError} 422 naming the field that asks for a data set that is not there, too small, too large or
+ * without labels, or for a run that cannot be made
  * @throws {SourceError} as `resolveSource` does
  */
 export async function resolveJobRequest(services: Services, request: JobRequest): Promise<JobRequest> {
-  const ref: DatasetRef = request.dataset;
-  const dataset = await datasetOf(services, ref.id);
-  const trainCount = ref.size ?? dataset.splits.train.count;
-  if (request.kind === "evaluate") {
-    const count = request.split === "train" ? trainCount : dataset.splits.test.count;
-    if (count === 0) throw fieldProblem(422, "split", `the data set has no picture in '${request.split}'`);
-  } else {
-    checkTraining(request, dataset, trainCount);
-  }
-  const resolved = await resolveSource(services.jobs, request);
+  const dataset = await datasetOf(services, request.dataset);
+  const checked = request.kind === "evaluate"
+    ? checkSplit(request, dataset)
+    : checkTraining(request, dataset);
+  const resolved = await resolveSource(services.jobs, checked);
   const id = resolved.kind === "pretrain" ? undefined : resolved.checkpoint;
   const source = id === undefined ? null : await services.jobs.getCheckpoint(id);
   if (source !== null) checkSource(resolved, source, dataset);
+  const config = source?.config ?? (resolved.kind === "evaluate" ? undefined : resolved.model);
+  if (config !== undefined) checkPictures(resolved, config, dataset);
   return resolved;
 }
 
-async function datasetOf(services: Services, id: string): Promise<DatasetInfo> {
+/** What is known of a data set, with the number of pictures that the request asks for. */
+async function datasetOf(services: Services, ref: DatasetRef): Promise<DatasetInfo> {
   try {
-    return await services.datasets.info(id);
+    const info = await services.datasets.info(ref.id);
+    return ref.size === undefined
+      ? info
+      : { ...info, splits: { ...info.splits, train: { count: ref.size } } };
   } catch (error) {
-    if (error instanceof DatasetNotFoundError) throw fieldProblem(422, "dataset", error.message);
+    if (error instanceof DatasetNotFoundError || error instanceof DatasetError) {
+      throw fieldProblem(422, "dataset", error.message);
+    }
     throw error;
   }
 }
 
-function checkTraining(
-  request: Exclude<JobRequest, { kind: "evaluate" }>,
-  dataset: DatasetInfo,
-  trainCount: number,
-): void {
+function checkSplit(
+  request: Extract<JobRequest, { kind: "evaluate" }>,
+  { splits }: DatasetInfo,
+): JobRequest {
+  if (splits[request.split].count > 0) return request;
+  throw fieldProblem(422, "split", `the data set has no picture in '${request.split}'`);
+}
+
+/** The request with `epochs` filled in. */
+function checkTraining(request: TrainingRequest, dataset: DatasetInfo): JobRequest {
+  const { count } = dataset.splits.train;
   if (request.kind !== "pretrain" && !dataset.labelled) {
     throw fieldProblem(422, "dataset", `must have labels for ${request.kind}: '${dataset.id}' has none`);
   }
-  if (trainCount === 0) throw fieldProblem(422, "dataset", "has no training picture");
-  if (request.dropLast && request.batchSize > trainCount) {
+  if (request.kind !== "pretrain" && dataset.numClasses < 2) {
+    throw fieldProblem(
+      422,
+      "dataset",
+      `must have two classes at least for a classifier: '${dataset.id}' has one, ${
+        listNames(dataset.classNames)
+      }`,
+    );
+  }
+  if (count === 0) throw fieldProblem(422, "dataset", "has no training picture");
+  if (request.dropLast && request.batchSize > count) {
     throw fieldProblem(
       422,
       "batch_size",
-      `must not be above the ${trainCount} training pictures while drop_last is true, or no batch is left: ` +
+      `must not be above the ${count} training pictures while drop_last is true, or no batch is left: ` +
         `current value is ${request.batchSize}`,
     );
+  }
+  const length = runLength(request, count);
+  const fault = lengthFault(request, length);
+  if (fault) throw fieldProblem(422, fault.field, fault.message);
+  return { ...request, epochs: length.epochs };
+}
+
+/** Refuses a run whose pictures do not fit into memory in the form of the model. */
+function checkPictures(request: JobRequest, config: MaeConfig, { splits }: DatasetInfo): void {
+  const form = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
+  const read = request.kind === "evaluate"
+    ? [request.split]
+    : request.kind === "pretrain"
+    ? ["train" as const]
+    : ["train" as const, "test" as const];
+  for (const split of read) {
+    const fault = splitTooLarge(splits[split].count, form);
+    if (fault) throw fieldProblem(422, "dataset", fault);
   }
 }
 

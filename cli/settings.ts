@@ -5,6 +5,7 @@
  */
 import { resolve } from "node:path";
 import { z } from "zod";
+import { SPLIT_BYTES } from "../data/datasets/memory.ts";
 import { DATA_DIR } from "../jobs/tensorflow.ts";
 import { BACKENDS } from "../model/backends/backend.ts";
 
@@ -26,6 +27,8 @@ export interface Settings {
   readonly threads: number | null;
   /** Bytes of models that the API keeps loaded. */
   readonly modelCacheBytes: number;
+  /** Most bytes of a split in memory; `data/datasets/memory.ts` reads it too, in workers. */
+  readonly maxDatasetBytes: number;
 }
 
 /** A setting that cannot be used; the message names the variable and what would be right. */
@@ -49,6 +52,7 @@ const RULES = {
     "all, or a number, 1 to 256",
   ],
   UNMASK_MODEL_CACHE_BYTES: [whole(0, 2 ** 40), "a number of bytes"],
+  UNMASK_MAX_DATASET_BYTES: [whole(1, 2 ** 49), "a number of bytes"],
 } as const satisfies Record<string, readonly [z.ZodType, string]>;
 
 /**
@@ -75,5 +79,6 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     backend: read("UNMASK_BACKEND", "auto"),
     threads: read("UNMASK_THREADS", "all"),
     modelCacheBytes: read("UNMASK_MODEL_CACHE_BYTES", String(2 ** 30)),
+    maxDatasetBytes: read("UNMASK_MAX_DATASET_BYTES", String(SPLIT_BYTES)),
   };
 }

@@ -56,21 +56,44 @@ const modelFields = {
   }),
 };
 
-/** A preset's name, or an object of fields over a preset (`mnist` unless `preset` says otherwise). */
-export const modelSchema = z.union([
-  z.enum(presetNames),
-  z.strictObject({ preset: z.enum(presetNames).optional(), ...z.object(modelFields).partial().shape }),
-]).transform((value, context): MaeConfig => {
+const preset = z.enum(presetNames).optional();
+
+/** The configuration that a preset's name or fields over a preset make. */
+function configOf(value: PresetName | Record<string, unknown>, context: z.RefinementCtx): MaeConfig {
   const { preset, ...fields } = typeof value === "string" ? { preset: value } : value;
-  const config = { ...PRESETS[preset ?? "mnist"], ...fromWire(fields) } as MaeConfig;
+  const config = { ...PRESETS[preset as PresetName ?? "mnist"], ...fromWire(fields) } as MaeConfig;
   for (const issue of checkConfig(config)) {
     const [field] = Object.keys(toWire({ [issue.field]: 0 }));
     context.addIssue({ code: "custom", path: [field], message: issue.message });
   }
   return config;
-}).openapi("ModelConfig", {
+}
+
+/** A preset's name, or an object of fields over a preset (`mnist` unless `preset` says otherwise). */
+export const modelSchema = z.union([
+  z.enum(presetNames),
+  z.strictObject({ preset, ...z.object(modelFields).partial().shape }),
+]).transform(configOf).openapi("ModelConfig", {
   description: "A preset's name (`mnist`, `vit_base`), or fields over a preset.",
   example: { preset: "mnist", mask_ratio: 0.75 },
+});
+
+const {
+  mask_ratio: _ratio,
+  decoder_embed_dim: _width,
+  decoder_depth: _depth,
+  decoder_num_heads: _heads,
+  ...classifierModelFields
+} = modelFields;
+
+/** The same for a classifier, which masks nothing and has no decoder. */
+export const classifierModelSchema = z.union([
+  z.enum(presetNames),
+  z.strictObject({ preset, ...z.object(classifierModelFields).partial().shape }),
+]).transform(configOf).openapi("ClassifierModelConfig", {
+  description:
+    "A preset's name (`mnist`, `vit_base`), or fields over a preset; nothing of masks or the decoder.",
+  example: { preset: "mnist", depth: 6 },
 });
 
 const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0)
@@ -118,9 +141,10 @@ const common = {
 };
 
 const training = {
-  epochs: z.int().min(1).max(JOB_LIMITS.epochs).default(1),
+  epochs: z.int().min(1).max(JOB_LIMITS.epochs).optional()
+    .describe("1 when absent, or as many as `max_steps` needs"),
   max_steps: z.int().min(1).max(JOB_LIMITS.steps).optional()
-    .describe("Ends the run after so many optimiser steps, whatever the epochs"),
+    .describe("Optimiser steps of the run; with `epochs` given too, it ends with whichever comes first"),
   batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128),
   drop_last: z.boolean().default(true),
   weight_decay: z.number().min(0).max(10).default(0.05),
@@ -128,7 +152,7 @@ const training = {
   eps: z.number().min(1e-12).max(1).default(1e-8),
   schedule: z.enum(["constant", "cosine"]).default("constant"),
   warmup_epochs: z.number().min(0).max(JOB_LIMITS.epochs).default(0),
-  min_lr: z.number().min(0).max(10).default(0),
+  min_lr: z.number().min(0).max(10).default(0).describe("Where the schedule `cosine` ends"),
   checkpoint_every: z.strictObject({
     epochs: z.int().min(1).max(JOB_LIMITS.epochs).optional(),
     steps: z.int().min(1).max(JOB_LIMITS.steps).optional(),
@@ -155,7 +179,9 @@ const pretrainSchema = z.strictObject({
 const classifierFields = {
   ...common,
   ...source,
-  model: modelSchema.optional().describe("Only without checkpoint and job: train from random weights"),
+  model: classifierModelSchema.optional().describe(
+    "Only without checkpoint and job: train from random weights",
+  ),
   lr: lr(1e-3),
   ...training,
 };
@@ -187,8 +213,15 @@ export const jobRequestSchema = z.discriminatedUnion("kind", [
 ]).superRefine((request, context) => {
   const wrong = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
   if (request.kind === "evaluate") return;
-  if (request.warmup_epochs > request.epochs) {
-    wrong(["warmup_epochs"], `must not be above epochs: ${request.warmup_epochs} > ${request.epochs}`);
+  const epochs = request.epochs ?? (request.max_steps === undefined ? 1 : Infinity);
+  if (request.warmup_epochs > epochs) {
+    wrong(["warmup_epochs"], `must not be above epochs: ${request.warmup_epochs} > ${epochs}`);
+  }
+  if (request.min_lr > 0 && request.schedule === "constant") {
+    wrong(["min_lr"], "is where the schedule 'cosine' ends: leave it out for 'constant'");
+  }
+  if (request.kind === "linear_probe" && request.model !== undefined && request.model.dropout > 0) {
+    wrong(["model", "dropout"], "must be 0: the encoder of a linear probe is not trained");
   }
   if (request.min_lr > request.lr) {
     wrong(["min_lr"], `must not be above lr: ${request.min_lr} > ${request.lr}`);
@@ -197,7 +230,11 @@ export const jobRequestSchema = z.discriminatedUnion("kind", [
     const fault = tooLarge(request.model, request.batch_size, request.kind === "pretrain");
     if (fault) wrong(["batch_size"], fault);
   }
-}).openapi("JobRequest");
+}).transform((request) =>
+  request.kind === "evaluate" || request.epochs !== undefined || request.max_steps !== undefined
+    ? request
+    : { ...request, epochs: 1 }
+).openapi("JobRequest");
 
 /** The kinds of job. */
 export type JobKind = "pretrain" | "finetune" | "linear_probe" | "evaluate";

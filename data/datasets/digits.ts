@@ -6,9 +6,10 @@
  */
 import { randomUint32 } from "../../model/random.ts";
 import { resizeRaw } from "../images.ts";
-import { type Dataset, DatasetError, type DatasetInfo, type PictureForm, type SplitName } from "./dataset.ts";
+import { type Dataset, type DatasetInfo, type PictureForm, type SplitName } from "./dataset.ts";
 import { glyphOf, type Point } from "./glyphs.ts";
-import { checkIndex, SPLIT_BYTES } from "./objectDataset.ts";
+import { checkMemory } from "./memory.ts";
+import { checkIndex } from "./objectDataset.ts";
 
 /** Side of a picture in pixels, as MNIST's. */
 const SIZE = 28;
@@ -146,11 +147,7 @@ export function openDigits(size: number = DIGITS_TRAIN, seed = 0): Dataset {
     signal?: AbortSignal,
   ) => {
     const values = form.imageSize ** 2 * form.channels;
-    if (count * values > SPLIT_BYTES) {
-      throw new DatasetError(
-        `${count} pictures of ${values} bytes are too many for memory: choose a smaller size`,
-      );
-    }
+    checkMemory(count, form, split);
     const pixels = new Uint8Array(count * values), labels = new Uint16Array(count);
     const plain = form.imageSize === SIZE && form.channels === 1;
     let at = 0;

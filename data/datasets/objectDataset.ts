@@ -14,12 +14,10 @@ import {
   type PictureSet,
   type SplitName,
 } from "./dataset.ts";
+import { checkMemory } from "./memory.ts";
 import type { HeldOut, PackIndex, RawBlock, Storage, StoredDataset } from "./stored.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-/** Most bytes of a split in memory. */
-export const SPLIT_BYTES = 8 * 2 ** 30;
 
 async function readAll(store: ObjectStore, key: string, size: number, signal?: AbortSignal): Promise<Bytes> {
   const { body, size: found } = await store.get(key, { signal });
@@ -66,15 +64,6 @@ function rowsOf(split: SplitName, stored: number, heldOut: HeldOut): Uint32Array
   return rows.toSorted();
 }
 
-function checkMemory(count: number, form: PictureForm): void {
-  const bytes = count * form.imageSize ** 2 * form.channels;
-  if (bytes <= SPLIT_BYTES) return;
-  throw new DatasetError(
-    `${count} pictures of ${form.imageSize} x ${form.imageSize} x ${form.channels} need ${bytes} bytes in memory, ` +
-      `at most ${SPLIT_BYTES} are taken: choose a smaller image_size`,
-  );
-}
-
 /** A split as rows that can be read one by one. */
 interface Rows {
   readonly count: number;
@@ -102,7 +91,7 @@ export class ObjectDataset implements Dataset {
 
   /** @inheritdoc */
   async load(split: SplitName, form: PictureForm, signal?: AbortSignal): Promise<PictureSet> {
-    checkMemory(this.info.splits[split].count, form);
+    checkMemory(this.info.splits[split].count, form, split);
     const rows = await this.#rows(split, signal);
     const whole = await rows.whole?.(form, signal);
     const { count, label } = rows;

@@ -5,15 +5,26 @@
  * @module
  */
 import { dispose } from "@tensorflow/tfjs-core";
+import type { Dataset } from "../../data/datasets/dataset.ts";
+import type { MaeConfig } from "../../model/config.ts";
 import { onBackend } from "../../model/evaluate.ts";
 import { classifierFlops } from "../../model/flops.ts";
 import { encoderSpecs, headSpecs, initialWeights, type ModelShape } from "../../model/weights.ts";
 import { loadWeights } from "../checkpoints.ts";
+import { emptyClasses, listNames } from "../classes.ts";
 import { confusionSummary, putConfusion } from "../results.ts";
 import type { RequestOf } from "../schemas.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 import { measureClassifier } from "./measure.ts";
-import { chooseBackend, encoderOf, loadSplit, measuredBatch, openDataset, runTraining } from "./training.ts";
+import {
+  chooseBackend,
+  encoderOf,
+  loadSplit,
+  measuredBatch,
+  openDataset,
+  runTraining,
+  type TrainingPlan,
+} from "./training.ts";
 
 type ClassifierRequest = RequestOf<"finetune"> | RequestOf<"linear_probe">;
 
@@ -29,6 +40,12 @@ export async function* trainClassifier(
   const dataset = await openDataset(context);
   const { numClasses, classNames, labelled, splits } = dataset.info;
   if (!labelled) throw new JobFailure("dataset_unlabelled", `The data set ${dataset.info.id} has no labels`);
+  if (numClasses < 2) {
+    throw new JobFailure(
+      "one_class",
+      `The data set ${dataset.info.id} has one class: a classifier needs two`,
+    );
+  }
   const shape: ModelShape = { model: "classifier", classes: numClasses };
   const { state, checkpoint, epochLoss } = yield* runTraining(context, {
     config,
@@ -36,7 +53,7 @@ export async function* trainClassifier(
     classNames,
     freezeEncoder: request.kind === "linear_probe",
     backend,
-    set: await loadSplit(context, dataset, "train", config),
+    ...await trainingSet(context, dataset, config),
     initial: async () => {
       const encoder = source
         ? encoderOf(await loadWeights(store, source), config)
@@ -68,4 +85,19 @@ export async function* trainClassifier(
   } finally {
     dispose(weights);
   }
+}
+
+/** The training pictures, and a warning when a class has none. */
+async function trainingSet(
+  context: KindContext,
+  dataset: Dataset,
+  config: MaeConfig,
+): Promise<Pick<TrainingPlan, "set" | "warnings">> {
+  const set = await loadSplit(context, dataset, "train", config);
+  const empty = emptyClasses(set, dataset.info.classNames);
+  if (empty.length === 0) return { set };
+  return {
+    set,
+    warnings: [`No training picture of ${listNames(empty)}: the classifier cannot learn these classes`],
+  };
 }

@@ -19,12 +19,17 @@ import { train, type TrainerState, TrainingError } from "../../model/trainer.ts"
 import { sizeOf } from "../../model/shape.ts";
 import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import { loadState, saveCheckpoint } from "../checkpoints.ts";
-import type { RequestOf } from "../schemas.ts";
+import {
+  checkpointSteps,
+  lengthWarnings,
+  type RunLength,
+  runLength,
+  type TrainingRequest,
+  warmupSteps,
+} from "../runLength.ts";
 import { tensorflowSettings } from "../tensorflow.ts";
 import { notFinite } from "./finite.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
-
-type TrainingRequest = RequestOf<"pretrain"> | RequestOf<"finetune"> | RequestOf<"linear_probe">;
 
 /** The data set of a request, or the job's failure. */
 export async function openDataset(context: KindContext): Promise<Dataset> {
@@ -97,17 +102,15 @@ export function* inOrder(set: PictureSet, batchSize: number): Generator<Training
   yield* epochBatches(set, { batchSize, dropLast: false, seed: 0, epoch: 0, shuffle: false });
 }
 
-/** Steps of a run over so many pictures. @throws {JobFailure} `no_batches` when an epoch has none */
-export function countSteps(request: TrainingRequest, pictures: number): { perEpoch: number; total: number } {
-  const { batchSize, dropLast, epochs, maxSteps } = request;
-  const perEpoch = dropLast ? Math.floor(pictures / batchSize) : Math.ceil(pictures / batchSize);
-  if (perEpoch === 0) {
-    throw new JobFailure(
-      "no_batches",
-      `batch_size ${batchSize} is more than the ${pictures} training pictures: choose at most ${pictures}, or set drop_last to false`,
-    );
-  }
-  return { perEpoch, total: Math.min(epochs * perEpoch, maxSteps ?? Infinity) };
+/** The length of a run over so many pictures. @throws {JobFailure} `no_batches` when an epoch has none */
+function lengthOf(request: TrainingRequest, pictures: number): RunLength {
+  const length = runLength(request, pictures);
+  if (length.perEpoch > 0) return length;
+  throw new JobFailure(
+    "no_batches",
+    `batch_size ${request.batchSize} is more than the ${pictures} training pictures: choose at most ${pictures}, or ` +
+      "set drop_last to false",
+  );
 }
 
 /** What is trained. */
@@ -118,6 +121,8 @@ export interface TrainingPlan {
   readonly freezeEncoder: boolean;
   readonly backend: SelectedBackend;
   readonly set: PictureSet;
+  /** What a user must know of the data or the request; reported at a fresh start. */
+  readonly warnings?: readonly string[];
   /** First values of every parameter; not asked for when resuming. */
   initial(): Promise<HostWeights> | HostWeights;
 }
@@ -133,8 +138,7 @@ export async function* runTraining(
 ): AsyncGenerator<KindEvent, { state: TrainerState; checkpoint: string; epochLoss: number }> {
   const { request, resumeFrom, store, signal, jobId } = context;
   const { config, shape, freezeEncoder, set } = plan;
-  const steps = countSteps(request, set.count);
-  const every = request.checkpointEvery;
+  const steps = lengthOf(request, set.count);
   const trained = (name: string) => !freezeEncoder || name.startsWith("head.");
   const resumed = resumeFrom ? await loadState(store, resumeFrom, trained) : undefined;
   const events = train({
@@ -151,7 +155,7 @@ export async function* runTraining(
       kind: request.schedule,
       lr: request.lr,
       minLr: request.minLr,
-      warmupSteps: Math.round(request.warmupEpochs * steps.perEpoch),
+      warmupSteps: warmupSteps(request, steps),
       totalSteps: steps.total,
     },
     stepsPerEpoch: steps.perEpoch,
@@ -159,7 +163,7 @@ export async function* runTraining(
     threads: threads(),
     startThread: context.startThread,
     seed: request.seed,
-    checkpointSteps: every.steps ?? every.epochs! * steps.perEpoch,
+    checkpointSteps: checkpointSteps(request, steps),
     batches: (epoch, startBatch) =>
       epochBatches(set, {
         batchSize: request.batchSize,
@@ -186,6 +190,10 @@ export async function* runTraining(
           step: resumed?.step ?? 0,
           parameters: shape.model === "mae" ? parameterCount(config) : countParameters(config, shape),
         };
+        if (resumed) continue;
+        for (const message of [...plan.warnings ?? [], ...lengthWarnings(request, steps, set.count)]) {
+          yield { type: "log", level: "warning", message };
+        }
       } else if (event.type === "epoch") yield { ...event, metrics: {} };
       else {
         const { state, epoch, final, loss } = event;

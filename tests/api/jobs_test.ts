@@ -184,9 +184,9 @@ Deno.test("every kind of job is taken; one that starts from a job is told which 
     const { data } = await (await api.send(`/v1/jobs?kind=${kind}`)).json();
     expect(data.map((job: { kind: string }) => job.kind)).toEqual([kind]);
   }
-  const scratch = { kind: "finetune", dataset: "digits", model: { patch_size: 14, mask_ratio: 0.5 } };
+  const scratch = { kind: "finetune", dataset: "digits", model: { patch_size: 14, depth: 2 } };
   expect(await (await api.post("/v1/jobs", scratch)).json()).toMatchObject({
-    request: { model: { patch_size: 14, mask_ratio: 0.5, embed_dim: 64 }, lr: 1e-3 },
+    request: { model: { patch_size: 14, depth: 2, embed_dim: 64 }, lr: 1e-3 },
   });
 });
 

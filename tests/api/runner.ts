@@ -40,7 +40,7 @@ export class TestRunner implements AsyncDisposable {
 
   /** Messages of a job's warnings. */
   async warnings(id: string): Promise<string[]> {
-    const { data } = await (await this.api.send(`/v1/jobs/${id}/events?limit=1000`)).json();
+    const { data } = await (await this.api.send(`/v1/jobs/${id}/events?limit=100`)).json();
     return data.filter(({ level }: { level: string }) => level === "warning")
       .map(({ message }: { message: string }) => message);
   }

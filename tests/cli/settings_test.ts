@@ -15,6 +15,7 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
     backend: "auto",
     threads: null,
     modelCacheBytes: 2 ** 30,
+    maxDatasetBytes: 8 * 2 ** 30,
   });
   expect(
     read({
@@ -36,6 +37,7 @@ Deno.test("a wrong setting is named, with what would be right", () => {
     UNMASK_THREADS: "0",
     UNMASK_STORE: "ftp://x",
     UNMASK_MODEL_CACHE_BYTES: "-1",
+    UNMASK_MAX_DATASET_BYTES: "8GiB",
   };
   for (const [name, value] of Object.entries(wrong)) {
     expect(() => read({ [name]: value })).toThrow(new RegExp(`^${name} must be .*'${value}'`));

@@ -17,7 +17,7 @@ const FIELDS = [
     value: "2000",
     hint: "drawn, for digits",
   },
-  { path: "epochs", label: "Epochs", type: "number", value: "1" },
+  { path: "epochs", label: "Epochs", type: "number", value: "", hint: "1, or from steps" },
   { path: "max_steps", label: "Most steps", type: "number", value: "", hint: "no limit" },
   { path: "batch_size", label: "Batch size", type: "number", value: "128" },
   { path: "lr", label: "Learning rate", type: "number", value: "0.00015", step: "any" },

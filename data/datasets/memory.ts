@@ -1,0 +1,36 @@
+/**
+ * How much memory the pictures of a split may take.
+ *
+ * @module
+ */
+import { DatasetError, type PictureForm, type SplitName } from "./dataset.ts";
+
+/** Bytes of a split in memory unless the environment says otherwise. */
+export const SPLIT_BYTES = 8 * 2 ** 30;
+
+/** Most bytes of a split in memory: `UNMASK_MAX_DATASET_BYTES`, where it is a number. */
+function mostBytes(): number {
+  const set = Deno.env.get("UNMASK_MAX_DATASET_BYTES") ?? "";
+  return /^\d{1,15}$/.test(set) ? Number(set) : SPLIT_BYTES;
+}
+
+/** Why so many decoded pictures take too much memory, as the end of a sentence; null when they do not. */
+export function splitTooLarge(count: number, { imageSize, channels }: PictureForm): string | null {
+  const bytes = count * imageSize ** 2 * channels, most = mostBytes();
+  if (bytes <= most) return null;
+  return `needs ${
+    gib(bytes)
+  } of memory: ${count} pictures of ${imageSize} x ${imageSize} x ${channels} bytes. At most ` +
+    `${gib(most)} are taken (UNMASK_MAX_DATASET_BYTES): choose a smaller image_size, or fewer pictures`;
+}
+
+/** @throws {DatasetError} for a split that takes too much memory */
+export function checkMemory(count: number, form: PictureForm, split: SplitName): void {
+  const fault = splitTooLarge(count, form);
+  if (fault) throw new DatasetError(`The split '${split}' ${fault}`);
+}
+
+function gib(bytes: number): string {
+  const value = bytes / 2 ** 30;
+  return value < 0.1 ? `${bytes} bytes` : `${value.toFixed(1)} GiB`;
+}
