@@ -3,12 +3,7 @@
  *
  * @module
  */
-import {
-  DatasetError,
-  type DatasetInfo,
-  DatasetNotFoundError,
-  type DatasetRef,
-} from "../data/datasets/dataset.ts";
+import type { DatasetInfo, DatasetRef } from "../data/datasets/dataset.ts";
 import { splitTooLarge } from "../data/datasets/memory.ts";
 import { classesDiffer, listNames, matchClasses } from "../jobs/classes.ts";
 import type { Checkpoint } from "../jobs/job.ts";
@@ -19,6 +14,7 @@ import { resolveSource } from "../jobs/sources.ts";
 import type { MaeConfig } from "../model/config.ts";
 import type { Services } from "./environment.ts";
 import { checkRatio } from "./maskRatio.ts";
+import { datasetProblem } from "./datasetProblem.ts";
 import { fieldProblem } from "./problem.ts";
 
 /**
@@ -50,10 +46,7 @@ async function datasetOf(services: Services, ref: DatasetRef): Promise<DatasetIn
       ? info
       : { ...info, splits: { ...info.splits, train: { count: ref.size } } };
   } catch (error) {
-    if (error instanceof DatasetNotFoundError || error instanceof DatasetError) {
-      throw fieldProblem(422, "dataset", error.message);
-    }
-    throw error;
+    throw datasetProblem(error, "dataset");
   }
 }
 

@@ -54,8 +54,13 @@ export class ProblemError extends Error {
 }
 
 /** A problem that one field of the request causes. */
-export function fieldProblem(status: ProblemStatus, path: string, message: string): ProblemError {
-  return new ProblemError(status, `${path}: ${message}`, { errors: [{ path, message }] });
+export function fieldProblem(
+  status: ProblemStatus,
+  path: string,
+  message: string,
+  options: Omit<ProblemOptions, "errors"> = {},
+): ProblemError {
+  return new ProblemError(status, `${path}: ${message}`, { ...options, errors: [{ path, message }] });
 }
 
 /** The answer to a request that failed. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { z } from "@hono/zod-openapi";
-import { DatasetNotFoundError, type PictureForm, type PictureSet } from "../../data/datasets/dataset.ts";
+import type { PictureForm, PictureSet } from "../../data/datasets/dataset.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { readJson } from "../body/json.ts";
 import { withForm } from "../body/multipart.ts";
@@ -12,6 +12,7 @@ import type { Services } from "../environment.ts";
 import { inferenceProblem } from "../errors.ts";
 import { InferenceError } from "../inference/inference.ts";
 import { checked } from "../issues.ts";
+import { datasetProblem } from "../datasetProblem.ts";
 import { fieldProblem } from "../problem.ts";
 import { type InferenceRequest, MOST_PICTURES } from "../schemas/inference.ts";
 import { limited } from "../time.ts";
@@ -128,7 +129,7 @@ async function datasetPictures(
 ): Promise<PictureSet> {
   const { id, size, seed, split, indices } = wanted;
   const info = await services.datasets.info(id).catch((error: unknown) => {
-    throw error instanceof DatasetNotFoundError ? fieldProblem(422, "dataset.id", error.message) : error;
+    throw datasetProblem(error, "dataset.id");
   });
   const count = split === "train" && size !== undefined ? size : info.splits[split].count;
   const at = indices.findIndex((index) => index >= count);
@@ -139,6 +140,10 @@ async function datasetPictures(
       `must be a whole number from 0 to ${count - 1}: current value is ${indices[at]}`,
     );
   }
-  const dataset = await services.datasets.open({ id, size, seed }, signal);
-  return await dataset.read(split, indices, form);
+  try {
+    const dataset = await services.datasets.open({ id, size, seed }, signal);
+    return await dataset.read(split, indices, form);
+  } catch (error) {
+    throw datasetProblem(error, "dataset");
+  }
 }

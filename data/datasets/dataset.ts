@@ -4,6 +4,8 @@
  * @module
  */
 
+import { StorageUnavailableError } from "../objects/store.ts";
+
 /** The two parts of a data set: what is trained on, and what was held out to measure on. */
 export type SplitName = "train" | "test";
 
@@ -85,3 +87,9 @@ export class DatasetNotFoundError extends Error {
     super(`There is no data set '${id.slice(0, 80)}'`);
   }
 }
+
+/**
+ * A data set that is not stored yet cannot be had at present: no mirror is reached, or those that are fail. The same
+ * call may succeed later. Runs and the API treat it as storage that is away.
+ */
+export class DatasetUnavailableError extends StorageUnavailableError {}

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { DatasetError } from "./dataset.ts";
+import { DatasetError, DatasetUnavailableError } from "./dataset.ts";
 import { content } from "./gzip.ts";
 
 /** A file to be had, and what it must be. */
@@ -30,7 +30,8 @@ const IDLE_MS = 30_000;
  * Downloads a file to `path`, going on from `path.part` when that is there.
  *
  * @param mirrors addresses that end in `/`, tried in turn
- * @throws {DatasetError} saying what became of each mirror
+ * @throws {DatasetUnavailableError} when another try may succeed, for a mirror that was not reached or failed
+ * @throws {DatasetError} when no mirror has the right file; both say what became of each mirror
  */
 export async function download(
   resource: Resource,
@@ -40,6 +41,7 @@ export async function download(
 ): Promise<void> {
   const part = `${path}.part`;
   const faults: string[] = [];
+  let mayPass = false;
   for (const mirror of mirrors) {
     for (let turn = 0; turn < TRIES; turn++) {
       signal?.throwIfAborted();
@@ -50,23 +52,29 @@ export async function download(
         } catch (error) {
           // A part that is wrong would be gone on from for ever.
           if (!signal?.aborted) await Deno.remove(part);
-          throw error;
+          throw new WrongFileError(error instanceof Error ? error.message : String(error), { cause: error });
         }
         await Deno.rename(part, path);
         return;
       } catch (error) {
         signal?.throwIfAborted();
         faults.push(`${mirror}${resource.name}: ${error instanceof Error ? error.message : String(error)}`);
-        if (error instanceof MirrorError && error.final) break;
+        const final = error instanceof MirrorError && error.final;
+        mayPass ||= !final && !(error instanceof WrongFileError);
+        if (final) break;
       }
     }
   }
-  throw new DatasetError(
+  const message =
     `Cannot download ${resource.name}: ${[...new Set(faults)].join("; ") || "no mirror is set"}. ` +
-      "Set other mirrors, or upload the files as a data set of your own",
-  );
+    "Set other mirrors, or upload the files as a data set of your own";
+  throw mayPass ? new DatasetUnavailableError(message) : new DatasetError(message);
 }
 
+/** The mirror sent another file. */
+class WrongFileError extends Error {}
+
+/** What a mirror answered cannot be used. */
 class MirrorError extends Error {
   /** @param final true when asking again would not help */
   constructor(message: string, readonly final: boolean) {

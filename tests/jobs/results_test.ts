@@ -1,4 +1,6 @@
 import { expect } from "expect";
+import { digitsInfo } from "../../data/datasets/digits.ts";
+import { putStored } from "../../data/datasets/stored.ts";
 import { saveCheckpoint } from "../../jobs/checkpoints.ts";
 import { matchClasses } from "../../jobs/classes.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
@@ -88,6 +90,40 @@ Deno.test("whatever a kind reports, a number that is not finite fails the job", 
       message: expect.stringContaining(named[at]),
     });
   }
+});
+
+Deno.test("a class without a training picture is named in a warning, once", async () => {
+  await using bench = await Bench.open();
+  const id = `ds_${"0".repeat(26)}`;
+  const [images, labels] = ["train-images.raw", "train-labels.raw"].map((name) => `datasets/${id}/${name}`);
+  await bench.store.put(images, new Uint8Array(8 * 28 * 28));
+  await bench.store.put(labels, Uint8Array.of(0, 2, 0, 2, 0, 2, 0, 2));
+  await putStored(bench.store, {
+    info: {
+      ...digitsInfo(8),
+      id,
+      source: "upload",
+      splits: { train: { count: 8 }, test: { count: 0 } },
+      numClasses: 4,
+      classNames: ["ant", "bee", "cow", "dog"],
+    },
+    storage: { kind: "raw", train: { count: 8, images, labels }, test: null, heldOut: null },
+  });
+  const body = { kind: "finetune", model: { patch_size: 7, depth: 1 }, dataset: id, batch_size: 4 };
+  const events = await bench.run(body);
+  const warnings = events.filter((event) => event.type === "log" && event.level === "warning");
+  expect(warnings).toEqual([
+    {
+      type: "log",
+      level: "warning",
+      message: expect.stringContaining("No training picture of 'bee', 'dog'"),
+    },
+  ]);
+  const saved = events.find((event) => event.type === "checkpoint")!.checkpoint;
+  const resumed = await bench.run({ ...body, epochs: 2 }, {
+    resumeFrom: { ...saved, createdAt: "2026-01-01T00:00:00.000Z" },
+  });
+  expect(resumed.filter((event) => event.type === "log" && event.level === "warning")).toEqual([]);
 });
 
 Deno.test("classes are matched by name, whatever their order", () => {

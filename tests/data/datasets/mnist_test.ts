@@ -2,6 +2,7 @@ import { expect } from "expect";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
+import { DatasetError, DatasetUnavailableError } from "../../../data/datasets/dataset.ts";
 import { download, type Resource } from "../../../data/datasets/download.ts";
 import { RELEASES } from "../../../data/datasets/mnist.ts";
 import { randomUint32 } from "../../../model/random.ts";
@@ -120,7 +121,9 @@ Deno.test("what a mirror once sent wrong is not kept: a later try gets the right
     await t.step(`the only one ${what}, then comes to itself`, async () => {
       await using to = await folder();
       await using ill = made(...answers.slice(0, 1));
-      await expect(download(resource, [ill.url], to.file)).rejects.toMatchObject({ name: "DatasetError" });
+      const passes = /broken|breaks off/.test(what);
+      const error = await download(resource, [ill.url], to.file).catch((error) => error);
+      expect(error).toBeInstanceOf(passes ? DatasetUnavailableError : DatasetError);
       expect(to.names()).not.toContain("made.gz");
       await using well = made(ranged);
       await download(resource, [well.url], to.file);
@@ -152,6 +155,9 @@ Deno.test("the fault names each mirror and what became of it", async () => {
   expect(error.message).toContain(`${wrong.url}made.gz: its sha256 is wrong`);
   expect(missing.asked.length).toBe(1);
   await expect(download(resource, [], to.file)).rejects.toThrow("no mirror is set");
+  // Nothing listens on port 1: a mirror that is not reached may be reached later.
+  const away = download(resource, [missing.url, "http://127.0.0.1:1/"], to.file).catch((error) => error);
+  expect(await away).toBeInstanceOf(DatasetUnavailableError);
 });
 
 Deno.test("a download that is given up ends, and goes on from there the next time", async () => {
