@@ -53,14 +53,15 @@ export class ProblemError extends Error {
   }
 }
 
-/** A problem that one field of the request causes. */
+/** A problem that one field of the request causes. @param path empty for the body as a whole */
 export function fieldProblem(
   status: ProblemStatus,
   path: string,
   message: string,
   options: Omit<ProblemOptions, "errors"> = {},
 ): ProblemError {
-  return new ProblemError(status, `${path}: ${message}`, { ...options, errors: [{ path, message }] });
+  const detail = path === "" ? `The body ${message}` : `${path}: ${message}`;
+  return new ProblemError(status, detail, { ...options, errors: [{ path, message }] });
 }
 
 /** The answer to a request that failed. */

@@ -24,6 +24,7 @@ export const JOB_LIMITS = {
 } as const;
 
 const presetNames = Object.keys(PRESETS) as [PresetName, ...PresetName[]];
+const presetSchema = z.enum(presetNames).openapi("ModelPreset");
 /** A whole number of a model. `checkConfig` compares it with the same limit; here the document states it. */
 const size = (most: number, description: string, multipleOf?: number) =>
   z.number().openapi({ type: "integer", minimum: 1, maximum: most, multipleOf, description });
@@ -56,7 +57,10 @@ const modelFields = {
   }),
 };
 
-const preset = z.enum(presetNames).optional();
+/** The reader of JSON bodies refuses a NUL in any string: here the document states it. */
+const WITHOUT_NUL = "^[^\\u0000]*$";
+/** An id or a name of something that is looked up. */
+export const reference = z.string().min(1).max(64).openapi({ pattern: WITHOUT_NUL });
 
 /** The configuration that a preset's name or fields over a preset make. */
 function configOf(value: PresetName | Record<string, unknown>, context: z.RefinementCtx): MaeConfig {
@@ -71,8 +75,9 @@ function configOf(value: PresetName | Record<string, unknown>, context: z.Refine
 
 /** A preset's name, or an object of fields over a preset (`mnist` unless `preset` says otherwise). */
 export const modelSchema = z.union([
-  z.enum(presetNames),
-  z.strictObject({ preset, ...z.object(modelFields).partial().shape }),
+  presetSchema,
+  z.strictObject({ preset: presetSchema.optional(), ...z.object(modelFields).partial().shape })
+    .openapi("ModelFields"),
 ]).transform(configOf).openapi("ModelConfig", {
   description: "A preset's name (`mnist`, `vit_base`), or fields over a preset.",
   example: { preset: "mnist", mask_ratio: 0.75 },
@@ -88,8 +93,9 @@ const {
 
 /** The same for a classifier, which masks nothing and has no decoder. */
 export const classifierModelSchema = z.union([
-  z.enum(presetNames),
-  z.strictObject({ preset, ...z.object(classifierModelFields).partial().shape }),
+  presetSchema,
+  z.strictObject({ preset: presetSchema.optional(), ...z.object(classifierModelFields).partial().shape })
+    .openapi("ClassifierModelFields"),
 ]).transform(configOf).openapi("ClassifierModelConfig", {
   description:
     "A preset's name (`mnist`, `vit_base`), or fields over a preset; nothing of masks or the decoder.",
@@ -105,23 +111,20 @@ export const DIGITS_ONLY: object = { dependentSchemas: { size: forDigits, seed: 
 
 /** A data set by id or name. */
 export const datasetRefSchema = z.union([
-  z.string().min(1).max(64).transform((id) => ({ id })),
+  reference.transform((id) => ({ id })),
   z.strictObject({
-    id: z.string().min(1).max(64),
+    id: reference,
     size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training pictures (digits only)"),
     seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(
       "Seed of the drawing (digits only)",
     ),
   }).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
     message: "size and seed are taken for the data set 'digits' only",
-  }).openapi(DIGITS_ONLY),
+  }).openapi("DatasetChoice", DIGITS_ONLY),
 ]).openapi("DatasetRef", {
   example: "digits",
   description: "A data set's id or name, or an object with it.",
 });
-
-/** The reader of JSON bodies refuses a NUL in any string: here the document states it. */
-const WITHOUT_NUL = "^[^\\u0000]*$";
 
 const metadata = z.record(
   z.string().min(1).max(JOB_LIMITS.metadataKeyLength).openapi({
@@ -131,7 +134,9 @@ const metadata = z.record(
   z.string().max(JOB_LIMITS.metadataValueLength).openapi({ pattern: WITHOUT_NUL }),
 ).refine((value) => Object.keys(value).length <= JOB_LIMITS.metadataKeys, {
   message: `at most ${JOB_LIMITS.metadataKeys} keys`,
-}).openapi({ maxProperties: JOB_LIMITS.metadataKeys }).default({}).describe("Your own keys and values");
+}).openapi("Metadata", { maxProperties: JOB_LIMITS.metadataKeys }).default({}).describe(
+  "Your own keys and values",
+);
 
 const common = {
   dataset: datasetRefSchema,
@@ -150,7 +155,7 @@ const training = {
   weight_decay: z.number().min(0).max(10).default(0.05),
   betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
   eps: z.number().min(1e-12).max(1).default(1e-8),
-  schedule: z.enum(["constant", "cosine"]).default("constant"),
+  schedule: z.enum(["constant", "cosine"]).openapi("Schedule").default("constant"),
   warmup_epochs: z.number().min(0).max(JOB_LIMITS.epochs).default(0),
   min_lr: z.number().min(0).max(10).default(0).describe("Where the schedule `cosine` ends"),
   checkpoint_every: z.strictObject({
@@ -158,14 +163,14 @@ const training = {
     steps: z.int().min(1).max(JOB_LIMITS.steps).optional(),
   }).refine((every) => (every.epochs === undefined) !== (every.steps === undefined), {
     message: "give either epochs or steps",
-  }).openapi(exactlyOneRule(["epochs", "steps"])).default({ epochs: 1 }).describe(
+  }).openapi("CheckpointEvery", exactlyOneRule(["epochs", "steps"])).default({ epochs: 1 }).describe(
     "How often a checkpoint is kept, beside the one at the end",
   ),
 };
 const lr = (rate: number) => z.number().min(1e-12).max(10).default(rate).describe("Learning rate");
 const source = {
-  checkpoint: z.string().min(1).max(64).optional().describe("A checkpoint to start from (`ckpt_…`)"),
-  job: z.string().min(1).max(64).optional().describe("A job whose latest checkpoint to start from (`job_…`)"),
+  checkpoint: reference.optional().describe("A checkpoint to start from (`ckpt_…`)"),
+  job: reference.optional().describe("A job whose latest checkpoint to start from (`job_…`)"),
 };
 
 const pretrainSchema = z.strictObject({

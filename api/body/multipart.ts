@@ -99,12 +99,12 @@ async function receive(
       fail(error);
     }
   });
-  parser.once("filesLimit", () => fail(new ProblemError(413, `At most ${rules.files} files are taken`)));
-  parser.once("fieldsLimit", () => fail(new ProblemError(413, `At most ${rules.fields} fields are taken`)));
-  parser.once(
-    "partsLimit",
-    () => fail(new ProblemError(413, `At most ${rules.fields + rules.files} parts are taken`)),
-  );
+  const tooMany = (what: string, most: number, field = "") =>
+    fail(fieldProblem(422, field, `must have at most ${most} ${what}`));
+  const [fileField] = rules.fileFields.length === 1 ? rules.fileFields : [];
+  parser.once("filesLimit", () => tooMany("files", rules.files, fileField));
+  parser.once("fieldsLimit", () => tooMany("fields", rules.fields));
+  parser.once("partsLimit", () => tooMany("parts", rules.fields + rules.files));
   parser.on(
     "error",
     (error) => fail(new ProblemError(400, `The form is malformed: ${(error as Error).message}`)),

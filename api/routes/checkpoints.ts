@@ -7,6 +7,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { ApiEnv, Services } from "../environment.ts";
+import { linksTo } from "../openapi/links.ts";
 import { ProblemError } from "../problem.ts";
 import { addRoute } from "../register.ts";
 import { checkpointListSchema, checkpointSchema, checkpointWire } from "../schemas/checkpoint.ts";
@@ -51,7 +52,11 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
     summary: "Look at a checkpoint",
     request: { params: checkpointParams },
     responses: {
-      200: { description: "The checkpoint", content: { "application/json": { schema: checkpointSchema } } },
+      200: {
+        description: "The checkpoint",
+        content: { "application/json": { schema: checkpointSchema } },
+        links: linksTo("downloadCheckpoint"),
+      },
     },
   }, async (context, { params }) => context.json(checkpointWire(await checkpointOr404(services, params.id))));
 }

@@ -9,6 +9,7 @@ import { withForm } from "../body/multipart.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import { checked } from "../issues.ts";
 import { location } from "../openapi/headers.ts";
+import { linksTo } from "../openapi/links.ts";
 import { ProblemError } from "../problem.ts";
 import { addRoute } from "../register.ts";
 import {
@@ -50,6 +51,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
         description: "Checked and stored",
         headers: location("data set"),
         content: json(datasetSchema),
+        links: linksTo("getDataset", "deleteDataset"),
       },
       ...problems(504),
     },

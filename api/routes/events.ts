@@ -51,6 +51,10 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
       },
     },
   }, async (context, { params, query }) => {
+    const { "last-event-id": last } = checked(
+      z.object({ "last-event-id": seq.optional() }),
+      { "last-event-id": context.req.header("last-event-id") || undefined },
+    );
     await jobOr404(services, params.id);
     if (context.get("accepted") === "application/json") {
       // One more than asked for tells whether there is another page.
@@ -59,10 +63,6 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
       const next = events.length > page.length ? String(page.at(-1)!.seq) : null;
       return context.json(listOf(page.map(eventWire), next));
     }
-    const { "last-event-id": last } = checked(
-      z.object({ "last-event-id": seq.optional() }),
-      { "last-event-id": context.req.header("last-event-id") || undefined },
-    );
     const headers = {
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-store",

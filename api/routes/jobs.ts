@@ -15,6 +15,7 @@ import { fingerprint, IDEMPOTENCY_KEY, idempotencyKey, preferredWait } from "../
 import { checked } from "../issues.ts";
 import { resolveJobRequest } from "../jobRequest.ts";
 import { header, location, PREFERENCE_APPLIED } from "../openapi/headers.ts";
+import { linksTo } from "../openapi/links.ts";
 import { ProblemError } from "../problem.ts";
 import { addRoute } from "../register.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
@@ -47,6 +48,17 @@ async function waited(
   return await finishedWithin(services, job, seconds, context.req.raw.signal);
 }
 
+/** Operations on one job. */
+const OF_JOB = [
+  "getJob",
+  "cancelJob",
+  "deleteJob",
+  "listJobEvents",
+  "getJobMetrics",
+  "listJobCheckpoints",
+  "getJobConfusion",
+];
+
 /** Adds the routes. */
 export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
   const { jobs, limits } = services;
@@ -75,6 +87,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
           "Idempotency-Replayed": header("`true` when an earlier request with this key created the job"),
         },
         content: json(jobSchema),
+        links: linksTo(...OF_JOB),
       },
       ...problems(409),
     },

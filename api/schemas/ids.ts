@@ -8,26 +8,24 @@ import { z } from "@hono/zod-openapi";
 const ulid = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
 
 /** A job's id: `job_` and a ULID. */
-export const jobIdSchema = z.string().regex(new RegExp(`^job_${ulid}$`)).openapi({
-  example: "job_01JD0000000000000000000000",
-});
+export const jobIdSchema = z.string().regex(new RegExp(`^job_${ulid}$`));
 
 /** A checkpoint's id: `ckpt_` and a ULID. */
-export const checkpointIdSchema = z.string().regex(new RegExp(`^ckpt_${ulid}$`)).openapi({
-  example: "ckpt_01JD0000000000000000000000",
-});
+export const checkpointIdSchema = z.string().regex(new RegExp(`^ckpt_${ulid}$`));
 
 /** A data set's id: `ds_` and a ULID, or a built-in's name. */
-export const datasetIdSchema = z.string().regex(new RegExp(`^(ds_${ulid}|[a-z][a-z0-9-]{0,31})$`)).openapi({
-  example: "digits",
-});
+export const datasetIdSchema = z.string().regex(new RegExp(`^(ds_${ulid}|[a-z][a-z0-9-]{0,31})$`));
 
 /** Path parameters of `/v1/jobs/{id}`. */
-export const jobParams = z.strictObject({ id: jobIdSchema });
+export const jobParams = z.strictObject({
+  id: jobIdSchema.openapi({ example: "job_01JD0000000000000000000000" }),
+});
 /** Path parameters of `/v1/checkpoints/{id}`. */
-export const checkpointParams = z.strictObject({ id: checkpointIdSchema });
+export const checkpointParams = z.strictObject({
+  id: checkpointIdSchema.openapi({ example: "ckpt_01JD0000000000000000000000" }),
+});
 /** Path parameters of `/v1/datasets/{id}`. */
-export const datasetParams = z.strictObject({ id: datasetIdSchema });
+export const datasetParams = z.strictObject({ id: datasetIdSchema.openapi({ example: "digits" }) });
 
 /** A whole number written in a query or a header. */
 export function wholeNumber(least: number, most: number) {

@@ -5,14 +5,14 @@
  */
 import { z } from "@hono/zod-openapi";
 import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
-import { DIGITS_ONLY, JOB_LIMITS } from "../../jobs/schemas.ts";
+import { DIGITS_ONLY, JOB_LIMITS, reference } from "../../jobs/schemas.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 
 /** Most pictures of a request. */
 export const MOST_PICTURES = 64;
 
 const datasetPictures = z.strictObject({
-  id: z.string().min(1).max(64),
+  id: reference,
   split: z.enum(["train", "test"]).default("test"),
   indices: z.array(z.int().min(0).max(0xffff_ffff)).min(1).max(MOST_PICTURES),
   size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training pictures (digits only)"),
@@ -21,10 +21,13 @@ const datasetPictures = z.strictObject({
   message: "size and seed are taken for the data set 'digits' only",
 }).openapi("DatasetImages", DIGITS_ONLY);
 
+/** Base64 as its reader takes it: spaces may stand between, padding may be left out. */
+const BASE64 = "^(data:image/(png|jpeg);base64,)?[A-Za-z0-9+/\\s]*(=\\s*){0,2}$";
+
 const subject = {
   checkpoint: checkpointIdSchema.optional().describe("The model to ask"),
   job: jobIdSchema.optional().describe("The job whose latest checkpoint to ask"),
-  pictures: z.array(z.string().min(1)).min(1).max(MOST_PICTURES).optional()
+  pictures: z.array(z.string().min(1).openapi({ pattern: BASE64 })).min(1).max(MOST_PICTURES).optional()
     .describe("PNG or JPEG in base64, bare or as data URL"),
   dataset: datasetPictures.optional().describe("Pictures of a data set, instead of `pictures`"),
 };

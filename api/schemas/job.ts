@@ -10,7 +10,8 @@ import { jobIdSchema, pageLimit } from "./ids.ts";
 import { listSchema } from "./list.ts";
 
 /** The kinds of job, as a filter and in answers. */
-export const jobKindSchema = z.enum(["pretrain", "finetune", "linear_probe", "evaluate"]);
+export const jobKindSchema = z.enum(["pretrain", "finetune", "linear_probe", "evaluate"]).openapi("JobKind");
+const statusSchema = z.enum(JOB_STATUSES).openapi("JobStatus");
 
 const time = z.iso.datetime();
 
@@ -28,7 +29,7 @@ export const progressSchema = z.strictObject({
 export const jobSchema = z.strictObject({
   id: jobIdSchema,
   kind: jobKindSchema,
-  status: z.enum(JOB_STATUSES),
+  status: statusSchema,
   name: z.string().nullable(),
   metadata: z.record(z.string(), z.string()),
   created_at: time,
@@ -58,7 +59,7 @@ export const jobListSchema = listSchema(jobSchema, "JobList");
 
 /** Query of `GET /v1/jobs`. */
 export const jobListQuery = z.strictObject({
-  status: z.enum(JOB_STATUSES).optional(),
+  status: statusSchema.optional(),
   kind: jobKindSchema.optional(),
   limit: pageLimit,
   after: jobIdSchema.optional().openapi({ description: "Last id of the page before" }),

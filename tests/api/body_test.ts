@@ -98,8 +98,8 @@ Deno.test("a form's fields and files arrive, and its temporary files are gone af
 const refused: [string, [string, string | File][], number, string][] = [
   ["a file past its limit", [["a", new File(["x".repeat(1001)], "f")]], 413, "a"],
   ["a field past its limit", [["name", "x".repeat(51)]], 413, "name"],
-  ["more files than allowed", [1, 2, 3, 4].map((n) => ["many", new File(["x"], `${n}`)]), 413, ""],
-  ["more fields than allowed", ["b", "c", "d", "e"].map((name) => [name, "x"]), 413, ""],
+  ["more files than allowed", [1, 2, 3, 4].map((n) => ["many", new File(["x"], `${n}`)]), 422, ""],
+  ["more fields than allowed", ["b", "c", "d", "e"].map((name) => [name, "x"]), 422, ""],
   ["a file given twice", [["a", new File(["x"], "1")], ["a", new File(["x"], "2")]], 422, "a"],
   ["a field given twice", [["b", "1"], ["b", "2"]], 422, "b"],
   ["an unknown file", [["other", new File(["x"], "1")]], 422, "other"],
