@@ -5,6 +5,7 @@
  */
 import type { Sharp } from "sharp";
 import type { PictureForm } from "./datasets/dataset.ts";
+import { DEFAULT_RULE, type PictureRule, type PictureShape } from "./pictureRule.ts";
 
 /** What a picture may be at most. */
 export const PICTURE_LIMITS = {
@@ -12,6 +13,8 @@ export const PICTURE_LIMITS = {
   bytes: 20 * 2 ** 20,
   /** Pixels: what is unpacked stays below 200 MiB. */
   pixels: 50_000_000,
+  /** Pixels of a side, as in a JPEG. */
+  side: 65_535,
 } as const;
 
 /** A picture that cannot be read; the message says why, without naming the picture. */
@@ -19,7 +22,7 @@ export class PictureError extends Error {
   override readonly name = "PictureError";
 }
 
-/** Size of a decoded picture. */
+/** What a picture is. */
 export interface PictureSize {
   readonly height: number;
   readonly width: number;
@@ -41,11 +44,18 @@ const PNG_LEVEL = 3;
 
 const SIGNATURES = {
   png: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
-  jpeg: [0xff, 0xd8, 0xff],
+  // The start alone: stray bytes may stand between it and the next marker.
+  jpeg: [0xff, 0xd8],
 };
 
-/** Opens a picture by what its bytes are, whatever its name says. */
-async function opened(bytes: Uint8Array<ArrayBuffer>): Promise<Sharp> {
+/**
+ * Warnings of libjpeg about files that every reader shows rightly; cameras and scanners write such files. Its other
+ * warnings mean that pixels are missing or wrong.
+ */
+const HARMLESS = /extraneous bytes before marker|unknown JFIF revision|unknown Adobe color transform/i;
+
+/** Opens a picture by what its bytes are, whatever its name says. @param failOn least severe fault that is refused */
+async function opened(bytes: Uint8Array<ArrayBuffer>, failOn: "warning" | "error"): Promise<Sharp> {
   if (bytes.length === 0) throw new PictureError("is empty");
   if (bytes.length > PICTURE_LIMITS.bytes) {
     throw new PictureError(`has ${bytes.length} bytes, at most ${PICTURE_LIMITS.bytes} are taken`);
@@ -53,7 +63,7 @@ async function opened(bytes: Uint8Array<ArrayBuffer>): Promise<Sharp> {
   const known = Object.values(SIGNATURES).some((magic) => magic.every((byte, i) => bytes[i] === byte));
   if (!known) throw new PictureError("is neither PNG nor JPEG");
   const sharp = await library();
-  return sharp(bytes, { limitInputPixels: PICTURE_LIMITS.pixels, failOn: "warning", pages: 1 });
+  return sharp(bytes, { limitInputPixels: PICTURE_LIMITS.pixels, failOn, pages: 1 });
 }
 
 async function reading<T>(read: () => Promise<T>): Promise<T> {
@@ -69,28 +79,81 @@ async function reading<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Turned upright, with the colours that lie below transparency. */
-async function opaque(picture: Sharp): Promise<Sharp> {
-  const { hasAlpha } = await picture.metadata();
+/** Turned upright, its transparency dropped or laid on the background. */
+async function opaque(picture: Sharp, hasAlpha: boolean, background: string): Promise<Sharp> {
   if (!hasAlpha) return picture.autoOrient();
   // In one go with a resize sharp would weigh colours by their alpha first: what is clear would become black.
-  const upright = picture.autoOrient().removeAlpha().toColourspace("srgb");
-  const { data, info } = await upright.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  const upright = background === "none" ? picture.autoOrient().removeAlpha() : picture.autoOrient();
+  const { data, info } = await upright.toColourspace("srgb").raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
   const sharp = await library();
-  return sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
+  const { width, height, channels } = info;
+  const pixels = sharp(data, { raw: { width, height, channels } });
+  return background === "none" ? pixels : pixels.flatten({ background });
 }
 
-/** Resized over its shorter side and cut to the middle, in 8 bits. */
-function formed(picture: Sharp, { imageSize, channels }: PictureForm): Sharp {
-  return picture
-    .resize(imageSize, imageSize, { fit: "cover", position: "centre", kernel: "cubic" })
+/** Longest side that libvips takes, in pixels (`VIPS_MAX_COORD`). */
+const MOST_SCALED = 10_000_000;
+
+/** `resize` in the words of sharp. */
+const FITS = { crop: "cover", squash: "fill", pad: "contain" } as const;
+
+/** A source of pixels and its upright size. */
+interface Source {
+  readonly picture: Sharp;
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * A picture of which `squash` shrinks one side and need not enlarge the other: its rows or columns are repeated before.
+ * libvips would shift the side that is not enlarged by half a pixel.
+ */
+async function repeated(source: Source, { imageSize }: PictureForm, rule: PictureRule): Promise<Source> {
+  const { picture, height, width } = source;
+  const mixed = Math.min(height, width) < imageSize && Math.max(height, width) >= imageSize;
+  if (rule.resize !== "squash" || !mixed) return source;
+  const times = (side: number) => side * Math.max(1, Math.ceil(imageSize / side));
+  const size = { height: times(height), width: times(width) };
+  const large = picture.resize(size.width, size.height, { fit: "fill", kernel: "nearest" });
+  const { data, info } = await large.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  const sharp = await library();
+  return { ...size, picture: sharp(data, { raw: { ...size, channels: info.channels } }) };
+}
+
+/** Resized by the rule, in 8 bits. */
+function formed({ picture, height, width }: Source, form: PictureForm, rule: PictureRule): Sharp {
+  const { imageSize, channels } = form;
+  const short = Math.min(height, width), long = Math.max(height, width);
+  // A line of pixels, scaled until its shorter side fits, would be too long: its middle is cut out before.
+  const middle = rule.resize === "crop" && long * imageSize / short >= MOST_SCALED;
+  const cut = middle
+    ? picture.extract({
+      left: Math.floor((width - short) / 2),
+      top: Math.floor((height - short) / 2),
+      width: short,
+      height: short,
+    })
+    : picture;
+  return cut
+    .resize(imageSize, imageSize, {
+      fit: FITS[rule.resize],
+      position: "centre",
+      kernel: "cubic",
+      background: rule.background === "none" ? "black" : rule.background,
+    })
     .toColourspace(channels === 1 ? "b-w" : "srgb");
 }
 
-async function toForm(picture: Sharp, form: PictureForm): Promise<Uint8Array<ArrayBuffer>> {
-  const { data, info } = await formed(picture, form).raw({ depth: "uchar" }).toBuffer({
-    resolveWithObject: true,
-  });
+async function toForm(
+  source: Source,
+  form: PictureForm,
+  rule: PictureRule,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { data, info } = await formed(await repeated(source, form, rule), form, rule).raw({ depth: "uchar" })
+    .toBuffer({
+      resolveWithObject: true,
+    });
   const values = form.imageSize ** 2 * form.channels;
   if (info.channels === form.channels) return new Uint8Array(data);
   // A grey picture stays grey in some colour spaces: its one channel stands for all.
@@ -103,8 +166,9 @@ async function toForm(picture: Sharp, form: PictureForm): Promise<Uint8Array<Arr
 }
 
 /**
- * Decodes a PNG or JPEG. EXIF rotation is applied, transparency dropped, 16 bits become 8, CMYK becomes RGB, and of
- * an animation the first frame is taken.
+ * Decodes a PNG or JPEG. EXIF rotation is applied, transparency treated by the rule, 16 bits become 8, CMYK becomes RGB,
+ * and of an animation the first frame is taken. What {@linkcode inspectPicture} accepts can be decoded at every size;
+ * faults that it would refuse are not all found here.
  *
  * @returns `[imageSize, imageSize, channels]`, 0 to 255
  * @throws {PictureError}
@@ -112,22 +176,41 @@ async function toForm(picture: Sharp, form: PictureForm): Promise<Uint8Array<Arr
 export async function decodePicture(
   bytes: Uint8Array<ArrayBuffer>,
   form: PictureForm,
+  rule: PictureRule = DEFAULT_RULE,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return await reading(async () => toForm(await opaque(await opened(bytes)), form));
+  return await reading(async () => {
+    const encoded = await opened(bytes, "error");
+    const { hasAlpha, autoOrient: { height, width } } = await encoded.metadata();
+    const picture = await opaque(encoded, hasAlpha, rule.background);
+    return await toForm({ picture, height, width }, form, rule);
+  });
 }
 
 /**
- * Decodes a PNG or JPEG wholly, to see that it can be, and says what it is.
+ * Decodes a PNG or JPEG wholly, to see that it can be, and says what it is. Damaged and cut files are refused.
  *
  * @throws {PictureError}
  */
-export async function inspectPicture(bytes: Uint8Array<ArrayBuffer>): Promise<PictureSize> {
+export async function inspectPicture(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<PictureSize & PictureShape> {
   return await reading(async () => {
-    const picture = await opened(bytes);
-    const { space } = await picture.metadata();
-    const { info } = await picture.autoOrient().raw().toBuffer({ resolveWithObject: true });
-    return { height: info.height, width: info.width, channels: /^(b-w|grey16)$/.test(space ?? "") ? 1 : 3 };
+    try {
+      return await inspected(await opened(bytes, "warning"));
+    } catch (error) {
+      if (!(error instanceof Error) || !HARMLESS.test(error.message)) throw error;
+      return await inspected(await opened(bytes, "error"));
+    }
   });
+}
+
+async function inspected(picture: Sharp): Promise<PictureSize & PictureShape> {
+  const { space, hasAlpha, width: across, height: down } = await picture.metadata();
+  if (Math.max(across, down) > PICTURE_LIMITS.side) {
+    throw new PictureError(`is ${across} x ${down}: at most ${PICTURE_LIMITS.side} pixels a side are taken`);
+  }
+  const { info: { height, width } } = await picture.autoOrient().raw().toBuffer({ resolveWithObject: true });
+  return { height, width, channels: /^(b-w|grey16)$/.test(space ?? "") ? 1 : 3, hasAlpha };
 }
 
 /**
@@ -140,9 +223,11 @@ export async function resizeRaw(
   pixels: Uint8Array<ArrayBuffer>,
   { height, width, channels }: PictureSize,
   form: PictureForm,
+  rule: PictureRule = DEFAULT_RULE,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const sharp = await library();
-  return await toForm(sharp(pixels, { raw: { height, width, channels } }), form);
+  const picture = sharp(pixels, { raw: { height, width, channels } });
+  return await toForm({ picture, height, width }, form, rule);
 }
 
 /** A PNG. @param pixels `[height, width, channels]`, 0 to 255 */

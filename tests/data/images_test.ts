@@ -28,8 +28,8 @@ Deno.test("a picture of the right size is decoded exactly, in grey and in colour
     Uint8Array.from({ length: 192 }, (_, i) => grey[Math.floor(i / 3)]),
   );
   expect((await decodePicture(colourPng, GREY)).length).toBe(64);
-  expect(await inspectPicture(greyPng)).toEqual({ height: 8, width: 8, channels: 1 });
-  expect(await inspectPicture(colourPng)).toEqual({ height: 8, width: 8, channels: 3 });
+  expect(await inspectPicture(greyPng)).toEqual({ height: 8, width: 8, channels: 1, hasAlpha: false });
+  expect(await inspectPicture(colourPng)).toEqual({ height: 8, width: 8, channels: 3, hasAlpha: false });
 });
 
 Deno.test("every kind of PNG and JPEG becomes 8 bits of the model's channels", async () => {
@@ -167,7 +167,11 @@ const PIXELS: [kind: string, file: Bytes, channels: 1 | 3, pixels: number[]][] =
 Deno.test("the pixels of every kind of PNG are those it holds", async (t) => {
   for (const [kind, file, channels, pixels] of PIXELS) {
     await t.step(kind, async () => {
-      expect(await inspectPicture(file)).toEqual({ ...TWO, channels });
+      expect(await inspectPicture(file)).toEqual({
+        ...TWO,
+        channels,
+        hasAlpha: /alpha|transparent/.test(kind),
+      });
       expect([...await decodePicture(file, { imageSize: 2, channels })]).toEqual(pixels);
     });
   }
