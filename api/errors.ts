@@ -4,7 +4,7 @@
  * @module
  */
 import type { Context } from "hono";
-import { DatasetError, DatasetNotFoundError } from "../data/datasets/dataset.ts";
+import { DatasetDamagedError, DatasetError, DatasetNotFoundError } from "../data/datasets/dataset.ts";
 import { PictureError } from "../data/images.ts";
 import { ObjectNotFoundError } from "../data/objects/store.ts";
 import { KvContentionError } from "../jobs/kv.ts";
@@ -38,6 +38,7 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof SourceError) {
     return fieldProblem(error.code === "no_checkpoint" ? 409 : 422, error.field, error.message);
   }
+  if (error instanceof DatasetDamagedError) return new ProblemError(409, error.message);
   if (error instanceof DatasetError) {
     return error.field === undefined
       ? new ProblemError(422, error.message)

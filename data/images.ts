@@ -30,6 +30,9 @@ export interface PictureSize {
   readonly channels: 1 | 3;
 }
 
+/** What is known of a picture once it was decoded. */
+export type InspectedPicture = PictureSize & PictureShape;
+
 /** The library, loaded at its first use: a job on raw pixels starts without it. */
 async function library() {
   const { default: sharp } = await import("sharp");
@@ -191,9 +194,7 @@ export async function decodePicture(
  *
  * @throws {PictureError}
  */
-export async function inspectPicture(
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<PictureSize & PictureShape> {
+export async function inspectPicture(bytes: Uint8Array<ArrayBuffer>): Promise<InspectedPicture> {
   return await reading(async () => {
     try {
       return await inspected(await opened(bytes, "warning"));
@@ -204,7 +205,7 @@ export async function inspectPicture(
   });
 }
 
-async function inspected(picture: Sharp): Promise<PictureSize & PictureShape> {
+async function inspected(picture: Sharp): Promise<InspectedPicture> {
   const { space, hasAlpha, width: across, height: down } = await picture.metadata();
   if (Math.max(across, down) > PICTURE_LIMITS.side) {
     throw new PictureError(`is ${across} x ${down}: at most ${PICTURE_LIMITS.side} pixels a side are taken`);

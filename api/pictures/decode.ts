@@ -4,7 +4,8 @@
  * @module
  */
 import type { PictureForm, PictureSet } from "../../data/datasets/dataset.ts";
-import { decodePicture, PictureError } from "../../data/images.ts";
+import { decodePicture, inspectPicture, PictureError } from "../../data/images.ts";
+import { backgroundNote, type PictureRule, type PictureShape, resizeNote } from "../../data/pictureRule.ts";
 import type { ApiLimits } from "../limits.ts";
 import { fieldProblem } from "../problem.ts";
 
@@ -45,16 +46,30 @@ export function fromBase64(text: string, at: number, limits: ApiLimits): Encoded
  *
  * @throws {ProblemError} 422 naming the picture that cannot be read
  */
-export async function decodeAll(encoded: readonly EncodedPicture[], form: PictureForm): Promise<PictureSet> {
+export async function decodeAll(
+  encoded: readonly EncodedPicture[],
+  form: PictureForm,
+  rule: PictureRule,
+): Promise<{ pictures: PictureSet; notes: string[] }> {
   const each = form.imageSize * form.imageSize * form.channels;
   const pixels = new Uint8Array(encoded.length * each);
+  const notes: string[] = [];
   for (const [at, picture] of encoded.entries()) {
     try {
-      pixels.set(await decodePicture(await picture.read(), form), at * each);
+      const bytes = await picture.read();
+      notes.push(...notesOn(picture.path, await inspectPicture(bytes), rule));
+      pixels.set(await decodePicture(bytes, form, rule), at * each);
     } catch (error) {
       if (error instanceof PictureError) throw fieldProblem(422, picture.path, error.message);
       throw error;
     }
   }
-  return { ...form, count: encoded.length, pixels, labels: null };
+  return { pictures: { ...form, count: encoded.length, pixels, labels: null }, notes };
+}
+
+function notesOn(path: string, { height, width, hasAlpha }: PictureShape, rule: PictureRule): string[] {
+  const notes: string[] = [];
+  if (height !== width) notes.push(`${path} is ${width} x ${height}: ${resizeNote(rule)}`);
+  if (hasAlpha) notes.push(`${path} has transparency: ${backgroundNote(rule)}`);
+  return notes;
 }

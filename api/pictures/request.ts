@@ -5,6 +5,7 @@
  */
 import type { z } from "@hono/zod-openapi";
 import type { PictureForm, PictureSet } from "../../data/datasets/dataset.ts";
+import { type PictureRule, resizeNote, ruleOf } from "../../data/pictureRule.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { readJson } from "../body/json.ts";
 import { withForm } from "../body/multipart.ts";
@@ -23,7 +24,14 @@ export interface Subject<S extends z.ZodType> {
   readonly input: z.output<S>;
   readonly checkpoint: Checkpoint;
   readonly pictures: PictureSet;
+  /** What every answer says of its images. */
+  readonly treatment: Treatment;
   readonly signal: AbortSignal;
+}
+
+/** What was done with images of another shape. */
+export interface Treatment extends PictureRule {
+  readonly notes: string[];
 }
 
 /**
@@ -44,11 +52,15 @@ export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
     const checkpoint = await checkpointOf(services, input);
     return await limited(request, limits.inferenceMs, async (signal) => {
       const form = formOf(services, checkpoint, input);
-      const pictures = input.dataset === undefined
-        ? await decodeAll(encoded ?? input.pictures!.map((text, at) => fromBase64(text, at, limits)), form)
-        : await datasetPictures(services, input.dataset, form, signal);
+      const { pictures, treatment } = input.dataset === undefined
+        ? await sentPictures(
+          encoded ?? input.pictures!.map((text, at) => fromBase64(text, at, limits)),
+          form,
+          ruleOf(input),
+        )
+        : await datasetPictures(services, { ...input, dataset: input.dataset }, form, signal);
       try {
-        return await use({ input, checkpoint, pictures, signal });
+        return await use({ input, checkpoint, pictures, treatment, signal });
       } catch (error) {
         if (!(error instanceof InferenceError)) throw error;
         throw inferenceProblem(error, input.job === undefined ? "checkpoint" : "job");
@@ -121,13 +133,28 @@ function formOf(services: Services, checkpoint: Checkpoint, input: InferenceRequ
   return { imageSize, channels: inChannels as 1 | 3 };
 }
 
+/** Pictures of a request in the form of the model, and what was done with them. */
+interface Treated {
+  readonly pictures: PictureSet;
+  readonly treatment: Treatment;
+}
+
+async function sentPictures(
+  encoded: readonly EncodedPicture[],
+  form: PictureForm,
+  rule: PictureRule,
+): Promise<Treated> {
+  const { pictures, notes } = await decodeAll(encoded, form, rule);
+  return { pictures, treatment: { ...rule, notes } };
+}
+
 async function datasetPictures(
   services: Services,
-  wanted: NonNullable<InferenceRequest["dataset"]>,
+  input: InferenceRequest & { dataset: NonNullable<InferenceRequest["dataset"]> },
   form: PictureForm,
   signal: AbortSignal,
-): Promise<PictureSet> {
-  const { id, size, seed, split, indices } = wanted;
+): Promise<Treated> {
+  const { id, size, seed, split, indices } = input.dataset;
   const info = await services.datasets.info(id).catch((error: unknown) => {
     throw datasetProblem(error, "dataset.id");
   });
@@ -140,9 +167,14 @@ async function datasetPictures(
       `must be a whole number from 0 to ${count - 1}: current value is ${indices[at]}`,
     );
   }
+  const rule = ruleOf(input, info);
+  const notes = info.height === info.width && info.height !== null
+    ? []
+    : [`Images of the data set that are not square: ${resizeNote(rule)}`];
   try {
     const dataset = await services.datasets.open({ id, size, seed }, signal);
-    return await dataset.read(split, indices, form);
+    const pictures = await dataset.read(split, indices, form, rule);
+    return { pictures, treatment: { ...rule, notes } };
   } catch (error) {
     throw datasetProblem(error, "dataset");
   }

@@ -37,7 +37,7 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
     },
   }, (context) =>
     withSubject(services, context.req.raw, inferenceSchema, async (subject) => {
-      const { input, checkpoint, pictures, signal } = subject;
+      const { input, checkpoint, pictures, treatment, signal } = subject;
       if (checkpoint.model !== "classifier") {
         const field = input.job === undefined ? "checkpoint" : "job";
         throw fieldProblem(
@@ -52,6 +52,7 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
         object: "list",
         checkpoint: checkpoint.id,
         class_names: [...checkpoint.classNames],
+        ...treatment,
         data: Array.from({ length: pictures.count }, (_, index) => {
           const probabilities = Array.from(all.subarray(index * classes, (index + 1) * classes));
           const probability = Math.max(...probabilities);

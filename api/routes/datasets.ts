@@ -42,7 +42,8 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     description:
       "Either IDX files (`train_images`, and `train_labels`, `test_images`, `test_labels` where there are " +
       "any) or one `archive` of PNG and JPEG pictures in folders named for their classes. Without test pictures " +
-      "`held_out` of the training pictures are kept to measure on.",
+      "`held_out` of the training pictures are kept to measure on. Images that are not square " +
+      "or transparent are treated by `resize` and `background` wherever they are used; `notes` says of how many.",
     request: {
       body: { required: true, content: { "multipart/form-data": { schema: datasetUploadSchema } } },
     },
@@ -66,7 +67,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     };
     const request = context.req.raw;
     const info = await withForm(request, body, rules, services.tempDir, ({ fields, files }) => {
-      const { name, held_out: heldOut, seed } = checked(datasetFields, fields);
+      const { name, held_out: heldOut, seed, ...rule } = checked(datasetFields, fields);
       if (files.length === 0) {
         throw new ProblemError(422, `There is no file: send train_images (IDX) or archive`, {
           errors: [{ path: "train_images", message: "or archive must be given" }],
@@ -75,7 +76,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
       return limited(
         request,
         limits.uploadStoreMs,
-        (signal) => createDataset(files, { name, heldOut, seed }, objects, signal),
+        (signal) => createDataset(files, { name, heldOut, seed, rule }, objects, signal),
       );
     });
     context.header("location", `/v1/datasets/${info.id}`);

@@ -36,13 +36,14 @@ export function addEmbeddingRoute(app: OpenAPIHono<ApiEnv>, services: Services):
     },
   }, (context) =>
     withSubject(services, context.req.raw, inferenceSchema, async (subject) => {
-      const { checkpoint, pictures, signal } = subject;
+      const { checkpoint, pictures, treatment, signal } = subject;
       const all = await services.inference.embed(checkpoint, pictures, signal);
       const dimensions = checkpoint.config.embedDim;
       const answer: z.output<typeof embeddingSchema> = {
         object: "list",
         checkpoint: checkpoint.id,
         dimensions,
+        ...treatment,
         data: Array.from({ length: pictures.count }, (_, index) => ({
           index,
           embedding: Array.from(all.subarray(index * dimensions, (index + 1) * dimensions)),

@@ -92,7 +92,7 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
     },
   }, (context) =>
     withSubject(services, context.req.raw, reconstructionRequestSchema, async (subject) => {
-      const { input, checkpoint, pictures, signal } = subject;
+      const { input, checkpoint, pictures, treatment, signal } = subject;
       const { config } = checkpoint;
       if (checkpoint.model !== "mae") {
         const field = input.job === undefined ? "checkpoint" : "job";
@@ -117,6 +117,7 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
         mask_ratio: ratio,
         seed: input.seed,
         loss: result.loss,
+        ...treatment,
         data,
       };
       return context.json(answer);

@@ -10,6 +10,7 @@ import type { DatasetInfo } from "../../data/datasets/dataset.ts";
 import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
 import { listSchema } from "./list.ts";
+import { backgroundField, pictureAnswer, resizeField } from "./picture.ts";
 
 const split = z.strictObject({ count: z.int().min(0) }).openapi("DatasetSplit");
 
@@ -26,6 +27,7 @@ export const datasetSchema = z.strictObject({
   labelled: z.boolean(),
   num_classes: z.int(),
   class_names: z.array(z.string()),
+  ...pictureAnswer,
   size: z.int().describe("Bytes stored"),
   created_at: z.iso.datetime(),
 }).openapi("Dataset");
@@ -44,6 +46,8 @@ export const datasetFields = z.strictObject({
   name: z.string().min(1).max(128).regex(LINE_OF_TEXT, LINE_OF_TEXT_RULE).optional(),
   held_out: heldOut.optional().openapi({ type: "number", minimum: 0, maximum: 0.5 }),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
+  resize: resizeField.optional(),
+  background: backgroundField.optional(),
 });
 
 /** File fields of `POST /v1/datasets`. */

@@ -7,6 +7,7 @@ import { z } from "@hono/zod-openapi";
 import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
 import { DIGITS_ONLY, JOB_LIMITS, reference } from "../../jobs/schemas.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
+import { backgroundField, pictureAnswer, resizeField } from "./picture.ts";
 
 /** Most pictures of a request. */
 export const MOST_PICTURES = 64;
@@ -24,12 +25,16 @@ const datasetPictures = z.strictObject({
 /** Base64 as its reader takes it: spaces may stand between, padding may be left out. */
 const BASE64 = "^(data:image/(png|jpeg);base64,)?[A-Za-z0-9+/\\s]*(=\\s*){0,2}$";
 
+/** As an upload has them; the defaults are the data set's own choices, else `crop` and `none`. */
+const rule = { resize: resizeField.optional(), background: backgroundField.optional() };
+
 const subject = {
   checkpoint: checkpointIdSchema.optional().describe("The model to ask"),
   job: jobIdSchema.optional().describe("The job whose latest checkpoint to ask"),
   pictures: z.array(z.string().min(1).openapi({ pattern: BASE64 })).min(1).max(MOST_PICTURES).optional()
     .describe("PNG or JPEG in base64, bare or as data URL"),
   dataset: datasetPictures.optional().describe("Pictures of a data set, instead of `pictures`"),
+  ...rule,
 };
 
 const MODEL = ["checkpoint", "job"], IMAGES = ["pictures", "dataset"];
@@ -69,6 +74,7 @@ const formFields = {
   checkpoint: subject.checkpoint,
   job: subject.job,
   pictures: z.array(file).min(1).max(MOST_PICTURES).describe("PNG or JPEG files"),
+  ...rule,
 };
 
 /** A request as a form, for OpenAPI: the pictures are files. */
@@ -94,6 +100,7 @@ export const reconstructionSchema = z.strictObject({
   mask_ratio: z.number(),
   seed: z.int(),
   loss: z.number().describe("Mean squared error on the masked patches of all pictures"),
+  ...pictureAnswer,
   data: z.array(
     z.strictObject({
       index: z.int(),
@@ -113,6 +120,7 @@ export const classificationSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
   class_names: z.array(z.string()),
+  ...pictureAnswer,
   data: z.array(
     z.strictObject({
       index: z.int(),
@@ -129,5 +137,6 @@ export const embeddingSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
   dimensions: z.int(),
+  ...pictureAnswer,
   data: z.array(z.strictObject({ index: z.int(), embedding: z.array(z.number()) }).openapi("Embedding")),
 }).openapi("Embeddings");

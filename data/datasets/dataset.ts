@@ -5,12 +5,13 @@
  */
 
 import { StorageUnavailableError } from "../objects/store.ts";
+import type { PictureRule } from "../pictureRule.ts";
 
 /** The two parts of a data set: what is trained on, and what was held out to measure on. */
 export type SplitName = "train" | "test";
 
 /** What is known of a data set; kept as `datasets/{id}/meta.json` in object storage and answered by the API. */
-export interface DatasetInfo {
+export interface DatasetInfo extends PictureRule {
   /** `ds_…`, or the built-in name (`digits`, `mnist`, `fashion-mnist`). */
   readonly id: string;
   readonly name: string;
@@ -31,6 +32,8 @@ export interface DatasetInfo {
   readonly numClasses: number;
   /** Class names in label order (folder names; `"0"`… for IDX). Empty when unlabelled. */
   readonly classNames: readonly string[];
+  /** What was done with images that are not square, transparent, or read in another way than one might expect. */
+  readonly notes: readonly string[];
   /** Bytes stored. */
   readonly size: number;
   /** RFC 3339; the release's fixed time for built-ins. */
@@ -59,8 +62,13 @@ export interface Dataset {
   readonly info: DatasetInfo;
   /** A whole split in memory. @throws {DatasetError} when it would pass the memory limit, or the bytes are damaged */
   load(split: SplitName, form: PictureForm, signal?: AbortSignal): Promise<PictureSet>;
-  /** Some pictures by index. @throws {DatasetError} for an index outside the split */
-  read(split: SplitName, indices: readonly number[], form: PictureForm): Promise<PictureSet>;
+  /** Some pictures by index. @param rule instead of the data set's own @throws {DatasetError} for an index outside the split */
+  read(
+    split: SplitName,
+    indices: readonly number[],
+    form: PictureForm,
+    rule?: PictureRule,
+  ): Promise<PictureSet>;
 }
 
 /** Names a data set: an upload's id or a built-in's name, with what only `digits` takes. */
@@ -77,6 +85,13 @@ export class DatasetError extends Error {
   override readonly name = "DatasetError";
   constructor(message: string, readonly field?: string, options?: ErrorOptions) {
     super(message, options);
+  }
+}
+
+/** A stored data set of which something is missing, cut or changed: it can be deleted, and uploaded again. */
+export class DatasetDamagedError extends DatasetError {
+  constructor(readonly id: string, why: string, options?: ErrorOptions) {
+    super(`The data set '${id}' is damaged: ${why}`, undefined, options);
   }
 }
 

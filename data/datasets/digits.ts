@@ -6,6 +6,7 @@
  */
 import { randomUint32 } from "../../model/random.ts";
 import { resizeRaw } from "../images.ts";
+import { DEFAULT_RULE } from "../pictureRule.ts";
 import { type Dataset, type DatasetInfo, type PictureForm, type SplitName } from "./dataset.ts";
 import { glyphOf, type Point } from "./glyphs.ts";
 import { checkMemory } from "./memory.ts";
@@ -32,6 +33,8 @@ export function digitsInfo(train: number = DIGITS_TRAIN): DatasetInfo {
     labelled: true,
     numClasses: 10,
     classNames: Array.from({ length: 10 }, (_, digit) => String(digit)),
+    ...DEFAULT_RULE,
+    notes: [],
     size: 0,
     createdAt: "2026-11-24T00:00:00.000Z",
   };

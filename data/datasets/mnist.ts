@@ -5,6 +5,7 @@
  */
 import { resolve } from "node:path";
 import type { ObjectStore } from "../objects/store.ts";
+import { DEFAULT_RULE } from "../pictureRule.ts";
 import type { DatasetInfo } from "./dataset.ts";
 import { download, type Resource } from "./download.ts";
 import { getStored, type StoredDataset } from "./stored.ts";
@@ -102,6 +103,8 @@ export function releaseInfo(id: string): DatasetInfo {
     labelled: true,
     numClasses: 10,
     classNames: release.classNames,
+    ...DEFAULT_RULE,
+    notes: [],
     size: 70_000 * (28 * 28 + 1),
     createdAt: CREATED_AT,
   };

@@ -6,6 +6,7 @@
 import { permutation } from "../../model/random.ts";
 import { decodePicture, PictureError, resizeRaw } from "../images.ts";
 import type { ObjectStore } from "../objects/store.ts";
+import type { PictureRule } from "../pictureRule.ts";
 import {
   type Dataset,
   DatasetError,
@@ -74,7 +75,7 @@ interface Rows {
   /** Every row in the form asked for, in any order. */
   all(form: PictureForm, signal?: AbortSignal): AsyncGenerator<[row: number, pixels: Bytes]>;
   /** One row in the form asked for. */
-  one(row: number, form: PictureForm): Promise<Bytes>;
+  one(row: number, form: PictureForm, rule: PictureRule): Promise<Bytes>;
 }
 
 /** A data set kept in object storage. */
@@ -107,13 +108,18 @@ export class ObjectDataset implements Dataset {
   }
 
   /** @inheritdoc */
-  async read(split: SplitName, indices: readonly number[], form: PictureForm): Promise<PictureSet> {
+  async read(
+    split: SplitName,
+    indices: readonly number[],
+    form: PictureForm,
+    rule: PictureRule = this.info,
+  ): Promise<PictureSet> {
     const rows = await this.#rows(split);
     const values = form.imageSize ** 2 * form.channels;
     const pixels = new Uint8Array(indices.length * values);
     for (const [at, index] of indices.entries()) {
       checkIndex(index, rows.count, split);
-      pixels.set(await rows.one(index, form), at * values);
+      pixels.set(await rows.one(index, form, rule), at * values);
     }
     const labels = rows.label && Uint16Array.from(indices, (index) => rows.label!(index));
     return { ...form, count: indices.length, pixels, labels };
@@ -132,9 +138,9 @@ export class ObjectDataset implements Dataset {
     signal?: AbortSignal,
   ): Promise<Rows> {
     const { height, width, channels } = this.info as { height: number; width: number; channels: 1 | 3 };
-    const own = split === "train" || storage.heldOut ? storage.train : storage.test;
-    const block = own ?? { count: 0, images: "", labels: null };
-    const some = own ? rowsOf(split, block.count, storage.heldOut) : new Uint32Array(0);
+    const found = split === "train" || storage.heldOut ? storage.train : storage.test;
+    const block = found ?? { count: 0, images: "", labels: null };
+    const some = found ? rowsOf(split, block.count, storage.heldOut) : new Uint32Array(0);
     const count = some?.length ?? block.count;
     const stored = (row: number) => some ? some[row] : row;
     const size = height * width * channels;
@@ -142,8 +148,9 @@ export class ObjectDataset implements Dataset {
     const all = await readLabels(store, block, signal);
     const fits = (form: PictureForm) =>
       form.imageSize === height && form.imageSize === width && form.channels === channels;
-    const shaped = (pixels: Bytes, form: PictureForm) =>
-      fits(form) ? pixels : resizeRaw(pixels, { height, width, channels }, form);
+    const own = this.info;
+    const shaped = (pixels: Bytes, form: PictureForm, rule: PictureRule = own) =>
+      fits(form) ? pixels : resizeRaw(pixels, { height, width, channels }, form, rule);
     return {
       count,
       label: all && ((row) => all[stored(row)]),
@@ -157,7 +164,8 @@ export class ObjectDataset implements Dataset {
           yield [row, await shaped(bytes.subarray(from, from + size), form)];
         }
       },
-      one: async (row, form) => shaped(await readRange(store, block.images, stored(row) * size, size), form),
+      one: async (row, form, rule) =>
+        shaped(await readRange(store, block.images, stored(row) * size, size), form, rule),
     };
   }
 
@@ -172,9 +180,10 @@ export class ObjectDataset implements Dataset {
     const columns = storage.heldOut ? index.train : index[split];
     const chosen = rowsOf(split, columns.offsets.length, storage.heldOut) ??
       Uint32Array.from({ length: columns.offsets.length }, (_, i) => i);
-    const decoded = async (row: number, bytes: Bytes, form: PictureForm) => {
+    const own = this.info;
+    const decoded = async (row: number, bytes: Bytes, form: PictureForm, rule: PictureRule = own) => {
       try {
-        return await decodePicture(bytes, form);
+        return await decodePicture(bytes, form, rule);
       } catch (error) {
         if (!(error instanceof PictureError)) throw error;
         throw new DatasetError(`Picture ${row} of '${split}' ${error.message}`, undefined, { cause: error });
@@ -196,7 +205,8 @@ export class ObjectDataset implements Dataset {
           for (const [i, picture] of pictures.entries()) yield [row + i, picture];
         }
       },
-      one: async (row, form) => await decoded(row, await readRange(store, storage.pack, ...place(row)), form),
+      one: async (row, form, rule) =>
+        await decoded(row, await readRange(store, storage.pack, ...place(row)), form, rule),
     };
   }
 }

@@ -5,8 +5,9 @@
  */
 import { z } from "zod";
 import { ObjectNotFoundError, type ObjectStore } from "../objects/store.ts";
+import { BACKGROUND_PATTERN, DEFAULT_RULE, RESIZES } from "../pictureRule.ts";
 import { fromWire, toWire } from "../wire.ts";
-import { DatasetError, type DatasetInfo } from "./dataset.ts";
+import { DatasetDamagedError, type DatasetInfo } from "./dataset.ts";
 
 /** Pictures of equal size one after the other, and their labels (unsigned integers) beside them. */
 export interface RawBlock {
@@ -56,18 +57,70 @@ export interface StoredDataset {
 /** Key of an object of a data set. */
 export const datasetKey = (id: string, name: string) => `datasets/${id}/${name}`;
 
+/** Version of the description; a higher one was written by a later version of the program. */
+const VERSION = 1;
+
+const count = z.int().min(0);
+const split = z.object({ count });
+const block = z.looseObject({
+  count,
+  images: z.string(),
+  labels: z.string().nullable(),
+  label_bytes: z.literal([1, 2]).optional(),
+});
+const heldOut = z.object({ count, seed: z.int().min(0) }).nullable();
+
+const infoSchema = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  source: z.enum(["builtin", "upload"]),
+  format: z.enum(["raw", "encoded"]),
+  height: z.int().min(1).nullable(),
+  width: z.int().min(1).nullable(),
+  channels: z.literal([1, 3]),
+  splits: z.object({ train: split, test: split }),
+  labelled: z.boolean(),
+  num_classes: count,
+  class_names: z.array(z.string()),
+  // Data sets of earlier versions have no choices.
+  resize: z.enum(RESIZES).default(DEFAULT_RULE.resize),
+  background: z.string().regex(BACKGROUND_PATTERN).default(DEFAULT_RULE.background),
+  notes: z.array(z.string()).default([]),
+  size: count,
+  created_at: z.iso.datetime(),
+}).refine((info) => info.class_names.length === info.num_classes, {
+  path: ["class_names"],
+  message: "must have num_classes elements",
+});
+
 const metaSchema = z.object({
-  info: z.looseObject({ id: z.string(), format: z.enum(["raw", "encoded"]) }),
-  storage: z.looseObject({ kind: z.enum(["raw", "pack"]) }),
+  info: infoSchema,
+  storage: z.discriminatedUnion("kind", [
+    z.looseObject({
+      kind: z.literal("raw"),
+      train: block,
+      test: block.nullable(),
+      held_out: heldOut,
+    }),
+    z.looseObject({
+      kind: z.literal("pack"),
+      pack: z.string(),
+      index: z.string(),
+      held_out: heldOut,
+    }),
+  ]),
+}).refine(({ info, storage }) => storage.kind === "pack" || (info.height !== null && info.width !== null), {
+  path: ["info", "height"],
+  message: "must be given",
 });
 
 /** Writes the description: from here on the data set is there. */
 export async function putStored(store: ObjectStore, dataset: StoredDataset): Promise<void> {
-  const bytes = new TextEncoder().encode(JSON.stringify(toWire(dataset)));
+  const bytes = new TextEncoder().encode(JSON.stringify(toWire({ version: VERSION, ...dataset })));
   await store.put(datasetKey(dataset.info.id, "meta.json"), bytes);
 }
 
-/** A data set's description; null when there is none. */
+/** A data set's description; null when there is none. @throws {DatasetDamagedError} when it cannot be read */
 export async function getStored(store: ObjectStore, id: string): Promise<StoredDataset | null> {
   const key = datasetKey(id, "meta.json");
   let text: string;
@@ -77,9 +130,29 @@ export async function getStored(store: ObjectStore, id: string): Promise<StoredD
     if (error instanceof ObjectNotFoundError) return null;
     throw error;
   }
+  return parsed(id, text);
+}
+
+function parsed(id: string, text: string): StoredDataset {
+  const damaged = (why: string, cause?: unknown) =>
+    new DatasetDamagedError(id, `its description ${why}`, { cause });
+  let value: unknown;
   try {
-    return fromWire(metaSchema.parse(JSON.parse(text))) as unknown as StoredDataset;
+    value = JSON.parse(text);
   } catch (error) {
-    throw new DatasetError(`The description of the data set '${id}' is damaged`, undefined, { cause: error });
+    throw damaged("is not JSON", error);
   }
+  const version = (value as { version?: unknown } | null)?.version ?? VERSION;
+  if (typeof version === "number" && version > VERSION) {
+    throw damaged(
+      `was written by a later version of this program (${version}, at most ${VERSION} can be read)`,
+    );
+  }
+  const result = metaSchema.safeParse(value);
+  if (!result.success) {
+    const { path, message } = result.error.issues[0];
+    throw damaged(`has no valid '${path.join(".").slice(0, 80)}': ${message.slice(0, 200)}`, result.error);
+  }
+  if (result.data.info.id !== id) throw damaged("is of another data set");
+  return fromWire(result.data) as unknown as StoredDataset;
 }

@@ -5,6 +5,7 @@
  */
 import { ulid } from "ulid";
 import type { ObjectStore } from "../objects/store.ts";
+import { ruleOf } from "../pictureRule.ts";
 import type { DatasetInfo } from "./dataset.ts";
 import type { UploadedFile } from "./gzip.ts";
 import { datasetKey, putStored } from "./stored.ts";
@@ -28,7 +29,8 @@ export async function createDataset(
   const id = options.id ?? `ds_${ulid()}`;
   const name = options.name ?? (nameOf(files[0]?.filename ?? "") || id);
   const created = options.createdAt ?? new Date().toISOString();
-  const base = { id, name, source: options.id ? "builtin" : "upload", createdAt: created } as const;
+  const source = options.id ? "builtin" : "upload";
+  const base = { id, name, source, createdAt: created, ...ruleOf(options.rule ?? {}) } as const;
   try {
     const upload: Upload = { parts, base, options, store, signal };
     const dataset = await (parts.archive ? fromArchive(upload) : fromIdx(upload));

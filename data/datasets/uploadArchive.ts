@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { inspectPicture, PictureError, type PictureSize } from "../images.ts";
+import { type InspectedPicture, inspectPicture, PictureError } from "../images.ts";
+import { backgroundNote, type PictureRule, resizeNote } from "../pictureRule.ts";
 import { archiveEntries, shown } from "./archive.ts";
 import { DatasetError } from "./dataset.ts";
 import { layoutOf } from "./layout.ts";
@@ -27,6 +28,7 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
   if (other) throw new DatasetError("must not be given beside archive", other.field);
   const packed: Packed[] = [];
   const sizes = { height: new Set<number>(), width: new Set<number>(), colour: false };
+  const odd = { notSquare: 0, transparent: 0 };
   const pack = datasetKey(base.id, "pictures.pack"), index = datasetKey(base.id, "index.json");
   let size = 0;
   async function* pictures(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
@@ -35,6 +37,8 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
       sizes.height.add(found.height);
       sizes.width.add(found.width);
       sizes.colour ||= found.channels === 3;
+      odd.notSquare += Number(found.height !== found.width);
+      odd.transparent += Number(found.hasAlpha);
       packed.push({ path, offset: size, length: bytes.length });
       size += bytes.length;
       yield bytes;
@@ -70,13 +74,32 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
       labelled: layout.classNames.length > 0,
       numClasses: layout.classNames.length,
       classNames: layout.classNames,
+      notes: pictureNotes(odd, packed.length, base),
       size: size + text.length,
     },
     storage: { kind: "pack", pack, index, heldOut },
   };
 }
 
-async function inspected(path: string, bytes: Uint8Array<ArrayBuffer>, field: string): Promise<PictureSize> {
+/** What is to be said of images that the rule changes. */
+function pictureNotes(
+  { notSquare, transparent }: { notSquare: number; transparent: number },
+  count: number,
+  rule: PictureRule,
+): string[] {
+  const notes: string[] = [];
+  if (notSquare > 0) notes.push(`${notSquare} of ${count} images are not square: ${resizeNote(rule)}`);
+  if (transparent > 0) {
+    notes.push(`${transparent} of ${count} images have transparency: ${backgroundNote(rule)}`);
+  }
+  return notes;
+}
+
+async function inspected(
+  path: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  field: string,
+): Promise<InspectedPicture> {
   try {
     return await inspectPicture(bytes);
   } catch (error) {

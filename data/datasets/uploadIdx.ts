@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resizeNote } from "../pictureRule.ts";
 import { DatasetError } from "./dataset.ts";
 import type { UploadedFile } from "./gzip.ts";
 import { type IdxImages, openIdxImages } from "./idx.ts";
@@ -67,6 +68,9 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
       labelled: labels.train !== null,
       numClasses: numbers.length,
       classNames: numbers.map(String),
+      notes: height === width
+        ? []
+        : [`The images are not square (${width} x ${height}): ${resizeNote(base)}`],
       size: pictures * (height * width * channels + (labels.train ? labelBytes(numbers.length) : 0)),
     },
     storage: { kind: "raw", train, test, heldOut },

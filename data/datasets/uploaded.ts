@@ -4,6 +4,7 @@
  * @module
  */
 import type { ObjectStore } from "../objects/store.ts";
+import type { PictureRule } from "../pictureRule.ts";
 import { DatasetError, type DatasetInfo } from "./dataset.ts";
 import type { UploadedFile } from "./gzip.ts";
 import type { HeldOut } from "./stored.ts";
@@ -16,6 +17,8 @@ export interface UploadOptions {
   readonly heldOut?: number;
   /** Seed of which pictures are set aside. @default 0 */
   readonly seed?: number;
+  /** What becomes of images that are not square or transparent. @default crop, none */
+  readonly rule?: Partial<PictureRule>;
   /** RFC 3339; now when absent. */
   readonly createdAt?: string;
   /** A fixed id instead of a new one (built-in data sets). */
@@ -26,7 +29,7 @@ export interface UploadOptions {
 export interface Upload {
   /** Files by field. */
   readonly parts: Readonly<Record<string, UploadedFile | undefined>>;
-  readonly base: Pick<DatasetInfo, "id" | "name" | "source" | "createdAt">;
+  readonly base: Pick<DatasetInfo, "id" | "name" | "source" | "createdAt" | "resize" | "background">;
   readonly options: UploadOptions;
   readonly store: ObjectStore;
   readonly signal?: AbortSignal;

@@ -54,6 +54,9 @@ Deno.test("IDX files become a data set that is found, listed, shown to a model a
     labelled: true,
     num_classes: 10,
     class_names: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    resize: "crop",
+    background: "none",
+    notes: [],
     size: 30 * 785,
     created_at: expect.stringMatching(/Z$/),
   });
