@@ -3,12 +3,33 @@
  *
  * @module
  */
+import type { JobEvent } from "../jobs/events.ts";
 import type { Services } from "./environment.ts";
 import { eventWire } from "./schemas/event.ts";
 
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const encode = (text: string): Bytes => new TextEncoder().encode(text);
+const RETRY = encode("retry: 2000\n\n"), END = encode("event: end\ndata: {}\n\n");
+const HEARTBEAT = encode(": heartbeat\n\n");
+
+/** The streams of a job are given the same events: each is encoded once for all of them. */
+const blocks = new WeakMap<JobEvent, Bytes>();
+
+function block(event: JobEvent): Bytes {
+  let bytes = blocks.get(event);
+  if (bytes === undefined) {
+    const { seq, type } = event;
+    bytes = encode(`id: ${seq}\nevent: ${type}\ndata: ${JSON.stringify(eventWire(event))}\n\n`);
+    blocks.set(event, bytes);
+  }
+  return bytes;
+}
+
 /**
  * Events above `after` as they come; a comment after each silence of `heartbeatMs`; an `end` event and the stream's
- * end once the job is finished.
+ * end once the job is finished. It holds one event at a time. A reader that takes nothing for `stalledMs` is cut off:
+ * it may connect again with `Last-Event-ID`.
  *
  * @param closed called once, when the stream ends or its reader goes away
  */
@@ -18,45 +39,52 @@ export function eventStream(
   after: number,
   clientGone: AbortSignal,
   closed: () => void,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const encoder = new TextEncoder();
+): ReadableStream<Bytes> {
+  const { heartbeatMs, stalledMs } = services.limits;
   const gone = new AbortController();
   const signal = AbortSignal.any([clientGone, gone.signal]);
   const events = services.jobs.follow(jobId, after, signal);
-  let waiting: Promise<IteratorResult<unknown>> | null = null;
+  let waiting: Promise<IteratorResult<JobEvent, void>> | null = null;
+  let stalled: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
   const close = () => {
+    clearTimeout(stalled);
     if (!isClosed) closed();
     isClosed = true;
+  };
+  // Otherwise a stream that nobody reads any more would follow the job on.
+  signal.addEventListener("abort", () => void events.return().catch(() => {}), { once: true });
+  clientGone.addEventListener("abort", close, { once: true });
+  const give = (controller: ReadableStreamDefaultController<Bytes>, bytes: Bytes) => {
+    controller.enqueue(bytes);
+    stalled = setTimeout(() => {
+      controller.error(new DOMException("The reader of an event stream takes nothing", "TimeoutError"));
+      close();
+      gone.abort();
+    }, stalledMs);
   };
 
   return new ReadableStream({
     start(controller) {
-      controller.enqueue(encoder.encode("retry: 2000\n\n"));
+      give(controller, RETRY);
     },
     async pull(controller) {
-      const next = events.next.bind(events);
-      const upcoming = (waiting ??= next()) as ReturnType<typeof next>;
-      const result = await orSilence(upcoming, services.limits.heartbeatMs).catch((error) => {
+      clearTimeout(stalled);
+      const result = await orSilence(waiting ??= events.next(), heartbeatMs).catch((error) => {
         close();
         throw error;
       });
-      if (result === null) return controller.enqueue(encoder.encode(": heartbeat\n\n"));
+      if (result === null) return give(controller, HEARTBEAT);
       waiting = null;
-      if (result.done) {
-        if (!signal.aborted) controller.enqueue(encoder.encode("event: end\ndata: {}\n\n"));
-        controller.close();
-        return close();
-      }
-      const { seq, type } = result.value;
-      const data = JSON.stringify(eventWire(result.value));
-      controller.enqueue(encoder.encode(`id: ${seq}\nevent: ${type}\ndata: ${data}\n\n`));
+      if (!result.done) return give(controller, block(result.value));
+      if (!signal.aborted) controller.enqueue(END);
+      controller.close();
+      return close();
     },
     async cancel() {
       gone.abort();
       close();
       await waiting?.catch(() => {});
-      await events.return?.(undefined);
     },
   }, { highWaterMark: 0 });
 }

@@ -50,6 +50,8 @@ export interface ApiLimits {
   readonly heartbeatMs: number;
   /** Time for the readiness probes together. */
   readonly readyMs: number;
+  /** Time after which an event stream is cut off whose reader takes nothing. */
+  readonly stalledMs: number;
   /** Event streams open at once. */
   readonly streams: number;
 }
@@ -78,5 +80,6 @@ export const DEFAULT_LIMITS: ApiLimits = {
   waitSeconds: 60,
   heartbeatMs: 15_000,
   readyMs: 2_000,
+  stalledMs: 60_000,
   streams: 256,
 };

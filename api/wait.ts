@@ -18,8 +18,8 @@ export async function finishedWithin(
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), seconds * 1000);
   try {
-    // Every change of state is an event, and the stream of events ends with the job.
-    for await (const _ of services.jobs.follow(job.id, 0, AbortSignal.any([clientGone, over.signal])));
+    const finished = await services.jobs.finished(job.id, AbortSignal.any([clientGone, over.signal]));
+    if (finished !== null) return finished;
   } finally {
     clearTimeout(timer);
   }

@@ -19,6 +19,8 @@ export interface JobsDatabase {
   readonly now: () => number;
   /** Ring `kv.enqueue` when a job becomes ready: local KV only, a remote one has no queues. */
   readonly doorbell: boolean;
+  /** Called after each change of a job. */
+  readonly changed: (id: string) => void;
 }
 
 /** What is to become of a job. */
@@ -124,6 +126,7 @@ export function changeJob(
     if (job.status !== before.status) follow(database, operation, before, change);
     change.also?.(operation);
     const { ok } = await operation.commit();
+    if (ok) database.changed(id);
     return ok ? job : undefined;
   });
 }

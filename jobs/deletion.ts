@@ -38,6 +38,7 @@ const CHUNK = 500;
 export async function deleteJob(database: JobsDatabase, id: string): Promise<{ objectKeys: string[] }> {
   const { kv } = database;
   await persistently(() => withdraw(database, id));
+  database.changed(id);
   for (const table of ["event", "steps", "epoch"]) {
     await removeAll(kv, kv.list({ prefix: [table, id] }), ({ key }) => [key]);
   }

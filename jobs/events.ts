@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { jittered, pause, persistently } from "./kv.ts";
-import { type JobRow, keys } from "./rows.ts";
-import { isFinished } from "./transitions.ts";
+import { persistently } from "./kv.ts";
+import { keys } from "./rows.ts";
 
 /** What an event is about. */
 export const EVENT_TYPES = ["status", "progress", "epoch", "checkpoint", "log"] as const;
@@ -83,36 +82,8 @@ export function pageEvents(kv: Deno.Kv, jobId: string, after = 0, limit = 100): 
   return persistently(async () => {
     const events: JobEvent[] = [];
     const end = keys.event(jobId, Number.MAX_SAFE_INTEGER);
-    for await (const { value } of kv.list<JobEvent>({ start, end }, { limit })) events.push(value);
+    const batchSize = Math.min(limit, 500);
+    for await (const { value } of kv.list<JobEvent>({ start, end }, { limit, batchSize })) events.push(value);
     return events;
   });
-}
-
-/** How often a followed job is looked at, in milliseconds. */
-const FOLLOW_MS = 200;
-
-/**
- * Events above `after` as they come, until the job is finished and all are told, the job is gone, or the signal is
- * aborted. It looks five times a second: local KV's watch does not see other processes.
- */
-export async function* followEvents(
-  kv: Deno.Kv,
-  jobId: string,
-  after = 0,
-  signal?: AbortSignal,
-): AsyncGenerator<JobEvent, void> {
-  while (!signal?.aborted) {
-    // The state is read first: what is finished here has all its events in the page read next.
-    const row = await persistently(() => kv.get<JobRow>(keys.job(jobId)));
-    if (row.value === null) return;
-    const events = row.value.seq > after ? await pageEvents(kv, jobId, after) : [];
-    for (const event of events) {
-      if (signal?.aborted) return;
-      yield event;
-      after = event.seq;
-    }
-    if (events.length > 0) continue;
-    if (isFinished(row.value.job.status)) return;
-    await pause(jittered(FOLLOW_MS), signal);
-  }
 }

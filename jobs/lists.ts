@@ -12,7 +12,7 @@ import type { JobKind } from "./schemas.ts";
 export const PAGE_LIMIT = 1000;
 
 /** Keys of one `getMany`: Deno KV takes no more. */
-const KEYS_PER_READ = 10;
+export const KEYS_PER_READ = 10;
 /** Calls of `getMany` at a time. */
 const READS_AT_ONCE = 16;
 /** Rows that one read of a list gives at most, so that large rows do not come all at once. */

@@ -6,7 +6,8 @@
 import { changeJob, type JobsDatabase } from "./change.ts";
 import { createJob, type CreateOptions, findCreated } from "./creation.ts";
 import { deleteJob } from "./deletion.ts";
-import { followEvents, type JobEvent, pageEvents } from "./events.ts";
+import { type JobEvent, pageEvents } from "./events.ts";
+import { finishedJob, followEvents } from "./follow.ts";
 import { completeIndexes, countJobs, findDatasetUser } from "./indexes.ts";
 import type { Checkpoint, Job, JobStatus } from "./job.ts";
 import { persistently } from "./kv.ts";
@@ -15,6 +16,7 @@ import { type JobRow, keys } from "./rows.ts";
 import type { JobRequest } from "./schemas.ts";
 import { type JobMetrics, type MetricsQuery, readMetrics } from "./series.ts";
 import { transition } from "./transitions.ts";
+import { JobWatcher } from "./watch.ts";
 
 export { JobNotFoundError } from "./change.ts";
 export { CheckpointNotFoundError, type CreateOptions, IdempotencyConflictError } from "./creation.ts";
@@ -34,8 +36,10 @@ export interface JobStoreOptions {
 export class JobStore implements JobsDatabase {
   readonly doorbell: boolean;
   readonly now: () => number;
+  readonly #watcher: JobWatcher;
 
   constructor(readonly kv: Deno.Kv, options: JobStoreOptions = {}) {
+    this.#watcher = new JobWatcher(kv);
     this.doorbell = options.doorbell ?? false;
     this.now = options.now ?? Date.now;
   }
@@ -121,7 +125,17 @@ export class JobStore implements JobsDatabase {
 
   /** Events above `after` as they come, until the job is finished and all are told or the signal is aborted. */
   follow(jobId: string, after = 0, signal?: AbortSignal): AsyncGenerator<JobEvent, void> {
-    return followEvents(this.kv, jobId, after, signal);
+    return followEvents(this.#watcher, this.kv, jobId, after, signal);
+  }
+
+  /** The job once it is finished; null when it is gone, or when the signal is aborted before. */
+  finished(jobId: string, signal?: AbortSignal): Promise<Job | null> {
+    return finishedJob(this.#watcher, jobId, signal);
+  }
+
+  /** Lets those that follow a job see a change of this process at once. */
+  changed(id: string): void {
+    this.#watcher.changed(id);
   }
 
   /** A part of the job's loss series. @throws {RangeError} for a query outside its limits */

@@ -188,3 +188,42 @@ Deno.test("what cannot be a place in the stream is refused by its name", async (
     expect(problem.errors.map((error) => error.path)).toEqual([query.split("=")[0]]);
   }
 });
+
+Deno.test("streams of one job share the bytes of an event", async () => {
+  await using api = await TestApi.open();
+  const { id, queue, claim } = await api.running();
+  const open = async () => (await api.send(path(id, "?after=2"), { headers: sse })).body!.getReader();
+  const readers = await Promise.all([open(), open(), open()]);
+  for (const reader of readers) await reader.read();
+  const next = Promise.all(readers.map((reader) => reader.read()));
+  await queue.record(claim, { logs: [{ level: "info", message: "one" }] });
+  const [first, ...others] = (await next).map(({ value }) => value!);
+  expect(new TextDecoder().decode(first)).toMatch(/^id: 3\nevent: log\ndata: .*"one".*\n\n$/);
+  for (const other of others) expect(other).toBe(first);
+  for (const reader of readers) await reader.cancel();
+});
+
+Deno.test("a stream whose reader takes nothing is cut off, and gives its place to another", async () => {
+  await using api = await TestApi.open({ stalledMs: 20, heartbeatMs: 5, streams: 1 });
+  const { id, queue, claim } = await api.running();
+  for (const reads of [0, 2]) {
+    const reader = (await api.send(path(id), { headers: sse })).body!.getReader();
+    for (let i = 0; i < reads; i++) expect((await reader.read()).done).toBe(false);
+    while (await streams(api) !== "0") await new Promise((resolve) => setTimeout(resolve, 5));
+    const drained = async () => {
+      while (!(await reader.read()).done);
+    };
+    await expect(drained()).rejects.toThrow("takes nothing");
+  }
+  // One that reads stays, however little happens.
+  const stream = blocks(await api.send(path(id), { headers: sse }));
+  const kinds = [];
+  while (kinds.length < 20) {
+    const { value } = await stream.next();
+    kinds.push(value!.comment ?? value!.event ?? "retry");
+  }
+  expect(kinds.filter((kind) => kind === "heartbeat")).toHaveLength(17);
+  await queue.finish(claim, { type: "succeeded", result: {} });
+  const ending = (await rest(stream)).filter(({ comment }) => comment === undefined);
+  expect(ending.map(({ event }) => event)).toEqual(["status", "end"]);
+});

@@ -1,0 +1,68 @@
+/**
+ * Following a job: its events as they come, or its end.
+ *
+ * @module
+ */
+import { type JobEvent, pageEvents } from "./events.ts";
+import type { Job } from "./job.ts";
+import { isFinished } from "./transitions.ts";
+import type { JobWatcher } from "./watch.ts";
+
+/**
+ * Events above `after` as they come, until the job is finished and all are given, the job is gone, or the signal is
+ * aborted. Followers of one job get the same objects. One that reads slowly takes no memory: the events that it has
+ * missed are read from the database, in order, where old progress events may be gone.
+ */
+export async function* followEvents(
+  watcher: JobWatcher,
+  kv: Deno.Kv,
+  jobId: string,
+  after = 0,
+  signal?: AbortSignal,
+): AsyncGenerator<JobEvent, void> {
+  const watched = watcher.join(jobId);
+  try {
+    while (!signal?.aborted) {
+      const { row, failure, floor } = watched;
+      if (failure) throw failure;
+      if (row === null) return;
+      let events = row === undefined ? [] : watched.recent(after);
+      if (events === null) {
+        events = await pageEvents(kv, jobId, after);
+        // All that is older than what is kept in memory has been given, or is gone.
+        if (events.length === 0) after = floor;
+      } else if (events.length === 0) {
+        if (row && isFinished(row.job.status)) return;
+        await watched.changed(signal);
+      }
+      for (const event of events) {
+        if (signal?.aborted) return;
+        yield event;
+        after = event.seq;
+      }
+    }
+  } finally {
+    watcher.leave(watched);
+  }
+}
+
+/** The job once it is finished; null when it is gone, or when the signal is aborted before. */
+export async function finishedJob(
+  watcher: JobWatcher,
+  jobId: string,
+  signal?: AbortSignal,
+): Promise<Job | null> {
+  const watched = watcher.join(jobId);
+  try {
+    while (!signal?.aborted) {
+      const { row, failure } = watched;
+      if (failure) throw failure;
+      if (row === null) return null;
+      if (row && isFinished(row.job.status)) return row.job;
+      await watched.changed(signal);
+    }
+    return null;
+  } finally {
+    watcher.leave(watched);
+  }
+}
