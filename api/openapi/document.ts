@@ -5,7 +5,7 @@
  */
 import type { RouteConfig, z } from "@hono/zod-openapi";
 import { PROBLEM_TITLES, type ProblemStatus } from "../problem.ts";
-import { REQUEST_ID } from "./headers.ts";
+import { REQUEST_ID, REQUEST_ID_PARAMETER } from "./headers.ts";
 import { convert, type Converted, type JsonObject } from "./jsonSchemas.ts";
 
 type Content = Readonly<Record<string, { readonly schema?: unknown } | undefined>>;
@@ -64,6 +64,7 @@ export function openApiDocument(head: DocumentHead, routes: readonly RouteConfig
     components: {
       schemas: merged(inputs.converted.components, outputs.converted.components),
       responses: shared.components,
+      parameters: { RequestId: REQUEST_ID_PARAMETER },
       headers: { RequestId: REQUEST_ID },
     },
   };
@@ -118,10 +119,10 @@ function operationOf(route: RouteConfig, inputs: Collected, outputs: Collected):
     return [status, other, content && contentOf(content, outputs)] as const;
   });
   return () => {
-    const all = parameters.flatMap((list) => list());
+    const all = [...parameters.flatMap((list) => list()), { $ref: "#/components/parameters/RequestId" }];
     return {
       ...rest,
-      ...(all.length > 0 && { parameters: all }),
+      parameters: all,
       ...(body && { requestBody: { ...body, content: body.content() } }),
       responses: Object.fromEntries(
         answers.map(([status, other, content]) => [

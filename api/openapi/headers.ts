@@ -18,6 +18,15 @@ export const REQUEST_ID = header("Identifies the request in the log: the client'
   required: true,
 });
 
+/** Header that each request may have. */
+export const REQUEST_ID_PARAMETER: JsonObject = {
+  name: "X-Request-Id",
+  in: "header",
+  required: false,
+  description: "Your id for this request, 8 to 64 letters, digits, `-` and `_`; other values are ignored",
+  schema: { type: "string" },
+};
+
 /** Header of an answer that made something. */
 export function location(of: string): Record<string, JsonObject> {
   return { Location: header(`Path of the ${of}`, { required: true }) };

@@ -1,25 +1,47 @@
 /**
- * A Python with safetensors and numpy for tests, in a cache folder outside the repository.
+ * Pythons with packages for tests, in cache folders outside the repository.
  *
  * @module
  */
 import { join } from "node:path";
 import { unavailable } from "./unavailable.ts";
 
-const PACKAGES = ["safetensors==0.8.0", "numpy==2.4.6"];
-const VENV = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test", "venv");
+const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test");
+
+/** What a Python is for: the folder of its environment, and the packages in it. */
+export interface PythonSetup {
+  readonly folder: string;
+  /** As pip takes them, `NAME==VERSION`. */
+  readonly packages: readonly string[];
+}
+
+const SAFETENSORS: PythonSetup = { folder: "venv", packages: ["safetensors==0.8.0", "numpy==2.4.6"] };
+
+/** Checks an OpenAPI document, makes a client from it, and sends it to a server. */
+export const OPENAPI_TOOLS: PythonSetup = {
+  folder: "openapi-venv",
+  packages: [
+    "openapi-spec-validator==0.9.0",
+    "openapi-python-client==0.29.1",
+    "schemathesis==4.32.5",
+  ],
+};
+
+const INSTALLED = "import importlib.metadata as m, sys\n" +
+  'for p in sys.argv[1:]: assert m.version(p.split("==")[0]) == p.split("==")[1], p';
 
 /**
- * Path of a Python that imports safetensors and numpy; the environment is made first when python3 is there. Null
- * (with the reason printed) when it cannot be had; in CI an error.
+ * Path of a Python that has the packages, safetensors and numpy unless others are named; the environment is made
+ * first when python3 is there. Null (with the reason printed) when it cannot be had; in CI an error.
  */
-export async function findPython(): Promise<string | null> {
-  const python = join(VENV, "bin", "python");
-  if ((await run(python, ["-c", "import safetensors.numpy"])).success) return python;
-  const made = await run("python3", ["-m", "venv", VENV]);
-  if (!made.success) return unavailable("Python with safetensors", made.message);
-  const installed = await run(python, ["-m", "pip", "install", "--quiet", ...PACKAGES]);
-  return installed.success ? python : unavailable("Python with safetensors", installed.message);
+export async function findPython({ folder, packages }: PythonSetup = SAFETENSORS): Promise<string | null> {
+  const environment = join(CACHE, folder), python = join(environment, "bin", "python");
+  if ((await run(python, ["-c", INSTALLED, ...packages])).success) return python;
+  const what = `Python with ${packages.map((name) => name.split("==")[0]).join(", ")}`;
+  const made = await run("python3", ["-m", "venv", environment]);
+  if (!made.success) return unavailable(what, made.message);
+  const installed = await run(python, ["-m", "pip", "install", "--quiet", ...packages]);
+  return installed.success ? python : unavailable(what, installed.message);
 }
 
 /** Runs a script and returns what it printed. @throws {Error} with what it said when it fails */

@@ -1,0 +1,43 @@
+/**
+ * Programs that tests run.
+ *
+ * @module
+ */
+
+/** What a program did. */
+export interface Outcome {
+  readonly code: number;
+  /** Everything it printed, on both streams. */
+  readonly output: string;
+}
+
+/** How a program is run. */
+export interface RunOptions {
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a program to its end. */
+export async function run(program: string, args: readonly string[], options: RunOptions): Promise<Outcome> {
+  const { code, stdout, stderr } = await new Deno.Command(program, { args: [...args], ...options }).output();
+  const text = new TextDecoder();
+  return { code, output: text.decode(stdout) + text.decode(stderr) };
+}
+
+/**
+ * Runs the program of an npm package, which Deno keeps in its own cache.
+ *
+ * @param packageName with its version, as `openapi-typescript@7.13.0`
+ */
+export async function runPackage(
+  packageName: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<Outcome> {
+  const { code, output } = await run(
+    Deno.execPath(),
+    ["run", "--quiet", "-A", "--no-lock", "--no-config", `npm:${packageName}`, ...args],
+    { ...options, env: { NO_COLOR: "1", ...options.env } },
+  );
+  return { code, output };
+}
