@@ -41,7 +41,7 @@ export async function resolveJobRequest(services: Services, request: JobRequest)
 /** What is known of a data set, with the number of pictures that the request asks for. */
 async function datasetOf(services: Services, ref: DatasetRef): Promise<DatasetInfo> {
   try {
-    const info = await services.datasets.info(ref.id);
+    const info = await services.datasets.whole(ref.id);
     return ref.size === undefined
       ? info
       : { ...info, splits: { ...info.splits, train: { count: ref.size } } };

@@ -4,6 +4,8 @@
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { BUILT_IN } from "../../data/datasets/catalogue.ts";
+import { DatasetNotFoundError } from "../../data/datasets/dataset.ts";
 import { createDataset } from "../../data/datasets/upload.ts";
 import { withForm } from "../body/multipart.ts";
 import type { ApiEnv, Services } from "../environment.ts";
@@ -93,7 +95,8 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     responses: { 200: { description: "A page", content: json(datasetListSchema) } },
   }, async (context, { query }) => {
     const page = await datasets.list(query);
-    return context.json(listOf(page.data.map(datasetWire), page.hasMore ? page.data.at(-1)!.id : null));
+    const next = page.hasMore ? page.data.at(-1)!.id : null;
+    return context.json({ ...listOf(page.data.map(datasetWire), next), damaged: [...page.damaged] });
   });
 
   addRoute(app, {
@@ -103,7 +106,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     tags,
     summary: "Look at a data set",
     request: { params: datasetParams },
-    responses: { 200: { description: "The data set", content: json(datasetSchema) } },
+    responses: { 200: { description: "The data set", content: json(datasetSchema) }, ...problems(409) },
   }, async (context, { params }) => context.json(datasetWire(await datasets.info(params.id))));
 
   addRoute(app, {
@@ -115,18 +118,18 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     request: { params: datasetParams },
     responses: { 204: { description: "Deleted" }, ...problems(409) },
   }, async (context, { params }) => {
-    const info = await datasets.info(params.id);
-    if (info.source === "builtin") {
-      throw new ProblemError(409, `'${info.id}' is built in and cannot be deleted`);
-    }
-    const user = await services.jobs.usesDataset(info.id);
+    const { id } = params;
+    if (BUILT_IN.includes(id)) throw new ProblemError(409, `'${id}' is built in and cannot be deleted`);
+    // A data set that cannot be read any more can be deleted like any other.
+    if (!await datasets.hasUpload(id)) throw new DatasetNotFoundError(id);
+    const user = await services.jobs.usesDataset(id);
     if (user !== null) {
       throw new ProblemError(
         409,
         `The job '${user.id}' uses this data set and is not finished: cancel it first`,
       );
     }
-    await datasets.delete(info.id);
+    await datasets.delete(id);
     return context.body(null, 204);
   });
 }

@@ -32,8 +32,17 @@ export const datasetSchema = z.strictObject({
   created_at: z.iso.datetime(),
 }).openapi("Dataset");
 
+const damagedSchema = z.strictObject({
+  id: datasetIdSchema,
+  message: z.string().describe("What is wrong with it"),
+}).openapi("DamagedDataset");
+
 /** A page of data sets. */
-export const datasetListSchema = listSchema(datasetSchema, "DatasetList");
+export const datasetListSchema = z.strictObject({
+  ...listSchema(datasetSchema, "DatasetList").shape,
+  damaged: z.array(damagedSchema)
+    .describe("Data sets in the page's place whose description cannot be read: they can be deleted"),
+}).openapi("DatasetList");
 
 /** Query of `GET /v1/datasets`. */
 export const datasetListQuery = z.strictObject({ limit: pageLimit, after: datasetIdSchema.optional() });

@@ -4,11 +4,18 @@
  * @module
  */
 import type { ObjectStore } from "../objects/store.ts";
-import { type Dataset, type DatasetInfo, DatasetNotFoundError, type DatasetRef } from "./dataset.ts";
+import {
+  type Dataset,
+  DatasetDamagedError,
+  type DatasetInfo,
+  DatasetNotFoundError,
+  type DatasetRef,
+} from "./dataset.ts";
 import { digitsInfo, openDigits } from "./digits.ts";
 import { fetchRelease, releaseInfo, RELEASES } from "./mnist.ts";
 import { ObjectDataset } from "./objectDataset.ts";
 import { datasetKey, getStored } from "./stored.ts";
+import { StoredParts } from "./storedParts.ts";
 import { removeDataset } from "./upload.ts";
 
 /** Names of the data sets that are always there. */
@@ -21,6 +28,8 @@ const ABANDONED_MS = 24 * 3_600_000;
 /** A page of data sets. */
 export interface DatasetPage {
   readonly data: readonly DatasetInfo[];
+  /** Data sets in the page's place that cannot be read: their ids and why. */
+  readonly damaged: readonly { readonly id: string; readonly message: string }[];
   readonly hasMore: boolean;
 }
 
@@ -30,7 +39,7 @@ export class DatasetCatalogue {
 
   /** The built-in data sets, then the uploads from the oldest on. @param query `after`: the last id of the page before */
   async list({ limit = 20, after }: { limit?: number; after?: string } = {}): Promise<DatasetPage> {
-    const data: DatasetInfo[] = [];
+    const data: DatasetInfo[] = [], damaged: { id: string; message: string }[] = [];
     const ids = [...BUILT_IN, ...await this.#uploads()];
     const start = after === undefined
       ? 0
@@ -38,19 +47,35 @@ export class DatasetCatalogue {
       ? ids.indexOf(after) + 1
       : ids.findIndex((id) => id.startsWith("ds_") && id > after);
     for (const id of start === -1 ? [] : ids.slice(start)) {
-      const info = await this.#find(id);
+      const info = await this.#find(id).catch((error) => {
+        if (error instanceof DatasetDamagedError) return error;
+        throw error;
+      });
       if (info === null) continue;
-      if (data.length === limit) return { data, hasMore: true };
-      data.push(info);
+      if (data.length === limit) return { data, damaged, hasMore: true };
+      if (info instanceof DatasetDamagedError) damaged.push({ id, message: info.message });
+      else data.push(info);
     }
-    return { data, hasMore: false };
+    return { data, damaged, hasMore: false };
   }
 
-  /** What is known of a data set. @throws {DatasetNotFoundError} */
+  /** What is known of a data set. @throws {DatasetNotFoundError} @throws {DatasetDamagedError} */
   async info(id: string): Promise<DatasetInfo> {
     const info = await this.#find(id);
     if (info === null) throw new DatasetNotFoundError(id);
     return info;
+  }
+
+  /**
+   * What is known of a data set of which every object is there.
+   *
+   * @throws {DatasetNotFoundError} @throws {DatasetDamagedError} naming what is missing or cut
+   */
+  async whole(id: string): Promise<DatasetInfo> {
+    const stored = UPLOAD.test(id) ? await getStored(this.store, id) : null;
+    if (stored === null) return await this.info(id);
+    await new StoredParts(this.store, id).check(stored);
+    return stored.info;
   }
 
   /**
@@ -69,9 +94,14 @@ export class DatasetCatalogue {
     return new ObjectDataset(this.store, stored);
   }
 
-  /** Deletes an upload. @throws {DatasetNotFoundError} also for built-in data sets */
+  /** Whether there is an upload of this id, damaged or not. */
+  async hasUpload(id: string): Promise<boolean> {
+    return UPLOAD.test(id) && await this.store.head(datasetKey(id, "meta.json")) !== null;
+  }
+
+  /** Deletes an upload, damaged or not. @throws {DatasetNotFoundError} also for built-in data sets */
   async delete(id: string): Promise<void> {
-    if (!UPLOAD.test(id) || await getStored(this.store, id) === null) throw new DatasetNotFoundError(id);
+    if (!await this.hasUpload(id)) throw new DatasetNotFoundError(id);
     await removeDataset(this.store, id);
   }
 

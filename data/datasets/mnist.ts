@@ -6,9 +6,10 @@
 import { resolve } from "node:path";
 import type { ObjectStore } from "../objects/store.ts";
 import { DEFAULT_RULE } from "../pictureRule.ts";
-import type { DatasetInfo } from "./dataset.ts";
+import { DatasetDamagedError, type DatasetInfo } from "./dataset.ts";
 import { download, type Resource } from "./download.ts";
 import { getStored, type StoredDataset } from "./stored.ts";
+import { StoredParts } from "./storedParts.ts";
 import { createDataset } from "./upload.ts";
 
 /** A data set to be downloaded. */
@@ -127,7 +128,7 @@ export async function fetchRelease(
   store: ObjectStore,
   signal?: AbortSignal,
 ): Promise<StoredDataset> {
-  const found = await getStored(store, id);
+  const found = await keptWhole(id, store);
   if (found) return found;
   const downloads = resolve(Deno.env.get("UNMASK_DATA") ?? ".unmask", "downloads");
   await Deno.mkdir(downloads, { recursive: true });
@@ -137,12 +138,24 @@ export async function fetchRelease(
     signal?.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
   }
-  const meanwhile = await getStored(store, id);
+  const meanwhile = await keptWhole(id, store);
   if (meanwhile) return meanwhile;
   await downloadInto(`${downloads}/${id}`, id, store, signal);
   // Whoever waits on the file that is gone now finds the release in the store.
   await Deno.remove(`${downloads}/${id}.lock`);
   return (await getStored(store, id))!;
+}
+
+/** A release in object storage; null when it is not there, or damaged: then it is downloaded again. */
+async function keptWhole(id: string, store: ObjectStore): Promise<StoredDataset | null> {
+  try {
+    const stored = await getStored(store, id);
+    if (stored) await new StoredParts(store, id).check(stored);
+    return stored;
+  } catch (error) {
+    if (error instanceof DatasetDamagedError) return null;
+    throw error;
+  }
 }
 
 async function downloadInto(

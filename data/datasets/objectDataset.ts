@@ -9,6 +9,7 @@ import type { ObjectStore } from "../objects/store.ts";
 import type { PictureRule } from "../pictureRule.ts";
 import {
   type Dataset,
+  DatasetDamagedError,
   DatasetError,
   type DatasetInfo,
   type PictureForm,
@@ -16,46 +17,10 @@ import {
   type SplitName,
 } from "./dataset.ts";
 import { checkMemory } from "./memory.ts";
-import type { HeldOut, PackIndex, RawBlock, Storage, StoredDataset } from "./stored.ts";
+import type { HeldOut, Storage, StoredDataset } from "./stored.ts";
+import { StoredParts } from "./storedParts.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-async function readAll(store: ObjectStore, key: string, size: number, signal?: AbortSignal): Promise<Bytes> {
-  const { body, size: found } = await store.get(key, { signal });
-  if (found !== size) {
-    await body.cancel();
-    throw new DatasetError(`The data set is damaged: '${key}' has ${found} bytes instead of ${size}`);
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for await (const piece of body) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  if (at !== size) {
-    throw new DatasetError(`The data set is damaged: '${key}' ended after ${at} bytes of ${size}`);
-  }
-  return bytes;
-}
-
-/** Every stored label of a block; null without classes. */
-async function readLabels(
-  store: ObjectStore,
-  { count, labels, labelBytes = 1 }: RawBlock,
-  signal?: AbortSignal,
-): Promise<ArrayLike<number> | null> {
-  if (labels === null) return null;
-  const bytes = await readAll(store, labels, count * labelBytes, signal);
-  // Typed arrays are little-endian on every machine that Deno runs on.
-  return labelBytes === 1 ? bytes : new Uint16Array(bytes.buffer);
-}
-
-async function readRange(store: ObjectStore, key: string, start: number, size: number): Promise<Bytes> {
-  const { body } = await store.get(key, { range: { start, end: start + size - 1 } });
-  const bytes = new Uint8Array(await new Response(body).arrayBuffer());
-  if (bytes.length !== size) throw new DatasetError(`The data set is damaged: '${key}' is too short`);
-  return bytes;
-}
 
 /** Rows of the stored training block that a split has, in ascending order; null for all of them. */
 function rowsOf(split: SplitName, stored: number, heldOut: HeldOut): Uint32Array | null {
@@ -81,11 +46,11 @@ interface Rows {
 /** A data set kept in object storage. */
 export class ObjectDataset implements Dataset {
   readonly info: DatasetInfo;
-  readonly #store: ObjectStore;
+  readonly #parts: StoredParts;
   readonly #storage: Storage;
 
   constructor(store: ObjectStore, { info, storage }: StoredDataset) {
-    this.#store = store;
+    this.#parts = new StoredParts(store, info.id);
     this.info = info;
     this.#storage = storage;
   }
@@ -97,6 +62,7 @@ export class ObjectDataset implements Dataset {
     const whole = await rows.whole?.(form, signal);
     const { count, label } = rows;
     const labels = label && Uint16Array.from({ length: count }, (_, row) => label(row));
+    this.#checkLabels(labels);
     if (whole) return { ...form, count, pixels: whole, labels };
     const values = form.imageSize ** 2 * form.channels;
     const pixels = new Uint8Array(count * values);
@@ -122,7 +88,16 @@ export class ObjectDataset implements Dataset {
       pixels.set(await rows.one(index, form, rule), at * values);
     }
     const labels = rows.label && Uint16Array.from(indices, (index) => rows.label!(index));
+    this.#checkLabels(labels);
     return { ...form, count: indices.length, pixels, labels };
+  }
+
+  /** @throws {DatasetDamagedError} for a label that no class has */
+  #checkLabels(labels: Uint16Array | null): void {
+    const { id, numClasses } = this.info;
+    const wrong = labels?.find((label) => label >= numClasses);
+    if (wrong === undefined) return;
+    throw new DatasetDamagedError(id, `it has the label ${wrong}, but ${numClasses} classes`);
   }
 
   async #rows(split: SplitName, signal?: AbortSignal): Promise<Rows> {
@@ -144,8 +119,8 @@ export class ObjectDataset implements Dataset {
     const count = some?.length ?? block.count;
     const stored = (row: number) => some ? some[row] : row;
     const size = height * width * channels;
-    const store = this.#store;
-    const all = await readLabels(store, block, signal);
+    const parts = this.#parts;
+    const all = await parts.labels(block, signal);
     const fits = (form: PictureForm) =>
       form.imageSize === height && form.imageSize === width && form.channels === channels;
     const own = this.info;
@@ -155,17 +130,17 @@ export class ObjectDataset implements Dataset {
       count,
       label: all && ((row) => all[stored(row)]),
       whole: async (form, signal) =>
-        some === null && fits(form) ? await readAll(store, block.images, block.count * size, signal) : null,
+        some === null && fits(form) ? await parts.all(block.images, block.count * size, signal) : null,
       async *all(form, signal) {
         if (count === 0) return;
-        const bytes = await readAll(store, block.images, block.count * size, signal);
+        const bytes = await parts.all(block.images, block.count * size, signal);
         for (let row = 0; row < count; row++) {
           const from = stored(row) * size;
           yield [row, await shaped(bytes.subarray(from, from + size), form)];
         }
       },
       one: async (row, form, rule) =>
-        shaped(await readRange(store, block.images, stored(row) * size, size), form, rule),
+        shaped(await parts.range(block.images, stored(row) * size, size), form, rule),
     };
   }
 
@@ -174,9 +149,8 @@ export class ObjectDataset implements Dataset {
     split: SplitName,
     signal?: AbortSignal,
   ): Promise<Rows> {
-    const store = this.#store;
-    const { body } = await store.get(storage.index, { signal });
-    const index = await new Response(body).json() as PackIndex;
+    const parts = this.#parts;
+    const index = await parts.index(storage.index, signal);
     const columns = storage.heldOut ? index.train : index[split];
     const chosen = rowsOf(split, columns.offsets.length, storage.heldOut) ??
       Uint32Array.from({ length: columns.offsets.length }, (_, i) => i);
@@ -186,7 +160,9 @@ export class ObjectDataset implements Dataset {
         return await decodePicture(bytes, form, rule);
       } catch (error) {
         if (!(error instanceof PictureError)) throw error;
-        throw new DatasetError(`Picture ${row} of '${split}' ${error.message}`, undefined, { cause: error });
+        throw new DatasetDamagedError(this.info.id, `image ${row} of '${split}' ${error.message}`, {
+          cause: error,
+        });
       }
     };
     const place = (row: number) => [columns.offsets[chosen[row]], columns.lengths[chosen[row]]] as const;
@@ -198,15 +174,13 @@ export class ObjectDataset implements Dataset {
           const rows = Array.from({ length: Math.min(AT_ONCE, chosen.length - row) }, (_, i) => row + i);
           signal?.throwIfAborted();
           const pictures = await Promise.all(
-            rows.map(async (row) =>
-              await decoded(row, await readRange(store, storage.pack, ...place(row)), form)
-            ),
+            rows.map(async (row) => await decoded(row, await parts.range(storage.pack, ...place(row)), form)),
           );
           for (const [i, picture] of pictures.entries()) yield [row + i, picture];
         }
       },
       one: async (row, form, rule) =>
-        await decoded(row, await readRange(store, storage.pack, ...place(row)), form, rule),
+        await decoded(row, await parts.range(storage.pack, ...place(row)), form, rule),
     };
   }
 }
