@@ -6,6 +6,7 @@
 import { dirname } from "node:path";
 import { openStore } from "../data/objects/open.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
+import { openDatabase } from "../jobs/database.ts";
 import { isRemoteKv } from "../jobs/kv.ts";
 import { Runner } from "../jobs/runner.ts";
 import { JobStore } from "../jobs/store.ts";
@@ -40,7 +41,7 @@ export async function startService(
 ): Promise<Service> {
   const store = openedStore(settings.storeUrl);
   if (!isRemoteKv(settings.kv)) await Deno.mkdir(dirname(settings.kv), { recursive: true });
-  const kv = await Deno.openKv(settings.kv);
+  const kv = await openDatabase(settings.kv);
   const closing: (() => Promise<void> | void)[] = [() => kv.close()];
   const stop = async () => {
     for (const close of closing.splice(0).reverse()) await close();

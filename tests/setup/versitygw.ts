@@ -4,11 +4,11 @@
  * @module
  */
 import { join } from "node:path";
+import { freePort, listening } from "./server.ts";
 import { unavailable } from "./unavailable.ts";
 
 const VERSION = "v1.8.0";
 const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test", "bin");
-const START_WITHIN = 20_000;
 
 /** A running server with one empty bucket. */
 export interface Versitygw extends AsyncDisposable {
@@ -19,6 +19,10 @@ export interface Versitygw extends AsyncDisposable {
   readonly folder: string;
   /** What `openStore` needs of the environment. */
   readonly env: (name: string) => string | undefined;
+  /** Sends a signal: SIGKILL and SIGTERM are waited for. */
+  signal(signal: Deno.Signal): Promise<void>;
+  /** Starts it again after its end, on the same port and folder. */
+  restart(): Promise<void>;
 }
 
 /**
@@ -51,27 +55,29 @@ export async function startVersitygw(): Promise<Versitygw | null> {
   const folder = await Deno.makeTempDir({ prefix: "unmask-s3-" });
   const bucket = "unmask-test";
   await Deno.mkdir(join(folder, bucket));
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const port = freePort();
   const keys = { AWS_ACCESS_KEY_ID: "test-key", AWS_SECRET_ACCESS_KEY: "test-secret-0123456789" };
-  const process = new Deno.Command(program, {
-    args: ["--port", `127.0.0.1:${port}`, "--region", "us-east-1", "--quiet", "posix", folder],
-    env: { ROOT_ACCESS_KEY: keys.AWS_ACCESS_KEY_ID, ROOT_SECRET_KEY: keys.AWS_SECRET_ACCESS_KEY },
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
+  let process: Deno.ChildProcess;
+  const start = async () => {
+    process = new Deno.Command(program, {
+      args: ["--port", `127.0.0.1:${port}`, "--region", "us-east-1", "--quiet", "posix", folder],
+      env: { ROOT_ACCESS_KEY: keys.AWS_ACCESS_KEY_ID, ROOT_SECRET_KEY: keys.AWS_SECRET_ACCESS_KEY },
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await listening(port, process.status, "versitygw");
+  };
+  const signal = async (name: Deno.Signal) => {
+    process.kill(name);
+    if (name === "SIGKILL" || name === "SIGTERM") await process.status;
+  };
   const stop = async () => {
-    try {
-      process.kill("SIGTERM");
-    } catch {
-      // It has ended already.
-    }
+    await signal("SIGTERM").catch(() => {}); // it may have ended already
     await process.status;
     await Deno.remove(folder, { recursive: true });
   };
   try {
-    await answering(port, process.status);
+    await start();
   } catch (error) {
     await stop();
     throw error;
@@ -82,25 +88,15 @@ export async function startVersitygw(): Promise<Versitygw | null> {
     AWS_REGION: "us-east-1",
     AWS_ENDPOINT_URL: endpoint,
   };
-  return { endpoint, bucket, folder, env: (name) => environment[name], [Symbol.asyncDispose]: stop };
-}
-
-/** Returns when something accepts connections on the port. */
-async function answering(port: number, ended: Promise<Deno.CommandStatus>): Promise<void> {
-  let failed: Deno.CommandStatus | undefined;
-  ended.then((status) => failed = status);
-  for (const end = Date.now() + START_WITHIN;;) {
-    if (failed) throw new Error(`versitygw ended at once with code ${failed.code}`);
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch (error) {
-      if (Date.now() > end) {
-        throw new Error(`versitygw did not listen within ${START_WITHIN} ms`, { cause: error });
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
+  return {
+    endpoint,
+    bucket,
+    folder,
+    env: (name) => environment[name],
+    signal,
+    restart: start,
+    [Symbol.asyncDispose]: stop,
+  };
 }
 
 async function exists(path: string): Promise<boolean> {

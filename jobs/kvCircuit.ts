@@ -1,0 +1,136 @@
+/**
+ * A time limit for every call of the database, and a circuit breaker for its outages.
+ *
+ * @module
+ */
+import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient, jittered } from "./kv.ts";
+
+/** Longest time of one call, in milliseconds. */
+export const CALL_MS = 5_000;
+/** Time of locked writes in a row after which they count as an outage, in milliseconds. */
+const LOCKED_MS = 2_000;
+/** Pause before the first probe of an outage, and the longest before a later one, in milliseconds. */
+const FIRST_PROBE_MS = 50, LAST_PROBE_MS = 1_000;
+
+/** Whether a call changes the database. A full disk or a lock stops writes alone. */
+export type CallKind = "read" | "write";
+
+interface Outage {
+  readonly since: number;
+  readonly cause: DatabaseUnavailableError;
+  readonly writesOnly: boolean;
+  nextProbe: number;
+  pauseMs: number;
+  probing: boolean;
+}
+
+/** Settings of a circuit. */
+export interface CircuitOptions {
+  /** True for a database in a file of this machine: there, reads may work while writes fail. */
+  readonly local: boolean;
+  /** Longest time of one call, in milliseconds. @default 5000 */
+  readonly callMs?: number;
+  /** Called once when an outage begins and once when it ends. */
+  readonly log: (message: string) => void;
+  /** Milliseconds of a steady clock. */
+  readonly clock?: () => number;
+}
+
+/**
+ * Runs the calls of one database. While an outage lasts, calls fail at once, except one probe at a time.
+ */
+export class KvCircuit {
+  readonly #options: CircuitOptions;
+  readonly #clock: () => number;
+  #outage: Outage | null = null;
+  #lockedSince: number | null = null;
+  #lastFailure = -Infinity;
+
+  constructor(options: CircuitOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? (() => performance.now());
+  }
+
+  /** Milliseconds since a call failed because the database was unavailable; infinite when none has. */
+  get sinceFailure(): number {
+    return this.#outage ? 0 : this.#clock() - this.#lastFailure;
+  }
+
+  /** @throws {DatabaseUnavailableError} in an outage and after the time limit; else what the call throws */
+  async call<T>(kind: CallKind, action: () => Promise<T>): Promise<T> {
+    const outage = this.#outage;
+    if (outage === null || (kind === "read" && outage.writesOnly)) return await this.#limited(kind, action);
+    const now = this.#clock();
+    if (outage.probing || now < outage.nextProbe) {
+      throw new DatabaseUnavailableError(outage.cause.message, { cause: outage.cause }, now - outage.since);
+    }
+    outage.probing = true;
+    try {
+      return await this.#limited(kind, action);
+    } finally {
+      outage.probing = false;
+    }
+  }
+
+  async #limited<T>(kind: CallKind, action: () => Promise<T>): Promise<T> {
+    const { callMs = CALL_MS } = this.#options;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new DatabaseUnavailableError(`The database did not answer within ${callMs / 1000} s`)),
+        callMs,
+      );
+    });
+    try {
+      const value = await Promise.race([action(), late]);
+      this.#succeeded(kind);
+      return value;
+    } catch (error) {
+      if (isTransient(error)) throw this.#failed(kind, error);
+      this.#succeeded(kind);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #succeeded(kind: CallKind): void {
+    if (kind === "write") this.#lockedSince = null;
+    const outage = this.#outage;
+    if (outage === null || (kind === "read" && outage.writesOnly)) return;
+    this.#outage = null;
+    const seconds = ((this.#clock() - outage.since) / 1000).toFixed(1);
+    this.#options.log(`The database is available again after ${seconds} s`);
+  }
+
+  #failed(kind: CallKind, error: unknown): DatabaseUnavailableError {
+    const now = this.#clock();
+    this.#lastFailure = now;
+    if (isLocked(error)) {
+      this.#lockedSince ??= now;
+      if (now - this.#lockedSince < LOCKED_MS) return databaseUnavailable(error);
+    }
+    if (this.#outage === null) {
+      const cause = databaseUnavailable(error);
+      const writesOnly = this.#options.local && kind === "write";
+      this.#outage = {
+        since: now,
+        cause,
+        writesOnly,
+        nextProbe: now + FIRST_PROBE_MS,
+        pauseMs: FIRST_PROBE_MS,
+        probing: false,
+      };
+      this.#options.log(cause.message);
+      return cause;
+    }
+    const outage = this.#outage;
+    outage.pauseMs = Math.min(LAST_PROBE_MS, outage.pauseMs * 2);
+    outage.nextProbe = now + jittered(outage.pauseMs);
+    return new DatabaseUnavailableError(
+      databaseUnavailable(error).message,
+      { cause: error },
+      now - outage.since,
+    );
+  }
+}

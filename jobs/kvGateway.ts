@@ -1,0 +1,113 @@
+/**
+ * A gateway on this machine to a database over HTTP.
+ *
+ * Deno's client of `denokv` repeats a failed request five times a second for ever, prints a line for each try, and
+ * goes on after the database is closed. It ends a request at once, and prints nothing, only for an answer with a 4xx
+ * status. The gateway gives every request a time limit and turns an outage into such an answer.
+ *
+ * It listens on 127.0.0.1 and adds no right: a request needs the database's own token.
+ *
+ * @module
+ */
+/** Longest time of one request, in milliseconds. */
+const REQUEST_MS = 4_000;
+/** What an outage is answered with: Failed Dependency (RFC 4918, section 11.4). */
+const AWAY = 424;
+/** For how long the last answer about the database's endpoints is used in an outage, in milliseconds. */
+const STALE_MS = 120_000;
+
+interface Metadata {
+  readonly version: number;
+  readonly endpoints: readonly { readonly url: string; readonly consistency: string }[];
+  readonly expiresAt: string;
+}
+
+/** A gateway that listens. */
+export interface KvGateway {
+  /** To be opened in place of the database's own URL. */
+  readonly url: string;
+  /** Asks whether the database answers at all. @throws when it does not */
+  reach(): Promise<void>;
+  /** Ends it. */
+  close(): Promise<void>;
+}
+
+/** Starts a gateway. @param upstream URL of the database */
+export function startKvGateway(upstream: string, requestMs = REQUEST_MS): KvGateway {
+  let endpoints: readonly string[] = [];
+  let known: Metadata | null = null;
+  const ended = new AbortController();
+
+  const send = async (url: string, request: Request, body: ArrayBuffer) => {
+    const headers = new Headers(request.headers);
+    for (const name of ["host", "connection", "content-length", "accept-encoding"]) headers.delete(name);
+    const signal = AbortSignal.any([AbortSignal.timeout(requestMs), ended.signal]);
+    const response = await fetch(url, { method: "POST", headers, body, signal }).catch((error) => {
+      throw new Error(`Cannot reach ${upstream}: ${reasonOf(error)}`, { cause: error });
+    });
+    const content = await response.arrayBuffer();
+    if (response.status >= 500 || response.status === 429) {
+      throw new Error(
+        `${upstream} answered ${response.status}: ${new TextDecoder().decode(content).slice(0, 200)}`,
+      );
+    }
+    return { url: response.url, status: response.status, headers: response.headers, content };
+  };
+
+  /** Which endpoints there are, their addresses replaced by the gateway's. */
+  const exchange = async (request: Request, body: ArrayBuffer): Promise<Response> => {
+    let metadata: Metadata;
+    try {
+      const { url, status, content } = await send(upstream, request, body);
+      const text = new TextDecoder().decode(content);
+      if (status !== 200) return new Response(text, { status });
+      metadata = JSON.parse(text);
+      endpoints = metadata.endpoints.map((endpoint) => new URL(endpoint.url, url).href);
+      known = metadata;
+    } catch (error) {
+      if (known === null) throw error;
+      // The client takes a refusal here as the end of all requests for many seconds.
+      metadata = { ...known, expiresAt: new Date(Date.now() + STALE_MS).toISOString() };
+    }
+    const own = metadata.endpoints.map((endpoint, i) => ({ ...endpoint, url: `${address()}/${i}` }));
+    return Response.json({ ...metadata, endpoints: own });
+  };
+
+  const server = Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    onListen: () => {},
+    onError: (error) => new Response(reasonOf(error), { status: AWAY }),
+  }, async (request) => {
+    try {
+      const body = await request.arrayBuffer();
+      const { pathname } = new URL(request.url);
+      if (pathname === "/") return await exchange(request, body);
+      const [, index, method] = /^\/(\d+)\/([a-z_]+)$/.exec(pathname) ?? [];
+      const endpoint = endpoints[Number(index)];
+      if (endpoint === undefined) return new Response("There is no such endpoint", { status: 404 });
+      const { status, headers, content } = await send(`${endpoint}/${method}`, request, body);
+      const type = headers.get("content-type");
+      return new Response(content, { status, headers: type === null ? {} : { "content-type": type } });
+    } catch (error) {
+      return new Response(reasonOf(error), { status: AWAY });
+    }
+  });
+  const address = () => `http://127.0.0.1:${server.addr.port}`;
+  return {
+    url: address(),
+    async reach() {
+      await send(upstream, new Request(upstream), new ArrayBuffer());
+    },
+    async close() {
+      ended.abort(new Error("The database is closed"));
+      await server.shutdown();
+    },
+  };
+}
+
+/** The message of an error, with that of its cause where `fetch` hides it there. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message === "fetch failed" && error.cause ? reasonOf(error.cause) : error.message;
+}

@@ -1,0 +1,89 @@
+/**
+ * A real database server for tests: denokv, kept in a cache folder outside the repository.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { freePort, listening } from "./server.ts";
+import { unavailable } from "./unavailable.ts";
+
+const VERSION = "0.14.0";
+const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test");
+const TOKEN = "unmask-test-token-0123456789";
+
+/** A running server on a database of its own. */
+export interface Denokv extends AsyncDisposable {
+  /** What `UNMASK_KV` is set to: `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  /** The environment that a client needs. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Sends a signal: SIGKILL and SIGTERM are waited for. */
+  signal(signal: Deno.Signal): Promise<void>;
+  /** Starts it again after its end, on the same port and data. */
+  restart(): Promise<void>;
+}
+
+/**
+ * The server's program: UNMASK_DENOKV, or the cached one, which is built first when Cargo is there. Null (with the
+ * reason printed) when it cannot be had; in CI an error.
+ */
+export async function findDenokv(): Promise<string | null> {
+  const given = Deno.env.get("UNMASK_DENOKV");
+  if (given) return given;
+  const cached = join(CACHE, "bin", "denokv");
+  if (await Deno.stat(cached).then(() => true, () => false)) return cached;
+  try {
+    console.log(`Building denokv ${VERSION} into ${CACHE} (some minutes, once)`);
+    const { success, stderr } = await new Deno.Command("cargo", {
+      args: ["install", "denokv", "--locked", "--version", VERSION, "--root", CACHE],
+      env: {
+        // A server for tests: time to build counts, speed does not.
+        CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
+        CARGO_PROFILE_RELEASE_LTO: "off",
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
+        CARGO_PROFILE_RELEASE_DEBUG: "0",
+      },
+      stdout: "null",
+    }).output();
+    if (!success) return unavailable("denokv", new TextDecoder().decode(stderr).trim().slice(-2000));
+  } catch (error) {
+    return unavailable("denokv", `Cargo is not installed (${(error as Error).message})`);
+  }
+  return cached;
+}
+
+/** Starts the server on a free port of 127.0.0.1. Null when it cannot be had; see {@linkcode findDenokv}. */
+export async function startDenokv(): Promise<Denokv | null> {
+  const program = await findDenokv();
+  if (!program) return null;
+  const folder = await Deno.makeTempDir({ prefix: "unmask-kv-" });
+  const port = freePort();
+  const start = async () => {
+    const process = new Deno.Command(program, {
+      args: ["--sqlite-path", join(folder, "kv.sqlite3"), "serve", "--addr", `127.0.0.1:${port}`],
+      env: { DENO_KV_ACCESS_TOKEN: TOKEN },
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await listening(port, process.status, "denokv");
+    return process;
+  };
+  let process = await start();
+  const signal = async (signal: Deno.Signal) => {
+    process.kill(signal);
+    if (signal === "SIGKILL" || signal === "SIGTERM") await process.status;
+  };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    env: { DENO_KV_ACCESS_TOKEN: TOKEN },
+    signal,
+    async restart() {
+      process = await start();
+    },
+    async [Symbol.asyncDispose]() {
+      await signal("SIGKILL").catch(() => {});
+      await process.status;
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
