@@ -57,19 +57,20 @@ async function readSteps(
   const steps: StepPoint[] = [];
   let first: StepPoint | null = null, last: StepPoint | null = null;
   let chunks = 0;
-  // A row has at most `chunk` steps: no more of them are fetched than the answer can hold.
-  const batchSize = Math.min(100, 2 + Math.ceil(limit * every / METRICS_LIMITS.chunk));
+  // No more rows are fetched than the answer needs, and the step that says whether there is another.
+  const chunk = Math.floor(after / METRICS_LIMITS.chunk);
+  const batchSize = Math.min(100, Math.floor((after + limit * every) / METRICS_LIMITS.chunk) - chunk + 1);
   const rows = kv.list<StepChunk>({
-    start: keys.steps(jobId, Math.floor(after / METRICS_LIMITS.chunk)),
+    start: keys.steps(jobId, chunk),
     end: keys.steps(jobId, Number.MAX_SAFE_INTEGER),
   }, { batchSize });
-  for await (const { value: chunk } of rows) {
+  for await (const { value: row } of rows) {
     if (chunks++ === METRICS_LIMITS.chunksRead) return { steps, first, last, next: last!.step };
-    for (let i = 0; i < chunk.steps.length; i++) {
-      const step = chunk.steps[i];
+    for (let i = 0; i < row.steps.length; i++) {
+      const step = row.steps[i];
       if (step <= after) continue;
       if (steps.length === limit) return { steps, first, last, next: last!.step };
-      last = { step, epoch: chunk.epochs[i], loss: chunk.losses[i], lr: chunk.rates[i] };
+      last = { step, epoch: row.epochs[i], loss: row.losses[i], lr: row.rates[i] };
       first ??= last;
       if (step % every === 0) steps.push(last);
     }
@@ -88,7 +89,7 @@ async function readEpochs(
 ): Promise<EpochPoint[]> {
   const epochs: EpochPoint[] = [];
   const block = (epoch: EpochPoint) => Math.ceil(epoch.step / every);
-  const batchSize = Math.max(1, Math.min(500, last.epoch - first.epoch + 2));
+  const batchSize = Math.max(1, Math.min(100, last.epoch - first.epoch + 2));
   const rows = kv.list<EpochPoint>({
     start: keys.epoch(jobId, first.epoch),
     end: keys.epoch(jobId, Number.MAX_SAFE_INTEGER),

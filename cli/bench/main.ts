@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { PRESETS } from "../../model/config.ts";
 import { inference, median, preparation, type Subject, TrainingBench } from "./engine.ts";
 import { forwardFlops } from "../../model/flops.ts";
+import { answerFigures, type GrowthSubject, listenerFigures } from "./growth.ts";
 import { productSpeeds } from "./kernels.ts";
 import { peakMemory } from "./memory.ts";
 import { fmaPeak } from "./peak.ts";
@@ -29,12 +30,26 @@ const { values, positionals } = parseArgs({
     modes: { type: "string", default: "eager,fused,compile" },
     data: { type: "string", default: "../shared/data/mnist" },
     epochs: { type: "string", default: "1" },
+    jobs: { type: "string", default: "10000" },
+    listeners: { type: "string", default: "256" },
+    seconds: { type: "string", default: "10" },
+    kv: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 
 const round = (value: number, digits = 1) => Number(value.toFixed(digits));
-const whole = (name: "threads" | "steps" | "rounds" | "images" | "batch" | "epochs", fallback = 1) => {
+type Count =
+  | "threads"
+  | "steps"
+  | "rounds"
+  | "images"
+  | "batch"
+  | "epochs"
+  | "jobs"
+  | "listeners"
+  | "seconds";
+const whole = (name: Count, fallback = 1) => {
   const value = Number(values[name] ?? fallback);
   if (!Number.isInteger(value) || value < 1) {
     throw new RangeError(`--${name} must be a whole number from 1 up`);
@@ -213,12 +228,38 @@ async function peer(): Promise<unknown> {
   };
 }
 
+/** What grows with jobs, epochs and listeners; `--kv` measures answers on a `denokv` server. */
+async function growth(): Promise<unknown> {
+  const subject: GrowthSubject = {
+    jobs: whole("jobs"),
+    epochs: 5000,
+    listeners: whole("listeners"),
+    seconds: whole("seconds"),
+    threads: whole("threads"),
+    kv: values.kv ?? null,
+  };
+  const answers = Object.entries(await answerFigures(subject));
+  const listeners = subject.kv === null ? await listenerFigures(subject) : null;
+  return {
+    jobs: subject.jobs,
+    answers: answers.map(([path, { ms, bytes }]) => ({ path, ms: round(ms, 2), bytes })),
+    ...(listeners && {
+      listeners: subject.listeners,
+      cpu_of_api_idle: round(listeners.idleCpu, 3),
+      cpu_of_api_listened: round(listeners.listenedCpu, 3),
+      training_images_per_second: round(listeners.trainingImagesPerSecond),
+      training_listened_images_per_second: round(listeners.listenedImagesPerSecond),
+    }),
+  };
+}
+
 const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
   train,
   infer,
   kernels,
   profile,
   service,
+  growth,
   peer,
 };
 
