@@ -168,4 +168,19 @@ export function testNotFinite(backend: BackendName): void {
       }
     }
   });
+
+  Deno.test(`attention of huge scores is finite, as TensorFlow.js has it (${backend})`, async () => {
+    // Scores of 1e12, as of a model that diverges: their products with any factor are rounded by thousands.
+    const values = normal({ seed: 3, purpose: "huge" }, 2 * 21 * 48).map((value) => 1e6 * value);
+    const answer = async (name: string) => {
+      await selectBackend(name);
+      const out = tf.tidy(() => attention(tf.tensor3d(values, [2, 21, 48]), 2));
+      const found = await out.data() as Float32Array;
+      out.dispose();
+      return found;
+    };
+    const theirs = await answer("wasm"), ours = await answer(backend);
+    expect(ours.every(Number.isFinite)).toBe(true);
+    expect(errorOf(ours, theirs)).toBeLessThan(1e-5);
+  });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { exp2 } from "./exp.ts";
-import { fma, lines, range, rowsAbreast } from "./write.ts";
+import { lines, range, rowsAbreast } from "./write.ts";
 
 /** `softmax` of so many rows. */
 function softmaxRows(count: number, relaxed: boolean): string {
@@ -12,7 +12,12 @@ function softmaxRows(count: number, relaxed: boolean): string {
   const each = (line: (r: number) => string) => all.map(line);
   const exps = (r: number, half: number) =>
     lines(
-      exp2(relaxed, fma(relaxed, `v128.load(x${r} + at, ${16 * half})`, "factor", `top${r}`), `e${r}${half}`),
+      // The largest is subtracted first: the rounding error of a product of huge scores can be above 127.
+      exp2(
+        relaxed,
+        `f32x4.mul(f32x4.sub(v128.load(x${r} + at, ${16 * half}), m${r}0), factor)`,
+        `e${r}${half}`,
+      ),
       `v128.store(x${r} + at, e${r}${half}, ${16 * half});`,
       `t${r}${half} = f32x4.add(t${r}${half}, e${r}${half});`,
     );
@@ -31,7 +36,6 @@ function softmaxRows(count: number, relaxed: boolean): string {
     each((r) => `m${r}0 = f32x4.pmax(m${r}0, m${r}1);`),
     each((r) => `m${r}0 = f32x4.pmax(m${r}0, v128.shuffle<f32>(m${r}0, m${r}0, 2, 3, 0, 1));`),
     each((r) => `m${r}0 = f32x4.pmax(m${r}0, v128.shuffle<f32>(m${r}0, m${r}0, 1, 0, 3, 2));`),
-    each((r) => `const top${r} = f32x4.neg(f32x4.mul(m${r}0, factor));`),
     each((r) => `let t${r}0 = f32x4.splat(0), t${r}1 = t${r}0;`),
     "for (let at: usize = 0; at < row; at += 32) {",
     each((r) => lines(exps(r, 0), exps(r, 1))),
