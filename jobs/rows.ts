@@ -17,6 +17,7 @@
  * | `["guard", jobId]` | changed by whoever starts from a job's checkpoint or deletes the job, so that one of the two wins |
  * | `["deleting", jobId]` | a deletion that has begun |
  * | `["idempotency", key]` | {@linkcode IdempotencyRow} |
+ * | `["upload", key]` | {@linkcode UploadRow}: an idempotency key of a data set |
  *
  * Job ids are ULIDs, so that the order of keys is the order of creation.
  *
@@ -56,6 +57,16 @@ export interface IdempotencyRow {
   readonly at: number;
 }
 
+/** An upload seen before. */
+export interface UploadRow {
+  readonly datasetId: string;
+  readonly fingerprint: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Milliseconds since 1970 until which a request may store the data set; null once it is stored. */
+  readonly until: number | null;
+}
+
 /** Keys of the rows. */
 export const keys = {
   job: (id: string) => ["job", id],
@@ -73,6 +84,7 @@ export const keys = {
   guard: (jobId: string) => ["guard", jobId],
   deleting: (jobId: string) => ["deleting", jobId],
   idempotency: (key: string) => ["idempotency", key],
+  upload: (key: string) => ["upload", key],
 } as const satisfies Record<string, (...parts: never[]) => Deno.KvKey>;
 
 /** Prefix of the index that answers a filter; the full list is under `["job"]` itself. */

@@ -10,7 +10,8 @@ import { createDataset } from "../../data/datasets/upload.ts";
 import { withForm } from "../body/multipart.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import { checked } from "../issues.ts";
-import { location } from "../openapi/headers.ts";
+import { IDEMPOTENCY_KEY, idempotencyKey } from "../idempotency.ts";
+import { header, location } from "../openapi/headers.ts";
 import { linksTo } from "../openapi/links.ts";
 import { ProblemError } from "../problem.ts";
 import { addRoute } from "../register.ts";
@@ -27,6 +28,7 @@ import { datasetParams } from "../schemas/ids.ts";
 import { listOf } from "../schemas/list.ts";
 import { problems } from "../schemas/problem.ts";
 import { limited } from "../time.ts";
+import { uploadFingerprint, uploadOnce } from "../uploadOnce.ts";
 
 const tags = ["Datasets"];
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });
@@ -47,18 +49,30 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
       "`held_out` of the training pictures are kept to measure on. Images that are not square " +
       "or transparent are treated by `resize` and `background` wherever they are used; `notes` says of how many.",
     request: {
+      headers: z.object({
+        "Idempotency-Key": z.string().optional().openapi({
+          pattern: IDEMPOTENCY_KEY.source,
+          description:
+            "An upload repeated with the same key, fields and files within 24 hours answers the same " +
+            "data set, unless that was deleted",
+        }),
+      }),
       body: { required: true, content: { "multipart/form-data": { schema: datasetUploadSchema } } },
     },
     responses: {
       201: {
         description: "Checked and stored",
-        headers: location("data set"),
+        headers: {
+          ...location("data set"),
+          "Idempotency-Replayed": header("`true` when an earlier request with this key created the data set"),
+        },
         content: json(datasetSchema),
         links: linksTo("getDataset", "deleteDataset"),
       },
-      ...problems(504),
+      ...problems(409, 504),
     },
   }, async (context) => {
+    const key = idempotencyKey(context.req.header("idempotency-key"));
     const body = { bytes: limits.uploadBytes, idleMs: limits.bodyIdleMs, totalMs: limits.uploadTotalMs };
     const rules = {
       fileFields: DATASET_FILES,
@@ -68,19 +82,29 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
       fieldBytes: limits.formFieldBytes,
     };
     const request = context.req.raw;
-    const info = await withForm(request, body, rules, services.tempDir, ({ fields, files }) => {
+    const { info, created } = await withForm(request, body, rules, services.tempDir, ({ fields, files }) => {
       const { name, held_out: heldOut, seed, ...rule } = checked(datasetFields, fields);
       if (files.length === 0) {
         throw new ProblemError(422, `There is no file: send train_images (IDX) or archive`, {
           errors: [{ path: "train_images", message: "or archive must be given" }],
         });
       }
-      return limited(
-        request,
-        limits.uploadStoreMs,
-        (signal) => createDataset(files, { name, heldOut, seed, rule }, objects, signal),
-      );
+      const options = { name, heldOut, seed, rule };
+      return limited(request, limits.uploadStoreMs, async (signal) => {
+        if (key === undefined) {
+          return { info: await createDataset(files, options, objects, signal), created: true };
+        }
+        const print = await uploadFingerprint(options, files, signal);
+        return await uploadOnce(
+          services,
+          key,
+          print,
+          signal,
+          (id, confirm) => createDataset(files, { ...options, id, confirm }, objects, signal),
+        );
+      });
     });
+    if (!created) context.header("idempotency-replayed", "true");
     context.header("location", `/v1/datasets/${info.id}`);
     return context.json(datasetWire(info), 201);
   });

@@ -26,21 +26,27 @@ export async function createDataset(
   signal?: AbortSignal,
 ): Promise<DatasetInfo> {
   const parts = Object.fromEntries(files.map((file) => [file.field, file]));
-  const id = options.id ?? `ds_${ulid()}`;
+  const id = options.id ?? newDatasetId();
   const name = options.name ?? (nameOf(files[0]?.filename ?? "") || id);
   const created = options.createdAt ?? new Date().toISOString();
-  const source = options.id ? "builtin" : "upload";
+  const source = id.startsWith("ds_") ? "upload" : "builtin";
   const base = { id, name, source, createdAt: created, ...ruleOf(options.rule ?? {}) } as const;
   try {
     const upload: Upload = { parts, base, options, store, signal };
     const dataset = await (parts.archive ? fromArchive(upload) : fromIdx(upload));
     signal?.throwIfAborted();
+    await options.confirm?.();
     await putStored(store, dataset);
     return dataset.info;
   } catch (error) {
     await removeDataset(store, id).catch(() => {});
     throw error;
   }
+}
+
+/** An id for a new upload. */
+export function newDatasetId(): string {
+  return `ds_${ulid()}`;
 }
 
 /** Most characters of a name that is taken from a file. */

@@ -21,8 +21,10 @@ export interface UploadOptions {
   readonly rule?: Partial<PictureRule>;
   /** RFC 3339; now when absent. */
   readonly createdAt?: string;
-  /** A fixed id instead of a new one (built-in data sets). */
+  /** An id instead of a new one: `ds_…`, or the name of a built-in data set. */
   readonly id?: string;
+  /** Called when everything but the description is stored; what it throws refuses the data set. */
+  readonly confirm?: () => Promise<void>;
 }
 
 /** An upload on its way to be a data set. */

@@ -238,6 +238,11 @@ Deno.test({
       ["meta.json", "test-images.raw", "test-labels.raw", "train-images.raw", "train-labels.raw"]
         .map((name) => `datasets/mnist/${name}`),
     );
+
+    // A release that is damaged in the store is downloaded again.
+    await house.shelf.store.delete("datasets/mnist/test-images.raw");
+    const healed = await house.catalogue.open({ id: "mnist" });
+    expect([...(await healed.read("test", [9999], FORM)).labels!]).toEqual([6]);
   },
 });
 

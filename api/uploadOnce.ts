@@ -1,0 +1,98 @@
+/**
+ * `Idempotency-Key` of uploads: requests with the same key and content make one data set.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import type { DatasetInfo } from "../data/datasets/dataset.ts";
+import type { UploadedFile } from "../data/datasets/gzip.ts";
+import { newDatasetId } from "../data/datasets/upload.ts";
+import { pause } from "../jobs/kv.ts";
+import {
+  releaseUpload,
+  renewUpload,
+  RESERVATION_MS,
+  reserveUpload,
+  settleUpload,
+  type UploadClaim,
+} from "../jobs/uploads.ts";
+import type { Services } from "./environment.ts";
+import { fingerprint } from "./idempotency.ts";
+import { ProblemError } from "./problem.ts";
+
+/** How often a request looks whether another one with its key is done, in milliseconds. */
+const POLL_MS = 200;
+
+/**
+ * What makes two uploads the same: the fields, and each file's bytes. The first file's name counts where it names the
+ * data set.
+ */
+export async function uploadFingerprint(
+  fields: { readonly name?: string },
+  files: readonly UploadedFile[],
+  signal: AbortSignal,
+): Promise<string> {
+  const contents: Record<string, string> = {};
+  for (const { field, path } of files) {
+    const hash = createHash("sha256");
+    for await (const piece of createReadStream(path)) {
+      signal.throwIfAborted();
+      hash.update(piece);
+    }
+    contents[field] = hash.digest("hex");
+  }
+  return await fingerprint({
+    fields,
+    contents,
+    filename: fields.name === undefined ? files[0].filename : null,
+  });
+}
+
+/** How a data set is stored: under this id, and only if `confirm` does not throw before it becomes visible. */
+export type StoreDataset = (id: string, confirm: () => Promise<void>) => Promise<DatasetInfo>;
+
+/**
+ * Stores a data set once for each key. A request that comes while another one with the same key is storing waits for it.
+ *
+ * @returns the data set; `created` is false when an earlier request created it
+ * @throws {IdempotencyConflictError} when the key is used for another request
+ */
+export async function uploadOnce(
+  { jobs, datasets }: Services,
+  key: string,
+  print: string,
+  signal: AbortSignal,
+  store: StoreDataset,
+): Promise<{ info: DatasetInfo; created: boolean }> {
+  const claim: UploadClaim = { key, fingerprint: print, datasetId: newDatasetId() };
+  while (true) {
+    signal.throwIfAborted();
+    const reservation = await reserveUpload(jobs, claim, (id) => datasets.hasUpload(id));
+    if (reservation.type === "reserved") break;
+    if (reservation.type === "found") {
+      return { info: await datasets.info(reservation.datasetId), created: false };
+    }
+    await pause(POLL_MS, signal);
+  }
+  // A renewal that fails is not lost: the next one, or the last look before the data set is there, follows.
+  const timer = setInterval(() => renewUpload(jobs, claim).catch(() => {}), RESERVATION_MS / 3);
+  let info: DatasetInfo;
+  try {
+    info = await store(claim.datasetId, async () => {
+      if (await renewUpload(jobs, claim)) return;
+      throw new ProblemError(
+        409,
+        "Another request with this Idempotency-Key stores the upload: send it again",
+      );
+    });
+  } catch (error) {
+    clearInterval(timer);
+    // What cannot be given back now is free again when the reservation ends.
+    await releaseUpload(jobs, claim).catch(() => {});
+    throw error;
+  }
+  clearInterval(timer);
+  await settleUpload(jobs, claim);
+  return { info, created: true };
+}

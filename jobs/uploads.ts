@@ -1,0 +1,94 @@
+/**
+ * Idempotency keys of data sets: each key reserves the id of one data set while it is stored, and leads to it afterwards.
+ *
+ * @module
+ */
+import type { JobsDatabase } from "./change.ts";
+import { IDEMPOTENCY_MS, IdempotencyConflictError } from "./creation.ts";
+import { persistently } from "./kv.ts";
+import { keys, type UploadRow } from "./rows.ts";
+
+/** How long a reservation holds unless it is renewed, in milliseconds. */
+export const RESERVATION_MS = 15_000;
+
+/** What a key gives. */
+export type Reservation =
+  /** The caller may store the data set. */
+  | { readonly type: "reserved" }
+  /** The data set that the key created before. */
+  | { readonly type: "found"; readonly datasetId: string }
+  /** Another request with the key is storing it. */
+  | { readonly type: "busy" };
+
+/** A request to store a data set once. */
+export interface UploadClaim {
+  readonly key: string;
+  /** What makes two requests the same: a hash of the files and fields. */
+  readonly fingerprint: string;
+  /** Id of the data set that would be created. */
+  readonly datasetId: string;
+}
+
+/**
+ * Reserves a key for a data set, or finds the one that it created. The key of a data set that was deleted is free again,
+ * as that of a deleted job.
+ *
+ * @param exists whether there is a data set of an id
+ * @throws {IdempotencyConflictError} when the key is used for another request
+ */
+export function reserveUpload(
+  { kv, now }: JobsDatabase,
+  { key, fingerprint, datasetId }: UploadClaim,
+  exists: (datasetId: string) => Promise<boolean>,
+): Promise<Reservation> {
+  const at = now();
+  return persistently(async (): Promise<Reservation | undefined> => {
+    const seen = await kv.get<UploadRow>(keys.upload(key));
+    const row = seen.value;
+    if (row?.datasetId === datasetId) return { type: "reserved" };
+    if (row !== null && at - row.at < IDEMPOTENCY_MS) {
+      const found = await exists(row.datasetId);
+      const busy = row.until !== null && row.until > now() && row.until - now() <= RESERVATION_MS;
+      if ((found || busy) && row.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
+      if (found) return { type: "found", datasetId: row.datasetId };
+      if (busy) return { type: "busy" };
+    }
+    const mine: UploadRow = { datasetId, fingerprint, at, until: now() + RESERVATION_MS };
+    const operation = kv.atomic().check(seen).set(keys.upload(key), mine, { expireIn: IDEMPOTENCY_MS });
+    return (await operation.commit()).ok ? { type: "reserved" } : undefined;
+  });
+}
+
+/** Renews a reservation. @returns false when another request has it by now */
+export function renewUpload(database: JobsDatabase, claim: UploadClaim): Promise<boolean> {
+  return changeUpload(database, claim, database.now() + RESERVATION_MS);
+}
+
+/** Ends a reservation whose data set is stored: the key leads to it from now on. */
+export async function settleUpload(database: JobsDatabase, claim: UploadClaim): Promise<void> {
+  await changeUpload(database, claim, null);
+}
+
+/** Gives a key back whose data set was not stored. */
+export async function releaseUpload({ kv }: JobsDatabase, { key, datasetId }: UploadClaim): Promise<void> {
+  await persistently(async () => {
+    const seen = await kv.get<UploadRow>(keys.upload(key));
+    if (seen.value?.datasetId !== datasetId) return true;
+    return (await kv.atomic().check(seen).delete(keys.upload(key)).commit()).ok || undefined;
+  });
+}
+
+function changeUpload(
+  { kv, now }: JobsDatabase,
+  { key, datasetId }: UploadClaim,
+  until: number | null,
+): Promise<boolean> {
+  return persistently(async () => {
+    const seen = await kv.get<UploadRow>(keys.upload(key));
+    if (seen.value?.datasetId !== datasetId) return false;
+    const expireIn = Math.max(1, seen.value.at + IDEMPOTENCY_MS - now());
+    const row: UploadRow = { ...seen.value, until };
+    const { ok } = await kv.atomic().check(seen).set(keys.upload(key), row, { expireIn }).commit();
+    return ok || undefined;
+  });
+}
