@@ -5,6 +5,7 @@
  */
 import type { Sharp } from "sharp";
 import type { PictureForm } from "./datasets/dataset.ts";
+import { isImage } from "./imageKinds.ts";
 import { DEFAULT_RULE, type PictureRule, type PictureShape } from "./pictureRule.ts";
 
 /** What a picture may be at most. */
@@ -45,12 +46,6 @@ async function library() {
 /** Effort of PNG's compression, 0 to 9: more takes longer, and small pictures hardly shrink. */
 const PNG_LEVEL = 3;
 
-const SIGNATURES = {
-  png: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
-  // The start alone: stray bytes may stand between it and the next marker.
-  jpeg: [0xff, 0xd8],
-};
-
 /**
  * Warnings of libjpeg about files that every reader shows rightly; cameras and scanners write such files. Its other
  * warnings mean that pixels are missing or wrong.
@@ -63,8 +58,7 @@ async function opened(bytes: Uint8Array<ArrayBuffer>, failOn: "warning" | "error
   if (bytes.length > PICTURE_LIMITS.bytes) {
     throw new PictureError(`has ${bytes.length} bytes, at most ${PICTURE_LIMITS.bytes} are taken`);
   }
-  const known = Object.values(SIGNATURES).some((magic) => magic.every((byte, i) => bytes[i] === byte));
-  if (!known) throw new PictureError("is neither PNG nor JPEG");
+  if (!isImage(bytes)) throw new PictureError("is neither PNG nor JPEG");
   const sharp = await library();
   return sharp(bytes, { limitInputPixels: PICTURE_LIMITS.pixels, failOn, pages: 1 });
 }

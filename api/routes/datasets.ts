@@ -83,13 +83,13 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     };
     const request = context.req.raw;
     const { info, created } = await withForm(request, body, rules, services.tempDir, ({ fields, files }) => {
-      const { name, held_out: heldOut, seed, ...rule } = checked(datasetFields, fields);
+      const { name, held_out: heldOut, seed, folders, ...rule } = checked(datasetFields, fields);
       if (files.length === 0) {
         throw new ProblemError(422, `There is no file: send train_images (IDX) or archive`, {
           errors: [{ path: "train_images", message: "or archive must be given" }],
         });
       }
-      const options = { name, heldOut, seed, rule };
+      const options = { name, heldOut, seed, folders, rule };
       return limited(request, limits.uploadStoreMs, async (signal) => {
         if (key === undefined) {
           return { info: await createDataset(files, options, objects, signal), created: true };

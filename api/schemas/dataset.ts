@@ -5,14 +5,28 @@
  */
 import { z } from "@hono/zod-openapi";
 import { LINE_OF_TEXT, LINE_OF_TEXT_RULE } from "../../data/lineOfText.ts";
+import { FOLDER_READINGS } from "../../data/datasets/layout.ts";
 import { toWire } from "../../data/wire.ts";
-import type { DatasetInfo } from "../../data/datasets/dataset.ts";
+import { type DatasetInfo, PASSED_OVER } from "../../data/datasets/dataset.ts";
 import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
 import { listSchema } from "./list.ts";
 import { backgroundField, pictureAnswer, resizeField } from "./picture.ts";
 
 const split = z.strictObject({ count: z.int().min(0) }).openapi("DatasetSplit");
+
+const layout = z.strictObject({
+  folders: z.array(z.strictObject({
+    folder: z.string().describe("Path in the archive; . for the whole archive"),
+    split: z.enum(["train", "test"]),
+    count: z.int().min(0).describe("Images in it, before some of them were held out"),
+  })),
+  passed_over: z.array(z.strictObject({
+    reason: z.enum(PASSED_OVER),
+    count: z.int().min(1),
+    example: z.string().describe("Path of the first of them"),
+  })),
+}).openapi("ArchiveLayout");
 
 /** A data set. */
 export const datasetSchema = z.strictObject({
@@ -29,6 +43,7 @@ export const datasetSchema = z.strictObject({
   class_names: z.array(z.string()),
   ...pictureAnswer,
   size: z.int().describe("Bytes stored"),
+  layout: layout.nullable().describe("How an archive was read; null for IDX files and built-in data sets"),
   created_at: z.iso.datetime(),
 }).openapi("Dataset");
 
@@ -57,6 +72,10 @@ export const datasetFields = z.strictObject({
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
   resize: resizeField.optional(),
   background: backgroundField.optional(),
+  folders: z.enum(FOLDER_READINGS).optional().describe(
+    "How an archive's folders are read where some are named as splits and others are not: splits alone, or each as a " +
+      "class. By default such an archive is refused",
+  ),
 });
 
 /** File fields of `POST /v1/datasets`. */
@@ -98,6 +117,6 @@ export type DatasetWire = z.output<typeof datasetSchema>;
 
 /** A data set as it is answered; what the store keeps beside it stays inside. */
 export function datasetWire(info: DatasetInfo): DatasetWire {
-  const wire = toWire(info);
+  const wire = toWire({ layout: null, ...info });
   return Object.fromEntries(Object.keys(datasetSchema.shape).map((key) => [key, wire[key]])) as DatasetWire;
 }

@@ -25,6 +25,6 @@ export const pictureAnswer = {
   resize: resizeField,
   background: backgroundField,
   notes: z.array(z.string()).describe(
-    "Images that were not square or transparent, and what was done with them",
+    "What was done with images that were not square or transparent, and what else was decided while the upload was read",
   ),
 };

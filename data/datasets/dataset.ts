@@ -10,6 +10,32 @@ import type { PictureRule } from "../pictureRule.ts";
 /** The two parts of a data set: what is trained on, and what was held out to measure on. */
 export type SplitName = "train" | "test";
 
+/** A folder of an archive and the split that its images are in. */
+export interface FolderRead {
+  /** Its path in the archive; `.` for the whole archive. */
+  readonly folder: string;
+  readonly split: SplitName;
+  /** Images in it, before some of them were held out. */
+  readonly count: number;
+}
+
+/** Why files are passed over: hidden or made by a tool, no image, again in a copy of the tree, beside the splits. */
+export const PASSED_OVER = ["hidden", "not_an_image", "copy", "outside_splits"] as const;
+
+/** Files of an archive that were not read. */
+export interface FilesPassedOver {
+  readonly reason: typeof PASSED_OVER[number];
+  readonly count: number;
+  /** The first of them. */
+  readonly example: string;
+}
+
+/** How an archive was read. */
+export interface ArchiveLayout {
+  readonly folders: readonly FolderRead[];
+  readonly passedOver: readonly FilesPassedOver[];
+}
+
 /** What is known of a data set; kept as `datasets/{id}/meta.json` in object storage and answered by the API. */
 export interface DatasetInfo extends PictureRule {
   /** `ds_…`, or the built-in name (`digits`, `mnist`, `fashion-mnist`). */
@@ -36,6 +62,8 @@ export interface DatasetInfo extends PictureRule {
   readonly notes: readonly string[];
   /** Bytes stored. */
   readonly size: number;
+  /** How the archive was read; absent for IDX files, for built-ins, and for data sets of earlier versions. */
+  readonly layout?: ArchiveLayout;
   /** RFC 3339; the release's fixed time for built-ins. */
   readonly createdAt: string;
 }

@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { DatasetError } from "./dataset.ts";
+import { Expansion } from "./expansion.ts";
+import { Turns } from "./turns.ts";
 
 /** A file of an upload. */
 export interface UploadedFile {
@@ -36,6 +39,17 @@ export async function beginning(path: string, bytes: number): Promise<Uint8Array
   return buffer.subarray(0, filled);
 }
 
+const ZEROS = new Uint8Array(65_536);
+
+/** True when every byte is 0. Compared as whole pieces: a look at each byte would hold up other requests. */
+export function isZeros(bytes: Uint8Array): boolean {
+  for (let from = 0; from < bytes.length; from += ZEROS.length) {
+    const piece = bytes.subarray(from, from + ZEROS.length);
+    if (Buffer.compare(piece, ZEROS.subarray(0, piece.length)) !== 0) return false;
+  }
+  return true;
+}
+
 /**
  * Reads what follows the gzip data. Zeros are padding, as for gzip(1), Python and Node.
  *
@@ -45,7 +59,7 @@ async function checkPadding(file: UploadedFile, start: number, signal?: AbortSig
   if (start >= file.size) return;
   for await (const piece of createReadStream(file.path, { start })) {
     signal?.throwIfAborted();
-    if ((piece as Uint8Array).every((byte) => byte === 0)) continue;
+    if (isZeros(piece as Uint8Array)) continue;
     throw new DatasetError(
       `has ${file.size - start} bytes after the end of its gzip data, and not all of them are zeros`,
       file.field,
@@ -53,22 +67,30 @@ async function checkPadding(file: UploadedFile, start: number, signal?: AbortSig
   }
 }
 
+/** Bytes of an unpacked piece. */
+const PIECE = 65_536;
+
 /**
- * The content of a file, unpacked when it is gzipped. The reader bounds how much of it is taken.
+ * The content of a file, unpacked when it is gzipped. Other requests get their turns between the pieces.
  *
- * @throws {DatasetError} naming the field, for a damaged gzip file and for bytes other than zeros after its end
+ * @throws {DatasetError} naming the field, for a damaged gzip file, for one that unpacks to far more than it has, and
+ * for bytes other than zeros after its end
  */
 export async function* content(
   file: UploadedFile,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const gunzip = isGzip(await beginning(file.path, 2)) ? createGunzip() : null;
+  const gunzip = isGzip(await beginning(file.path, 2)) ? createGunzip({ chunkSize: PIECE }) : null;
+  const expansion = gunzip && new Expansion(file.size, file.field);
+  const turns = new Turns();
   // Not before anything is awaited: a fault of a stream that nobody listens to yet would end the process.
   const raw = createReadStream(file.path);
   if (gunzip) raw.on("error", (error) => gunzip.destroy(error)).pipe(gunzip);
   try {
     for await (const piece of gunzip ?? raw) {
       signal?.throwIfAborted();
+      expansion?.add((piece as Uint8Array).length);
+      await turns.take();
       yield piece as Uint8Array<ArrayBuffer>;
     }
     if (gunzip) await checkPadding(file, gunzip.bytesWritten, signal);

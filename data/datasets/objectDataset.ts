@@ -23,11 +23,28 @@ import { StoredParts } from "./storedParts.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Rows of the stored training block that a split has, in ascending order; null for all of them. */
-function rowsOf(split: SplitName, stored: number, heldOut: HeldOut): Uint32Array | null {
-  if (!heldOut || heldOut.count === 0) return null;
-  const order = permutation({ seed: heldOut.seed, purpose: "held_out" }, stored);
-  const rows = split === "test" ? order.subarray(0, heldOut.count) : order.subarray(heldOut.count);
-  return rows.toSorted();
+async function rowsOf(
+  parts: StoredParts,
+  split: SplitName,
+  stored: number,
+  heldOut: HeldOut,
+  signal?: AbortSignal,
+): Promise<Uint32Array | null> {
+  if (!heldOut) return null;
+  if (heldOut.rows === undefined) {
+    if (heldOut.count === 0) return null;
+    const order = permutation({ seed: heldOut.seed, purpose: "held_out" }, stored);
+    return (split === "test" ? order.subarray(0, heldOut.count) : order.subarray(heldOut.count)).toSorted();
+  }
+  // Typed arrays are little-endian on every machine that Deno runs on.
+  const aside = new Uint32Array((await parts.all(heldOut.rows, 4 * heldOut.count, signal)).buffer);
+  if (split === "test") return aside;
+  const kept = new Uint32Array(stored - aside.length);
+  for (let row = 0, next = 0, at = 0; row < stored; row++) {
+    if (row === aside[next]) next++;
+    else kept[at++] = row;
+  }
+  return kept;
 }
 
 /** A split as rows that can be read one by one. */
@@ -113,13 +130,15 @@ export class ObjectDataset implements Dataset {
     signal?: AbortSignal,
   ): Promise<Rows> {
     const { height, width, channels } = this.info as { height: number; width: number; channels: 1 | 3 };
+    const parts = this.#parts;
     const found = split === "train" || storage.heldOut ? storage.train : storage.test;
     const block = found ?? { count: 0, images: "", labels: null };
-    const some = found ? rowsOf(split, block.count, storage.heldOut) : new Uint32Array(0);
+    const some = found
+      ? await rowsOf(parts, split, block.count, storage.heldOut, signal)
+      : new Uint32Array(0);
     const count = some?.length ?? block.count;
     const stored = (row: number) => some ? some[row] : row;
     const size = height * width * channels;
-    const parts = this.#parts;
     const all = await parts.labels(block, signal);
     const fits = (form: PictureForm) =>
       form.imageSize === height && form.imageSize === width && form.channels === channels;
@@ -152,7 +171,7 @@ export class ObjectDataset implements Dataset {
     const parts = this.#parts;
     const index = await parts.index(storage.index, signal);
     const columns = storage.heldOut ? index.train : index[split];
-    const chosen = rowsOf(split, columns.offsets.length, storage.heldOut) ??
+    const chosen = await rowsOf(parts, split, columns.offsets.length, storage.heldOut, signal) ??
       Uint32Array.from({ length: columns.offsets.length }, (_, i) => i);
     const own = this.info;
     const decoded = async (row: number, bytes: Bytes, form: PictureForm, rule: PictureRule = own) => {

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { ObjectNotFoundError, type ObjectStore } from "../objects/store.ts";
 import { BACKGROUND_PATTERN, DEFAULT_RULE, RESIZES } from "../pictureRule.ts";
 import { fromWire, toWire } from "../wire.ts";
-import { DatasetDamagedError, type DatasetInfo } from "./dataset.ts";
+import { DatasetDamagedError, type DatasetInfo, PASSED_OVER } from "./dataset.ts";
 
 /** Pictures of equal size one after the other, and their labels (unsigned integers) beside them. */
 export interface RawBlock {
@@ -21,7 +21,7 @@ export interface RawBlock {
 /** Bytes that a stored label needs. @param classes number of classes */
 export const labelBytes = (classes: number): 1 | 2 => classes > 256 ? 2 : 1;
 
-/** Where a data set lies. `heldOut` pictures of the training block are the test split, drawn by the seed. */
+/** Where a data set lies. The test split is a block of its own, or the images held out of the training block. */
 export type Storage =
   | {
     readonly kind: "raw";
@@ -31,8 +31,12 @@ export type Storage =
   }
   | { readonly kind: "pack"; readonly pack: string; readonly index: string; readonly heldOut: HeldOut };
 
-/** Training pictures set aside. */
-export type HeldOut = { readonly count: number; readonly seed: number } | null;
+/**
+ * Training images set aside. `rows` is the key of their positions in the training block, ascending, as unsigned 32-bit
+ * integers, little-endian. Data sets of earlier versions have no such list: their images are drawn by the seed. Packs of
+ * today have the images that are set aside in the test columns of their index, and null here.
+ */
+export type HeldOut = { readonly count: number; readonly seed: number; readonly rows?: string } | null;
 
 /** Encoded pictures: where each lies in the pack. */
 export interface PackIndex {
@@ -68,7 +72,12 @@ const block = z.looseObject({
   labels: z.string().nullable(),
   label_bytes: z.literal([1, 2]).optional(),
 });
-const heldOut = z.object({ count, seed: z.int().min(0) }).nullable();
+// Data sets of earlier versions have no list of rows.
+const heldOut = z.object({ count, seed: z.int().min(0), rows: z.string().optional() }).nullable();
+const layout = z.object({
+  folders: z.array(z.object({ folder: z.string(), split: z.enum(["train", "test"]), count })),
+  passed_over: z.array(z.object({ reason: z.enum(PASSED_OVER), count, example: z.string() })),
+});
 
 const infoSchema = z.looseObject({
   id: z.string(),
@@ -86,6 +95,7 @@ const infoSchema = z.looseObject({
   resize: z.enum(RESIZES).default(DEFAULT_RULE.resize),
   background: z.string().regex(BACKGROUND_PATTERN).default(DEFAULT_RULE.background),
   notes: z.array(z.string()).default([]),
+  layout: layout.optional(),
   size: count,
   created_at: z.iso.datetime(),
 }).refine((info) => info.class_names.length === info.num_classes, {

@@ -91,6 +91,9 @@ export class StoredParts {
         `'${storage.pack}' and its index have ${pack + index} bytes instead of ${info.size}`,
       );
     }
+    if (storage.heldOut?.rows !== undefined) {
+      await this.#expect(storage.heldOut.rows, 4 * storage.heldOut.count);
+    }
     const values = info.height! * info.width! * info.channels;
     for (const block of [storage.train, storage.test]) {
       if (block === null) continue;

@@ -1,98 +1,133 @@
 /**
- * Uploads of archives of pictures.
+ * Uploads of archives of images.
  *
  * @module
  */
+import { crc32 } from "node:zlib";
 import { type InspectedPicture, inspectPicture, PictureError } from "../images.ts";
-import { backgroundNote, type PictureRule, resizeNote } from "../pictureRule.ts";
-import { archiveEntries, shown } from "./archive.ts";
-import { DatasetError } from "./dataset.ts";
-import { layoutOf } from "./layout.ts";
+import { archiveEntries } from "./archive.ts";
+import type { ArchiveEntry } from "./archive/entry.ts";
+import { shown } from "./archive/names.ts";
+import { ahead } from "./ahead.ts";
+import { DatasetError, type FilesPassedOver } from "./dataset.ts";
+import { heldOutRows } from "./heldOut.ts";
+import { ImageSummary, PassedOverCounts } from "./imageSummary.ts";
+import { layoutOf, type Placed } from "./layout.ts";
 import { datasetKey, type PackIndex, type PackSplit, type StoredDataset } from "./stored.ts";
-import { heldOutOf, splitsOf, type Upload } from "./uploaded.ts";
+import { heldOutShare, type Upload } from "./uploaded.ts";
 
+/** Images that are inspected at once, each on a thread. */
+const AT_ONCE = 8;
+
+/** Where an image lies in the pack. */
 interface Packed {
   readonly path: string;
+  readonly digest: string;
   readonly offset: number;
   readonly length: number;
 }
 
 /**
- * Stores the pictures of an archive one behind the other, as they are, and an index of them.
+ * Stores the images of an archive one behind the other, as they are, and an index of them. Images that are held out are
+ * in the index's test columns.
  *
- * @throws {DatasetError} naming the field and the picture that is wrong
+ * @throws {DatasetError} naming the field and the image that is wrong
  */
 export async function fromArchive({ parts, base, options, store, signal }: Upload): Promise<StoredDataset> {
   const archive = parts.archive!;
   const other = Object.values(parts).find((part) => part && part !== archive);
   if (other) throw new DatasetError("must not be given beside archive", other.field);
-  const packed: Packed[] = [];
-  const sizes = { height: new Set<number>(), width: new Set<number>(), colour: false };
-  const odd = { notSquare: 0, transparent: 0 };
+  const packed: Packed[] = [], notes: string[] = [];
+  const summary = new ImageSummary(), passedOver = new PassedOverCounts();
   const pack = datasetKey(base.id, "pictures.pack"), index = datasetKey(base.id, "index.json");
   let size = 0;
-  async function* pictures(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    for await (const { path, bytes } of archiveEntries(archive, signal)) {
-      const found = await inspected(path, bytes, archive.field);
-      sizes.height.add(found.height);
-      sizes.width.add(found.width);
-      sizes.colour ||= found.channels === 3;
-      odd.notSquare += Number(found.height !== found.width);
-      odd.transparent += Number(found.hasAlpha);
-      packed.push({ path, offset: size, length: bytes.length });
+  async function* images(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const inspect = async (entry: ArchiveEntry) => ({
+      entry,
+      found: "bytes" in entry ? await inspected(entry.path, entry.bytes, archive.field) : null,
+    });
+    for await (const { entry, found } of ahead(archiveEntries(archive, notes, signal), AT_ONCE, inspect)) {
+      const { path } = entry;
+      if (!("bytes" in entry)) {
+        passedOver.add(entry.passedOver, path);
+        continue;
+      }
+      const { bytes } = entry;
+      summary.add(found!);
+      packed.push({ path, digest: `${bytes.length}/${crc32(bytes)}`, offset: size, length: bytes.length });
       size += bytes.length;
       yield bytes;
     }
-    if (packed.length === 0) throw new DatasetError("holds no picture", archive.field);
+    if (packed.length === 0) throw noImage(passedOver.list(), archive.field);
   }
-  await store.put(pack, ReadableStream.from(pictures()), { signal });
+  await store.put(pack, ReadableStream.from(images()), { signal });
 
-  const layout = layoutOf(packed.map(({ path }) => path), archive.field);
-  const places = new Map(packed.map((picture) => [picture.path, picture]));
-  const columns = (split: "train" | "test"): PackSplit => {
-    const own = layout.pictures.filter((picture) => picture.split === split);
-    return {
-      offsets: own.map(({ path }) => places.get(path)!.offset),
-      lengths: own.map(({ path }) => places.get(path)!.length),
-      labels: own.flatMap(({ label }) => label === null ? [] : [label]),
-    };
-  };
-  const content: PackIndex = { train: columns("train"), test: columns("test") };
+  const layout = layoutOf(packed, options.folders ?? "auto", archive.field);
+  for (const { reason, path } of layout.passedOver) passedOver.add(reason, path);
+  const { images: placed, classNames, folders } = layout;
+  const divided = await withHeldOut(placed, options, classNames, notes);
+  const places = new Map(packed.map((image) => [image.path, image]));
+  const content: PackIndex = { train: columns(divided.train, places), test: columns(divided.test, places) };
   const text = new TextEncoder().encode(JSON.stringify(content));
   await store.put(index, text, { signal });
-  const counts = { train: content.train.offsets.length, test: content.test.offsets.length };
-  const heldOut = heldOutOf(options, counts.train, counts.test > 0);
-  const [height = null, ...heights] = sizes.height, [width = null, ...widths] = sizes.width;
   return {
     info: {
       ...base,
       format: "encoded",
-      height: heights.length > 0 ? null : height,
-      width: widths.length > 0 ? null : width,
-      channels: sizes.colour ? 3 : 1,
-      splits: splitsOf(counts.train, counts.test, heldOut),
-      labelled: layout.classNames.length > 0,
-      numClasses: layout.classNames.length,
-      classNames: layout.classNames,
-      notes: pictureNotes(odd, packed.length, base),
+      ...summary.common(),
+      splits: { train: { count: divided.train.length }, test: { count: divided.test.length } },
+      labelled: classNames.length > 0,
+      numClasses: classNames.length,
+      classNames,
       size: size + text.length,
+      layout: { folders, passedOver: passedOver.list() },
+      notes: [...layout.notes, ...notes, ...summary.notes(base)],
     },
-    storage: { kind: "pack", pack, index, heldOut },
+    storage: { kind: "pack", pack, index, heldOut: null },
   };
 }
 
-/** What is to be said of images that the rule changes. */
-function pictureNotes(
-  { notSquare, transparent }: { notSquare: number; transparent: number },
-  count: number,
-  rule: PictureRule,
-): string[] {
-  const notes: string[] = [];
-  if (notSquare > 0) notes.push(`${notSquare} of ${count} images are not square: ${resizeNote(rule)}`);
-  if (transparent > 0) {
-    notes.push(`${transparent} of ${count} images have transparency: ${backgroundNote(rule)}`);
-  }
-  return notes;
+/** The two splits, after a share of the training images has moved to the test split. */
+async function withHeldOut(
+  images: readonly Placed[],
+  options: Upload["options"],
+  classNames: readonly string[],
+  notes: string[],
+): Promise<{ train: Placed[]; test: Placed[] }> {
+  const train = images.filter(({ split }) => split === "train");
+  const test = images.filter(({ split }) => split === "test");
+  const share = heldOutShare(options, test.length > 0);
+  if (share === 0) return { train, test };
+  const labels = classNames.length > 0 ? train.map(({ label }) => label!) : null;
+  const { rows, single } = await heldOutRows({ count: train.length, labels }, share, options.seed ?? 0);
+  if (single.length > 0) notes.push(singleNote(single.map((label) => classNames[label])));
+  const aside = new Set(rows);
+  return { train: train.filter((_, row) => !aside.has(row)), test: train.filter((_, row) => aside.has(row)) };
+}
+
+/** What is said of classes with one image. */
+export function singleNote(names: readonly string[]): string {
+  const some = names.slice(0, 6).map(shown).join(", ") +
+    (names.length > 6 ? ` and ${names.length - 6} more` : "");
+  return `Classes with a single image (${some}) are trained on: none of theirs is held out.`;
+}
+
+function columns(images: readonly Placed[], places: ReadonlyMap<string, Packed>): PackSplit {
+  return {
+    offsets: images.map(({ path }) => places.get(path)!.offset),
+    lengths: images.map(({ path }) => places.get(path)!.length),
+    labels: images.flatMap(({ label }) => label === null ? [] : [label]),
+  };
+}
+
+function noImage(passedOver: readonly FilesPassedOver[], field: string): DatasetError {
+  const files = passedOver.reduce((sum, { count }) => sum + count, 0);
+  const beside = files === 0
+    ? ""
+    : `: ${files === 1 ? "one file was" : `${files} files were`} passed over, as ${
+      shown(passedOver[0].example)
+    }`;
+  return new DatasetError(`holds no PNG or JPEG image${beside}`, field);
 }
 
 async function inspected(

@@ -5,11 +5,13 @@
  */
 import { resizeNote } from "../pictureRule.ts";
 import { DatasetError } from "./dataset.ts";
+import { heldOutRows } from "./heldOut.ts";
 import type { UploadedFile } from "./gzip.ts";
 import { type IdxImages, openIdxImages } from "./idx.ts";
 import { type IdxLabels, readIdxLabels } from "./idxLabels.ts";
 import { datasetKey, labelBytes, type RawBlock, type StoredDataset } from "./stored.ts";
-import { heldOutOf, splitsOf, type Upload } from "./uploaded.ts";
+import { singleNote } from "./uploadArchive.ts";
+import { heldOutShare, type Upload } from "./uploaded.ts";
 
 /**
  * Stores IDX files block by block, checking them as they pass.
@@ -55,7 +57,10 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
   const train = await block("train", train_images);
   const test = test_images ? await block("test", test_images) : null;
   const { height, width, channels } = first!;
-  const heldOut = heldOutOf(options, train.count, test !== null);
+  const share = heldOutShare(options, test !== null);
+  const aside = await setAside(train.count, labels.train, share, options.seed ?? 0);
+  const heldOut = aside && { ...aside.heldOut, rows: datasetKey(base.id, "held-out.rows") };
+  if (aside && heldOut) await store.put(heldOut.rows, new Uint8Array(aside.rows.buffer), { signal });
   const pictures = train.count + (test?.count ?? 0);
   return {
     info: {
@@ -64,17 +69,30 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
       height,
       width,
       channels,
-      splits: splitsOf(train.count, test?.count ?? 0, heldOut),
+      splits: {
+        train: { count: train.count - (heldOut?.count ?? 0) },
+        test: { count: heldOut?.count ?? test?.count ?? 0 },
+      },
       labelled: labels.train !== null,
       numClasses: numbers.length,
       classNames: numbers.map(String),
-      notes: height === width
-        ? []
-        : [`The images are not square (${width} x ${height}): ${resizeNote(base)}`],
-      size: pictures * (height * width * channels + (labels.train ? labelBytes(numbers.length) : 0)),
+      notes: [
+        ...height === width ? [] : [`The images are not square (${width} x ${height}): ${resizeNote(base)}`],
+        ...aside?.notes ?? [],
+      ],
+      size: pictures * (height * width * channels + (labels.train ? labelBytes(numbers.length) : 0)) +
+        (aside?.rows.byteLength ?? 0),
     },
     storage: { kind: "raw", train, test, heldOut },
   };
+}
+
+/** Training images that are held out; null for none. */
+async function setAside(count: number, labels: IdxLabels | null, share: number, seed: number) {
+  if (share === 0) return null;
+  const { rows, single } = await heldOutRows({ count, labels: labels && labels.values }, share, seed);
+  const notes = single.length > 0 ? [singleNote(single.map(String))] : [];
+  return { rows, notes, heldOut: { count: rows.length, seed } };
 }
 
 function checkAlike(header: IdxImages, first: IdxImages, field: string): void {

@@ -7,7 +7,7 @@ import type { ObjectStore } from "../objects/store.ts";
 import type { PictureRule } from "../pictureRule.ts";
 import { DatasetError, type DatasetInfo } from "./dataset.ts";
 import type { UploadedFile } from "./gzip.ts";
-import type { HeldOut } from "./stored.ts";
+import type { FolderReading } from "./layout.ts";
 
 /** What may be said beside the files. */
 export interface UploadOptions {
@@ -19,6 +19,8 @@ export interface UploadOptions {
   readonly seed?: number;
   /** What becomes of images that are not square or transparent. @default crop, none */
   readonly rule?: Partial<PictureRule>;
+  /** How the folders of an archive are read. @default "auto" */
+  readonly folders?: FolderReading;
   /** RFC 3339; now when absent. */
   readonly createdAt?: string;
   /** An id instead of a new one: `ds_…`, or the name of a built-in data set. */
@@ -38,22 +40,13 @@ export interface Upload {
 }
 
 /**
- * How many training pictures are set aside; null for none.
+ * The share of the training images to set aside.
  *
- * @param train pictures to train on @param hasTest whether there are others to measure on
+ * @param hasTest whether there are other images to measure on
  * @throws {DatasetError} when both are asked for
  */
-export function heldOutOf(options: UploadOptions, train: number, hasTest: boolean): HeldOut {
-  if (hasTest) {
-    if (options.heldOut === undefined || options.heldOut === 0) return null;
-    throw new DatasetError("must be left out where test pictures are given", "held_out");
-  }
-  const count = Math.floor(train * (options.heldOut ?? 0.1));
-  return count === 0 ? null : { count, seed: options.seed ?? 0 };
-}
-
-/** The sizes of the splits once the pictures set aside have moved. */
-export function splitsOf(train: number, test: number, heldOut: HeldOut): DatasetInfo["splits"] {
-  const aside = heldOut?.count ?? 0;
-  return { train: { count: train - aside }, test: { count: test + aside } };
+export function heldOutShare(options: UploadOptions, hasTest: boolean): number {
+  if (!hasTest) return options.heldOut ?? 0.1;
+  if (options.heldOut === undefined || options.heldOut === 0) return 0;
+  throw new DatasetError("must be left out where test images are given", "held_out");
 }

@@ -57,6 +57,7 @@ Deno.test("IDX files become a data set that is found, listed, shown to a model a
     resize: "crop",
     background: "none",
     notes: [],
+    layout: null,
     size: 30 * 785,
     created_at: expect.stringMatching(/Z$/),
   });

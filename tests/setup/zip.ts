@@ -17,20 +17,30 @@ export interface ZipEntry {
   readonly deflated?: boolean;
   /** Bytes unpacked, as the header says. @default those that there are */
   readonly size?: number;
+  /** The name's bytes, of which the zip does not say that they are UTF-8. */
+  readonly rawName?: Uint8Array;
+  /** Host system of the archiver (APPNOTE 4.4.2). @default 3, Unix */
+  readonly host?: number;
+  /** Extra fields of the directory's entry. */
+  readonly extra?: Uint8Array;
+  /** True for an entry that has the content of the one before it, and nothing of its own. */
+  readonly again?: boolean;
 }
 
 /** A zip file (APPNOTE 4.3). */
 export function zipOf(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [], directory: Uint8Array[] = [];
-  let offset = 0;
-  for (const { name, bytes, mode = 0o100644, flags = 0, deflated = false, size } of entries) {
-    const path = new TextEncoder().encode(name);
+  let offset = 0, last = 0;
+  for (const entry of entries) {
+    const { name, bytes, mode = 0o100644, flags = 0, deflated = false, size, rawName } = entry;
+    const { host = 3, extra = new Uint8Array(0) } = entry;
+    const path = rawName ?? new TextEncoder().encode(name);
     // An encrypted entry begins with a header of 12 bytes (APPNOTE 6.1).
     const content = deflated ? deflateRawSync(bytes) : bytes;
     const stored = flags & 1 ? new Uint8Array([...new Uint8Array(12), ...content]) : content;
     const shared = (view: DataView, at: number) => {
       view.setUint16(at, 20, true);
-      view.setUint16(at + 2, flags | 0x800, true);
+      view.setUint16(at + 2, rawName ? flags : flags | 0x800, true);
       view.setUint16(at + 4, deflated ? 8 : 0, true);
       view.setUint32(at + 10, crc32(bytes), true);
       view.setUint32(at + 14, stored.length, true);
@@ -42,13 +52,17 @@ export function zipOf(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
     shared(local, 4);
     const central = new DataView(new ArrayBuffer(46));
     central.setUint32(0, 0x02014b50, true);
-    central.setUint16(4, 3 << 8 | 20, true);
+    central.setUint16(4, host << 8 | 20, true);
     shared(central, 6);
-    central.setUint32(38, mode * 0x10000, true);
-    central.setUint32(42, offset, true);
-    parts.push(new Uint8Array(local.buffer), path, stored);
-    directory.push(new Uint8Array(central.buffer), path);
-    offset += 30 + path.length + stored.length;
+    central.setUint16(30, extra.length, true);
+    central.setUint32(38, host === 3 ? mode * 0x10000 : 0, true);
+    if (!entry.again) {
+      last = offset;
+      parts.push(new Uint8Array(local.buffer), path, stored);
+      offset += 30 + path.length + stored.length;
+    }
+    central.setUint32(42, last, true);
+    directory.push(new Uint8Array(central.buffer), path, extra);
   }
   const size = directory.reduce((sum, part) => sum + part.length, 0);
   const end = new DataView(new ArrayBuffer(22));

@@ -1,20 +1,15 @@
 import { expect } from "expect";
-import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
-import { type Header, pack } from "tar-stream";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import type { DatasetError } from "../../../data/datasets/dataset.ts";
 import { createDataset } from "../../../data/datasets/upload.ts";
 import type { UploadOptions } from "../../../data/datasets/uploaded.ts";
 import { encodePng } from "../../../data/images.ts";
+import { flat, tarOf } from "../../setup/archives.ts";
 import { type Bytes, pngDigit } from "../../setup/uploads.ts";
 import { type ZipEntry, zipOf } from "../../setup/zip.ts";
 import { Shelf } from "./fixtures.ts";
-
-/** A flat picture of one brightness. */
-const flat = async (value: number, size = 4): Promise<Bytes> =>
-  await encodePng(new Uint8Array(size * size).fill(value), size, size, 1);
 
 const [dark, light] = [await flat(10), await flat(240)];
 const red = await encodePng(
@@ -23,19 +18,6 @@ const red = await encodePng(
   6,
   3,
 );
-
-type TarEntry = Partial<Header> & { readonly bytes?: Bytes };
-
-/** A tar of entries with any header. */
-async function tarOf(...entries: TarEntry[]): Promise<Bytes> {
-  const tar = pack();
-  for (const { bytes = dark, ...header } of entries) {
-    if ((header.type ?? "file") !== "file") tar.entry(header as Header);
-    else tar.entry(header as Header, bytes as unknown as string);
-  }
-  tar.finalize();
-  return new Uint8Array(await buffer(tar as unknown as NodeJS.ReadableStream));
-}
 
 const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
 const zip = (...names: string[]): Bytes => zipOf(names.map((name) => ({ name, bytes: dark })));
@@ -125,13 +107,7 @@ const LAYOUTS: [what: string, names: string[], classNames: string[], train: numb
   ["flat", ["1.png", "2.png"], [], 2, 0],
   ["dots and double slashes", ["./a/./1.png", "a//2.png", "b/1.png"], ["a", "b"], 3, 0],
   ["names beyond ASCII", ["große/ü.png", "小/1.png"], ["große", "小"], 2, 0],
-  [
-    "a class named as what every object has",
-    ["train/1.png", "constructor/1.png"],
-    ["constructor", "train"],
-    2,
-    0,
-  ],
+  ["a class named as what every object has", ["a/1.png", "constructor/1.png"], ["a", "constructor"], 2, 0],
 ];
 
 Deno.test("folders are classes and splits, in a zip as in a tar", async (t) => {
@@ -239,13 +215,22 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["a rar", () => Uint8Array.from(ascii("Rar!\x1a\x07\x01\0")), /neither a zip nor a tar/],
   ["gzip of something else", () => gz(dark), /damaged/],
   ["a tar.gz gzipped again", () => gz(gz(one)), /damaged/],
-  ["an empty zip", () => zipOf([]), /no picture/],
-  ["folders alone", () => tarOf({ name: "a", type: "directory" }), /no picture/],
-  ["an archive in an archive", () => tarOf({ name: "a/1.zip", bytes: zip("1.png") }), /a\/1\.zip.*neither/],
+  ["an empty zip", () => zipOf([]), /no PNG or JPEG image/],
+  ["folders alone", () => tarOf({ name: "a", type: "directory" }), /no PNG or JPEG image/],
   [
-    "a text file",
-    () => tarOf({ name: "a/1.png" }, { name: "b/notes.txt", bytes: text("hello") }),
-    /notes\.txt/,
+    "an archive in an archive",
+    () => tarOf({ name: "a/1.zip", bytes: zip("1.png") }),
+    /no PNG or JPEG image.*a\/1\.zip/,
+  ],
+  [
+    "a text file in place of an image",
+    () => tarOf({ name: "a/1.png" }, { name: "b/2.png", bytes: text("<html>not found</html>") }),
+    /b\/2\.png.*neither PNG nor JPEG/,
+  ],
+  [
+    "an image of another kind",
+    () => tarOf({ name: "a/1.png" }, { name: "b/2", bytes: text("GIF89a and so on") }),
+    /b\/2'.*neither PNG nor JPEG/,
   ],
   ["an empty picture", () => tarOf({ name: "a/1.png", bytes: new Uint8Array(0) }), /a\/1\.png.*is empty/],
   ["a damaged picture", () => tarOf({ name: "a/1.png", bytes: dark.slice(0, -16) }), /a\/1\.png.*decoded/],
@@ -283,8 +268,7 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["a name twice", () => tar("a/1.png", "b/1.png", "a/1.png"), /a\/1\.png' twice/],
   ["a name twice in a zip", () => zip("a/1.png", "a/1.png"), /a\/1\.png' twice/],
   ["a name twice, once with a dot", () => tar("a/1.png", "a/./1.png"), /twice/],
-  ["names that differ in case", () => zip("a/x.png", "A/X.png"), /A\/X\.png.*a\/x\.png.*case/],
-  ["names that differ in their accents' form", () => tar("a/\u00e9.png", "a/e\u0301.png"), /beside/],
+  ["names that differ in their accents' form", () => tar("a/\u00e9.png", "a/e\u0301.png"), /é\.png' twice/],
 
   ["a tar with a wrong checksum", () => one.map((byte, i) => i === 0 ? byte ^ 2 : byte), /damaged.*header/],
   ["a size that is no number", () => header(one, 124, ...ascii("zzzzzzzzzzz")), /damaged/],
@@ -315,7 +299,11 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["a picture larger than it says", () => zipOf([{ ...bomb, size: 100 }]), /damaged/],
 
   ["pictures in and out of folders", () => zip("a/1.png", "2.png"), /a\/1\.png.*outside of them.*2\.png/],
-  ["a class without training pictures", () => zip("train/a/1.png", "test/b/1.png"), /training picture.*'b'/],
+  [
+    "a class without training pictures",
+    () => zip("train/a/1.png", "test/b/1.png"),
+    /training image of the class 'b'/,
+  ],
   ["nothing to train on", () => zip("test/a/1.png", "val/a/1.png"), /none to train on/],
 ];
 

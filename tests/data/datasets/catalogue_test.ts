@@ -152,7 +152,7 @@ Deno.test("an upload is not in the catalogue before all of it is stored", async 
   const files = await house.shelf.files({ train_images: images, train_labels: labels });
   const { id } = await createDataset(files, {}, watched);
   expect(seen).toEqual(new Array(seen.length).fill(BUILT_IN.length));
-  expect(seen.length).toBe(3);
+  expect(seen.length).toBe(4);
   expect((await house.catalogue.info(id)).id).toBe(id);
 });
 

@@ -1,0 +1,126 @@
+/**
+ * What the readers of archives share: entries, their limits, and the count of them.
+ *
+ * @module
+ */
+import type { Readable } from "node:stream";
+import { isImage, looksLikeImage } from "../../imageKinds.ts";
+import { PICTURE_LIMITS } from "../../images.ts";
+import { DatasetError } from "../dataset.ts";
+import { shown } from "./names.ts";
+
+/** Explicit limits of an archive. */
+export const ARCHIVE_LIMITS = {
+  /** Entries, folders included. */
+  entries: 500_000,
+  /** Bytes of all entries unpacked, those that are passed over included. */
+  bytes: 16 * 2 ** 30,
+} as const;
+
+/** Why a file of an archive is passed over. */
+export type PassedOver = "hidden" | "not_an_image";
+
+/** A file of an archive: an image's bytes, or the reason why the file is passed over. */
+export type ArchiveEntry =
+  | { readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly path: string; readonly passedOver: PassedOver };
+
+/** Bytes of a file's beginning that say what it is. */
+export const SNIFFED = 32;
+
+/** @returns the error for a file that is too large */
+export function tooLarge(path: string, field: string): DatasetError {
+  return new DatasetError(
+    `holds ${shown(path)}, which has more than ${PICTURE_LIMITS.bytes} bytes`,
+    field,
+  );
+}
+
+/**
+ * Whether a file is read as an image. Its first bytes decide. What is called an image, or is one of a kind that is not
+ * read, is no mere companion of the data: it goes on to the decoder, which refuses it by name.
+ */
+export function isTaken(path: string, head: Uint8Array): boolean {
+  return isImage(head) || looksLikeImage(path, head);
+}
+
+/** How a file of an archive is read. */
+export interface Reading {
+  readonly path: string;
+  readonly field: string;
+  /** Bytes that the archive declares. */
+  readonly size: number;
+  /** Whether what is no image must be read to its end, as in a tar. */
+  readonly toItsEnd: boolean;
+}
+
+/**
+ * Reads a file.
+ *
+ * @returns the bytes of an image; null for another file, of which nothing is kept
+ * @throws {DatasetError} for an image that is too large
+ */
+export async function imageBytes(
+  stream: AsyncIterable<Uint8Array<ArrayBuffer>> | Readable,
+  { path, field, size: declared, toItsEnd }: Reading,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  let taken: boolean | undefined;
+  for await (const part of stream as AsyncIterable<Uint8Array<ArrayBuffer>>) {
+    size += part.length;
+    if (taken === false) continue;
+    parts.push(part);
+    if (taken === undefined && size >= Math.min(SNIFFED, declared)) {
+      taken = isTaken(path, joined(parts, size));
+      if (taken && declared > PICTURE_LIMITS.bytes) throw tooLarge(path, field);
+      if (!taken && !toItsEnd) break;
+      if (!taken) parts.length = 0;
+    }
+  }
+  taken ??= isTaken(path, new Uint8Array(0));
+  return taken ? joined(parts, size) : null;
+}
+
+function joined(parts: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
+  if (parts.length === 1) return parts[0];
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Counts what has been seen, so that no archive unpacks without end and no name comes twice. */
+export class Ledger {
+  #entries = 0;
+  #bytes = 0;
+  readonly #names = new Set<string>();
+  constructor(readonly field: string) {}
+
+  /** Counts an entry. @throws {DatasetError} */
+  entry(): void {
+    if (++this.#entries > ARCHIVE_LIMITS.entries) throw tooManyEntries(this.field);
+  }
+
+  /** Counts unpacked bytes. @throws {DatasetError} */
+  bytes(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes <= ARCHIVE_LIMITS.bytes) return;
+    throw new DatasetError(`unpacks to more than ${ARCHIVE_LIMITS.bytes} bytes`, this.field);
+  }
+
+  /** Counts a file. @throws {DatasetError} for one without a name and for a name that was there before */
+  file(path: string): void {
+    if (path === "") throw new DatasetError("holds a file without a name", this.field);
+    if (this.#names.has(path)) throw new DatasetError(`holds ${shown(path)} twice`, this.field);
+    this.#names.add(path);
+  }
+}
+
+/** @returns the error for an archive of too many entries */
+export function tooManyEntries(field: string): DatasetError {
+  return new DatasetError(`has more than ${ARCHIVE_LIMITS.entries} entries`, field);
+}

@@ -1,0 +1,156 @@
+/**
+ * Tar files: v7, ustar, GNU and pax, gzipped or not.
+ *
+ * @module
+ */
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { extract, type Header } from "tar-stream";
+import { DatasetError } from "../dataset.ts";
+import { content, isZeros, type UploadedFile } from "../gzip.ts";
+import { type ArchiveEntry, imageBytes, Ledger } from "./entry.ts";
+import { checkedPath, isToolMade, shown } from "./names.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Bytes of a tar's block (POSIX, pax, ustar Interchange Format). */
+export const TAR_BLOCK = 512;
+
+/** Where a header has its checksum, its size and its type. */
+const CHECKSUM = 148, SIZE = 124, TYPE = 156;
+
+/** Types of headers that describe the entry behind them: pax, pax for all, GNU's long names. */
+const DESCRIPTIONS: ReadonlySet<string> = new Set(["x", "g", "L", "K", "N"]);
+
+const octal = (block: Uint8Array, at: number, length: number): number =>
+  parseInt(new TextDecoder("latin1").decode(block.subarray(at, at + length)).replace(/^[\0 ]+/, ""), 8);
+
+const whole = (size: number): number => Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
+
+/** True for a tar's first header, by its magic number, or by its checksum: v7 headers have no magic number. */
+export function isTarHeader(block: Uint8Array): boolean {
+  if (new TextDecoder("latin1").decode(block.subarray(257, 262)) === "ustar") return true;
+  if (block.length < TAR_BLOCK || block[0] === 0) return false;
+  let sum = 0;
+  for (let at = 0; at < TAR_BLOCK; at++) {
+    sum += at >= CHECKSUM && at < CHECKSUM + 8 ? 0x20 : block[at];
+  }
+  return sum === octal(block, CHECKSUM, 8);
+}
+
+/** Where the next header stands, as far as is known from the headers before it. */
+interface Frame {
+  next: number;
+}
+
+/**
+ * Passes a tar on up to its end, two blocks of zeros where a header would be. Behind it only zeros may follow: entries
+ * of another tar there would be read by some programs and not by others.
+ *
+ * @param frame `next` is brought up to date by the reader of the entries, before it asks for more
+ * @throws {DatasetError} for a tar that is cut off and for data behind the end
+ */
+async function* upToItsEnd(
+  pieces: AsyncGenerator<Bytes>,
+  frame: Frame,
+  ledger: Ledger,
+): AsyncGenerator<Bytes> {
+  let at = 0, zeroBlocks = 0;
+  let left: Bytes = new Uint8Array(0);
+  for await (const piece of pieces) {
+    ledger.bytes(piece.length);
+    let rest = left.length === 0 ? piece : joined(left, piece);
+    while (rest.length > 0) {
+      if (zeroBlocks === 2) {
+        if (!isZeros(rest)) throw new DatasetError("has data behind the end of the tar", ledger.field);
+        rest = rest.subarray(rest.length);
+        continue;
+      }
+      let length = Math.min(rest.length, frame.next - at);
+      if (length <= 0) {
+        if (rest.length < TAR_BLOCK) break;
+        length = TAR_BLOCK;
+        const block = rest.subarray(0, length);
+        if (isZeros(block)) {
+          zeroBlocks++;
+          frame.next = at + TAR_BLOCK;
+          at += TAR_BLOCK;
+          rest = rest.subarray(TAR_BLOCK);
+          continue;
+        }
+        zeroBlocks = 0;
+        if (DESCRIPTIONS.has(String.fromCharCode(block[TYPE]))) {
+          frame.next = at + TAR_BLOCK + whole(octal(block, SIZE, 12) || 0);
+        }
+      }
+      yield rest.subarray(0, length);
+      at += length;
+      rest = rest.subarray(length);
+    }
+    left = rest;
+  }
+  if (left.length > 0 || zeroBlocks === 0) {
+    throw new DatasetError("is damaged: it ends before the end of the tar", ledger.field);
+  }
+}
+
+function joined(first: Bytes, second: Bytes): Bytes {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+function checkKind(path: string, type: string | null | undefined, field: string): void {
+  if (type === "file" || type === "contiguous-file") return;
+  const what = type ? `a ${type}` : "of an unknown type";
+  throw new DatasetError(`holds ${shown(path)}, which is ${what}, not a file`, field);
+}
+
+/**
+ * The files of a tar in its own order.
+ *
+ * @throws {DatasetError} naming the field
+ */
+export async function* tarEntries(file: UploadedFile, signal?: AbortSignal): AsyncGenerator<ArchiveEntry> {
+  const { field } = file;
+  const ledger = new Ledger(field), frame: Frame = { next: 0 };
+  const tar = extract({ allowUnknownFormat: true } as never);
+  tar.on("entry", (entry: Header) => {
+    const header = entry as Header & { byteOffset: number };
+    // The content of a folder has no bytes, whatever its header says.
+    frame.next = header.byteOffset + (header.type === "directory" ? 0 : whole(header.size ?? 0));
+  });
+  const pieces = content(file, signal);
+  const source = upToItsEnd(pieces, frame, ledger);
+  const feeding = pipeline(source, tar as unknown as NodeJS.WritableStream);
+  feeding.catch(() => {});
+  try {
+    for await (const entry of tar) {
+      signal?.throwIfAborted();
+      ledger.entry();
+      const { name, type, size = 0 } = entry.header as Header;
+      const path = checkedPath(name, field);
+      if (type === "directory") {
+        entry.resume();
+        continue;
+      }
+      ledger.file(path);
+      if (isToolMade(path)) {
+        entry.resume();
+        yield { path, passedOver: "hidden" };
+        continue;
+      }
+      checkKind(path, type, field);
+      const bytes = await imageBytes(entry as unknown as Readable, { path, field, size, toItsEnd: true });
+      yield bytes === null ? { path, passedOver: "not_an_image" } : { path, bytes };
+    }
+    await feeding;
+  } catch (error) {
+    throw await feeding.then(() => error, (cause) => cause instanceof DatasetError ? cause : error);
+  } finally {
+    tar.destroy();
+    await source.return(undefined).catch(() => {});
+    await pieces.return(undefined).catch(() => {});
+  }
+}

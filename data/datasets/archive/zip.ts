@@ -1,0 +1,161 @@
+/**
+ * Zip files. The whole directory is checked before anything is unpacked.
+ *
+ * @module
+ */
+import type { Readable } from "node:stream";
+import { crc32 } from "node:zlib";
+// @ts-types="@types/yauzl"
+import { type Entry, openPromise, type ZipFile } from "yauzl";
+import { PICTURE_LIMITS } from "../../images.ts";
+import { DatasetError } from "../dataset.ts";
+import { Expansion } from "../expansion.ts";
+import type { UploadedFile } from "../gzip.ts";
+import { Turns } from "../turns.ts";
+import { ARCHIVE_LIMITS, type ArchiveEntry, imageBytes, Ledger, tooManyEntries } from "./entry.ts";
+import { checkedPath, isToolMade, shown } from "./names.ts";
+import { decodeName, type ZipName } from "./zipNames.ts";
+
+/** Host systems (APPNOTE 4.4.2) whose archivers may write backslashes: FAT, HPFS, NTFS, VFAT. */
+const WINDOWS: ReadonlySet<number> = new Set([0, 6, 10, 14]);
+/** Host systems with Unix file types in the upper half of the attributes: Unix, OS X. */
+const UNIX: ReadonlySet<number> = new Set([3, 19]);
+/** MS-DOS attribute of a folder. */
+const DOS_FOLDER = 0x10;
+/** Bytes of a local file header without its name (APPNOTE 4.3.7). */
+const LOCAL_HEADER = 30;
+
+/** An entry of the directory, with its name decoded. */
+type Named = ZipName & { readonly entry: Entry };
+/** A file to read. */
+type Listed = { readonly path: string; readonly entry: Entry };
+
+async function directoryOf(zip: ZipFile, field: string, signal?: AbortSignal): Promise<Named[]> {
+  if (zip.entryCount > ARCHIVE_LIMITS.entries) throw tooManyEntries(field);
+  const named: Named[] = [];
+  for await (const entry of zip.eachEntry()) {
+    signal?.throwIfAborted();
+    const { fileNameRaw: bytes, generalPurposeBitFlag, extraFields } = entry;
+    named.push({
+      ...decodeName({ bytes, utf8: (generalPurposeBitFlag & 0x800) !== 0, extraFields }, field),
+      entry,
+    });
+    // Half a million entries are kept: only what is needed to read them.
+    const empty = bytes.subarray(0, 0);
+    Object.assign(entry, {
+      fileNameRaw: empty,
+      extraFieldRaw: empty,
+      fileCommentRaw: empty,
+      extraFields: [],
+    });
+  }
+  return named;
+}
+
+/**
+ * Refuses entries that lie on top of each other: one piece of compressed data would be unpacked many times ("A better
+ * zip bomb", Fifield, WOOT 2019).
+ */
+function checkOverlap(entries: readonly Entry[], field: string): void {
+  const order = Float64Array.from(entries, (_, at) => at);
+  const start = (at: number) => entries[at].relativeOffsetOfLocalHeader;
+  order.sort((a, b) => start(a) - start(b));
+  for (let i = 1; i < order.length; i++) {
+    const before = entries[order[i - 1]];
+    if (start(order[i - 1]) + LOCAL_HEADER + before.compressedSize <= start(order[i])) continue;
+    throw new DatasetError("has entries that overlap each other", field);
+  }
+}
+
+function checkKind(path: string, entry: Entry, field: string): void {
+  const kind = entry.externalFileAttributes >>> 16 & 0o170000;
+  if (UNIX.has(entry.versionMadeBy >>> 8) && kind !== 0 && kind !== 0o100000) {
+    throw new DatasetError(`holds ${shown(path)}, which is a link or a device`, field);
+  }
+  if (entry.isEncrypted()) throw new DatasetError(`holds ${shown(path)}, which is encrypted`, field);
+}
+
+/** True for names whose backslashes separate folders, as Windows PowerShell and old .NET write them. */
+function separators({ name, entry, guessed }: Named, slashes: boolean): boolean {
+  return name.includes("\\") && !guessed && (WINDOWS.has(entry.versionMadeBy >>> 8) || !slashes);
+}
+
+/** Checks every entry of the directory. @returns the files, in the directory's order */
+async function checkedFiles(
+  named: readonly Named[],
+  file: UploadedFile,
+  notes: string[],
+): Promise<Listed[]> {
+  const { field } = file;
+  const ledger = new Ledger(field), expansion = new Expansion(file.size, field), turns = new Turns();
+  const slashes = named.some(({ name }) => name.includes("/"));
+  const files: Listed[] = [];
+  for (const one of named) {
+    await turns.take();
+    const name = separators(one, slashes) ? one.name.replaceAll("\\", "/") : one.name;
+    const { entry } = one;
+    const path = checkedPath(name, field);
+    const folder = (entry.externalFileAttributes & DOS_FOLDER) !== 0 && entry.uncompressedSize === 0;
+    if (name.endsWith("/") || folder) continue;
+    ledger.file(path);
+    if (!isToolMade(path)) {
+      checkKind(path, entry, field);
+      ledger.bytes(entry.uncompressedSize);
+      if (entry.uncompressedSize <= PICTURE_LIMITS.bytes) expansion.add(entry.uncompressedSize);
+    }
+    files.push({ path, entry });
+  }
+  const guessed = named.find(({ guessed }) => guessed);
+  if (guessed) {
+    notes.push(
+      `Names such as ${
+        shown(guessed.name)
+      } are not in UTF-8: they were read in code page 437, the default of zip ` +
+        "files. If they look wrong, make the archive with UTF-8 names.",
+    );
+  }
+  return files;
+}
+
+async function imageOf(
+  zip: ZipFile,
+  { path, entry }: Listed,
+  field: string,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const stream = await zip.openReadStreamPromise(entry) as Readable;
+  const bytes = await imageBytes(stream, { path, field, size: entry.uncompressedSize, toItsEnd: false });
+  if (bytes !== null && crc32(bytes) !== entry.crc32) {
+    throw new DatasetError(`holds ${shown(path)}, whose checksum is wrong`, field);
+  }
+  return bytes;
+}
+
+/**
+ * The files of a zip in the order of its directory.
+ *
+ * @param notes receives what a user must be told about the reading
+ * @throws {DatasetError} naming the field
+ */
+export async function* zipEntries(
+  file: UploadedFile,
+  notes: string[],
+  signal?: AbortSignal,
+): AsyncGenerator<ArchiveEntry> {
+  const zip = await openPromise(file.path, { decodeStrings: false, autoClose: false });
+  try {
+    const named = await directoryOf(zip, file.field, signal);
+    checkOverlap(named.map(({ entry }) => entry), file.field);
+    for (const listed of await checkedFiles(named, file, notes)) {
+      signal?.throwIfAborted();
+      const { path } = listed;
+      if (isToolMade(path)) {
+        yield { path, passedOver: "hidden" };
+        continue;
+      }
+      const bytes = await imageOf(zip, listed, file.field);
+      yield bytes === null ? { path, passedOver: "not_an_image" } : { path, bytes };
+    }
+  } finally {
+    zip.close();
+  }
+}

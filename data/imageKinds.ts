@@ -1,0 +1,43 @@
+/**
+ * What kind of image bytes are, by how they begin.
+ *
+ * @module
+ */
+
+const READ: readonly (readonly number[])[] = [
+  [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
+  [0xff, 0xd8, 0xff],
+];
+
+/** GIF, WebP (RIFF), BMP, TIFF in both byte orders, HEIF and AVIF, JPEG XL, Photoshop; from which byte on. */
+const NOT_READ: readonly (readonly [at: number, text: string])[] = [
+  [0, "GIF8"],
+  [8, "WEBP"],
+  [0, "II*\0"],
+  [0, "MM\0*"],
+  [4, "ftypavif"],
+  [4, "ftyphei"],
+  [4, "ftypmif1"],
+  [0, "\xff\n\xfa"],
+  [4, "JXL \r\n"],
+  [0, "8BPS"],
+];
+
+const IMAGE_NAME =
+  /\.(png|jpe?g|jpe|jfif|pjpeg|gif|webp|bmp|dib|tiff?|avif|hei[cf]|jxl|jp2|svgz?|ppm|pgm|pbm|tga)$/i;
+
+const begins = (bytes: Uint8Array, magic: ArrayLike<number>, from = 0): boolean => {
+  for (let at = 0; at < magic.length; at++) if (bytes[from + at] !== magic[at]) return false;
+  return true;
+};
+
+/** True for bytes that begin as PNG or JPEG does: the images that are read. */
+export function isImage(head: Uint8Array): boolean {
+  return READ.some((magic) => begins(head, magic));
+}
+
+/** True for a file that is called an image, or begins as an image of a kind that is not read. */
+export function looksLikeImage(path: string, head: Uint8Array): boolean {
+  return IMAGE_NAME.test(path) ||
+    NOT_READ.some(([at, text]) => begins(head, Array.from(text, (letter) => letter.charCodeAt(0)), at));
+}

@@ -1,0 +1,39 @@
+/**
+ * Archives of images for uploads.
+ *
+ * @module
+ */
+import { buffer } from "node:stream/consumers";
+import { type Header, pack } from "tar-stream";
+import { encodePng } from "../../data/images.ts";
+import type { Bytes } from "./uploads.ts";
+import { zipOf } from "./zip.ts";
+
+/** A flat image of one brightness. */
+export const flat = async (value: number, size = 4): Promise<Bytes> =>
+  await encodePng(new Uint8Array(size * size).fill(value), size, size, 1);
+
+const dark = await flat(10);
+
+/** An entry of a tar: any header, and a small image where nothing else is given. */
+export type TarEntry = Partial<Header> & { readonly bytes?: Bytes };
+
+/** A tar of entries with any header. */
+export async function tarOf(...entries: TarEntry[]): Promise<Bytes> {
+  const tar = pack();
+  for (const { bytes = dark, ...header } of entries) {
+    if ((header.type ?? "file") !== "file") tar.entry(header as Header);
+    else tar.entry(header as Header, bytes as unknown as string);
+  }
+  tar.finalize();
+  return new Uint8Array(await buffer(tar as unknown as NodeJS.ReadableStream));
+}
+
+/** A different small image for each path, in a zip. */
+export async function zipOfImages(...paths: string[]): Promise<Bytes> {
+  return zipOf(
+    await Promise.all(
+      paths.map(async (name, at) => ({ name, bytes: await flat(at % 256, 4 + Math.floor(at / 256)) })),
+    ),
+  );
+}
