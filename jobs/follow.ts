@@ -5,8 +5,12 @@
  */
 import { type JobEvent, pageEvents } from "./events.ts";
 import type { Job } from "./job.ts";
+import { isTransient, jittered, pause } from "./kv.ts";
 import { isFinished } from "./transitions.ts";
 import type { JobWatcher } from "./watch.ts";
+
+/** Longest pause of a follower that cannot read older events, in milliseconds. */
+const OUTAGE_MS = 1_000;
 
 /**
  * Events above `after` as they come, until the job is finished and all are given, the job is gone, or the signal is
@@ -28,14 +32,15 @@ export async function* followEvents(
       if (row === null) return;
       let events = row === undefined ? [] : watched.recent(after);
       if (events === null) {
-        events = await pageEvents(kv, jobId, after);
+        events = await pageUnlessAway(kv, jobId, after);
         // All that is older than what is kept in memory has been given, or is gone.
-        if (events.length === 0) after = floor;
+        if (events?.length === 0) after = floor;
+        if (events === null) await pause(jittered(OUTAGE_MS), signal);
       } else if (events.length === 0) {
         if (row && isFinished(row.job.status)) return;
         await watched.changed(signal);
       }
-      for (const event of events) {
+      for (const event of events ?? []) {
         if (signal?.aborted) return;
         yield event;
         after = event.seq;
@@ -43,6 +48,16 @@ export async function* followEvents(
     }
   } finally {
     watcher.leave(watched);
+  }
+}
+
+/** A page of events; null while the database is away. */
+async function pageUnlessAway(kv: Deno.Kv, jobId: string, after: number): Promise<JobEvent[] | null> {
+  try {
+    return await pageEvents(kv, jobId, after);
+  } catch (error) {
+    if (isTransient(error)) return null;
+    throw error;
   }
 }
 

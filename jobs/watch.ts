@@ -8,7 +8,7 @@
  * @module
  */
 import type { JobEvent } from "./events.ts";
-import { DatabaseUnavailableError, isTransient, jittered, pause } from "./kv.ts";
+import { isTransient, jittered, pause } from "./kv.ts";
 import { KEYS_PER_READ } from "./lists.ts";
 import { type JobRow, keys } from "./rows.ts";
 
@@ -152,7 +152,7 @@ export class JobWatcher {
         failures = 0;
       } catch (error) {
         failures++;
-        if (!mayPass(error)) this.#fail(error as Error);
+        if (!isTransient(error)) this.#fail(error as Error);
       }
       await this.#rest(failures);
     }
@@ -181,8 +181,4 @@ export class JobWatcher {
     for (const job of this.#jobs.values()) job.fail(error);
     this.#jobs.clear();
   }
-}
-
-function mayPass(error: unknown): boolean {
-  return error instanceof DatabaseUnavailableError || isTransient(error);
 }

@@ -24,6 +24,8 @@ export const BUILT_IN: readonly string[] = ["digits", ...Object.keys(RELEASES)];
 const UPLOAD = /^ds_[0-9A-Z]{26}$/;
 /** Objects of a data set without a description are an upload in progress, or one that was killed; age in ms. */
 const ABANDONED_MS = 24 * 3_600_000;
+/** Descriptions read at a time for a list. */
+const READS_AT_ONCE = 8;
 
 /** A page of data sets. */
 export interface DatasetPage {
@@ -40,21 +42,14 @@ export class DatasetCatalogue {
   /** The built-in data sets, then the uploads from the oldest on. @param query `after`: the last id of the page before */
   async list({ limit = 20, after }: { limit?: number; after?: string } = {}): Promise<DatasetPage> {
     const data: DatasetInfo[] = [], damaged: { id: string; message: string }[] = [];
-    const ids = [...BUILT_IN, ...await this.#uploads()];
-    const start = after === undefined
-      ? 0
-      : BUILT_IN.includes(after)
-      ? ids.indexOf(after) + 1
-      : ids.findIndex((id) => id.startsWith("ds_") && id > after);
-    for (const id of start === -1 ? [] : ids.slice(start)) {
-      const info = await this.#find(id).catch((error) => {
-        if (error instanceof DatasetDamagedError) return error;
-        throw error;
-      });
-      if (info === null) continue;
-      if (data.length === limit) return { data, damaged, hasMore: true };
-      if (info instanceof DatasetDamagedError) damaged.push({ id, message: info.message });
-      else data.push(info);
+    for await (const ids of inBatches(this.#ids(after), READS_AT_ONCE)) {
+      const found = await Promise.all(ids.map((id) => this.#findReadable(id)));
+      for (const [i, info] of found.entries()) {
+        if (info === null) continue;
+        if (data.length === limit) return { data, damaged, hasMore: true };
+        if (info instanceof DatasetDamagedError) damaged.push({ id: ids[i], message: info.message });
+        else data.push(info);
+      }
     }
     return { data, damaged, hasMore: false };
   }
@@ -125,12 +120,35 @@ export class DatasetCatalogue {
     return UPLOAD.test(id) ? (await getStored(this.store, id))?.info ?? null : null;
   }
 
-  async #uploads(): Promise<string[]> {
-    const ids: string[] = [];
-    const end = datasetKey("", "meta.json").slice("datasets/".length);
-    for await (const { key } of this.store.list("datasets/ds_")) {
-      if (key.endsWith(end)) ids.push(key.split("/")[1]);
-    }
-    return ids;
+  /** The same, and the error where it is damaged. */
+  #findReadable(id: string): Promise<DatasetInfo | DatasetDamagedError | null> {
+    return this.#find(id).catch((error) => {
+      if (error instanceof DatasetDamagedError) return error;
+      throw error;
+    });
   }
+
+  /** Ids in the order of the list, after one of them or from the start. */
+  async *#ids(after?: string): AsyncGenerator<string> {
+    const builtIn = after === undefined ? -1 : BUILT_IN.indexOf(after);
+    const last = builtIn === -1 ? after : undefined;
+    if (last === undefined) yield* BUILT_IN.slice(builtIn + 1);
+    const place = last === undefined ? {} : { after: datasetKey(last, "~") };
+    for await (const { key } of this.store.list("datasets/ds_", place)) {
+      const [, id, name] = key.split("/");
+      if (name === "meta.json" && (last === undefined || id > last)) yield id;
+    }
+  }
+}
+
+/** The values in groups of `size`, the last one shorter. */
+async function* inBatches<T>(values: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let batch: T[] = [];
+  for await (const value of values) {
+    batch.push(value);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }

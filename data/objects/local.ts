@@ -101,8 +101,9 @@ export class LocalStore implements ObjectStore {
     return stat && describe(key, stat);
   }
 
-  async *list(prefix: string): AsyncGenerator<ObjectInfo> {
+  async *list(prefix: string, { after = "" }: { after?: string } = {}): AsyncGenerator<ObjectInfo> {
     for (const key of await keysBelow(this.#root, checkPrefix(prefix))) {
+      if (key <= after) continue;
       const stat = await fileAt(keyToPath(this.#root, key));
       if (stat) yield describe(key, stat);
     }

@@ -102,11 +102,13 @@ export class S3Store implements ObjectStore {
     return (await this.#head(key))?.info ?? null;
   }
 
-  async *list(prefix: string): AsyncGenerator<ObjectInfo> {
+  async *list(prefix: string, { after }: { after?: string } = {}): AsyncGenerator<ObjectInfo> {
     const within = this.#prefix + checkPrefix(prefix);
+    const start: Record<string, string> = after ? { "start-after": this.#prefix + after } : {};
     let token: string | undefined;
     do {
-      const query = { "list-type": "2", prefix: within, ...(token && { "continuation-token": token }) };
+      const place: Record<string, string> = token ? { "continuation-token": token } : start;
+      const query = { "list-type": "2", prefix: within, ...place };
       const request: S3Request = { method: "GET", path: "", query };
       const answer = await this.#client.send(request);
       if (answer.response.status !== 200) throw await this.#client.failure(request, answer);

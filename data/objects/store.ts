@@ -70,8 +70,12 @@ export interface ObjectStore {
   get(key: string, options?: GetOptions): Promise<ObjectBody>;
   /** What is known of an object; null when there is none. */
   head(key: string): Promise<ObjectInfo | null>;
-  /** Every object whose key begins with the prefix, ordered by key (code units), page by page. */
-  list(prefix: string): AsyncIterable<ObjectInfo>;
+  /**
+   * Every object whose key begins with the prefix, ordered by key (code units), page by page.
+   *
+   * @param options `after`: only keys that come after this text
+   */
+  list(prefix: string, options?: { readonly after?: string }): AsyncIterable<ObjectInfo>;
   /** Removes an object; nothing happens when there is none. */
   delete(key: string): Promise<void>;
 }

@@ -177,3 +177,41 @@ Deno.test("damage in the store is said as such", async (t) => {
     expect([...(await dataset.read("train", [0], FORM)).pixels]).toEqual([0, 0, 0, 0]);
   });
 });
+
+Deno.test("a page reads few descriptions beside its own, several at a time, wherever it begins", async () => {
+  const ids = Array.from({ length: 30 }, (_, i) => `ds_${String(i).padStart(26, "0")}`);
+  await using house = await shelved(...ids);
+  const { store } = house.shelf;
+  let read = 0, listed = 0, atOnce = 0, most = 0;
+  const watched = new Proxy(store, {
+    get(target, name) {
+      if (name === "get") {
+        return async (key: string) => {
+          read++;
+          most = Math.max(most, ++atOnce);
+          return await target.get(key).finally(() => atOnce--);
+        };
+      }
+      if (name === "list") {
+        return async function* (prefix: string, options?: { after?: string }) {
+          for await (const info of target.list(prefix, options)) {
+            listed++;
+            yield info;
+          }
+        };
+      }
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const catalogue = new DatasetCatalogue(watched);
+  for (const after of ["fashion-mnist", ids[3], ids[20]]) {
+    [read, listed] = [0, 0];
+    const { data } = await catalogue.list({ limit: 4, after });
+    expect(data.map(({ id }) => id)).toEqual(ids.slice(ids.indexOf(after) + 1).slice(0, 4));
+    expect(read).toBeLessThanOrEqual(8);
+    // Two objects lie under each id.
+    expect(listed).toBeLessThanOrEqual(2 * 9);
+  }
+  expect(most).toBeGreaterThan(1);
+});

@@ -133,6 +133,10 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     ) {
       expect(await listed(prefix)).toEqual([...keys].sort().filter((key) => key.startsWith(prefix)));
     }
+    for (const [prefix, after] of [["a/", "a/b"], ["a/", "a/b~"], ["", "a0"], ["b/", "a"], ["b/", "c"]]) {
+      const found = await Array.fromAsync(store.list(prefix, { after }), ({ key }) => key);
+      expect(found).toEqual([...keys].sort().filter((key) => key.startsWith(prefix) && key > after));
+    }
   });
 
   test("deletes an object, and does nothing where there is none", async ({ store }) => {
