@@ -55,6 +55,6 @@ export function resizeNote({ resize }: PictureRule): string {
 /** What the rule does to transparency. */
 export function backgroundNote({ background }: PictureRule): string {
   return background === "none"
-    ? "transparency is dropped and the colours below it are kept (background=none); background=white or another colour is laid below"
-    : `transparency shows the background (background=${background})`;
+    ? "it is dropped and the colours below it are kept (background=none); give background=white or another colour to lay below"
+    : `it shows the background (background=${background})`;
 }

@@ -143,10 +143,10 @@ export const FILES: readonly Row[] = [
   ),
   upload(
     37,
-    "a label without a picture",
-    { train_images: image, train_labels: labels(0, 2) },
+    "a label below 0",
+    { train_images: image, train_labels: idx(0x901, [2], bytes(0, 255)) },
     "train_labels",
-    /l 1/,
+    /label -1/,
   ),
   upload(
     37,
