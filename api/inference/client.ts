@@ -4,6 +4,7 @@
  * @module
  */
 import type { PictureSet } from "../../data/datasets/dataset.ts";
+import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { MaeBatchResult } from "../../model/evaluate.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
@@ -96,7 +97,7 @@ export class WorkerInference implements Inference {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "inference" });
     worker.onmessage = ({ data }: MessageEvent<InferenceAnswer>) => {
       const waiting = this.#waiting.get(data.id);
-      if ("error" in data) waiting?.reject(new InferenceError(data.error.code, data.error.message));
+      if ("error" in data) waiting?.reject(errorOf(data.error));
       else waiting?.resolve(data.value);
     };
     worker.onerror = (event) => {
@@ -114,6 +115,11 @@ export class WorkerInference implements Inference {
     for (const { reject } of this.#waiting.values()) reject(new InferenceError("inference_failed", message));
     this.#waiting.clear();
   }
+}
+
+function errorOf({ code, message }: { code: string; message: string }): Error {
+  if (code === "storage_unavailable") return new StorageUnavailableError(message);
+  return new InferenceError(code, message);
 }
 
 function expectModel(checkpoint: Checkpoint, model: Checkpoint["model"]): void {

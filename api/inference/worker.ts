@@ -4,6 +4,7 @@
  * @module
  */
 import { openStore } from "../../data/objects/open.ts";
+import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { notFinite } from "../../jobs/kinds/finite.ts";
 import { JobFailure } from "../../jobs/kinds/kind.ts";
@@ -67,7 +68,11 @@ async function answer(request: InferenceRequest): Promise<InferenceAnswer> {
   try {
     return { id: request.id, value: await compute(request) };
   } catch (error) {
-    const code = error instanceof JobFailure ? error.code : "inference_failed";
+    const code = error instanceof JobFailure
+      ? error.code
+      : error instanceof StorageUnavailableError
+      ? "storage_unavailable"
+      : "inference_failed";
     if (code === "inference_failed") console.error("Inference failed:", error);
     if (error instanceof BackendError) broken = error;
     return {

@@ -18,6 +18,7 @@ import {
   ObjectNotFoundError,
   type ObjectStore,
   type PutOptions,
+  StorageUnavailableError,
 } from "./store.ts";
 
 /** Age at which a file of a put that never ended is removed, in milliseconds. */
@@ -43,11 +44,17 @@ let lastVersion = 0;
 export class LocalStore implements ObjectStore {
   readonly url: string;
   readonly #root: string;
+  readonly #existing: boolean;
   #swept: Promise<void> | undefined;
 
-  /** Objects below a folder, which the first put makes when it is not there. */
-  constructor(folder: string) {
+  /**
+   * Objects below a folder, which the first put makes when it is not there.
+   *
+   * @param options `existing`: the folder must be there; every method throws {@linkcode StorageUnavailableError} else
+   */
+  constructor(folder: string, options: { readonly existing?: boolean } = {}) {
     this.#root = resolve(folder);
+    this.#existing = options.existing ?? false;
     this.url = `file:${this.#root}`;
   }
 
@@ -56,6 +63,7 @@ export class LocalStore implements ObjectStore {
     let aside: string | undefined;
     try {
       options.signal?.throwIfAborted();
+      await this.#checkFolder();
       if (options.ifNoneMatch && await fileAt(target)) throw new ObjectExistsError(key);
       aside = await this.#asidePath();
       await this.#write(aside, target, body, options.signal);
@@ -76,8 +84,10 @@ export class LocalStore implements ObjectStore {
     const path = keyToPath(this.#root, checkKey(key));
     options.signal?.throwIfAborted();
     if (options.range) checkRange(options.range);
-    const file = await Deno.open(path).catch((error) => {
-      throw isMissing(error) ? new ObjectNotFoundError(key) : error;
+    const file = await Deno.open(path).catch(async (error) => {
+      if (!isMissing(error)) throw error;
+      await this.#checkFolder();
+      throw new ObjectNotFoundError(key);
     });
     try {
       const stat = await file.stat();
@@ -98,10 +108,12 @@ export class LocalStore implements ObjectStore {
 
   async head(key: string): Promise<ObjectInfo | null> {
     const stat = await fileAt(keyToPath(this.#root, checkKey(key)));
+    if (stat === null) await this.#checkFolder();
     return stat && describe(key, stat);
   }
 
   async *list(prefix: string, { after = "" }: { after?: string } = {}): AsyncGenerator<ObjectInfo> {
+    await this.#checkFolder();
     for (const key of await keysBelow(this.#root, checkPrefix(prefix))) {
       if (key <= after) continue;
       const stat = await fileAt(keyToPath(this.#root, key));
@@ -111,7 +123,7 @@ export class LocalStore implements ObjectStore {
 
   async delete(key: string): Promise<void> {
     const path = keyToPath(this.#root, checkKey(key));
-    if (!await fileAt(path)) return;
+    if (!await fileAt(path)) return await this.#checkFolder();
     try {
       await Deno.remove(path);
       await syncFolder(dirname(path));
@@ -119,6 +131,17 @@ export class LocalStore implements ObjectStore {
       if (!isMissing(error)) throw error;
     }
     await removeEmptyFolders(dirname(path), this.#root);
+  }
+
+  /** @throws {StorageUnavailableError} when the folder must be there and is not */
+  async #checkFolder(): Promise<void> {
+    if (!this.#existing) return;
+    const there = await Deno.stat(this.#root).then(({ isDirectory }) => isDirectory, (error) => {
+      if (isMissing(error)) return false;
+      throw error;
+    });
+    if (there) return;
+    throw new StorageUnavailableError(`Object storage is unavailable: its folder ${this.#root} is not there`);
   }
 
   async #asidePath(): Promise<string> {

@@ -5,6 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { LocalStore } from "./local.ts";
+import { OutageStore } from "./outage.ts";
 import { S3Store } from "./s3.ts";
 import { checkPrefix } from "./range.ts";
 import { InvalidKeyError, type ObjectStore } from "./store.ts";
@@ -13,22 +14,30 @@ const FORMS = "must be file:PATH or s3://BUCKET/PREFIX";
 
 /**
  * Opens the object store that a URL names: `file:PATH`, `file:///ABSOLUTE/PATH` (percent-encoded) or
- * `s3://BUCKET[/PREFIX]`. Nothing is read or written yet.
+ * `s3://BUCKET[/PREFIX]`. Nothing is read or written yet. Methods of the store throw `StorageUnavailableError` for what
+ * may pass: a server that does not answer or refuses, a full disk.
  *
  * S3 takes its settings from the environment as AWS's own tools do: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
  * AWS_SESSION_TOKEN, AWS_REGION (AWS_DEFAULT_REGION, else us-east-1), and AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL
  * for servers other than Amazon's.
  *
  * @param env looks up an environment variable
+ * @param options `existing`: a folder that is not there is an outage, a disk that is not mounted say, and is not made
  * @throws {TypeError} when the URL is of another form or a setting is missing or wrong; names which
  */
 export function openStore(
   url: string,
   env: (name: string) => string | undefined = Deno.env.get,
+  options: { readonly existing?: boolean } = {},
 ): ObjectStore {
-  if (url.startsWith("file:")) return new LocalStore(folderOf(url));
-  if (url.startsWith("s3:")) return openS3(url, env);
+  if (url.startsWith("file:")) return new OutageStore(new LocalStore(folderOf(url), options));
+  if (url.startsWith("s3:")) return new OutageStore(openS3(url, env));
   throw new TypeError(`The object store ${FORMS}: current value is '${withoutSecrets(url)}'`);
+}
+
+/** Makes the folder of a store in a folder, where it is not there; does nothing for others. */
+export async function prepareStore(url: string): Promise<void> {
+  if (url.startsWith("file:")) await Deno.mkdir(folderOf(url), { recursive: true });
 }
 
 function folderOf(url: string): string {

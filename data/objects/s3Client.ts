@@ -35,11 +35,22 @@ export interface S3Patience {
   readonly pause: number;
   /** From sending a request to its answer's first byte, the request's body included. */
   readonly answerWithin: number;
+  /** The same for a request without a body. */
+  readonly headersWithin: number;
+  /** No attempt begins later than this after the first one. */
+  readonly retryWithin: number;
   /** Between two chunks of an answer's body. */
   readonly chunkWithin: number;
 }
 
-const PATIENCE: S3Patience = { attempts: 5, pause: 200, answerWithin: 60_000, chunkWithin: 30_000 };
+const PATIENCE: S3Patience = {
+  attempts: 5,
+  pause: 200,
+  answerWithin: 60_000,
+  headersWithin: 10_000,
+  retryWithin: 8_000,
+  chunkWithin: 30_000,
+};
 
 /** Longest pause between two attempts, whatever the server asks for, in milliseconds. */
 const LONGEST_PAUSE = 20_000;
@@ -116,12 +127,15 @@ export class S3Client {
    * @throws {S3Error} when the last attempt finds no server
    */
   async send(request: S3Request): Promise<S3Answer> {
+    const began = performance.now();
+    const { attempts, retryWithin } = this.patience;
     for (let attempt = 1;; attempt++) {
       request.signal?.throwIfAborted();
-      const last = attempt >= this.patience.attempts;
+      let last = attempt >= attempts;
       let wait = 0;
       try {
         const { response, abort } = await this.#attempt(request);
+        last ||= performance.now() - began > retryWithin;
         if (last || !(response.status >= 500 || response.status === 429)) {
           return { response, abort, retried: attempt > 1 };
         }
@@ -129,6 +143,7 @@ export class S3Client {
         wait = 1000 * (Number(response.headers.get("retry-after")) || 0);
       } catch (error) {
         request.signal?.throwIfAborted();
+        last ||= performance.now() - began > retryWithin;
         if (last) {
           const { endpoint } = this.settings;
           throw new S3Error(
@@ -146,10 +161,11 @@ export class S3Client {
 
   async #attempt(request: S3Request): Promise<{ response: Response; abort: (reason: unknown) => void }> {
     const stop = new AbortController();
-    const { answerWithin } = this.patience;
+    const { answerWithin, headersWithin } = this.patience;
+    const within = request.body ? answerWithin : Math.min(answerWithin, headersWithin);
     const timer = setTimeout(
-      () => stop.abort(new DOMException(`No answer within ${answerWithin} ms`, "TimeoutError")),
-      answerWithin,
+      () => stop.abort(new DOMException(`No answer within ${within} ms`, "TimeoutError")),
+      within,
     );
     try {
       const query = new URLSearchParams(request.query).toString().replaceAll("+", "%20");

@@ -1,0 +1,150 @@
+/**
+ * Which errors of an object store may pass by themselves, decided in one place.
+ *
+ * @module
+ */
+import type { Bytes } from "./chunks.ts";
+import { S3Error } from "./s3Client.ts";
+import {
+  type GetOptions,
+  type ObjectBody,
+  type ObjectInfo,
+  type ObjectStore,
+  type PutOptions,
+  StorageUnavailableError,
+} from "./store.ts";
+
+/** Codes of the operating system for a disk that is full, gone, failing, read-only or closed to us. */
+const CODES = new Set([
+  "EACCES",
+  "EBUSY",
+  "EDQUOT",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+  "EIO",
+  "EMFILE",
+  "ENFILE",
+  "ENODEV",
+  "ENOSPC",
+  "ENOTCONN",
+  "ENXIO",
+  "EPERM",
+  "EROFS",
+  "ESTALE",
+  "ETIMEDOUT",
+]);
+/** S3's names of such errors, where the status alone does not say it. */
+const S3_CODES = new Set([
+  "ExpiredToken",
+  "NoSuchBucket",
+  "RequestTimeout",
+  "RequestTimeTooSkewed",
+  "SlowDown",
+]);
+
+/**
+ * True for an error after which the same call may succeed later: no answer, an overloaded or failing server, a refused
+ * access, a missing bucket, a full or failing disk. Whether a write was done is not known then.
+ */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof StorageUnavailableError) return true;
+  if (error instanceof S3Error) {
+    // 200 stands for an answer that broke off.
+    return [0, 200, 401, 403, 408, 429].includes(error.status) || error.status >= 500 ||
+      S3_CODES.has(error.code);
+  }
+  if (!(error instanceof Error)) return false;
+  const { code, name } = error as Error & { code?: unknown };
+  return name === "TimeoutError" || (typeof code === "string" && CODES.has(code)) ||
+    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.TimedOut ||
+    (error.cause !== undefined && isOutage(error.cause));
+}
+
+function mapped(error: unknown): unknown {
+  if (!isOutage(error) || error instanceof StorageUnavailableError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new StorageUnavailableError(`Object storage is unavailable: ${reason}`, { cause: error });
+}
+
+/** Reads on until the end; an outage in the middle is an error of the same family as one at the start. */
+function mappedBody(body: ReadableStream<Bytes>, signal?: AbortSignal): ReadableStream<Bytes> {
+  const reader = body.getReader();
+  return new ReadableStream<Bytes>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        controller.error(signal?.aborted ? error : mapped(error));
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+}
+
+/** A store whose errors of the world outside are {@linkcode StorageUnavailableError}s. */
+export class OutageStore implements ObjectStore {
+  readonly url: string;
+  readonly #inner: ObjectStore;
+
+  constructor(inner: ObjectStore) {
+    this.#inner = inner;
+    this.url = inner.url;
+  }
+
+  async put(key: string, body: Bytes | ReadableStream<Bytes>, options: PutOptions = {}): Promise<ObjectInfo> {
+    // What is wrong with the source, a client's connection say, is not the store's failure.
+    const source = body instanceof ReadableStream ? watched(body) : { body, failed: () => false };
+    try {
+      return await this.#inner.put(key, source.body, options);
+    } catch (error) {
+      throw options.signal?.aborted || source.failed() ? error : mapped(error);
+    }
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {
+    try {
+      const found = await this.#inner.get(key, options);
+      return { ...found, body: mappedBody(found.body, options.signal) };
+    } catch (error) {
+      throw options.signal?.aborted ? error : mapped(error);
+    }
+  }
+
+  head(key: string): Promise<ObjectInfo | null> {
+    return this.#inner.head(key).catch((error) => Promise.reject(mapped(error)));
+  }
+
+  async *list(prefix: string, options?: { after?: string }): AsyncGenerator<ObjectInfo> {
+    try {
+      yield* this.#inner.list(prefix, options);
+    } catch (error) {
+      throw mapped(error);
+    }
+  }
+
+  delete(key: string): Promise<void> {
+    return this.#inner.delete(key).catch((error) => Promise.reject(mapped(error)));
+  }
+}
+
+/** The same stream, with whether it ended by an error of its own. */
+function watched(body: ReadableStream<Bytes>): { body: ReadableStream<Bytes>; failed: () => boolean } {
+  const reader = body.getReader();
+  let failed = false;
+  const same = new ReadableStream<Bytes>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        failed = true;
+        controller.error(error);
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  return { body: same, failed: () => failed };
+}

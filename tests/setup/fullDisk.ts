@@ -1,0 +1,57 @@
+/**
+ * A real file system that is full.
+ *
+ * @module
+ */
+
+const KIB = 1024;
+
+/**
+ * Calls a test with a folder on a small file system of its own without room, and with a function that makes room. It
+ * needs the right to mount; without it the test says why it is skipped.
+ *
+ * @param kib size of the file system
+ * @param left room left at first, in KiB
+ */
+export async function withFullDisk(
+  test: (folder: string, makeRoom: () => Promise<void>, fill: () => Promise<void>) => Promise<void>,
+  { kib = 4096, left = 32 } = {},
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "unmask-full-" });
+  const mounted = await run("mount", ["-t", "tmpfs", "-o", `size=${kib}k`, "tmpfs", folder]);
+  if (mounted !== null) {
+    // A container without this right is usual, also in CI.
+    console.warn(`Skipped: a file system cannot be mounted here (${mounted})`);
+    await Deno.remove(folder);
+    return;
+  }
+  try {
+    const filler = `${folder}/filler`;
+    const fill = async () => {
+      using file = await Deno.open(filler, { create: true, append: true });
+      const block = new Uint8Array(4 * KIB);
+      try {
+        while (true) await file.write(block);
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ENOSPC") throw error;
+      }
+      const { size } = await file.stat();
+      await file.truncate(Math.max(0, size - left * KIB));
+    };
+    await fill();
+    await test(folder, () => Deno.remove(filler), fill);
+  } finally {
+    await run("umount", ["-l", folder]);
+    await Deno.remove(folder);
+  }
+}
+
+async function run(program: string, args: string[]): Promise<string | null> {
+  try {
+    const { success, stderr } = await new Deno.Command(program, { args, stdout: "null", stderr: "piped" })
+      .output();
+    return success ? null : new TextDecoder().decode(stderr).trim();
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
