@@ -44,7 +44,7 @@ export async function* evaluate(
   const batches = Math.ceil(set.count / batchSize);
   const parameters = [...host.values()].reduce((sum, { data }) => sum + data.length, 0);
   yield { type: "started", backend, totalSteps: batches, stepsPerEpoch: batches, step: 0, parameters };
-  if (batchSize < request.batchSize) yield smallerBatch(request.batchSize, batchSize);
+  if (batchSize < Math.min(request.batchSize, set.count)) yield smallerBatch(request.batchSize, batchSize);
   const weights = onBackend(host);
   try {
     const measured = isMae

@@ -8,7 +8,7 @@ import { finite } from "../../jobs/kinds/finite.ts";
 import type { KindContext, KindEvent } from "../../jobs/kinds/kind.ts";
 import { RESULT_BYTES, resultBytes } from "../../jobs/queue.ts";
 import { confusionSummary, INLINE_CLASSES, INLINE_NAMES } from "../../jobs/results.ts";
-import { PRESETS } from "../../model/config.ts";
+import { type MaeConfig, PRESETS } from "../../model/config.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import { Bench } from "./bench.ts";
 import { withStore } from "./fixtures.ts";
@@ -16,15 +16,21 @@ import { withStore } from "./fixtures.ts";
 const CONFIG = { ...PRESETS.mnist, patchSize: 7, embedDim: 16, depth: 1, numHeads: 2, decoderDepth: 1 };
 const DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/** A stored model with one tensor filled with a huge, finite number. */
-async function diverged(bench: Bench, model: "mae" | "classifier", tensor: string): Promise<Checkpoint> {
+/** A stored, untrained model; `spoilt` names a tensor to be filled with a huge, finite number. */
+async function stored(
+  bench: Bench,
+  model: "mae" | "classifier",
+  { config = CONFIG, spoilt }: { config?: MaeConfig; spoilt?: string },
+): Promise<Checkpoint> {
   const shape: ModelShape = model === "mae" ? { model } : { model, classes: 10 };
-  const weights = new Map(initialWeights(parameterSpecs(CONFIG, shape), 1));
-  const { shape: size, data } = weights.get(tensor)!;
-  weights.set(tensor, { shape: size, data: new Float32Array(data.length).fill(3e38) });
+  const weights = new Map(initialWeights(parameterSpecs(config, shape), 1));
+  if (spoilt) {
+    const { shape: size, data } = weights.get(spoilt)!;
+    weights.set(spoilt, { shape: size, data: new Float32Array(data.length).fill(3e38) });
+  }
   const saved = await saveCheckpoint(bench.store, {
     jobId: `job_${"1".repeat(26)}`,
-    config: CONFIG,
+    config,
     shape,
     classNames: model === "mae" ? [] : DIGITS,
     state: { step: 1, epochLossSum: 1, weights, optimizer: { step: 1, expAvg: weights, expAvgSq: weights } },
@@ -43,7 +49,7 @@ Deno.test("measuring a model whose numbers are not finite fails and says what he
       "encoder.norm.weight",
     ]] as const
   ) {
-    const source = await diverged(bench, model, tensor);
+    const source = await stored(bench, model, { spoilt: tensor });
     const measuring = bench.run({ kind: "evaluate", checkpoint: source.id, dataset: "digits" }, { source });
     await expect(measuring).rejects.toMatchObject({
       code: "not_finite",
@@ -52,9 +58,23 @@ Deno.test("measuring a model whose numbers are not finite fails and says what he
   }
 });
 
+Deno.test("measuring in smaller batches than asked is said in a warning", async () => {
+  await using bench = await Bench.open();
+  const source = await stored(bench, "classifier", { config: PRESETS.mnist });
+  const body = { kind: "evaluate", checkpoint: source.id, split: "train", batch_size: 4096 };
+  const warnings = async (size: number) => {
+    const events = await bench.run({ ...body, dataset: { id: "digits", size } }, { source });
+    return events.flatMap((event) => event.type === "log" && event.level === "warning" ? event.message : []);
+  };
+  expect(await warnings(1300)).toEqual([
+    expect.stringMatching(/^Measuring in batches of \d+ instead of 4096/),
+  ]);
+  expect(await warnings(100)).toEqual([]);
+});
+
 Deno.test("fine-tuning a model whose numbers are not finite fails at once", async () => {
   await using bench = await Bench.open();
-  const source = await diverged(bench, "mae", "encoder.norm.weight");
+  const source = await stored(bench, "mae", { spoilt: "encoder.norm.weight" });
   for (const kind of ["finetune", "linear_probe"]) {
     const body = { kind, checkpoint: source.id, dataset: { id: "digits", size: 64 }, batch_size: 64 };
     await expect(bench.run(body, { source })).rejects.toMatchObject({
