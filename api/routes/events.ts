@@ -15,6 +15,8 @@ import { listOf } from "../schemas/list.ts";
 import { jobOr404 } from "./jobs.ts";
 
 const seq = wholeNumber(0, Number.MAX_SAFE_INTEGER - 1);
+/** Ids of events are text in the protocol; ours are numbers. */
+const lastEventId = z.string().regex(/^\d{0,15}$/, "must be the id of an event, a whole number").optional();
 
 /** Adds the route. */
 export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
@@ -36,9 +38,7 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
         limit: wholeNumber(1, 500).prefault("100"),
       }),
       headers: z.object({
-        "Last-Event-ID": seq.optional().openapi({
-          description: "`seq` of the last event of a stream that broke off",
-        }),
+        "Last-Event-ID": lastEventId.describe("`seq` of the last event of a stream that broke off"),
       }),
     },
     responses: {
@@ -52,8 +52,8 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
     },
   }, async (context, { params, query }) => {
     const { "last-event-id": last } = checked(
-      z.object({ "last-event-id": seq.optional() }),
-      { "last-event-id": context.req.header("last-event-id") || undefined },
+      z.object({ "last-event-id": lastEventId }),
+      { "last-event-id": context.req.header("last-event-id") },
     );
     await jobOr404(services, params.id);
     if (context.get("accepted") === "application/json") {
@@ -77,7 +77,13 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
     }
     services.metrics.streams.set(++open);
     const closed = () => services.metrics.streams.set(--open);
-    const body = eventStream(services, params.id, last ?? query.after ?? 0, context.req.raw.signal, closed);
+    const body = eventStream(
+      services,
+      params.id,
+      last ? Number(last) : query.after ?? 0,
+      context.req.raw.signal,
+      closed,
+    );
     return context.body(body, 200, headers);
   });
 }

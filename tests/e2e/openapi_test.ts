@@ -88,7 +88,7 @@ export const status = (job: Created): "queued" | "running" | "paused" | "succeed
         code: 0,
         output: expect.not.stringMatching(/warning|unable|skipping/i),
       });
-      const script = new URL("client.py", import.meta.url).pathname;
+      const script = new URL("generated_client.py", import.meta.url).pathname;
       const { code, output } = await run(python!, [script, service.url], {
         cwd,
         env: { PYTHONPATH: folder },
