@@ -92,10 +92,7 @@ export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
 /** A form knows only text: what is meant as a number, truth value or list becomes one. */
 function typed([name, text]: [string, string]): [string, unknown] {
   if (name === "include") {
-    return [
-      name,
-      text.split(",").map((item) => item.trim()).filter((item) => item !== ""),
-    ];
+    return [name, text.split(",").map((item) => item.trim())];
   }
   if (name === "paste_visible" && (text === "true" || text === "false")) return [name, text === "true"];
   const isNumber = (name === "mask_ratio" || name === "seed") && /^-?\d*\.?\d+([eE]-?\d+)?$/.test(text);

@@ -85,7 +85,7 @@ export const reconstructionFormSchema = exactlyOneOf(
   z.strictObject({
     ...formFields,
     ...reconstructionFields,
-    include: z.string().regex(/^(images|patches|images,patches|patches,images)$/).optional()
+    include: z.string().regex(/^\s*(images|patches)\s*(,\s*(images|patches)\s*)?$/).optional()
       .describe("`images`, `patches`, or both with a comma between"),
   }),
   MODEL,

@@ -1,0 +1,106 @@
+import { expect } from "expect";
+import { dirname } from "node:path";
+import { putConfusion } from "../../jobs/results.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
+import { TestApi } from "../api/fixtures.ts";
+import { run } from "../setup/command.ts";
+import { findPython, OPENAPI_TOOLS } from "../setup/python.ts";
+
+const python = await findPython(OPENAPI_TOOLS);
+const FOLDER = new URL("schemathesis/", import.meta.url);
+
+/** A server with a model of each sort, and the first model's job, in it. */
+class Served implements AsyncDisposable {
+  private constructor(
+    readonly api: TestApi,
+    readonly server: Deno.HttpServer<Deno.NetAddr>,
+    readonly mae: Checkpoint,
+    readonly classifier: Checkpoint,
+  ) {}
+
+  static async start(): Promise<Served> {
+    // No runner takes the jobs, so whoever waits for one waits to the end.
+    const api = await TestApi.open({ waitSeconds: 1 });
+    const mae = await api.model(), classifier = await api.model("classifier");
+    const { jobId, id, classNames } = classifier;
+    const source = { jobId, checkpoint: id, dataset: "digits", split: "test", classNames } as const;
+    const classes = classNames.length;
+    await putConfusion(api.objects, source, { classes, counts: new Uint32Array(classes ** 2) });
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, api.fetch);
+    return new Served(api, server, mae, classifier);
+  }
+
+  /** Runs Schemathesis on the server; throws what it printed unless it found nothing. */
+  async tested(config: string, ...args: readonly string[]): Promise<void> {
+    const cwd = await Deno.makeTempDir();
+    const path = `${cwd}/schemathesis.toml`;
+    await Deno.writeTextFile(path, await Deno.readTextFile(new URL("schemathesis.toml", FOLDER)) + config);
+    const { port } = this.server.addr;
+    const { code, output } = await run(
+      `${dirname(python!)}/schemathesis`,
+      ["--config-file", path, "run", `http://127.0.0.1:${port}/openapi.json`, "--checks", "all", ...args],
+      {
+        cwd,
+        env: {
+          NO_COLOR: "1",
+          SCHEMATHESIS_HOOKS: new URL("hooks.py", FOLDER).pathname,
+          MAE_JOB: this.mae.jobId,
+          MAE_CHECKPOINT: this.mae.id,
+          CLASSIFIER_JOB: this.classifier.jobId,
+          CLASSIFIER_CHECKPOINT: this.classifier.id,
+        },
+      },
+    );
+    if (code !== 0) throw new Error(output);
+    await Deno.remove(cwd, { recursive: true });
+  }
+
+  /** Answers so far, by the path's pattern and the status. */
+  async answers(): Promise<Set<string>> {
+    const text = await (await this.api.send("/metrics")).text();
+    const rows = text.matchAll(
+      /^unmask_http_requests_total\{method="(\w+)",route="([^"]+)",status="(\d+)"\}/gm,
+    );
+    return new Set([...rows].map(([, method, route, status]) => `${method} ${route} ${status}`));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.shutdown();
+    await this.api[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test({ name: "Schemathesis finds nothing", ignore: python === null }, async (t) => {
+  await using served = await Served.start();
+  const { jobId, id } = served.classifier;
+  const examples = ["--max-examples", "30"];
+
+  await t.step("about the models that are there", async () => {
+    const of = (path: string, id: string) =>
+      `\n[[operations]]\ninclude-path-regex = "^/v1/${path}"\nparameters = { id = "${id}" }\n`;
+    const config = of("jobs/", jobId) + of("checkpoints/", id);
+    const only = ["--include-path-regex", "\\{id\\}|/v1/[cer].*s$", "--exclude-method", "DELETE"];
+    await served.tested(config, ...examples, ...only);
+  });
+
+  // This deletes them, too.
+  await t.step("in the whole API", () => served.tested("", ...examples));
+
+  await t.step("having come through to what is stored", async () => {
+    const answers = await served.answers();
+    for (
+      const reached of [
+        "POST /v1/jobs 201",
+        "DELETE /v1/jobs/{id} 204",
+        "POST /v1/reconstructions 200",
+        "POST /v1/classifications 200",
+        "POST /v1/embeddings 200",
+        "GET /v1/checkpoints/{id}/content 200",
+        "GET /v1/jobs/{id}/results/confusion.json 200",
+      ]
+    ) {
+      expect([...answers]).toContain(reached);
+    }
+    expect([...answers].filter((answer) => / 5\d\d$/.test(answer))).toEqual([]);
+  });
+});
