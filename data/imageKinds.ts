@@ -6,7 +6,8 @@
 
 const READ: readonly (readonly number[])[] = [
   [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
-  [0xff, 0xd8, 0xff],
+  // Of a JPEG the start alone: stray bytes may stand between it and the next marker.
+  [0xff, 0xd8],
 ];
 
 /** GIF, WebP (RIFF), BMP, TIFF in both byte orders, HEIF and AVIF, JPEG XL, Photoshop; from which byte on. */

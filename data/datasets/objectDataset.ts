@@ -36,8 +36,7 @@ async function rowsOf(
     const order = permutation({ seed: heldOut.seed, purpose: "held_out" }, stored);
     return (split === "test" ? order.subarray(0, heldOut.count) : order.subarray(heldOut.count)).toSorted();
   }
-  // Typed arrays are little-endian on every machine that Deno runs on.
-  const aside = new Uint32Array((await parts.all(heldOut.rows, 4 * heldOut.count, signal)).buffer);
+  const aside = await parts.rows(heldOut.rows, heldOut.count, stored, signal);
   if (split === "test") return aside;
   const kept = new Uint32Array(stored - aside.length);
   for (let row = 0, next = 0, at = 0; row < stored; row++) {

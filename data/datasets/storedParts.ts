@@ -17,7 +17,8 @@ import type { PackIndex, RawBlock, StoredDataset } from "./stored.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const columns = z.array(z.int().min(0));
-const packSplit = z.object({ offsets: columns, lengths: columns, labels: columns }).refine(
+const lengths = z.array(z.int().min(1));
+const packSplit = z.object({ offsets: columns, lengths, labels: columns }).refine(
   ({ offsets, lengths, labels }) =>
     offsets.length === lengths.length && (labels.length === 0 || labels.length === offsets.length),
   { message: "has columns of different lengths" },
@@ -70,6 +71,15 @@ export class StoredParts {
     const bytes = await this.all(labels, count * labelBytes, signal);
     // Typed arrays are little-endian on every machine that Deno runs on.
     return labelBytes === 1 ? bytes : new Uint16Array(bytes.buffer);
+  }
+
+  /** Positions of held-out images in a block of this many. @throws {DatasetDamagedError} */
+  async rows(key: string, count: number, stored: number, signal?: AbortSignal): Promise<Uint32Array> {
+    // Typed arrays are little-endian on every machine that Deno runs on.
+    const rows = new Uint32Array((await this.all(key, 4 * count, signal)).buffer);
+    const ascending = rows.every((row, at) => row < stored && (at === 0 || row > rows[at - 1]));
+    if (!ascending) throw this.#damaged(`'${key}' does not hold ascending positions below ${stored}`);
+    return rows;
   }
 
   /** The index of a pack. @throws {DatasetDamagedError} */

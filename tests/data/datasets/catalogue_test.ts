@@ -1,7 +1,10 @@
 import { expect } from "expect";
 import { BUILT_IN, DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { DatasetNotFoundError } from "../../../data/datasets/dataset.ts";
+import { ObjectDataset } from "../../../data/datasets/objectDataset.ts";
+import { getStored } from "../../../data/datasets/stored.ts";
 import { createDataset } from "../../../data/datasets/upload.ts";
+import { StorageUnavailableError } from "../../../data/objects/store.ts";
 import { idx, idxDigits } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";
 
@@ -214,4 +217,30 @@ Deno.test("a page reads few descriptions beside its own, several at a time, wher
     expect(listed).toBeLessThanOrEqual(2 * 9);
   }
   expect(most).toBeGreaterThan(1);
+});
+
+Deno.test("a storage that is away is no damage: its error passes through", async () => {
+  await using house = await shelved(id("A"));
+  const away = new StorageUnavailableError("The storage does not answer");
+  const store = new Proxy(house.shelf.store, {
+    get(target, name) {
+      if (name === "get" || name === "head") return () => Promise.reject(away);
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const catalogue = new DatasetCatalogue(store);
+  const open = new ObjectDataset(store, (await getStored(house.shelf.store, id("A")))!);
+  const calls = {
+    list: () => catalogue.list(),
+    info: () => catalogue.info(id("A")),
+    whole: () => catalogue.whole(id("A")),
+    open: () => catalogue.open({ id: id("A") }),
+    delete: () => catalogue.delete(id("A")),
+    load: () => open.load("train", FORM),
+    read: () => open.read("train", [0], FORM),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    expect([name, await call().then(() => null, (error) => error)]).toEqual([name, away]);
+  }
 });
