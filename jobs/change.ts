@@ -5,7 +5,7 @@
  * @module
  */
 import { ulid } from "ulid";
-import { drafted, type JobEvent, type NewEvent, withProgress } from "./events.ts";
+import { drafted, EVENT_LIMITS, type JobEvent, type NewEvent, withLatest } from "./events.ts";
 import { INDEX_VERSION, updateIndexes } from "./indexes.ts";
 import type { Job } from "./job.ts";
 import { persistently } from "./kv.ts";
@@ -110,18 +110,25 @@ export function changeJob(
     const { job } = change;
     const news = [...(job.status === before.status ? [] : [statusEvent(job)]), ...(change.events ?? [])];
     const { seq, events, logs } = drafted(row.seq, news, new Date(database.now()).toISOString(), row.logs);
-    const { progressSeqs, dropped } = withProgress(row.progressSeqs, events);
+    const progress = withLatest(row.progressSeqs, events, "progress", EVENT_LIMITS.progress);
+    const checkpoints = withLatest(
+      row.checkpointSeqs ?? [],
+      events,
+      "checkpoint",
+      EVENT_LIMITS.checkpoints,
+    );
     const next: JobRow = {
       job,
       seq,
       writes: [...row.writes.slice(1 - WRITES_KEPT), write],
-      progressSeqs,
+      progressSeqs: progress.kept,
+      checkpointSeqs: checkpoints.kept,
       logs,
       indexVersion: INDEX_VERSION,
     };
     const operation = kv.atomic().check(entry, lease).set(keys.job(id), next);
     for (const event of events) operation.set(keys.event(id, event.seq), event satisfies JobEvent);
-    for (const old of dropped) operation.delete(keys.event(id, old));
+    for (const old of [...progress.dropped, ...checkpoints.dropped]) operation.delete(keys.event(id, old));
     updateIndexes(operation, row, job);
     if (job.status !== before.status) follow(database, operation, before, change);
     change.also?.(operation);

@@ -31,6 +31,8 @@ export type NewEvent = Omit<JobEvent, "seq" | "createdAt">;
 export const EVENT_LIMITS = {
   /** Progress events kept; older ones are in the metrics as a series. */
   progress: 100,
+  /** Checkpoint events kept. A run may write a checkpoint at each of a hundred million steps. */
+  checkpoints: 200,
   /** Log events of a job, after which the rest is dropped. */
   logs: 5000,
   messageLength: 4000,
@@ -57,14 +59,20 @@ export function drafted(seq: number, events: readonly NewEvent[], createdAt: str
   return { seq, events: taken, logs };
 }
 
-/** Which progress events are kept once `events` are added, and which are to be dropped. */
-export function withProgress(kept: readonly number[], events: readonly JobEvent[]): {
-  progressSeqs: number[];
-  dropped: number[];
-} {
-  const all = [...kept, ...events.filter((event) => event.type === "progress").map((event) => event.seq)];
-  const surplus = Math.max(0, all.length - EVENT_LIMITS.progress);
-  return { progressSeqs: all.slice(surplus), dropped: all.slice(0, surplus) };
+/**
+ * Which events of a type are kept once `events` are added, and which are dropped: the oldest above the limit.
+ *
+ * @param kept numbers of those kept so far, in increasing order
+ */
+export function withLatest(
+  kept: readonly number[],
+  events: readonly JobEvent[],
+  type: EventType,
+  limit: number,
+): { kept: number[]; dropped: number[] } {
+  const all = [...kept, ...events.filter((event) => event.type === type).map(({ seq }) => seq)];
+  const surplus = Math.max(0, all.length - limit);
+  return { kept: all.slice(surplus), dropped: all.slice(0, surplus) };
 }
 
 /**

@@ -35,6 +35,8 @@ export interface JobRow {
   readonly writes: readonly string[];
   /** Numbers of the progress events kept. */
   readonly progressSeqs: readonly number[];
+  /** Numbers of the checkpoint events kept; absent in rows of earlier versions, whose events all stay. */
+  readonly checkpointSeqs?: readonly number[];
   /** Log events written so far. */
   readonly logs: number;
   /** Version of the index rows that exist for the job; absent before there were counters. */

@@ -10,7 +10,9 @@ import { listSchema } from "./list.ts";
 
 /** An event. */
 export const eventSchema = z.strictObject({
-  seq: z.int().describe("Grows with every event of the job; numbers may be missing"),
+  seq: z.int().describe(
+    "Grows with every event of the job. Numbers are missing: the latest 100 progress events and 200 checkpoint events are kept",
+  ),
   type: z.enum(EVENT_TYPES),
   level: z.enum(["info", "warning", "error"]),
   message: z.string(),

@@ -1,60 +1,8 @@
 import { expect } from "expect";
-import { JOB_STATUSES, type JobStatus } from "../../jobs/job.ts";
 import { JobStore } from "../../jobs/store.ts";
-import { uniform } from "../../model/random.ts";
 import { counting, readsOf } from "../setup/countingKv.ts";
-import { claimed, request, type Setting, withStore } from "./fixtures.ts";
-
-/** Jobs in every state, counted one by one. */
-async function recounted(kv: Deno.Kv): Promise<Record<JobStatus, number>> {
-  const counts = Object.fromEntries(JOB_STATUSES.map((status) => [status, 0])) as Record<JobStatus, number>;
-  for await (const { value } of kv.list<{ job: { status: JobStatus } }>({ prefix: ["job"] })) {
-    counts[value.job.status]++;
-  }
-  return counts;
-}
-
-/** Makes of a database what an earlier version would have left: no counters, and rows that are not counted. */
-async function makeOld(kv: Deno.Kv): Promise<void> {
-  for (const prefix of [["job_count"], ["dataset_job"], ["index_version"]]) {
-    await kv.delete(prefix);
-    for await (const { key } of kv.list({ prefix })) await kv.delete(key);
-  }
-  for await (const { key, value } of kv.list<Record<string, unknown>>({ prefix: ["job"] })) {
-    const { indexVersion: _, ...old } = value;
-    await kv.set(key, old);
-  }
-}
-
-const ENDS = [
-  { type: "succeeded", result: {} },
-  { type: "failed", error: { code: "x", message: "x" } },
-  { type: "cancelled" },
-  { type: "released" },
-] as const;
-
-/** Changes jobs by a seeded plan: creates, claims, ends, cancels, loses and deletes them. */
-async function changeAtRandom(setting: Setting, seed: number, changes: number): Promise<void> {
-  const { store, clock, runner } = setting;
-  const draws = uniform({ seed, purpose: "changes" }, 2 * changes);
-  for (let i = 0; i < changes; i++) {
-    const [kind, choice] = [draws[2 * i], draws[2 * i + 1]];
-    if (kind < 0.4) await store.create(request({ dataset: choice < 0.5 ? "ds_1" : "digits" }));
-    else if (kind < 0.6) {
-      const queue = runner(), claim = await queue.claim();
-      if (claim) await queue.finish(claim, ENDS[Math.floor(choice * ENDS.length)]);
-    } else if (kind < 0.7) await runner().claim();
-    else if (kind < 0.8) {
-      clock.advance(60_000);
-      await runner().reap();
-    } else {
-      const { data } = await store.list({ limit: 50 });
-      const job = data[Math.floor(choice * data.length)];
-      if (job === undefined) continue;
-      await (kind < 0.9 ? store.cancel(job.id) : store.delete(job.id)).catch(() => {});
-    }
-  }
-}
+import { claimed, withStore } from "./fixtures.ts";
+import { changeAtRandom, makeOld, recounted } from "./history.ts";
 
 for (const seed of [1, 2, 3]) {
   Deno.test(`counters: equal a count of the rows, whatever happens to the jobs (seed ${seed})`, () =>

@@ -388,7 +388,7 @@ Deno.test("record: an update that cannot be written leaves nothing behind", () =
     expect(await store.getCheckpoint(foreign.id)).toBeNull();
   }));
 
-Deno.test("record: of progress the latest hundred events are kept, of everything else all", () =>
+Deno.test("record: of progress the latest hundred events are kept, and all of few other events", () =>
   withStore(async ({ store, running }) => {
     const { id, queue, claim } = await running();
     for (let step = 1; step <= 130; step++) {
@@ -408,6 +408,30 @@ Deno.test("record: of progress the latest hundred events are kept, of everything
     const numbers = events.map(({ seq }) => seq);
     expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
     expect(numbers.at(-1)).toBe(2 + 130 + 2);
+  }));
+
+Deno.test("record: of checkpoints the latest two hundred events are kept, in rows of earlier versions too", () =>
+  withStore(async ({ store, kv, running }) => {
+    const { id, queue, claim } = await running();
+    const record = async (from: number, to: number) => {
+      for (let step = from; step <= to; step++) {
+        await queue.record(claim, { checkpoint: checkpointOf(id, { step }) });
+      }
+    };
+    const kept = async () => {
+      const events = await store.events(id, { limit: 1000 });
+      return events.filter(({ type }) => type === "checkpoint").map(({ data }) => data.step);
+    };
+    const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    await record(1, 230);
+    expect(await kept()).toEqual(range(31, 230));
+    expect((await store.events(id)).slice(0, 2).map(({ type }) => type)).toEqual(["status", "status"]);
+
+    const { value } = await kv.get<Record<string, unknown>>(["job", id]);
+    const { checkpointSeqs: _, ...old } = value!;
+    await kv.set(["job", id], old);
+    await record(231, 435);
+    expect(await kept()).toEqual([...range(31, 230), ...range(236, 435)]);
   }));
 
 Deno.test("record: messages beyond the limit are dropped, with a last one that says so", () =>
