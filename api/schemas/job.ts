@@ -37,7 +37,9 @@ export const jobSchema = z.strictObject({
   finished_at: time.nullable(),
   request: z.record(z.string(), z.unknown()).describe("The request with every default filled in"),
   progress: progressSchema.nullable(),
-  result: z.record(z.string(), z.unknown()).nullable().describe("Losses, accuracy, the final checkpoint"),
+  result: z.record(z.string(), z.unknown()).nullable().describe(
+    "Losses, accuracy, the final checkpoint, and the address of a classifier's confusion matrix (`confusion_url`)",
+  ),
   error: z.strictObject({
     code: z.string().describe("For programs, as `loss_not_finite`"),
     message: z.string().describe("For people"),
