@@ -74,6 +74,8 @@ export interface Checkpoint {
   readonly config: import("../model/config.ts").MaeConfig;
   /** Class names of a classifier, else empty. */
   readonly classNames: readonly string[];
+  /** What was done with images of another shape in training; `crop` and `none` in rows of earlier versions. */
+  readonly rule?: import("../data/pictureRule.ts").PictureRule;
   /** Bytes of the safetensors file. */
   readonly size: number;
   /** Hexadecimal SHA-256 of the safetensors file. */

@@ -56,7 +56,7 @@ export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
         ? await sentPictures(
           encoded ?? input.pictures!.map((text, at) => fromBase64(text, at, limits)),
           form,
-          ruleOf(input),
+          ruleOf(input, checkpoint.rule),
         )
         : await datasetPictures(services, { ...input, dataset: input.dataset }, form, signal);
       try {

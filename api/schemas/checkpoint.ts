@@ -4,10 +4,12 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { DEFAULT_RULE } from "../../data/pictureRule.ts";
 import { toWire } from "../../data/wire.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 import { listSchema } from "./list.ts";
+import { backgroundField, resizeField } from "./picture.ts";
 
 /** A stored model. */
 export const checkpointSchema = z.strictObject({
@@ -20,6 +22,8 @@ export const checkpointSchema = z.strictObject({
   metrics: z.record(z.string(), z.number()),
   config: z.record(z.string(), z.unknown()).describe("The model's configuration"),
   class_names: z.array(z.string()).describe("Class names of a classifier, else empty"),
+  resize: resizeField,
+  background: backgroundField,
   size: z.int().describe("Bytes of the safetensors file"),
   sha256: z.string().describe("Hexadecimal SHA-256 of the safetensors file; its ETag too"),
   resumable: z.boolean().describe("Whether the optimiser's state is kept beside it"),
@@ -35,9 +39,10 @@ export type CheckpointWire = z.output<typeof checkpointSchema>;
 
 /** A checkpoint as it is answered: where its objects lie is nobody's business. */
 export function checkpointWire(checkpoint: Checkpoint): CheckpointWire {
-  const { objectKey: _key, stateKey, ...rest } = checkpoint;
+  const { objectKey: _key, stateKey, rule = DEFAULT_RULE, ...rest } = checkpoint;
   return toWire({
     ...rest,
+    ...rule,
     resumable: stateKey !== null,
     contentUrl: `/v1/checkpoints/${checkpoint.id}/content`,
   }) as CheckpointWire;

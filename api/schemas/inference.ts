@@ -25,7 +25,7 @@ const datasetPictures = z.strictObject({
 /** Base64 as its reader takes it: spaces may stand between, padding may be left out. */
 const BASE64 = "^(data:image/(png|jpeg);base64,)?[A-Za-z0-9+/\\s]*(=\\s*){0,2}$";
 
-/** As an upload has them; the defaults are the data set's own choices, else `crop` and `none`. */
+/** As an upload has them. Images of a data set default to its own choices, others to those of the model's training. */
 const rule = { resize: resizeField.optional(), background: backgroundField.optional() };
 
 const subject = {

@@ -53,6 +53,7 @@ export async function* trainClassifier(
     classNames,
     freezeEncoder: request.kind === "linear_probe",
     backend,
+    rule: dataset.info,
     ...await trainingSet(context, dataset, config),
     initial: async () => {
       const encoder = source

@@ -24,6 +24,7 @@ export async function* pretrain(
     classNames: [],
     freezeEncoder: false,
     backend,
+    rule: dataset.info,
     set: await loadSplit(context, dataset, "train", config),
     initial: () => initialWeights(parameterSpecs(config, SHAPE), seed),
   });

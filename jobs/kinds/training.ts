@@ -11,6 +11,7 @@ import {
   type PictureSet,
 } from "../../data/datasets/dataset.ts";
 import { epochBatches } from "../../data/datasets/loader.ts";
+import { type PictureRule, ruleOf } from "../../data/pictureRule.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
 import { forwardBatch, type MaeConfig, parameterCount } from "../../model/config.ts";
@@ -121,6 +122,8 @@ export interface TrainingPlan {
   readonly freezeEncoder: boolean;
   readonly backend: SelectedBackend;
   readonly set: PictureSet;
+  /** What was done with its images of another shape. */
+  readonly rule: PictureRule;
   /** What a user must know of the data or the request; reported at a fresh start. */
   readonly warnings?: readonly string[];
   /** First values of every parameter; not asked for when resuming. */
@@ -209,7 +212,7 @@ export async function* runTraining(
           metrics: { loss },
         };
         const checkpoint = await saveCheckpoint(store, content);
-        yield { type: "checkpoint", checkpoint };
+        yield { type: "checkpoint", checkpoint: { ...checkpoint, rule: ruleOf(plan.rule) } };
         last = { state: final ? state : undefined, checkpoint: checkpoint.id };
       }
       await breathe();

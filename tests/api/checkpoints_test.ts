@@ -30,6 +30,8 @@ Deno.test("a job's checkpoints are listed newest first, in pages, each as it is 
     metrics: { loss: 0.5 },
     config: expect.objectContaining({ image_size: 28, decoder_num_heads: 4 }),
     class_names: [],
+    resize: "crop",
+    background: "none",
     size: 1024,
     sha256: "ab".repeat(32),
     resumable: true,

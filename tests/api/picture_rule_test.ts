@@ -4,6 +4,7 @@ import { decodePicture, encodePng } from "../../data/images.ts";
 import { pngData, pngFile } from "../setup/png.ts";
 import { idx, tarGz } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
+import { TestRunner } from "./runner.ts";
 
 const FORM = { imageSize: 28, channels: 1 } as const;
 
@@ -194,4 +195,32 @@ Deno.test("a data set keeps its choices for all who read it; a request may choos
     );
     expect(corners(loaded.pixels.subarray(0, 784))).toEqual([120, 120, 120, 120]);
   });
+});
+
+Deno.test("images sent to a model are treated as those that it was trained on", async () => {
+  await using api = await TestApi.open();
+  await using runner = new TestRunner(api);
+  const archive = await tarGz({ "a.png": wide, "b.png": ink });
+  const { id } = await (await api.upload({ archive }, { resize: "pad", background: "white", held_out: "0" }))
+    .json();
+  const model = { preset: "mnist", depth: 1, decoder_depth: 1 };
+  const job = await runner.run({ kind: "pretrain", dataset: id, batch_size: 2, max_steps: 1, model });
+  expect(job.status).toBe("succeeded");
+  const checkpoint = job.latest_checkpoint!;
+  expect(await (await api.send(`/v1/checkpoints/${checkpoint}`)).json())
+    .toMatchObject({ resize: "pad", background: "white" });
+  const ask = async (fields: object) =>
+    await answerOf(
+      await api.post("/v1/reconstructions", {
+        checkpoint,
+        include: ["images"],
+        pictures: [wide.toBase64()],
+        ...fields,
+      }),
+    );
+  const own = await ask({});
+  expect([own.resize, own.background]).toEqual(["pad", "white"]);
+  expect(corners(await original(own))).toEqual([255, 255, 40, 200]);
+  const other = await ask({ resize: "squash", background: "none" });
+  expect([other.resize, other.background]).toEqual(["squash", "none"]);
 });
