@@ -33,7 +33,9 @@ export function problemOf(error: unknown): ProblemError {
   }
   if (error instanceof CheckpointNotFoundError) return fieldProblem(422, "checkpoint", error.message);
   if (error instanceof IdempotencyConflictError) {
-    return new ProblemError(422, "This Idempotency-Key was used for another request: choose a new one");
+    return new ProblemError(422, "This Idempotency-Key was used for another request: choose a new one", {
+      errors: [{ path: "idempotency-key", message: "was used for another request" }],
+    });
   }
   if (error instanceof SourceError) {
     return fieldProblem(error.code === "no_checkpoint" ? 409 : 422, error.field, error.message);
@@ -41,7 +43,7 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof DatasetDamagedError) return new ProblemError(409, error.message);
   if (error instanceof DatasetError) {
     return error.field === undefined
-      ? new ProblemError(422, error.message)
+      ? new ProblemError(422, error.message, { errors: [{ path: "", message: error.message }] })
       : fieldProblem(422, error.field, error.message);
   }
   if (error instanceof PictureError) return fieldProblem(422, "pictures", error.message);

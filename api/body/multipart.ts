@@ -153,7 +153,7 @@ function takeField(
   info: busboy.FieldInfo,
 ): void {
   if (name === "" || info.nameTruncated) {
-    throw new ProblemError(422, "Every field must have a name of 1 to 100 bytes");
+    throw fieldProblem(422, "", "must have a name of 1 to 100 bytes for every field");
   }
   if (FORBIDDEN.has(name)) throw fieldProblem(422, name, "is a name that is never taken");
   if (rules.fileFields.includes(name)) {
@@ -166,7 +166,7 @@ function takeField(
 }
 
 function takeFile(seen: Set<string>, rules: FormRules, name: string, filename: string): string {
-  if (name === "") throw new ProblemError(422, "Every file must have a name of its field");
+  if (name === "") throw fieldProblem(422, "", "must have a name of its field for every file");
   if (!rules.fileFields.includes(name)) {
     throw fieldProblem(422, name.slice(0, 80), `is not a file that is taken: ${rules.fileFields.join(", ")}`);
   }

@@ -17,6 +17,7 @@ import { JobStore } from "../../jobs/store.ts";
 import { type MaeConfig, PRESETS } from "../../model/config.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import { claimed, request } from "../jobs/fixtures.ts";
+import { expectDocumented, type OpenApiDocument } from "./documented.ts";
 import type { Bytes } from "../setup/uploads.ts";
 
 /** A model of 28 x 28 pictures that computes at once. */
@@ -57,6 +58,7 @@ export async function problemOf(response: Response, status: number): Promise<Pro
 export class TestApi implements AsyncDisposable {
   readonly #app: ReturnType<typeof createApp>;
   readonly #inference: WorkerInference;
+  static #document: Promise<OpenApiDocument> | undefined;
   /** Where uploads on their way are kept. */
   readonly tempDir: string;
 
@@ -99,9 +101,16 @@ export class TestApi implements AsyncDisposable {
     return (request) => this.#app.fetch(request);
   }
 
-  /** Sends a request. */
+  /** Sends a request, and expects the OpenAPI document to describe its answer. */
   async send(path: string, init: RequestInit = {}): Promise<Response> {
-    return await this.#app.request(path, init);
+    const response = await this.#app.request(path, init);
+    const document = await (TestApi.#document ??= this.#fetchDocument());
+    await expectDocumented(document, init.method ?? "GET", path, response);
+    return response;
+  }
+
+  async #fetchDocument(): Promise<OpenApiDocument> {
+    return await (await this.#app.request("/openapi.json")).json();
   }
 
   /** Posts JSON; text goes as it is. */

@@ -1,0 +1,66 @@
+/**
+ * Whether an answer is one that the OpenAPI document describes.
+ *
+ * @module
+ */
+import { expect } from "expect";
+
+interface Answer {
+  readonly content?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>;
+}
+
+/** A document, as far as this looks. */
+export interface OpenApiDocument {
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, object>> }>>>
+  >;
+  readonly components: { readonly responses: Readonly<Record<string, Answer>> };
+}
+
+/** The responses of the operation that a request is for; undefined where the document has none. */
+function responsesOf({ paths }: OpenApiDocument, method: string, path: string) {
+  const { pathname } = new URL(path, "http://service");
+  const known = paths[pathname] ??
+    Object.entries(paths).find(([template]) =>
+      new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(pathname)
+    )?.[1];
+  return known?.[method === "HEAD" ? "get" : method.toLowerCase()]?.responses;
+}
+
+/**
+ * Expects the document to have an answer's status, its media type and its required headers, and the answer to name
+ * what is wrong with the request where its status is 422. Answers of the dashboard are not in the document.
+ */
+export async function expectDocumented(
+  document: OpenApiDocument,
+  method: string,
+  path: string,
+  response: Response,
+): Promise<void> {
+  const responses = responsesOf(document, method, path);
+  if (responses === undefined) return;
+  const asked = `${method} ${path.slice(0, 200)}`;
+  const found = responses[String(response.status)];
+  expect({ asked, statuses: Object.keys(responses) }).toEqual({
+    asked,
+    statuses: expect.arrayContaining([String(response.status)]),
+  });
+  const answer: Answer = "$ref" in found
+    ? document.components.responses[String(found.$ref).split("/").at(-1)!]
+    : found;
+  const type = response.headers.get("content-type")?.split(";")[0] ?? null;
+  expect({ asked, status: response.status, types: [null, ...Object.keys(answer.content ?? {})] }).toEqual({
+    asked,
+    status: response.status,
+    types: expect.arrayContaining([type]),
+  });
+  for (const [name, header] of Object.entries(answer.headers ?? {})) {
+    if (header.required) {
+      expect({ asked, name, has: response.headers.has(name) }).toMatchObject({ has: true });
+    }
+  }
+  if (response.status !== 422 || method === "HEAD") return;
+  const { errors } = await response.clone().json();
+  expect({ asked, errors }).toEqual({ asked, errors: expect.arrayContaining([expect.anything()]) });
+}
