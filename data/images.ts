@@ -6,6 +6,7 @@
 import type { Sharp } from "sharp";
 import type { PictureForm } from "./datasets/dataset.ts";
 import { isImage } from "./imageKinds.ts";
+import { PixelBudget } from "./pixelBudget.ts";
 import { DEFAULT_RULE, type PictureRule, type PictureShape } from "./pictureRule.ts";
 
 /** What a picture may be at most. */
@@ -42,6 +43,12 @@ async function library() {
   sharp.cache(false);
   return sharp;
 }
+
+/**
+ * Images that this process decodes at once: some kinds are unpacked whole, to 4 bytes a pixel and more, so that many
+ * large ones would take gigabytes.
+ */
+const decoding = new PixelBudget(64_000_000);
 
 /** Effort of PNG's compression, 0 to 9: more takes longer, and small pictures hardly shrink. */
 const PNG_LEVEL = 3;
@@ -178,8 +185,10 @@ export async function decodePicture(
   return await reading(async () => {
     const encoded = await opened(bytes, "error");
     const { hasAlpha, autoOrient: { height, width } } = await encoded.metadata();
-    const picture = await opaque(encoded, hasAlpha, rule.background);
-    return await toForm({ picture, height, width }, form, rule);
+    return await decoding.run(height * width, async () => {
+      const picture = await opaque(encoded, hasAlpha, rule.background);
+      return await toForm({ picture, height, width }, form, rule);
+    });
   });
 }
 
@@ -204,7 +213,10 @@ async function inspected(picture: Sharp): Promise<InspectedPicture> {
   if (Math.max(across, down) > PICTURE_LIMITS.side) {
     throw new PictureError(`is ${across} x ${down}: at most ${PICTURE_LIMITS.side} pixels a side are taken`);
   }
-  const { info: { height, width } } = await picture.autoOrient().raw().toBuffer({ resolveWithObject: true });
+  const { info: { height, width } } = await decoding.run(
+    across * down,
+    () => picture.autoOrient().raw().toBuffer({ resolveWithObject: true }),
+  );
   return { height, width, channels: /^(b-w|grey16)$/.test(space ?? "") ? 1 : 3, hasAlpha };
 }
 

@@ -80,6 +80,14 @@ export function word(head: Bytes, at: number): number {
   return new DataView(head.buffer, head.byteOffset).getUint32(at);
 }
 
+/** How files of other packers begin. */
+const PACKED: readonly (readonly [kind: string, start: readonly number[]])[] = [
+  ["zip", [0x50, 0x4b, 0x03, 0x04]],
+  ["bzip2", [0x42, 0x5a, 0x68]],
+  ["xz", [0xfd, 0x37, 0x7a, 0x58]],
+  ["Zstandard", [0x28, 0xb5, 0x2f, 0xfd]],
+];
+
 /** The parts of a magic number: two zero bytes, the type, the number of dimensions. */
 export interface Magic {
   /** As shown in messages. */
@@ -99,6 +107,11 @@ export function magicOf(file: UploadedFile, head: Bytes, what: "image" | "label"
   const value = word(head, 0), magic = `0x${value.toString(16).padStart(8, "0")}`;
   const type = value >>> 8, dimensions = value & 0xff;
   if (TYPE_NAMES[type] !== undefined && dimensions >= 1) return { magic, type, dimensions };
+  const packed = PACKED.find(([, start]) => start.every((byte, at) => head[at] === byte));
+  if (packed) {
+    const [kind] = packed;
+    throw new DatasetError(`is a ${kind} file: unpack it, or pack it with gzip instead`, file.field);
+  }
   const right = what === "image" ? "0x00000803" : "0x00000801";
   throw new DatasetError(
     `must be an IDX ${what} file (magic number ${right}): it begins with ${magic}`,

@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import sharp from "sharp";
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { decodePicture, encodePng } from "../../data/images.ts";
 import { pngData, pngFile } from "../setup/png.ts";
@@ -223,4 +224,46 @@ Deno.test("images sent to a model are treated as those that it was trained on", 
   expect(corners(await original(own))).toEqual([255, 255, 40, 200]);
   const other = await ask({ resize: "squash", background: "none" });
   expect([other.resize, other.background]).toEqual(["squash", "none"]);
+});
+
+Deno.test("a JPEG with stray bytes before a marker is taken by an upload, a job and a question alike", async () => {
+  await using api = await TestApi.open();
+  await using runner = new TestRunner(api);
+  const picture = sharp(pixels, { raw: { width: 56, height: 28, channels: 1 } });
+  const jpeg = new Uint8Array(await picture.jpeg({ quality: 90 }).toBuffer());
+  const table = jpeg.findIndex((byte, at) => byte === 0xff && jpeg[at + 1] === 0xc4);
+  const stray = Uint8Array.from([...jpeg.subarray(0, table), 0, 1, 2, ...jpeg.subarray(table)]);
+  const response = await api.upload({ archive: await tarGz({ "a.jpg": stray, "b.jpg": jpeg }) }, {
+    held_out: "0",
+  });
+  expect(response.status).toBe(201);
+  const { id: dataset } = await response.json();
+  const model = { preset: "mnist", depth: 1, decoder_depth: 1 };
+  const job = await runner.run({ kind: "pretrain", dataset, batch_size: 2, max_steps: 1, model });
+  expect([job.status, job.error]).toEqual(["succeeded", null]);
+  const asked = {
+    checkpoint: job.latest_checkpoint,
+    include: ["images"],
+    pictures: [stray.toBase64(), jpeg.toBase64()],
+  };
+  const answer = await answerOf(await api.post("/v1/reconstructions", asked));
+  expect(await original(answer, 0)).toEqual(await original(answer, 1));
+  // A cut one is refused by all of them.
+  const cut = stray.slice(0, -200);
+  const refused = await problemOf(
+    await api.upload({ archive: await tarGz({ "a.jpg": cut, "b.jpg": jpeg }) }),
+    422,
+  );
+  expect(refused.errors).toEqual([{
+    path: "archive",
+    message: expect.stringMatching(/'a.jpg'.*cannot be decoded/),
+  }]);
+  const question = await problemOf(
+    await api.post("/v1/reconstructions", { ...asked, pictures: [cut.toBase64()] }),
+    422,
+  );
+  expect(question.errors).toEqual([{
+    path: "pictures.0",
+    message: expect.stringContaining("cannot be decoded"),
+  }]);
 });

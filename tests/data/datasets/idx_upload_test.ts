@@ -304,6 +304,18 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
     "train_images",
     /IDX/,
   ],
+  [
+    "a zip",
+    { train_images: Uint8Array.of(0x50, 0x4b, 3, 4, 20) },
+    "train_images",
+    /is a zip file: unpack it/,
+  ],
+  [
+    "xz labels",
+    { train_images: images, train_labels: Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a) },
+    "train_labels",
+    /xz/,
+  ],
   ["labels as pictures", { train_images: labels }, "train_images", /0x00000803.*it is a label file/],
   [
     "pictures as labels",

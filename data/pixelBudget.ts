@@ -1,0 +1,41 @@
+/**
+ * How many pixels are decoded at the same time.
+ *
+ * @module
+ */
+
+interface Waiting {
+  readonly pixels: number;
+  start(): void;
+}
+
+/** Lets work on images run side by side as long as they have few pixels together; the rest waits in its order. */
+export class PixelBudget {
+  #free: number;
+  readonly #waiting: Waiting[] = [];
+
+  /** @param total pixels; an image that has more runs alone */
+  constructor(readonly total: number) {
+    this.#free = total;
+  }
+
+  /** Runs the work on an image of so many pixels when its turn comes. */
+  async run<T>(pixels: number, work: () => Promise<T>): Promise<T> {
+    const taken = Math.min(pixels, this.total);
+    if (this.#waiting.length > 0 || taken > this.#free) {
+      await new Promise<void>((resolve) => this.#waiting.push({ pixels: taken, start: resolve }));
+    } else {
+      this.#free -= taken;
+    }
+    try {
+      return await work();
+    } finally {
+      this.#free += taken;
+      while (this.#waiting.length > 0 && this.#waiting[0].pixels <= this.#free) {
+        const next = this.#waiting.shift()!;
+        this.#free -= next.pixels;
+        next.start();
+      }
+    }
+  }
+}
