@@ -16,12 +16,12 @@ import { confusionSummary, putConfusion } from "../results.ts";
 import type { RequestOf } from "../schemas.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 import { measureClassifier } from "./measure.ts";
+import { openDataset } from "./openDataset.ts";
 import {
   chooseBackend,
   encoderOf,
   loadSplit,
   measuredBatch,
-  openDataset,
   runTraining,
   type TrainingPlan,
 } from "./training.ts";
@@ -37,7 +37,7 @@ export async function* trainClassifier(
   if (!config) throw new JobFailure("no_model", "Neither a checkpoint nor a model was given");
   const passes = request.kind === "linear_probe" ? 1 : 3;
   const backend = await chooseBackend(passes * request.batchSize * classifierFlops(config));
-  const dataset = await openDataset(context);
+  const dataset = yield* openDataset(context);
   const { numClasses, classNames, labelled, splits } = dataset.info;
   if (!labelled) throw new JobFailure("dataset_unlabelled", `The data set ${dataset.info.id} has no labels`);
   if (numClasses < 2) {

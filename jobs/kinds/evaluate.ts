@@ -16,7 +16,8 @@ import { confusionSummary, putConfusion } from "../results.ts";
 import type { RequestOf } from "../schemas.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 import { measureClassifier, measureMae } from "./measure.ts";
-import { chooseBackend, loadSplit, measuredBatch, openDataset } from "./training.ts";
+import { openDataset } from "./openDataset.ts";
+import { chooseBackend, loadSplit, measuredBatch } from "./training.ts";
 
 /**
  * Runs an `evaluate` job. A classifier is measured by class names: the labels of the data set become its own.
@@ -33,7 +34,7 @@ export async function* evaluate(
   const backend = await chooseBackend(
     batchSize * (isMae ? forwardFlops({ ...config, maskRatio }) : classifierFlops(config)),
   );
-  const dataset = await openDataset(context);
+  const dataset = yield* openDataset(context);
   const labels = isMae ? null : labelsFor(source, dataset);
   const stored = await loadSplit(context, dataset, request.split, config);
   if (stored.count === 0) {

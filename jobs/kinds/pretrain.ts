@@ -7,7 +7,8 @@ import { forwardFlops } from "../../model/flops.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import type { RequestOf } from "../schemas.ts";
 import type { KindContext, KindEvent } from "./kind.ts";
-import { chooseBackend, loadSplit, openDataset, runTraining } from "./training.ts";
+import { openDataset } from "./openDataset.ts";
+import { chooseBackend, loadSplit, runTraining } from "./training.ts";
 
 const SHAPE: ModelShape = { model: "mae" };
 
@@ -17,7 +18,7 @@ export async function* pretrain(
 ): AsyncGenerator<KindEvent, void> {
   const { model: config, seed, batchSize } = context.request;
   const backend = await chooseBackend(3 * batchSize * forwardFlops(config));
-  const dataset = await openDataset(context);
+  const dataset = yield* openDataset(context);
   const { state, checkpoint, epochLoss } = yield* runTraining(context, {
     config,
     shape: SHAPE,

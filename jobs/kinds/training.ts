@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import {
   type Dataset,
   DatasetError,
@@ -32,13 +31,6 @@ import { tensorflowSettings } from "../tensorflow.ts";
 import { notFinite } from "./finite.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 
-/** The data set of a request, or the job's failure. */
-export async function openDataset(context: KindContext): Promise<Dataset> {
-  return await datasetFailure(async () =>
-    await new DatasetCatalogue(context.store).open(context.request.dataset, context.signal)
-  );
-}
-
 /** A split in the form of the model. */
 export async function loadSplit(
   context: KindContext,
@@ -50,7 +42,8 @@ export async function loadSplit(
   return await datasetFailure(async () => await dataset.load(split, form, context.signal));
 }
 
-async function datasetFailure<T>(read: () => Promise<T>): Promise<T> {
+/** What `read` gives; an error of the data set is the job's failure. @throws {JobFailure} `dataset_unusable` */
+export async function datasetFailure<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
