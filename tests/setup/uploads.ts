@@ -21,6 +21,27 @@ export function idx(magic: number, dimensions: readonly number[], data: Uint8Arr
   return file;
 }
 
+/** Label files of signed integers, big-endian. */
+export function idxIntegers(
+  magic: number,
+  bytes: 1 | 2 | 4,
+  values: readonly number[],
+  columns?: number,
+): Bytes {
+  const data = new DataView(new ArrayBuffer(bytes * values.length));
+  for (const [at, value] of values.entries()) {
+    if (bytes === 1) data.setInt8(at, value);
+    else if (bytes === 2) data.setInt16(2 * at, value);
+    else data.setInt32(4 * at, value);
+  }
+  const dimensions = columns ? [values.length / columns, columns] : [values.length];
+  return idx(magic, dimensions, new Uint8Array(data.buffer));
+}
+
+/** A label file as QMNIST's: class, series, writer, character, two class codes, position, 0. */
+export const qmnistLabels = (classes: readonly number[]): Bytes =>
+  idxIntegers(0xc02, 4, classes.flatMap((label) => [label, 4, 2000, 100, 48 + label, 30, 12, 0]), 8);
+
 /** Digits as MNIST's two files, gzipped. Ten at least, so that every class is there. */
 export function idxDigits(count: number, split: "train" | "test"): { images: Bytes; labels: Bytes } {
   // The first of each class, then as they come: a class without a picture is refused.

@@ -1,0 +1,113 @@
+import { expect } from "expect";
+import { gzipSync } from "node:zlib";
+import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
+import { createDataset } from "../../../data/datasets/upload.ts";
+import type { UploadOptions } from "../../../data/datasets/uploaded.ts";
+import { type Bytes, idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
+import { Shelf } from "./fixtures.ts";
+
+const IMAGES = 0x803, LABELS = 0x801;
+const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
+
+/** Six pictures of 2 x 3, every pixel of its own value. */
+const pixels = Uint8Array.from({ length: 36 }, (_, i) => i * 7);
+const images = idx(IMAGES, [6, 2, 3], pixels);
+
+const upload = async (shelf: Shelf, parts: Record<string, Bytes>, options: UploadOptions = {}) =>
+  await createDataset(await shelf.files(parts), options, shelf.store);
+const and = (bytes: Bytes, ...more: number[]): Bytes => Uint8Array.from([...bytes, ...more]);
+
+async function labelsOf(shelf: Shelf, id: string, imageSize = 2): Promise<number[]> {
+  const dataset = await new DatasetCatalogue(shelf.store).open({ id });
+  const { labels } = await dataset.load("train", { imageSize, channels: 1 });
+  return [...labels!];
+}
+
+Deno.test("labels that begin at 1 or have gaps are classes named by their numbers", async (t) => {
+  const tables: [string, number[], number[]][] = [
+    ["from 1", [1, 2, 3, 1, 2, 3], [0, 1, 2, 0, 1, 2]],
+    ["with gaps", [40, 7, 7, 0, 40, 0], [2, 1, 1, 0, 2, 0]],
+    ["one alone", [9, 9, 9, 9, 9, 9], [0, 0, 0, 0, 0, 0]],
+  ];
+  for (const [what, values, indices] of tables) {
+    await t.step(what, async () => {
+      await using shelf = await Shelf.open();
+      const file = idx(LABELS, [6], Uint8Array.from(values));
+      const info = await upload(shelf, { train_images: images, train_labels: file }, { heldOut: 0 });
+      const names = [...new Set(values)].sort((a, b) => a - b).map(String);
+      expect([info.numClasses, info.classNames]).toEqual([names.length, names]);
+      expect(await labelsOf(shelf, info.id)).toEqual(indices);
+      const [second] = [
+        ...(await new DatasetCatalogue(shelf.store).open({ id: info.id })
+          .then((dataset) => dataset.read("train", [1], { imageSize: 2, channels: 1 }))).labels!,
+      ];
+      expect(second).toBe(indices[1]);
+    });
+  }
+});
+
+Deno.test("labels are read from every integer type, and from the first column of QMNIST's rows", async (t) => {
+  const values = [3, 1, 2, 0, 1, 2];
+  const files: [string, Bytes][] = [
+    ["signed bytes", idxIntegers(0x901, 1, values)],
+    ["16 bits", idxIntegers(0xb01, 2, values)],
+    ["32 bits", idxIntegers(0xc01, 4, values)],
+    ["one column", idxIntegers(0xc02, 4, values, 1)],
+    ["QMNIST", qmnistLabels(values)],
+    ["QMNIST gzipped", gz(qmnistLabels(values))],
+  ];
+  for (const [what, file] of files) {
+    await t.step(what, async () => {
+      await using shelf = await Shelf.open();
+      const info = await upload(shelf, { train_images: images, train_labels: file }, { heldOut: 0 });
+      expect(info.classNames).toEqual(["0", "1", "2", "3"]);
+      expect(await labelsOf(shelf, info.id)).toEqual(values);
+    });
+  }
+});
+
+Deno.test("more than 256 classes keep their labels", async () => {
+  await using shelf = await Shelf.open();
+  const values = Array.from({ length: 20_000 }, (_, at) => (at * 7) % 300 * 200);
+  const pictures = idx(IMAGES, [20_000, 1, 1], new Uint8Array(20_000));
+  const file = gz(idxIntegers(0xc01, 4, values));
+  const info = await upload(shelf, { train_images: pictures, train_labels: file }, { heldOut: 0 });
+  expect(info.numClasses).toBe(300);
+  expect(info.size).toBe(20_000 * 3);
+  expect(await labelsOf(shelf, info.id, 1)).toEqual(values.map((value) => value / 200));
+});
+
+Deno.test("other work gets its turns while a large label file is read", async () => {
+  await using shelf = await Shelf.open();
+  const count = 1_000_000;
+  const pictures = gz(idx(IMAGES, [count, 1, 1], new Uint8Array(count)));
+  const file = gz(idx(LABELS, [count], Uint8Array.from({ length: count }, (_, at) => at % 7)));
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  const info = await upload(shelf, { train_images: pictures, train_labels: file });
+  clearInterval(timer);
+  expect(info.numClasses).toBe(7);
+  expect(turns).toBeGreaterThan(10);
+});
+
+Deno.test("gzip files with padding of zeros, or of several members, are taken whole", async (t) => {
+  const half = Math.floor(images.length / 2);
+  const members = Uint8Array.from([...gz(images.slice(0, half)), ...gz(images.slice(half))]);
+  const files: [string, Bytes][] = [
+    ["one zero", and(gz(images), 0)],
+    ["a tape's block", and(gz(images), ...new Array(20_480).fill(0))],
+    ["more than a stream's buffer", Uint8Array.from([...gz(images), ...new Uint8Array(300_000)])],
+    ["two members", members],
+    ["two members, padded", and(members, 0, 0, 0)],
+  ];
+  for (const [what, file] of files) {
+    await t.step(what, async () => {
+      await using shelf = await Shelf.open();
+      const { id } = await upload(shelf, { train_images: file }, { heldOut: 0 });
+      const [key] = (await shelf.keys()).filter((key) => key.endsWith("train-images.raw"));
+      expect(key).toContain(id);
+      const stored = await new Response((await shelf.store.get(key)).body).bytes();
+      expect(new Uint8Array(stored)).toEqual(pixels);
+    });
+  }
+});
