@@ -179,7 +179,7 @@ const pretrainSchema = z.strictObject({
   model: modelSchema.prefault("mnist"),
   lr: lr(1.5e-4),
   ...training,
-}).openapi("PretrainRequest");
+}).openapi("PretrainRequest", { example: { kind: "pretrain", dataset: "digits", epochs: 2 } });
 
 const classifierFields = {
   ...common,
@@ -190,15 +190,20 @@ const classifierFields = {
   lr: lr(1e-3),
   ...training,
 };
+const EXAMPLE_JOB = "job_01JD0000000000000000000000";
 const START = ["checkpoint", "job", "model"];
 const finetuneSchema = exactlyOneOf(
   z.strictObject({ kind: z.literal("finetune"), ...classifierFields }),
   START,
-).openapi("FinetuneRequest");
+).openapi("FinetuneRequest", {
+  example: { kind: "finetune", job: EXAMPLE_JOB, dataset: "digits", epochs: 2 },
+});
 const linearProbeSchema = exactlyOneOf(
   z.strictObject({ kind: z.literal("linear_probe"), ...classifierFields }),
   START,
-).openapi("LinearProbeRequest");
+).openapi("LinearProbeRequest", {
+  example: { kind: "linear_probe", job: EXAMPLE_JOB, dataset: "digits" },
+});
 const evaluateFields = z.strictObject({
   kind: z.literal("evaluate"),
   ...common,
@@ -207,7 +212,9 @@ const evaluateFields = z.strictObject({
   batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128),
   mask_ratio: z.number().gt(0).lt(1).optional().describe("For an MAE; the model's own when absent"),
 });
-const evaluateSchema = exactlyOneOf(evaluateFields, ["checkpoint", "job"]).openapi("EvaluateRequest");
+const evaluateSchema = exactlyOneOf(evaluateFields, ["checkpoint", "job"]).openapi("EvaluateRequest", {
+  example: { kind: "evaluate", job: EXAMPLE_JOB, dataset: "digits" },
+});
 
 /** Body of `POST /v1/jobs`; parsing fills every default and resolves the model. */
 export const jobRequestSchema = z.discriminatedUnion("kind", [

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { TestApi } from "./fixtures.ts";
+import { problemOf, TestApi } from "./fixtures.ts";
 
 type Json = Record<string, unknown>;
 interface Operation {
@@ -59,5 +59,76 @@ Deno.test("patterns need no flag, and no schema joins two closed ones", async ()
     const parts = [schema, ...((schema.allOf ?? []) as Json[])];
     if (schema.allOf === undefined) continue;
     expect({ path, closed: parts.filter(isClosed).length > 1 }).toEqual({ path, closed: false });
+  }
+});
+
+/** The document's paths with ids of nothing in them, and the methods of each. */
+async function addresses(api: TestApi): Promise<[path: string, methods: string[]][]> {
+  const { paths } = await (await api.send("/openapi.json")).json() as { paths: Record<string, object> };
+  const none = "0".repeat(26);
+  return Object.entries(paths).map(([path, methods]) => {
+    const id = path.includes("/jobs/")
+      ? `job_${none}`
+      : path.includes("/datasets/")
+      ? "digits"
+      : `ckpt_${none}`;
+    return [path.replace("{id}", id), Object.keys(methods).map((method) => method.toUpperCase())];
+  });
+}
+
+Deno.test("every operation refuses a query parameter that it does not know", async () => {
+  await using api = await TestApi.open();
+  for (const [path, methods] of await addresses(api)) {
+    for (const method of methods) {
+      const { errors } = await problemOf(await api.send(`${path}?color=red`, { method }), 422);
+      expect({ path, method, errors }).toMatchObject({ errors: [{ path: "color" }] });
+    }
+  }
+});
+
+Deno.test("every path answers other methods with 405, HEAD as GET, and OPTIONS with what it takes", async () => {
+  await using api = await TestApi.open();
+  for (const [path, methods] of await addresses(api)) {
+    const taken = [...methods, "OPTIONS", ...(methods.includes("GET") ? ["HEAD"] : [])].sort().join(", ");
+    const refused = await api.send(path, { method: "PUT" });
+    expect({ path, allow: refused.headers.get("allow") }).toEqual({ path, allow: taken });
+    await problemOf(refused, 405);
+    const options = await api.send(path, { method: "OPTIONS" });
+    expect([options.status, options.headers.get("allow")]).toEqual([204, taken]);
+    if (!methods.includes("GET")) continue;
+    const [got, head] = [await api.send(path), await api.send(path, { method: "HEAD" })];
+    expect({ path, status: head.status, body: await head.text() }).toEqual({
+      path,
+      status: got.status,
+      body: "",
+    });
+    await got.body?.cancel();
+  }
+});
+
+Deno.test("every body refuses a field that its schema does not know", async () => {
+  await using api = await TestApi.open();
+  const none = "0".repeat(26);
+  const known: Record<string, object> = {
+    "/v1/jobs": { kind: "pretrain", dataset: "digits" },
+    "/v1/reconstructions": { checkpoint: `ckpt_${none}`, dataset: { id: "digits", indices: [0] } },
+    "/v1/classifications": { checkpoint: `ckpt_${none}`, dataset: { id: "digits", indices: [0] } },
+    "/v1/embeddings": { checkpoint: `ckpt_${none}`, dataset: { id: "digits", indices: [0] } },
+  };
+  const document = await fetched();
+  type Bodied = { post?: { requestBody?: { content: Record<string, Json> } } };
+  for (const [path, { post }] of Object.entries(document.paths as Record<string, Bodied>)) {
+    const types = Object.keys(post?.requestBody?.content ?? {});
+    for (const type of types) {
+      const form = new FormData();
+      form.set("color", "red");
+      const answer = type === "application/json"
+        ? await api.post(path, { ...known[path], color: "red" })
+        : await api.send(path, { method: "POST", body: form });
+      const { errors } = await problemOf(answer, 422);
+      expect({ path, type, errors }).toMatchObject({
+        errors: expect.arrayContaining([expect.objectContaining({ path: "color" })]),
+      });
+    }
   }
 });

@@ -1,0 +1,31 @@
+import { expect } from "expect";
+import { idxDigits } from "../setup/uploads.ts";
+import { problemOf, TestApi } from "./fixtures.ts";
+
+const REFUSED = [
+  "a\nb",
+  "a\rb",
+  "a\tb",
+  "\u001b[31m",
+  "\u0085",
+  "a\u2028b",
+  "user\u202egnp",
+  "\u2066a",
+  "\ufeffa",
+];
+/** Emoji that are joined, Persian, Hindi, a letter that Unicode has not assigned. */
+const TAKEN = ["run 7", "👩‍🔬", "می‌خواهم", "क्‍ष", "\u0378"];
+
+Deno.test("names of jobs and data sets are one line without direction marks; joiners are kept", async () => {
+  await using api = await TestApi.open();
+  const { images } = idxDigits(20, "train");
+  const job = (name: string) => api.post("/v1/jobs", { kind: "pretrain", dataset: "digits", name });
+  const dataset = (name: string) => api.upload({ train_images: images }, { name });
+  for (const create of [job, dataset]) {
+    for (const name of REFUSED) {
+      const { errors } = await problemOf(await create(name), 422);
+      expect(errors).toMatchObject([{ path: "name", message: expect.stringContaining("one line") }]);
+    }
+    for (const name of TAKEN) expect(await (await create(name)).json()).toMatchObject({ name });
+  }
+});
