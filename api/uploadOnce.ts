@@ -5,7 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import type { DatasetInfo } from "../data/datasets/dataset.ts";
+import type { DatasetCatalogue } from "../data/datasets/catalogue.ts";
+import { type DatasetInfo, DatasetNotFoundError } from "../data/datasets/dataset.ts";
 import type { UploadedFile } from "../data/datasets/gzip.ts";
 import { newDatasetId } from "../data/datasets/upload.ts";
 import { pause } from "../jobs/kv.ts";
@@ -49,6 +50,16 @@ export async function uploadFingerprint(
   });
 }
 
+/** The data set of an id; null when there is none, also when it is about to be deleted. @throws {DatasetDamagedError} */
+async function found(datasets: DatasetCatalogue, id: string): Promise<DatasetInfo | null> {
+  try {
+    return await datasets.info(id);
+  } catch (error) {
+    if (error instanceof DatasetNotFoundError) return null;
+    throw error;
+  }
+}
+
 /** How a data set is stored: under this id, and only if `confirm` does not throw before it becomes visible. */
 export type StoreDataset = (id: string, confirm: () => Promise<void>) => Promise<DatasetInfo>;
 
@@ -68,11 +79,10 @@ export async function uploadOnce(
   const claim: UploadClaim = { key, fingerprint: print, datasetId: newDatasetId() };
   while (true) {
     signal.throwIfAborted();
-    const reservation = await reserveUpload(jobs, claim, (id) => datasets.hasUpload(id));
+    const reservation = await reserveUpload(jobs, claim, async (id) => await found(datasets, id) !== null);
     if (reservation.type === "reserved") break;
-    if (reservation.type === "found") {
-      return { info: await datasets.info(reservation.datasetId), created: false };
-    }
+    const info = reservation.type === "found" ? await found(datasets, reservation.datasetId) : null;
+    if (info !== null) return { info, created: false };
     await pause(POLL_MS, signal);
   }
   // A renewal that fails is not lost: the next one, or the last look before the data set is there, follows.

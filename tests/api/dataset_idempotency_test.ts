@@ -143,3 +143,12 @@ Deno.test("a key is 1 to 255 printable characters", async () => {
   }
   expect(await uploads(api)).toEqual([]);
 });
+
+Deno.test("a key whose data set is damaged says so, and is free once that is deleted", async () => {
+  await using api = await TestApi.open();
+  const { id } = await created(await post(api, { train_images: picture }));
+  await api.objects.put(`datasets/${id}/meta.json`, new TextEncoder().encode("{"));
+  expect((await problemOf(await post(api, { train_images: picture }), 409)).detail).toContain(id);
+  expect((await api.send(`/v1/datasets/${id}`, { method: "DELETE" })).status).toBe(204);
+  expect((await created(await post(api, { train_images: picture }))).replayed).toBe(false);
+});
