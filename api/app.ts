@@ -9,8 +9,10 @@ import type { ApiEnv, AppDeps, Services } from "./environment.ts";
 import { answerError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { createMetrics } from "./metrics.ts";
+import { headLength } from "./middleware/headLength.ts";
 import { headSize } from "./middleware/headSize.ts";
 import { logFailures, observe } from "./middleware/observe.ts";
+import { sameSite } from "./middleware/site.ts";
 import { ProblemError } from "./problem.ts";
 import { closeRoutes } from "./register.ts";
 import { addCheckpointContentRoute } from "./routes/checkpointContent.ts";
@@ -26,15 +28,15 @@ import { addJobRoutes } from "./routes/jobs.ts";
 import { addOpenApiRoute } from "./routes/openapi.ts";
 import { addReconstructionRoute } from "./routes/reconstructions.ts";
 
-export type { AppDeps, LogEntry } from "./environment.ts";
+export type { AppDeps, HostNames, LogEntry } from "./environment.ts";
 
 /**
- * The application: `app.fetch` for `Deno.serve`, `app.request` for tests. It opens and closes nothing itself.
+ * The application: `app.fetch` for `listen`, `app.request` for tests. It opens and closes nothing itself.
  *
  * @example
  * ```ts
  * const app = createApp({ jobs, objects, datasets, inference });
- * Deno.serve({ port: 8000 }, app.fetch);
+ * await listen(app.fetch, { port: 8000, host: "127.0.0.1" });
  * ```
  */
 export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
@@ -42,6 +44,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
     ...deps,
     limits: { ...DEFAULT_LIMITS, ...deps.limits },
     now: deps.now ?? Date.now,
+    hosts: deps.hosts ?? "any",
+    stopping: deps.stopping ?? new AbortController().signal,
     log: deps.log ?? logFailures,
     metrics: createMetrics(),
   };
@@ -51,7 +55,9 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
     answerError(new ProblemError(404, "There is nothing under this address"), context)
   );
   app.use(observe(services));
+  app.use(headLength());
   app.use(headSize(services.limits));
+  app.use(sameSite(services.hosts));
   addJobRoutes(app, services);
   addEventRoute(app, services);
   addJobMetricsRoute(app, services);

@@ -23,6 +23,9 @@ export interface LogEntry {
   readonly error?: unknown;
 }
 
+/** The names under which the service is reached, without ports; those of the loopback are always accepted. */
+export type HostNames = "any" | readonly string[];
+
 /** What {@linkcode createApp} is given. */
 export interface AppDeps {
   readonly jobs: JobStore;
@@ -37,13 +40,19 @@ export interface AppDeps {
   readonly tempDir?: string;
   /** Errors go to standard error when absent. */
   readonly log?: (entry: LogEntry) => void;
+  /** Accepted as Host; any when absent. */
+  readonly hosts?: HostNames;
+  /** Ends event streams and waits when the service stops. */
+  readonly stopping?: AbortSignal;
 }
 
 /** The dependencies with every default filled in. */
-export interface Services extends Omit<AppDeps, "limits" | "now" | "log"> {
+export interface Services extends Omit<AppDeps, "limits" | "now" | "log" | "hosts" | "stopping"> {
   readonly limits: ApiLimits;
   readonly now: () => number;
   readonly log: (entry: LogEntry) => void;
+  readonly hosts: HostNames;
+  readonly stopping: AbortSignal;
   readonly metrics: ApiMetrics;
 }
 

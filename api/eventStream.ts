@@ -28,8 +28,8 @@ function block(event: JobEvent): Bytes {
 
 /**
  * Events above `after` as they come; a comment after each silence of `heartbeatMs`; an `end` event and the stream's
- * end once the job is finished. It holds one event at a time. A reader that takes nothing for `stalledMs` is cut off:
- * it may connect again with `Last-Event-ID`.
+ * end once the job is finished. It holds one event at a time. A reader that takes nothing for `stalledMs` is cut off,
+ * and when the service stops the stream ends without `end`: clients connect again with `Last-Event-ID`.
  *
  * @param closed called once, when the stream ends or its reader goes away
  */
@@ -42,7 +42,7 @@ export function eventStream(
 ): ReadableStream<Bytes> {
   const { heartbeatMs, stalledMs } = services.limits;
   const gone = new AbortController();
-  const signal = AbortSignal.any([clientGone, gone.signal]);
+  const signal = AbortSignal.any([clientGone, services.stopping, gone.signal]);
   const events = services.jobs.follow(jobId, after, signal);
   let waiting: Promise<IteratorResult<JobEvent, void>> | null = null;
   let stalled: ReturnType<typeof setTimeout> | undefined;

@@ -54,6 +54,16 @@ export interface ApiLimits {
   readonly stalledMs: number;
   /** Event streams open at once. */
   readonly streams: number;
+  /** Time for a request's head to arrive. */
+  readonly headMs: number;
+  /** Time that a connection may be idle between two requests. */
+  readonly keepAliveMs: number;
+  /** Longest time that a client may leave its answer unread. */
+  readonly writeIdleMs: number;
+  /** Bytes of a refused body that are thrown away before the connection is closed. */
+  readonly refusedBytes: number;
+  /** Time in which they are. */
+  readonly refusedMs: number;
 }
 
 /** The limits of a server that is told nothing else. */
@@ -82,4 +92,9 @@ export const DEFAULT_LIMITS: ApiLimits = {
   readyMs: 2_000,
   stalledMs: 60_000,
   streams: 256,
+  headMs: 10_000,
+  keepAliveMs: 75_000,
+  writeIdleMs: 60_000,
+  refusedBytes: 16 * 2 ** 20,
+  refusedMs: 1_000,
 };

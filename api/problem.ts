@@ -13,6 +13,7 @@ export interface FieldError {
 /** The statuses problems are answered with, and their titles. */
 export const PROBLEM_TITLES = {
   400: "Bad request",
+  403: "Forbidden",
   404: "Not found",
   405: "Method not allowed",
   406: "Not acceptable",
@@ -22,6 +23,7 @@ export const PROBLEM_TITLES = {
   414: "URI too long",
   415: "Unsupported media type",
   416: "Range not satisfiable",
+  421: "Misdirected request",
   422: "Invalid request",
   431: "Request header fields too large",
   500: "Internal error",
@@ -64,10 +66,10 @@ export function fieldProblem(
   return new ProblemError(status, detail, { ...options, errors: [{ path, message }] });
 }
 
-/** The answer to a request that failed. */
-export function problemResponse(problem: ProblemError, instance: string, requestId: string): Response {
+/** A problem as JSON. */
+export function problemText(problem: ProblemError, instance: string, requestId: string): string {
   const title = PROBLEM_TITLES[problem.status];
-  const body = {
+  return JSON.stringify({
     type: `urn:unmask:problem:${title.toLowerCase().replaceAll(" ", "-")}`,
     title,
     status: problem.status,
@@ -75,8 +77,12 @@ export function problemResponse(problem: ProblemError, instance: string, request
     instance,
     request_id: requestId,
     errors: problem.errors,
-  };
-  return new Response(JSON.stringify(body), {
+  });
+}
+
+/** The answer to a request that failed. */
+export function problemResponse(problem: ProblemError, instance: string, requestId: string): Response {
+  return new Response(problemText(problem, instance, requestId), {
     status: problem.status,
     headers: {
       ...problem.headers,

@@ -40,7 +40,11 @@ function checkedQuery<Q extends z.ZodType>(context: Context<ApiEnv>, schema: Q):
 
 /** The statuses that a route can answer whatever its handler does. */
 function everyRoutesProblems(
-  { path, request }: { readonly path: string; readonly request?: { params?: unknown; body?: unknown } },
+  { method, path, request }: {
+    readonly method: string;
+    readonly path: string;
+    readonly request?: { params?: unknown; body?: unknown };
+  },
   negotiated: boolean,
 ): ProblemStatus[] {
   return [
@@ -49,6 +53,9 @@ function everyRoutesProblems(
     ...(negotiated ? [406 as const] : []),
     ...(request?.body === undefined ? [] : [408 as const, 413 as const, 415 as const]),
     414,
+    // What a foreign web page makes a browser send, and a Host that is another server's.
+    ...(method === "get" ? [] : [403 as const]),
+    421,
     422,
     431,
     500,

@@ -7,7 +7,7 @@ import type { Job } from "../jobs/job.ts";
 import { isFinished } from "../jobs/transitions.ts";
 import type { Services } from "./environment.ts";
 
-/** The job once it is finished, or as it is when the seconds are over or the client has gone. */
+/** The job once it is finished, or as it is when the seconds are over, the client has gone or the service stops. */
 export async function finishedWithin(
   services: Services,
   job: Job,
@@ -18,7 +18,10 @@ export async function finishedWithin(
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), seconds * 1000);
   try {
-    const finished = await services.jobs.finished(job.id, AbortSignal.any([clientGone, over.signal]));
+    const finished = await services.jobs.finished(
+      job.id,
+      AbortSignal.any([clientGone, services.stopping, over.signal]),
+    );
     if (finished !== null) return finished;
   } finally {
     clearTimeout(timer);

@@ -131,7 +131,7 @@ async function feed(
   for await (const piece of readBody(request, limits)) {
     if (parser.write(piece)) {
       // Lets a failure found in this piece stop the reading of the next one.
-      await Promise.race([Promise.resolve(), failed]);
+      await Promise.race([failed, Promise.resolve()]);
       continue;
     }
     let resume = () => {};

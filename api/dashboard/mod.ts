@@ -53,7 +53,7 @@ function headers(policy: typeof POLICY) {
   return secureHeaders({
     contentSecurityPolicy: policy,
     strictTransportSecurity: false,
-    referrerPolicy: "no-referrer",
+    referrerPolicy: "same-origin",
     xFrameOptions: "DENY",
   });
 }

@@ -125,8 +125,8 @@ Deno.test("the content's bytes are those stored, whatever part is asked for", as
 Deno.test("a download through a real server has its length, and goes on where it broke off", async () => {
   await using api = await TestApi.open();
   const { id, objectKey, size } = await api.model();
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, api.fetch);
-  const url = `http://127.0.0.1:${(server.addr as Deno.NetAddr).port}/v1/checkpoints/${id}/content`;
+  await using server = await api.listen();
+  const url = `http://127.0.0.1:${server.port}/v1/checkpoints/${id}/content`;
   const head = await fetch(url, { method: "HEAD" });
   expect(head.headers.get("content-length")).toBe(String(size));
   const first = new Uint8Array(
@@ -137,7 +137,6 @@ Deno.test("a download through a real server has its length, and goes on where it
   });
   const second = new Uint8Array(await response.arrayBuffer());
   expect(new Uint8Array([...first, ...second])).toEqual(await api.object(objectKey));
-  await server.shutdown();
 });
 
 Deno.test("what is not there, not any more or not to be had in that form is a problem", async () => {

@@ -4,9 +4,10 @@
  * @module
  */
 import { expect } from "expect";
-import { createApp, type LogEntry } from "../../api/app.ts";
+import { createApp, type HostNames, type LogEntry } from "../../api/app.ts";
 import { WorkerInference } from "../../api/inference/client.ts";
 import type { ApiLimits } from "../../api/limits.ts";
+import { listen } from "../../api/server/listen.ts";
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
@@ -67,6 +68,7 @@ export class TestApi implements AsyncDisposable {
     readonly folder: string,
     limits: Partial<ApiLimits>,
     objects?: ObjectStore,
+    hosts?: HostNames,
   ) {
     const storeUrl = `file:${folder}/objects`;
     this.tempDir = `${folder}/uploads`;
@@ -80,6 +82,7 @@ export class TestApi implements AsyncDisposable {
       inference: this.#inference,
       tempDir: this.tempDir,
       limits,
+      hosts,
       log: (entry) => this.log.push(entry),
     });
   }
@@ -90,15 +93,25 @@ export class TestApi implements AsyncDisposable {
   readonly jobs: JobStore;
   readonly objects: ObjectStore;
 
-  static async open(limits: Partial<ApiLimits> = {}, objects?: ObjectStore): Promise<TestApi> {
+  static async open(
+    limits: Partial<ApiLimits> = {},
+    objects?: ObjectStore,
+    hosts?: HostNames,
+  ): Promise<TestApi> {
     const folder = await Deno.makeTempDir();
     await Deno.mkdir(`${folder}/uploads`);
-    return new TestApi(await Deno.openKv(":memory:"), folder, limits, objects);
+    return new TestApi(await Deno.openKv(":memory:"), folder, limits, objects, hosts);
   }
 
   /** The handler, for a real server. */
   get fetch(): (request: Request) => Response | Promise<Response> {
     return (request) => this.#app.fetch(request);
+  }
+
+  /** The application on a port of its own. */
+  async listen(limits: Partial<ApiLimits> = {}): Promise<{ port: number } & AsyncDisposable> {
+    const server = await listen(this.fetch, { port: 0, host: "127.0.0.1", limits });
+    return { port: server.port, [Symbol.asyncDispose]: () => server.close(0) };
   }
 
   /** Sends a request, and expects the OpenAPI document to describe its answer. */

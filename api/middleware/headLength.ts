@@ -1,0 +1,19 @@
+/**
+ * Gives the answer to HEAD the length that GET's answer would have, RFC 9110 section 9.3.2.
+ *
+ * @module
+ */
+import type { MiddlewareHandler } from "hono";
+import type { ApiEnv } from "../environment.ts";
+
+/** Middleware; routes that answer HEAD without a body set `content-length` themselves. */
+export function headLength(): MiddlewareHandler<ApiEnv> {
+  return async (context, next) => {
+    await next();
+    const { res } = context;
+    if (context.req.method !== "HEAD" || res.body === null || res.headers.has("content-length")) return;
+    const { byteLength } = await res.arrayBuffer();
+    context.res = new Response(null, { status: res.status, headers: res.headers });
+    context.res.headers.set("content-length", String(byteLength));
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * One request of `node:http` as a `Request`, and a `Response` as its answer.
+ *
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ApiLimits } from "../limits.ts";
+import { targetOf } from "./host.ts";
+
+/** A function that answers requests, as `app.fetch`. */
+export type Handler = (request: Request) => Response | Promise<Response>;
+
+/**
+ * The request as the application reads it. Its path comes from the request line alone; its body is read only as far
+ * as the application reads it.
+ *
+ * @param gone aborted when the client goes away before it has its answer
+ * @throws {ProblemError} 400 for a request line or a Host that is not valid
+ */
+export function requestOf(incoming: IncomingMessage, gone: AbortSignal, onBody: () => void): Request {
+  const headers = new Headers();
+  const hosts: string[] = [];
+  for (let at = 0; at < incoming.rawHeaders.length; at += 2) {
+    const name = incoming.rawHeaders[at], value = incoming.rawHeaders[at + 1];
+    if (name.toLowerCase() === "host") hosts.push(value.trim());
+    else headers.append(name, value);
+  }
+  const { path, host } = targetOf(incoming.url ?? "", hosts, incoming.httpVersion);
+  if (host !== null) headers.set("host", host);
+  const method = incoming.method ?? "GET";
+  const init: RequestInit = { method, headers, signal: gone };
+  if (method !== "GET" && method !== "HEAD" && hasBody(incoming)) init.body = bodyOf(incoming, onBody);
+  // The authority is fixed: what a client writes as Host can never become a part of the path.
+  return new Request(`http://localhost${path}`, init);
+}
+
+/** RFC 9112 section 6.3: a request has a body exactly when one of the two fields says so. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+function bodyOf(incoming: IncomingMessage, onBody: () => void): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const pieces = incoming.iterator({ destroyOnReturn: false });
+  let isFirst = true;
+  return new ReadableStream({
+    async pull(controller) {
+      if (isFirst) onBody();
+      isFirst = false;
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(new Uint8Array(value));
+    },
+    async cancel() {
+      await pieces.return?.();
+    },
+  }, { highWaterMark: 0 });
+}
+
+/**
+ * Writes the answer. When a part of the request's body was not read, the connection is closed behind the answer; what
+ * the client has sent meanwhile is thrown away, up to a limit, so that the answer reaches it.
+ *
+ * @throws when the answer's body fails, or the client does not take it for `writeIdleMs`
+ */
+export async function answer(
+  response: Response,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  limits: ApiLimits,
+): Promise<void> {
+  response.headers.forEach((value, name) => outgoing.appendHeader(name, value));
+  outgoing.statusCode = response.status;
+  const reader = incoming.method === "HEAD" ? null : response.body?.getReader() ?? null;
+  if (reader === null) await response.body?.cancel();
+  if (!incoming.complete) outgoing.setHeader("connection", "close");
+  try {
+    if (reader === null) outgoing.flushHeaders();
+    else await copy(reader, outgoing, limits);
+    if (!incoming.complete) await discard(incoming, limits);
+  } catch (error) {
+    await reader?.cancel(error).catch(() => {});
+    throw error;
+  }
+  outgoing.end();
+}
+
+async function copy(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  outgoing: ServerResponse,
+  limits: ApiLimits,
+): Promise<void> {
+  const isStream = outgoing.getHeader("content-type")?.toString().startsWith("text/event-stream");
+  if (isStream) outgoing.flushHeaders();
+  let piece = await reader.read();
+  while (!piece.done) {
+    // An answer in one piece gets its length.
+    const next = isStream ? null : await reader.read();
+    if (next?.done && !outgoing.headersSent && !outgoing.hasHeader("content-length")) {
+      outgoing.setHeader("content-length", piece.value.byteLength);
+    }
+    if (outgoing.destroyed) throw new Error("The client has gone");
+    if (!outgoing.write(piece.value)) await drained(outgoing, limits.writeIdleMs);
+    piece = next ?? await reader.read();
+  }
+  if (!outgoing.headersSent) outgoing.flushHeaders();
+}
+
+function drained(outgoing: ServerResponse, withinMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (error?: Error) => {
+      clearTimeout(timer);
+      outgoing.off("drain", onDrain).off("close", onClose);
+      if (error) reject(error);
+      else resolve();
+    };
+    const onDrain = () => done();
+    const onClose = () => done(new Error("The client has gone"));
+    const timer = setTimeout(() => done(new Error("The client does not read its answer")), withinMs);
+    outgoing.on("drain", onDrain).on("close", onClose);
+  });
+}
+
+/** Throws away what still comes, until it ends, the client goes or a limit is reached. */
+function discard(incoming: IncomingMessage, limits: ApiLimits): Promise<void> {
+  let bytes = 0;
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      incoming.off("data", onData).off("end", done).off("close", done).off("error", done);
+      incoming.pause();
+      resolve();
+    };
+    const onData = (piece: Uint8Array) => {
+      bytes += piece.byteLength;
+      if (bytes > limits.refusedBytes) done();
+    };
+    const timer = setTimeout(done, limits.refusedMs);
+    incoming.on("data", onData).on("end", done).on("close", done).on("error", done);
+    if (incoming.destroyed) done();
+  });
+}

@@ -1,0 +1,178 @@
+import { expect } from "expect";
+import { listen } from "../../api/server/listen.ts";
+import { TestApi } from "./fixtures.ts";
+import { status } from "./talk.ts";
+
+/** Writes a head and then pieces without end. @returns what was read, and the bytes written until the connection broke */
+async function endless(
+  port: number,
+  head: string[],
+  piece: string,
+): Promise<{ answer: string; sent: number }> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const encoder = new TextEncoder();
+  let answer = "", sent = 0;
+  const reading = (async () => {
+    const buffer = new Uint8Array(16_384);
+    for (let read; (read = await connection.read(buffer).catch(() => null)) !== null;) {
+      answer += new TextDecoder().decode(buffer.subarray(0, read));
+    }
+  })();
+  const writing = (async () => {
+    await connection.write(encoder.encode([...head, "", ""].join("\r\n")));
+    for (const bytes = encoder.encode(piece);; sent += bytes.length) await connection.write(bytes);
+  })().catch(() => {});
+  await Promise.all([reading, writing]);
+  return { answer, sent };
+}
+
+const SPACES = " ".repeat(65_536);
+const CHUNK = `${SPACES.length.toString(16)}\r\n${SPACES}\r\n`;
+
+Deno.test("a refused body without end is not read on: the answer comes, and the connection is closed", async (t) => {
+  await using api = await TestApi.open();
+  await using server = await api.listen();
+  const table: [what: string, line: string, type: string, expected: number][] = [
+    ["a body above the cap", "POST /v1/jobs", "application/json", 413],
+    ["a body of another type", "POST /v1/jobs", "text/plain", 415],
+    ["a method that is not taken", "POST /healthz", "application/json", 405],
+    ["an address with nothing there", "POST /nothing", "application/json", 404],
+    ["a method without a body", "GET /healthz", "application/json", 200],
+    ["a cancel", "POST /v1/jobs/job_01JD0000000000000000000000/cancel", "application/json", 404],
+    ["a delete", "DELETE /v1/jobs/job_01JD0000000000000000000000", "application/json", 404],
+    ["an upload of another type", "POST /v1/datasets", "text/plain", 415],
+    ["a foreign page's write", "POST /v1/jobs", "application/json\r\nOrigin: http://evil.example", 403],
+    ["a bad Host", "POST /v1/jobs", "application/json\r\nHost: y", 400],
+  ];
+  const bodies: [field: string, piece: string][] = [
+    ["Content-Length: 100000000000", SPACES],
+    ["Transfer-Encoding: chunked", CHUNK],
+  ];
+  for (const [what, line, type, expected] of table) {
+    for (const [field, piece] of bodies) {
+      await t.step(`${what}, ${field}`, async () => {
+        const head = [`${line} HTTP/1.1`, "Host: x", `Content-Type: ${type}`, field];
+        const { answer, sent } = await endless(server.port, head, piece);
+        expect(status(answer)).toBe(expected);
+        expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+        // What is thrown away, and what the system keeps of a connection.
+        expect(sent).toBeLessThan(64 * 2 ** 20);
+      });
+    }
+  }
+  expect(await api.traces()).toEqual([]);
+});
+
+/** What a connection gives back until it is closed. */
+async function untilClosed(
+  port: number,
+  write: (connection: Deno.Conn) => Promise<unknown>,
+): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  let text = "";
+  const buffer = new Uint8Array(16_384);
+  const writing = write(connection).catch(() => {});
+  for (let read; (read = await connection.read(buffer).catch(() => null)) !== null;) {
+    text += new TextDecoder().decode(buffer.subarray(0, read));
+  }
+  await writing;
+  return text;
+}
+
+Deno.test("time is limited: for a head, between two requests, and for an answer that is not read", async (t) => {
+  await using api = await TestApi.open();
+  await using server = await api.listen({ headMs: 300, keepAliveMs: 200 });
+  const send = (text: string) => (connection: Deno.Conn) => connection.write(new TextEncoder().encode(text));
+
+  await t.step("a head that drips", async () => {
+    const answer = await untilClosed(server.port, async (connection) => {
+      await send("GET /healthz HTTP/1.1\r\nHost: x\r\n")(connection);
+      for (let at = 0;; at++) {
+        await send(`X-${at}: y\r\n`)(connection);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    });
+    expect(status(answer)).toBe(408);
+    expect(answer).toContain("application/problem+json");
+  });
+  await t.step("a connection that says nothing", async () => {
+    await untilClosed(server.port, () => Promise.resolve());
+  });
+  await t.step("a connection that is kept and not used", async () => {
+    const answer = await untilClosed(server.port, send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
+    expect(status(answer)).toBe(200);
+  });
+  await t.step("a client that asks for the connection's end", async () => {
+    const answer = await untilClosed(
+      server.port,
+      send("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+    );
+    expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+  });
+  await t.step("what is no HTTP", async () => {
+    const answer = await untilClosed(server.port, send("\x16\x03\x01\x02\r\n\r\n"));
+    expect(status(answer)).toBe(400);
+  });
+  await t.step("an answer that is not read", async () => {
+    const cancelled = Promise.withResolvers<void>();
+    const endlessAnswer = () =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
+          cancel: () => cancelled.resolve(),
+        }),
+      );
+    const logged: string[] = [];
+    const other = await listen(endlessAnswer, {
+      port: 0,
+      host: "127.0.0.1",
+      limits: { writeIdleMs: 200 },
+      log: (message, error) => logged.push(`${message} ${error}`),
+    });
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port: other.port });
+    await send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")(connection);
+    await cancelled.promise;
+    await other.close(0);
+    expect(logged).toEqual([expect.stringContaining("does not read its answer")]);
+  });
+});
+
+Deno.test("a client that asks first is told to send its body only when it is wanted", async () => {
+  await using api = await TestApi.open();
+  await using server = await api.listen();
+  const ask = (type: string) =>
+    untilClosed(server.port, async (connection) => {
+      const head = ["POST /v1/jobs HTTP/1.1", "Host: x", "Expect: 100-continue", `Content-Type: ${type}`];
+      const fields = ["Connection: close", "Content-Length: 38", "", ""];
+      await connection.write(new TextEncoder().encode([...head, ...fields].join("\r\n")));
+      if (type === "application/json") {
+        await connection.write(new TextEncoder().encode('{"kind":"pretrain","dataset":"digits"}'));
+      }
+    });
+  expect(await ask("application/json")).toMatch(/^HTTP\/1\.1 100 [^]*HTTP\/1\.1 201 /);
+  expect(await ask("text/plain")).toMatch(/^HTTP\/1\.1 415 /);
+});
+
+Deno.test("an answer whose source breaks is cut, so that it cannot be taken for whole, and says nothing of why", async () => {
+  const logged: unknown[] = [];
+  const broken = () =>
+    new Response(
+      new ReadableStream({
+        pull(controller) {
+          if (logged.length === 0) controller.enqueue(new TextEncoder().encode("first "));
+          logged.push("pulled");
+          if (logged.length > 2) controller.error(new Error("secret reason"));
+        },
+      }),
+      { headers: { "content-length": "100" } },
+    );
+  const errors: unknown[] = [];
+  const server = await listen(broken, { port: 0, host: "127.0.0.1", log: (_, error) => errors.push(error) });
+  const answer = await untilClosed(
+    server.port,
+    (connection) => connection.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n")),
+  );
+  expect(answer).not.toContain("secret");
+  expect(errors).toEqual([expect.objectContaining({ message: "secret reason" })]);
+  await server.close(0);
+});

@@ -1,0 +1,30 @@
+/**
+ * HTTP without a client: bytes as they are.
+ *
+ * @module
+ */
+
+/** Sends bytes as they are, and reads what comes back until the server is done or the answer's head is whole. */
+export async function talk(port: number, ...pieces: (string | Uint8Array)[]): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const sending = (async () => {
+    for (const piece of pieces) {
+      const bytes = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
+      for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+    }
+  })().catch(() => {});
+  let text = "";
+  const buffer = new Uint8Array(16_384);
+  while (!/\r\n\r\n.*\}/s.test(text)) {
+    const read = await connection.read(buffer).catch(() => null);
+    if (read === null) break;
+    text += new TextDecoder().decode(buffer.subarray(0, read));
+  }
+  await Promise.race([sending, Promise.resolve()]);
+  return text;
+}
+
+/** The status of an answer; 0 when there is none. */
+export function status(answer: string): number {
+  return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
+}
