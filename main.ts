@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { ApiError } from "./cli/client.ts";
 import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo.ts";
 import { checkHealth } from "./cli/health.ts";
-import { type Parts, startService } from "./cli/service.ts";
+import { type Parts, type Service, startService } from "./cli/service.ts";
 import { readSettings, SettingsError } from "./cli/settings.ts";
 import { untilAsked } from "./cli/signals.ts";
 
@@ -32,12 +32,27 @@ const COMMANDS: Readonly<Record<string, Parts>> = {
   runner: { api: false, runner: true },
 };
 
-async function serve(parts: Parts): Promise<void> {
+/** @returns the exit status */
+async function serve(parts: Parts): Promise<number> {
+  const settings = readSettings();
   const asked = untilAsked();
-  const service = await startService(readSettings(), parts);
+  const starting = new AbortController();
+  // A stop that hangs must not keep the process.
+  asked.then((signal) => {
+    console.log(`${signal}: stopping`);
+    starting.abort();
+    setTimeout(() => Deno.exit(1), settings.stopMs + 1_000);
+  });
+  let service: Service;
+  try {
+    service = await startService(settings, parts, undefined, starting.signal);
+  } catch (error) {
+    if (starting.signal.aborted) return 0;
+    throw error;
+  }
   console.log(service.url ? `listening on ${service.url}` : "runner ready");
-  console.log(`${await asked}: stopping`);
-  await service.stop();
+  await asked;
+  return await service.stop() ? 0 : 1;
 }
 
 async function run([command, ...rest]: string[]): Promise<number> {
@@ -58,8 +73,7 @@ async function run([command, ...rest]: string[]): Promise<number> {
     });
     // A setting like the others: the workers of the runs read it too.
     if (threads !== undefined) Deno.env.set("UNMASK_THREADS", threads);
-    await serve(COMMANDS[command]);
-    return 0;
+    return await serve(COMMANDS[command]);
   }
   console.error(USAGE);
   return command === "help" || command === "--help" ? 0 : 2;
@@ -72,7 +86,6 @@ function explain(error: unknown): string {
   if (isOption || [SettingsError, DemoError, ApiError].some((kind) => error instanceof kind)) {
     return error.message;
   }
-  if (error instanceof Deno.errors.AddrInUse) return "The port is in use: choose another with UNMASK_PORT";
   return error.stack ?? error.message;
 }
 

@@ -5,26 +5,27 @@
  */
 import { createApp } from "../api/app.ts";
 import { WorkerInference } from "../api/inference/client.ts";
+import { listen } from "../api/server/listen.ts";
 import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
 import { sweepCheckpoints } from "../jobs/orphans.ts";
 import type { JobStore } from "../jobs/store.ts";
 import { tensorflowSettings } from "../jobs/tensorflow.ts";
-import type { Settings } from "./settings.ts";
-
-/** Time that requests in progress are given at the end, in milliseconds. */
-const DRAIN_MS = 3_000;
+import { oneLine } from "./database.ts";
+import { type Settings, SettingsError } from "./settings.ts";
 
 /** An API that listens. */
 export interface ApiServer {
   /** As `http://127.0.0.1:8000`. */
   readonly url: string;
-  /** Answers what has been asked, then stops. */
-  close(): Promise<void>;
+  /** Takes no new connection. */
+  refuse(): void;
+  /** Ends event streams and waits, answers what has been asked, then stops; what takes longer is cut. */
+  close(withinMs: number): Promise<void>;
 }
 
-/** Starts the API. @throws {Deno.errors.AddrInUse} when the port is taken */
-export function startApi(settings: Settings, jobs: JobStore, store: ObjectStore): ApiServer {
+/** Starts the API. @throws {SettingsError} when it cannot listen there */
+export async function startApi(settings: Settings, jobs: JobStore, store: ObjectStore): Promise<ApiServer> {
   const inference = new WorkerInference(settings.storeUrl, {
     backend: settings.backend,
     tensorflow: tensorflowSettings(settings.threads ?? navigator.hardwareConcurrency),
@@ -33,37 +34,43 @@ export function startApi(settings: Settings, jobs: JobStore, store: ObjectStore)
   const datasets = new DatasetCatalogue(store);
   Promise.all([datasets.sweep(), sweepCheckpoints(jobs, store)])
     .catch((error) => console.error("Abandoned objects could not be removed:", error));
-  const app = createApp({ jobs, objects: store, datasets, inference });
+  const stopping = new AbortController();
+  const app = createApp({
+    jobs,
+    objects: store,
+    datasets,
+    inference,
+    hosts: settings.hosts,
+    stopping: stopping.signal,
+  });
   try {
-    const { url, close } = serve(settings, app.fetch);
+    const { port, host } = settings;
+    const server = await listen((request) => app.fetch(request), { port, host });
     return {
-      url,
-      async close() {
-        await close();
-        inference.close();
+      url: server.url,
+      refuse: () => server.refuse(),
+      async close(withinMs) {
+        stopping.abort();
+        try {
+          await server.close(withinMs);
+        } finally {
+          inference.close();
+        }
       },
     };
   } catch (error) {
     inference.close();
-    throw error;
+    throw unusableAddress(settings, error);
   }
 }
 
-function serve(
-  { port, host }: Settings,
-  handler: (request: Request) => Response | Promise<Response>,
-): { url: string; close: () => Promise<void> } {
-  const cut = new AbortController();
-  const server = Deno.serve({ port, hostname: host, signal: cut.signal, onListen: () => {} }, handler);
-  const { hostname, port: bound } = server.addr as Deno.NetAddr;
-  return {
-    url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${bound}`,
-    async close() {
-      // Event streams stay open for hours: what is not answered in time is cut.
-      const timer = setTimeout(() => cut.abort(), DRAIN_MS);
-      await server.shutdown();
-      await server.finished;
-      clearTimeout(timer);
-    },
-  };
+function unusableAddress({ port, host }: Settings, error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "EADDRINUSE") {
+    return new SettingsError(`Port ${port} is in use: choose another with UNMASK_PORT`);
+  }
+  if (code === "EACCES") {
+    return new SettingsError(`Port ${port} may not be used here: choose another with UNMASK_PORT`);
+  }
+  return new SettingsError(`The API cannot listen on '${host}' (UNMASK_HOST): ${oneLine(error)}`);
 }

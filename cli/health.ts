@@ -4,13 +4,13 @@
  * @module
  */
 import { openStore } from "../data/objects/open.ts";
-import { openDatabase } from "../jobs/database.ts";
 import { JobStore } from "../jobs/store.ts";
+import { awaitDatabase } from "./database.ts";
 import type { Settings } from "./settings.ts";
 
 /** Asks the database and the object storage one small question each. @throws when one of them does not answer */
 export async function checkHealth(settings: Settings): Promise<void> {
-  const kv = await openDatabase(settings.kv);
+  const kv = await awaitDatabase({ ...settings, startMs: 0 }, { log: () => {} });
   try {
     await Promise.all([
       new JobStore(kv).list({ limit: 1 }),

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { dirname } from "node:path";
 import { openStore } from "../data/objects/open.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
-import { openDatabase } from "../jobs/database.ts";
 import { isRemoteKv } from "../jobs/kv.ts";
 import { Runner } from "../jobs/runner.ts";
 import { JobStore } from "../jobs/store.ts";
+import { awaitDatabase, oneLine } from "./database.ts";
 import { type Settings, SettingsError } from "./settings.ts";
+import { runSteps, type StopStep } from "./stopping.ts";
 import { startUpgrade } from "./upgrade.ts";
 
 /** Which parts run in this process. */
@@ -23,43 +23,60 @@ export interface Parts {
 export interface Service {
   /** Where the API listens, as `http://127.0.0.1:8000`; null without one. */
   readonly url: string | null;
-  /** Stops in order: no new work, requests answered, running jobs handed back to the queue. */
-  stop(): Promise<void>;
+  /**
+   * Stops in order: no new connections and no new work, running jobs handed back to the queue, event streams and waits
+   * ended, requests answered.
+   *
+   * @returns false when not all of it could be done within `settings.stopMs`: the process should then end itself
+   */
+  stop(): Promise<boolean>;
 }
 
 /**
  * Starts the parts.
  *
- * @param log what the runner says of its jobs; to standard error when absent
- * @throws {SettingsError} for a store's address that cannot be used; Deno's errors for a port that is taken, a file
- * that cannot be opened
+ * @param log what the service says of its jobs and of failures; to standard error when absent
+ * @param signal gives up a start that waits for the database
+ * @throws {SettingsError} for an address, a file or a folder that cannot be used
  */
 export async function startService(
   settings: Settings,
   parts: Parts,
-  log?: (message: string, error?: unknown) => void,
+  log: (message: string, error?: unknown) => void = defaultLog,
+  signal?: AbortSignal,
 ): Promise<Service> {
   const store = openedStore(settings.storeUrl);
-  if (!isRemoteKv(settings.kv)) await Deno.mkdir(dirname(settings.kv), { recursive: true });
-  const kv = await openDatabase(settings.kv);
-  const closing: (() => Promise<void> | void)[] = [() => kv.close()];
+  await checkFolder(store);
+  const kv = await awaitDatabase(settings, { signal, log });
+  const steps: StopStep[] = [];
   const stop = async () => {
-    for (const close of closing.splice(0).reverse()) await close();
+    const isWhole = await runSteps(steps.splice(0), settings.stopMs, log);
+    // What is still running would meet a closed database.
+    if (isWhole) kv.close();
+    return isWhole;
   };
   try {
     const jobs = new JobStore(kv, { doorbell: parts.api && parts.runner && !isRemoteKv(settings.kv) });
-    closing.push(startUpgrade(jobs, log ?? console.error));
-    if (parts.runner) {
-      const runner = new Runner({ jobs, storeUrl: settings.storeUrl, slots: settings.slots, log });
-      runner.start();
-      closing.push(() => runner.stop());
-    }
+    steps.push({ what: "ending the upgrade", share: 1, run: startUpgrade(jobs, log) });
     let url: string | null = null;
     if (parts.api) {
       const { startApi } = await import("./apiServer.ts");
-      const server = startApi(settings, jobs, store);
-      closing.push(() => server.close());
+      const server = await startApi(settings, jobs, store);
+      steps.unshift(
+        { what: "refusing connections", share: 1, run: () => server.refuse() },
+        { what: "answering requests", share: 0.8, run: (withinMs) => server.close(withinMs) },
+      );
       url = server.url;
+    }
+    if (parts.runner) {
+      const runner = new Runner({ jobs, storeUrl: settings.storeUrl, slots: settings.slots, log });
+      runner.start();
+      // Before the streams end, so that they tell of it.
+      steps.splice(parts.api ? 1 : 0, 0, {
+        what: "handing jobs back",
+        share: 0.75,
+        run: () => runner.stop(),
+      });
     }
     return { url, stop };
   } catch (error) {
@@ -68,11 +85,27 @@ export async function startService(
   }
 }
 
+function defaultLog(message: string, error?: unknown): void {
+  console.error(...[message, ...(error === undefined ? [] : [error])]);
+}
+
 /** @throws {SettingsError} */
 function openedStore(url: string): ObjectStore {
   try {
     return openStore(url);
   } catch (error) {
     throw new SettingsError(`UNMASK_STORE cannot be used: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** @throws {SettingsError} for object storage in a folder that cannot be made or written */
+async function checkFolder({ url }: ObjectStore): Promise<void> {
+  if (!url.startsWith("file:")) return;
+  const folder = url.slice("file:".length);
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.remove(await Deno.makeTempDir({ dir: folder, prefix: ".probe-" }));
+  } catch (error) {
+    throw new SettingsError(`UNMASK_STORE cannot be written: ${oneLine(error)}`, { cause: error });
   }
 }

@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { SPLIT_BYTES } from "../data/datasets/memory.ts";
+import { isRemoteKv } from "../jobs/kv.ts";
 import { DATA_DIR } from "../jobs/tensorflow.ts";
 import { BACKENDS } from "../model/backends/backend.ts";
 
@@ -29,6 +30,12 @@ export interface Settings {
   readonly modelCacheBytes: number;
   /** Most bytes of a split in memory; `data/datasets/memory.ts` reads it too, in workers. */
   readonly maxDatasetBytes: number;
+  /** The names that are accepted as Host, beside those of the loopback. */
+  readonly hosts: "any" | readonly string[];
+  /** How long a start waits for the database, in milliseconds. */
+  readonly startMs: number;
+  /** Time to stop in, in milliseconds. */
+  readonly stopMs: number;
 }
 
 /** A setting that cannot be used; the message names the variable and what would be right. */
@@ -39,12 +46,43 @@ export class SettingsError extends Error {
 const whole = (least: number, most: number) =>
   z.string().regex(/^\d{1,15}$/).transform(Number).refine((value) => value >= least && value <= most);
 
+const isHostName = (name: string) =>
+  /^[a-z0-9._-]{1,253}$/.test(name) || URL.canParse(`http://${name}/`) && /^\[[0-9a-f:.]+\]$/.test(name);
+
+const mirrors = z.string().refine((list) =>
+  list.split(",").every((item) => /^https?:$/.test(URL.parse(item.trim())?.protocol ?? ""))
+);
+
+/** Read where they are used; a wrong one is refused at start all the same. */
+const READ_ELSEWHERE = [
+  "UNMASK_MAX_TRAINING_BYTES",
+  "UNMASK_TENSORFLOW",
+  "UNMASK_MNIST_MIRRORS",
+  "UNMASK_FASHION_MNIST_MIRRORS",
+] as const;
+
 const RULES = {
   UNMASK_PORT: [whole(0, 65_535), "a port, 0 to 65535"],
-  UNMASK_HOST: [z.string().min(1), "a host name or an address, as 127.0.0.1"],
+  UNMASK_HOST: [z.string().regex(/^[A-Za-z0-9._:-]{1,253}$/), "a host name or an address, as 127.0.0.1"],
+  UNMASK_HOSTS: [
+    z.string().transform((list) => list.split(",").map((name) => name.trim().toLowerCase()).filter(Boolean))
+      .refine((names) => names.length > 0 && names.every((name) => name === "*" || isHostName(name))),
+    "host names without ports, with commas between, or * for any",
+  ],
+  UNMASK_START_SECONDS: [whole(0, 86_400), "a number of seconds, 0 to 86400"],
+  UNMASK_STOP_SECONDS: [whole(1, 3600), "a number of seconds, 1 to 3600"],
+  UNMASK_MAX_TRAINING_BYTES: [whole(1, 2 ** 49), "a number of bytes"],
+  UNMASK_TENSORFLOW: [z.string().min(1), "a folder"],
+  UNMASK_MNIST_MIRRORS: [mirrors, "http(s) addresses with commas between"],
+  UNMASK_FASHION_MNIST_MIRRORS: [mirrors, "http(s) addresses with commas between"],
   UNMASK_DATA: [z.string().min(1), "a folder"],
   UNMASK_STORE: [z.string().regex(/^(file:|s3:\/\/)./), "file:PATH or s3://BUCKET/PREFIX"],
-  UNMASK_KV: [z.string().min(1), "a file, or the http(s) address of a denokv server"],
+  UNMASK_KV: [
+    z.string().min(1).refine((value) =>
+      !/^[a-z][a-z0-9+.-]*:/i.test(value) || /^https?:/i.test(URL.parse(value)?.protocol ?? "")
+    ),
+    "a file, or the http(s) address of a denokv server",
+  ],
   UNMASK_SLOTS: [whole(1, 64), "a number of jobs at once, 1 to 64"],
   UNMASK_BACKEND: [z.enum(["auto", ...BACKENDS]), `auto, ${BACKENDS.join(" or ")}`],
   UNMASK_THREADS: [
@@ -68,10 +106,15 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     if (result.success) return result.data as z.output<typeof RULES[N][0]>;
     throw new SettingsError(`${name} must be ${rule}: current value is '${env(name)?.slice(0, 80)}'`);
   };
+  for (const name of READ_ELSEWHERE) if (env(name)) read(name, "");
+  const host = read("UNMASK_HOST", "127.0.0.1");
+  if (isRemoteKv(env("UNMASK_KV")) && !env("DENO_KV_ACCESS_TOKEN")) {
+    throw new SettingsError("DENO_KV_ACCESS_TOKEN must be set: UNMASK_KV is the address of a server");
+  }
   const dataDir = resolve(read("UNMASK_DATA", DATA_DIR));
   return {
     port: read("UNMASK_PORT", "8000"),
-    host: read("UNMASK_HOST", "127.0.0.1"),
+    host,
     dataDir,
     storeUrl: read("UNMASK_STORE", `file:${dataDir}/objects`),
     kv: read("UNMASK_KV", `${dataDir}/kv.sqlite3`),
@@ -80,5 +123,15 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     threads: read("UNMASK_THREADS", "all"),
     modelCacheBytes: read("UNMASK_MODEL_CACHE_BYTES", String(2 ** 30)),
     maxDatasetBytes: read("UNMASK_MAX_DATASET_BYTES", String(SPLIT_BYTES)),
+    hosts: acceptedHosts(env("UNMASK_HOSTS") ? read("UNMASK_HOSTS", "") : null, host),
+    startMs: read("UNMASK_START_SECONDS", "60") * 1000,
+    stopMs: read("UNMASK_STOP_SECONDS", "8") * 1000,
   };
+}
+
+/** Without a list: the loopback's names alone while it listens there, any elsewhere, as behind a proxy. */
+function acceptedHosts(names: readonly string[] | null, host: string): Settings["hosts"] {
+  const listensOnLoopback = host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+  if (names === null) return listensOnLoopback ? [] : "any";
+  return names.includes("*") ? "any" : names;
 }

@@ -16,12 +16,16 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
     threads: null,
     modelCacheBytes: 2 ** 30,
     maxDatasetBytes: 8 * 2 ** 30,
+    hosts: [],
+    startMs: 60_000,
+    stopMs: 8_000,
   });
   expect(
     read({
       UNMASK_PORT: "0",
       UNMASK_STORE: "s3://bucket/p",
       UNMASK_KV: "http://localhost:4512",
+      DENO_KV_ACCESS_TOKEN: "secret",
       UNMASK_SLOTS: "",
       UNMASK_THREADS: "3",
     }),
@@ -38,11 +42,29 @@ Deno.test("a wrong setting is named, with what would be right", () => {
     UNMASK_STORE: "ftp://x",
     UNMASK_MODEL_CACHE_BYTES: "-1",
     UNMASK_MAX_DATASET_BYTES: "8GiB",
+    UNMASK_HOST: "a b",
+    UNMASK_HOSTS: "http://x",
+    UNMASK_KV: "ftp://x",
+    UNMASK_START_SECONDS: "-1",
+    UNMASK_STOP_SECONDS: "0",
+    UNMASK_MAX_TRAINING_BYTES: "abc",
+    UNMASK_MNIST_MIRRORS: "here",
+    UNMASK_FASHION_MNIST_MIRRORS: "http://x,",
   };
   for (const [name, value] of Object.entries(wrong)) {
     expect(() => read({ [name]: value })).toThrow(new RegExp(`^${name} must be .*'${value}'`));
   }
   expect(() => read({ UNMASK_PORT: "70000" })).toThrow("0 to 65535");
+});
+
+Deno.test("names for Host: the loopback's alone there, any elsewhere, or those that are listed", () => {
+  expect(read({ UNMASK_HOST: "::1" }).hosts).toEqual([]);
+  expect(read({ UNMASK_HOST: "0.0.0.0" }).hosts).toBe("any");
+  expect(read({ UNMASK_HOST: "0.0.0.0", UNMASK_HOSTS: "Example.com, [::2]" }).hosts).toEqual([
+    "example.com",
+    "[::2]",
+  ]);
+  expect(read({ UNMASK_HOSTS: "*" }).hosts).toBe("any");
 });
 
 Deno.test("a loss chart has a point for each step and a dot for each epoch, inside its frame", () => {

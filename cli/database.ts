@@ -1,0 +1,93 @@
+/**
+ * The database at start: opened, tried, and waited for while it cannot be reached.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import { openDatabase } from "../jobs/database.ts";
+import { isLocked, isRemoteKv, jittered, pause } from "../jobs/kv.ts";
+import { type Settings, SettingsError } from "./settings.ts";
+
+/** Time for one try, in milliseconds. */
+const TRY_MS = 5_000;
+/** Longest pause between two tries, in milliseconds. */
+const MOST_PAUSE_MS = 5_000;
+
+/** How to open. */
+export interface OpenOptions {
+  /** Gives up waiting. */
+  readonly signal?: AbortSignal;
+  readonly log: (message: string) => void;
+}
+
+/**
+ * Opens the database and reads from it. While it cannot be reached or is locked it is tried again, for
+ * `settings.startMs`; the first failure is logged.
+ *
+ * @throws {SettingsError} when it cannot be used, at once for what does not pass: a damaged file, a folder that cannot
+ * be written, a missing access token, a wrong certificate
+ */
+export async function awaitDatabase(settings: Settings, { signal, log }: OpenOptions): Promise<Deno.Kv> {
+  const deadline = performance.now() + settings.startMs;
+  for (let tries = 0;; tries++) {
+    try {
+      if (!isRemoteKv(settings.kv)) await Deno.mkdir(dirname(settings.kv), { recursive: true });
+      return await withinTry(opened(settings.kv, log));
+    } catch (error) {
+      const reason = oneLine(error);
+      const left = deadline - performance.now();
+      if (!mayPass(settings.kv, error) || left <= 0 || signal?.aborted) {
+        throw new SettingsError(`The database cannot be used (UNMASK_KV, ${shown(settings.kv)}): ${reason}`);
+      }
+      if (tries === 0) {
+        log(`The database cannot be reached, trying again for ${Math.ceil(left / 1000)} s: ${reason}`);
+      }
+      await pause(Math.min(left, jittered(Math.min(MOST_PAUSE_MS, 250 * 2 ** tries))), signal);
+    }
+  }
+}
+
+async function opened(path: string, log: (message: string) => void): Promise<Deno.Kv> {
+  // Until it is open, one line is enough for all tries.
+  let isOpen = false;
+  const kv = await openDatabase(path, { log: (message) => isOpen && log(message) });
+  try {
+    for await (const _ of kv.list({ prefix: [] }, { limit: 1 }));
+    isOpen = true;
+    return kv;
+  } catch (error) {
+    kv.close();
+    throw error;
+  }
+}
+
+async function withinTry(opening: Promise<Deno.Kv>): Promise<Deno.Kv> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isLate = false;
+  const late = new Promise<never>((_, reject) =>
+    timer = setTimeout(() => {
+      isLate = true;
+      reject(new Deno.errors.TimedOut(`no answer within ${TRY_MS / 1000} s`));
+    }, TRY_MS)
+  );
+  opening.then((kv) => isLate && kv.close(), () => {});
+  try {
+    return await Promise.race([opening, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function mayPass(path: string, error: unknown): boolean {
+  if (!isRemoteKv(path)) return isLocked(error) || error instanceof Deno.errors.TimedOut;
+  return !/certificate|DENO_KV_ACCESS_TOKEN|unauthorized|forbidden|status 40[0134]\b/i.test(oneLine(error));
+}
+
+/** The first line of an error's message. */
+export function oneLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split("\n")[0].slice(0, 300);
+}
+
+function shown(path: string): string {
+  return path.replace(/\/\/[^/]*@/, "//…@").slice(0, 200);
+}

@@ -1,0 +1,110 @@
+import { expect } from "expect";
+import { DatabaseSync } from "node:sqlite";
+import { startProcess } from "../../cli/process.ts";
+
+/** Runs a command of the service to its end. */
+async function ran(command: string, env: Record<string, string>) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--config", "deno.json", "main.ts", command],
+    cwd: new URL("../../", import.meta.url),
+    env: { UNMASK_PORT: "0", UNMASK_STORE: "", UNMASK_KV: "", ...env },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  return { code, stdout: text(stdout), lines: text(stderr).split("\n") };
+}
+
+Deno.test("a start that cannot succeed says why in one line and ends with 1", async (t) => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/damaged.sqlite3`, "This was a database once. ".repeat(400));
+  await Deno.writeTextFile(`${folder}/file`, "");
+  const taken = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port } = taken.addr as Deno.NetAddr;
+  const table: [what: string, env: Record<string, string>, said: RegExp, command?: string][] = [
+    ["a damaged database", { UNMASK_KV: `${folder}/damaged.sqlite3` }, /UNMASK_KV.*not a database/],
+    ["a folder that cannot be made", { UNMASK_DATA: `${folder}/file/data` }, /file\/data/],
+    [
+      "a folder that cannot be written",
+      { UNMASK_STORE: "file:/proc/unmask" },
+      /UNMASK_STORE cannot be written/,
+    ],
+    [
+      "a database in a place that cannot be written",
+      { UNMASK_KV: "/proc/unmask/kv" },
+      /UNMASK_KV.*\/proc\/unmask/,
+    ],
+    ["a folder instead of a database", { UNMASK_KV: folder }, /UNMASK_KV.*unable to open/],
+    ["a port in use", { UNMASK_PORT: String(port) }, new RegExp(`Port ${port} is in use`)],
+    ["a host that is not here", { UNMASK_HOST: "192.0.2.1" }, /192\.0\.2\.1.*UNMASK_HOST/],
+    ["a host that has no address", { UNMASK_HOST: "nothing.invalid" }, /nothing\.invalid.*UNMASK_HOST/],
+    [
+      "a database server that is away for too long",
+      {
+        UNMASK_KV: "http://127.0.0.1:9",
+        UNMASK_START_SECONDS: "0",
+        DENO_KV_ACCESS_TOKEN: "abcdefghijklmnop",
+      },
+      /UNMASK_KV.*127\.0\.0\.1:9/,
+    ],
+    [
+      "a database server without a token",
+      { UNMASK_KV: "http://127.0.0.1:9", DENO_KV_ACCESS_TOKEN: "" },
+      /DENO_KV_ACCESS_TOKEN/,
+    ],
+    [
+      "object storage without keys",
+      { UNMASK_STORE: "s3://bucket", AWS_ACCESS_KEY_ID: "" },
+      /AWS_ACCESS_KEY_ID/,
+    ],
+    ["memory that is no number", { UNMASK_MAX_TRAINING_BYTES: "abc" }, /UNMASK_MAX_TRAINING_BYTES.*'abc'/],
+    [
+      "a runner's memory that is no number",
+      { UNMASK_MAX_TRAINING_BYTES: "1e9" },
+      /UNMASK_MAX_TRAINING_BYTES/,
+      "runner",
+    ],
+    [
+      "a health check of a damaged database",
+      { UNMASK_KV: `${folder}/damaged.sqlite3` },
+      /not a database/,
+      "health",
+    ],
+  ];
+  for (const [what, env, said, command = "api"] of table) {
+    await t.step(what, async () => {
+      const { code, lines } = await ran(command, { UNMASK_DATA: `${folder}/data`, ...env });
+      expect({ code, lines }).toEqual({ code: 1, lines: [expect.stringMatching(said)] });
+    });
+  }
+  taken.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a start waits for a database that is locked", async () => {
+  const folder = await Deno.makeTempDir();
+  using lock = new DatabaseSync(`${folder}/kv.sqlite3`);
+  lock.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE held (x)");
+  await using service = await startProcess("api", folder, {}, (output) => {
+    if (output.includes("cannot be reached, trying again") && lock.isOpen) lock.close();
+  });
+  expect((await service.client.send("/readyz")).status).toBe(200);
+  const { output } = await service.end("SIGTERM");
+  expect(output.match(/trying again/g)?.length).toBe(1);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a start that waits for its database ends at SIGTERM", async () => {
+  const folder = await Deno.makeTempDir();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--config", "deno.json", "main.ts", "runner"],
+    cwd: new URL("../../", import.meta.url),
+    env: { UNMASK_DATA: folder, UNMASK_KV: "http://127.0.0.1:9", DENO_KV_ACCESS_TOKEN: "abcdefghijklmnop" },
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  expect((await reader.read()).value).toMatch(/cannot be reached, trying again for 60 s/);
+  child.kill("SIGTERM");
+  expect((await child.status).code).toBe(0);
+  await reader.cancel();
+  await Deno.remove(folder, { recursive: true });
+});
