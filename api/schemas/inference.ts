@@ -37,11 +37,13 @@ const subject = {
   ...rule,
 };
 
+const EXAMPLE = { job: "job_01JD0000000000000000000000", dataset: { id: "digits", indices: [0, 1] } };
 const MODEL = ["checkpoint", "job"], IMAGES = ["pictures", "dataset"];
 
 /** Body of `POST /v1/classifications` and `POST /v1/embeddings`. */
 export const inferenceSchema = exactlyOneOf(z.strictObject(subject), MODEL, IMAGES).openapi(
   "InferenceRequest",
+  { example: EXAMPLE },
 );
 
 const reconstructionFields = {
@@ -63,7 +65,7 @@ export const reconstructionRequestSchema = exactlyOneOf(
   }),
   MODEL,
   IMAGES,
-).openapi("ReconstructionRequest");
+).openapi("ReconstructionRequest", { example: { ...EXAMPLE, mask_ratio: 0.75 } });
 
 /** A request to a model, checked. */
 export type InferenceRequest = z.output<typeof inferenceSchema>;
