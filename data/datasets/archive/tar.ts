@@ -38,6 +38,9 @@ export function isTarHeader(block: Uint8Array): boolean {
   return sum === octal(block, CHECKSUM, 8);
 }
 
+/** Position of the next header while a header is being read. */
+const UNREAD = -1;
+
 /** Where the next header stands, as far as is known from the headers before it. */
 interface Frame {
   next: number;
@@ -79,11 +82,12 @@ async function* upToItsEnd(
           continue;
         }
         zeroBlocks = 0;
-        if (DESCRIPTIONS.has(String.fromCharCode(block[TYPE]))) {
-          frame.next = at + TAR_BLOCK + whole(octal(block, SIZE, 12) || 0);
-        }
+        frame.next = DESCRIPTIONS.has(String.fromCharCode(block[TYPE]))
+          ? at + TAR_BLOCK + whole(octal(block, SIZE, 12) || 0)
+          : UNREAD;
       }
       yield rest.subarray(0, length);
+      if (frame.next === UNREAD) throw new Error("a header could not be read");
       at += length;
       rest = rest.subarray(length);
     }
@@ -115,7 +119,8 @@ function checkKind(path: string, type: string | null | undefined, field: string)
 export async function* tarEntries(file: UploadedFile, signal?: AbortSignal): AsyncGenerator<ArchiveEntry> {
   const { field } = file;
   const ledger = new Ledger(field), frame: Frame = { next: 0 };
-  const tar = extract({ allowUnknownFormat: true } as never);
+  // Each piece is read before the next one is asked for: a header says where the next header stands.
+  const tar = extract({ allowUnknownFormat: true, highWaterMark: 1 } as never);
   tar.on("entry", (entry: Header) => {
     const header = entry as Header & { byteOffset: number };
     // The content of a folder has no bytes, whatever its header says.
