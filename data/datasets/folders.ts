@@ -51,7 +51,8 @@ export function withoutWrappers(
     around = Math.min(around, rest.length - 1);
     for (let at = 0; at < around; at++) if (rest[at] !== first[at]) around = at;
   }
-  const below = (depth: number) => files.map((file) => ({ ...file, rest: file.rest.slice(depth) }));
+  const below = (depth: number) =>
+    depth === 0 ? files : files.map((file) => ({ ...file, rest: file.rest.slice(depth) }));
   let depth = 0;
   while (depth < around) {
     if (splitOf(first[depth]) !== null && !splitsToo && !isDivided(below(depth + 1))) break;

@@ -7,6 +7,7 @@ import { shown } from "./archive/names.ts";
 import { DatasetError, type FolderRead, type SplitName } from "./dataset.ts";
 import { type Filed, foldersOf, withoutCopies, withoutWrappers } from "./folders.ts";
 import { splitFolders, splitOf } from "./splits.ts";
+import { Turns } from "./turns.ts";
 
 /** Most classes of a data set. */
 export const MOST_CLASSES = 4096;
@@ -146,29 +147,57 @@ function checkInner({ parts }: Divided, field: string): void {
  * @throws {DatasetError} naming the field, for folders that could be read in two ways, for images both with and without
  * a class, for a class that has no image to train on, and for too many classes
  */
-export function layoutOf(images: readonly ArchivedImage[], reading: FolderReading, field: string): Layout {
-  const sorted = images.toSorted((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
-  const all: readonly Filed[] = sorted.map(({ path, digest }) => ({ path, digest, rest: path.split("/") }));
+export async function layoutOf(
+  images: readonly ArchivedImage[],
+  reading: FolderReading,
+  field: string,
+): Promise<Layout> {
+  // Half a million images are a second of work: other requests get their turns between its steps.
+  const turns = new Turns();
+  const all: Filed[] = [];
+  for (const { path, digest } of images.toSorted(byPath)) {
+    all.push({ path, digest, rest: path.split("/") });
+    if (all.length % 1024 === 0) await turns.take();
+  }
   const { wrapper, files } = withoutWrappers(all, reading === "classes");
+  await turns.take();
   const { kept, copies } = reading === "classes" ? { kept: files, copies: [] } : withoutCopies(files, field);
+  await turns.take();
   const found = divided(kept, wrapper, reading, field);
+  await turns.take();
   if (reading !== "classes") checkInner(found, field);
+  await turns.take();
   const placed = found.parts.flatMap(({ split, files }) =>
     files.map(({ path, rest }) => ({ path, split, rest }))
   );
+  await turns.take();
   const classNames = classesOf(placed, field);
   const labels = new Map(classNames.map((name, label) => [name, label]));
+  await turns.take();
   const ordered = placed.map(({ path, split, rest }) => ({
     path,
     split,
     label: classNames.length === 0 ? null : labels.get(rest[0])!,
-  })).sort((a, b) => a.path < b.path ? -1 : 1);
+  }));
+  await turns.take();
+  if (found.parts.length > 1) ordered.sort(byPath);
   const passedOver = [
     ...copies.map(({ path }) => ({ path, reason: "copy" as const })),
     ...found.outside.map(({ path }) => ({ path, reason: "outside_splits" as const })),
   ];
   const folders = found.parts.map(({ folder, split, files }) => ({ folder, split, count: files.length }));
-  return { images: ordered, classNames, folders, passedOver, notes: notesOn(folders, classNames, wrapper) };
+  return {
+    images: ordered,
+    classNames,
+    folders,
+    passedOver,
+    notes: notesOn(folders, classNames, wrapper),
+  };
+}
+
+/** By UTF-16 code units. */
+function byPath(a: { readonly path: string }, b: { readonly path: string }): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
 }
 
 type Unlabelled = { readonly path: string; readonly split: SplitName; readonly rest: readonly string[] };

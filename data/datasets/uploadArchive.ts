@@ -6,7 +6,7 @@
 import { crc32 } from "node:zlib";
 import { type InspectedPicture, inspectPicture, PictureError } from "../images.ts";
 import { archiveEntries } from "./archive.ts";
-import type { ArchiveEntry } from "./archive/entry.ts";
+import { type ArchiveEntry, joined } from "./archive/entry.ts";
 import { shown } from "./archive/names.ts";
 import { ahead } from "./ahead.ts";
 import { DatasetError, type FilesPassedOver } from "./dataset.ts";
@@ -14,10 +14,14 @@ import { heldOutRows } from "./heldOut.ts";
 import { ImageSummary, PassedOverCounts } from "./imageSummary.ts";
 import { layoutOf, type Placed } from "./layout.ts";
 import { datasetKey, type PackIndex, type PackSplit, type StoredDataset } from "./stored.ts";
+import { Turns } from "./turns.ts";
 import { heldOutShare, type Upload } from "./uploaded.ts";
 
 /** Images that are inspected at once, each on a thread. */
 const AT_ONCE = 8;
+
+/** Bytes that are stored at once. */
+const PIECE = 262_144;
 
 /** Where an image lies in the pack. */
 interface Packed {
@@ -42,6 +46,9 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
   const pack = datasetKey(base.id, "pictures.pack"), index = datasetKey(base.id, "index.json");
   let size = 0;
   async function* images(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    // Small images are stored many at a time.
+    const waiting: Uint8Array<ArrayBuffer>[] = [];
+    let waitingBytes = 0;
     const inspect = async (entry: ArchiveEntry) => ({
       entry,
       found: "bytes" in entry ? await inspected(entry.path, entry.bytes, archive.field) : null,
@@ -56,18 +63,26 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
       summary.add(found!);
       packed.push({ path, digest: `${bytes.length}/${crc32(bytes)}`, offset: size, length: bytes.length });
       size += bytes.length;
-      yield bytes;
+      waiting.push(bytes);
+      waitingBytes += bytes.length;
+      if (waitingBytes < PIECE) continue;
+      yield joined(waiting, waitingBytes);
+      waiting.length = waitingBytes = 0;
     }
+    if (waitingBytes > 0) yield joined(waiting, waitingBytes);
     if (packed.length === 0) throw noImage(passedOver.list(), archive.field);
   }
   await store.put(pack, ReadableStream.from(images()), { signal });
 
-  const layout = layoutOf(packed, options.folders ?? "auto", archive.field);
+  const layout = await layoutOf(packed, options.folders ?? "auto", archive.field);
   for (const { reason, path } of layout.passedOver) passedOver.add(reason, path);
   const { images: placed, classNames, folders } = layout;
+  const turns = new Turns();
   const divided = await withHeldOut(placed, options, classNames, notes);
   const places = new Map(packed.map((image) => [image.path, image]));
+  await turns.take();
   const content: PackIndex = { train: columns(divided.train, places), test: columns(divided.test, places) };
+  await turns.take();
   const text = new TextEncoder().encode(JSON.stringify(content));
   await store.put(index, text, { signal });
   return {
@@ -101,8 +116,9 @@ async function withHeldOut(
   const labels = classNames.length > 0 ? train.map(({ label }) => label!) : null;
   const { rows, single } = await heldOutRows({ count: train.length, labels }, share, options.seed ?? 0);
   if (single.length > 0) notes.push(singleNote(single.map((label) => classNames[label])));
-  const aside = new Set(rows);
-  return { train: train.filter((_, row) => !aside.has(row)), test: train.filter((_, row) => aside.has(row)) };
+  const aside = new Uint8Array(train.length);
+  for (const row of rows) aside[row] = 1;
+  return { train: train.filter((_, row) => !aside[row]), test: train.filter((_, row) => aside[row]) };
 }
 
 /** What is said of classes with one image. */

@@ -82,7 +82,8 @@ export async function imageBytes(
   return taken ? joined(parts, size) : null;
 }
 
-function joined(parts: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
+/** Pieces one behind the other. @param size bytes of all of them */
+export function joined(parts: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
   if (parts.length === 1) return parts[0];
   const whole = new Uint8Array(size);
   let at = 0;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 // @ts-types="@types/yauzl"
 import { type Entry, openPromise, type ZipFile } from "yauzl";
@@ -122,7 +122,9 @@ async function imageOf(
   { path, entry }: Listed,
   field: string,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const stream = await zip.openReadStreamPromise(entry) as Readable;
+  const stream = entry.uncompressedSize === 0 && entry.compressedSize <= 2
+    ? Readable.from([])
+    : await zip.openReadStreamPromise(entry) as Readable;
   const bytes = await imageBytes(stream, { path, field, size: entry.uncompressedSize, toItsEnd: false });
   if (bytes !== null && crc32(bytes) !== entry.crc32) {
     throw new DatasetError(`holds ${shown(path)}, whose checksum is wrong`, field);
