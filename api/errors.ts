@@ -4,10 +4,15 @@
  * @module
  */
 import type { Context } from "hono";
-import { DatasetDamagedError, DatasetError, DatasetNotFoundError } from "../data/datasets/dataset.ts";
+import {
+  DatasetDamagedError,
+  DatasetError,
+  DatasetNotFoundError,
+  DatasetUnavailableError,
+} from "../data/datasets/dataset.ts";
 import { PictureError } from "../data/images.ts";
-import { ObjectNotFoundError } from "../data/objects/store.ts";
-import { KvContentionError } from "../jobs/kv.ts";
+import { ObjectNotFoundError, StorageUnavailableError } from "../data/objects/store.ts";
+import { DatabaseUnavailableError, isLocked, KvContentionError } from "../jobs/kv.ts";
 import { SourceError } from "../jobs/sources.ts";
 import {
   CheckpointInUseError,
@@ -49,12 +54,30 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof PictureError) return fieldProblem(422, "pictures", error.message);
   if (error instanceof InferenceError) return inferenceProblem(error);
   if (error instanceof ObjectNotFoundError) return new ProblemError(404, "Its content is no longer stored");
-  if (error instanceof KvContentionError) {
-    return new ProblemError(503, error.message, { headers: { "retry-after": "1" }, cause: error });
+  return outageProblem(error) ??
+    new ProblemError(500, "Something went wrong here. The log has more under this request_id.", {
+      cause: error,
+    });
+}
+
+/** The answer to what may pass: an outage of the database or of object storage; null for other errors. */
+export function outageProblem(error: unknown): ProblemError | null {
+  const unavailable = (detail: string, seconds: number, path?: string) =>
+    new ProblemError(503, detail, {
+      headers: { "retry-after": String(seconds) },
+      errors: path === undefined ? [] : [{ path, message: detail }],
+      cause: error,
+    });
+  if (error instanceof KvContentionError) return unavailable(error.message, 1);
+  if (error instanceof DatasetUnavailableError) return unavailable(error.message, 30, "dataset");
+  // Their messages have addresses inside: those are for the log.
+  if (error instanceof StorageUnavailableError) {
+    return unavailable("Object storage is unavailable at present: try again", 5);
   }
-  return new ProblemError(500, "Something went wrong here. The log has more under this request_id.", {
-    cause: error,
-  });
+  if (error instanceof DatabaseUnavailableError || isLocked(error)) {
+    return unavailable("The database is unavailable at present: try again", 5);
+  }
+  return null;
 }
 
 /** What an error of a model means to the client. @param field the request's field that names the model */
@@ -71,6 +94,10 @@ export function inferenceProblem(error: InferenceError, field = "checkpoint"): P
 /** Hono's `onError`: the problem's answer, and the cause kept for the log where it is our fault. */
 export function answerError(error: unknown, context: Context<ApiEnv>): Response {
   const problem = problemOf(error);
-  if (problem.status >= 500) context.set("failure", problem.cause ?? problem);
+  // An outage is logged when it begins and when it ends, by what notices it: not for every request. What was given up
+  // because the client has gone is no failure either.
+  if (problem.status >= 500 && problem.status !== 503 && !context.req.raw.signal.aborted) {
+    context.set("failure", problem.cause ?? problem);
+  }
   return problemResponse(problem, context.req.path.slice(0, 200), context.get("requestId"));
 }

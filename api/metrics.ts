@@ -13,6 +13,7 @@ export interface ApiMetrics {
   readonly jobs: Gauge<"status">;
   readonly queueDepth: Gauge;
   readonly streams: Gauge;
+  readonly databaseUp: Gauge;
 }
 
 /** Fresh measurements, all at zero. */
@@ -36,6 +37,11 @@ export function createMetrics(): ApiMetrics {
     }),
     jobs: new Gauge({ name: "unmask_jobs", help: "Jobs kept", labelNames: ["status"], registers }),
     queueDepth: new Gauge({ name: "unmask_queue_depth", help: "Jobs waiting for a runner", registers }),
+    databaseUp: new Gauge({
+      name: "unmask_database_up",
+      help: "1 when the database answered for these measurements, else 0; the counts of jobs are NaN then",
+      registers,
+    }),
     streams: new Gauge({ name: "unmask_event_streams", help: "Event streams open", registers }),
   };
 }

@@ -6,8 +6,12 @@
 import type { Job } from "../jobs/job.ts";
 import { isFinished } from "../jobs/transitions.ts";
 import type { Services } from "./environment.ts";
+import { outageProblem } from "./errors.ts";
 
-/** The job once it is finished, or as it is when the seconds are over, the client has gone or the service stops. */
+/**
+ * The job once it is finished, or as it is when the seconds are over, the client has gone or the service stops. While
+ * the database is away it is the job as it was known last: a client that has created it must learn its id.
+ */
 export async function finishedWithin(
   services: Services,
   job: Job,
@@ -22,9 +26,11 @@ export async function finishedWithin(
       job.id,
       AbortSignal.any([clientGone, services.stopping, over.signal]),
     );
-    if (finished !== null) return finished;
+    return finished ?? await services.jobs.get(job.id) ?? job;
+  } catch (error) {
+    if (outageProblem(error) === null) throw error;
+    return job;
   } finally {
     clearTimeout(timer);
   }
-  return await services.jobs.get(job.id) ?? job;
 }

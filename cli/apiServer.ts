@@ -7,6 +7,7 @@ import { createApp } from "../api/app.ts";
 import { WorkerInference } from "../api/inference/client.ts";
 import { listen } from "../api/server/listen.ts";
 import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
+import { OutageLogStore } from "../data/objects/outageLog.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
 import { sweepCheckpoints } from "../jobs/orphans.ts";
 import type { JobStore } from "../jobs/store.ts";
@@ -25,7 +26,8 @@ export interface ApiServer {
 }
 
 /** Starts the API. @throws {SettingsError} when it cannot listen there */
-export async function startApi(settings: Settings, jobs: JobStore, store: ObjectStore): Promise<ApiServer> {
+export async function startApi(settings: Settings, jobs: JobStore, objects: ObjectStore): Promise<ApiServer> {
+  const store = new OutageLogStore(objects, (message) => console.error(message));
   const inference = new WorkerInference(settings.storeUrl, {
     backend: settings.backend,
     tensorflow: tensorflowSettings(settings.threads ?? navigator.hardwareConcurrency),

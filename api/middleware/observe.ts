@@ -30,7 +30,7 @@ export function observe(services: Services): MiddlewareHandler<ApiEnv> {
     services.metrics.requests.inc({ method, route, status: String(status) });
     services.metrics.durations.observe({ method, route }, milliseconds / 1000);
     services.log({
-      level: status >= 500 ? "error" : "info",
+      level: status >= 500 && context.get("failure") !== undefined ? "error" : "info",
       message: "request",
       requestId: id,
       method: context.req.method.slice(0, 20),

@@ -6,6 +6,7 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiEnv, Services } from "../environment.ts";
 import { JOB_STATUSES } from "../../jobs/job.ts";
+import { outageProblem } from "../errors.ts";
 import { ProblemError } from "../problem.ts";
 import { addRoute } from "../register.ts";
 import { problems } from "../schemas/problem.ts";
@@ -40,8 +41,7 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
       try {
         await within(limits.readyMs, work);
         return [];
-      } catch (error) {
-        context.set("failure", error);
+      } catch {
         return [{ path: name, message: "does not answer" }];
       }
     };
@@ -65,9 +65,14 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
       200: { description: "Text exposition format", content: { "text/plain": { schema: z.string() } } },
     },
   }, async (context) => {
-    const counts = await within(limits.readyMs, jobs.counts());
-    for (const status of JOB_STATUSES) metrics.jobs.set({ status }, counts[status]);
-    metrics.queueDepth.set(counts.queued);
+    // What the process itself has counted is answered during an outage too.
+    const counts = await within(limits.readyMs, jobs.counts()).catch((error) => {
+      if (!(error instanceof ProblemError) && outageProblem(error) === null) throw error;
+      return null;
+    });
+    metrics.databaseUp.set(counts === null ? 0 : 1);
+    metrics.queueDepth.set(counts?.queued ?? NaN);
+    for (const status of JOB_STATUSES) metrics.jobs.set({ status }, counts?.[status] ?? NaN);
     return context.body(await metrics.registry.metrics(), 200, {
       "content-type": metrics.registry.contentType,
     });

@@ -97,10 +97,11 @@ export class TestApi implements AsyncDisposable {
     limits: Partial<ApiLimits> = {},
     objects?: ObjectStore,
     hosts?: HostNames,
+    wrapped: (kv: Deno.Kv) => Deno.Kv = (kv) => kv,
   ): Promise<TestApi> {
     const folder = await Deno.makeTempDir();
     await Deno.mkdir(`${folder}/uploads`);
-    return new TestApi(await Deno.openKv(":memory:"), folder, limits, objects, hosts);
+    return new TestApi(wrapped(await Deno.openKv(":memory:")), folder, limits, objects, hosts);
   }
 
   /** The handler, for a real server. */
