@@ -227,3 +227,34 @@ Deno.test("a stream whose reader takes nothing is cut off, and gives its place t
   const ending = (await rest(stream)).filter(({ comment }) => comment === undefined);
   expect(ending.map(({ event }) => event)).toEqual(["status", "end"]);
 });
+
+Deno.test("over real connections, a client that goes or never reads gives its stream's place back", async () => {
+  await using api = await TestApi.open({ stalledMs: 100, heartbeatMs: 50 });
+  await using server = await api.listen();
+  const { id, queue, claim } = await api.running();
+  const open = async () => {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    const lines = [`GET ${path(id)} HTTP/1.1`, "Host: x", "Accept: text/event-stream", "", ""];
+    await connection.write(new TextEncoder().encode(lines.join("\r\n")));
+    return connection;
+  };
+  const ended = async () => {
+    while (await streams(api) !== "0") await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  const gone = await Promise.all(Array.from({ length: 5 }, open));
+  for (const connection of gone) await connection.read(new Uint8Array(100));
+  expect(await streams(api)).toBe("5");
+  for (const connection of gone) connection.close();
+  await ended();
+
+  // More than the buffers of two sockets hold.
+  const message = "x".repeat(4000);
+  for (let part = 0; part < 50; part++) {
+    await queue.record(claim, {
+      logs: Array.from({ length: 100 }, () => ({ level: "info" as const, message })),
+    });
+  }
+  using connection = await open();
+  await connection.read(new Uint8Array(10));
+  await ended();
+});
