@@ -59,7 +59,8 @@ function openParser(type: string, rules: FormRules): busboy.Busboy {
       },
     });
   } catch (error) {
-    throw new ProblemError(400, `Content-Type is not a usable form: ${(error as Error).message}`);
+    const rule = "Content-Type must name the boundary of its parts, as multipart/form-data; boundary=abc";
+    throw new ProblemError(400, rule, { cause: error });
   }
 }
 
@@ -91,6 +92,7 @@ async function receive(
     stream.on("error", () => {});
     try {
       const filename = takeFile(seen, rules, name ?? "", info.filename ?? "");
+      checkEncoding(name, info.encoding);
       const write = writeFile(stream, name, filename, `${folder}/${writes.length}`, rules.fileBytes);
       write.catch(fail);
       writes.push(write);
@@ -149,7 +151,7 @@ function takeField(
   seen: Set<string>,
   rules: FormRules,
   name: string,
-  value: string,
+  value: string | undefined,
   info: busboy.FieldInfo,
 ): void {
   if (name === "" || info.nameTruncated) {
@@ -160,9 +162,24 @@ function takeField(
     throw fieldProblem(422, name, "must be a file, as in curl -F name=@file");
   }
   if (seen.has(name)) throw fieldProblem(422, name, "is given twice");
+  checkEncoding(name, info.encoding);
+  // The parser has no value for text in a character set that it cannot decode.
+  if (value === undefined) {
+    throw fieldProblem(415, name, "must be text in UTF-8: its charset is not supported");
+  }
   if (info.valueTruncated) throw fieldProblem(413, name, `must have at most ${rules.fieldBytes} bytes`);
   seen.add(name);
   fields[name] = checkField(name, value);
+}
+
+/** @throws {ProblemError} 415 for a part that would have to be decoded first, RFC 7578 section 4.7 */
+function checkEncoding(name: string, encoding: string): void {
+  if (["7bit", "8bit", "binary"].includes(encoding.toLowerCase())) return;
+  throw fieldProblem(
+    415,
+    name,
+    `must be sent as it is: Content-Transfer-Encoding '${encoding.slice(0, 40)}' is not supported`,
+  );
 }
 
 function takeFile(seen: Set<string>, rules: FormRules, name: string, filename: string): string {

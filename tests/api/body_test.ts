@@ -3,6 +3,7 @@ import { readJson } from "../../api/body/json.ts";
 import { withForm } from "../../api/body/multipart.ts";
 import { DEFAULT_LIMITS } from "../../api/limits.ts";
 import { ProblemError } from "../../api/problem.ts";
+import { problemOf, TestApi } from "./fixtures.ts";
 
 const url = "http://localhost/";
 const jsonRequest = (body: BodyInit, headers: Record<string, string> = {}) =>
@@ -141,4 +142,52 @@ Deno.test("a form without a boundary is refused", async () => {
   const { result, left } = await send(new Request(url, { method: "POST", body: "x", headers }));
   expect(result.status).toBe(400);
   expect(left).toBe(0);
+});
+
+Deno.test("a part of a form in another charset or transfer encoding is refused by its field", async (t) => {
+  await using api = await TestApi.open();
+  const field = 'Content-Disposition: form-data; name="name"';
+  const file = 'Content-Disposition: form-data; name="archive"; filename="a.zip"';
+  const table: [what: string, head: string[], path: string][] = [
+    ["utf-16", [field, "Content-Type: text/plain; charset=utf-16"], "name"],
+    ["utf-7", [field, "Content-Type: text/plain; charset=utf-7"], "name"],
+    ["a charset that nobody has", [field, "Content-Type: text/plain; charset=klingon"], "name"],
+    ["a field in base64", [field, "Content-Transfer-Encoding: base64"], "name"],
+    ["a field in quoted-printable", [field, "Content-Transfer-Encoding: quoted-printable"], "name"],
+    ["a field in an unknown encoding", [field, "Content-Transfer-Encoding: x-none"], "name"],
+    ["a file in base64", [file, "Content-Transfer-Encoding: base64"], "archive"],
+  ];
+  for (const [what, head, path] of table) {
+    await t.step(what, async () => {
+      const answer = await api.send("/v1/datasets", {
+        method: "POST",
+        headers: { "content-type": "multipart/form-data; boundary=b" },
+        body: ["--b", ...head, "", "text", "--b--", ""].join("\r\n"),
+      });
+      expect((await problemOf(answer, 415)).errors.map((error) => error.path)).toEqual([path]);
+    });
+  }
+  await t.step("UTF-8 by its name, and bytes as they are", async () => {
+    const head = [field, 'Content-Type: text/plain; charset="UTF-8"', "Content-Transfer-Encoding: BINARY"];
+    const answer = await api.send("/v1/datasets", {
+      method: "POST",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+      body: ["--b", ...head, "", "text", "--b--", ""].join("\r\n"),
+    });
+    expect((await problemOf(answer, 422)).detail).toContain("There is no file");
+  });
+  for (
+    const type of ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=é"]
+  ) {
+    await t.step(type, async () => {
+      const answer = await api.send("/v1/datasets", {
+        method: "POST",
+        headers: { "content-type": type },
+        body: "",
+      });
+      expect((await problemOf(answer, 400)).detail).toContain("boundary");
+    });
+  }
+  expect(await api.traces()).toEqual([]);
+  expect(api.log.filter(({ level }) => level === "error")).toEqual([]);
 });
