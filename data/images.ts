@@ -78,9 +78,22 @@ async function reading<T>(read: () => Promise<T>): Promise<T> {
     const said = error instanceof Error ? error.message : String(error);
     const message = /pixel limit/i.test(said)
       ? `has more than ${PICTURE_LIMITS.pixels} pixels`
-      : `cannot be decoded: ${said.split("\n")[0].slice(0, 200)}`;
+      : `cannot be decoded: ${reasonOf(said)}`;
     throw new PictureError(message, { cause: error });
   }
+}
+
+/** Lines and beginnings of sharp's messages that say nothing about the picture. */
+const EMPTY_LINE = /^(warning treated as error.*|libpng read error)?$/i;
+const PREFIX = /^(input buffer has corrupt header:|vipsjpeg:|vipspng:|\s)+/i;
+
+/** Why a picture cannot be decoded, in a sentence, from what sharp says. */
+function reasonOf(said: string): string {
+  const lines = said.split("\n").map((line) => line.replace(PREFIX, "").replace(/\p{C}/gu, "?").trim());
+  const detail = lines.find((line) => !EMPTY_LINE.test(line))?.slice(0, 200);
+  if (detail !== undefined && /unsupported|not supported/i.test(detail)) return detail;
+  const part = /corrupt header|IHDR/.test(said) ? "its header is damaged" : "its data is damaged";
+  return detail === undefined ? part : `${part} (${detail})`;
 }
 
 /** Turned upright, its transparency dropped or laid on the background. */

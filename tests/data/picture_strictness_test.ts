@@ -2,6 +2,7 @@ import { expect } from "expect";
 import sharp, { type JpegOptions } from "sharp";
 import { decodePicture, encodePng, inspectPicture, PICTURE_LIMITS, PictureError } from "../../data/images.ts";
 import { RESIZES } from "../../data/pictureRule.ts";
+import { pngData, pngFile } from "../setup/png.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 const text = (value: string) => new TextEncoder().encode(value);
@@ -114,4 +115,25 @@ Deno.test("what is accepted can be decoded at every size and by every rule, line
   }
   const long = await encodePng(new Uint8Array(side + 1), 1, side + 1, 1);
   await expect(inspectPicture(long)).rejects.toThrow(`is 1 x ${side + 1}: at most ${side} pixels a side`);
+});
+
+Deno.test("a picture that cannot be decoded is refused in a whole sentence", async () => {
+  const two = { width: 2, height: 2 }, rows = pngData([[1, 2], [3, 4]]);
+  const wrong = pngFile(two, rows).map((byte, at) => at === 29 ? byte ^ 0xff : byte);
+  const frame = places(jpeg, 0xc0)[0];
+  const files: [Bytes, string][] = [
+    [pngFile(two), "cannot be decoded: its header is damaged"],
+    [pngFile({ ...two, depth: 3 }, rows), "cannot be decoded: its header is damaged"],
+    [wrong, "cannot be decoded: its header is damaged (IHDR: CRC error)"],
+    [pngFile({ width: 2, height: 9 }, rows), "cannot be decoded: its data is damaged"],
+    [jpeg.slice(0, 20), "cannot be decoded: its header is damaged (premature end of JPEG image)"],
+    [jpeg.slice(0, -50), "cannot be decoded: its data is damaged (premature end of JPEG image)"],
+    [
+      jpeg.map((byte, at) => at === frame + 4 ? 12 : byte),
+      "cannot be decoded: Unsupported JPEG data precision 12",
+    ],
+  ];
+  for (const [file, message] of files) {
+    expect(await inspectPicture(file).then(() => "accepted", (error) => error.message)).toBe(message);
+  }
 });
