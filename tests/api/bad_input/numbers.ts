@@ -105,7 +105,12 @@ export const NUMBERS: readonly Row[] = [
   job(
     37,
     "a classifier measured on other classes",
-    ({ classifier, twoClasses }) => ({ ...evaluate, checkpoint: classifier, dataset: twoClasses }),
+    ({ classifier, twoClasses }) => ({
+      ...evaluate,
+      split: "train",
+      checkpoint: classifier,
+      dataset: twoClasses,
+    }),
     "dataset",
     /'a', 'b'; the classifier's 10 classes/,
   ),
