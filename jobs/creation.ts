@@ -5,6 +5,7 @@
  */
 import { monotonicFactory } from "ulid";
 import { insertJob, type JobsDatabase, ring } from "./change.ts";
+import { checkDataset } from "./datasetUse.ts";
 import type { Checkpoint, Job } from "./job.ts";
 import { persistently } from "./kv.ts";
 import { type IdempotencyRow, type JobRow, keys, sourceOf } from "./rows.ts";
@@ -50,6 +51,7 @@ const nextUlid = monotonicFactory();
  * Creates a job and puts it in the queue, or finds the one that the same key created before.
  *
  * @throws {IdempotencyConflictError} @throws {CheckpointNotFoundError}
+ * @throws {DatasetError} when its data set is being deleted
  * @throws {TypeError} for a request that still names a job instead of its checkpoint
  */
 export function createJob(
@@ -92,6 +94,7 @@ export function createJob(
       const row: IdempotencyRow = { jobId: id, fingerprint, at };
       operation.check(seen).set(keys.idempotency(key), row, { expireIn: IDEMPOTENCY_MS });
     }
+    await checkDataset(kv, operation, request.dataset.id, at);
     if (source !== null) await startFrom(kv, operation, source, id);
     insertJob(operation, job, id);
     ring(database, operation);

@@ -14,7 +14,6 @@
  */
 import { type Job, JOB_STATUSES, type JobStatus } from "./job.ts";
 import { persistently } from "./kv.ts";
-import { listJobs, PAGE_LIMIT } from "./lists.ts";
 import { indexKeys, indexPrefix, type JobRow, keys } from "./rows.ts";
 import { isFinished } from "./transitions.ts";
 
@@ -122,37 +121,4 @@ async function countRows(kv: Deno.Kv, prefix: Deno.KvKey): Promise<number> {
   let count = 0;
   for await (const _ of kv.list({ prefix }, { batchSize: 500 })) count++;
   return count;
-}
-
-/**
- * A job that is not finished and reads the data set; null when there is none. A job that is claimed or handed back
- * meanwhile is not overlooked: its row stays while it is unfinished.
- */
-export async function findDatasetUser(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
-  if (!await hasCompleteIndexes(kv)) return findDatasetUserByWalk(kv, datasetId);
-  return await persistently(async () => {
-    for await (
-      const { value: id } of kv.list<string>({ prefix: keys.datasetJob(datasetId, "").slice(0, -1) })
-    ) {
-      const job = (await kv.get<JobRow>(keys.job(id))).value?.job;
-      // It may have ended since the list was read.
-      if (job !== undefined && !isFinished(job.status)) return job;
-    }
-    return null;
-  });
-}
-
-/** The same for a database whose indexes are incomplete: a look at every unfinished job. */
-async function findDatasetUserByWalk(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
-  // Queued on both sides of running: a job that is claimed or handed back between two looks is met in the next.
-  for (const status of ["queued", "running", "queued", "paused"] as const) {
-    let after: string | undefined;
-    do {
-      const page = await listJobs(kv, { status, limit: PAGE_LIMIT, after });
-      const user = page.data.find((job) => job.request.dataset.id === datasetId);
-      if (user) return user;
-      after = page.next ?? undefined;
-    } while (after !== undefined);
-  }
-  return null;
 }

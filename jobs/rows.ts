@@ -7,6 +7,7 @@
  * | `["jobs_by_status", status, id]`, `["jobs_by_kind", kind, id]`, `["jobs_by_both", kind, status, id]` | id |
  * | `["job_count", status]` | number of jobs in the state, a `Deno.KvU64`, see `indexes.ts` |
  * | `["dataset_job", datasetId, id]` | an unfinished job that reads the data set |
+ * | `["dataset_deleting", datasetId]` | when its deletion began, in milliseconds since 1970, see `datasetUse.ts` |
  * | `["index_version"]` | version of the indexes that every job has, see `indexes.ts` |
  * | `["ready", id]` | the waiting list: a row exactly while the job is queued |
  * | `["lease", id]` | {@linkcode Lease}: a row exactly while the job is running |
@@ -74,6 +75,7 @@ export const keys = {
   job: (id: string) => ["job", id],
   jobCount: (status: JobStatus) => ["job_count", status],
   datasetJob: (datasetId: string, id: string) => ["dataset_job", datasetId, id],
+  datasetDeleting: (datasetId: string) => ["dataset_deleting", datasetId],
   indexVersion: () => ["index_version"],
   ready: (id: string) => ["ready", id],
   lease: (id: string) => ["lease", id],

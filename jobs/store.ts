@@ -8,7 +8,8 @@ import { createJob, type CreateOptions, findCreated } from "./creation.ts";
 import { deleteJob } from "./deletion.ts";
 import { type JobEvent, pageEvents } from "./events.ts";
 import { finishedJob, followEvents } from "./follow.ts";
-import { completeIndexes, countJobs, findDatasetUser } from "./indexes.ts";
+import { beginDatasetDeletion, findDatasetUser } from "./datasetUse.ts";
+import { completeIndexes, countJobs } from "./indexes.ts";
 import type { Checkpoint, Job, JobStatus } from "./job.ts";
 import { persistently } from "./kv.ts";
 import { type JobQuery, listJobs, newestFirst, type Page, readAll } from "./lists.ts";
@@ -161,5 +162,14 @@ export class JobStore implements JobsDatabase {
   /** The first job found that is not finished and reads the data set; null when none does. */
   usesDataset(datasetId: string): Promise<Job | null> {
     return findDatasetUser(this.kv, datasetId);
+  }
+
+  /**
+   * Keeps new jobs from a data set that is to be deleted, for a minute, unless an unfinished job reads it.
+   *
+   * @returns null when the data set can be deleted; else a job that uses it
+   */
+  beginDatasetDeletion(datasetId: string): Promise<Job | null> {
+    return beginDatasetDeletion(this, datasetId);
   }
 }

@@ -146,7 +146,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     if (BUILT_IN.includes(id)) throw new ProblemError(409, `'${id}' is built in and cannot be deleted`);
     // A data set that cannot be read any more can be deleted like any other.
     if (!await datasets.hasUpload(id)) throw new DatasetNotFoundError(id);
-    const user = await services.jobs.usesDataset(id);
+    const user = await services.jobs.beginDatasetDeletion(id);
     if (user !== null) {
       throw new ProblemError(
         409,

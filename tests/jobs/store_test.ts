@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { DatasetError } from "../../data/datasets/dataset.ts";
 import { IDEMPOTENCY_KEY_LENGTH, IDEMPOTENCY_MS } from "../../jobs/creation.ts";
 import type { Job, JobStatus } from "../../jobs/job.ts";
 import type { JobKind } from "../../jobs/schemas.ts";
@@ -645,4 +646,39 @@ Deno.test("follow: ends when the reader goes, when the job is deleted, and when 
       await store.delete(id);
     }
     expect(told).toEqual(["Queued"]);
+  }));
+
+Deno.test("datasets: of a new job and a deletion at the same moment, one succeeds and the other is refused", async () => {
+  for (let i = 0; i < 20; i++) {
+    await withStore(async ({ store }) => {
+      await store.upgrade();
+      const create = () => store.create(request({ dataset: "ds_1" }));
+      const remove = () => store.beginDatasetDeletion("ds_1");
+      const [created, user] = i % 2 === 0
+        ? await Promise.allSettled([create(), remove()])
+        : (await Promise.allSettled([remove(), create()])).reverse();
+      const isFree = user.status === "fulfilled" && user.value === null;
+      if (created.status === "rejected") {
+        expect(created.reason).toBeInstanceOf(DatasetError);
+        expect(created.reason.field).toBe("dataset");
+      }
+      expect(created.status).toBe(isFree ? "rejected" : "fulfilled");
+      expect((await store.counts()).queued).toBe(isFree ? 0 : 1);
+    });
+  }
+});
+
+Deno.test("datasets: one that was not deleted after all takes jobs again, at once or after a minute", () =>
+  withStore(async ({ store, clock, queued }) => {
+    const id = await queued({ dataset: "ds_1" });
+    expect((await store.beginDatasetDeletion("ds_1"))!.id).toBe(id);
+    await store.cancel(await queued({ dataset: "ds_1" }));
+    await store.cancel(id);
+    expect(await store.beginDatasetDeletion("ds_1")).toBeNull();
+    await expect(queued({ dataset: "ds_1" })).rejects.toThrow("'ds_1' is being deleted");
+    await queued({ dataset: "ds_2" });
+    clock.advance(59_999);
+    await expect(queued({ dataset: "ds_1" })).rejects.toBeInstanceOf(DatasetError);
+    clock.advance(1);
+    await queued({ dataset: "ds_1" });
   }));
