@@ -12,6 +12,7 @@ import {
 } from "../data/datasets/dataset.ts";
 import { PictureError } from "../data/images.ts";
 import { ObjectNotFoundError, StorageUnavailableError } from "../data/objects/store.ts";
+import { JobFailure } from "../jobs/kinds/kind.ts";
 import { DatabaseUnavailableError, isLocked, KvContentionError } from "../jobs/kv.ts";
 import { SourceError } from "../jobs/sources.ts";
 import {
@@ -22,6 +23,7 @@ import {
   JobNotFoundError,
   JobUnfinishedError,
 } from "../jobs/store.ts";
+import { RowTooLargeError } from "../jobs/tooLarge.ts";
 import type { ApiEnv } from "./environment.ts";
 import { InferenceError } from "./inference/inference.ts";
 import { fieldProblem, ProblemError, problemResponse } from "./problem.ts";
@@ -42,8 +44,12 @@ export function problemOf(error: unknown): ProblemError {
       errors: [{ path: "idempotency-key", message: "was used for another request" }],
     });
   }
+  if (error instanceof RowTooLargeError) return fieldProblem(413, "", "is too large to be stored as a job");
   if (error instanceof SourceError) {
     return fieldProblem(error.code === "no_checkpoint" ? 409 : 422, error.field, error.message);
+  }
+  if (error instanceof JobFailure && error.code === "checkpoint_unreadable") {
+    return fieldProblem(409, "checkpoint", error.message);
   }
   if (error instanceof DatasetDamagedError) return new ProblemError(409, error.message);
   if (error instanceof DatasetError) {

@@ -5,13 +5,17 @@
  */
 import type { DatasetInfo, DatasetRef } from "../data/datasets/dataset.ts";
 import { splitTooLarge } from "../data/datasets/memory.ts";
+import { checkStored } from "../jobs/checkpoints.ts";
 import { classesDiffer, listNames, matchClasses } from "../jobs/classes.ts";
+import { classNamesOf } from "../jobs/classNames.ts";
 import type { Checkpoint } from "../jobs/job.ts";
+import { JobFailure } from "../jobs/kinds/kind.ts";
 import { tooLarge } from "../jobs/memory.ts";
 import { lengthFault, runLength, type TrainingRequest } from "../jobs/runLength.ts";
 import type { JobRequest } from "../jobs/schemas.ts";
 import { resolveSource } from "../jobs/sources.ts";
 import type { MaeConfig } from "../model/config.ts";
+import { checkCheckpointSpace } from "./checkpointSpace.ts";
 import type { Services } from "./environment.ts";
 import { checkRatio } from "./maskRatio.ts";
 import { datasetProblem } from "./datasetProblem.ts";
@@ -32,9 +36,17 @@ export async function resolveJobRequest(services: Services, request: JobRequest)
   const resolved = await resolveSource(services.jobs, checked);
   const id = resolved.kind === "pretrain" ? undefined : resolved.checkpoint;
   const source = id === undefined ? null : await services.jobs.getCheckpoint(id);
-  if (source !== null) checkSource(resolved, source, dataset);
+  if (source !== null) {
+    await readable(
+      "job" in request && request.job !== undefined ? "job" : "checkpoint",
+      () => checkSource(services, resolved, source, dataset),
+    );
+  }
   const config = source?.config ?? (resolved.kind === "evaluate" ? undefined : resolved.model);
   if (config !== undefined) checkPictures(resolved, config, dataset);
+  if (config !== undefined && resolved.kind !== "evaluate") {
+    await checkCheckpointSpace(services, resolved, config, dataset);
+  }
   return resolved;
 }
 
@@ -102,10 +114,26 @@ function checkPictures(request: JobRequest, config: MaeConfig, { splits }: Datas
   }
 }
 
+/** Names the field whose checkpoint is damaged or not stored any more. */
+async function readable(field: "job" | "checkpoint", check: () => Promise<void>): Promise<void> {
+  try {
+    await check();
+  } catch (error) {
+    if (error instanceof JobFailure) throw fieldProblem(409, field, error.message);
+    throw error;
+  }
+}
+
 /** What can be known only once the checkpoint is. */
-function checkSource(request: JobRequest, source: Checkpoint, dataset: DatasetInfo): void {
+async function checkSource(
+  { objects }: Services,
+  request: JobRequest,
+  source: Checkpoint,
+  dataset: DatasetInfo,
+): Promise<void> {
+  await checkStored(objects, source);
   if (request.kind === "evaluate") {
-    if (source.model === "classifier") checkClassifier(request, source, dataset);
+    if (source.model === "classifier") checkClassifier(request, await classNamesOf(objects, source), dataset);
     else if (request.maskRatio !== undefined) checkRatio(source.config, request.maskRatio);
     return;
   }
@@ -115,13 +143,13 @@ function checkSource(request: JobRequest, source: Checkpoint, dataset: DatasetIn
 
 function checkClassifier(
   request: Extract<JobRequest, { kind: "evaluate" }>,
-  source: Checkpoint,
+  classNames: readonly string[],
   dataset: DatasetInfo,
 ): void {
   if (request.maskRatio !== undefined) {
     throw fieldProblem(422, "mask_ratio", "is for masked autoencoders: this checkpoint is of a classifier");
   }
   if (!dataset.labelled) throw fieldProblem(422, "dataset", "must have labels to measure a classifier");
-  const { unknown } = matchClasses(source.classNames, dataset.classNames);
-  if (unknown) throw fieldProblem(422, "dataset", classesDiffer(source.classNames, unknown));
+  const { unknown } = matchClasses(classNames, dataset.classNames);
+  if (unknown) throw fieldProblem(422, "dataset", classesDiffer(classNames, unknown));
 }

@@ -64,6 +64,8 @@ export interface ApiLimits {
   readonly refusedBytes: number;
   /** Time in which they are. */
   readonly refusedMs: number;
+  /** Checkpoints of one job in object storage at a time, estimated. */
+  readonly checkpointBytes: number;
 }
 
 /** The limits of a server that is told nothing else. */
@@ -97,4 +99,5 @@ export const DEFAULT_LIMITS: ApiLimits = {
   writeIdleMs: 60_000,
   refusedBytes: 16 * 2 ** 20,
   refusedMs: 1_000,
+  checkpointBytes: 2 ** 40,
 };

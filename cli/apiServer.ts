@@ -3,17 +3,20 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { createApp } from "../api/app.ts";
+import { openUploadFolder } from "../api/body/uploadFolder.ts";
 import { WorkerInference } from "../api/inference/client.ts";
 import { listen } from "../api/server/listen.ts";
 import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
 import { OutageLogStore } from "../data/objects/outageLog.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
-import { sweepCheckpoints } from "../jobs/orphans.ts";
+import { pause } from "../jobs/kv.ts";
 import type { JobStore } from "../jobs/store.ts";
 import { tensorflowSettings } from "../jobs/tensorflow.ts";
 import { oneLine } from "./database.ts";
 import { type Settings, SettingsError } from "./settings.ts";
+import { startSweeper } from "./sweeper.ts";
 
 /** An API that listens. */
 export interface ApiServer {
@@ -34,8 +37,7 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
     cacheBytes: settings.modelCacheBytes,
   });
   const datasets = new DatasetCatalogue(store);
-  Promise.all([datasets.sweep(), sweepCheckpoints(jobs, store)])
-    .catch((error) => console.error("Abandoned objects could not be removed:", error));
+  const uploads = openUploadFolder(join(settings.dataDir, "uploads"));
   const stopping = new AbortController();
   const app = createApp({
     jobs,
@@ -44,24 +46,33 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
     inference,
     hosts: settings.hosts,
     stopping: stopping.signal,
+    tempDir: uploads.path,
+    limits: { checkpointBytes: settings.maxCheckpointBytes },
   });
   try {
     const { port, host } = settings;
     const server = await listen((request) => app.fetch(request), { port, host });
+    const stopSweeper = startSweeper({ jobs, datasets, uploads }, settings.sweepSeconds, console.error);
     return {
       url: server.url,
       refuse: () => server.refuse(),
       async close(withinMs) {
         stopping.abort();
+        const swept = stopSweeper();
         try {
           await server.close(withinMs);
         } finally {
           inference.close();
+          const over = new AbortController();
+          await Promise.race([swept, pause(withinMs, over.signal)]);
+          over.abort();
+          await uploads.close();
         }
       },
     };
   } catch (error) {
     inference.close();
+    await uploads.close();
     throw unusableAddress(settings, error);
   }
 }

@@ -36,6 +36,10 @@ export interface Settings {
   readonly startMs: number;
   /** Time to stop in, in milliseconds. */
   readonly stopMs: number;
+  /** Most bytes that the checkpoints of one job may take in object storage. */
+  readonly maxCheckpointBytes: number;
+  /** Seconds between two rounds that remove what killed processes left behind. */
+  readonly sweepSeconds: number;
 }
 
 /** A setting that cannot be used; the message names the variable and what would be right. */
@@ -91,6 +95,8 @@ const RULES = {
   ],
   UNMASK_MODEL_CACHE_BYTES: [whole(0, 2 ** 40), "a number of bytes"],
   UNMASK_MAX_DATASET_BYTES: [whole(1, 2 ** 49), "a number of bytes"],
+  UNMASK_MAX_CHECKPOINT_BYTES: [whole(1, 2 ** 49), "a number of bytes"],
+  UNMASK_SWEEP_SECONDS: [whole(1, 86_400), "a number of seconds, 1 to 86400"],
 } as const satisfies Record<string, readonly [z.ZodType, string]>;
 
 /**
@@ -126,6 +132,8 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     hosts: acceptedHosts(env("UNMASK_HOSTS") ? read("UNMASK_HOSTS", "") : null, host),
     startMs: read("UNMASK_START_SECONDS", "60") * 1000,
     stopMs: read("UNMASK_STOP_SECONDS", "8") * 1000,
+    maxCheckpointBytes: read("UNMASK_MAX_CHECKPOINT_BYTES", String(2 ** 40)),
+    sweepSeconds: read("UNMASK_SWEEP_SECONDS", "120"),
   };
 }
 

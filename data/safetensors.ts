@@ -64,7 +64,7 @@ export function readSafetensors(bytes: Uint8Array<ArrayBuffer>, limits: ReadLimi
  * Writes a safetensors file. The same tensors and metadata give the same bytes, in whatever order they come: formats
  * of larger alignment first, then by name; metadata by key; the header filled with spaces to a multiple of 8.
  *
- * @throws {SafetensorsError} when a tensor's data does not fit its dtype and shape, or the header grows past 1 MiB
+ * @throws {SafetensorsError} when a tensor's data does not fit its dtype and shape, or the header grows past 8 MiB
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,

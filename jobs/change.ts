@@ -10,6 +10,7 @@ import { INDEX_VERSION, updateIndexes } from "./indexes.ts";
 import type { Job } from "./job.ts";
 import { persistently } from "./kv.ts";
 import { type JobRow, keys, type Lease, sourceOf } from "./rows.ts";
+import { namedTooLarge } from "./tooLarge.ts";
 import { isFinished } from "./transitions.ts";
 
 /** What a change needs of its surroundings. */
@@ -89,7 +90,7 @@ export function statusEvent(job: Job): NewEvent {
  * row, and not done twice.
  *
  * @returns the job after the change; null when `plan` declined
- * @throws {JobNotFoundError} and whatever `plan` throws
+ * @throws {JobNotFoundError} @throws {RowTooLargeError} and whatever `plan` throws
  */
 export function changeJob(
   database: JobsDatabase,
@@ -132,7 +133,9 @@ export function changeJob(
     updateIndexes(operation, row, job);
     if (job.status !== before.status) follow(database, operation, before, change);
     change.also?.(operation);
-    const { ok } = await operation.commit();
+    const { ok } = await operation.commit().catch((error) => {
+      throw namedTooLarge(error);
+    });
     if (ok) database.changed(id);
     return ok ? job : undefined;
   });

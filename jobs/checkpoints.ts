@@ -6,8 +6,8 @@
  */
 import { createHash } from "node:crypto";
 import { ulid } from "ulid";
-import type { ObjectStore } from "../data/objects/store.ts";
-import { readSafetensors, SafetensorsError, type Tensor, writeSafetensors } from "../data/safetensors.ts";
+import { ObjectNotFoundError, type ObjectStore } from "../data/objects/store.ts";
+import { readSafetensors, type Tensor, writeSafetensors } from "../data/safetensors.ts";
 import { fromWire, toWire } from "../data/wire.ts";
 import type { MaeConfig } from "../model/config.ts";
 import { LAYER_NORM_EPS } from "../model/ops/layer_norm.ts";
@@ -21,8 +21,10 @@ import {
   parameterSpecs,
   WeightsError,
 } from "../model/weights.ts";
+import { classesOf, namesForRow } from "./classNames.ts";
 import type { Checkpoint } from "./job.ts";
 import { JobFailure } from "./kinds/kind.ts";
+import { unreadable } from "./unreadable.ts";
 
 /** A checkpoint to be written. */
 export interface CheckpointContent {
@@ -87,6 +89,16 @@ function stateFile({ step, epochLossSum, optimizer }: TrainerState): Uint8Array<
   return writeSafetensors(moments, { step: String(step), epoch_loss_sum: String(epochLossSum) });
 }
 
+/** An id that no checkpoint has. */
+export function newCheckpointId(): string {
+  return `ckpt_${ulid()}`;
+}
+
+/** Keys of a checkpoint's two objects. */
+export function objectsOf(id: string): { objectKey: string; stateKey: string } {
+  return { objectKey: `checkpoints/${id}.safetensors`, stateKey: `checkpoints/${id}.state.safetensors` };
+}
+
 /**
  * Writes both objects of a checkpoint and reads them back.
  *
@@ -95,13 +107,13 @@ function stateFile({ step, epochLossSum, optimizer }: TrainerState): Uint8Array<
 export async function saveCheckpoint(
   store: ObjectStore,
   content: CheckpointContent,
+  id: string = newCheckpointId(),
 ): Promise<Omit<Checkpoint, "createdAt">> {
   const { config, shape, state } = content;
-  const id = `ckpt_${ulid()}`;
-  const objectKey = `checkpoints/${id}.safetensors`, stateKey = `checkpoints/${id}.state.safetensors`;
+  const { objectKey, stateKey } = objectsOf(id);
   try {
     // One file after the other, each made when its turn comes: beside a large model there is room for no more.
-    await putChecked(store, stateKey, stateFile(state));
+    const stateDigest = await putChecked(store, stateKey, stateFile(state));
     const file = weightsFile(content);
     const digest = await putChecked(store, objectKey, file);
     return {
@@ -113,11 +125,13 @@ export async function saveCheckpoint(
       final: content.final,
       metrics: content.metrics,
       config,
-      classNames: content.classNames,
+      classes: content.classNames.length,
+      classNames: namesForRow(content.classNames),
       size: file.length,
       sha256: digest,
       objectKey,
       stateKey,
+      stateSha256: stateDigest,
     };
   } catch (error) {
     await Promise.allSettled([store.delete(objectKey), store.delete(stateKey)]);
@@ -125,11 +139,26 @@ export async function saveCheckpoint(
   }
 }
 
+/**
+ * Looks whether the file with the weights is there and has its length: what can be known without reading it.
+ *
+ * @throws {JobFailure} `checkpoint_unreadable`
+ */
+export async function checkStored(store: ObjectStore, checkpoint: Checkpoint): Promise<void> {
+  await unreadable(checkpoint, async () => {
+    const info = await store.head(checkpoint.objectKey);
+    if (info === null) throw new ObjectNotFoundError(checkpoint.objectKey);
+    if (info.size !== checkpoint.size) {
+      throw new WeightsError(`Its file has ${info.size} bytes, not ${checkpoint.size}`);
+    }
+  });
+}
+
 /** What a model of that checkpoint is. */
-export function shapeOf(checkpoint: Pick<Checkpoint, "model" | "classNames">): ModelShape {
+export function shapeOf(checkpoint: Pick<Checkpoint, "model" | "classes" | "classNames">): ModelShape {
   return checkpoint.model === "mae"
     ? { model: "mae" }
-    : { model: "classifier", classes: checkpoint.classNames.length };
+    : { model: "classifier", classes: classesOf(checkpoint) };
 }
 
 /**
@@ -200,7 +229,13 @@ export async function loadState(
 ): Promise<TrainerState> {
   const weights = await loadWeights(store, checkpoint);
   return await unreadable(checkpoint, async () => {
-    const { tensors, metadata } = readSafetensors(await readObject(store, checkpoint.stateKey!));
+    const bytes = await readObject(store, checkpoint.stateKey!);
+    const { stateSha256: recorded } = checkpoint;
+    // Rows of earlier versions have no digest of the state: there its form and its numbers are all that can be checked.
+    if (recorded && await sha256(bytes) !== recorded) {
+      throw new WeightsError("The SHA-256 of the optimiser's state is not the one recorded");
+    }
+    const { tensors, metadata } = readSafetensors(bytes, { finite: true });
     const state = floats(tensors);
     const moments = (kind: string) =>
       new Map(
@@ -228,14 +263,4 @@ function floats(tensors: ReadonlyMap<string, Tensor>): HostWeights {
     if (dtype !== "F32") throw new WeightsError(`Tensor '${name}' has dtype ${dtype}: it must be F32`);
     return [name, { shape, data: data as Float32Array<ArrayBuffer> }];
   }));
-}
-
-async function unreadable<T>(checkpoint: Checkpoint, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof WeightsError || error instanceof SafetensorsError)) throw error;
-    const message = `Cannot read checkpoint ${checkpoint.id}: ${error.message}`;
-    throw new JobFailure("checkpoint_unreadable", message, { cause: error });
-  }
 }

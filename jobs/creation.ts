@@ -10,6 +10,7 @@ import type { Checkpoint, Job } from "./job.ts";
 import { persistently } from "./kv.ts";
 import { type IdempotencyRow, type JobRow, keys, sourceOf } from "./rows.ts";
 import type { JobRequest } from "./schemas.ts";
+import { namedTooLarge } from "./tooLarge.ts";
 import { transition } from "./transitions.ts";
 
 /** How long an idempotency key is remembered, in milliseconds. */
@@ -98,7 +99,10 @@ export function createJob(
     if (source !== null) await startFrom(kv, operation, source, id);
     insertJob(operation, job, id);
     ring(database, operation);
-    return (await operation.commit()).ok ? { job, created: true } : undefined;
+    const { ok } = await operation.commit().catch((error) => {
+      throw namedTooLarge(error);
+    });
+    return ok ? { job, created: true } : undefined;
   });
 }
 

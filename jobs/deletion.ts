@@ -1,12 +1,16 @@
 /**
- * How a job goes: at once for everybody who looks, then row by row.
+ * How a job is deleted: its row first, then its objects and the rows that name them. Each step can be repeated, so
+ * that a deletion that was cut off is finished by the next one or by the sweep.
  *
  * @module
  */
+import type { ObjectStore } from "../data/objects/store.ts";
 import { JobNotFoundError, type JobsDatabase } from "./change.ts";
+import { collectGarbage, condemn } from "./garbage.ts";
 import { updateIndexes } from "./indexes.ts";
 import type { Checkpoint, JobStatus } from "./job.ts";
 import { persistently } from "./kv.ts";
+import { resultKey } from "./results.ts";
 import { type JobRow, keys, sourceOf } from "./rows.ts";
 
 /** The job is running or paused and cannot be deleted yet. */
@@ -27,35 +31,47 @@ export class CheckpointInUseError extends Error {
 
 /** Rows removed in one commit. */
 const CHUNK = 500;
+/** Checkpoints removed in one commit, each with five changes. */
+const CHECKPOINT_CHUNK = 100;
 
 /**
- * Deletes a queued or finished job with its events, metrics and checkpoint rows. A deletion that was cut off is
+ * Deletes a queued or finished job with its events, metrics, checkpoints and results. A deletion that was cut off is
  * finished by deleting the job again.
  *
- * @returns the keys of the objects that nothing refers to now, for the caller to remove
  * @throws {JobNotFoundError} @throws {JobUnfinishedError} @throws {CheckpointInUseError}
+ * @throws {StorageUnavailableError} when the objects cannot be deleted at present
  */
-export async function deleteJob(database: JobsDatabase, id: string): Promise<{ objectKeys: string[] }> {
-  const { kv } = database;
+export async function deleteJob(database: JobsDatabase, objects: ObjectStore, id: string): Promise<void> {
   await persistently(() => withdraw(database, id));
   database.changed(id);
-  for (const table of ["event", "steps", "epoch"]) {
-    await removeAll(kv, kv.list({ prefix: [table, id] }), ({ key }) => [key]);
-  }
-  const objectKeys: string[] = [];
-  await removeAll(kv, kv.list<string>({ prefix: ["job_checkpoint", id] }), async ({ key, value }) => {
-    const checkpoint = keys.checkpoint(value);
-    const row = (await kv.get<Checkpoint>(checkpoint)).value;
-    if (row !== null) objectKeys.push(row.objectKey, ...(row.stateKey === null ? [] : [row.stateKey]));
-    return [checkpoint, key];
+  await finishDeletion(database.kv, objects, id);
+}
+
+/** Age of a deletion at which it counts as cut off, in milliseconds: until then the client may repeat it. */
+const CUT_OFF_MS = 60_000;
+
+/** Ids of the jobs whose deletion began a minute ago and is not finished. */
+export function unfinishedDeletions({ kv, now }: Pick<JobsDatabase, "kv" | "now">): Promise<string[]> {
+  return persistently(async () => {
+    const rows = await Array.fromAsync(kv.list<number>({ prefix: ["deleting"] }));
+    return rows.filter(({ value }) => Math.abs(now() - value) >= CUT_OFF_MS).map(({ key }) =>
+      key[1] as string
+    );
   });
+}
+
+/** Removes all that is left of a job whose row is gone; the row that marks the deletion goes last. */
+export async function finishDeletion(kv: Deno.Kv, objects: ObjectStore, id: string): Promise<void> {
+  await condemnCheckpoints(kv, id);
+  await collectGarbage(kv, objects, id);
+  for await (const { key } of objects.list(resultKey(id, ""))) await objects.delete(key);
+  for (const table of ["event", "steps", "epoch"]) await removeAll(kv, kv.list({ prefix: [table, id] }));
   await persistently(() =>
     kv.atomic().delete(keys.guard(id)).delete(keys.deleting(id)).commit().then(({ ok }) => ok || undefined)
   );
-  return { objectKeys };
 }
 
-/** Takes the job itself away; true when done, undefined when somebody came between. */
+/** Takes the job itself away; true when done, undefined when another change came first. */
 async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | undefined> {
   const [entry, guard, deleting] = await kv.getMany<[JobRow, string, number]>([
     keys.job(id),
@@ -81,11 +97,27 @@ async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | u
   return (await operation.commit()).ok || undefined;
 }
 
-async function removeAll<T>(
-  kv: Deno.Kv,
-  entries: AsyncIterable<Deno.KvEntry<T>>,
-  keysOf: (entry: Deno.KvEntry<T>) => Deno.KvKey[] | Promise<Deno.KvKey[]>,
-): Promise<void> {
+/** Removes the rows of a job's checkpoints; the same commits note the objects that must go. */
+async function condemnCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
+  while (true) {
+    const count = await persistently(async () => {
+      const entries = await Array.fromAsync(
+        kv.list<string>({ prefix: ["job_checkpoint", id] }, { limit: CHECKPOINT_CHUNK }),
+      );
+      const operation = kv.atomic();
+      for (const { key, value } of entries) {
+        const row = (await kv.get<Checkpoint>(keys.checkpoint(value))).value;
+        if (row === null) operation.delete(key);
+        else condemn(operation, row);
+      }
+      if (entries.length > 0 && !(await operation.commit()).ok) return undefined;
+      return entries.length;
+    });
+    if (count < CHECKPOINT_CHUNK) return;
+  }
+}
+
+async function removeAll(kv: Deno.Kv, entries: AsyncIterable<Deno.KvEntry<unknown>>): Promise<void> {
   let pending: Deno.KvKey[] = [];
   const flush = async () => {
     const batch = pending;
@@ -97,9 +129,9 @@ async function removeAll<T>(
       return (await operation.commit()).ok || undefined;
     });
   };
-  for await (const entry of entries) {
-    pending.push(...await keysOf(entry));
-    if (pending.length >= CHUNK - 1) await flush();
+  for await (const { key } of entries) {
+    pending.push(key);
+    if (pending.length >= CHUNK) await flush();
   }
   await flush();
 }

@@ -72,8 +72,13 @@ export interface Checkpoint {
   readonly metrics: Readonly<Record<string, number>>;
   /** The model's configuration. */
   readonly config: import("../model/config.ts").MaeConfig;
-  /** Class names of a classifier, else empty. */
-  readonly classNames: readonly string[];
+  /** Number of classes of a classifier, else 0. Rows of earlier versions lack it: see `classesOf`. */
+  readonly classes?: number;
+  /**
+   * Class names of a classifier, else empty. Null where they are too long for a row: the header of the safetensors
+   * file has them, see `classNamesOf`.
+   */
+  readonly classNames: readonly string[] | null;
   /** What was done with images of another shape in training; `crop` and `none` in rows of earlier versions. */
   readonly rule?: import("../data/pictureRule.ts").PictureRule;
   /** Bytes of the safetensors file. */
@@ -84,5 +89,9 @@ export interface Checkpoint {
   readonly objectKey: string;
   /** Object key of the optimiser's state and position, `checkpoints/{id}.state.safetensors`; null for none. */
   readonly stateKey: string | null;
+  /** Hexadecimal SHA-256 of the state's file; rows of earlier versions lack it. */
+  readonly stateSha256?: string | null;
+  /** Why no run can resume from it; absent while none has failed to. */
+  readonly damage?: string;
   readonly createdAt: string;
 }

@@ -43,6 +43,8 @@ export const METRICS_LIMITS = {
   chunksRead: 1024,
   /** Values beside the loss that an epoch may carry. */
   epochMetrics: 64,
+  /** Characters of the name of such a value. */
+  metricName: 64,
 } as const;
 
 /** Steps of a row, in columns of equal length. */

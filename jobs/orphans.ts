@@ -1,32 +1,64 @@
 /**
- * Files of checkpoints that nobody knows of: a runner was killed between writing them and recording them.
+ * Objects that no row of the database names. Rows that note garbage cover what a killed process leaves behind (see
+ * `garbage.ts`); here goes what earlier versions left, or what a restored database does not contain.
  *
  * @module
  */
 import type { ObjectStore } from "../data/objects/store.ts";
+import type { Checkpoint } from "./job.ts";
+import { readAll } from "./lists.ts";
+import { type JobRow, keys } from "./rows.ts";
 import type { JobStore } from "./store.ts";
 
 /** Age after which an unknown file is no longer one about to be recorded, in milliseconds. */
 const ABANDONED_MS = 24 * 3_600_000;
+/** Objects looked up at a time. */
+const BATCH = 160;
 
 /**
- * Removes the checkpoint files that have no row.
+ * Removes files of checkpoints and results that have lain a day without a row.
  *
  * @param now milliseconds since 1970
  * @returns keys of the objects removed
  */
-export async function sweepCheckpoints(
+export async function sweepOrphans(
   jobs: JobStore,
   store: ObjectStore,
-  now = Date.now(),
+  now: number = Date.now(),
+): Promise<string[]> {
+  const checkpoint = /^checkpoints\/(ckpt_[0-9A-Z]+)(\.state)?\.safetensors$/;
+  const result = /^results\/(job_[0-9A-Z]+)\//;
+  return [
+    ...await sweepPrefix<Checkpoint>(jobs, store, "checkpoints/", checkpoint, keys.checkpoint, now),
+    ...await sweepPrefix<JobRow>(jobs, store, "results/", result, keys.job, now),
+  ];
+}
+
+async function sweepPrefix<T>(
+  { kv }: JobStore,
+  store: ObjectStore,
+  prefix: string,
+  pattern: RegExp,
+  keyOf: (id: string) => Deno.KvKey,
+  now: number,
 ): Promise<string[]> {
   const removed: string[] = [];
-  for await (const { key, modifiedAt } of store.list("checkpoints/")) {
-    const id = /^checkpoints\/(ckpt_[0-9A-Z]+)(\.state)?\.safetensors$/.exec(key)?.[1];
+  let batch: { key: string; id: string }[] = [];
+  const flush = async () => {
+    const rows = await readAll<T>(kv, batch.map(({ id }) => keyOf(id)));
+    for (const [i, { key }] of batch.entries()) {
+      if (rows[i] !== null) continue;
+      await store.delete(key);
+      removed.push(key);
+    }
+    batch = [];
+  };
+  for await (const { key, modifiedAt } of store.list(prefix)) {
+    const id = pattern.exec(key)?.[1];
     if (id === undefined || now - modifiedAt.getTime() < ABANDONED_MS) continue;
-    if (await jobs.getCheckpoint(id) !== null) continue;
-    await store.delete(key);
-    removed.push(key);
+    batch.push({ key, id });
+    if (batch.length === BATCH) await flush();
   }
+  await flush();
   return removed;
 }

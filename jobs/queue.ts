@@ -7,10 +7,14 @@ import { serialize } from "node:v8";
 import { ulid } from "ulid";
 import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "./change.ts";
 import type { NewEvent } from "./events.ts";
+import { damagedRows, type FallBack, fallBackEvent } from "./fallBack.ts";
+import { adopt, announce } from "./garbage.ts";
 import type { Checkpoint, Job, JobProgress } from "./job.ts";
 import { persistently } from "./kv.ts";
 import { type EpochPoint, METRICS_LIMITS, type StepPoint, stepRows, truncation } from "./metrics.ts";
+import { pruning } from "./pruning.ts";
 import { type JobRow, keys, type Lease } from "./rows.ts";
+import { RowTooLargeError } from "./tooLarge.ts";
 import { type JobEventInput, transition } from "./transitions.ts";
 
 /** A job that this runner holds. */
@@ -142,19 +146,23 @@ export class JobQueue {
       );
     }
     const { kv, now } = this.database;
+    const backend = update.backend && boundedBackend(update.backend);
     return await this.#fenced(claim, async ({ job }) => {
       const apply = (event: JobEventInput) => job = transition(job, event, now());
       const series = steps.length > 0 ? await stepRows(kv, job.id, steps) : null;
-      if (update.backend) apply({ type: "started", backend: update.backend });
+      const pruned = checkpoint ? await pruning(kv, job, checkpoint) : null;
+      if (backend) apply({ type: "started", backend });
       if (update.progress) apply({ type: "progressed", progress: update.progress });
       if (checkpoint) apply({ type: "checkpointed", checkpoint: checkpoint.id });
       return {
         job,
-        events: tellings(update),
+        events: tellings({ ...update, backend }),
         also: (operation) => {
           series?.(operation);
           if (epoch) operation.set(keys.epoch(job.id, epoch.epoch), bounded(epoch));
           if (!checkpoint) return;
+          pruned?.(operation);
+          adopt(operation, checkpoint);
           const row: Checkpoint = { ...checkpoint, createdAt: new Date(now()).toISOString() };
           operation.set(keys.checkpoint(row.id), row).set(keys.jobCheckpoint(job.id, row.id), row.id);
         },
@@ -168,10 +176,46 @@ export class JobQueue {
     for (const also of pieces) await this.#fenced(claim, ({ job }) => ({ job, also }));
   }
 
-  /** Ends a run: the lease is given back with the same commit. @throws {LeaseLostError} */
-  finish(claim: Claim, outcome: Outcome): Promise<Job> {
-    const event = fitting(outcome);
-    return this.#fenced(claim, ({ job }) => ({ job: transition(job, event, this.database.now()) }));
+  /** Notes the objects that a run is about to write, so that they go if it cannot record them. @throws {LeaseLostError} */
+  async announce(claim: Claim, objectKeys: readonly string[]): Promise<void> {
+    const { id } = claim.job;
+    await this.#fenced(
+      claim,
+      ({ job }) => ({ job, also: (operation) => announce(operation, id, claim.token, objectKeys) }),
+    );
+  }
+
+  /**
+   * Takes a job back to an older checkpoint because newer ones are damaged: its series ends there, and an event names
+   * them.
+   *
+   * @throws {LeaseLostError}
+   */
+  async fallBack(claim: Claim, fallBack: FallBack): Promise<void> {
+    await this.rewind(claim, fallBack.step);
+    const { kv, now } = this.database;
+    await this.#fenced(claim, async ({ job }) => {
+      const marked = await damagedRows(kv, fallBack);
+      const event = { type: "fell_back", checkpoint: fallBack.checkpoint } as const;
+      return { job: transition(job, event, now()), events: [fallBackEvent(fallBack)], also: marked };
+    });
+  }
+
+  /**
+   * Ends a run: the lease is given back with the same commit. An outcome that does not fit into the job's row is its
+   * failure.
+   *
+   * @throws {LeaseLostError}
+   */
+  async finish(claim: Claim, outcome: Outcome): Promise<Job> {
+    const finish = (event: Outcome) =>
+      this.#fenced(claim, ({ job }) => ({ job: transition(job, event, this.database.now()) }));
+    try {
+      return await finish(fitting(outcome));
+    } catch (error) {
+      if (!(error instanceof RowTooLargeError)) throw error;
+      return await finish(tooLargeOutcome(error));
+    }
   }
 
   /** Takes back the leases that have run out, whoever held them. @returns ids of the jobs concerned */
@@ -241,8 +285,23 @@ function tellings({ backend, progress, epoch, checkpoint, logs = [] }: JobUpdate
 function bounded(epoch: EpochPoint): EpochPoint {
   return {
     ...epoch,
-    metrics: Object.fromEntries(Object.entries(epoch.metrics).slice(0, METRICS_LIMITS.epochMetrics)),
+    metrics: Object.fromEntries(
+      Object.entries(epoch.metrics).slice(0, METRICS_LIMITS.epochMetrics)
+        .map(([name, value]) => [name.slice(0, METRICS_LIMITS.metricName), value]),
+    ),
   };
+}
+
+/** The end of a run that had something to tell that cannot be stored: it would fail again in every attempt. */
+export function tooLargeOutcome({ message }: RowTooLargeError): Outcome {
+  return { type: "failed", error: { code: "record_too_large", message } };
+}
+
+/** Notes of a backend that are kept, and the length of each. */
+const NOTES = 16, NOTE_LENGTH = 500;
+
+function boundedBackend(backend: NonNullable<Job["backend"]>): NonNullable<Job["backend"]> {
+  return { ...backend, notes: backend.notes.slice(0, NOTES).map((note) => note.slice(0, NOTE_LENGTH)) };
 }
 
 /** An outcome that fits in its row. */

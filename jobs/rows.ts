@@ -16,7 +16,8 @@
  * | `["checkpoint", id]`, `["job_checkpoint", jobId, id]` | a `Checkpoint`; its id |
  * | `["start", checkpointId, jobId]` | an unfinished job that starts from the checkpoint |
  * | `["guard", jobId]` | changed by whoever starts from a job's checkpoint or deletes the job, so that one of the two wins |
- * | `["deleting", jobId]` | a deletion that has begun |
+ * | `["deleting", jobId]` | a deletion that has begun; it goes once nothing is left of the job |
+ * | `["garbage", jobId, objectKey]` | {@linkcode GarbageRow}: an object that must go, see `garbage.ts` |
  * | `["idempotency", key]` | {@linkcode IdempotencyRow} |
  * | `["upload", key]` | {@linkcode UploadRow}: an idempotency key of a data set |
  *
@@ -50,6 +51,12 @@ export interface Lease {
   readonly token: string;
   /** Milliseconds since 1970 after which the runner counts as lost. */
   readonly until: number;
+}
+
+/** An object that must go. */
+export interface GarbageRow {
+  /** Token of the lease under which it is being written: it stays while the lease is held. Null: it goes. */
+  readonly token: string | null;
 }
 
 /** A request seen before. */
@@ -87,6 +94,7 @@ export const keys = {
   start: (checkpointId: string, jobId: string) => ["start", checkpointId, jobId],
   guard: (jobId: string) => ["guard", jobId],
   deleting: (jobId: string) => ["deleting", jobId],
+  garbage: (jobId: string, objectKey: string) => ["garbage", jobId, objectKey],
   idempotency: (key: string) => ["idempotency", key],
   upload: (key: string) => ["upload", key],
 } as const satisfies Record<string, (...parts: never[]) => Deno.KvKey>;

@@ -4,13 +4,23 @@
  * @module
  */
 import type { ObjectStore } from "../data/objects/store.ts";
+import { collectGarbage, objectKeysOf } from "./garbage.ts";
 import { pause } from "./kv.ts";
-import { type Claim, type JobQueue, type JobUpdate, LeaseLostError, type Outcome } from "./queue.ts";
+import {
+  type Claim,
+  type JobQueue,
+  type JobUpdate,
+  LeaseLostError,
+  type Outcome,
+  tooLargeOutcome,
+} from "./queue.ts";
+import { resumePoints } from "./resume.ts";
 import { sourceOf } from "./rows.ts";
 import type { JobStore } from "./store.ts";
 import { Telling, WRITE_MS } from "./telling.ts";
 import { ThreadHost } from "./threads.ts";
-import type { FromWorker, ToWorker } from "./workerMessages.ts";
+import { RowTooLargeError } from "./tooLarge.ts";
+import { AWAITED, type FromWorker, type ToWorker } from "./workerMessages.ts";
 
 /** Longest time between two heartbeats, in milliseconds: how soon a cancel is heard. */
 const BEAT_MS = 500;
@@ -44,6 +54,7 @@ export class Run {
   #asked: "cancelled" | "released" | null = null;
   #lost = false;
   #ended = false;
+  #collecting: Promise<void> | undefined;
 
   constructor(claim: Claim, deps: RunDeps) {
     this.#claim = claim;
@@ -61,7 +72,10 @@ export class Run {
     const { id } = this.#claim.job;
     const beating = this.#beat();
     try {
-      const outcome = await this.#compute();
+      const outcome = await this.#compute().catch((error) => {
+        if (error instanceof RowTooLargeError) return tooLargeOutcome(error);
+        throw error;
+      });
       await this.#deps.queue.finish(this.#claim, outcome);
       log(`${id} ${outcome.type}`);
     } catch (error) {
@@ -73,6 +87,9 @@ export class Run {
       this.#terminate();
       this.#notice();
       await beating;
+      await this.#collecting;
+      this.#collect();
+      await this.#collecting;
     }
   }
 
@@ -137,15 +154,22 @@ export class Run {
   async #compute(): Promise<Outcome> {
     const { job } = this.#claim;
     const { jobs, queue, storeUrl } = this.#deps;
-    const found = job.latestCheckpoint === null ? null : await jobs.getCheckpoint(job.latestCheckpoint);
-    const resumeFrom = found?.stateKey ? found : null;
+    const [resumeFrom = null, ...fallbacks] = await resumePoints(jobs, job);
     await queue.rewind(this.#claim, resumeFrom?.step ?? 0);
     const sourceId = sourceOf(job);
     const source = sourceId === null ? null : await jobs.getCheckpoint(sourceId);
     if (this.#asked) return { type: this.#asked };
     this.#start();
-    this.#send({ type: "run", jobId: job.id, request: job.request, storeUrl, resumeFrom, source });
+    this.#send({ type: "run", jobId: job.id, request: job.request, storeUrl, resumeFrom, fallbacks, source });
     return await this.#follow();
+  }
+
+  /** Deletes objects of the job that are no longer wanted, beside the run; what fails is left to the sweep. */
+  #collect(): void {
+    const { jobs, store, log } = this.#deps, { id } = this.#claim.job;
+    this.#collecting ??= collectGarbage(jobs.kv, store, id)
+      .then(() => {}, (error) => log(`${id}: old objects are left to the sweep`, error))
+      .finally(() => this.#collecting = undefined);
   }
 
   #start(): void {
@@ -163,14 +187,18 @@ export class Run {
   async #follow(): Promise<Outcome> {
     let result: Readonly<Record<string, unknown>> | null = null;
     let written = performance.now();
+    const { queue } = this.#deps;
     while (true) {
       if (this.#lost) throw new LeaseLostError(this.#claim.job.id);
       const message = this.#inbox.shift();
       if (message?.type === "events") {
         for (const event of message.events) {
           if (event.type === "result") result = event.result;
+          else if (event.type === "fell_back") await queue.fallBack(this.#claim, event);
+          else if (event.type === "saving") await queue.announce(this.#claim, event.objectKeys);
           else for (const update of this.#telling.take(event)) await this.#record(update);
-          if (event.type === "checkpoint") this.#send({ type: "recorded" });
+          if (AWAITED.has(event.type)) this.#send({ type: "recorded" });
+          if (event.type === "checkpoint") this.#collect();
         }
       } else if (message) {
         const outcome = this.#outcome(message, result);
@@ -202,8 +230,7 @@ export class Run {
       const { checkpoint } = update;
       if (checkpoint && error instanceof LeaseLostError) {
         // Nobody knows of its objects: they would lie there for ever.
-        const keys = [checkpoint.objectKey, ...(checkpoint.stateKey ? [checkpoint.stateKey] : [])];
-        await Promise.allSettled(keys.map((key) => this.#deps.store.delete(key)));
+        await Promise.allSettled(objectKeysOf(checkpoint).map((key) => this.#deps.store.delete(key)));
       }
       throw error;
     }

@@ -21,6 +21,7 @@ export const JOB_LIMITS = {
   metadataValueLength: 512,
   nameLength: 128,
   digitsSize: 100_000,
+  keptCheckpoints: 1000,
 } as const;
 
 const presetNames = Object.keys(PRESETS) as [PresetName, ...PresetName[]];
@@ -164,8 +165,12 @@ const training = {
   }).refine((every) => (every.epochs === undefined) !== (every.steps === undefined), {
     message: "give either epochs or steps",
   }).openapi("CheckpointEvery", exactlyOneRule(["epochs", "steps"])).default({ epochs: 1 }).describe(
-    "How often a checkpoint is kept, beside the one at the end",
+    "How often a checkpoint is written, beside the one at the end",
   ),
+  keep: z.strictObject({ last: z.int().min(1).max(JOB_LIMITS.keptCheckpoints) }).openapi("KeepCheckpoints")
+    .default({ last: 10 }).describe(
+      "How many checkpoints the job keeps: older ones are deleted, except those that another unfinished job starts from",
+    ),
 };
 const lr = (rate: number) => z.number().min(1e-12).max(10).default(rate).describe("Learning rate");
 const source = {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ObjectStore } from "../data/objects/store.ts";
 import { changeJob, type JobsDatabase } from "./change.ts";
 import { createJob, type CreateOptions, findCreated } from "./creation.ts";
 import { deleteJob } from "./deletion.ts";
@@ -94,13 +95,13 @@ export class JobStore implements JobsDatabase {
   }
 
   /**
-   * Deletes a queued or finished job with its events, metrics and checkpoint rows.
+   * Deletes a queued or finished job with its events, metrics, checkpoints and results. A deletion that was cut off is
+   * finished by deleting the job again.
    *
-   * @returns the keys of the objects that nothing refers to now, for the caller to remove from object storage
    * @throws {JobNotFoundError} @throws {JobUnfinishedError} @throws {CheckpointInUseError}
    */
-  delete(id: string): Promise<{ objectKeys: string[] }> {
-    return deleteJob(this, id);
+  delete(id: string, objects: ObjectStore): Promise<void> {
+    return deleteJob(this, objects, id);
   }
 
   /** A checkpoint; null when there is none of that id. */

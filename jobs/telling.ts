@@ -27,8 +27,8 @@ export class Telling {
     this.#clock = clock;
   }
 
-  /** Takes an event of a run, `result` excepted. @returns commits that must be made now */
-  take(event: Exclude<KindEvent, { type: "result" }>): JobUpdate[] {
+  /** Takes an event of a run, those excepted that are no part of an update. @returns commits that must be made now */
+  take(event: Exclude<KindEvent, { type: "result" | "fell_back" | "saving" }>): JobUpdate[] {
     switch (event.type) {
       case "started":
         this.#totalSteps = event.totalSteps;

@@ -25,6 +25,8 @@ export type JobEventInput =
   | { readonly type: "progressed"; readonly progress: JobProgress }
   /** A checkpoint is stored; `checkpoint` is its id. */
   | { readonly type: "checkpointed"; readonly checkpoint: string }
+  /** Newer checkpoints are damaged: it goes on from `checkpoint`, or from the start where that is null. */
+  | { readonly type: "fell_back"; readonly checkpoint: string | null }
   /** Its runner stopped beating. */
   | { readonly type: "lease_lost" }
   /** Its runner shut down in order and hands it back. */
@@ -43,6 +45,7 @@ export const JOB_EVENT_TYPES = [
   "started",
   "progressed",
   "checkpointed",
+  "fell_back",
   "lease_lost",
   "released",
   "succeeded",
@@ -62,6 +65,7 @@ const VERBS: Record<JobEventInput["type"], string> = {
   started: "start",
   progressed: "report progress of",
   checkpointed: "record a checkpoint of",
+  fell_back: "go back to an older checkpoint of",
   lease_lost: "take the lease of",
   released: "release",
   succeeded: "complete",
@@ -125,6 +129,7 @@ const TABLE: Record<JobStatus, Row> = {
     started: (job, event) => ({ ...job, backend: event.backend }),
     progressed: (job, event) => ({ ...job, progress: event.progress }),
     checkpointed: (job, event) => ({ ...job, latestCheckpoint: event.checkpoint, interruptions: 0 }),
+    fell_back: (job, event) => ({ ...job, latestCheckpoint: event.checkpoint }),
     lease_lost: (job, _, at) => {
       const interruptions = job.interruptions + 1;
       if (interruptions < MAX_INTERRUPTIONS || job.cancelRequestedAt !== null) {

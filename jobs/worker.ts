@@ -7,7 +7,7 @@ import { openStore } from "../data/objects/open.ts";
 import { JobFailure, type KindEvent } from "./kinds/kind.ts";
 import { KINDS } from "./kinds/mod.ts";
 import { threadsByAsking } from "./threads.ts";
-import type { FromWorker, RunStart, ToWorker } from "./workerMessages.ts";
+import { AWAITED, type FromWorker, type RunStart, type ToWorker } from "./workerMessages.ts";
 
 // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
 const scope = self as any;
@@ -34,13 +34,14 @@ function say(event: KindEvent): void {
   else timer ??= setTimeout(flush, GATHER_MS);
 }
 
-async function run({ jobId, request, storeUrl, resumeFrom, source }: RunStart): Promise<void> {
+async function run({ jobId, request, storeUrl, resumeFrom, fallbacks, source }: RunStart): Promise<void> {
   try {
     const context = {
       jobId,
       request,
       store: openStore(storeUrl),
       resumeFrom,
+      fallbacks,
       source,
       signal: stopped.signal,
       startThread: threadsByAsking(tell),
@@ -48,7 +49,7 @@ async function run({ jobId, request, storeUrl, resumeFrom, source }: RunStart): 
     for await (const event of KINDS[request.kind](context)) {
       recorded = Promise.withResolvers();
       say(event);
-      if (event.type === "checkpoint") await recorded.promise;
+      if (AWAITED.has(event.type)) await recorded.promise;
       stopped.signal.throwIfAborted();
     }
     flush();

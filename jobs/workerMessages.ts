@@ -15,13 +15,17 @@ export interface RunStart {
   readonly request: JobRequest;
   readonly storeUrl: string;
   readonly resumeFrom: Checkpoint | null;
+  readonly fallbacks: readonly Checkpoint[];
   readonly source: Checkpoint | null;
 }
+
+/** Events after which a run waits until they are recorded. */
+export const AWAITED: ReadonlySet<KindEvent["type"]> = new Set(["fell_back", "saving", "checkpoint"]);
 
 /** To the worker. */
 export type ToWorker =
   | RunStart
-  /** The checkpoint that was told last is recorded: the run may go on. */
+  /** The event that was told last, one of those the run waits for, is recorded: the run may go on. */
   | { readonly type: "recorded" }
   /** End between two steps. */
   | { readonly type: "stop" };

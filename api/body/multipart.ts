@@ -35,6 +35,7 @@ export async function withForm<T>(
   }
   checkBodyHeaders(request, limits.bytes);
   const parser = openParser(type, rules);
+  if (tempDir !== undefined) await Deno.mkdir(tempDir, { recursive: true });
   const folder = await Deno.makeTempDir({ dir: tempDir, prefix: "unmask-upload-" });
   try {
     return await use(await receive(request, limits, rules, parser, folder));

@@ -4,9 +4,12 @@
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { ObjectNotFoundError, RangeNotSatisfiableError } from "../../data/objects/store.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import { matchesEtag, partOf } from "../ranges.ts";
 import { header } from "../openapi/headers.ts";
+import { ProblemError } from "../problem.ts";
 import { addRoute } from "../register.ts";
 import { checkpointParams } from "../schemas/ids.ts";
 import { problems } from "../schemas/problem.ts";
@@ -52,7 +55,7 @@ export function addCheckpointContentRoute(app: OpenAPIHono<ApiEnv>, services: Se
         content: bytes,
       },
       304: { description: "The client has it", headers: VERSION },
-      ...problems(416),
+      ...problems(409, 416),
     },
   }, async (context, { params }) => {
     const checkpoint = await checkpointOr404(services, params.id);
@@ -75,11 +78,26 @@ export function addCheckpointContentRoute(app: OpenAPIHono<ApiEnv>, services: Se
     });
     if (range !== null) headers["content-range"] = `bytes ${range.start}-${range.end}/${checkpoint.size}`;
     const status = range === null ? 200 : 206;
-    if (whole) return context.body(null, status, headers);
+    if (whole) {
+      const info = await services.objects.head(checkpoint.objectKey);
+      if (info === null) throw new ObjectNotFoundError(checkpoint.objectKey);
+      if (info.size !== checkpoint.size) throw damaged(checkpoint, info.size);
+      return context.body(null, status, headers);
+    }
     const object = await services.objects.get(checkpoint.objectKey, {
       range: range ?? undefined,
       signal: context.req.raw.signal,
+    }).catch((error) => {
+      throw error instanceof RangeNotSatisfiableError ? damaged(checkpoint, error.size) : error;
     });
+    if (object.size !== checkpoint.size) {
+      await object.body.cancel();
+      throw damaged(checkpoint, object.size);
+    }
     return context.body(object.body, status, headers);
   });
+}
+
+function damaged({ size }: Checkpoint, found: number): ProblemError {
+  return new ProblemError(409, `The stored file is damaged: it has ${found} bytes, not ${size}`);
 }

@@ -5,7 +5,9 @@
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
+import { classNamesOf } from "../../jobs/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
+import { JobFailure } from "../../jobs/kinds/kind.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import { linksTo } from "../openapi/links.ts";
 import { ProblemError } from "../problem.ts";
@@ -58,5 +60,19 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
         links: linksTo("downloadCheckpoint"),
       },
     },
-  }, async (context, { params }) => context.json(checkpointWire(await checkpointOr404(services, params.id))));
+  }, async (context, { params }) => {
+    const checkpoint = await checkpointOr404(services, params.id);
+    const classNames = await namesOrNull(services, checkpoint);
+    return context.json(checkpointWire({ ...checkpoint, classNames }));
+  });
+}
+
+/** Class names of a checkpoint; null where its file cannot be read. */
+async function namesOrNull({ objects }: Services, checkpoint: Checkpoint): Promise<readonly string[] | null> {
+  try {
+    return await classNamesOf(objects, checkpoint);
+  } catch (error) {
+    if (error instanceof JobFailure) return null;
+    throw error;
+  }
 }

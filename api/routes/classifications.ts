@@ -4,6 +4,7 @@
  * @module
  */
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
+import { classNamesOf } from "../../jobs/classNames.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import { withSubject } from "../pictures/request.ts";
 import { fieldProblem } from "../problem.ts";
@@ -47,17 +48,18 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
         );
       }
       const all = await services.inference.classify(checkpoint, pictures, signal);
-      const classes = checkpoint.classNames.length;
+      const classNames = await classNamesOf(services.objects, checkpoint);
+      const classes = classNames.length;
       const answer: z.output<typeof classificationSchema> = {
         object: "list",
         checkpoint: checkpoint.id,
-        class_names: [...checkpoint.classNames],
+        class_names: [...classNames],
         ...treatment,
         data: Array.from({ length: pictures.count }, (_, index) => {
           const probabilities = Array.from(all.subarray(index * classes, (index + 1) * classes));
           const probability = Math.max(...probabilities);
           const label = probabilities.indexOf(probability);
-          return { index, label, class_name: checkpoint.classNames[label], probability, probabilities };
+          return { index, label, class_name: classNames[label], probability, probabilities };
         }),
       };
       return context.json(answer);

@@ -164,12 +164,11 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
     path: "/v1/jobs/{id}",
     operationId: "deleteJob",
     tags,
-    summary: "Delete a finished or queued job, its events, series and checkpoints",
+    summary: "Delete a finished or queued job, its events, series, checkpoints and results",
     request: { params: jobParams },
     responses: { 204: { description: "Deleted" }, ...problems(409) },
   }, async (context, { params }) => {
-    const { objectKeys } = await jobs.delete(params.id);
-    for (const objectKey of objectKeys) await services.objects.delete(objectKey);
+    await jobs.delete(params.id, services.objects);
     return context.body(null, 204);
   });
 }

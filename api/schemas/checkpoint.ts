@@ -6,6 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import { DEFAULT_RULE } from "../../data/pictureRule.ts";
 import { toWire } from "../../data/wire.ts";
+import { classesOf } from "../../jobs/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 import { listSchema } from "./list.ts";
@@ -21,7 +22,11 @@ export const checkpointSchema = z.strictObject({
   final: z.boolean().describe("True for the one at the end of its job"),
   metrics: z.record(z.string(), z.number()),
   config: z.record(z.string(), z.unknown()).describe("The model's configuration"),
-  class_names: z.array(z.string()).describe("Class names of a classifier, else empty"),
+  num_classes: z.int().describe("Number of classes of a classifier, else 0"),
+  class_names: z.array(z.string()).nullable().describe(
+    "Class names of a classifier, else empty; null where they are long and the checkpoint is one of a list, or where " +
+      "its file cannot be read",
+  ),
   resize: resizeField,
   background: backgroundField,
   size: z.int().describe("Bytes of the safetensors file"),
@@ -39,11 +44,20 @@ export type CheckpointWire = z.output<typeof checkpointSchema>;
 
 /** A checkpoint as it is answered: where its objects lie is nobody's business. */
 export function checkpointWire(checkpoint: Checkpoint): CheckpointWire {
-  const { objectKey: _key, stateKey, rule = DEFAULT_RULE, ...rest } = checkpoint;
+  const {
+    objectKey: _key,
+    stateKey,
+    stateSha256: _digest,
+    damage,
+    classes: _classes,
+    rule = DEFAULT_RULE,
+    ...rest
+  } = checkpoint;
   return toWire({
     ...rest,
     ...rule,
-    resumable: stateKey !== null,
+    numClasses: classesOf(checkpoint),
+    resumable: stateKey !== null && damage === undefined,
     contentUrl: `/v1/checkpoints/${checkpoint.id}/content`,
   }) as CheckpointWire;
 }

@@ -14,9 +14,9 @@ import {
 import { digitsInfo, openDigits } from "./digits.ts";
 import { fetchRelease, releaseInfo, RELEASES } from "./mnist.ts";
 import { ObjectDataset } from "./objectDataset.ts";
+import { isBeingRemoved, REMOVAL_MARK, removeDataset } from "./removal.ts";
 import { datasetKey, getStored } from "./stored.ts";
 import { StoredParts } from "./storedParts.ts";
-import { removeDataset } from "./upload.ts";
 
 /** Names of the data sets that are always there. */
 export const BUILT_IN: readonly string[] = ["digits", ...Object.keys(RELEASES)];
@@ -24,6 +24,8 @@ export const BUILT_IN: readonly string[] = ["digits", ...Object.keys(RELEASES)];
 const UPLOAD = /^ds_[0-9A-Z]{26}$/;
 /** Objects of a data set without a description are an upload in progress, or one that was killed; age in ms. */
 const ABANDONED_MS = 24 * 3_600_000;
+/** Age of a removal at which it counts as cut off, in milliseconds: until then the client may repeat it. */
+const CUT_OFF_MS = 60_000;
 /** Descriptions read at a time for a list. */
 const READS_AT_ONCE = 8;
 
@@ -89,9 +91,11 @@ export class DatasetCatalogue {
     return new ObjectDataset(this.store, stored);
   }
 
-  /** Whether there is an upload of this id, damaged or not. */
+  /** Whether there is an upload of this id, damaged or not, or what a deletion that was cut off has left of it. */
   async hasUpload(id: string): Promise<boolean> {
-    return UPLOAD.test(id) && await this.store.head(datasetKey(id, "meta.json")) !== null;
+    if (!UPLOAD.test(id)) return false;
+    return await this.store.head(datasetKey(id, "meta.json")) !== null ||
+      await isBeingRemoved(this.store, id);
   }
 
   /** Deletes an upload, damaged or not. @throws {DatasetNotFoundError} also for built-in data sets */
@@ -100,16 +104,19 @@ export class DatasetCatalogue {
     await removeDataset(this.store, id);
   }
 
-  /** Removes what killed uploads left behind. @param now milliseconds since 1970 @returns ids of what was removed */
+  /** Removes what killed uploads and deletions left behind. @param now milliseconds since 1970 @returns ids of what was removed */
   async sweep(now = Date.now()): Promise<string[]> {
     const newest = new Map<string, number>();
-    const described = new Set<string>();
+    const described = new Set<string>(), marked = new Map<string, number>();
     for await (const { key, modifiedAt } of this.store.list("datasets/ds_")) {
       const [, id, name] = key.split("/");
       newest.set(id, Math.max(newest.get(id) ?? 0, modifiedAt.getTime()));
       if (name === "meta.json") described.add(id);
+      if (name === REMOVAL_MARK) marked.set(id, modifiedAt.getTime());
     }
-    const abandoned = [...newest].filter(([id, at]) => !described.has(id) && now - at > ABANDONED_MS);
+    const abandoned = [...newest].filter(([id, at]) =>
+      now - (marked.get(id) ?? now) >= CUT_OFF_MS || (!described.has(id) && now - at > ABANDONED_MS)
+    );
     for (const [id] of abandoned) await removeDataset(this.store, id);
     return abandoned.map(([id]) => id);
   }

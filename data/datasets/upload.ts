@@ -8,7 +8,8 @@ import type { ObjectStore } from "../objects/store.ts";
 import { ruleOf } from "../pictureRule.ts";
 import type { DatasetInfo } from "./dataset.ts";
 import type { UploadedFile } from "./gzip.ts";
-import { datasetKey, putStored } from "./stored.ts";
+import { removeObjects } from "./removal.ts";
+import { putStored } from "./stored.ts";
 import { fromArchive } from "./uploadArchive.ts";
 import type { Upload, UploadOptions } from "./uploaded.ts";
 import { fromIdx } from "./uploadIdx.ts";
@@ -39,7 +40,7 @@ export async function createDataset(
     await putStored(store, dataset);
     return dataset.info;
   } catch (error) {
-    await removeDataset(store, id).catch(() => {});
+    await removeObjects(store, id).catch(() => {});
     throw error;
   }
 }
@@ -60,10 +61,4 @@ function nameOf(filename: string): string {
     .replace(/([.-]idx\d?)?([.-](ubyte|byte|short|int))?$/i, "");
   // A cut inside a surrogate pair leaves half a character.
   return bare.slice(0, NAME_LENGTH).replace(/[\ud800-\udbff]$/, "").trim();
-}
-
-/** Removes every object of a data set, its description first. */
-export async function removeDataset(store: ObjectStore, id: string): Promise<void> {
-  await store.delete(datasetKey(id, "meta.json"));
-  for await (const { key } of store.list(datasetKey(id, ""))) await store.delete(key);
 }

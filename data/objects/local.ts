@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ulid } from "ulid";
 import { type Bytes, inParts } from "./chunks.ts";
@@ -21,8 +22,11 @@ import {
   StorageUnavailableError,
 } from "./store.ts";
 
-/** Age at which a file of a put that never ended is removed, in milliseconds. */
-const LEFTOVER_AGE = 24 * 3600 * 1000;
+/**
+ * Time after its last write at which an unlocked file is of a put that never ended, in milliseconds. A file is locked
+ * while it is written, and published at once when it is whole.
+ */
+const LEFTOVER_AGE = 60_000;
 
 /** How often a put makes its folder again because a delete took it away for being empty. */
 const FOLDER_ATTEMPTS = 10;
@@ -144,10 +148,28 @@ export class LocalStore implements ObjectStore {
     throw new StorageUnavailableError(`Object storage is unavailable: its folder ${this.#root} is not there`);
   }
 
+  /** Removes the files of puts that never ended: those that no process has locked. */
+  async sweep(now: number = Date.now()): Promise<number> {
+    return await sweep(join(this.#root, ASIDE), now);
+  }
+
+  /** Free bytes of the file system. */
+  async freeBytes(): Promise<number> {
+    for (let folder = this.#root;; folder = dirname(folder)) {
+      try {
+        const { bavail, bsize } = await statfs(folder);
+        return bavail * bsize;
+      } catch (error) {
+        // The first put makes the folder: what is free above it is free in it.
+        if ((error as { code?: string }).code !== "ENOENT" || folder === dirname(folder)) throw error;
+      }
+    }
+  }
+
   async #asidePath(): Promise<string> {
     const folder = join(this.#root, ASIDE);
     await Deno.mkdir(folder, { recursive: true });
-    this.#swept ??= sweep(folder);
+    this.#swept ??= sweep(folder, Date.now()).then(() => {});
     await this.#swept;
     return join(folder, ulid());
   }
@@ -159,6 +181,8 @@ export class LocalStore implements ObjectStore {
     signal?: AbortSignal,
   ): Promise<void> {
     using file = await Deno.open(aside, { write: true, createNew: true });
+    // Where a file system has no locks, the sweep leaves such files alone.
+    await file.lock(true).catch(() => {});
     if (body instanceof Uint8Array) {
       for await (const part of inParts(body, WRITE_SIZE, signal)) await writeAll(file, part);
     } else {
@@ -249,10 +273,27 @@ async function removeEmptyFolders(folder: string, root: string): Promise<void> {
   }
 }
 
-async function sweep(folder: string): Promise<void> {
-  for await (const entry of Deno.readDir(folder)) {
-    const path = join(folder, entry.name);
-    const modified = (await fileAt(path))?.mtime?.getTime() ?? Infinity;
-    if (Date.now() - modified > LEFTOVER_AGE) await Deno.remove(path).catch(() => {});
+async function sweep(folder: string, now: number): Promise<number> {
+  let removed = 0;
+  try {
+    for await (const { name } of Deno.readDir(folder)) {
+      const path = join(folder, name);
+      const modified = (await fileAt(path))?.mtime?.getTime() ?? Infinity;
+      if (now - modified <= LEFTOVER_AGE || await isLocked(path)) continue;
+      await Deno.remove(path).then(() => removed++, () => {});
+    }
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  return removed;
+}
+
+/** Whether a process may be writing the file. */
+async function isLocked(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path, { write: true });
+    return !await file.tryLock(true);
+  } catch {
+    return true;
   }
 }

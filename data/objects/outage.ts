@@ -127,6 +127,22 @@ export class OutageStore implements ObjectStore {
   delete(key: string): Promise<void> {
     return this.#inner.delete(key).catch((error) => Promise.reject(mapped(error)));
   }
+
+  async sweep(now?: number): Promise<number> {
+    try {
+      return await this.#inner.sweep?.(now) ?? 0;
+    } catch (error) {
+      throw mapped(error);
+    }
+  }
+
+  async freeBytes(): Promise<number> {
+    try {
+      return await this.#inner.freeBytes?.() ?? Infinity;
+    } catch (error) {
+      throw mapped(error);
+    }
+  }
 }
 
 /** The same stream, with whether it ended by an error of its own. */

@@ -59,6 +59,16 @@ export class OutageLogStore implements ObjectStore {
     return this.#noted(this.#inner.delete(key));
   }
 
+  /** @inheritdoc */
+  async sweep(now?: number): Promise<number> {
+    return await this.#noted(this.#inner.sweep?.(now) ?? Promise.resolve(0));
+  }
+
+  /** @inheritdoc */
+  async freeBytes(): Promise<number> {
+    return await this.#noted(this.#inner.freeBytes?.() ?? Promise.resolve(Infinity));
+  }
+
   async #noted<T>(work: Promise<T>): Promise<T> {
     try {
       const value = await work;

@@ -8,7 +8,7 @@ import { type Bytes, inParts } from "./chunks.ts";
 import { checkPrefix, checkRange, resolveRange } from "./range.ts";
 import { readS3Body } from "./s3Body.ts";
 import { S3Client, S3Error, type S3Request, type S3Settings } from "./s3Client.ts";
-import { PART_SIZE, type Uploaded, uploadParts } from "./s3Multipart.ts";
+import { abortAbandoned, PART_SIZE, type Uploaded, uploadParts } from "./s3Multipart.ts";
 import { parseListPage, unquote } from "./s3Xml.ts";
 import {
   checkKey,
@@ -126,6 +126,11 @@ export class S3Store implements ObjectStore {
     const answer = await this.#client.send(request);
     if (![200, 204, 404].includes(answer.response.status)) throw await this.#client.failure(request, answer);
     await answer.response.body?.cancel();
+  }
+
+  /** Aborts the multipart uploads that were begun a day ago and never completed. */
+  async sweep(now: number = Date.now()): Promise<number> {
+    return await abortAbandoned(this.#client, this.#prefix, now);
   }
 
   async #put(key: string, body: Bytes | ReadableStream<Bytes>, options: PutOptions): Promise<ObjectInfo> {

@@ -5,7 +5,14 @@
  */
 import { type Bytes } from "./chunks.ts";
 import { type S3Client, S3Error, type S3Request } from "./s3Client.ts";
-import { completeBody, parseCompletedEtag, parseError, parseUploadId } from "./s3Xml.ts";
+import {
+  completeBody,
+  parseCompletedEtag,
+  parseError,
+  parseUploadId,
+  parseUploadPage,
+  type UploadPage,
+} from "./s3Xml.ts";
 
 /** Bytes of a part; S3 takes 5 MiB to 5 GiB, all but the last of one size on some servers. */
 export const PART_SIZE = 8 * 1024 * 1024;
@@ -25,9 +32,8 @@ export interface Uploaded {
 }
 
 /**
- * Uploads parts and makes them one object; on any failure the upload is aborted, and nothing of it remains. (Of a
- * process killed meanwhile parts remain that no listing shows: give the bucket a rule that aborts incomplete
- * uploads.)
+ * Uploads parts and makes them one object; on any failure the upload is aborted, and nothing of it remains. What a
+ * killed process leaves is aborted by {@linkcode abortAbandoned}.
  *
  * @param path whole key in the bucket
  * @param parts each of `PART_SIZE` bytes but the last
@@ -65,6 +71,38 @@ export async function uploadParts(
       .catch(() => {}); // the first error says more
     throw error;
   }
+}
+
+/** Age at which an upload that is not completed is of a process that is gone, in milliseconds. */
+const ABANDONED_MS = 24 * 3_600_000;
+
+/**
+ * Aborts multipart uploads that were begun a day ago and never completed: their parts take space that no listing of
+ * objects shows.
+ *
+ * @param prefix of the whole keys in the bucket
+ * @param now milliseconds since 1970
+ * @returns number of uploads aborted
+ * @throws {S3Error} when S3 refuses
+ */
+export async function abortAbandoned(client: S3Client, prefix: string, now: number): Promise<number> {
+  let aborted = 0;
+  let next: UploadPage["next"];
+  do {
+    const marker = next && { "key-marker": next.key, "upload-id-marker": next.uploadId };
+    const query = { uploads: "", prefix, ...marker };
+    const page = parseUploadPage(await answerText(client, { method: "GET", path: "", query }));
+    for (const { key: path, uploadId, startedAt } of page.uploads) {
+      if (!path.startsWith(prefix) || now - startedAt.getTime() < ABANDONED_MS) continue;
+      const request: S3Request = { method: "DELETE", path, query: { uploadId } };
+      const answer = await client.send(request);
+      if (![200, 204, 404].includes(answer.response.status)) throw await client.failure(request, answer);
+      await answer.response.body?.cancel();
+      aborted++;
+    }
+    next = page.next;
+  } while (next);
+  return aborted;
 }
 
 async function sendParts(

@@ -8,7 +8,7 @@ import { XMLBuilder, XMLParser } from "fast-xml-parser";
 const parser = new XMLParser({
   ignoreDeclaration: true,
   parseTagValue: false,
-  isArray: (name) => name === "Contents",
+  isArray: (name) => name === "Contents" || name === "Upload",
 });
 const builder = new XMLBuilder({});
 
@@ -40,6 +40,29 @@ export function parseListPage(text: string): ListPage {
       modifiedAt: new Date(entry.LastModified),
     })),
     next: truncated ? result.NextContinuationToken as string : undefined,
+  };
+}
+
+/** One page of ListMultipartUploads. */
+export interface UploadPage {
+  /** Uploads that are neither completed nor aborted; keys are whole keys in the bucket. */
+  readonly uploads: readonly { readonly key: string; readonly uploadId: string; readonly startedAt: Date }[];
+  /** Where the next page begins; undefined on the last. */
+  readonly next: { readonly key: string; readonly uploadId: string } | undefined;
+}
+
+/** A page of multipart uploads. @throws {TypeError} when the text is none */
+export function parseUploadPage(text: string): UploadPage {
+  const result = root(text, "ListMultipartUploadsResult");
+  const key = result.NextKeyMarker, uploadId = result.NextUploadIdMarker;
+  const goesOn = result.IsTruncated === "true" && typeof key === "string" && typeof uploadId === "string";
+  return {
+    uploads: (result.Upload as Record<string, string>[] | undefined ?? []).map((upload) => ({
+      key: upload.Key,
+      uploadId: upload.UploadId,
+      startedAt: new Date(upload.Initiated),
+    })),
+    next: goesOn ? { key, uploadId } : undefined,
   };
 }
 

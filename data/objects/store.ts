@@ -78,6 +78,15 @@ export interface ObjectStore {
   list(prefix: string, options?: { readonly after?: string }): AsyncIterable<ObjectInfo>;
   /** Removes an object; nothing happens when there is none. */
   delete(key: string): Promise<void>;
+  /**
+   * Removes what puts that never ended, of processes that are gone, have left behind; where a store has such.
+   *
+   * @param now milliseconds since 1970
+   * @returns number of leftovers removed
+   */
+  sweep?(now?: number): Promise<number>;
+  /** Bytes that can still be stored; where a store has such a limit. */
+  freeBytes?(): Promise<number>;
 }
 
 /** No object under that key. */

@@ -10,8 +10,8 @@
 import { visit } from "jsonc-parser";
 import { ARRAYS, type Dtype, DTYPES } from "./dtype.ts";
 
-/** Most bytes of a header, read or written. */
-export const MAX_HEADER_BYTES = 1024 * 1024;
+/** Most bytes of a header, read or written: 4,096 class names of 255 characters of any script fit in. */
+export const MAX_HEADER_BYTES = 8 * 1024 * 1024;
 
 /** Bytes of the header's length at the file's start. */
 export const LENGTH_BYTES = 8;
@@ -50,7 +50,7 @@ export interface SafetensorsHeader {
 
 /** What is taken. */
 export interface HeaderLimits {
-  /** Most bytes of the header; 1 MiB when not given. */
+  /** Most bytes of the header; 8 MiB when not given. */
   readonly maxHeaderBytes?: number;
   /** Number formats taken; all of {@linkcode DTYPES} when not given. */
   readonly dtypes?: readonly Dtype[];

@@ -10,6 +10,7 @@ import { onBackend } from "../../model/evaluate.ts";
 import { classifierFlops, forwardFlops } from "../../model/flops.ts";
 import type { Weights } from "../../model/transformer.ts";
 import { loadWeights } from "../checkpoints.ts";
+import { classNamesOf } from "../classNames.ts";
 import { classesDiffer, matchClasses, relabelled } from "../classes.ts";
 import type { Checkpoint } from "../job.ts";
 import { confusionSummary, putConfusion } from "../results.ts";
@@ -35,7 +36,8 @@ export async function* evaluate(
     batchSize * (isMae ? forwardFlops({ ...config, maskRatio }) : classifierFlops(config)),
   );
   const dataset = yield* openDataset(context);
-  const labels = isMae ? null : labelsFor(source, dataset);
+  const classNames = await classNamesOf(store, source);
+  const labels = isMae ? null : labelsFor(classNames, dataset);
   const stored = await loadSplit(context, dataset, request.split, config);
   if (stored.count === 0) {
     throw new JobFailure("split_empty", `The split '${request.split}' has no pictures`);
@@ -50,7 +52,7 @@ export async function* evaluate(
   try {
     const measured = isMae
       ? yield* measureMae(context, weights, config, set, { batchSize, seed: request.seed, maskRatio })
-      : yield* classified(context, source, weights, set, batchSize);
+      : yield* classified(context, { ...source, classNames }, weights, set, batchSize);
     yield { type: "result", result: { ...measured, images: set.count, checkpoint: source.id } };
   } finally {
     dispose(weights);
@@ -64,11 +66,11 @@ function checkMaskRatio(config: MaeConfig, maskRatio: number): void {
 }
 
 /** The classifier's label of every label of the data set. */
-function labelsFor(source: Checkpoint, { info }: Dataset): Uint16Array {
+function labelsFor(classNames: readonly string[], { info }: Dataset): Uint16Array {
   if (!info.labelled) throw new JobFailure("dataset_unlabelled", `The data set ${info.id} has no labels`);
-  const { labels, unknown } = matchClasses(source.classNames, info.classNames);
+  const { labels, unknown } = matchClasses(classNames, info.classNames);
   if (labels) return labels;
-  const message = `The data set ${info.id} ${classesDiffer(source.classNames, unknown)}`;
+  const message = `The data set ${info.id} ${classesDiffer(classNames, unknown)}`;
   throw new JobFailure("classes_differ", message);
 }
 
@@ -80,7 +82,7 @@ function smallerBatch(asked: number, taken: number): KindEvent {
 /** Measures a classifier, and keeps its confusion matrix as an object. */
 async function* classified(
   context: KindContext<RequestOf<"evaluate">>,
-  { id: checkpoint, config, classNames }: Checkpoint,
+  { id: checkpoint, config, classNames }: Checkpoint & { readonly classNames: readonly string[] },
   weights: Weights,
   set: PictureSet,
   batchSize: number,

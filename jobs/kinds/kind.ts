@@ -5,6 +5,7 @@
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { StartThread } from "../../model/threads.ts";
+import type { FallBack } from "../fallBack.ts";
 import type { Checkpoint } from "../job.ts";
 import type { JobRequest } from "../schemas.ts";
 
@@ -15,6 +16,8 @@ export interface KindContext<R extends JobRequest = JobRequest> {
   readonly store: ObjectStore;
   /** The checkpoint to continue from after an interruption; null at a fresh start. */
   readonly resumeFrom: Checkpoint | null;
+  /** Older checkpoints, newest first: what to continue from where `resumeFrom` is damaged. */
+  readonly fallbacks?: readonly Checkpoint[];
   /** The checkpoint named by the request (`request.checkpoint`), for kinds that start from one. */
   readonly source: Checkpoint | null;
   /** Aborted on cancel or on a lost lease; looked at between steps. */
@@ -54,6 +57,10 @@ export type KindEvent =
     /** Whatever else was measured, e.g. `accuracy`. */
     readonly metrics: Readonly<Record<string, number>>;
   }
+  /** Newer checkpoints cannot be read. The run goes on once the runner has taken the job back to `step`. */
+  | { readonly type: "fell_back" } & FallBack
+  /** Sent before the objects of a checkpoint are written; they are written once the runner has noted their keys. */
+  | { readonly type: "saving"; readonly objectKeys: readonly string[] }
   /** Sent once both objects are stored and read back; the runner commits the row. */
   | { readonly type: "checkpoint"; readonly checkpoint: Omit<Checkpoint, "createdAt"> }
   | { readonly type: "log"; readonly level: "info" | "warning"; readonly message: string }

@@ -18,7 +18,9 @@ import type { TrainingBatch } from "../../model/objective.ts";
 import { train, type TrainerState, TrainingError } from "../../model/trainer.ts";
 import { sizeOf } from "../../model/shape.ts";
 import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
-import { loadState, saveCheckpoint } from "../checkpoints.ts";
+import { newCheckpointId, objectsOf, saveCheckpoint } from "../checkpoints.ts";
+import { objectKeysOf } from "../garbage.ts";
+import { resume } from "../resume.ts";
 import {
   checkpointSteps,
   lengthWarnings,
@@ -132,11 +134,12 @@ export async function* runTraining(
   context: KindContext<TrainingRequest>,
   plan: TrainingPlan,
 ): AsyncGenerator<KindEvent, { state: TrainerState; checkpoint: string; epochLoss: number }> {
-  const { request, resumeFrom, store, signal, jobId } = context;
+  const { request, store, signal, jobId } = context;
   const { config, shape, freezeEncoder, set } = plan;
   const steps = lengthOf(request, set.count);
   const trained = (name: string) => !freezeEncoder || name.startsWith("head.");
-  const resumed = resumeFrom ? await loadState(store, resumeFrom, trained) : undefined;
+  const point = yield* resume(context, trained);
+  const resumed = point?.state;
   const events = train({
     config,
     shape,
@@ -172,7 +175,7 @@ export async function* runTraining(
   }, { resumeFrom: resumed, signal });
   const breathe = breather();
   // Only the last state is wanted at the end: each is three times the model.
-  let last = { state: resumed?.step === steps.total ? resumed : undefined, checkpoint: resumeFrom?.id };
+  let last = { state: resumed?.step === steps.total ? resumed : undefined, checkpoint: point?.checkpoint.id };
   try {
     for await (const event of events) {
       if (event.type === "step") yield event;
@@ -204,7 +207,9 @@ export async function* runTraining(
           final,
           metrics: { loss },
         };
-        const checkpoint = await saveCheckpoint(store, content);
+        const id = newCheckpointId();
+        yield { type: "saving", objectKeys: objectKeysOf(objectsOf(id)) };
+        const checkpoint = await saveCheckpoint(store, content, id);
         yield { type: "checkpoint", checkpoint: { ...checkpoint, rule: ruleOf(plan.rule) } };
         last = { state: final ? state : undefined, checkpoint: checkpoint.id };
       }

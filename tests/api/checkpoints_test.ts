@@ -29,6 +29,7 @@ Deno.test("a job's checkpoints are listed newest first, in pages, each as it is 
     final: true,
     metrics: { loss: 0.5 },
     config: expect.objectContaining({ image_size: 28, decoder_num_heads: 4 }),
+    num_classes: 0,
     class_names: [],
     resize: "crop",
     background: "none",

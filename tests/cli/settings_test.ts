@@ -19,6 +19,8 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
     hosts: [],
     startMs: 60_000,
     stopMs: 8_000,
+    maxCheckpointBytes: 2 ** 40,
+    sweepSeconds: 120,
   });
   expect(
     read({

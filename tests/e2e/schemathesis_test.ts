@@ -23,8 +23,14 @@ class Served implements AsyncDisposable {
     const api = await TestApi.open({ waitSeconds: 1 });
     const mae = await api.model(), classifier = await api.model("classifier");
     const { jobId, id, classNames } = classifier;
-    const source = { jobId, checkpoint: id, dataset: "digits", split: "test", classNames } as const;
-    const classes = classNames.length;
+    const source = {
+      jobId,
+      checkpoint: id,
+      dataset: "digits",
+      split: "test",
+      classNames: classNames!,
+    } as const;
+    const classes = classNames!.length;
     await putConfusion(api.objects, source, { classes, counts: new Uint32Array(classes ** 2) });
     const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, api.fetch);
     return new Served(api, server, mae, classifier);

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { JobQueue } from "../../jobs/queue.ts";
 import { JobStore } from "../../jobs/store.ts";
 import { uniform } from "../../model/random.ts";
-import { checkpointOf, request } from "../jobs/fixtures.ts";
+import { checkpointOf, NO_OBJECTS, request } from "../jobs/fixtures.ts";
 
 /**
  * A database whose commits fail by a seeded plan: some before anything is done ("database is locked"), some after
@@ -103,7 +103,7 @@ for (const seed of [1, 2, 3]) {
       );
       expect(states).toEqual(["queued", "running", "succeeded"]);
     }
-    await Promise.all(ids.map((id) => store.delete(id)));
+    await Promise.all(ids.map((id) => store.delete(id, NO_OBJECTS)));
     expect(await plain.counts()).toMatchObject({ queued: 0, running: 0, succeeded: 0, failed: 0 });
     for (const count of Object.values(faults())) expect(count).toBeGreaterThan(5);
     real.close();

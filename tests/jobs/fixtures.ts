@@ -3,12 +3,19 @@
  *
  * @module
  */
+import { openStore } from "../../data/objects/open.ts";
+import type { ObjectStore } from "../../data/objects/store.ts";
 import { fromWire } from "../../data/wire.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { type Claim, JobQueue } from "../../jobs/queue.ts";
 import { type JobRequest, jobRequestSchema } from "../../jobs/schemas.ts";
 import { JobStore } from "../../jobs/store.ts";
 import { PRESETS } from "../../model/config.ts";
+
+/** Object storage that holds nothing. */
+export const NO_OBJECTS: ObjectStore = openStore(
+  `file:${new URL("./no-such-folder", import.meta.url).pathname}`,
+);
 
 /** Where the clocks of the tests begin, in milliseconds since 1970. */
 export const START = Date.UTC(2026, 0, 1);

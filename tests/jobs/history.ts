@@ -5,7 +5,7 @@
  */
 import { JOB_STATUSES, type JobStatus } from "../../jobs/job.ts";
 import { uniform } from "../../model/random.ts";
-import { request, type Setting } from "./fixtures.ts";
+import { NO_OBJECTS, request, type Setting } from "./fixtures.ts";
 
 /** Jobs in every state, counted one by one. */
 export async function recounted(kv: Deno.Kv): Promise<Record<JobStatus, number>> {
@@ -53,7 +53,7 @@ export async function changeAtRandom(setting: Setting, seed: number, changes: nu
       const { data } = await store.list({ limit: 50 });
       const job = data[Math.floor(choice * data.length)];
       if (job === undefined) continue;
-      await (kind < 0.9 ? store.cancel(job.id) : store.delete(job.id)).catch(() => {});
+      await (kind < 0.9 ? store.cancel(job.id) : store.delete(job.id, NO_OBJECTS)).catch(() => {});
     }
   }
 }

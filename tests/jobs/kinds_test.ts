@@ -33,8 +33,8 @@ Deno.test("pre-training, fine-tuning, probing and evaluating hand their models o
   await t.step("a run tells its start, its steps, its epochs, a checkpoint each, and its result last", () => {
     expect(events.map(({ type }) => type)).toEqual([
       "started",
-      ...["step", "step", "step", "epoch", "checkpoint"],
-      ...["step", "step", "step", "epoch", "checkpoint"],
+      ...["step", "step", "step", "epoch", "saving", "checkpoint"],
+      ...["step", "step", "step", "epoch", "saving", "checkpoint"],
       "result",
     ]);
     expect(only(events, "started")[0]).toMatchObject({ totalSteps: 6, stepsPerEpoch: 3, step: 0 });

@@ -23,7 +23,7 @@ Deno.test("lists: a page of 100 jobs takes one read, and a dozen by state or kin
 
 Deno.test("lists: a page of 100 checkpoints takes a dozen reads", () =>
   withStore(async ({ kv, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, queue, claim } = await running({ keep: { last: 1000 } });
     for (let i = 0; i < 120; i++) await queue.record(claim, { checkpoint: checkpointOf(id) });
     const counted = counting(kv), store = new JobStore(counted.kv);
     const reads = await readsOf(counted.reads, async () => {

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { openStore } from "../../data/objects/open.ts";
-import { sweepCheckpoints } from "../../jobs/orphans.ts";
+import { sweepOrphans } from "../../jobs/orphans.ts";
 import { checkpointOf, withStore } from "./fixtures.ts";
 
 Deno.test("files of checkpoints that were never recorded go after a day, all others stay", () =>
@@ -15,11 +15,11 @@ Deno.test("files of checkpoints that were never recorded go after a day, all oth
       await objects.put(stateKey!, new Uint8Array(3));
     }
     await objects.put("checkpoints/notes.txt", new Uint8Array(3));
-    expect(await sweepCheckpoints(store, objects)).toEqual([]);
+    expect(await sweepOrphans(store, objects)).toEqual([]);
     const tomorrow = Date.now() + 25 * 3_600_000;
     const gone = [unknown.objectKey, unknown.stateKey].sort();
-    expect((await sweepCheckpoints(store, objects, tomorrow)).sort()).toEqual(gone);
-    expect(await sweepCheckpoints(store, objects, tomorrow)).toEqual([]);
+    expect((await sweepOrphans(store, objects, tomorrow)).sort()).toEqual(gone);
+    expect(await sweepOrphans(store, objects, tomorrow)).toEqual([]);
     expect(await objects.head(known.objectKey)).not.toBeNull();
     await Deno.remove(folder, { recursive: true });
   }));

@@ -12,7 +12,7 @@ import {
 import { JOB_LIMITS } from "../../jobs/schemas.ts";
 import { InvalidTransitionError } from "../../jobs/store.ts";
 import { MAX_INTERRUPTIONS } from "../../jobs/transitions.ts";
-import { checkpointOf, claimed, request, settingOn, withStore } from "./fixtures.ts";
+import { checkpointOf, claimed, NO_OBJECTS, request, settingOn, withStore } from "./fixtures.ts";
 
 const progressAt = (step: number): JobProgress => ({
   step,
@@ -67,7 +67,7 @@ Deno.test("claim: leaves out what was cancelled or deleted while it waited", () 
   withStore(async ({ store, queued, runner }) => {
     const [cancelled, deleted, kept] = [await queued(), await queued(), await queued()];
     await store.cancel(cancelled);
-    await store.delete(deleted);
+    await store.delete(deleted, NO_OBJECTS);
     const queue = runner();
     expect((await claimed(queue)).job.id).toBe(kept);
     expect(await queue.claim()).toBeNull();
@@ -204,7 +204,7 @@ Deno.test("fencing: a runner whose lease was taken writes nothing more, even whe
             await other.finish(taken, { type: "succeeded", result: { loss: 0.5 } });
           }
         }
-        if (state === "deleted") await store.delete(id);
+        if (state === "deleted") await store.delete(id, NO_OBJECTS);
 
         const before = [await store.get(id), await store.events(id), await store.metrics(id)];
         const checkpoint = checkpointOf(id);
@@ -334,7 +334,7 @@ Deno.test("record: everything of an update is there, with its events in order", 
 
 Deno.test("record: whoever reads meanwhile sees the whole of an update or nothing of it", () =>
   withStore(async ({ kv, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, queue, claim } = await running({ keep: { last: 1000 } });
     const updates = 30;
     const checkpoints = Array.from({ length: updates }, (_, i) => checkpointOf(id, { step: i + 1 }));
     let done = false;

@@ -1,0 +1,69 @@
+/**
+ * The folder where a process keeps uploads on their way. A locked file in it shows that the process lives: the system
+ * gives up the lock with the process, however that ends.
+ *
+ * @module
+ */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const PREFIX = "unmask-uploads-";
+const LOCK = "lock";
+
+/** A folder for uploads that is removed when it is closed. */
+export interface UploadFolder {
+  readonly path: string;
+  /** Removes the folders of processes that are gone. @returns their paths */
+  sweep(): Promise<string[]>;
+  /** Removes the folder. */
+  close(): Promise<void>;
+}
+
+/** Makes a folder for the uploads of this process. @param root where; the system's folder where it cannot be written */
+export function openUploadFolder(root: string): UploadFolder {
+  const { path, parent } = makeFolder(root);
+  const file = Deno.openSync(join(path, LOCK), { write: true, create: true });
+  file.lockSync(true);
+  return {
+    path,
+    sweep: () => sweepUploads(parent),
+    async close() {
+      file.close();
+      await Deno.remove(path, { recursive: true }).catch(() => {});
+    },
+  };
+}
+
+function makeFolder(root: string): { path: string; parent: string } {
+  try {
+    Deno.mkdirSync(root, { recursive: true });
+    return { path: Deno.makeTempDirSync({ dir: root, prefix: PREFIX }), parent: root };
+  } catch {
+    return { path: Deno.makeTempDirSync({ prefix: PREFIX }), parent: tmpdir() };
+  }
+}
+
+/** A folder is locked this many milliseconds after it is made, at the latest. */
+const UNLOCKED_MS = 60_000;
+
+async function sweepUploads(parent: string): Promise<string[]> {
+  const removed: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(parent)) {
+    const path = join(parent, name);
+    if (!isDirectory || !name.startsWith(PREFIX) || !await isAbandoned(path)) continue;
+    await Deno.remove(path, { recursive: true }).catch(() => {});
+    removed.push(path);
+  }
+  return removed;
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(join(path, LOCK), { write: true });
+    return await file.tryLock(true);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) return false;
+    const made = (await Deno.stat(path).catch(() => null))?.mtime?.getTime() ?? Infinity;
+    return Date.now() - made > UNLOCKED_MS;
+  }
+}

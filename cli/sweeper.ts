@@ -1,0 +1,71 @@
+/**
+ * Removes what killed processes have left behind, at the start and at intervals.
+ *
+ * @module
+ */
+import type { UploadFolder } from "../api/body/uploadFolder.ts";
+import type { DatasetCatalogue } from "../data/datasets/catalogue.ts";
+import { jittered, pause } from "../jobs/kv.ts";
+import { sweepOrphans } from "../jobs/orphans.ts";
+import type { JobStore } from "../jobs/store.ts";
+import { sweepJobs } from "../jobs/sweep.ts";
+
+/** What is swept. */
+export interface Swept {
+  readonly jobs: JobStore;
+  readonly datasets: DatasetCatalogue;
+  readonly uploads: UploadFolder;
+}
+
+/** Every so many rounds all objects are listed; the others follow the rows of the database alone. */
+const ROUNDS_PER_LISTING = 30;
+
+/**
+ * Begins to sweep. A round that fails is logged once until one succeeds, and the next one tries again.
+ *
+ * @param seconds between two rounds
+ * @returns a function that stops it and resolves once nothing is in use any more
+ */
+export function startSweeper(
+  swept: Swept,
+  seconds: number,
+  log: (message: string, error?: unknown) => void,
+): () => Promise<void> {
+  const stopping = new AbortController();
+  const work = (async () => {
+    const failing = new Set<string>();
+    for (let round = 0; !stopping.signal.aborted; round++) {
+      for (const [what, sweep] of sweepsOf(swept, round % ROUNDS_PER_LISTING === 0)) {
+        if (stopping.signal.aborted) return;
+        try {
+          await sweep();
+          failing.delete(what);
+        } catch (error) {
+          if (!failing.has(what)) log(`${what} could not be removed: trying again`, error);
+          failing.add(what);
+        }
+      }
+      await pause(jittered(seconds * 1000), stopping.signal);
+    }
+  })();
+  return async () => {
+    stopping.abort();
+    await work;
+  };
+}
+
+function sweepsOf(
+  { jobs, datasets, uploads }: Swept,
+  isListing: boolean,
+): [what: string, sweep: () => Promise<unknown>][] {
+  const objects = datasets.store;
+  return [
+    ["Uploads of processes that are gone", () => uploads.sweep()],
+    ["Objects of puts that never ended", async () => await objects.sweep?.()],
+    ["Deleted jobs", () => sweepJobs(jobs, objects)],
+    ["Abandoned data sets", () => datasets.sweep()],
+    ...isListing
+      ? [["Abandoned objects", () => sweepOrphans(jobs, objects)] as [string, () => Promise<unknown>]]
+      : [],
+  ];
+}
