@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { PRESETS } from "../../model/config.ts";
+import { archiveFigures } from "./archive.ts";
 import { inference, median, preparation, type Subject, TrainingBench } from "./engine.ts";
 import { forwardFlops } from "../../model/flops.ts";
 import { answerFigures, type GrowthSubject, listenerFigures } from "./growth.ts";
@@ -253,6 +254,18 @@ async function growth(): Promise<unknown> {
   };
 }
 
+/** How fast `--images` small images become a data set. */
+async function archive(): Promise<unknown> {
+  const images = whole("images"), { bytes, ms, longestTurnMs } = await archiveFigures(images);
+  return {
+    images,
+    archive_bytes: bytes,
+    seconds: round(ms / 1e3, 2),
+    images_per_second: round(images / ms * 1e3),
+    longest_turn_ms: round(longestTurnMs),
+  };
+}
+
 const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
   train,
   infer,
@@ -260,6 +273,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
   profile,
   service,
   growth,
+  archive,
   peer,
 };
 

@@ -5,10 +5,20 @@
  */
 import type { InspectedPicture } from "../images.ts";
 import { backgroundNote, type PictureRule, resizeNote } from "../pictureRule.ts";
-import type { FilesPassedOver } from "./dataset.ts";
+import { DatasetError, type FilesPassedOver } from "./dataset.ts";
+
+/** Explicit limits of what the images of an archive decode to. */
+export const DECODED_LIMITS = {
+  /** Pixels that any archive may have. */
+  free: 5_000_000_000,
+  /** Pixels beyond those for each byte of the image files. Photographs have 3 to 20, drawings up to 300. */
+  ratio: 500,
+} as const;
 
 /** Sizes, colours and transparency of the images. */
 export class ImageSummary {
+  #pixels = 0;
+  #bytes = 0;
   readonly #height = new Set<number>();
   readonly #width = new Set<number>();
   #colour = false;
@@ -16,8 +26,25 @@ export class ImageSummary {
   #notSquare = 0;
   #transparent = 0;
 
-  /** Counts an image. */
-  add({ height, width, channels, hasAlpha }: InspectedPicture): void {
+  /** @param field the part of the upload, for the message */
+  constructor(readonly field: string) {}
+
+  /**
+   * Counts an image.
+   *
+   * @param bytes of its file
+   * @throws {DatasetError} when the images are far larger than their files
+   */
+  add({ height, width, channels, hasAlpha }: InspectedPicture, bytes: number): void {
+    this.#pixels += height * width;
+    this.#bytes += bytes;
+    if (this.#pixels > DECODED_LIMITS.free + DECODED_LIMITS.ratio * this.#bytes) {
+      throw new DatasetError(
+        `has images of more than ${DECODED_LIMITS.ratio} pixels for each of their bytes ` +
+          `(${DECODED_LIMITS.free} pixels are always allowed)`,
+        this.field,
+      );
+    }
     this.#height.add(height);
     this.#width.add(width);
     this.#colour ||= channels === 3;

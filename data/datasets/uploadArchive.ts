@@ -42,7 +42,7 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
   const other = Object.values(parts).find((part) => part && part !== archive);
   if (other) throw new DatasetError("must not be given beside archive", other.field);
   const packed: Packed[] = [], notes: string[] = [];
-  const summary = new ImageSummary(), passedOver = new PassedOverCounts();
+  const summary = new ImageSummary(archive.field), passedOver = new PassedOverCounts();
   const pack = datasetKey(base.id, "pictures.pack"), index = datasetKey(base.id, "index.json");
   let size = 0;
   async function* images(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
@@ -60,7 +60,7 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
         continue;
       }
       const { bytes } = entry;
-      summary.add(found!);
+      summary.add(found!, bytes.length);
       packed.push({ path, digest: `${bytes.length}/${crc32(bytes)}`, offset: size, length: bytes.length });
       size += bytes.length;
       waiting.push(bytes);

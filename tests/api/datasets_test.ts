@@ -177,3 +177,37 @@ Deno.test("a request sent again with its Idempotency-Key finds its job, its data
   await problemOf(await api.post("/v1/jobs", { ...body, epochs: 2 }, key), 422);
   await problemOf(await api.post("/v1/jobs", body), 422);
 });
+
+Deno.test("an answer says how an archive was read, and a field says how to read one of two readings", async () => {
+  await using api = await TestApi.open();
+  const paths = ["train/cat/1.png", "train/dog/2.png", "val/cat/3.png", "test/dog/4.png", "README.md"];
+  const files = { ...await withDigits(paths), "README.md": new TextEncoder().encode("Cats and dogs.") };
+  const archive = await tarGz(files);
+  const { layout, notes, id } = await created(await api.upload({ archive }));
+  expect(layout).toEqual({
+    folders: [
+      { folder: "test", split: "test", count: 1 },
+      { folder: "train", split: "train", count: 2 },
+      { folder: "val", split: "test", count: 1 },
+    ],
+    passed_over: [{ reason: "not_an_image", count: 1, example: "README.md" }],
+  });
+  expect(notes).toEqual([expect.stringMatching(/'test', 'val'.*one split/)]);
+  expect(await (await api.send(`/v1/datasets/${id}`)).json()).toMatchObject({ layout, notes });
+
+  const mixed = await tarGz(await withDigits([...paths.slice(0, 4), "samples/a.png"]));
+  const { errors } = await problemOf(await api.upload({ archive: mixed }), 422);
+  expect(errors).toEqual([{
+    path: "archive",
+    message: expect.stringMatching(/'samples'.*folders=splits.*=classes/),
+  }]);
+  const splits = await created(await api.upload({ archive: mixed }, { folders: "splits" }));
+  expect([splits.class_names, splits.splits]).toEqual([["cat", "dog"], {
+    train: { count: 2 },
+    test: { count: 2 },
+  }]);
+  const classes = await created(await api.upload({ archive: mixed }, { folders: "classes", held_out: "0" }));
+  expect(classes.class_names).toEqual(["samples", "test", "train", "val"]);
+  const wrong = await problemOf(await api.upload({ archive: mixed }, { folders: "some" }), 422);
+  expect(wrong.errors.map(({ path }) => path)).toEqual(["folders"]);
+});

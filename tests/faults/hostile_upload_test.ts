@@ -141,7 +141,7 @@ const BUSY: [what: string, parts: () => Promise<Record<string, Bytes>>][] = [
     () =>
       Promise.resolve({
         archive: zipOf(
-          Array.from({ length: 5000 }, (_, at) => ({ name: `a/${at}`, bytes: new Uint8Array(0) })),
+          Array.from({ length: 400 }, (_, at) => ({ name: `a/${at}`, bytes: new Uint8Array(0) })),
         ),
       }),
   ],
@@ -151,8 +151,8 @@ const BUSY: [what: string, parts: () => Promise<Record<string, Bytes>>][] = [
       const count = 3_000_000;
       const bytes = Uint8Array.from({ length: count }, (_, at) => at % 10);
       return Promise.resolve({
-        train_images: idx(0x803, [count, 1, 1], bytes),
-        train_labels: idx(0x801, [count], bytes),
+        train_images: gz(idx(0x803, [count, 1, 1], bytes)),
+        train_labels: gz(idx(0x801, [count], bytes)),
       });
     },
   ],
@@ -161,30 +161,40 @@ const BUSY: [what: string, parts: () => Promise<Record<string, Bytes>>][] = [
     () =>
       Promise.resolve({
         archive: zipOf(
-          Array.from({ length: 1000 }, (_, at) => ({ name: `${at % 9}/${at}.png`, bytes: dark })),
+          Array.from({ length: 300 }, (_, at) => ({ name: `${at % 9}/${at}.png`, bytes: dark })),
         ),
       }),
   ],
 ];
 
-/** Requests that must be answered before the upload is. */
-const OTHERS = 5;
+/** Other requests that are answered before the upload is, at least. */
+const OTHERS = 100;
+
+/** A clock that is far ahead at each look: work that is due to give a turn when time has passed gives it always. */
+function hurriedClock(): Disposable {
+  const real = performance.now;
+  let looks = 0;
+  performance.now = () => 1000 * ++looks;
+  return { [Symbol.dispose]: () => void (performance.now = real) };
+}
 
 Deno.test("other requests are answered while an upload is read", async (t) => {
   await using api = await TestApi.open();
   for (const [what, parts] of BUSY) {
     await t.step(what, async () => {
-      const upload = api.upload(await parts());
-      const events: string[] = [];
-      const ended = upload.then(() => events.push("upload"));
-      for (let other = 0; other < OTHERS; other++) {
+      const files = await parts();
+      using _ = hurriedClock();
+      const upload = api.upload(files);
+      let ended = false, answered = 0;
+      const end = upload.then(() => ended = true);
+      while (!ended) {
         expect((await api.send("/healthz")).status).toBe(200);
-        events.push("other");
-        // Each request comes in its own turn of the event loop, as from a socket.
+        if (!ended) answered++;
+        // Each request comes in a turn of its own, as from a socket.
         await new Promise((resolve) => setTimeout(resolve, 0));
       }
-      await ended;
-      expect(events).toEqual([...new Array(OTHERS).fill("other"), "upload"]);
+      await end;
+      expect(answered).toBeGreaterThanOrEqual(OTHERS);
       await (await upload).body?.cancel();
     });
   }

@@ -1,0 +1,58 @@
+/**
+ * How fast an archive of small images becomes a data set.
+ *
+ * @module
+ */
+import { buffer } from "node:stream/consumers";
+import { pack } from "tar-stream";
+import { drawDigit } from "../../data/datasets/digits.ts";
+import { createDataset } from "../../data/datasets/upload.ts";
+import { encodePng } from "../../data/images.ts";
+import { openStore } from "../../data/objects/open.ts";
+
+/** Different images; an archive of more repeats them. */
+const DRAWN = 100;
+
+/** What was measured. */
+export interface ArchiveFigures {
+  /** Bytes of the tar. */
+  readonly bytes: number;
+  /** From the tar on the disk to the stored data set. */
+  readonly ms: number;
+  /** Longest time in which nothing else got a turn of the event loop, in milliseconds. */
+  readonly longestTurnMs: number;
+}
+
+async function tarOf(images: number): Promise<Uint8Array> {
+  const drawn = await Promise.all(
+    Array.from({ length: DRAWN }, (_, at) => encodePng(drawDigit(0, "train", at).pixels, 28, 28, 1)),
+  );
+  const tar = pack();
+  for (let at = 0; at < images; at++) {
+    tar.entry({ name: `class${at % 10}/${at}.png` }, drawn[at % DRAWN] as unknown as string);
+  }
+  tar.finalize();
+  return new Uint8Array(await buffer(tar as unknown as NodeJS.ReadableStream));
+}
+
+/** Uploads a tar of PNG files of 28 x 28 pixels into a folder. */
+export async function archiveFigures(images: number): Promise<ArchiveFigures> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const archive = await tarOf(images), path = `${folder}/images.tar`;
+    await Deno.writeFile(path, archive);
+    const files = [{ field: "archive", filename: "images.tar", path, size: archive.length }];
+    const start = performance.now();
+    let last = start, longestTurnMs = 0;
+    const timer = setInterval(() => {
+      const now = performance.now();
+      longestTurnMs = Math.max(longestTurnMs, now - last);
+      last = now;
+    }, 1);
+    await createDataset(files, {}, openStore(`file:${folder}/objects`));
+    clearInterval(timer);
+    return { bytes: archive.length, ms: performance.now() - start, longestTurnMs };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
