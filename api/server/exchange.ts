@@ -15,9 +15,15 @@ export type Handler = (request: Request) => Response | Promise<Response>;
  * as the application reads it.
  *
  * @param gone aborted when the client goes away before it has its answer
+ * @param method the method to read it as, where `Request` cannot have its own
  * @throws {ProblemError} 400 for a request line or a Host that is not valid
  */
-export function requestOf(incoming: IncomingMessage, gone: AbortSignal, onBody: () => void): Request {
+export function requestOf(
+  incoming: IncomingMessage,
+  gone: AbortSignal,
+  onBody: () => void,
+  method = incoming.method ?? "GET",
+): Request {
   const headers = new Headers();
   const hosts: string[] = [];
   for (let at = 0; at < incoming.rawHeaders.length; at += 2) {
@@ -27,7 +33,6 @@ export function requestOf(incoming: IncomingMessage, gone: AbortSignal, onBody: 
   }
   const { path, host } = targetOf(incoming.url ?? "", hosts, incoming.httpVersion);
   if (host !== null) headers.set("host", host);
-  const method = incoming.method ?? "GET";
   const init: RequestInit = { method, headers, signal: gone };
   if (method !== "GET" && method !== "HEAD" && hasBody(incoming)) init.body = bodyOf(incoming, onBody);
   // The authority is fixed: what a client writes as Host can never become a part of the path.

@@ -108,14 +108,28 @@ async function respond(
   onBody: () => void,
 ): Promise<Response> {
   const refused = (problem: ProblemError) => problemResponse(problem, "", `req_${ulid()}`);
-  if (incoming.method === "TRACE") return refused(new ProblemError(405, "TRACE is not answered"));
   try {
+    if (incoming.method === "TRACE") {
+      return await refuseTrace(handler, requestOf(incoming, gone, onBody, "OPTIONS"), refused);
+    }
     return await handler(requestOf(incoming, gone, onBody));
   } catch (error) {
     if (error instanceof ProblemError) return refused(error);
     // `new Request` refuses what no field or method may hold.
     return refused(new ProblemError(400, "The request is malformed"));
   }
+}
+
+/** A `Request` cannot have the method TRACE: what OPTIONS answers says whether the path is known, and what it takes. */
+async function refuseTrace(
+  handler: Handler,
+  options: Request,
+  refused: (problem: ProblemError) => Response,
+): Promise<Response> {
+  const answer = await handler(options);
+  const allow = answer.headers.get("allow");
+  if (allow === null) return answer;
+  return refused(new ProblemError(405, `TRACE is not one of: ${allow}`, { headers: { allow } }));
 }
 
 const STATUS_OF_CODE: Readonly<Record<string, [status: 400 | 408 | 431, detail: string]>> = {

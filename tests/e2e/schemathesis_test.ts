@@ -1,5 +1,6 @@
 import { expect } from "expect";
 import { dirname } from "node:path";
+import { type HttpServer, listen } from "../../api/server/listen.ts";
 import { putConfusion } from "../../jobs/results.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { TestApi } from "../api/fixtures.ts";
@@ -13,7 +14,7 @@ const FOLDER = new URL("schemathesis/", import.meta.url);
 class Served implements AsyncDisposable {
   private constructor(
     readonly api: TestApi,
-    readonly server: Deno.HttpServer<Deno.NetAddr>,
+    readonly server: HttpServer,
     readonly mae: Checkpoint,
     readonly classifier: Checkpoint,
   ) {}
@@ -32,7 +33,7 @@ class Served implements AsyncDisposable {
     } as const;
     const classes = classNames!.length;
     await putConfusion(api.objects, source, { classes, counts: new Uint32Array(classes ** 2) });
-    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, api.fetch);
+    const server = await listen(api.fetch, { port: 0, host: "127.0.0.1" });
     return new Served(api, server, mae, classifier);
   }
 
@@ -41,10 +42,9 @@ class Served implements AsyncDisposable {
     const cwd = await Deno.makeTempDir();
     const path = `${cwd}/schemathesis.toml`;
     await Deno.writeTextFile(path, await Deno.readTextFile(new URL("schemathesis.toml", FOLDER)) + config);
-    const { port } = this.server.addr;
     const { code, output } = await run(
       `${dirname(python!)}/schemathesis`,
-      ["--config-file", path, "run", `http://127.0.0.1:${port}/openapi.json`, "--checks", "all", ...args],
+      ["--config-file", path, "run", `${this.server.url}/openapi.json`, "--checks", "all", ...args],
       {
         cwd,
         env: {
@@ -71,7 +71,7 @@ class Served implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.server.shutdown();
+    await this.server.close(1_000);
     await this.api[Symbol.asyncDispose]();
   }
 }
