@@ -10,6 +10,7 @@ export interface StopStep {
   readonly what: string;
   /** Share of the remaining time that it may take, above 0 to 1. */
   readonly share: number;
+  /** Does the step. @param withinMs its time, in milliseconds */
   run(withinMs: number): Promise<void> | void;
 }
 
