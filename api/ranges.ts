@@ -26,17 +26,24 @@ export function partOf(
   etag: string,
   size: number,
 ): Required<ByteRange> | null {
-  const match = /^bytes=\s*(\d{0,16})-(\d{0,16})\s*$/i.exec(header ?? "");
+  const match = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? "");
   if (match === null || (ifRange !== undefined && ifRange.trim() !== etag)) return null;
   const [, first, last] = match;
   if (first === "" && last === "") return null;
-  const start = first === "" ? Math.max(0, size - Number(last)) : Number(first);
-  const end = first === "" || last === "" ? size - 1 : Math.min(Number(last), size - 1);
-  if (first !== "" && last !== "" && Number(last) < Number(first)) return null;
-  if (start >= size || (first === "" && Number(last) === 0)) {
+  // Positions have no upper bound: those above 2^53 would be rounded as numbers.
+  if (first !== "" && last !== "" && BigInt(last) < BigInt(first)) return null;
+  const start = first === "" ? Math.max(0, size - upTo(last, size)) : upTo(first, size);
+  const end = first === "" || last === "" ? size - 1 : upTo(last, size - 1);
+  if (start >= size) {
     throw new ProblemError(416, `The range begins past the end: there are ${size} bytes`, {
       headers: { "content-range": `bytes */${size}` },
     });
   }
   return { start, end };
+}
+
+/** A whole number of any length, at most `most`. */
+function upTo(digits: string, most: number): number {
+  const value = BigInt(digits);
+  return value > BigInt(most) ? most : Number(value);
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { LINE_OF_TEXT, LINE_OF_TEXT_RULE } from "../data/lineOfText.ts";
+import { LINE_OF_TEXT, LINE_OF_TEXT_RULE, LINE_OR_EMPTY } from "../data/lineOfText.ts";
 import { checkConfig, CONFIG_LIMITS, type MaeConfig, type PresetName, PRESETS } from "../model/config.ts";
 import { exactlyOneOf, exactlyOneRule } from "./exactlyOne.ts";
 import { tooLarge } from "./memory.ts";
@@ -128,11 +128,10 @@ export const datasetRefSchema = z.union([
 });
 
 const metadata = z.record(
-  z.string().min(1).max(JOB_LIMITS.metadataKeyLength).openapi({
-    pattern: WITHOUT_NUL,
+  z.string().min(1).max(JOB_LIMITS.metadataKeyLength).regex(LINE_OF_TEXT, LINE_OF_TEXT_RULE).openapi({
     not: { enum: ["__proto__", "constructor", "prototype"] },
   }),
-  z.string().max(JOB_LIMITS.metadataValueLength).openapi({ pattern: WITHOUT_NUL }),
+  z.string().max(JOB_LIMITS.metadataValueLength).regex(LINE_OR_EMPTY, LINE_OF_TEXT_RULE),
 ).refine((value) => Object.keys(value).length <= JOB_LIMITS.metadataKeys, {
   message: `at most ${JOB_LIMITS.metadataKeys} keys`,
 }).openapi("Metadata", { maxProperties: JOB_LIMITS.metadataKeys }).default({}).describe(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { LINE_OF_TEXT } from "../../data/lineOfText.ts";
 import { fieldProblem } from "../problem.ts";
 
 /** A file of a form, kept in a temporary file while the request is handled. */
@@ -38,7 +39,7 @@ export function checkFilename(field: string, filename: string): string {
   if (filename.length > 255) {
     throw fieldProblem(422, field, `file name must have at most 255 characters: it has ${filename.length}`);
   }
-  if (/\p{C}/u.test(filename)) {
+  if (filename !== "" && !LINE_OF_TEXT.test(filename)) {
     throw fieldProblem(422, field, "file name must not hold control or direction characters");
   }
   return filename;

@@ -8,6 +8,7 @@ import { z } from "@hono/zod-openapi";
 import { classNamesOf } from "../../jobs/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { JobFailure } from "../../jobs/kinds/kind.ts";
+import { checkCursor } from "../cursor.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import { linksTo } from "../openapi/links.ts";
 import { ProblemError } from "../problem.ts";
@@ -43,6 +44,10 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
   }, async (context, { params, query }) => {
     await jobOr404(services, params.id);
     const page = await services.jobs.listCheckpoints(params.id, query);
+    const cursor = query.after === undefined ? null : await services.jobs.getCheckpoint(query.after);
+    const isForeign = cursor !== null && cursor.jobId !== params.id;
+    const exists = () => Promise.resolve(cursor !== null && !isForeign);
+    await checkCursor(query.after, isForeign || page.data.length === 0, exists, services.now());
     return context.json(listOf(page.data.map(checkpointWire), page.next));
   });
 

@@ -8,6 +8,7 @@ import { BUILT_IN } from "../../data/datasets/catalogue.ts";
 import { DatasetNotFoundError } from "../../data/datasets/dataset.ts";
 import { createDataset } from "../../data/datasets/upload.ts";
 import { withForm } from "../body/multipart.ts";
+import { checkCursor } from "../cursor.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import { checked } from "../issues.ts";
 import { IDEMPOTENCY_KEY, idempotencyKey } from "../idempotency.ts";
@@ -32,6 +33,11 @@ import { uploadFingerprint, uploadOnce } from "../uploadOnce.ts";
 
 const tags = ["Datasets"];
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });
+
+function ifNotFound(error: unknown): false {
+  if (error instanceof DatasetNotFoundError) return false;
+  throw error;
+}
 
 /** Adds the routes. */
 export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
@@ -119,6 +125,9 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     responses: { 200: { description: "A page", content: json(datasetListSchema) } },
   }, async (context, { query }) => {
     const page = await datasets.list(query);
+    const exists = async (id: string) =>
+      await datasets.hasUpload(id) || await datasets.info(id).then(() => true, ifNotFound);
+    await checkCursor(query.after, page.data.length === 0, exists, services.now());
     const next = page.hasMore ? page.data.at(-1)!.id : null;
     return context.json({ ...listOf(page.data.map(datasetWire), next), damaged: [...page.damaged] });
   });

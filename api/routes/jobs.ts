@@ -10,6 +10,7 @@ import { jobRequestSchema } from "../../jobs/schemas.ts";
 import { fromWire } from "../../data/wire.ts";
 import type { JobRequest } from "../../jobs/schemas.ts";
 import { readJson } from "../body/json.ts";
+import { checkCursor } from "../cursor.ts";
 import type { ApiEnv, Services } from "../environment.ts";
 import { fingerprint, IDEMPOTENCY_KEY, idempotencyKey, preferredWait } from "../idempotency.ts";
 import { checked } from "../issues.ts";
@@ -120,6 +121,8 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
     responses: { 200: { description: "A page", content: json(jobListSchema) } },
   }, async (context, { query }) => {
     const page = await jobs.list(query);
+    const exists = async (id: string) => await jobs.get(id) !== null;
+    await checkCursor(query.after, page.data.length === 0, exists, services.now());
     return context.json(listOf(page.data.map(jobWire), page.next));
   });
 
