@@ -1,0 +1,103 @@
+import { expect } from "expect";
+import { LocalStore } from "../../../data/objects/local.ts";
+import { openStore } from "../../../data/objects/open.ts";
+import { startVersitygw } from "../../setup/versitygw.ts";
+
+const MINUTES = 60_000;
+
+/** A put in a process of its own that has written a part and waits: its process is given back. */
+async function startPut(folder: string): Promise<Deno.ChildProcess> {
+  const module = new URL("../../../data/objects/local.ts", import.meta.url).href;
+  const script = `
+    import { LocalStore } from "${module}";
+    const body = new ReadableStream({
+      start(controller) { controller.enqueue(new Uint8Array(1000)); },
+      async pull() { console.log("written"); await new Promise(() => {}); },
+    });
+    setInterval(() => {}, 1000);
+    await new LocalStore("${folder}").put("a/b", body);
+  `;
+  const config = new URL("../../../deno.json", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--config", config, script],
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  reader.cancel();
+  return child;
+}
+
+/** Multipart uploads in a process of their own, each with two parts sent and the third to come. */
+async function startUploads(
+  urls: readonly string[],
+  env: (name: string) => string | undefined,
+): Promise<Deno.ChildProcess> {
+  const module = new URL("../../../data/objects/open.ts", import.meta.url).href;
+  const script = `
+    import { openStore } from "${module}";
+    await Promise.all(${JSON.stringify(urls)}.map((url) => new Promise((resolve) => {
+      let pulled = 0;
+      const body = new ReadableStream({
+        async pull(controller) {
+          if (++pulled <= 3) return controller.enqueue(new Uint8Array(8 * 1024 * 1024));
+          resolve();
+          await new Promise(() => {});
+        },
+      }, { highWaterMark: 0 });
+      openStore(url).put("large", body);
+    })));
+    console.log("begun");
+    setInterval(() => {}, 1000);
+  `;
+  const names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"];
+  const given = names.flatMap((name) => env(name) === undefined ? [] : [[name, env(name)!]]);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--config", new URL("../../../deno.json", import.meta.url).pathname, script],
+    env: Object.fromEntries(given),
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  reader.cancel();
+  return child;
+}
+
+const aside = (folder: string) => Array.fromAsync(Deno.readDir(`${folder}/~aside`), ({ name }) => name);
+
+Deno.test("the file of a put stays while its process lives, and goes once it is killed", async () => {
+  const folder = await Deno.makeTempDir();
+  const child = await startPut(folder);
+  const store = new LocalStore(folder);
+  const later = Date.now() + 60 * MINUTES;
+  expect(await store.sweep(later)).toBe(0);
+  expect((await aside(folder)).length).toBe(1);
+  child.kill("SIGKILL");
+  await child.status;
+  expect(await store.sweep(Date.now())).toBe(0); // it may have been whole, and about to be published
+  expect(await store.sweep(later)).toBe(1);
+  expect(await aside(folder)).toEqual([]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("the sweep of a store without a folder finds nothing", async () => {
+  const folder = await Deno.makeTempDir();
+  expect(await new LocalStore(`${folder}/none`).sweep()).toBe(0);
+  expect(await new LocalStore(`${folder}/none`).freeBytes()).toBeGreaterThan(0);
+  await Deno.remove(folder);
+});
+
+Deno.test("S3: multipart uploads that were begun a day ago are aborted, newer ones and others' are not", async () => {
+  await using server = await startVersitygw();
+  if (!server) return;
+  const stores = ["ours", "others"].map((prefix) => `s3://${server.bucket}/${prefix}`);
+  const child = await startUploads(stores, server.env);
+  child.kill("SIGKILL");
+  await child.status;
+  const [store, others] = stores.map((url) => openStore(url, server.env));
+  const tomorrow = Date.now() + 25 * 60 * MINUTES;
+  expect(await store.sweep!()).toBe(0);
+  expect(await store.sweep!(tomorrow)).toBe(1);
+  expect(await store.sweep!(tomorrow)).toBe(0);
+  expect(await others.sweep!(tomorrow)).toBe(1);
+});
