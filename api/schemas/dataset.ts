@@ -5,7 +5,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import { LINE_OF_TEXT, LINE_OF_TEXT_RULE } from "../../data/lineOfText.ts";
-import { FOLDER_READINGS } from "../../data/datasets/layout.ts";
+import { FOLDER_READINGS } from "../../data/datasets/divided.ts";
 import { toWire } from "../../data/wire.ts";
 import { type DatasetInfo, PASSED_OVER } from "../../data/datasets/dataset.ts";
 import { exactlyOneOf } from "../../jobs/exactlyOne.ts";

@@ -14,6 +14,12 @@ function isZip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x50 && bytes[1] === 0x4b && [0x0304, 0x0506].includes(bytes[2] << 8 | bytes[3]);
 }
 
+/** Errors of the zip library about sound files, and what to say. */
+const NOT_READ: readonly (readonly [RegExp, string])[] = [
+  [/strong encryption/i, "is encrypted: make the archive without a password"],
+  [/multi-disk/i, "is one part of a zip in several: make the archive in one part"],
+];
+
 /**
  * The files of an archive in its own order; folders are left out. Files that are no images, or that tools made, come
  * without their bytes.
@@ -35,6 +41,8 @@ export async function* archiveEntries(
     yield* isZip(head) ? zipEntries(file, notes, signal) : tarEntries(file, signal);
   } catch (error) {
     if (error instanceof DatasetError || signal?.aborted) throw error;
+    const known = NOT_READ.find(([message]) => message.test(String(error)));
+    if (known) throw new DatasetError(known[1], file.field, { cause: error });
     const said = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw new DatasetError(`is damaged: ${said.replace(/\p{C}/gu, "?").slice(0, 200)}`, file.field, {
       cause: error,

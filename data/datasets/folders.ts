@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { shown } from "./archive/names.ts";
 import { DatasetError } from "./dataset.ts";
 import { splitOf } from "./splits.ts";
@@ -73,6 +74,20 @@ function treeWithin(
   return inner.size === 1 ? treeWithin(name, [...inner.values()][0], around) : [];
 }
 
+/** A folder of folders whose whole tree stands in another one too; null for none. Classes may well share an image. */
+function twinIn(folders: ReadonlyMap<string, readonly Filed[]>): string | null {
+  const seen = new Set<string>();
+  for (const [name, inside] of folders) {
+    if (inside.some(({ rest }) => rest.length === 1)) continue;
+    const hash = createHash("sha256");
+    for (const { rest, digest } of inside) hash.update(`${rest.join("/")}\n${digest}\n`);
+    const tree = hash.digest("hex");
+    if (seen.has(tree)) return name;
+    seen.add(tree);
+  }
+  return null;
+}
+
 /**
  * Leaves out a folder that holds the whole tree again, as an archive has it that was packed together with what had
  * been unpacked from it.
@@ -84,6 +99,11 @@ export function withoutCopies(
   field: string,
 ): { kept: readonly Filed[]; copies: readonly Filed[] } {
   const folders = foldersOf(files);
+  const twin = twinIn(folders);
+  if (twin !== null) {
+    const again = withoutCopies(files.filter(({ rest }) => rest.length === 1 || rest[0] !== twin), field);
+    return { kept: again.kept, copies: [...folders.get(twin)!, ...again.copies] };
+  }
   for (const [name, inside] of folders) {
     const inner = treeWithin(name, inside, folders);
     if (inner.length === 0) continue;

@@ -7,7 +7,7 @@ import type { ObjectStore } from "../objects/store.ts";
 import type { PictureRule } from "../pictureRule.ts";
 import { DatasetError, type DatasetInfo } from "./dataset.ts";
 import type { UploadedFile } from "./gzip.ts";
-import type { FolderReading } from "./layout.ts";
+import type { FolderReading } from "./divided.ts";
 
 /** What may be said beside the files. */
 export interface UploadOptions {

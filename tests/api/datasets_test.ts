@@ -211,3 +211,12 @@ Deno.test("an answer says how an archive was read, and a field says how to read 
   const wrong = await problemOf(await api.upload({ archive: mixed }, { folders: "some" }), 422);
   expect(wrong.errors.map(({ path }) => path)).toEqual(["folders"]);
 });
+
+Deno.test("an archive may be called by any name that people write", async () => {
+  await using api = await TestApi.open();
+  const archive = await tarGz(await withDigits(["می\u200cخواهم/1.png", "क्\u200dष/2.png"]));
+  for (const name of ["می\u200cخواهم", "क्\u200dष", "👩\u200d🌾 ❤️"]) {
+    const dataset = await created(await api.upload({ archive }, { held_out: "0" }, `${name}.tar.gz`));
+    expect(dataset).toMatchObject({ name, class_names: ["क्\u200dष", "می\u200cخواهم"].toSorted() });
+  }
+});

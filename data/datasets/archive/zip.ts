@@ -25,6 +25,16 @@ const DOS_FOLDER = 0x10;
 /** Bytes of a local file header without its name (APPNOTE 4.3.7). */
 const LOCAL_HEADER = 30;
 
+/** Names of compression methods that are not read (APPNOTE 4.4.5). */
+const METHODS: Readonly<Record<number, string>> = {
+  9: "Deflate64",
+  12: "bzip2",
+  14: "LZMA",
+  93: "Zstandard",
+  95: "XZ",
+  98: "PPMd",
+};
+
 /** An entry of the directory, with its name decoded. */
 type Named = ZipName & { readonly entry: Entry };
 /** A file to read. */
@@ -56,14 +66,20 @@ async function directoryOf(zip: ZipFile, field: string, signal?: AbortSignal): P
  * Refuses entries that lie on top of each other: one piece of compressed data would be unpacked many times ("A better
  * zip bomb", Fifield, WOOT 2019).
  */
-function checkOverlap(entries: readonly Entry[], field: string): void {
-  const order = Float64Array.from(entries, (_, at) => at);
-  const start = (at: number) => entries[at].relativeOffsetOfLocalHeader;
-  order.sort((a, b) => start(a) - start(b));
-  for (let i = 1; i < order.length; i++) {
-    const before = entries[order[i - 1]];
-    if (start(order[i - 1]) + LOCAL_HEADER + before.compressedSize <= start(order[i])) continue;
-    throw new DatasetError("has entries that overlap each other", field);
+async function checkOverlap(named: readonly Named[], field: string): Promise<void> {
+  const wrong = () => new DatasetError("has entries that overlap each other", field);
+  const turns = new Turns();
+  const sizes = new Map<number, number>();
+  for (const { entry } of named) {
+    await turns.take();
+    const start = entry.relativeOffsetOfLocalHeader;
+    if (sizes.has(start)) throw wrong();
+    sizes.set(start, LOCAL_HEADER + entry.compressedSize);
+  }
+  const starts = Float64Array.from(sizes.keys()).sort();
+  await turns.take();
+  for (let i = 1; i < starts.length; i++) {
+    if (starts[i - 1] + sizes.get(starts[i - 1])! > starts[i]) throw wrong();
   }
 }
 
@@ -73,6 +89,14 @@ function checkKind(path: string, entry: Entry, field: string): void {
     throw new DatasetError(`holds ${shown(path)}, which is a link or a device`, field);
   }
   if (entry.isEncrypted()) throw new DatasetError(`holds ${shown(path)}, which is encrypted`, field);
+  if (entry.canDecodeFileData()) return;
+  const method = METHODS[entry.compressionMethod] ?? `method ${entry.compressionMethod}`;
+  throw new DatasetError(
+    `holds ${
+      shown(path)
+    }, which is compressed by ${method}: make the archive with Deflate or without compression`,
+    field,
+  );
 }
 
 /** True for names whose backslashes separate folders, as Windows PowerShell and old .NET write them. */
@@ -146,7 +170,7 @@ export async function* zipEntries(
   const zip = await openPromise(file.path, { decodeStrings: false, autoClose: false });
   try {
     const named = await directoryOf(zip, file.field, signal);
-    checkOverlap(named.map(({ entry }) => entry), file.field);
+    await checkOverlap(named, file.field);
     for (const listed of await checkedFiles(named, file, notes)) {
       signal?.throwIfAborted();
       const { path } = listed;

@@ -175,6 +175,19 @@ Deno.test("a copy of the tree inside of itself is passed over", async () => {
   expect(splits.layout!.passedOver).toEqual([
     { reason: "copy", count: 12, example: "chest_xray/test/cat/1.png" },
   ]);
+  const beside = both("data/train", "data/test").map((path, at) => ({ path, at }));
+  const twins = await uploaded(zipOf(
+    await Promise.all(
+      ["", "copy of "].flatMap((prefix) =>
+        beside.map(async ({ path, at }) => ({ name: `${prefix}${path}`, bytes: await flat(at) }))
+      ),
+    ),
+  ));
+  expect([twins.classNames, twins.splits.train.count, twins.layout!.passedOver]).toEqual([
+    ["cat", "dog"],
+    4,
+    [{ reason: "copy", count: 8, example: "data/test/cat/1.png" }],
+  ]);
   const classes = await uploaded(await withCopy(["cat/1.png", "dog/1.png", "dog/2.png"], "data/data"));
   expect([classes.classNames, classes.splits.train.count]).toEqual([["cat", "dog"], 3]);
   expect(await refused(await zipOfImages("cat/1.png", "dog/1.png", "data/cat/1.png", "data/dog/1.png")))

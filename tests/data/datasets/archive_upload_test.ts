@@ -287,6 +287,9 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["bytes after a tar.gz", () => Uint8Array.from([...gz(two), 1, 2, 3]), /gzip/],
 
   ["an encrypted entry", () => zipOf([{ name: "a/1.png", bytes: dark, flags: 1 }]), /a\/1\.png.*encrypted/],
+  ["a method that is not read", () => method(zip("a/1.png"), 9), /a\/1\.png.*Deflate64.*with Deflate/],
+  ["strong encryption", () => zipOf([{ name: "a/1.png", bytes: dark, flags: 0x41 }]), /^is encrypted/],
+  ["a part of a zip", () => part(zip("a/1.png")), /^is one part of a zip in several/],
   ["a zip cut in the middle", () => zip("a/1.png", "b/1.png").slice(0, 150), /damaged/],
   ["a zip cut at its last byte", () => zip("a/1.png").slice(0, -1), /damaged/],
   ["bytes after a zip", () => Uint8Array.from([...zip("a/1.png"), 1, 2, 3]), /damaged/],
@@ -306,6 +309,20 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ],
   ["nothing to train on", () => zip("test/a/1.png", "val/a/1.png"), /none to train on/],
 ];
+
+/** A zip of one entry whose directory names another compression method. */
+function method(zip: Bytes, method: number): Bytes {
+  const copy = zip.slice(), view = new DataView(copy.buffer);
+  view.setUint16(view.getUint32(copy.length - 6, true) + 10, method, true);
+  return copy;
+}
+
+/** A zip that says it is the second disk. */
+function part(zip: Bytes): Bytes {
+  const copy = zip.slice();
+  new DataView(copy.buffer).setUint16(copy.length - 18, 1, true);
+  return copy;
+}
 
 function text(content: string): Bytes {
   return Uint8Array.from(ascii(content));
