@@ -1,5 +1,6 @@
 import { expect } from "expect";
 import { problemOf, TestApi } from "./fixtures.ts";
+import { status, talk } from "./talk.ts";
 
 type Json = Record<string, unknown>;
 interface Operation {
@@ -104,6 +105,20 @@ Deno.test("every path answers other methods with 405, HEAD as GET, and OPTIONS w
     });
     await got.body?.cancel();
   }
+});
+
+Deno.test("TRACE, which no Request can be, is answered as other methods that a path does not take", async () => {
+  await using api = await TestApi.open();
+  await using server = await api.listen();
+  for (const [path] of await addresses(api)) {
+    const allow = (await api.send(path, { method: "OPTIONS" })).headers.get("allow")!;
+    const answer = await talk(server.port, `TRACE ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    expect({ path, status: status(answer), answer }).toMatchObject({
+      status: 405,
+      answer: expect.stringMatching(new RegExp(`^allow: ${allow}\r$`, "im")),
+    });
+  }
+  expect(status(await talk(server.port, "TRACE /none HTTP/1.1\r\nHost: a\r\n\r\n"))).toBe(404);
 });
 
 Deno.test("every body refuses a field that its schema does not know", async () => {
