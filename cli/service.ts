@@ -69,7 +69,13 @@ export async function startService(
       url = server.url;
     }
     if (parts.runner) {
-      const runner = new Runner({ jobs, storeUrl: settings.storeUrl, slots: settings.slots, log });
+      const runner = new Runner({
+        jobs,
+        storeUrl: settings.storeUrl,
+        slots: settings.slots,
+        outage: { waitMs: settings.outageWaitMs, limitMs: settings.outageLimitMs },
+        log,
+      });
       runner.start();
       // Before the streams end, so that they tell of it.
       steps.splice(parts.api ? 1 : 0, 0, {
@@ -92,7 +98,8 @@ function defaultLog(message: string, error?: unknown): void {
 /** @throws {SettingsError} */
 function openedStore(url: string): ObjectStore {
   try {
-    return openStore(url);
+    // Its folder is made at the start: if it is missing later, a disk is not mounted.
+    return openStore(url, undefined, { existing: true });
   } catch (error) {
     throw new SettingsError(`UNMASK_STORE cannot be used: ${(error as Error).message}`, { cause: error });
   }
@@ -106,6 +113,8 @@ async function checkFolder({ url }: ObjectStore): Promise<void> {
     await Deno.mkdir(folder, { recursive: true });
     await Deno.remove(await Deno.makeTempDir({ dir: folder, prefix: ".probe-" }));
   } catch (error) {
+    // A full disk is an outage, which runs wait for.
+    if (["ENOSPC", "EDQUOT"].includes(String((error as { code?: unknown }).code))) return;
     throw new SettingsError(`UNMASK_STORE cannot be written: ${oneLine(error)}`, { cause: error });
   }
 }

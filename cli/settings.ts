@@ -26,6 +26,10 @@ export interface Settings {
   readonly backend: string;
   /** Threads of a training; null for every core. */
   readonly threads: number | null;
+  /** Longest wait of a run for object storage, in milliseconds; then its job goes back to the queue. */
+  readonly outageWaitMs: number;
+  /** Length of an outage of object storage after which the jobs that it interrupted fail, in milliseconds. */
+  readonly outageLimitMs: number;
   /** Bytes of models that the API keeps loaded. */
   readonly modelCacheBytes: number;
   /** Most bytes of a split in memory; `data/datasets/memory.ts` reads it too, in workers. */
@@ -65,6 +69,9 @@ const READ_ELSEWHERE = [
   "UNMASK_FASHION_MNIST_MIRRORS",
 ] as const;
 
+const hours = z.string().regex(/^\d{1,4}(\.\d{1,6})?$/).transform(Number)
+  .refine((value) => value > 0 && value <= 8760);
+
 const RULES = {
   UNMASK_PORT: [whole(0, 65_535), "a port, 0 to 65535"],
   UNMASK_HOST: [z.string().regex(/^[A-Za-z0-9._:-]{1,253}$/), "a host name or an address, as 127.0.0.1"],
@@ -93,6 +100,8 @@ const RULES = {
     z.union([z.literal("all").transform(() => null), whole(1, 256)]),
     "all, or a number, 1 to 256",
   ],
+  UNMASK_OUTAGE_WAIT_SECONDS: [whole(0, 604_800), "a number of seconds, 0 to 604800"],
+  UNMASK_OUTAGE_LIMIT_HOURS: [hours, "a number of hours above 0, at most 8760, as 24 or 0.5"],
   UNMASK_MODEL_CACHE_BYTES: [whole(0, 2 ** 40), "a number of bytes"],
   UNMASK_MAX_DATASET_BYTES: [whole(1, 2 ** 49), "a number of bytes"],
   UNMASK_MAX_CHECKPOINT_BYTES: [whole(1, 2 ** 49), "a number of bytes"],
@@ -127,6 +136,8 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     slots: read("UNMASK_SLOTS", "1"),
     backend: read("UNMASK_BACKEND", "auto"),
     threads: read("UNMASK_THREADS", "all"),
+    outageWaitMs: 1000 * read("UNMASK_OUTAGE_WAIT_SECONDS", "600"),
+    outageLimitMs: 3_600_000 * read("UNMASK_OUTAGE_LIMIT_HOURS", "24"),
     modelCacheBytes: read("UNMASK_MODEL_CACHE_BYTES", String(2 ** 30)),
     maxDatasetBytes: read("UNMASK_MAX_DATASET_BYTES", String(SPLIT_BYTES)),
     hosts: acceptedHosts(env("UNMASK_HOSTS") ? read("UNMASK_HOSTS", "") : null, host),

@@ -30,6 +30,8 @@ export interface JobChange {
   readonly events?: readonly NewEvent[];
   /** The lease, for a job that begins to run. */
   readonly lease?: Lease;
+  /** Why a job goes back to the queue; its runner was lost or shut down when absent. */
+  readonly cause?: string;
   /** Further rows of the same commit. */
   readonly also?: (operation: Deno.AtomicOperation) => void;
 }
@@ -62,15 +64,16 @@ export function insertJob(operation: Deno.AtomicOperation, job: Job, write: stri
 }
 
 /** The event that tells of a job's state. */
-export function statusEvent(job: Job): NewEvent {
+export function statusEvent(job: Job, cause?: string): NewEvent {
   const data: Record<string, unknown> = { status: job.status, attempt: job.attempt };
   if (job.error) data.error = job.error;
+  if (cause !== undefined) data.cause = cause;
   const level = job.status === "failed" ? "error" : "info";
   const back = job.status === "queued" && job.attempt > 0;
   const message = job.error && job.status === "failed"
     ? `Failed: ${job.error.message}`
     : back
-    ? "Back in the queue: its runner was lost or shut down"
+    ? `Back in the queue: ${cause ?? "its runner was lost or shut down"}`
     : {
       queued: "Queued",
       running: "Running",
@@ -89,6 +92,7 @@ export function statusEvent(job: Job): NewEvent {
  * A change whose answer is lost (`commit` threw, or said no although it was done) is recognised by its id in the
  * row, and not done twice.
  *
+ * @param forMs how long the change is tried while the database is unavailable; see `persistently`
  * @returns the job after the change; null when `plan` declined
  * @throws {JobNotFoundError} @throws {RowTooLargeError} and whatever `plan` throws
  */
@@ -96,6 +100,7 @@ export function changeJob(
   database: JobsDatabase,
   id: string,
   plan: (row: JobRow, lease: Lease | null) => JobChange | null | Promise<JobChange | null>,
+  forMs?: () => number,
 ): Promise<Job | null> {
   const { kv } = database;
   const write = ulid();
@@ -109,7 +114,10 @@ export function changeJob(
 
     const before = row.job;
     const { job } = change;
-    const news = [...(job.status === before.status ? [] : [statusEvent(job)]), ...(change.events ?? [])];
+    const news = [
+      ...(job.status === before.status ? [] : [statusEvent(job, change.cause)]),
+      ...(change.events ?? []),
+    ];
     const { seq, events, logs } = drafted(row.seq, news, new Date(database.now()).toISOString(), row.logs);
     const progress = withLatest(row.progressSeqs, events, "progress", EVENT_LIMITS.progress);
     const checkpoints = withLatest(
@@ -138,7 +146,7 @@ export function changeJob(
     });
     if (ok) database.changed(id);
     return ok ? job : undefined;
-  });
+  }, forMs);
 }
 
 /** The rows that a new state brings with it. */

@@ -85,7 +85,7 @@ export function createJob(
 
     if (key !== undefined) {
       const seen = await kv.get<IdempotencyRow>(keys.idempotency(key));
-      if (seen.value !== null && at - seen.value.at < IDEMPOTENCY_MS) {
+      if (seen.value !== null && isRecent(seen.value, at)) {
         const earlier = await kv.get<JobRow>(keys.job(seen.value.jobId));
         if (earlier.value !== null) {
           if (seen.value.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
@@ -117,10 +117,15 @@ export async function findCreated(
   fingerprint: string,
 ): Promise<Job | null> {
   const { value } = await persistently(() => kv.get<IdempotencyRow>(keys.idempotency(key)));
-  if (value === null || now() - value.at >= IDEMPOTENCY_MS) return null;
+  if (value === null || !isRecent(value, now())) return null;
   const job = (await persistently(() => kv.get<JobRow>(keys.job(value.jobId)))).value?.job ?? null;
   if (job !== null && value.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
   return job;
+}
+
+/** Whether a key is remembered. One from far ahead was written before the clock was set back. */
+function isRecent({ at }: IdempotencyRow, now: number): boolean {
+  return Math.abs(now - at) < IDEMPOTENCY_MS;
 }
 
 /** Holds the checkpoint that a new job starts from against being deleted. */

@@ -48,8 +48,10 @@ export interface Job {
   readonly error: JobError | null;
   /** Starts so far; 1 while it runs for the first time. */
   readonly attempt: number;
-  /** Runners lost in a row without a new checkpoint between. */
+  /** Runners lost, and outages, in a row without a new checkpoint between. */
   readonly interruptions: number;
+  /** How many of the interruptions were outages, which never fail a job. Absent in rows of earlier versions: 0. */
+  readonly outages?: number;
   /** When cancelling was asked for while it ran; the runner sees it at its next heartbeat. */
   readonly cancelRequestedAt: string | null;
   /** What computed it, and why others were passed over; null before the start. */

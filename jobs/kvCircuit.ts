@@ -105,11 +105,11 @@ export class KvCircuit {
 
   #failed(kind: CallKind, error: unknown): DatabaseUnavailableError {
     const now = this.#clock();
-    this.#lastFailure = now;
     if (isLocked(error)) {
       this.#lockedSince ??= now;
       if (now - this.#lockedSince < LOCKED_MS) return databaseUnavailable(error);
     }
+    this.#lastFailure = now;
     if (this.#outage === null) {
       const cause = databaseUnavailable(error);
       const writesOnly = this.#options.local && kind === "write";

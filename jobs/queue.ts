@@ -36,7 +36,10 @@ export interface JobUpdate {
 }
 
 /** How a run ended. */
-export type Outcome = Extract<JobEventInput, { type: "succeeded" | "failed" | "cancelled" | "released" }>;
+export type Outcome = Extract<
+  JobEventInput,
+  { type: "succeeded" | "failed" | "cancelled" | "released" | "outage" }
+>;
 
 /** The runner does not hold the job any more: it must stop, and nothing it did since counts. */
 export class LeaseLostError extends Error {
@@ -58,12 +61,16 @@ export function resultBytes(result: Readonly<Record<string, unknown>>): number {
 
 /** The share of a lease that may pass before a heartbeat renews it: a fifth, 3 s of 15 s. */
 const RENEW_BELOW = 0.8;
+/** Leases ahead of the clock at which one counts as written by a clock that was set back since. */
+const LEASES_AHEAD = 2;
 /** Waiting jobs looked at for one claim. */
 const CANDIDATES = 16;
 
 /** The waiting list as one runner sees it. */
 export class JobQueue {
   readonly leaseMs: number;
+  /** When each lease held here runs out, by the steady clock of this process. */
+  readonly #held = new Map<string, number>();
 
   /** @param runner a name for people, e.g. host and process id */
   constructor(
@@ -101,12 +108,19 @@ export class JobQueue {
   async #claimed(id: string): Promise<Claim | null> {
     const { now } = this.database;
     const token = ulid();
+    const from = performance.now();
     try {
       const job = await changeJob(this.database, id, ({ job }) => {
         if (job.status !== "queued") return null;
-        const lease: Lease = { runner: this.runner, token, until: now() + this.leaseMs };
+        const lease: Lease = {
+          runner: this.runner,
+          token,
+          until: now() + this.leaseMs,
+          leaseMs: this.leaseMs,
+        };
         return { job: transition(job, { type: "claimed" }, now()), lease };
       });
+      if (job !== null) this.#held.set(token, from + this.leaseMs);
       return job && { job, token };
     } catch (error) {
       if (error instanceof JobNotFoundError) return null;
@@ -122,14 +136,36 @@ export class JobQueue {
    */
   heartbeat({ job, token }: Claim): Promise<{ cancelRequested: boolean }> {
     const { kv, now } = this.database;
-    return persistently(async () => {
+    return this.whileHeld({ job, token }, async () => {
+      const from = performance.now();
       const [lease, row] = await kv.getMany<[Lease, JobRow]>([keys.lease(job.id), keys.job(job.id)]);
-      if (lease.value?.token !== token || row.value === null) throw new LeaseLostError(job.id);
+      if (lease.value?.token !== token || row.value === null) {
+        this.#held.delete(token);
+        throw new LeaseLostError(job.id);
+      }
       const answer = { cancelRequested: row.value.job.cancelRequestedAt !== null };
-      if (lease.value.until - now() > this.leaseMs * RENEW_BELOW) return answer;
-      const renewed: Lease = { ...lease.value, until: now() + this.leaseMs };
-      return (await kv.atomic().check(lease).set(lease.key, renewed).commit()).ok ? answer : undefined;
+      const left = lease.value.until - now();
+      // More than a whole lease is left when the clock was set back.
+      if (left > this.leaseMs * RENEW_BELOW && left <= this.leaseMs) return answer;
+      const renewed: Lease = { ...lease.value, until: now() + this.leaseMs, leaseMs: this.leaseMs };
+      if (!(await kv.atomic().check(lease).set(lease.key, renewed).commit()).ok) return undefined;
+      this.#held.set(token, from + this.leaseMs);
+      return answer;
     });
+  }
+
+  /** Milliseconds for which the lease still holds by the clock of this process; negative once it has run out. */
+  heldMs({ token }: Claim): number {
+    return (this.#held.get(token) ?? -Infinity) - performance.now();
+  }
+
+  /**
+   * Repeats an attempt in an outage of the database for as long as the lease holds, at least once.
+   *
+   * @throws {DatabaseUnavailableError} when the lease has run out before the end of the outage
+   */
+  whileHeld<T>(claim: Claim, attempt: () => Promise<T | undefined>): Promise<T> {
+    return persistently(attempt, () => this.heldMs(claim));
   }
 
   /** Writes what a run has to tell. @throws {LeaseLostError} */
@@ -172,7 +208,7 @@ export class JobQueue {
 
   /** Cuts the series off after a step, as a run does that begins there. @throws {LeaseLostError} */
   async rewind(claim: Claim, step: number): Promise<void> {
-    const pieces = await persistently(() => truncation(this.database.kv, claim.job.id, step));
+    const pieces = await this.whileHeld(claim, () => truncation(this.database.kv, claim.job.id, step));
     for (const also of pieces) await this.#fenced(claim, ({ job }) => ({ job, also }));
   }
 
@@ -208,21 +244,53 @@ export class JobQueue {
    * @throws {LeaseLostError}
    */
   async finish(claim: Claim, outcome: Outcome): Promise<Job> {
-    const finish = (event: Outcome) =>
-      this.#fenced(claim, ({ job }) => ({ job: transition(job, event, this.database.now()) }));
-    try {
-      return await finish(fitting(outcome));
-    } catch (error) {
+    const finish = (event: Outcome) => {
+      const cause = event.type === "outage" ? event.cause : undefined;
+      return this.#fenced(
+        claim,
+        ({ job }) => ({ job: transition(job, event, this.database.now()), cause }),
+      );
+    };
+    const job = await finish(fitting(outcome)).catch((error) => {
       if (!(error instanceof RowTooLargeError)) throw error;
-      return await finish(tooLargeOutcome(error));
-    }
+      return finish(tooLargeOutcome(error));
+    });
+    this.#held.delete(claim.token);
+    return job;
   }
 
-  /** Takes back the leases that have run out, whoever held them. @returns ids of the jobs concerned */
+  /**
+   * Fails the jobs that wait after an outage interrupted them, as it has lasted for too long.
+   *
+   * @returns their ids
+   */
+  async giveUp(message: string): Promise<string[]> {
+    const { kv, now } = this.database;
+    const waiting = await persistently(async () => {
+      const ids: string[] = [];
+      for await (const { value } of kv.list<string>({ prefix: ["ready"] })) ids.push(value);
+      return ids;
+    });
+    const given: string[] = [];
+    const error = { code: "storage_unavailable", message };
+    for (const id of waiting) {
+      const job = await changeJob(this.database, id, ({ job }) => {
+        if (job.status !== "queued" || !job.outages) return null;
+        return { job: transition(job, { type: "outage_limit", error }, now()) };
+      }).catch((error) => {
+        if (error instanceof JobNotFoundError) return null;
+        throw error;
+      });
+      if (job !== null) given.push(id);
+    }
+    return given;
+  }
+
+  /** Takes back the leases that have run out, or that a clock set back has left too far ahead, whoever held them. @returns ids of the jobs concerned */
   async reap(): Promise<string[]> {
     const { kv, now } = this.database;
     const expired = (lease: Lease | null, token: string): lease is Lease =>
-      lease !== null && lease.token === token && lease.until < now();
+      lease !== null && lease.token === token && hasExpired(lease, now());
     const leases = await persistently(async () => {
       const found: { id: string; token: string }[] = [];
       for await (const { key, value } of kv.list<Lease>({ prefix: ["lease"] })) {
@@ -249,12 +317,20 @@ export class JobQueue {
       const job = await changeJob(this.database, id, (row, lease) => {
         if (lease?.token !== claim.token) throw new LeaseLostError(id);
         return plan(row);
-      });
+      }, () => this.heldMs(claim));
       return job!;
     } catch (error) {
       throw error instanceof JobNotFoundError ? new LeaseLostError(id) : error;
     }
   }
+}
+
+/**
+ * Whether a lease has run out. One that ends much later than a lease can was written before the clock was set back:
+ * its holder would have renewed it by now.
+ */
+function hasExpired({ until, leaseMs = LEASE_MS }: Lease, now: number): boolean {
+  return until < now || until > now + LEASES_AHEAD * leaseMs;
 }
 
 /** The events that an update brings, in the order in which things happened. */

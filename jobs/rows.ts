@@ -51,6 +51,8 @@ export interface Lease {
   readonly token: string;
   /** Milliseconds since 1970 after which the runner counts as lost. */
   readonly until: number;
+  /** Length of the lease, in milliseconds. Absent in rows of earlier versions. */
+  readonly leaseMs?: number;
 }
 
 /** An object that must go. */

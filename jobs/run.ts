@@ -5,7 +5,7 @@
  */
 import type { ObjectStore } from "../data/objects/store.ts";
 import { collectGarbage, objectKeysOf } from "./garbage.ts";
-import { pause } from "./kv.ts";
+import { DatabaseUnavailableError, jittered, pause } from "./kv.ts";
 import {
   type Claim,
   type JobQueue,
@@ -27,8 +27,22 @@ const BEAT_MS = 500;
 /** Time that a worker is given to end between two steps, in milliseconds; then it is terminated. */
 const STOP_MS = 1_000;
 
+/** Pause between two attempts to hand a job back, in milliseconds. */
+const HAND_BACK_MS = 500;
+
+/** How long a run waits for object storage. Milliseconds. */
+export interface OutageLimits {
+  /** Wait of a run that holds its job; then the job goes back to the queue. */
+  readonly waitMs: number;
+  /** After an outage of this length the jobs that it interrupted fail. */
+  readonly limitMs: number;
+}
+
 /** What a run needs. */
 export interface RunDeps {
+  readonly outage: OutageLimits;
+  /** Called when the run ends because object storage is unavailable. */
+  readonly storageFailed: (reason: string, waitedMs: number) => void;
   readonly jobs: JobStore;
   readonly queue: JobQueue;
   readonly store: ObjectStore;
@@ -53,6 +67,8 @@ export class Run {
   /** What the worker was asked to stop for. */
   #asked: "cancelled" | "released" | null = null;
   #lost = false;
+  /** The lease ran out by the clock of this process while the database was unavailable. */
+  #cutOff: DatabaseUnavailableError | null = null;
   #ended = false;
   #collecting: Promise<void> | undefined;
 
@@ -72,12 +88,9 @@ export class Run {
     const { id } = this.#claim.job;
     const beating = this.#beat();
     try {
-      const outcome = await this.#compute().catch((error) => {
-        if (error instanceof RowTooLargeError) return tooLargeOutcome(error);
-        throw error;
-      });
-      await this.#deps.queue.finish(this.#claim, outcome);
-      log(`${id} ${outcome.type}`);
+      const outcome = await this.#computed();
+      await this.#finish(outcome);
+      log(outcome.type === "outage" ? `${id} handed back: ${outcome.cause}` : `${id} ${outcome.type}`);
     } catch (error) {
       if (error instanceof LeaseLostError) log(`${id} lost: another runner may have it`);
       // The lease runs out, and the job is taken up again from its last checkpoint.
@@ -93,6 +106,33 @@ export class Run {
     }
   }
 
+  /** The outcome; an outage of the database that outlasted the lease is one too. */
+  async #computed(): Promise<Outcome> {
+    try {
+      return await this.#compute();
+    } catch (error) {
+      if (error instanceof RowTooLargeError) return tooLargeOutcome(error);
+      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      this.#terminate();
+      return { type: "outage", cause: error.message };
+    }
+  }
+
+  /** Writes the outcome, after the end of the lease too: the write counts unless another runner has the job. */
+  async #finish(outcome: Outcome): Promise<void> {
+    while (true) {
+      try {
+        await this.#deps.queue.finish(this.#claim, outcome);
+        return;
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailableError) || this.#asked === "released") throw error;
+      }
+      await Promise.race([pause(jittered(HAND_BACK_MS)), this.#released.promise]);
+    }
+  }
+
+  readonly #released = Promise.withResolvers<void>();
+
   /** Heartbeats until the end; learns of a cancel and of a lost lease. */
   async #beat(): Promise<void> {
     const { queue, log } = this.#deps;
@@ -106,6 +146,13 @@ export class Run {
           this.#lost = true;
           this.#terminate();
           this.#notice();
+        } else if (error instanceof DatabaseUnavailableError) {
+          // What is computed after the end of the lease may be computed by another runner at the same time.
+          if (this.#cutOff === null && queue.heldMs(this.#claim) < 0) {
+            this.#cutOff = error;
+            this.#terminate();
+            this.#notice();
+          }
         } else log(`${this.#claim.job.id}: a heartbeat failed`, error);
       }
       await Promise.race([pause(every), this.#ended ? undefined : this.#end.promise]);
@@ -120,6 +167,7 @@ export class Run {
   }
 
   #stop(why: "cancelled" | "released"): void {
+    if (why === "released") this.#released.resolve();
     if (this.#ended || this.#asked === "cancelled" || this.#asked === why) return;
     const first = this.#asked === null;
     this.#asked = why;
@@ -154,13 +202,27 @@ export class Run {
   async #compute(): Promise<Outcome> {
     const { job } = this.#claim;
     const { jobs, queue, storeUrl } = this.#deps;
-    const [resumeFrom = null, ...fallbacks] = await resumePoints(jobs, job);
+    const resumable = await queue.whileHeld(this.#claim, () => resumePoints(jobs, job));
+    const [resumeFrom = null, ...fallbacks] = resumable;
     await queue.rewind(this.#claim, resumeFrom?.step ?? 0);
     const sourceId = sourceOf(job);
-    const source = sourceId === null ? null : await jobs.getCheckpoint(sourceId);
+    const [source] = sourceId === null
+      ? [null]
+      : await queue.whileHeld(this.#claim, async () => [await jobs.getCheckpoint(sourceId)] as const);
     if (this.#asked) return { type: this.#asked };
     this.#start();
-    this.#send({ type: "run", jobId: job.id, request: job.request, storeUrl, resumeFrom, fallbacks, source });
+    const { waitMs, limitMs } = this.#deps.outage;
+    const outageWaitMs = Math.min(waitMs, limitMs);
+    this.#send({
+      type: "run",
+      jobId: job.id,
+      request: job.request,
+      storeUrl,
+      resumeFrom,
+      fallbacks,
+      source,
+      outageWaitMs,
+    });
     return await this.#follow();
   }
 
@@ -190,6 +252,7 @@ export class Run {
     const { queue } = this.#deps;
     while (true) {
       if (this.#lost) throw new LeaseLostError(this.#claim.job.id);
+      if (this.#cutOff) throw this.#cutOff;
       const message = this.#inbox.shift();
       if (message?.type === "events") {
         for (const event of message.events) {
@@ -242,6 +305,7 @@ export class Run {
   ): Outcome {
     if (last.type === "ended" && result) return { type: "succeeded", result };
     if (this.#asked) return { type: this.#asked };
+    if (last.type === "unavailable") return this.#storageOutage(last.message, last.waitedMs);
     if (last.type === "ended") {
       return { type: "failed", error: { code: "internal_error", message: "The run ended without a result" } };
     }
@@ -251,4 +315,21 @@ export class Run {
     const message = last.message.split("\n")[0].slice(0, 500);
     return { type: "failed", error: { code: last.code ?? "internal_error", message } };
   }
+
+  #storageOutage(reason: string, waitedMs: number): Outcome {
+    const { limitMs } = this.#deps.outage;
+    this.#deps.storageFailed(reason, waitedMs);
+    return waitedMs < limitMs
+      ? { type: "outage", cause: reason }
+      : { type: "failed", error: outageError(reason, limitMs) };
+  }
+}
+
+/** Why a job fails after an outage of that length. */
+export function outageError(reason: string, limitMs: number): { code: string; message: string } {
+  const hours = Number((limitMs / 3_600_000).toPrecision(3));
+  return {
+    code: "storage_unavailable",
+    message: `Object storage was unavailable for more than ${hours} h (UNMASK_OUTAGE_LIMIT_HOURS): ${reason}`,
+  };
 }

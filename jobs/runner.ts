@@ -3,12 +3,19 @@
  *
  * @module
  */
-import { openStore } from "../data/objects/open.ts";
+import { openStore, prepareStore } from "../data/objects/open.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
-import { jittered, pause } from "./kv.ts";
+import { sinceOutage } from "./database.ts";
+import { isTransient, jittered, pause } from "./kv.ts";
 import { type Claim, JobQueue, LEASE_MS } from "./queue.ts";
-import { Run } from "./run.ts";
+import { outageError, type OutageLimits, Run } from "./run.ts";
+import { StorageWatch } from "./storageWatch.ts";
 import type { JobStore } from "./store.ts";
+
+/** How long an outage is waited for, unless the settings say otherwise. */
+export const OUTAGE_LIMITS: OutageLimits = { waitMs: 600_000, limitMs: 24 * 3_600_000 };
+/** A difference of wall clock and steady clock between two looks that counts as a jump, in milliseconds. */
+const JUMP_MS = 1_000;
 
 /** How a runner is set up. */
 export interface RunnerOptions {
@@ -23,6 +30,8 @@ export interface RunnerOptions {
   readonly pollMs?: number;
   /** For people; host and process id when absent. */
   readonly name?: string;
+  /** How long an outage of object storage is waited for. */
+  readonly outage?: OutageLimits;
   /** The module that runs a job in a worker. */
   readonly workerUrl?: URL;
   /** Standard error when absent. */
@@ -34,6 +43,8 @@ export class Runner {
   readonly #jobs: JobStore;
   readonly #queue: JobQueue;
   readonly #store: ObjectStore;
+  readonly #storage: StorageWatch;
+  readonly #outage: OutageLimits;
   readonly #options: RunnerOptions;
   readonly #stopping = new AbortController();
   readonly #runs = new Map<Run, Promise<void>>();
@@ -46,7 +57,9 @@ export class Runner {
     this.#jobs = options.jobs;
     const name = options.name ?? `${Deno.hostname()}:${Deno.pid}`;
     this.#queue = new JobQueue(options.jobs, name, { leaseMs: options.leaseMs ?? LEASE_MS });
-    this.#store = openStore(options.storeUrl);
+    this.#store = openStore(options.storeUrl, undefined, { existing: true });
+    this.#storage = new StorageWatch(this.#store, (message) => this.#log(message));
+    this.#outage = options.outage ?? OUTAGE_LIMITS;
   }
 
   /** Begins to take jobs. */
@@ -77,13 +90,16 @@ export class Runner {
   async #claimLoop(): Promise<void> {
     const { signal } = this.#stopping;
     const { slots = 1, pollMs = 250 } = this.#options;
+    await this.#prepare();
     while (!signal.aborted) {
       let claim: Claim | null = null;
       if (this.#runs.size < slots) {
         try {
-          claim = await this.#queue.claim();
+          if (await this.#storage.available()) claim = await this.#queue.claim();
+          else await this.#giveUp();
         } catch (error) {
-          this.#log("The queue could not be read", error);
+          // The database's own log has the beginning and the end of an outage.
+          if (!isTransient(error)) this.#log("The queue could not be read", error);
         }
       }
       if (claim) {
@@ -100,8 +116,27 @@ export class Runner {
     }
   }
 
+  /** Makes the folder of the store. An unusable disk is found by the runs. */
+  async #prepare(): Promise<void> {
+    try {
+      await prepareStore(this.#options.storeUrl);
+    } catch (error) {
+      this.#storage.failed(`Object storage is unavailable: ${(error as Error).message}`);
+    }
+  }
+
+  /** Fails the interrupted jobs when storage has been away for too long. */
+  async #giveUp(): Promise<void> {
+    const { limitMs } = this.#outage;
+    if (this.#storage.awayMs < limitMs) return;
+    const { message } = outageError("it is still away", limitMs);
+    for (const id of await this.#queue.giveUp(message)) this.#log(`${id} failed: ${message}`);
+  }
+
   #begin(claim: Claim): void {
     const run = new Run(claim, {
+      outage: this.#outage,
+      storageFailed: (reason, waitedMs) => this.#storage.failed(reason, waitedMs),
       jobs: this.#jobs,
       queue: this.#queue,
       store: this.#store,
@@ -120,13 +155,19 @@ export class Runner {
   /** Takes back the jobs of runners that no longer beat. */
   async #reapLoop(): Promise<void> {
     const { signal } = this.#stopping;
+    const { leaseMs } = this.#queue;
+    let offset = Date.now() - performance.now();
     while (!signal.aborted) {
+      const before = offset;
+      offset = Date.now() - performance.now();
+      // After a jump of the clock and after an outage the living runners renew their leases first.
+      const isEarly = Math.abs(offset - before) > JUMP_MS || sinceOutage(this.#jobs.kv) < leaseMs;
       try {
-        for (const id of await this.#queue.reap()) this.#log(`${id}: its runner is lost`);
+        for (const id of isEarly ? [] : await this.#queue.reap()) this.#log(`${id}: its runner is lost`);
       } catch (error) {
-        this.#log("Lost runners could not be looked for", error);
+        if (!isTransient(error)) this.#log("Lost runners could not be looked for", error);
       }
-      await pause(jittered(this.#queue.leaseMs / 3), signal);
+      await pause(jittered(leaseMs / 3), signal);
     }
   }
 }

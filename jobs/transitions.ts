@@ -31,6 +31,10 @@ export type JobEventInput =
   | { readonly type: "lease_lost" }
   /** Its runner shut down in order and hands it back. */
   | { readonly type: "released" }
+  /** Its runner hands it back because storage or the database is unavailable; `cause` says which and why. */
+  | { readonly type: "outage"; readonly cause: string }
+  /** While it waited, the outage that interrupted it lasted longer than is allowed. */
+  | { readonly type: "outage_limit"; readonly error: JobError }
   | { readonly type: "succeeded"; readonly result: Readonly<Record<string, unknown>> }
   | { readonly type: "failed"; readonly error: JobError }
   /** A client asked to stop it. */
@@ -48,6 +52,8 @@ export const JOB_EVENT_TYPES = [
   "fell_back",
   "lease_lost",
   "released",
+  "outage",
+  "outage_limit",
   "succeeded",
   "failed",
   "cancel_requested",
@@ -68,6 +74,8 @@ const VERBS: Record<JobEventInput["type"], string> = {
   fell_back: "go back to an older checkpoint of",
   lease_lost: "take the lease of",
   released: "release",
+  outage: "hand back",
+  outage_limit: "give up",
   succeeded: "complete",
   failed: "fail",
   cancel_requested: "cancel",
@@ -124,21 +132,32 @@ const TABLE: Record<JobStatus, Row> = {
       startedAt: job.startedAt ?? at,
     }),
     cancel_requested: (job, _, at) => ended(job, at, { status: "cancelled", cancelRequestedAt: at }),
+    outage_limit: (job, event, at) => ended(job, at, { status: "failed", error: event.error }),
   },
   running: {
     started: (job, event) => ({ ...job, backend: event.backend }),
     progressed: (job, event) => ({ ...job, progress: event.progress }),
-    checkpointed: (job, event) => ({ ...job, latestCheckpoint: event.checkpoint, interruptions: 0 }),
+    checkpointed: (job, event) => ({
+      ...job,
+      latestCheckpoint: event.checkpoint,
+      interruptions: 0,
+      outages: 0,
+    }),
     fell_back: (job, event) => ({ ...job, latestCheckpoint: event.checkpoint }),
     lease_lost: (job, _, at) => {
       const interruptions = job.interruptions + 1;
-      if (interruptions < MAX_INTERRUPTIONS || job.cancelRequestedAt !== null) {
+      const lost = interruptions - (job.outages ?? 0);
+      if (lost < MAX_INTERRUPTIONS || job.cancelRequestedAt !== null) {
         return requeued(job, at, interruptions);
       }
-      const message = `The runner was lost ${interruptions} times in a row without a new checkpoint between`;
+      const message = `The runner was lost ${lost} times in a row without a new checkpoint between`;
       return ended(job, at, { status: "failed", interruptions, error: { code: "runner_lost", message } });
     },
     released: (job, _, at) => requeued(job, at, job.interruptions),
+    outage: (job, _, at) => ({
+      ...requeued(job, at, job.interruptions + 1),
+      outages: (job.outages ?? 0) + 1,
+    }),
     succeeded: (job, event, at) => ended(job, at, { status: "succeeded", result: event.result }),
     failed: (job, event, at) => ended(job, at, { status: "failed", error: event.error }),
     cancel_requested: (job, _, at) => ({ ...job, cancelRequestedAt: job.cancelRequestedAt ?? at }),
@@ -176,6 +195,7 @@ export function transition(job: Job | null, event: JobEventInput, now: number): 
       error: null,
       attempt: 0,
       interruptions: 0,
+      outages: 0,
       cancelRequestedAt: null,
       backend: null,
       latestCheckpoint: null,

@@ -7,6 +7,7 @@ import { openStore } from "../data/objects/open.ts";
 import { JobFailure, type KindEvent } from "./kinds/kind.ts";
 import { KINDS } from "./kinds/mod.ts";
 import { threadsByAsking } from "./threads.ts";
+import { storageFailure, WaitingStore } from "./waitingStore.ts";
 import { AWAITED, type FromWorker, type RunStart, type ToWorker } from "./workerMessages.ts";
 
 // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
@@ -34,12 +35,19 @@ function say(event: KindEvent): void {
   else timer ??= setTimeout(flush, GATHER_MS);
 }
 
-async function run({ jobId, request, storeUrl, resumeFrom, fallbacks, source }: RunStart): Promise<void> {
+async function run(start: RunStart): Promise<void> {
+  const { jobId, request, storeUrl, resumeFrom, fallbacks, source, outageWaitMs } = start;
+  let store: WaitingStore | undefined;
   try {
+    store = new WaitingStore(openStore(storeUrl, undefined, { existing: true }), {
+      patienceMs: outageWaitMs,
+      signal: stopped.signal,
+      log: (level, message) => say({ type: "log", level, message }),
+    });
     const context = {
       jobId,
       request,
-      store: openStore(storeUrl),
+      store,
       resumeFrom,
       fallbacks,
       source,
@@ -56,6 +64,10 @@ async function run({ jobId, request, storeUrl, resumeFrom, fallbacks, source }: 
     tell({ type: "ended" });
   } catch (error) {
     flush();
+    const outage = stopped.signal.aborted ? null : storageFailure(error);
+    if (outage) {
+      return tell({ type: "unavailable", message: outage.message, waitedMs: store?.waitedMs ?? 0 });
+    }
     const stack = error instanceof Error ? error.stack ?? error.message : String(error);
     const message = error instanceof Error ? error.message : String(error);
     tell({ type: "failed", code: error instanceof JobFailure ? error.code : null, message, stack });

@@ -17,6 +17,8 @@ export interface RunStart {
   readonly resumeFrom: Checkpoint | null;
   readonly fallbacks: readonly Checkpoint[];
   readonly source: Checkpoint | null;
+  /** Longest wait for the end of an outage of object storage, in milliseconds. */
+  readonly outageWaitMs: number;
 }
 
 /** Events after which a run waits until they are recorded. */
@@ -30,13 +32,15 @@ export type ToWorker =
   /** End between two steps. */
   | { readonly type: "stop" };
 
-/** From the worker. The last message of a run is `ended` or `failed`. */
+/** From the worker. The last message of a run is `ended`, `unavailable` or `failed`. */
 export type FromWorker =
   | ThreadRequest
   | ThreadEnd
   /** What the run has told, in order. */
   | { readonly type: "events"; readonly events: readonly KindEvent[] }
   | { readonly type: "ended" }
+  /** Object storage was unavailable for longer than the run may wait; `message` says why. */
+  | { readonly type: "unavailable"; readonly message: string; readonly waitedMs: number }
   /** `code` is null for an error that no kind of job foresaw; `stack` is for the log alone. */
   | {
     readonly type: "failed";

@@ -45,7 +45,9 @@ export const jobSchema = z.strictObject({
     message: z.string().describe("For people"),
   }).openapi("JobError").nullable().describe("Why the job failed"),
   attempt: z.int().describe("Starts so far"),
-  interruptions: z.int().describe("Runners lost in a row without a new checkpoint between"),
+  interruptions: z.int().describe(
+    "Runners lost, and outages of storage or database, in a row without a new checkpoint between",
+  ),
   cancel_requested_at: time.nullable(),
   backend: z.strictObject({
     name: z.string(),

@@ -77,6 +77,7 @@ export class LocalStore implements ObjectStore {
       return info;
     } catch (error) {
       if (body instanceof ReadableStream && !body.locked) await body.cancel(error).catch(() => {});
+      if (isMissing(error)) await this.#checkFolder();
       throw error;
     } finally {
       if (aside) await Deno.remove(aside).catch(() => {});
@@ -214,6 +215,7 @@ export class LocalStore implements ObjectStore {
   }
 
   async #makeFolders(key: string, folder: string): Promise<void> {
+    await this.#checkFolder();
     await Deno.mkdir(folder, { recursive: true }).catch((error) => {
       throw conflict(key, error);
     });

@@ -602,3 +602,67 @@ Deno.test("queue: runners on the doorbell's database work as well", () =>
     expect(await heard.promise).toEqual({ type: "unmask_job_ready" });
     expect((await claimed(new JobQueue(store, "runner"))).job.id).toBe(job.id);
   }));
+
+for (
+  const [what, ahead, leaseMs, taken] of [
+    ["an hour", 3_600_000, 15_000, true],
+    ["an hour, of a runner with long leases", 3_600_000, 60_000, true],
+    ["ten seconds", 10_000, 15_000, false],
+    ["a minute, of a runner with long leases", 60_000, 90_000, false],
+  ] as const
+) {
+  Deno.test(`reap: a lease that a clock set back by ${what} left ahead is ${taken ? "" : "not "}taken`, () =>
+    withStore(async ({ store, clock, runner, queued }) => {
+      const id = await queued();
+      await claimed(runner("killed", { leaseMs }));
+      clock.advance(-ahead);
+      const reaper = runner("reaper", { leaseMs: 15_000 });
+      expect(await reaper.reap()).toEqual(taken ? [id] : []);
+      if (!taken) return;
+      await claimed(reaper);
+      clock.advance(-ahead);
+      await store.cancel(id);
+      await runner("another").reap();
+      expect(await store.get(id)).toMatchObject({ status: "cancelled" });
+      await store.delete(id, NO_OBJECTS);
+      expect(await store.get(id)).toBe(null);
+    }));
+}
+
+Deno.test("heartbeat: a living runner renews its lease after the clock was set back", () =>
+  withStore(async ({ clock, runner, running }) => {
+    const { id, queue, claim } = await running();
+    clock.advance(-3_600_000);
+    await queue.heartbeat(claim);
+    expect(await runner("reaper").reap()).toEqual([]);
+    clock.advance(queue.leaseMs + 1);
+    expect(await runner("reaper").reap()).toEqual([id]);
+  }));
+
+Deno.test("reap: a lease of an earlier version, without its length, is of the usual one", () =>
+  withStore(async ({ kv, clock, runner, running }) => {
+    const { id } = await running();
+    await kv.set(["lease", id], { runner: "old", token: "t", until: clock.now() + 15_000 });
+    expect(await runner("reaper").reap()).toEqual([]);
+    await kv.set(["lease", id], { runner: "old", token: "t", until: clock.now() + 3_600_000 });
+    expect(await runner("reaper").reap()).toEqual([id]);
+  }));
+
+Deno.test("giveUp: fails the waiting jobs that an outage interrupted, and no other", () =>
+  withStore(async ({ store, runner, queued, running }) => {
+    const { id, queue, claim } = await running();
+    const other = await queued();
+    await queue.finish(claim, { type: "outage", cause: "Object storage is unavailable: no answer" });
+    const [event] = (await store.events(id)).slice(-1);
+    expect(event).toMatchObject({
+      type: "status",
+      message: "Back in the queue: Object storage is unavailable: no answer",
+      data: { status: "queued", cause: "Object storage is unavailable: no answer" },
+    });
+    expect(await runner("another").giveUp("for a day")).toEqual([id]);
+    expect(await store.get(id)).toMatchObject({
+      status: "failed",
+      error: { code: "storage_unavailable", message: "for a day" },
+    });
+    expect(await store.get(other)).toMatchObject({ status: "queued" });
+  }));

@@ -1,62 +1,9 @@
 import { expect } from "expect";
-import type { Job } from "../../jobs/job.ts";
 import { JobQueue } from "../../jobs/queue.ts";
-import { Runner, type RunnerOptions } from "../../jobs/runner.ts";
 import { JobStore } from "../../jobs/store.ts";
-import { isFinished } from "../../jobs/transitions.ts";
-import { request } from "./fixtures.ts";
+import { Stage } from "./stage.ts";
 
 const steps = (count: number) => Array.from({ length: count }, () => "step").join(",");
-
-/** Jobs that play a script on real runners. */
-class Stage implements AsyncDisposable {
-  readonly said: string[] = [];
-  readonly #runners: Runner[] = [];
-  private constructor(readonly jobs: JobStore, readonly folder: string) {}
-
-  static async open(options: { now?: () => number; doorbell?: boolean } = {}): Promise<Stage> {
-    return new Stage(new JobStore(await Deno.openKv(":memory:"), options), await Deno.makeTempDir());
-  }
-
-  runner(options: Partial<RunnerOptions> = {}): Runner {
-    const runner = new Runner({
-      jobs: this.jobs,
-      storeUrl: `file:${this.folder}`,
-      workerUrl: new URL("./scripted_worker.ts", import.meta.url),
-      pollMs: 20,
-      log: (message, error) => this.said.push(error === undefined ? message : `${message}: ${error}`),
-      ...options,
-    });
-    runner.start();
-    this.#runners.push(runner);
-    return runner;
-  }
-
-  async job(script: string, metadata: Record<string, string> = {}): Promise<string> {
-    return (await this.jobs.create(request({ metadata: { script, ...metadata } }))).job.id;
-  }
-
-  /** The job as soon as it fits. */
-  async when(id: string, fits: (job: Job) => boolean): Promise<Job> {
-    for await (const _ of this.jobs.follow(id)) {
-      const job = (await this.jobs.get(id))!;
-      if (fits(job)) return job;
-    }
-    const job = (await this.jobs.get(id))!;
-    if (!fits(job)) throw new Error(`It ended otherwise: ${JSON.stringify(job)}`);
-    return job;
-  }
-
-  ended(id: string): Promise<Job> {
-    return this.when(id, (job) => isFinished(job.status));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const runner of this.#runners) await runner.stop();
-    this.jobs.kv.close();
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
 
 Deno.test("a run is told whole: backend, every step, epochs, checkpoints, result", async () => {
   await using stage = await Stage.open({ doorbell: true });

@@ -28,6 +28,8 @@ const EVENTS: Events = {
   fell_back: { type: "fell_back", checkpoint: "ckpt_0" },
   lease_lost: { type: "lease_lost" },
   released: { type: "released" },
+  outage: { type: "outage", cause: "the disk is full" },
+  outage_limit: { type: "outage_limit", error: { code: "storage_unavailable", message: "too long" } },
   succeeded: { type: "succeeded", result: { loss: 0.125 } },
   failed: { type: "failed", error: { code: "no_batches", message: "too few pictures" } },
   cancel_requested: { type: "cancel_requested" },
@@ -62,6 +64,12 @@ const TAKEN: Partial<Record<JobStatus, Partial<Record<EventType, Partial<Job>>>>
       finishedAt: AT,
       progress: stopped,
     },
+    outage_limit: {
+      status: "failed",
+      error: { code: "storage_unavailable", message: "too long" },
+      finishedAt: AT,
+      progress: stopped,
+    },
   },
   running: {
     started: { backend: { name: "simd", notes: ["webgpu: no adapter"] } },
@@ -70,6 +78,7 @@ const TAKEN: Partial<Record<JobStatus, Partial<Record<EventType, Partial<Job>>>>
     fell_back: { latestCheckpoint: "ckpt_0" },
     lease_lost: { status: "queued", interruptions: 3, progress: stopped },
     released: { status: "queued", progress: stopped },
+    outage: { status: "queued", interruptions: 3, outages: 1, progress: stopped },
     succeeded: { status: "succeeded", result: { loss: 0.125 }, finishedAt: AT, progress: stopped },
     failed: {
       status: "failed",
@@ -91,6 +100,8 @@ const REFUSALS: Record<EventType, string> = {
   fell_back: "Cannot go back to an older checkpoint of a job that",
   lease_lost: "Cannot take the lease of a job that",
   released: "Cannot release a job that",
+  outage: "Cannot hand back a job that",
+  outage_limit: "Cannot give up a job that",
   succeeded: "Cannot complete a job that",
   failed: "Cannot fail a job that",
   cancel_requested: "Cannot cancel a job that",
@@ -158,6 +169,7 @@ Deno.test("transitions: a job that does not exist takes its creation and nothing
           error: null,
           attempt: 0,
           interruptions: 0,
+          outages: 0,
           cancelRequestedAt: null,
           backend: null,
           latestCheckpoint: null,
@@ -247,4 +259,27 @@ Deno.test("transitions: asking twice to cancel keeps the time of the first, and 
   expect(transition(asked, EVENTS.cancelled, NOW).cancelRequestedAt).toBe(CREATED_AT);
   expect(transition(asked, EVENTS.succeeded, NOW).status).toBe("succeeded");
   expect(transition(asked, EVENTS.failed, NOW).status).toBe("failed");
+});
+
+Deno.test("outages never give a job up; lost runners still do", () => {
+  let job = jobThat("running", { interruptions: 0 });
+  const again = (event: JobEventInput) => {
+    const after = transition(job, event, NOW);
+    job = after.status === "queued" ? transition(after, { type: "claimed" }, NOW) : after;
+    return after;
+  };
+  for (let i = 1; i <= 3 * MAX_INTERRUPTIONS; i++) {
+    expect(again(EVENTS.outage)).toMatchObject({ status: "queued", interruptions: i });
+  }
+  for (let i = 1; i < MAX_INTERRUPTIONS; i++) expect(again(EVENTS.lease_lost).status).toBe("queued");
+  expect(again(EVENTS.lease_lost)).toMatchObject({ status: "failed", error: { code: "runner_lost" } });
+});
+
+Deno.test("a job of an earlier version, without a count of outages, takes an outage", () => {
+  const { outages: _, ...old } = jobThat("running");
+  expect(transition(old, EVENTS.outage, NOW)).toMatchObject({
+    status: "queued",
+    interruptions: 3,
+    outages: 1,
+  });
 });

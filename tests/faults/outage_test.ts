@@ -1,0 +1,116 @@
+/**
+ * Object storage and database killed while 12 jobs run on three runners: every job succeeds with the bits of an
+ * undisturbed run.
+ *
+ * @module
+ */
+import { expect } from "expect";
+import type { Client, JobView } from "../../cli/client.ts";
+import { type ServiceProcess, startProcess } from "../../cli/process.ts";
+import { findDenokv, startDenokv } from "../setup/denokv.ts";
+import { findVersitygw, startVersitygw } from "../setup/versitygw.ts";
+
+const JOBS = 12, RUNNERS = 3;
+const AWS = ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+
+const requestOf = (seed: number) => ({
+  kind: "pretrain",
+  model: { depth: 1, decoder_depth: 1, dropout: 0.1 },
+  dataset: { id: "digits", size: 512, seed: 5 },
+  batch_size: 32,
+  epochs: 6,
+  lr: 1e-3,
+  seed,
+});
+
+/** What is stopped in an outage. */
+interface Server {
+  signal(signal: Deno.Signal): Promise<void>;
+  restart(): Promise<void>;
+}
+
+/** The final checkpoint's digest of each job, in the order of the jobs. */
+async function digests(client: Client, jobs: readonly JobView[]): Promise<string[]> {
+  return await Promise.all(jobs.map(async (job) => {
+    const checkpoint = await (await client.send(`/v1/checkpoints/${job.latest_checkpoint}`)).json();
+    expect(checkpoint.final).toBe(true);
+    const content = await (await client.send(`/v1/checkpoints/${checkpoint.id}/content`)).arrayBuffer();
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content)).toHex();
+    expect(digest).toBe(checkpoint.sha256);
+    return digest;
+  }));
+}
+
+/** The job once it is finished, through an API that may be unable to answer for a while. */
+async function finished({ url }: ServiceProcess, id: string): Promise<JobView> {
+  while (true) {
+    const response = await fetch(`${url}/v1/jobs/${id}`);
+    const body = await response.json();
+    if (response.ok && ["succeeded", "failed", "cancelled"].includes(body.status)) return body;
+    // An outage is the service's to name and the client's to wait for.
+    if (!response.ok) expect([response.status, response.headers.has("retry-after")]).toEqual([503, true]);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+async function disturbed(
+  api: ServiceProcess,
+  server: Server,
+  seconds: number,
+): Promise<JobView[]> {
+  const created = [];
+  for (let seed = 1; seed <= JOBS; seed++) created.push(await api.client.createJob(requestOf(seed)));
+  const running = async (id: string) => {
+    const job: JobView = await (await api.client.send(`/v1/jobs/${id}`)).json();
+    return job.latest_checkpoint !== null && job.status === "running";
+  };
+  while (!(await Promise.all(created.map(({ id }) => running(id)))).includes(true));
+  await server.signal("SIGKILL");
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  await server.restart();
+  return await Promise.all(created.map(({ id }) => finished(api, id)));
+}
+
+const ignore = await findVersitygw() === null || await findDenokv() === null;
+
+Deno.test({
+  name: "12 jobs on three runners survive the loss of object storage and of the database, bit for bit",
+  ignore,
+  async fn(t) {
+    const folder = await Deno.makeTempDir();
+    await using storage = (await startVersitygw())!;
+    await using database = (await startDenokv())!;
+    const env = {
+      ...Object.fromEntries(AWS.map((name) => [name, storage.env(name)!])),
+      ...database.env,
+      UNMASK_STORE: `s3://${storage.bucket}/unmask`,
+      UNMASK_KV: database.url,
+      UNMASK_THREADS: "1",
+    };
+    await using api = await startProcess("api", folder, env);
+    await using runners = new AsyncDisposableStack();
+    for (let i = 0; i < RUNNERS; i++) runners.use(await startProcess("runner", folder, env));
+
+    let whole: string[] = [];
+    await t.step("undisturbed", async () => {
+      const created = [];
+      for (let seed = 1; seed <= JOBS; seed++) created.push(await api.client.createJob(requestOf(seed)));
+      const jobs = await Promise.all(created.map(({ id }) => finished(api, id)));
+      whole = await digests(api.client, jobs);
+      expect(new Set(whole).size).toBe(JOBS);
+    });
+    for (const [name, server] of Object.entries({ storage, database })) {
+      for (const seconds of [5, 60]) {
+        await t.step(`${name} killed for ${seconds} s`, async () => {
+          const jobs = await disturbed(api, server, seconds);
+          expect(jobs.map(({ status, error }) => [status, error])).toEqual(
+            jobs.map(() => ["succeeded", null]),
+          );
+          expect(await digests(api.client, jobs)).toEqual(whole);
+        });
+      }
+    }
+    await runners.disposeAsync();
+    await Deno.remove(folder, { recursive: true });
+  },
+});
