@@ -4,7 +4,7 @@
  * @module
  */
 import { statfs } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve, sep as SEPARATOR } from "node:path";
 import { ulid } from "ulid";
 import { type Bytes, inParts } from "./chunks.ts";
 import { ASIDE, isMissing, keysBelow, keyToPath } from "./localPaths.ts";
@@ -167,9 +167,28 @@ export class LocalStore implements ObjectStore {
     }
   }
 
+  /** Makes a folder; a store's own that must exist is never made, not even when it goes away this moment. */
+  async #makeBelow(folder: string): Promise<void> {
+    if (!this.#existing) return await Deno.mkdir(folder, { recursive: true });
+    let path = this.#root;
+    for (const name of relative(this.#root, folder).split(SEPARATOR)) {
+      path = join(path, name);
+      try {
+        await Deno.mkdir(path);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) {
+          // The caller tries again where a delete has just taken an empty folder away.
+          return await this.#checkFolder();
+        }
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+        if (!(await Deno.stat(path)).isDirectory) throw error;
+      }
+    }
+  }
+
   async #asidePath(): Promise<string> {
     const folder = join(this.#root, ASIDE);
-    await Deno.mkdir(folder, { recursive: true });
+    await this.#makeBelow(folder);
     this.#swept ??= sweep(folder, Date.now()).then(() => {});
     await this.#swept;
     return join(folder, ulid());
@@ -215,8 +234,8 @@ export class LocalStore implements ObjectStore {
   }
 
   async #makeFolders(key: string, folder: string): Promise<void> {
-    await this.#checkFolder();
-    await Deno.mkdir(folder, { recursive: true }).catch((error) => {
+    await this.#makeBelow(folder).catch((error) => {
+      if (error instanceof StorageUnavailableError) throw error;
       throw conflict(key, error);
     });
     for (let above = folder; above.length > this.#root.length; above = dirname(above)) {

@@ -119,7 +119,7 @@ const away = async (stage: Stage) => await Deno.rename(stage.folder, `${stage.fo
 const back = async (stage: Stage) => await Deno.rename(`${stage.folder}-away`, stage.folder);
 const said = async (stage: Stage, id: string, text: string) => {
   for await (const event of stage.jobs.follow(id)) if (event.message.includes(text)) return;
-  throw new Error(`It ended without saying '${text}'`);
+  throw new Error(`It ended without saying '${text}': ${JSON.stringify((await stage.jobs.get(id))?.error)}`);
 };
 
 Deno.test("storage that goes away in a run is waited for, and said once at its beginning and once at its end", async () => {
