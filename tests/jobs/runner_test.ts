@@ -1,6 +1,5 @@
 import { expect } from "expect";
 import { JobQueue } from "../../jobs/queue.ts";
-import { JobStore } from "../../jobs/store.ts";
 import { Stage } from "./stage.ts";
 
 const steps = (count: number) => Array.from({ length: count }, () => "step").join(",");
