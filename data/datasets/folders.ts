@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { shown } from "./archive/names.ts";
 import { DatasetError } from "./dataset.ts";
-import { splitOf } from "./splits.ts";
+import { splitFolders, splitOf } from "./splits.ts";
 
 /** A file and where it lies below the folder that is looked at. */
 export interface Filed {
@@ -74,18 +74,19 @@ function treeWithin(
   return inner.size === 1 ? treeWithin(name, [...inner.values()][0], around) : [];
 }
 
-/** A folder of folders whose whole tree stands in another one too; null for none. Classes may well share an image. */
-function twinIn(folders: ReadonlyMap<string, readonly Filed[]>): string | null {
-  const seen = new Set<string>();
-  for (const [name, inside] of folders) {
-    if (inside.some(({ rest }) => rest.length === 1)) continue;
+/** Whether every folder at the top holds the same tree of folders: the archive is some copies of one data set. */
+function areCopies(files: readonly Filed[], folders: ReadonlyMap<string, readonly Filed[]>): boolean {
+  if (folders.size < 2 || files.some(({ rest }) => rest.length < 3)) return false;
+  if (splitFolders(folders.keys()).splits.size > 0) return false;
+  const trees = new Set<string>();
+  for (const inside of folders.values()) {
+    // Classes may share images, but hardly the same folders of them.
+    if (foldersOf(withoutWrappers(inside, false).files).size < 2) return false;
     const hash = createHash("sha256");
     for (const { rest, digest } of inside) hash.update(`${rest.join("/")}\n${digest}\n`);
-    const tree = hash.digest("hex");
-    if (seen.has(tree)) return name;
-    seen.add(tree);
+    trees.add(hash.digest("hex"));
   }
-  return null;
+  return trees.size === 1;
 }
 
 /**
@@ -99,10 +100,10 @@ export function withoutCopies(
   field: string,
 ): { kept: readonly Filed[]; copies: readonly Filed[] } {
   const folders = foldersOf(files);
-  const twin = twinIn(folders);
-  if (twin !== null) {
-    const again = withoutCopies(files.filter(({ rest }) => rest.length === 1 || rest[0] !== twin), field);
-    return { kept: again.kept, copies: [...folders.get(twin)!, ...again.copies] };
+  if (areCopies(files, folders)) {
+    const [first] = folders.keys();
+    const kept = files.filter(({ rest }) => rest[0] === first);
+    return { kept, copies: files.filter(({ rest }) => rest[0] !== first) };
   }
   for (const [name, inside] of folders) {
     const inner = treeWithin(name, inside, folders);

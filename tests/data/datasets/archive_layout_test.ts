@@ -24,6 +24,8 @@ async function refused(archive: Bytes, options: UploadOptions = {}): Promise<str
   return error!.message;
 }
 
+const flat1 = await flat(1);
+
 /** Two images of two classes in each folder. */
 const both = (...folders: string[]) =>
   folders.flatMap((folder) => ["cat/1", "cat/2", "dog/1", "dog/2"].map((name) => `${folder}/${name}.png`));
@@ -188,6 +190,19 @@ Deno.test("a copy of the tree inside of itself is passed over", async () => {
     4,
     [{ reason: "copy", count: 8, example: "data/test/cat/1.png" }],
   ]);
+  // Splits and classes may have the same images under the same names.
+  const alike = async (...roots: string[]) =>
+    zipOf(
+      await Promise.all(roots.flatMap((root) =>
+        both(root).map(async (path) => ({ name: path, bytes: await flat(path.length) }))
+      )),
+    );
+  for (const [train, test] of [["train", "test"], ["seg_train", "seg_test"], ["x/train", "x/val"]]) {
+    const info = await uploaded(await alike(train, test));
+    expect([info.splits.train.count, info.splits.test.count]).toEqual([4, 4]);
+  }
+  const shared = ["a/deep/1.png", "b/deep/1.png"].map((name) => ({ name, bytes: flat1 }));
+  expect((await uploaded(zipOf(shared))).classNames).toEqual(["a", "b"]);
   const classes = await uploaded(await withCopy(["cat/1.png", "dog/1.png", "dog/2.png"], "data/data"));
   expect([classes.classNames, classes.splits.train.count]).toEqual([["cat", "dog"], 3]);
   expect(await refused(await zipOfImages("cat/1.png", "dog/1.png", "data/cat/1.png", "data/dog/1.png")))
