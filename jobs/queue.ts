@@ -374,7 +374,7 @@ export function tooLargeOutcome({ message }: RowTooLargeError): Outcome {
 }
 
 /** Notes of a backend that are kept, and the length of each. */
-const NOTES = 16, NOTE_LENGTH = 500;
+const NOTES = 8, NOTE_LENGTH = 400;
 
 function boundedBackend(backend: NonNullable<Job["backend"]>): NonNullable<Job["backend"]> {
   return { ...backend, notes: backend.notes.slice(0, NOTES).map((note) => note.slice(0, NOTE_LENGTH)) };

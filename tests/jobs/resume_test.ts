@@ -1,6 +1,9 @@
 import { cp } from "node:fs/promises";
 import { expect } from "expect";
+import { openStore } from "../../data/objects/open.ts";
+import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint, Job } from "../../jobs/job.ts";
+import { resume, resumePoints } from "../../jobs/resume.ts";
 import { keys } from "../../jobs/rows.ts";
 import { Runner } from "../../jobs/runner.ts";
 import { JobStore } from "../../jobs/store.ts";
@@ -185,5 +188,28 @@ Deno.test("a job taken back and stopped again goes on from where it was taken ba
   expect((await events()).length).toBe(1);
   const { steps } = await place.jobs.metrics(id);
   expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a storage that is away is no damage: the run does not go back, and says that storage is away", async () => {
+  const folder = await Deno.makeTempDir();
+  await using place = await Place.open(folder);
+  const { job: { id } } = await place.jobs.create(TRAINING);
+  await place.until(id, (job) => (job.progress?.step ?? 0) >= 4 * STEPS_PER_EPOCH);
+  const [resumeFrom, ...fallbacks] = await resumePoints(place.jobs, (await place.jobs.get(id))!);
+  expect(fallbacks.length).toBeGreaterThan(1);
+  const objects = openStore(`file:${folder}/objects`);
+  const store = new Proxy(objects, {
+    get(target, name) {
+      if (name === "get") return () => Promise.reject(new StorageUnavailableError("Object storage is away"));
+      return target[name as keyof typeof target];
+    },
+  });
+  const events: unknown[] = [];
+  const resuming = resume({ store, resumeFrom, fallbacks }, () => true);
+  await expect((async () => {
+    for await (const event of resuming) events.push(event);
+  })()).rejects.toThrow(StorageUnavailableError);
+  expect(events).toEqual([]);
   await Deno.remove(folder, { recursive: true });
 });

@@ -1,0 +1,56 @@
+import { expect } from "expect";
+import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
+import { DatasetNotFoundError } from "../../../data/datasets/dataset.ts";
+import { datasetKey } from "../../../data/datasets/stored.ts";
+import { openStore } from "../../../data/objects/open.ts";
+import type { ObjectStore } from "../../../data/objects/store.ts";
+
+const ID = `ds_${"0".repeat(26)}`;
+const NAMES = ["meta.json", "train-images", "train-labels", "test-images"];
+
+/** Object storage whose process is killed before the n-th deletion. */
+function killedAfter(objects: ObjectStore, deletions: number): ObjectStore {
+  let left = deletions;
+  return new Proxy(objects, {
+    get(target, name) {
+      if (name === "delete") {
+        return (key: string) => {
+          if (left-- > 0) return target.delete(key);
+          throw new Error("The process was killed");
+        };
+      }
+      const value = target[name as keyof ObjectStore];
+      return typeof value === "function" ? (value as () => unknown).bind(target) : value;
+    },
+  });
+}
+
+const keysOf = (objects: ObjectStore) => Array.fromAsync(objects.list(""), ({ key }) => key);
+
+for (
+  const [how, finish] of [
+    ["by deleting the data set again", (catalogue: DatasetCatalogue) => catalogue.delete(ID)],
+    ["by the sweep", async (catalogue: DatasetCatalogue) => {
+      expect(await catalogue.sweep()).toEqual([]); // the client may be about to repeat it
+      expect(await catalogue.sweep(Date.now() + 61_000)).toEqual([ID]);
+    }],
+  ] as const
+) {
+  Deno.test(`a data set's deletion cut off at any object is finished ${how}`, async (t) => {
+    for (let deletions = 0; deletions <= NAMES.length; deletions++) {
+      await t.step(`after ${deletions} objects`, async () => {
+        const folder = await Deno.makeTempDir();
+        const objects = openStore(`file:${folder}`), catalogue = new DatasetCatalogue(objects);
+        for (const name of NAMES) await objects.put(datasetKey(ID, name), new Uint8Array(3));
+        await expect(new DatasetCatalogue(killedAfter(objects, deletions)).delete(ID)).rejects.toThrow(
+          "killed",
+        );
+        expect((await keysOf(objects)).length).toBeGreaterThan(0);
+        await finish(catalogue);
+        expect(await keysOf(objects)).toEqual([]);
+        await expect(catalogue.delete(ID)).rejects.toThrow(DatasetNotFoundError);
+        await Deno.remove(folder, { recursive: true });
+      });
+    }
+  });
+}

@@ -1,0 +1,123 @@
+import { expect } from "expect";
+import type { JobView } from "../../cli/client.ts";
+import { type ServiceProcess, startProcess } from "../../cli/process.ts";
+
+/** Checkpoints after every step, so that a kill is likely to hit the writing of one. */
+const TRAINING = {
+  kind: "pretrain",
+  model: { patch_size: 7, embed_dim: 32, depth: 1, decoder_depth: 1, dropout: 0.1 },
+  dataset: { id: "digits", size: 256, seed: 5 },
+  batch_size: 8,
+  max_steps: 200,
+  checkpoint_every: { steps: 1 },
+  keep: { last: 4 },
+};
+const SWEEPING = { UNMASK_SWEEP_SECONDS: "1" };
+
+/** Paths of all files below a folder, relative to it. */
+async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) files.push(...await filesBelow(`${folder}/${name}`, `${prefix}${name}/`));
+    else files.push(prefix + name);
+  }
+  return files.sort();
+}
+
+/** The files that are there as soon as they fit; the sweep of the service makes them. */
+async function filesWhen(folder: string, fits: (files: string[]) => boolean): Promise<string[]> {
+  while (true) {
+    const files = await filesBelow(folder).catch(() => []);
+    if (fits(files)) return files;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const job = async ({ client }: ServiceProcess, id: string): Promise<JobView> =>
+  await (await client.send(`/v1/jobs/${id}`)).json();
+
+async function checkpointsOf({ client }: ServiceProcess, id: string): Promise<string[]> {
+  const { data } = await (await client.send(`/v1/jobs/${id}/checkpoints?limit=100`)).json();
+  return data.map((row: { id: string }) => row.id);
+}
+
+Deno.test("kills while checkpoints are written and removed leave no file that no row names", async () => {
+  const folder = await Deno.makeTempDir();
+  let id = "";
+  for (let kill = 0; kill < 2; kill++) {
+    await using service = await startProcess("start", folder, SWEEPING);
+    if (kill === 0) ({ id } = await service.client.createJob(TRAINING));
+    const from = (await job(service, id)).progress?.step ?? 0;
+    while (((await job(service, id)).progress?.step ?? 0) < from + 12);
+    await service.end("SIGKILL");
+  }
+  await using service = await startProcess("start", folder, SWEEPING);
+  await service.client.finished(id, () => {});
+  const kept = await checkpointsOf(service, id);
+  expect(kept.length).toBe(4);
+  const expected = kept.flatMap((id) => [`${id}.safetensors`, `${id}.state.safetensors`]).sort();
+  expect(await filesWhen(`${folder}/objects/checkpoints`, ({ length }) => length <= expected.length)).toEqual(
+    expected,
+  );
+  await service.end("SIGKILL");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a deletion cut off by a kill is finished by the next one, and nothing is left", async () => {
+  const folder = await Deno.makeTempDir();
+  let id = "";
+  {
+    await using service = await startProcess("start", folder);
+    ({ id } = await service.client.createJob({ ...TRAINING, max_steps: 60, keep: { last: 60 } }));
+    await service.client.finished(id, () => {});
+    const objects = `${folder}/objects/checkpoints`;
+    const all = await filesBelow(objects);
+    expect(all.length).toBe(120);
+    const deletion = fetch(`${service.url}/v1/jobs/${id}`, { method: "DELETE" }).catch(() => null);
+    await filesWhen(objects, (files) => files.length < all.length);
+    await service.end("SIGKILL");
+    await deletion;
+  }
+  await using service = await startProcess("start", folder);
+  expect((await fetch(`${service.url}/v1/jobs/${id}`)).status).toBe(404);
+  expect((await fetch(`${service.url}/v1/jobs/${id}`, { method: "DELETE" })).status).toBe(204);
+  expect((await filesBelow(`${folder}/objects`)).filter((path) => path.includes("ckpt_"))).toEqual([]);
+  expect((await fetch(`${service.url}/v1/jobs/${id}`, { method: "DELETE" })).status).toBe(404);
+  await service.end("SIGKILL");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("an upload cut off by a kill is gone after the next start", async () => {
+  const folder = await Deno.makeTempDir();
+  const head = '--x\r\ncontent-disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n';
+  const uploads = `${folder}/uploads`;
+  const isPart = (path: string) => path.includes("unmask-upload-");
+  {
+    await using service = await startProcess("api", folder);
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode(head));
+        controller.enqueue(new Uint8Array(500_000));
+      },
+      pull: () => new Promise(() => {}),
+    });
+    const headers = { "content-type": "multipart/form-data; boundary=x" };
+    const stopping = new AbortController();
+    const answer = fetch(`${service.url}/v1/datasets`, {
+      method: "POST",
+      headers,
+      body,
+      signal: stopping.signal,
+    })
+      .then((response) => response.body?.cancel(), () => {});
+    await filesWhen(uploads, (files) => files.some(isPart));
+    await service.end("SIGKILL");
+    stopping.abort();
+    await answer;
+  }
+  expect((await filesBelow(uploads)).some(isPart)).toBe(true);
+  await using service = await startProcess("api", folder, SWEEPING);
+  await filesWhen(uploads, (files) => !files.some(isPart));
+  await service.end("SIGKILL");
+  await Deno.remove(folder, { recursive: true });
+});
