@@ -87,6 +87,12 @@ async function reading<T>(read: () => Promise<T>): Promise<T> {
 const EMPTY_LINE = /^(warning treated as error.*|libpng read error)?$/i;
 const PREFIX = /^(input buffer has corrupt header:|vipsjpeg:|vipspng:|\s)+/i;
 
+/** True for a message of sharp in which every line names a harmless fault. */
+function isHarmless(message: string): boolean {
+  const faults = message.split("\n").filter((line) => !EMPTY_LINE.test(line.trim()));
+  return faults.length > 0 && faults.every((line) => HARMLESS.test(line));
+}
+
 /** Why a picture cannot be decoded, in a sentence, from what sharp says. */
 function reasonOf(said: string): string {
   const lines = said.split("\n").map((line) => line.replace(PREFIX, "").replace(/\p{C}/gu, "?").trim());
@@ -213,20 +219,40 @@ export async function decodePicture(
 export async function inspectPicture(bytes: Uint8Array<ArrayBuffer>): Promise<InspectedPicture> {
   return await reading(async () => {
     try {
-      return await inspected(await opened(bytes, "warning"));
+      return await inspected(bytes, "warning", (pixels, decode) => decoding.run(pixels, decode));
     } catch (error) {
-      if (!(error instanceof Error) || !HARMLESS.test(error.message)) throw error;
-      return await inspected(await opened(bytes, "error"));
+      if (error instanceof PictureError) throw error;
+      // libvips keeps the messages of all threads in one buffer. Only an image that is decoded alone has the messages
+      // of its own faults, and they decide whether it is accepted.
+      return await decoding.run(decoding.total, () => inspectedAlone(bytes));
     }
   });
 }
 
-async function inspected(picture: Sharp): Promise<InspectedPicture> {
-  const { space, hasAlpha, width: across, height: down } = await picture.metadata();
+async function inspectedAlone(bytes: Uint8Array<ArrayBuffer>): Promise<InspectedPicture> {
+  const run: Run = (_, decode) => decode();
+  try {
+    return await inspected(bytes, "warning", run);
+  } catch (error) {
+    if (!(error instanceof Error) || !isHarmless(error.message)) throw error;
+    return await inspected(bytes, "error", run);
+  }
+}
+
+/** Runs the decoding of an image of `pixels` pixels. */
+type Run = <T>(pixels: number, decode: () => Promise<T>) => Promise<T>;
+
+async function inspected(
+  bytes: Uint8Array<ArrayBuffer>,
+  failOn: "warning" | "error",
+  run: Run,
+): Promise<InspectedPicture> {
+  const picture = await opened(bytes, failOn);
+  const { space, hasAlpha, width: across, height: down } = await run(0, () => picture.metadata());
   if (Math.max(across, down) > PICTURE_LIMITS.side) {
     throw new PictureError(`is ${across} x ${down}: at most ${PICTURE_LIMITS.side} pixels a side are taken`);
   }
-  const { info: { height, width } } = await decoding.run(
+  const { info: { height, width } } = await run(
     across * down,
     () => picture.autoOrient().raw().toBuffer({ resolveWithObject: true }),
   );

@@ -137,3 +137,17 @@ Deno.test("a picture that cannot be decoded is refused in a whole sentence", asy
     expect(await inspectPicture(file).then(() => "accepted", (error) => error.message)).toBe(message);
   }
 });
+
+Deno.test("sound and damaged images are told apart when they are inspected at the same time", async () => {
+  const sound = inserted(scan, [1, 2, 3]);
+  const damaged = [
+    jpeg.subarray(0, jpeg.length * 2 / 3),
+    inserted(scan + 200, [0xff, 0x00, 0x3f, 0xff, 0x12, 0x00, 0x77, 0xff, 0x00]),
+    text("\x89PNG\r\n\x1a\njunk"),
+  ].map((file) => new Uint8Array(file));
+  const files = Array.from({ length: 96 }, (_, i) => i % 3 > 0 ? sound : damaged[i / 3 % damaged.length]);
+  const results = await Promise.allSettled(files.map((file) => inspectPicture(file)));
+  expect(results.map(({ status }) => status)).toEqual(
+    files.map((file) => file === sound ? "fulfilled" : "rejected"),
+  );
+});
