@@ -46,7 +46,7 @@ export function preferredWait(header: string | undefined, most: number): number 
     throw new ProblemError(
       400,
       `Prefer: wait must be a whole number of seconds from 0 to ${most}: current value is ${
-        String(seconds).slice(0, 20)
+        (seconds ?? "missing").slice(0, 20)
       }`,
     );
   }

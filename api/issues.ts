@@ -16,8 +16,23 @@ function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-function wording(issue: Issue): string {
-  const value = `current value is ${shown(issue.input)}`;
+const counted = (count: number | bigint, what: string) => `${count} ${what}${Number(count) === 1 ? "" : "s"}`;
+
+/** Types as zod names them, in words. */
+const TYPES: Readonly<Record<string, string>> = {
+  int: "a whole number",
+  number: "a number",
+  string: "a string",
+  boolean: "true or false",
+  array: "an array",
+  tuple: "an array",
+  object: "an object",
+  record: "an object",
+};
+
+/** What would be right. @returns the rule, and whether the value is to be shown behind it */
+function ruleOf(issue: Issue): { readonly rule: string; readonly showsValue: boolean } {
+  const shownRule = (rule: string) => ({ rule, showsValue: issue.input !== undefined });
   switch (issue.code) {
     case "too_small":
     case "too_big": {
@@ -26,23 +41,36 @@ function wording(issue: Issue): string {
       const words = small
         ? (issue.inclusive ? "at least" : "above")
         : (issue.inclusive ? "at most" : "below");
-      if (issue.origin === "string") return `must have ${words} ${bound} characters: ${value}`;
-      if (issue.origin === "array") return `must have ${words} ${bound} elements`;
-      return `must be ${words} ${bound}: ${value}`;
+      if (issue.origin === "string") return shownRule(`must have ${words} ${counted(bound, "character")}`);
+      if (issue.origin === "array" || issue.origin === "tuple") {
+        return { rule: `must have ${words} ${counted(bound, "element")}`, showsValue: false };
+      }
+      return shownRule(`must be ${words} ${bound}`);
     }
     case "invalid_type": {
-      const missing = issue.input === undefined;
-      const type = issue.expected === "record" ? "object" : issue.expected;
-      const kind = type === "int" ? "a whole number" : `of type ${type}`;
-      return missing ? `is required and must be ${kind}` : `must be ${kind}: ${value}`;
+      const kind = TYPES[issue.expected] ?? `of type ${issue.expected}`;
+      return shownRule(issue.input === undefined ? `is required and must be ${kind}` : `must be ${kind}`);
     }
     case "invalid_value":
-      return `must be ${issue.values.map((choice) => shown(choice)).join(" or ")}: ${value}`;
+      return shownRule(`must be ${issue.values.map((choice) => shown(choice)).join(" or ")}`);
     case "custom":
-      return issue.message;
+      return { rule: issue.message, showsValue: false };
+    case "invalid_format":
+      // A pattern with a message of its own says what is right; zod's words are of expressions.
+      return shownRule(issue.message.startsWith("Invalid ") ? "must have another form" : issue.message);
     default:
-      return issue.input === undefined ? issue.message : `${issue.message}: ${value}`;
+      return shownRule(issue.message);
   }
+}
+
+/** Rules of which one must hold, and the value once. */
+function wording(...branches: readonly Issue[][]): string {
+  const rules = branches.map((issues) =>
+    [...new Set(issues.map((issue) => ruleOf(issue).rule))].join(" and ")
+  );
+  const first = branches.flat().find((issue) => ruleOf(issue).showsValue);
+  const value = first === undefined ? "" : `: current value is ${shown(first.input)}`;
+  return `${[...new Set(rules)].join(", or ").replaceAll(", or must be ", " or ")}${value}`;
 }
 
 /** Of a union's branches the one the value was probably meant for: the one that got deepest into it. */
@@ -73,12 +101,12 @@ function flatten(issue: Issue, prefix: readonly PropertyKey[]): FieldError[] {
     if (branch.some((inner) => inner.path.length > 0 || inner.code === "unrecognized_keys")) {
       return branch.flatMap((inner) => flatten(inner, path));
     }
-    return [here(branches.map((inner) => inner.map(wording).join(" and ")).join(", or "))];
+    return [here(wording(...branches))];
   }
   if (issue.code === "invalid_key") {
-    return [here(issue.issues.map((inner) => wording(inner)).join(" and "))];
+    return [here(wording(issue.issues as Issue[]))];
   }
-  return [here(wording(issue))];
+  return [here(wording([issue]))];
 }
 
 /**

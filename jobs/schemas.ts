@@ -5,7 +5,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { LINE_OF_TEXT, LINE_OF_TEXT_RULE, LINE_OR_EMPTY } from "../data/lineOfText.ts";
+import { LINE_OF_TEXT_RULE, LINE_OR_EMPTY } from "../data/lineOfText.ts";
 import { checkConfig, CONFIG_LIMITS, type MaeConfig, type PresetName, PRESETS } from "../model/config.ts";
 import { exactlyOneOf, exactlyOneRule } from "./exactlyOne.ts";
 import { tooLarge } from "./memory.ts";
@@ -128,7 +128,7 @@ export const datasetRefSchema = z.union([
 });
 
 const metadata = z.record(
-  z.string().min(1).max(JOB_LIMITS.metadataKeyLength).regex(LINE_OF_TEXT, LINE_OF_TEXT_RULE).openapi({
+  z.string().min(1).max(JOB_LIMITS.metadataKeyLength).regex(LINE_OR_EMPTY, LINE_OF_TEXT_RULE).openapi({
     not: { enum: ["__proto__", "constructor", "prototype"] },
   }),
   z.string().max(JOB_LIMITS.metadataValueLength).regex(LINE_OR_EMPTY, LINE_OF_TEXT_RULE),
@@ -140,7 +140,7 @@ const metadata = z.record(
 
 const common = {
   dataset: datasetRefSchema,
-  name: z.string().min(1).max(JOB_LIMITS.nameLength).regex(LINE_OF_TEXT, LINE_OF_TEXT_RULE).optional(),
+  name: z.string().min(1).max(JOB_LIMITS.nameLength).regex(LINE_OR_EMPTY, LINE_OF_TEXT_RULE).optional(),
   metadata,
   seed,
 };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createScanner } from "jsonc-parser";
+import { createScanner, parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 import type { ApiLimits } from "../limits.ts";
 import { fieldProblem, ProblemError } from "../problem.ts";
 import { readBody } from "./stream.ts";
@@ -52,8 +52,19 @@ export async function readJson(
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ProblemError(400, `The body is not JSON: ${(error as Error).message}`);
+    throw new ProblemError(400, `The body is not JSON${faultOf(text)}`, { cause: error });
   }
+}
+
+/** Where the first fault of a text is, and which, for the end of a sentence. */
+function faultOf(text: string): string {
+  const faults: ParseError[] = [];
+  parse(text, faults, { disallowComments: true });
+  if (faults.length === 0) return "";
+  const { error, offset } = faults[0];
+  const lines = text.slice(0, offset).split("\n");
+  const fault = printParseErrorCode(error).replaceAll(/(?<=.)([A-Z])/g, " $1").toLowerCase();
+  return `: ${fault} at line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
 }
 
 function decode(bytes: Uint8Array<ArrayBuffer>): string {

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { LINE_OF_TEXT, LINE_OF_TEXT_RULE } from "../../data/lineOfText.ts";
+import { LINE_OF_TEXT_RULE, LINE_OR_EMPTY } from "../../data/lineOfText.ts";
 import { FOLDER_READINGS } from "../../data/datasets/divided.ts";
 import { toWire } from "../../data/wire.ts";
 import { type DatasetInfo, PASSED_OVER } from "../../data/datasets/dataset.ts";
@@ -67,7 +67,7 @@ const heldOut = z.string().regex(/^(0|0?\.\d{1,6}|0\.\d{1,6})$/, "must be a numb
 
 /** Text fields of `POST /v1/datasets`. */
 export const datasetFields = z.strictObject({
-  name: z.string().min(1).max(128).regex(LINE_OF_TEXT, LINE_OF_TEXT_RULE).optional(),
+  name: z.string().min(1).max(128).regex(LINE_OR_EMPTY, LINE_OF_TEXT_RULE).optional(),
   held_out: heldOut.optional().openapi({ type: "number", minimum: 0, maximum: 0.5 }),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
   resize: resizeField.optional(),

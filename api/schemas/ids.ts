@@ -7,14 +7,23 @@ import { z } from "@hono/zod-openapi";
 
 const ulid = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
 
+const idRule = (what: string, prefix: string) =>
+  `must be ${what}, ${prefix} and 26 digits and capital letters as they were answered`;
+
 /** A job's id: `job_` and a ULID. */
-export const jobIdSchema = z.string().regex(new RegExp(`^job_${ulid}$`));
+export const jobIdSchema = z.string().regex(new RegExp(`^job_${ulid}$`), idRule("a job's id", "job_"));
 
 /** A checkpoint's id: `ckpt_` and a ULID. */
-export const checkpointIdSchema = z.string().regex(new RegExp(`^ckpt_${ulid}$`));
+export const checkpointIdSchema = z.string().regex(
+  new RegExp(`^ckpt_${ulid}$`),
+  idRule("a checkpoint's id", "ckpt_"),
+);
 
 /** A data set's id: `ds_` and a ULID, or a built-in's name. */
-export const datasetIdSchema = z.string().regex(new RegExp(`^(ds_${ulid}|[a-z][a-z0-9-]{0,31})$`));
+export const datasetIdSchema = z.string().regex(
+  new RegExp(`^(ds_${ulid}|[a-z][a-z0-9-]{0,31})$`),
+  `${idRule("a data set's id", "ds_")}, or a built-in's name`,
+);
 
 /** Path parameters of `/v1/jobs/{id}`. */
 export const jobParams = z.strictObject({
@@ -34,7 +43,7 @@ export function wholeNumber(least: number, most: number) {
     if (/^\d{1,16}$/.test(text) && value >= least && value <= most) return value;
     context.addIssue({
       code: "custom",
-      message: `must be a whole number from ${least} to ${most}: current value is ${text.slice(0, 40)}`,
+      message: `must be a whole number from ${least} to ${most}: current value is '${text.slice(0, 40)}'`,
     });
     return z.NEVER;
   }).openapi({ type: "integer", minimum: least, maximum: most });
