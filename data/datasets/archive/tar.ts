@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
 import { DatasetError } from "../dataset.ts";
-import { content, isZeros, type UploadedFile } from "../gzip.ts";
+import { content, isGzip, isZeros, type UploadedFile } from "../gzip.ts";
 import { type ArchiveEntry, imageBytes, Ledger } from "./entry.ts";
 import { checkedPath, isToolMade, shown } from "./names.ts";
 
@@ -81,6 +81,7 @@ async function* upToItsEnd(
           rest = rest.subarray(TAR_BLOCK);
           continue;
         }
+        if (at === 0) checkFirst(block, ledger.field);
         zeroBlocks = 0;
         frame.next = DESCRIPTIONS.has(String.fromCharCode(block[TYPE]))
           ? at + TAR_BLOCK + whole(octal(block, SIZE, 12) || 0)
@@ -93,9 +94,17 @@ async function* upToItsEnd(
     }
     left = rest;
   }
+  if (at === 0 && left.length > 0) checkFirst(left, ledger.field);
   if (left.length > 0 || zeroBlocks === 0) {
     throw new DatasetError("is damaged: it ends before the end of the tar", ledger.field);
   }
+}
+
+/** @throws {DatasetError} for what is no tar, such as a gzipped file that was gzipped again */
+function checkFirst(block: Uint8Array, field: string): void {
+  if (isTarHeader(block)) return;
+  if (isGzip(block)) throw new DatasetError("is gzipped twice: gzip it once, or not at all", field);
+  throw new DatasetError("is gzipped, but holds no tar: send images as zip, tar or tar.gz", field);
 }
 
 function joined(first: Bytes, second: Bytes): Bytes {

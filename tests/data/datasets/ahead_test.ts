@@ -1,0 +1,80 @@
+import { expect } from "expect";
+import { ahead } from "../../../data/datasets/ahead.ts";
+import { createDataset } from "../../../data/datasets/upload.ts";
+import { encodePng } from "../../../data/images.ts";
+import { flat } from "../../setup/archives.ts";
+import { zipOf } from "../../setup/zip.ts";
+import { Shelf } from "./fixtures.ts";
+
+async function* upTo(count: number, fails = false): AsyncGenerator<number> {
+  for (let item = 0; item < count; item++) yield await Promise.resolve(item);
+  if (fails) throw new Error("the source failed");
+}
+
+/** Work that ends when it is told to. */
+class Work {
+  readonly begun: PromiseWithResolvers<number>[] = [];
+  readonly #waiting: (() => void)[] = [];
+
+  readonly run = (item: number): Promise<number> => {
+    this.begun[item] = Promise.withResolvers<number>();
+    for (const check of this.#waiting) check();
+    return this.begun[item].promise;
+  };
+
+  /** Resolves when so many have begun. */
+  async until(count: number): Promise<void> {
+    while (this.begun.length < count) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+}
+
+Deno.test("results come in order, whatever ends first, and no more is begun than may be", async () => {
+  const work = new Work();
+  const results = ahead(upTo(5), 3, work.run);
+  const first = results.next();
+  await work.until(3);
+  work.begun[2].resolve(20);
+  work.begun[1].resolve(10);
+  await Promise.resolve();
+  expect(work.begun.length).toBe(3);
+  work.begun[0].resolve(0);
+  expect((await first).value).toBe(0);
+  const rest = Array.fromAsync(results);
+  await work.until(5);
+  work.begun[4].resolve(40);
+  work.begun[3].resolve(30);
+  expect(await rest).toEqual([10, 20, 30, 40]);
+});
+
+Deno.test("the first error in order is the one that is thrown, the source's own behind those of its items", async () => {
+  const work = new Work();
+  const all = Array.fromAsync(ahead(upTo(3, true), 8, work.run));
+  const outcome = all.then(() => "none", (error) => error.message);
+  await work.until(3);
+  work.begun[2].reject(new Error("the third"));
+  work.begun[1].reject(new Error("the second"));
+  work.begun[0].resolve(0);
+  expect(await outcome).toBe("the second");
+  await expect(Array.fromAsync(ahead(upTo(2, true), 8, (item) => Promise.resolve(item)))).rejects.toThrow(
+    "the source failed",
+  );
+});
+
+Deno.test("of several damaged images the first in the archive is named", async () => {
+  await using shelf = await Shelf.open();
+  const side = 1500;
+  const noise = Uint8Array.from({ length: side * side }, (_, i) => (i * i) % 251);
+  // The first takes far longer to be found damaged than the second.
+  const large = (await encodePng(noise, side, side, 1)).slice(0, -2000);
+  const small = (await flat(10)).slice(0, -16);
+  const archive = zipOf([
+    { name: "a/0.png", bytes: await flat(10) },
+    { name: "a/1.png", bytes: large },
+    { name: "a/2.png", bytes: small },
+  ]);
+  const upload = createDataset(await shelf.files({ archive }), {}, shelf.store);
+  await expect(upload).rejects.toThrow("'a/1.png'");
+  expect(await shelf.keys()).toEqual([]);
+});
