@@ -11,6 +11,8 @@ import { findDenokv, startDenokv } from "../setup/denokv.ts";
 import { findVersitygw, startVersitygw } from "../setup/versitygw.ts";
 
 const JOBS = 12, RUNNERS = 3;
+/** A runner names the cause once more for a job that it hands back. */
+const LINES_HANDED_BACK = 2;
 const AWS = ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 const requestOf = (seed: number) => ({
@@ -89,7 +91,8 @@ Deno.test({
     };
     await using api = await startProcess("api", folder, env);
     await using runners = new AsyncDisposableStack();
-    for (let i = 0; i < RUNNERS; i++) runners.use(await startProcess("runner", folder, env));
+    const processes: ServiceProcess[] = [];
+    for (let i = 0; i < RUNNERS; i++) processes.push(runners.use(await startProcess("runner", folder, env)));
 
     let whole: string[] = [];
     await t.step("undisturbed", async () => {
@@ -110,6 +113,16 @@ Deno.test({
         });
       }
     }
+    await t.step("the log has a line for the beginning and one for the end of each outage", async () => {
+      for (const process of [api, ...processes]) {
+        const { output } = await process.end("SIGTERM");
+        expect(output.match(/The database is unavailable/g)?.length).toBeLessThanOrEqual(
+          2 + LINES_HANDED_BACK,
+        );
+        expect(output.match(/The database is available again/g)?.length).toBe(2);
+        expect(output).not.toContain("KV Connect failed");
+      }
+    });
     await runners.disposeAsync();
     await Deno.remove(folder, { recursive: true });
   },

@@ -35,6 +35,8 @@ async function play(words: readonly string[], jobId: string, from: number, metad
       await done;
     } else if (word === "hang") {
       await new Promise(() => {});
+    } else if (word === "wait") {
+      await new Promise((resolve) => setTimeout(resolve, 4_000));
     } else if (word === "busy") {
       while (true);
     } else if (word === "fail") {

@@ -16,7 +16,11 @@ export class Stage implements AsyncDisposable {
   private constructor(readonly jobs: JobStore, readonly folder: string) {}
 
   static async open(options: { now?: () => number; doorbell?: boolean } = {}): Promise<Stage> {
-    return new Stage(new JobStore(await Deno.openKv(":memory:"), options), await Deno.makeTempDir());
+    return await Stage.on(new JobStore(await Deno.openKv(":memory:"), options));
+  }
+
+  static async on(jobs: JobStore): Promise<Stage> {
+    return new Stage(jobs, await Deno.makeTempDir());
   }
 
   runner(options: Partial<RunnerOptions> = {}): Runner {

@@ -1,0 +1,88 @@
+import { expect } from "expect";
+import type { Client, JobView } from "../../cli/client.ts";
+import { startProcess } from "../../cli/process.ts";
+import { withFullDisk } from "../setup/fullDisk.ts";
+
+const request = {
+  kind: "pretrain",
+  model: { depth: 1, decoder_depth: 1 },
+  dataset: { id: "digits", size: 256, seed: 5 },
+  batch_size: 32,
+  epochs: 100,
+  checkpoint_every: { epochs: 2 },
+  seed: 2,
+};
+
+/** Digest of the final checkpoint. */
+async function bits(client: Client, job: JobView): Promise<string> {
+  const content = await client.send(`/v1/checkpoints/${job.latest_checkpoint}/content`);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", await content.arrayBuffer())).toHex();
+}
+
+async function events(client: Client, id: string): Promise<string[]> {
+  const messages: string[] = [];
+  for (let after: number | null = 0; after !== null;) {
+    const page = await (await client.send(`/v1/jobs/${id}/events?limit=500&after=${after}`)).json();
+    for (const { message } of page.data) messages.push(message);
+    after = page.has_more ? page.data.at(-1).seq : null;
+  }
+  return messages;
+}
+
+async function until(fits: () => Promise<boolean>): Promise<void> {
+  while (!await fits()) await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
+/** A job that runs and has a checkpoint. */
+async function started(client: Client): Promise<string> {
+  const { id } = await client.createJob(request);
+  await until(async () => {
+    const job: JobView = await (await client.send(`/v1/jobs/${id}`)).json();
+    return job.latest_checkpoint !== null;
+  });
+  return id;
+}
+
+Deno.test("a full disk fails no job: objects alone on it, then the database too", async (t) => {
+  const folder = await Deno.makeTempDir();
+  let whole = "";
+  await t.step("undisturbed", async () => {
+    await using service = await startProcess("start", folder, { UNMASK_THREADS: "1" });
+    const { id } = await service.client.createJob(request);
+    whole = await bits(service.client, await service.client.finished(id, () => {}));
+  });
+
+  await t.step("objects", () =>
+    withFullDisk(async (disk, makeRoom, fill) => {
+      await makeRoom();
+      const env = { UNMASK_THREADS: "1", UNMASK_STORE: `file:${disk}/objects` };
+      await using service = await startProcess("start", `${folder}/objects`, env);
+      const id = await started(service.client);
+      await fill();
+      await until(async () => (await events(service.client, id)).some((line) => line.endsWith("; waiting")));
+      expect((await events(service.client, id)).join("\n")).toContain("No space left on device");
+      await makeRoom();
+      const job = await service.client.finished(id, () => {});
+      expect(job).toMatchObject({ attempt: 1, interruptions: 0 });
+      expect(await bits(service.client, job)).toBe(whole);
+    }, { kib: 64 * 1024, left: 16 }));
+
+  await t.step("objects and database", () =>
+    withFullDisk(async (disk, makeRoom, fill) => {
+      await makeRoom();
+      await using service = await startProcess("start", disk, { UNMASK_THREADS: "1" });
+      const id = await started(service.client);
+      const waiting = await service.client.createJob(request);
+      await fill();
+      const refused = await fetch(`${service.url}/v1/jobs/${waiting.id}/cancel`, { method: "POST" });
+      await refused.body?.cancel();
+      expect([refused.status, refused.headers.has("retry-after")]).toEqual([503, true]);
+      // Longer than a lease: the runner has to give its job up.
+      await new Promise((resolve) => setTimeout(resolve, 20_000));
+      await makeRoom();
+      const job = await service.client.finished(id, () => {});
+      expect(job).toMatchObject({ status: "succeeded", error: null });
+      expect(await bits(service.client, job)).toBe(whole);
+    }, { kib: 64 * 1024, left: 0 }));
+  await Deno.remove(folder, { recursive: true });
+});
