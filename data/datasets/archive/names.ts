@@ -41,8 +41,6 @@ const TOOL_MADE: ReadonlySet<string> = new Set([
   "desktop.ini",
   "picasa.ini",
   "$recycle.bin",
-  "recycler",
-  "recycled",
   "system volume information",
   "found.000",
   "@eadir",
