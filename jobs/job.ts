@@ -52,6 +52,8 @@ export interface Job {
   readonly interruptions: number;
   /** How many of the interruptions were outages, which never fail a job. Absent in rows of earlier versions: 0. */
   readonly outages?: number;
+  /** Milliseconds that its runs have waited in those outages. */
+  readonly outageMs?: number;
   /** When cancelling was asked for while it ran; the runner sees it at its next heartbeat. */
   readonly cancelRequestedAt: string | null;
   /** What computed it, and why others were passed over; null before the start. */

@@ -7,6 +7,8 @@ import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient, j
 
 /** Longest time of one call, in milliseconds. */
 export const CALL_MS = 5_000;
+/** Turn given to answers that have come when the time limit is over, in milliseconds. */
+const GRACE_MS = 50;
 /** Time of locked writes in a row after which they count as an outage, in milliseconds. */
 const LOCKED_MS = 2_000;
 /** Pause before the first probe of an outage, and the longest before a later one, in milliseconds. */
@@ -76,10 +78,9 @@ export class KvCircuit {
     const { callMs = CALL_MS } = this.#options;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new DatabaseUnavailableError(`The database did not answer within ${callMs / 1000} s`)),
-        callMs,
-      );
+      const error = new DatabaseUnavailableError(`The database did not answer within ${callMs / 1000} s`);
+      // An answer that waits behind long work of this thread is taken before the limit is applied.
+      timer = setTimeout(() => timer = setTimeout(() => reject(error), GRACE_MS), callMs);
     });
     try {
       const value = await Promise.race([action(), late]);

@@ -69,6 +69,8 @@ const CANDIDATES = 16;
 /** The waiting list as one runner sees it. */
 export class JobQueue {
   readonly leaseMs: number;
+  /** Jobs that this runner handed back in an outage: it takes others before them. */
+  readonly #handedBack = new Set<string>();
   /** When each lease held here runs out, by the steady clock of this process. */
   readonly #held = new Map<string, number>();
 
@@ -84,7 +86,7 @@ export class JobQueue {
     }
   }
 
-  /** Takes the oldest job that waits; null when none does. */
+  /** Takes the oldest job that waits, those handed back in an outage last; null when none waits. */
   async claim(): Promise<Claim | null> {
     const { kv } = this.database;
     while (true) {
@@ -95,7 +97,10 @@ export class JobQueue {
         }
         return ids;
       });
-      for (const id of waiting) {
+      const ordered = waiting.toSorted((a, b) =>
+        Number(this.#handedBack.has(a)) - Number(this.#handedBack.has(b))
+      );
+      for (const id of ordered) {
         const claim = await this.#claimed(id);
         if (claim !== null) return claim;
       }
@@ -256,6 +261,8 @@ export class JobQueue {
       return finish(tooLargeOutcome(error));
     });
     this.#held.delete(claim.token);
+    if (outcome.type === "outage" && job.status === "queued") this.#handedBack.add(job.id);
+    else this.#handedBack.delete(job.id);
     return job;
   }
 

@@ -114,7 +114,7 @@ export class Run {
       if (error instanceof RowTooLargeError) return tooLargeOutcome(error);
       if (!(error instanceof DatabaseUnavailableError)) throw error;
       this.#terminate();
-      return { type: "outage", cause: error.message };
+      return { type: "outage", cause: error.message, waitedMs: 0 };
     }
   }
 
@@ -305,7 +305,7 @@ export class Run {
   ): Outcome {
     if (last.type === "ended" && result) return { type: "succeeded", result };
     if (this.#asked) return { type: this.#asked };
-    if (last.type === "unavailable") return this.#storageOutage(last.message, last.waitedMs);
+    if (last.type === "unavailable") return this.#outage(last);
     if (last.type === "ended") {
       return { type: "failed", error: { code: "internal_error", message: "The run ended without a result" } };
     }
@@ -316,12 +316,12 @@ export class Run {
     return { type: "failed", error: { code: last.code ?? "internal_error", message } };
   }
 
-  #storageOutage(reason: string, waitedMs: number): Outcome {
+  #outage({ message, waitedMs, isStorage }: Extract<Told, { type: "unavailable" }>): Outcome {
     const { limitMs } = this.#deps.outage;
-    this.#deps.storageFailed(reason, waitedMs);
-    return waitedMs < limitMs
-      ? { type: "outage", cause: reason }
-      : { type: "failed", error: outageError(reason, limitMs) };
+    if (isStorage) this.#deps.storageFailed(message, waitedMs);
+    return waitedMs + (this.#claim.job.outageMs ?? 0) < limitMs
+      ? { type: "outage", cause: message, waitedMs }
+      : { type: "failed", error: outageError(message, limitMs) };
   }
 }
 
@@ -330,6 +330,6 @@ export function outageError(reason: string, limitMs: number): { code: string; me
   const hours = Number((limitMs / 3_600_000).toPrecision(3));
   return {
     code: "storage_unavailable",
-    message: `Object storage was unavailable for more than ${hours} h (UNMASK_OUTAGE_LIMIT_HOURS): ${reason}`,
+    message: `An outage lasted for more than ${hours} h (UNMASK_OUTAGE_LIMIT_HOURS): ${reason}`,
   };
 }

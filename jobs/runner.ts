@@ -129,7 +129,7 @@ export class Runner {
   async #giveUp(): Promise<void> {
     const { limitMs } = this.#outage;
     if (this.#storage.awayMs < limitMs) return;
-    const { message } = outageError("it is still away", limitMs);
+    const { message } = outageError("object storage is still unavailable", limitMs);
     for (const id of await this.#queue.giveUp(message)) this.#log(`${id} failed: ${message}`);
   }
 

@@ -32,7 +32,7 @@ export type JobEventInput =
   /** Its runner shut down in order and hands it back. */
   | { readonly type: "released" }
   /** Its runner hands it back because storage or the database is unavailable; `cause` says which and why. */
-  | { readonly type: "outage"; readonly cause: string }
+  | { readonly type: "outage"; readonly cause: string; readonly waitedMs: number }
   /** While it waited, the outage that interrupted it lasted longer than is allowed. */
   | { readonly type: "outage_limit"; readonly error: JobError }
   | { readonly type: "succeeded"; readonly result: Readonly<Record<string, unknown>> }
@@ -142,6 +142,7 @@ const TABLE: Record<JobStatus, Row> = {
       latestCheckpoint: event.checkpoint,
       interruptions: 0,
       outages: 0,
+      outageMs: 0,
     }),
     fell_back: (job, event) => ({ ...job, latestCheckpoint: event.checkpoint }),
     lease_lost: (job, _, at) => {
@@ -154,9 +155,10 @@ const TABLE: Record<JobStatus, Row> = {
       return ended(job, at, { status: "failed", interruptions, error: { code: "runner_lost", message } });
     },
     released: (job, _, at) => requeued(job, at, job.interruptions),
-    outage: (job, _, at) => ({
+    outage: (job, event, at) => ({
       ...requeued(job, at, job.interruptions + 1),
       outages: (job.outages ?? 0) + 1,
+      outageMs: (job.outageMs ?? 0) + event.waitedMs,
     }),
     succeeded: (job, event, at) => ended(job, at, { status: "succeeded", result: event.result }),
     failed: (job, event, at) => ended(job, at, { status: "failed", error: event.error }),
@@ -196,6 +198,7 @@ export function transition(job: Job | null, event: JobEventInput, now: number): 
       attempt: 0,
       interruptions: 0,
       outages: 0,
+      outageMs: 0,
       cancelRequestedAt: null,
       backend: null,
       latestCheckpoint: null,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DatasetUnavailableError } from "../data/datasets/dataset.ts";
 import { openStore } from "../data/objects/open.ts";
 import { JobFailure, type KindEvent } from "./kinds/kind.ts";
 import { KINDS } from "./kinds/mod.ts";
@@ -37,6 +38,7 @@ function say(event: KindEvent): void {
 
 async function run(start: RunStart): Promise<void> {
   const { jobId, request, storeUrl, resumeFrom, fallbacks, source, outageWaitMs } = start;
+  const began = performance.now();
   let store: WaitingStore | undefined;
   try {
     store = new WaitingStore(openStore(storeUrl, undefined, { existing: true }), {
@@ -66,7 +68,9 @@ async function run(start: RunStart): Promise<void> {
     flush();
     const outage = stopped.signal.aborted ? null : storageFailure(error);
     if (outage) {
-      return tell({ type: "unavailable", message: outage.message, waitedMs: store?.waitedMs ?? 0 });
+      const isStorage = !(outage instanceof DatasetUnavailableError);
+      const waitedMs = isStorage ? store?.waitedMs ?? 0 : performance.now() - began;
+      return tell({ type: "unavailable", message: outage.message, waitedMs, isStorage });
     }
     const stack = error instanceof Error ? error.stack ?? error.message : String(error);
     const message = error instanceof Error ? error.message : String(error);

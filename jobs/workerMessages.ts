@@ -39,8 +39,16 @@ export type FromWorker =
   /** What the run has told, in order. */
   | { readonly type: "events"; readonly events: readonly KindEvent[] }
   | { readonly type: "ended" }
-  /** Object storage was unavailable for longer than the run may wait; `message` says why. */
-  | { readonly type: "unavailable"; readonly message: string; readonly waitedMs: number }
+  /**
+   * Object storage, or a data set's mirrors, were unavailable for longer than the run may wait; `message` says why,
+   * `isStorage` which of the two.
+   */
+  | {
+    readonly type: "unavailable";
+    readonly message: string;
+    readonly waitedMs: number;
+    readonly isStorage: boolean;
+  }
   /** `code` is null for an error that no kind of job foresaw; `stack` is for the log alone. */
   | {
     readonly type: "failed";

@@ -652,7 +652,11 @@ Deno.test("giveUp: fails the waiting jobs that an outage interrupted, and no oth
   withStore(async ({ store, runner, queued, running }) => {
     const { id, queue, claim } = await running();
     const other = await queued();
-    await queue.finish(claim, { type: "outage", cause: "Object storage is unavailable: no answer" });
+    await queue.finish(claim, {
+      type: "outage",
+      cause: "Object storage is unavailable: no answer",
+      waitedMs: 0,
+    });
     const [event] = (await store.events(id)).slice(-1);
     expect(event).toMatchObject({
       type: "status",
@@ -665,4 +669,14 @@ Deno.test("giveUp: fails the waiting jobs that an outage interrupted, and no oth
       error: { code: "storage_unavailable", message: "for a day" },
     });
     expect(await store.get(other)).toMatchObject({ status: "queued" });
+  }));
+
+Deno.test("claim: a job handed back in an outage waits behind the others, and is still taken", () =>
+  withStore(async ({ runner, queued, running }) => {
+    const { id, queue, claim } = await running();
+    const other = await queued();
+    await queue.finish(claim, { type: "outage", cause: "no mirror answers", waitedMs: 600_000 });
+    expect((await claimed(queue)).job.id).toBe(other);
+    expect((await claimed(queue)).job).toMatchObject({ id, attempt: 2, outageMs: 600_000 });
+    expect(await runner("another").claim()).toBe(null);
   }));
