@@ -103,6 +103,28 @@ Deno.test("an API alone answers its waits and ends its streams at SIGTERM", asyn
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("a second signal ends the process at once", async () => {
+  const folder = await Deno.makeTempDir();
+  await using api = await startProcess("api", folder);
+  const stopping = Promise.withResolvers<void>();
+  await using runner = await startProcess("runner", folder, { UNMASK_STOP_SECONDS: "600" }, (output) => {
+    if (output.includes("SIGTERM: stopping")) stopping.resolve();
+  });
+  const { id } = await api.client.createJob(training);
+  await eventsUntil(
+    await api.client.send(`/v1/jobs/${id}/events`, { headers: { accept: "text/event-stream" } }),
+    (text) => text.includes("event: progress"),
+  );
+  using lock = new DatabaseSync(`${folder}/kv.sqlite3`);
+  lock.exec("BEGIN EXCLUSIVE");
+  Deno.kill(runner.pid, "SIGTERM");
+  await stopping.promise;
+  expect((await runner.end("SIGTERM")).code).toBe(143);
+  lock.exec("ROLLBACK");
+  await api.end("SIGTERM");
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("a runner that cannot hand its job back ends at its deadline", async () => {
   const folder = await Deno.makeTempDir();
   await using api = await startProcess("api", folder);
