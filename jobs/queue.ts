@@ -3,19 +3,22 @@
  *
  * @module
  */
-import { serialize } from "node:v8";
 import { ulid } from "ulid";
 import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "./change.ts";
-import type { NewEvent } from "./events.ts";
 import { damagedRows, type FallBack, fallBackEvent } from "./fallBack.ts";
 import { adopt, announce } from "./garbage.ts";
-import type { Checkpoint, Job, JobProgress } from "./job.ts";
+import type { Checkpoint, Job } from "./job.ts";
 import { persistently } from "./kv.ts";
-import { type EpochPoint, METRICS_LIMITS, type StepPoint, stepRows, truncation } from "./metrics.ts";
+import { METRICS_LIMITS, stepRows, truncation } from "./metrics.ts";
+import { fitting, type Outcome, tooLargeOutcome } from "./outcome.ts";
 import { pruning } from "./pruning.ts";
 import { type JobRow, keys, type Lease } from "./rows.ts";
 import { RowTooLargeError } from "./tooLarge.ts";
 import { type JobEventInput, transition } from "./transitions.ts";
+import { bounded, boundedBackend, type JobUpdate, updateEvents } from "./update.ts";
+
+export { type Outcome, RESULT_BYTES, resultBytes, tooLargeOutcome } from "./outcome.ts";
+export type { JobUpdate } from "./update.ts";
 
 /** A job that this runner holds. */
 export interface Claim {
@@ -23,23 +26,6 @@ export interface Claim {
   /** Proof of the lease: every write shows it. */
   readonly token: string;
 }
-
-/** What a run has to tell; all of it becomes visible in one commit. */
-export interface JobUpdate {
-  readonly backend?: NonNullable<Job["backend"]>;
-  /** In increasing order, at most 2048. */
-  readonly steps?: readonly StepPoint[];
-  readonly progress?: JobProgress;
-  readonly epoch?: EpochPoint;
-  readonly checkpoint?: Omit<Checkpoint, "createdAt">;
-  readonly logs?: readonly { readonly level: "info" | "warning"; readonly message: string }[];
-}
-
-/** How a run ended. */
-export type Outcome = Extract<
-  JobEventInput,
-  { type: "succeeded" | "failed" | "cancelled" | "released" | "outage" }
->;
 
 /** The runner does not hold the job any more: it must stop, and nothing it did since counts. */
 export class LeaseLostError extends Error {
@@ -51,14 +37,6 @@ export class LeaseLostError extends Error {
 
 /** Lease and heartbeat, in milliseconds. */
 export const LEASE_MS = 15_000;
-/** Largest result of a job, in bytes as the database stores it (V8's structured clone). */
-export const RESULT_BYTES = 32_768;
-
-/** Bytes that a result takes in the database. */
-export function resultBytes(result: Readonly<Record<string, unknown>>): number {
-  return serialize(result).length;
-}
-
 /** The share of a lease that may pass before a heartbeat renews it: a fifth, 3 s of 15 s. */
 const RENEW_BELOW = 0.8;
 /** Leases ahead of the clock at which one counts as written by a clock that was set back since. */
@@ -197,7 +175,7 @@ export class JobQueue {
       if (checkpoint) apply({ type: "checkpointed", checkpoint: checkpoint.id });
       return {
         job,
-        events: tellings({ ...update, backend }),
+        events: updateEvents({ ...update, backend }),
         also: (operation) => {
           series?.(operation);
           if (epoch) operation.set(keys.epoch(job.id, epoch.epoch), bounded(epoch));
@@ -338,64 +316,4 @@ export class JobQueue {
  */
 function hasExpired({ until, leaseMs = LEASE_MS }: Lease, now: number): boolean {
   return until < now || until > now + LEASES_AHEAD * leaseMs;
-}
-
-/** The events that an update brings, in the order in which things happened. */
-function tellings({ backend, progress, epoch, checkpoint, logs = [] }: JobUpdate): NewEvent[] {
-  const events: NewEvent[] = [];
-  const tell = (type: NewEvent["type"], message: string, data: object, level: NewEvent["level"] = "info") =>
-    void events.push({ type, level, message, data: { ...data } });
-  if (backend) tell("log", `Computing on ${backend.name}`, { backend });
-  if (progress) {
-    const loss = progress.loss === null ? "" : `, loss ${progress.loss.toPrecision(6)}`;
-    tell("progress", `Step ${progress.step} of ${progress.totalSteps}${loss}`, progress);
-  }
-  if (epoch) {
-    const message = `Epoch ${epoch.epoch + 1} ended at step ${epoch.step}, mean loss ${
-      epoch.loss.toPrecision(6)
-    }`;
-    tell("epoch", message, bounded(epoch));
-  }
-  if (checkpoint) {
-    const { id, step, epoch, final, metrics, size, sha256 } = checkpoint;
-    const data = { checkpoint: id, step, epoch, final, metrics, size, sha256 };
-    tell("checkpoint", `Checkpoint ${id} at step ${step}`, data);
-  }
-  for (const { level, message } of logs) tell("log", message, {}, level);
-  return events;
-}
-
-function bounded(epoch: EpochPoint): EpochPoint {
-  return {
-    ...epoch,
-    metrics: Object.fromEntries(
-      Object.entries(epoch.metrics).slice(0, METRICS_LIMITS.epochMetrics)
-        .map(([name, value]) => [name.slice(0, METRICS_LIMITS.metricName), value]),
-    ),
-  };
-}
-
-/** The end of a run that had something to tell that cannot be stored: it would fail again in every attempt. */
-export function tooLargeOutcome({ message }: RowTooLargeError): Outcome {
-  return { type: "failed", error: { code: "record_too_large", message } };
-}
-
-/** Notes of a backend that are kept, and the length of each. */
-const NOTES = 8, NOTE_LENGTH = 400;
-
-function boundedBackend(backend: NonNullable<Job["backend"]>): NonNullable<Job["backend"]> {
-  return { ...backend, notes: backend.notes.slice(0, NOTES).map((note) => note.slice(0, NOTE_LENGTH)) };
-}
-
-/** An outcome that fits in its row. */
-function fitting(outcome: Outcome): Outcome {
-  if (outcome.type === "failed") {
-    const { code, message } = outcome.error;
-    return { type: "failed", error: { code: code.slice(0, 64), message: message.slice(0, 2000) } };
-  }
-  if (outcome.type !== "succeeded") return outcome;
-  const bytes = resultBytes(outcome.result);
-  if (bytes <= RESULT_BYTES) return outcome;
-  const message = `The result has ${bytes} bytes, at most ${RESULT_BYTES} are kept`;
-  return { type: "failed", error: { code: "result_too_large", message } };
 }

@@ -14,6 +14,7 @@ import {
   type Outcome,
   tooLargeOutcome,
 } from "./queue.ts";
+import { outageError, type OutageLimits } from "./outageLimits.ts";
 import { resumePoints } from "./resume.ts";
 import { sourceOf } from "./rows.ts";
 import type { JobStore } from "./store.ts";
@@ -29,14 +30,6 @@ const STOP_MS = 1_000;
 
 /** Pause between two attempts to hand a job back, in milliseconds. */
 const HAND_BACK_MS = 500;
-
-/** How long a run waits for object storage. Milliseconds. */
-export interface OutageLimits {
-  /** Wait of a run that holds its job; then the job goes back to the queue. */
-  readonly waitMs: number;
-  /** After an outage of this length the jobs that it interrupted fail. */
-  readonly limitMs: number;
-}
 
 /** What a run needs. */
 export interface RunDeps {
@@ -323,13 +316,4 @@ export class Run {
       ? { type: "outage", cause: message, waitedMs }
       : { type: "failed", error: outageError(message, limitMs) };
   }
-}
-
-/** Why a job fails after an outage of that length. */
-export function outageError(reason: string, limitMs: number): { code: string; message: string } {
-  const hours = Number((limitMs / 3_600_000).toPrecision(3));
-  return {
-    code: "storage_unavailable",
-    message: `An outage lasted for more than ${hours} h (UNMASK_OUTAGE_LIMIT_HOURS): ${reason}`,
-  };
 }

@@ -8,12 +8,11 @@ import type { ObjectStore } from "../data/objects/store.ts";
 import { sinceOutage } from "./database.ts";
 import { isTransient, jittered, pause } from "./kv.ts";
 import { type Claim, JobQueue, LEASE_MS } from "./queue.ts";
-import { outageError, type OutageLimits, Run } from "./run.ts";
+import { OUTAGE_LIMITS, outageError, type OutageLimits } from "./outageLimits.ts";
+import { Run } from "./run.ts";
 import { StorageWatch } from "./storageWatch.ts";
 import type { JobStore } from "./store.ts";
 
-/** How long an outage is waited for, unless the settings say otherwise. */
-export const OUTAGE_LIMITS: OutageLimits = { waitMs: 600_000, limitMs: 24 * 3_600_000 };
 /** A difference of wall clock and steady clock between two looks that counts as a jump, in milliseconds. */
 const JUMP_MS = 1_000;
 
