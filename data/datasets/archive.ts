@@ -18,7 +18,29 @@ function isZip(bytes: Uint8Array): boolean {
 const NOT_READ: readonly (readonly [RegExp, string])[] = [
   [/strong encryption/i, "is encrypted: make the archive without a password"],
   [/multi-disk/i, "is one part of a zip in several: make the archive in one part"],
+  [
+    /central dir\w* record signature not found/i,
+    "is damaged: it is a zip without its end, as after a broken download",
+  ],
+  [/extra bytes at the end/i, "is damaged: there are other bytes behind the end of the zip"],
+  [/(too many|not enough) bytes in the stream/i, "is damaged: an entry's size is not what the zip says"],
 ];
+
+/** Kinds of archives that are not read, by their first bytes. */
+const OTHERS: readonly (readonly [name: string, head: readonly number[]])[] = [
+  ["a 7z archive", [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c]],
+  ["a RAR archive", [0x52, 0x61, 0x72, 0x21, 0x1a, 0x07]],
+  ["compressed by xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+  ["compressed by bzip2", [0x42, 0x5a, 0x68]],
+  ["compressed by Zstandard", [0x28, 0xb5, 0x2f, 0xfd]],
+];
+
+/** What a file is that is neither a zip nor a tar. */
+function otherKind(head: Uint8Array): string {
+  if (head.length === 0) return "is empty";
+  const other = OTHERS.find(([, bytes]) => bytes.every((byte, at) => head[at] === byte));
+  return other ? `is ${other[0]}` : "is neither a zip nor a tar file";
+}
 
 /**
  * The files of an archive in its own order; folders are left out. Files that are no images, or that tools made, come
@@ -34,8 +56,7 @@ export async function* archiveEntries(
 ): AsyncGenerator<ArchiveEntry> {
   const head = await beginning(file.path, TAR_BLOCK);
   if (!isZip(head) && !isTarHeader(head) && !isGzip(head)) {
-    const what = head.length === 0 ? "is empty" : "is neither a zip nor a tar file";
-    throw new DatasetError(`${what}: send images as zip, tar or tar.gz`, file.field);
+    throw new DatasetError(`${otherKind(head)}: send images as zip, tar or tar.gz`, file.field);
   }
   try {
     yield* isZip(head) ? zipEntries(file, notes, signal) : tarEntries(file, signal);

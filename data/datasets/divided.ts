@@ -6,7 +6,7 @@
 import { shown } from "./archive/names.ts";
 import { DatasetError, type SplitName } from "./dataset.ts";
 import { type Filed, foldersOf } from "./folders.ts";
-import { splitFolders, splitOf } from "./splits.ts";
+import { isPlain, splitFolders, splitOf } from "./splits.ts";
 
 /** How the folders at the top of an archive may be read. */
 export const FOLDER_READINGS = ["auto", "splits", "classes"] as const;
@@ -28,6 +28,8 @@ export interface Divided {
     readonly files: readonly Filed[];
   }[];
   readonly outside: readonly Filed[];
+  /** Whether the parts are folders that are named as splits. */
+  readonly bySplits: boolean;
 }
 
 /**
@@ -45,7 +47,11 @@ export function divided(
   const folders = foldersOf(files);
   const path = (name: string) => wrapper === "" ? name : `${wrapper}/${name}`;
   const { splits, families } = splitFolders(folders.keys());
-  const one = { parts: [{ folder: wrapper || ".", split: "train" as const, files }], outside: [] };
+  const one = {
+    parts: [{ folder: wrapper || ".", split: "train" as const, files }],
+    outside: [],
+    bySplits: false,
+  };
   if (reading === "classes") return one;
   if (families.length > 0) {
     throw new DatasetError(
@@ -76,7 +82,8 @@ export function divided(
     split,
     ...withoutOwnName(path(name), name, folders.get(name)!),
   }));
-  return { parts: levelled(parts), outside: [...bare, ...others.flatMap((name) => folders.get(name)!)] };
+  const outside = [...bare, ...others.flatMap((name) => folders.get(name)!)];
+  return { parts: levelled(parts), outside, bySplits: true };
 }
 
 /** `training_set/training_set/cat` is `training_set/cat`: some archives name a split twice. */
@@ -93,11 +100,16 @@ function withoutOwnName(
   return withoutOwnName(`${folder}/${only}`, name, inner.get(only)!);
 }
 
-/** `train/images/cat` and `test/images/cat`: a folder that all splits have around all their classes means nothing. */
+/**
+ * `train/images/cat` and `test/images/cat`: a folder that all splits have around all their classes means nothing, and
+ * neither does one called `images` around images without classes, as detection data sets have it.
+ */
 function levelled(parts: Divided["parts"]): Divided["parts"] {
   const first = parts[0].files[0].rest[0];
+  // A folder right around the images is a class, unless its name says that it is none.
+  const least = isPlain(first) ? 1 : 2;
   const wrapped = splitOf(first) === null &&
-    parts.every(({ files }) => files.every(({ rest }) => rest.length > 2 && rest[0] === first));
+    parts.every(({ files }) => files.every(({ rest }) => rest.length > least && rest[0] === first));
   if (!wrapped) return parts;
   return levelled(parts.map((part) => ({
     ...part,
@@ -107,7 +119,8 @@ function levelled(parts: Divided["parts"]): Divided["parts"] {
 }
 
 /** @throws {DatasetError} for a split inside of a class or of another split */
-export function checkInner({ parts }: Divided, field: string): void {
+export function checkInner({ parts, bySplits }: Divided, field: string): void {
+  const asClass = bySplits ? "folders=splits to take it as a class, " : "";
   for (const { files } of parts) {
     for (const { path, rest } of files) {
       const inner = rest.slice(0, -1).find((name) => splitOf(name) !== null);
@@ -116,7 +129,8 @@ export function checkInner({ parts }: Divided, field: string): void {
         `has the split ${shown(inner)} inside of another folder (${
           shown(path)
         }): put the splits at the top, as ` +
-          "train/CLASS/… and test/CLASS/…, or send folders=classes to take every image below a folder as its class",
+          `train/CLASS/… and test/CLASS/…, or send ${asClass} folders=classes to take every image below a ` +
+          "folder as its class",
         field,
       );
     }

@@ -63,7 +63,7 @@ export async function layoutOf(
   await turns.take();
   const found = divided(kept, wrapper, reading, field);
   await turns.take();
-  if (reading !== "classes") checkInner(found, field);
+  if (reading === "auto") checkInner(found, field);
   await turns.take();
   const placed = found.parts.flatMap(({ split, files }) =>
     files.map(({ path, rest }) => ({ path, split, rest }))
@@ -89,7 +89,7 @@ export async function layoutOf(
     classNames,
     folders,
     passedOver,
-    notes: notesOn(folders, classNames, wrapper),
+    notes: [...notesOn(folders, classNames, wrapper), ...innerNotes(placed, found.bySplits)],
   };
 }
 
@@ -162,4 +162,32 @@ function notesOn(
     notes.push(`There is one class alone, ${shown(classNames[0])}: a classifier needs two at least.`);
   }
   return notes;
+}
+
+/**
+ * What is said of classes that all hold folders of the same names, as the parts of a data set do whose names are not
+ * known as splits: `fold_0/cat`, `fold_0/dog`, `fold_1/cat`, `fold_1/dog`.
+ */
+function innerNotes(placed: readonly Unlabelled[], bySplits: boolean): string[] {
+  if (bySplits) return [];
+  const classes = new Map<string, Set<string>>();
+  for (const { rest } of placed) {
+    if (rest.length < 3) return [];
+    const inner = classes.get(rest[0]);
+    if (inner) inner.add(rest[1]);
+    else classes.set(rest[0], new Set([rest[1]]));
+  }
+  const [first, ...others] = classes.values();
+  const alike = first?.size > 1 && others.length > 0 &&
+    others.every((inner) => inner.size === first.size && [...inner].every((name) => first.has(name)));
+  if (!alike) return [];
+  return [
+    `The folders ${
+      listed([...classes.keys()].sort())
+    } are the classes. Each of them holds folders of the same names ` +
+    `(${
+      listed([...first].sort())
+    }), which are not used: if those are the classes, name the folders above them as ` +
+    "splits, such as train and test.",
+  ];
 }

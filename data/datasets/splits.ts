@@ -19,11 +19,20 @@ const WORDS: Readonly<Record<SplitName, readonly string[]>> = {
 const FILLERS =
   "set|data|dataset|datasets|imgs?|images?|pictures?|pics?|photos?|samples?|examples?|split|files?|folder";
 
-const pattern = (split: SplitName) => new RegExp(`^(${WORDS[split].join("|")})(_?(${FILLERS}))*(_?\\d+)?$`);
+// A number may stand in front, as in `01_train`, or behind, as in `test1`.
+const pattern = (split: SplitName) =>
+  new RegExp(`^(\\d+_?)?(${WORDS[split].join("|")})(_?(${FILLERS}))*(_?\\d+)?$`);
 const PATTERNS: readonly (readonly [SplitName, RegExp])[] = [["train", pattern("train")], [
   "test",
   pattern("test"),
 ]];
+
+const PLAIN = new RegExp(`^(_?(${FILLERS}))+$`);
+
+/** True for a name that says of images only that they are images, such as `images` or `img_files`. */
+export function isPlain(name: string): boolean {
+  return PLAIN.test(normal(name));
+}
 
 /** Words between `_`, in lower case: `trainSet` and `Train-Set` are `train_set`. */
 function normal(name: string): string {

@@ -20,6 +20,9 @@ import { heldOutShare, type Upload } from "./uploaded.ts";
  */
 export async function fromIdx({ parts, base, options, store, signal }: Upload): Promise<StoredDataset> {
   const { train_images, train_labels, test_images, test_labels } = parts;
+  if (options.folders !== undefined && options.folders !== "auto") {
+    throw new DatasetError("must be left out for IDX files, which have no folders", "folders");
+  }
   if (!train_images) {
     throw new DatasetError("must be given (IDX pictures), or archive instead", "train_images");
   }

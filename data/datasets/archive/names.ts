@@ -75,7 +75,7 @@ export function checkedPath(name: string, field: string): string {
     throw wrong("a name with control, direction or other invisible characters");
   }
   if (name.includes("\\")) throw wrong("a name with a backslash");
-  if (/^(\/|[A-Za-z]:)/.test(name)) throw wrong("an absolute path");
+  if (/^(\/|[A-Za-z]:)/.test(name)) throw wrong("an absolute path or one with a drive letter");
   const segments = name.split("/").filter((segment) => segment !== "" && segment !== ".");
   if (segments.includes("..")) throw wrong("a path that leaves the archive");
   return segments.join("/").normalize("NFC");

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 // @ts-types="@types/yauzl"
 import { type Entry, openPromise, type ZipFile } from "yauzl";
@@ -12,7 +12,7 @@ import { DatasetError } from "../dataset.ts";
 import { Expansion } from "../expansion.ts";
 import type { UploadedFile } from "../gzip.ts";
 import { Turns } from "../turns.ts";
-import { ARCHIVE_LIMITS, type ArchiveEntry, imageBytes, Ledger, tooManyEntries } from "./entry.ts";
+import { ARCHIVE_LIMITS, type ArchiveEntry, imageBytes, isTaken, Ledger, tooManyEntries } from "./entry.ts";
 import { checkedPath, isToolMade, shown } from "./names.ts";
 import { decodeName, type ZipName } from "./zipNames.ts";
 
@@ -146,9 +146,9 @@ async function imageOf(
   { path, entry }: Listed,
   field: string,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const stream = entry.uncompressedSize === 0 && entry.compressedSize <= 2
-    ? Readable.from([])
-    : await zip.openReadStreamPromise(entry) as Readable;
+  const empty = entry.uncompressedSize === 0 && entry.compressedSize <= 2;
+  if (empty) return isTaken(path, new Uint8Array(0)) ? new Uint8Array(0) : null;
+  const stream = await zip.openReadStreamPromise(entry) as Readable;
   const bytes = await imageBytes(stream, { path, field, size: entry.uncompressedSize, toItsEnd: false });
   if (bytes !== null && crc32(bytes) !== entry.crc32) {
     throw new DatasetError(`holds ${shown(path)}, whose checksum is wrong`, field);
@@ -171,8 +171,10 @@ export async function* zipEntries(
   try {
     const named = await directoryOf(zip, file.field, signal);
     await checkOverlap(named, file.field);
+    const turns = new Turns();
     for (const listed of await checkedFiles(named, file, notes)) {
       signal?.throwIfAborted();
+      await turns.take();
       const { path } = listed;
       if (isToolMade(path)) {
         yield { path, passedOver: "hidden" };

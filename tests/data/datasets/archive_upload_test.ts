@@ -212,7 +212,30 @@ const NAMES: [name: string, says: RegExp][] = [
 const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegExp][] = [
   ["no bytes", () => new Uint8Array(0), /is empty.*zip, tar or tar\.gz/],
   ["a picture", () => dark, /neither a zip nor a tar/],
-  ["a rar", () => Uint8Array.from(ascii("Rar!\x1a\x07\x01\0")), /neither a zip nor a tar/],
+  ["a rar", () => Uint8Array.from(ascii("Rar!\x1a\x07\x01\0")), /^is a RAR archive: send images as zip/],
+  [
+    "a 7z",
+    () => Uint8Array.of(0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c, 0, 4),
+    /^is a 7z archive: send images as zip/,
+  ],
+  [
+    "a tar.xz",
+    () => Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0),
+    /^is compressed by xz: send images as zip/,
+  ],
+  ["a tar.bz2", () => Uint8Array.from(ascii("BZh91AY")), /^is compressed by bzip2: send images as zip/],
+  ["a tar.zst", () => Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd), /^is compressed by Zstandard: send images/],
+  [
+    "a zip with bytes behind its end",
+    () => Uint8Array.from([...zip("a/1.png"), 1, 2]),
+    /^is damaged: there are other bytes behind the end of the zip$/,
+  ],
+  ["a zip that is cut", () => zip("a/1.png").slice(0, -30), /^is damaged: it is a zip without its end/],
+  [
+    "a zip that declares a wrong size",
+    () => zipOf([{ name: "a/1.png", bytes: dark, deflated: true, size: 5 }]),
+    /^is damaged: an entry's size is not what the zip says$/,
+  ],
   ["gzip of something else", () => gz(new Uint8Array(600).fill(7)), /gzipped, but holds no tar/],
   ["a gzipped image", () => gz(dark), /gzipped, but holds no tar/],
   ["a small tar.gz gzipped again", () => gz(gz(one)), /gzipped twice/],
