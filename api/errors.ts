@@ -102,7 +102,9 @@ export function answerError(error: unknown, context: Context<ApiEnv>): Response 
   const problem = problemOf(error);
   // An outage is logged when it begins and when it ends, by what notices it: not for every request. What was given up
   // because the client has gone is no failure either.
-  if (problem.status >= 500 && problem.status !== 503 && !context.req.raw.signal.aborted) {
+  const isExpected = problem.status === 503 &&
+    (problem.cause === undefined || outageProblem(problem.cause) !== null);
+  if (problem.status >= 500 && !isExpected && !context.req.raw.signal.aborted) {
     context.set("failure", problem.cause ?? problem);
   }
   return problemResponse(problem, context.req.path.slice(0, 200), context.get("requestId"));

@@ -46,7 +46,9 @@ export async function startService(
   signal?: AbortSignal,
 ): Promise<Service> {
   const store = openedStore(settings.storeUrl);
-  await checkFolder(store);
+  if (store.url.startsWith("file:")) await checkFolder("UNMASK_STORE", store.url.slice("file:".length));
+  // Uploads on their way are kept there.
+  if (parts.api) await checkFolder("UNMASK_DATA", settings.dataDir);
   const kv = await awaitDatabase(settings, { signal, log });
   const steps: StopStep[] = [];
   const stop = async () => {
@@ -105,16 +107,12 @@ function openedStore(url: string): ObjectStore {
   }
 }
 
-/** @throws {SettingsError} for object storage in a folder that cannot be made or written */
-async function checkFolder({ url }: ObjectStore): Promise<void> {
-  if (!url.startsWith("file:")) return;
-  const folder = url.slice("file:".length);
+/** @throws {SettingsError} for a folder that cannot be made or written */
+async function checkFolder(variable: string, folder: string): Promise<void> {
   try {
     await Deno.mkdir(folder, { recursive: true });
     await Deno.remove(await Deno.makeTempDir({ dir: folder, prefix: ".probe-" }));
   } catch (error) {
-    // A full disk is an outage, which runs wait for.
-    if (["ENOSPC", "EDQUOT"].includes(String((error as { code?: unknown }).code))) return;
-    throw new SettingsError(`UNMASK_STORE cannot be written: ${oneLine(error)}`, { cause: error });
+    throw new SettingsError(`${variable} cannot be written: ${oneLine(error)}`, { cause: error });
   }
 }

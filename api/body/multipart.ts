@@ -6,6 +6,7 @@
 import type { Readable } from "node:stream";
 // @ts-types="@types/busboy"
 import busboy from "busboy";
+import { isOutage } from "../../data/objects/outage.ts";
 import { fieldProblem, ProblemError } from "../problem.ts";
 import { checkField, checkFilename, type Form, type FormFile, type FormRules } from "./formPart.ts";
 import { type BodyLimits, checkBodyHeaders, readBody } from "./stream.ts";
@@ -35,12 +36,25 @@ export async function withForm<T>(
   }
   checkBodyHeaders(request, limits.bytes);
   const parser = openParser(type, rules);
-  if (tempDir !== undefined) await Deno.mkdir(tempDir, { recursive: true });
-  const folder = await Deno.makeTempDir({ dir: tempDir, prefix: "unmask-upload-" });
+  const folder = await onDisk(async () => {
+    if (tempDir !== undefined) await Deno.mkdir(tempDir, { recursive: true });
+    return await Deno.makeTempDir({ dir: tempDir, prefix: "unmask-upload-" });
+  });
   try {
     return await use(await receive(request, limits, rules, parser, folder));
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** @throws {ProblemError} 503 for a disk that is full, failing, read-only or closed to us */
+async function onDisk<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    const options = { headers: { "retry-after": "30" }, cause: error };
+    throw new ProblemError(503, "Uploads cannot be stored at present: try again later", options);
   }
 }
 
@@ -200,12 +214,14 @@ async function writeFile(
   path: string,
   most: number,
 ): Promise<FormFile> {
-  const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  const file = await onDisk(() => Deno.open(path, { write: true, createNew: true, mode: 0o600 }));
   try {
     let size = 0;
     for await (const piece of stream) {
       const bytes = piece as Uint8Array;
-      for (let at = 0; at < bytes.byteLength;) at += await file.write(bytes.subarray(at));
+      for (let at = 0; at < bytes.byteLength;) {
+        at += await onDisk(() => file.write(bytes.subarray(at)));
+      }
       size += bytes.byteLength;
     }
     if (stream.truncated) throw fieldProblem(413, field, `file must have at most ${most} bytes`);

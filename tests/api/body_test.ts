@@ -3,6 +3,7 @@ import { readJson } from "../../api/body/json.ts";
 import { withForm } from "../../api/body/multipart.ts";
 import { DEFAULT_LIMITS } from "../../api/limits.ts";
 import { ProblemError } from "../../api/problem.ts";
+import { withFullDisk } from "../setup/fullDisk.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
 const url = "http://localhost/";
@@ -190,4 +191,22 @@ Deno.test("a part of a form in another charset or transfer encoding is refused b
   }
   expect(await api.traces()).toEqual([]);
   expect(api.log.filter(({ level }) => level === "error")).toEqual([]);
+});
+
+Deno.test("a disk without room for uploads is 503, and takes them once there is room", async () => {
+  await withFullDisk(async (folder, makeRoom) => {
+    const limits = { bytes: 1_000_000, idleMs: 5_000, totalMs: 10_000 };
+    const rules = { fileFields: ["a"], files: 1, fileBytes: 1_000_000, fields: 1, fieldBytes: 100 };
+    const upload = () => {
+      const form = new FormData();
+      form.set("a", new File([new Uint8Array(500_000)], "a"));
+      const request = new Request(url, { method: "POST", body: form });
+      return withForm(request, limits, rules, folder, ({ files }) => Promise.resolve(files[0].size));
+    };
+    const refusal = await problem(upload());
+    expect(refusal).toMatchObject({ status: 503, headers: { "retry-after": "30" } });
+    expect([...Deno.readDirSync(folder)].map(({ name }) => name)).toEqual(["filler"]);
+    await makeRoom();
+    expect(await upload()).toBe(500_000);
+  });
 });
