@@ -5,7 +5,8 @@
  */
 import type { UploadFolder } from "../api/body/uploadFolder.ts";
 import type { DatasetCatalogue } from "../data/datasets/catalogue.ts";
-import { jittered, pause } from "../jobs/kv.ts";
+import { StorageUnavailableError } from "../data/objects/store.ts";
+import { DatabaseUnavailableError, jittered, pause } from "../jobs/kv.ts";
 import { sweepOrphans } from "../jobs/orphans.ts";
 import type { JobStore } from "../jobs/store.ts";
 import { sweepJobs } from "../jobs/sweep.ts";
@@ -41,7 +42,10 @@ export function startSweeper(
           await sweep();
           failing.delete(what);
         } catch (error) {
-          if (!failing.has(what)) log(`${what} could not be removed: trying again`, error);
+          // An outage is logged where it is noticed.
+          const isAway = error instanceof StorageUnavailableError ||
+            error instanceof DatabaseUnavailableError;
+          if (!isAway && !failing.has(what)) log(`${what} could not be removed: trying again`, error);
           failing.add(what);
         }
       }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ObjectStore } from "../data/objects/store.ts";
+import { type ObjectStore, StorageUnavailableError } from "../data/objects/store.ts";
 import { collectGarbage, objectKeysOf } from "./garbage.ts";
 import { DatabaseUnavailableError, jittered, pause } from "./kv.ts";
 import {
@@ -223,7 +223,10 @@ export class Run {
   #collect(): void {
     const { jobs, store, log } = this.#deps, { id } = this.#claim.job;
     this.#collecting ??= collectGarbage(jobs.kv, store, id)
-      .then(() => {}, (error) => log(`${id}: old objects are left to the sweep`, error))
+      .then(() => {}, (error) => {
+        const isAway = error instanceof StorageUnavailableError || error instanceof DatabaseUnavailableError;
+        if (!isAway) log(`${id}: old objects are left to the sweep`, error);
+      })
       .finally(() => this.#collecting = undefined);
   }
 

@@ -22,8 +22,11 @@ import { StoredParts } from "./storedParts.ts";
 export const BUILT_IN: readonly string[] = ["digits", ...Object.keys(RELEASES)];
 
 const UPLOAD = /^ds_[0-9A-Z]{26}$/;
-/** Objects of a data set without a description are an upload in progress, or one that was killed; age in ms. */
-const ABANDONED_MS = 24 * 3_600_000;
+/**
+ * Age at which objects of a data set without a description are of an upload that was killed, in milliseconds: an upload
+ * may take an hour to be stored (`uploadStoreMs` of the API's limits).
+ */
+const ABANDONED_MS = 2 * 3_600_000;
 /** Age of a removal at which it counts as cut off, in milliseconds: until then the client may repeat it. */
 const CUT_OFF_MS = 60_000;
 /** Descriptions read at a time for a list. */
