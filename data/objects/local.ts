@@ -9,6 +9,7 @@ import { ulid } from "ulid";
 import { type Bytes, inParts } from "./chunks.ts";
 import { ASIDE, isMissing, keysBelow, keyToPath } from "./localPaths.ts";
 import { readFileBody } from "./localBody.ts";
+import { sweepLeftovers } from "./localLeftovers.ts";
 import { checkPrefix, checkRange, resolveRange } from "./range.ts";
 import {
   checkKey,
@@ -21,12 +22,6 @@ import {
   type PutOptions,
   StorageUnavailableError,
 } from "./store.ts";
-
-/**
- * Time after its last write at which an unlocked file is of a put that never ended, in milliseconds. A file is locked
- * while it is written, and published at once when it is whole.
- */
-const LEFTOVER_AGE = 60_000;
 
 /** How often a put makes its folder again because a delete took it away for being empty. */
 const FOLDER_ATTEMPTS = 10;
@@ -151,7 +146,7 @@ export class LocalStore implements ObjectStore {
 
   /** Removes the files of puts that never ended: those that no process has locked. */
   async sweep(now: number = Date.now()): Promise<number> {
-    return await sweep(join(this.#root, ASIDE), now);
+    return await sweepLeftovers(join(this.#root, ASIDE), now);
   }
 
   /** Free bytes of the file system. */
@@ -189,7 +184,7 @@ export class LocalStore implements ObjectStore {
   async #asidePath(): Promise<string> {
     const folder = join(this.#root, ASIDE);
     await this.#makeBelow(folder);
-    this.#swept ??= sweep(folder, Date.now()).then(() => {});
+    this.#swept ??= sweepLeftovers(folder, Date.now()).then(() => {});
     await this.#swept;
     return join(folder, ulid());
   }
@@ -291,30 +286,5 @@ async function removeEmptyFolders(folder: string, root: string): Promise<void> {
     } catch {
       return; // not empty: the usual case
     }
-  }
-}
-
-async function sweep(folder: string, now: number): Promise<number> {
-  let removed = 0;
-  try {
-    for await (const { name } of Deno.readDir(folder)) {
-      const path = join(folder, name);
-      const modified = (await fileAt(path))?.mtime?.getTime() ?? Infinity;
-      if (now - modified <= LEFTOVER_AGE || await isLocked(path)) continue;
-      await Deno.remove(path).then(() => removed++, () => {});
-    }
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-  }
-  return removed;
-}
-
-/** Whether a process may be writing the file. */
-async function isLocked(path: string): Promise<boolean> {
-  try {
-    using file = await Deno.open(path, { write: true });
-    return !await file.tryLock(true);
-  } catch {
-    return true;
   }
 }
