@@ -30,6 +30,15 @@ const TYPES: Readonly<Record<string, string>> = {
   record: "an object",
 };
 
+/** Without what zod says of the length of a value that has the wrong type: `[]` is no string, whatever its length. */
+function withoutLengths(issues: readonly Issue[]): Issue[] {
+  const place = (issue: Issue) => JSON.stringify(issue.path.map(String));
+  const mistyped = new Set(issues.filter(({ code }) => code === "invalid_type").map(place));
+  return issues.filter((issue) =>
+    !(issue.code === "too_small" || issue.code === "too_big") || !mistyped.has(place(issue))
+  );
+}
+
 /** What would be right. @returns the rule, and whether the value is to be shown behind it */
 function ruleOf(issue: Issue): { readonly rule: string; readonly showsValue: boolean } {
   const shownRule = (rule: string) => ({ rule, showsValue: issue.input !== undefined });
@@ -96,7 +105,7 @@ function flatten(issue: Issue, prefix: readonly PropertyKey[]): FieldError[] {
       const given = detail.input?.[String(issue.path.at(-1))];
       return [here(`must be one of ${choices}: current value is ${shown(given)}`)];
     }
-    const branches = issue.errors as Issue[][];
+    const branches = (issue.errors as Issue[][]).map(withoutLengths);
     const branch = branches.length > 0 ? likeliest(branches) : [];
     if (branch.some((inner) => inner.path.length > 0 || inner.code === "unrecognized_keys")) {
       return branch.flatMap((inner) => flatten(inner, path));
@@ -117,7 +126,10 @@ function flatten(issue: Issue, prefix: readonly PropertyKey[]): FieldError[] {
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  const errors = result.error.issues.flatMap((issue) => flatten(issue, [])).slice(0, MOST_ERRORS);
+  const errors = withoutLengths(result.error.issues).flatMap((issue) => flatten(issue, [])).slice(
+    0,
+    MOST_ERRORS,
+  );
   const first = errors[0];
   const detail = first.path === "" ? `The body ${first.message}` : `${first.path}: ${first.message}`;
   throw new ProblemError(422, errors.length > 1 ? `${detail} (and ${errors.length - 1} more)` : detail, {

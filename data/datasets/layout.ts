@@ -7,6 +7,7 @@ import { shown } from "./archive/names.ts";
 import { DatasetError, type FolderRead, type SplitName } from "./dataset.ts";
 import { checkInner, divided, type FolderReading, listed } from "./divided.ts";
 import { type Filed, withoutCopies, withoutWrappers } from "./folders.ts";
+import { hintsAtSplits } from "./splits.ts";
 import { Turns } from "./turns.ts";
 
 /** Most classes of a data set. */
@@ -84,12 +85,13 @@ export async function layoutOf(
     ...found.outside.map(({ path }) => ({ path, reason: "outside_splits" as const })),
   ];
   const folders = found.parts.map(({ folder, split, files }) => ({ folder, split, count: files.length }));
+  const inner = found.bySplits ? [] : innerNotes(placed, reading, field);
   return {
     images: ordered,
     classNames,
     folders,
     passedOver,
-    notes: [...notesOn(folders, classNames, wrapper), ...innerNotes(placed, found.bySplits)],
+    notes: [...notesOn(folders, classNames, wrapper), ...inner],
   };
 }
 
@@ -167,9 +169,10 @@ function notesOn(
 /**
  * What is said of classes that all hold folders of the same names, as the parts of a data set do whose names are not
  * known as splits: `fold_0/cat`, `fold_0/dog`, `fold_1/cat`, `fold_1/dog`.
+ *
+ * @throws {DatasetError} where their names hint at splits
  */
-function innerNotes(placed: readonly Unlabelled[], bySplits: boolean): string[] {
-  if (bySplits) return [];
+function innerNotes(placed: readonly Unlabelled[], reading: FolderReading, field: string): string[] {
   const classes = new Map<string, Set<string>>();
   for (const { rest } of placed) {
     if (rest.length < 3) return [];
@@ -181,6 +184,18 @@ function innerNotes(placed: readonly Unlabelled[], bySplits: boolean): string[] 
   const alike = first?.size > 1 && others.length > 0 &&
     others.every((inner) => inner.size === first.size && [...inner].every((name) => first.has(name)));
   if (!alike) return [];
+  if (reading === "auto" && hintsAtSplits(classes.keys())) {
+    throw new DatasetError(
+      `has the folders ${
+        listed([...classes.keys()].sort())
+      }, which may be splits or classes: each holds folders of ` +
+        `the same names (${
+          listed([...first].sort())
+        }). Name the splits train and test, or send folders=classes to ` +
+        "take each as a class",
+      field,
+    );
+  }
   return [
     `The folders ${
       listed([...classes.keys()].sort())

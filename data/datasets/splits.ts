@@ -96,3 +96,12 @@ export function splitFolders(names: Iterable<string>): SplitFolders {
   if (whole.length === 1) { for (const [name, split] of whole[0][1]) splits.set(name, split); }
   return { splits, families: whole.length > 1 ? whole.flatMap(([, members]) => [...members.keys()]) : [] };
 }
+
+/**
+ * True where some names have a word for training and others one for measuring, without being splits of one data set:
+ * `train-clean-100` and `test-other`.
+ */
+export function hintsAtSplits(names: Iterable<string>): boolean {
+  const hints = new Set([...names].map((name) => splitOf(name) ?? affixed(name)?.split));
+  return hints.has("train") && hints.has("test");
+}

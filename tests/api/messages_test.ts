@@ -148,6 +148,10 @@ Deno.test("the rule comes before the value, for every choice once", async () => 
   expect(await detail({ ...job, dataset: 0 })).toBe(
     "dataset: must be a string or an object: current value is 0",
   );
+  expect(await detail({ ...job, dataset: [] })).toBe(
+    "dataset: must be a string or an object: current value is []",
+  );
+  expect(await detail({ ...job, name: [] })).toBe("name: must be a string: current value is []");
   expect(await detail({ ...job, name: "" })).toBe(
     'name: must have at least 1 character: current value is ""',
   );

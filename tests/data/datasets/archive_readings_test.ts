@@ -76,6 +76,20 @@ Deno.test("classes that hold folders of the same names are said to", async () =>
   }
 });
 
+Deno.test("folders with words for splits that are no pair are refused where they hold the same classes", async () => {
+  for (const [train, test] of [["train-clean-100", "test-other"], ["train_a", "val_b"]]) {
+    const paths = images(`${train}/cat`, `${train}/dog`, `${test}/cat`, `${test}/dog`);
+    expect((await refused(archived(paths))).message).toMatch(
+      /may be splits or classes.*'cat', 'dog'.*folders=classes/,
+    );
+    expect((await archived(paths, { folders: "classes" })).classNames).toEqual([train, test].sort());
+  }
+  expect((await archived(images("steam_train", "crash_test"))).classNames).toEqual([
+    "crash_test",
+    "steam_train",
+  ]);
+});
+
 Deno.test("folders is refused for IDX files", async () => {
   const train_images = idx(0x803, [10, 1, 1], new Uint8Array(10));
   const error = await refused(uploaded({ train_images }, { folders: "classes" }));
