@@ -116,6 +116,7 @@ async function withHeldOut(
   const labels = classNames.length > 0 ? train.map(({ label }) => label!) : null;
   const { rows, single } = await heldOutRows({ count: train.length, labels }, share, options.seed ?? 0);
   if (single.length > 0) notes.push(singleNote(single.map((label) => classNames[label])));
+  else if (rows.length === 0 && options.heldOut) notes.push(noneHeldOutNote(options.heldOut, train.length));
   const aside = new Uint8Array(train.length);
   for (const row of rows) aside[row] = 1;
   return { train: train.filter((_, row) => !aside[row]), test: train.filter((_, row) => aside[row]) };
@@ -126,6 +127,11 @@ export function singleNote(names: readonly string[]): string {
   const some = names.slice(0, 6).map(shown).join(", ") +
     (names.length > 6 ? ` and ${names.length - 6} more` : "");
   return `Classes with a single image (${some}) are trained on: none of theirs is held out.`;
+}
+
+/** What is said where a share was asked for and is too small for one image. */
+export function noneHeldOutNote(share: number, count: number): string {
+  return `No image is held out: ${share} of ${count} is less than one image.`;
 }
 
 function columns(images: readonly Placed[], places: ReadonlyMap<string, Packed>): PackSplit {

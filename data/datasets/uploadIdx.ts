@@ -10,7 +10,7 @@ import type { UploadedFile } from "./gzip.ts";
 import { type IdxImages, openIdxImages } from "./idx.ts";
 import { type IdxLabels, readIdxLabels } from "./idxLabels.ts";
 import { datasetKey, labelBytes, type RawBlock, type StoredDataset } from "./stored.ts";
-import { singleNote } from "./uploadArchive.ts";
+import { noneHeldOutNote, singleNote } from "./uploadArchive.ts";
 import { heldOutShare, type Upload } from "./uploaded.ts";
 
 /**
@@ -61,7 +61,7 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
   const test = test_images ? await block("test", test_images) : null;
   const { height, width, channels } = first!;
   const share = heldOutShare(options, test !== null);
-  const aside = await setAside(train.count, labels.train, share, options.seed ?? 0);
+  const aside = await setAside(train.count, labels.train, share, options);
   const heldOut = aside && { ...aside.heldOut, rows: datasetKey(base.id, "held-out.rows") };
   if (aside && heldOut) await store.put(heldOut.rows, new Uint8Array(aside.rows.buffer), { signal });
   const pictures = train.count + (test?.count ?? 0);
@@ -91,10 +91,19 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
 }
 
 /** Training images that are held out; null for none. */
-async function setAside(count: number, labels: IdxLabels | null, share: number, seed: number) {
+async function setAside(
+  count: number,
+  labels: IdxLabels | null,
+  share: number,
+  { heldOut, seed = 0 }: Upload["options"],
+) {
   if (share === 0) return null;
   const { rows, single } = await heldOutRows({ count, labels: labels && labels.values }, share, seed);
-  const notes = single.length > 0 ? [singleNote(single.map(String))] : [];
+  const notes = single.length > 0
+    ? [singleNote(single.map(String))]
+    : rows.length === 0 && heldOut
+    ? [noneHeldOutNote(heldOut, count)]
+    : [];
   return { rows, notes, heldOut: { count: rows.length, seed } };
 }
 

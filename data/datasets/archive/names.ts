@@ -44,6 +44,8 @@ const TOOL_MADE: ReadonlySet<string> = new Set([
   "system volume information",
   "found.000",
   "@eadir",
+  "@__thumb",
+  "_gsdata_",
   "@tmp",
   "@recycle",
   "@recently-snapshot",

@@ -124,3 +124,21 @@ Deno.test("the event loop gets its turns between empty entries of a zip", async 
   }
   expect([seen, turns >= 100]).toEqual([199, true]);
 });
+
+Deno.test("a share that is asked for and holds out no image is said to", async () => {
+  const says = [expect.stringMatching(/^No image is held out: 0\.01 of (4|10) is less than one image\.$/)];
+  expect((await archived(images("a", "b"), { heldOut: 0.01 })).notes).toEqual(says);
+  const train_images = idx(0x803, [10, 1, 1], new Uint8Array(10));
+  expect((await uploaded({ train_images }, { heldOut: 0.01 })).notes).toEqual(says);
+  for (const options of [{}, { heldOut: 0 }, { heldOut: 0.25 }]) {
+    expect((await archived(images("a", "b"), options)).notes).toEqual([]);
+  }
+});
+
+Deno.test("thumbnails that file servers make are passed over", async () => {
+  const info = await archived([...images("a", "b"), "@__thumb/1.png", "a/@__thumb/1.png", "_gsdata_/1.png"]);
+  expect([info.classNames, info.layout!.passedOver]).toEqual([
+    ["a", "b"],
+    [{ reason: "hidden", count: 3, example: "@__thumb/1.png" }],
+  ]);
+});
