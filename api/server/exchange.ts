@@ -1,5 +1,5 @@
 /**
- * One request of `node:http` as a `Request`, and a `Response` as its answer.
+ * Converts a `node:http` request to a `Request`, and writes a `Response` to the client.
  *
  * @module
  */
@@ -7,15 +7,16 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ApiLimits } from "../limits.ts";
 import { targetOf } from "./host.ts";
 
-/** A function that answers requests, as `app.fetch`. */
+/** A function that answers requests, such as `app.fetch`. */
 export type Handler = (request: Request) => Response | Promise<Response>;
 
 /**
- * The request as the application reads it. Its path comes from the request line alone; its body is read only as far
+ * Creates the `Request` for the application. Its path is taken from the request line only. Its body is read only as far
  * as the application reads it.
  *
- * @param gone aborted when the client goes away before it has its answer
- * @param method the method to read it as, where `Request` cannot have its own
+ * @param gone aborted when the client disconnects before the response is complete
+ * @param onBody called before the application reads the body for the first time
+ * @param method replaces a method that `Request` does not support
  * @throws {ProblemError} 400 for a request line or a Host that is not valid
  */
 export function requestOf(
@@ -35,11 +36,11 @@ export function requestOf(
   if (host !== null) headers.set("host", host);
   const init: RequestInit = { method, headers, signal: gone };
   if (method !== "GET" && method !== "HEAD" && hasBody(incoming)) init.body = bodyOf(incoming, onBody);
-  // The authority is fixed: what a client writes as Host can never become a part of the path.
+  // The authority is fixed, so that a Host header cannot become part of the path.
   return new Request(`http://localhost${path}`, init);
 }
 
-/** RFC 9112 section 6.3: a request has a body exactly when one of the two fields says so. */
+/** Whether a request has a body: one of the two headers announces it (RFC 9112 section 6.3). */
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
@@ -62,10 +63,10 @@ function bodyOf(incoming: IncomingMessage, onBody: () => void): ReadableStream<U
 }
 
 /**
- * Writes the answer. When a part of the request's body was not read, the connection is closed behind the answer; what
- * the client has sent meanwhile is thrown away, up to a limit, so that the answer reaches it.
+ * Writes the response. If part of the request's body was not read, the connection is closed after the response. Before
+ * that, what the client is still sending is discarded up to a limit, so that the client receives the response.
  *
- * @throws when the answer's body fails, or the client does not take it for `writeIdleMs`
+ * @throws when the response's body fails, or the client reads nothing for `writeIdleMs`
  */
 export async function answer(
   response: Response,
@@ -98,12 +99,12 @@ async function copy(
   if (isStream) outgoing.flushHeaders();
   let piece = await reader.read();
   while (!piece.done) {
-    // An answer in one piece gets its length.
+    // A response in one piece gets a Content-Length.
     const next = isStream ? null : await reader.read();
     if (next?.done && !outgoing.headersSent && !outgoing.hasHeader("content-length")) {
       outgoing.setHeader("content-length", piece.value.byteLength);
     }
-    if (outgoing.destroyed) throw new Error("The client has gone");
+    if (outgoing.destroyed) throw new Error("The client disconnected");
     if (!outgoing.write(piece.value)) await drained(outgoing, limits.writeIdleMs);
     piece = next ?? await reader.read();
   }
@@ -119,13 +120,13 @@ function drained(outgoing: ServerResponse, withinMs: number): Promise<void> {
       else resolve();
     };
     const onDrain = () => done();
-    const onClose = () => done(new Error("The client has gone"));
-    const timer = setTimeout(() => done(new Error("The client does not read its answer")), withinMs);
+    const onClose = () => done(new Error("The client disconnected"));
+    const timer = setTimeout(() => done(new Error("The client does not read its response")), withinMs);
     outgoing.on("drain", onDrain).on("close", onClose);
   });
 }
 
-/** Throws away what still comes, until it ends, the client goes or a limit is reached. */
+/** Discards the rest of the body until it ends, the client disconnects or a limit is reached. */
 function discard(incoming: IncomingMessage, limits: ApiLimits): Promise<void> {
   let bytes = 0;
   return new Promise((resolve) => {

@@ -1,11 +1,11 @@
 /**
- * The Host field and the request target, RFC 9110 section 7.2 and RFC 9112 section 3.2.
+ * Reads the Host header and the request target (RFC 9110 section 7.2 and RFC 9112 section 3.2).
  *
  * @module
  */
 import { ProblemError } from "../problem.ts";
 
-/** `host[:port]` taken apart. */
+/** The parts of `host[:port]`. */
 export interface Host {
   /** In lower case, without a final dot; IPv6 in brackets, in its shortest form. */
   readonly name: string;
@@ -27,27 +27,27 @@ export function parseHost(text: string): Host | null {
   return url && { name: url.hostname, port };
 }
 
-/** What a request asks for. */
+/** The target of a request. */
 export interface Target {
-  /** Path and query, from the request line alone. */
+  /** Path and query, from the request line only. */
   readonly path: string;
-  /** The Host that counts: that of an absolute target, else the field. Null only for HTTP/1.0 without one. */
+  /** The host of an absolute target, else the Host header. Null only for HTTP/1.0 without a Host. */
   readonly host: string | null;
 }
 
 const refused = (detail: string) => new ProblemError(400, detail, { headers: { connection: "close" } });
 
 /**
- * The target of a request.
+ * Determines the target of a request.
  *
  * @param target as in the request line
- * @param hosts every value of the Host field
+ * @param hosts every value of the Host header
  * @throws {ProblemError} 400 for another form of target, for segments `.` and `..`, and for a Host that is missing,
  * given twice or not `host[:port]`
  */
 export function targetOf(target: string, hosts: readonly string[], httpVersion: string): Target {
   if (hosts.length > 1) throw refused("Host must be given once");
-  if (hosts.length === 0 && httpVersion !== "1.0") throw refused("The Host field is missing");
+  if (hosts.length === 0 && httpVersion !== "1.0") throw refused("The Host header is missing");
   if (hosts.length === 1 && parseHost(hosts[0]) === null) {
     throw refused("Host must be a name or address, as host[:port]");
   }

@@ -1,6 +1,6 @@
 /**
- * The application on a port. `node:http` and not `Deno.serve`: the latter reads a refused body to its end, has no
- * limit of time for a request's head, and makes the path from the Host field.
+ * Serves the application on a port. It uses `node:http` because `Deno.serve` reads a rejected body to its end, has no
+ * time limit for request headers, and takes part of the path from the Host header.
  *
  * @module
  */
@@ -11,52 +11,52 @@ import { type ApiLimits, DEFAULT_LIMITS } from "../limits.ts";
 import { PROBLEM_TITLES, ProblemError, problemResponse, problemText } from "../problem.ts";
 import { answer, type Handler, requestOf } from "./exchange.ts";
 
-/** Where to listen, and how patiently. */
+/** Address and limits of a server. */
 export interface ListenOptions {
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
   readonly host: string;
   readonly limits?: Partial<ApiLimits>;
-  /** Answers that broke off for a reason of ours; standard error when absent. */
+  /** Receives responses that failed after they began; standard error when absent. */
   readonly log?: (message: string, error: unknown) => void;
 }
 
 /** A server that listens. */
 export interface HttpServer {
   readonly port: number;
-  /** As `http://127.0.0.1:8000`. */
+  /** For example `http://127.0.0.1:8000`. */
   readonly url: string;
-  /** Takes no new connection and closes the idle ones. */
+  /** Stops accepting connections and closes idle ones. */
   refuse(): void;
-  /** Waits for the answers in progress, at most so many milliseconds, then cuts what is left. */
+  /** Waits up to `withinMs` milliseconds for open responses, then closes the remaining connections. */
   close(withinMs: number): Promise<void>;
 }
 
-/** Headers above this are refused before the application sees them. */
+/** Larger headers are rejected before the application receives the request. */
 const HEAD_BYTES = 64 * 1024;
 
-/** Starts to listen. @throws the system's error, with its `code`, for an address that cannot be used */
+/** Starts a server. @throws the system's error, with its `code`, for an address that cannot be used */
 export async function listen(handler: Handler, options: ListenOptions): Promise<HttpServer> {
   const limits: ApiLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const log = options.log ?? ((message, error) => console.error(message, error));
   let closing = false;
   const take = async (incoming: IncomingMessage, outgoing: ServerResponse, onBody = () => {}) => {
     const gone = new AbortController();
-    outgoing.on("close", () => outgoing.writableFinished || gone.abort(new Error("The client has gone")));
+    outgoing.on("close", () => outgoing.writableFinished || gone.abort(new Error("The client disconnected")));
     outgoing.on("error", () => {});
     try {
       const response = await respond(handler, incoming, gone.signal, onBody);
       if (closing) outgoing.setHeader("connection", "close");
       await answer(response, incoming, outgoing, limits);
     } catch (error) {
-      if (!gone.signal.aborted) log("An answer broke off:", error);
+      if (!gone.signal.aborted) log("A response failed after it began:", error);
       outgoing.destroy();
     }
   };
   const server = createServer({
     headersTimeout: limits.headMs,
     keepAliveTimeout: limits.keepAliveMs,
-    // Bodies have their own limits of time, in api/body; this one is for bodies that nobody reads.
+    // api/body limits the time for bodies that are read. This limit is for bodies that are not.
     requestTimeout: limits.uploadTotalMs + limits.uploadStoreMs,
     connectionsCheckingInterval: Math.max(50, Math.min(1_000, limits.headMs / 4)),
     maxHeaderSize: HEAD_BYTES,
@@ -115,12 +115,12 @@ async function respond(
     return await handler(requestOf(incoming, gone, onBody));
   } catch (error) {
     if (error instanceof ProblemError) return refused(error);
-    // `new Request` refuses what no field or method may hold.
+    // `new Request` throws for an invalid header or method.
     return refused(new ProblemError(400, "The request is malformed"));
   }
 }
 
-/** A `Request` cannot have the method TRACE: what OPTIONS answers says whether the path is known, and what it takes. */
+/** Rejects TRACE, which a `Request` cannot have. The response to OPTIONS shows which methods the path has, if any. */
 async function refuseTrace(
   handler: Handler,
   options: Request,
@@ -137,9 +137,9 @@ const STATUS_OF_CODE: Readonly<Record<string, [status: 400 | 408 | 431, detail: 
   ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not arrive in time"],
 };
 
-/** Answers what is not a request of HTTP, and closes the connection. */
+/** Answers input that is not valid HTTP, and closes the connection. */
 function refuseUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  // Whatever comes behind an answer is not a request either.
+  // A socket that has already been answered or closed gets no second response.
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const [status, detail] = STATUS_OF_CODE[error.code ?? ""] ?? [400, "This is not a request of HTTP/1.1"];
   const body = problemText(new ProblemError(status, detail), "", `req_${ulid()}`);
