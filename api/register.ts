@@ -16,7 +16,7 @@ type Nothing = typeof nothing;
 
 /** A route as OpenAPI has it, with the schemas of its path and query typed. */
 export type ApiRoute<P extends z.ZodType, Q extends z.ZodType> = Omit<RouteConfig, "request"> & {
-  /** Name of the operation in generated clients, as `createJob`; it stays the same for good. */
+  /** Name of the operation in generated clients, such as `createJob`. It must not change in later versions. */
   readonly operationId: string;
   readonly request?: Omit<NonNullable<RouteConfig["request"]>, "params" | "query"> & {
     readonly params?: P;
@@ -38,7 +38,7 @@ function checkedQuery<Q extends z.ZodType>(context: Context<ApiEnv>, schema: Q):
   return checked(schema, Object.fromEntries(given.map(([name, values]) => [name, values[0]])));
 }
 
-/** The statuses that a route can answer whatever its handler does. */
+/** The error statuses that a route can have besides those of its handler. */
 function everyRoutesProblems(
   { method, path, request }: {
     readonly method: string;
@@ -53,7 +53,7 @@ function everyRoutesProblems(
     ...(negotiated ? [406 as const] : []),
     ...(request?.body === undefined ? [] : [408 as const, 413 as const, 415 as const]),
     414,
-    // What a foreign web page makes a browser send, and a Host that is another server's.
+    // A write from another web page, and a Host that is not this server's.
     ...(method === "get" ? [] : [403 as const]),
     421,
     422,

@@ -1,5 +1,5 @@
 /**
- * The OpenAPI document, put together from the routes and the schemas that they check with.
+ * Builds the OpenAPI document from the routes and the schemas that validate their requests.
  *
  * @module
  */
@@ -10,21 +10,21 @@ import { convert, type Converted, type JsonObject } from "./jsonSchemas.ts";
 
 type Content = Readonly<Record<string, { readonly schema?: unknown } | undefined>>;
 
-/** Where a document differs from one service to another. */
+/** The parts of a document that describe the service as a whole. */
 export interface DocumentHead {
   readonly info: JsonObject;
   readonly servers: readonly JsonObject[];
   readonly tags: readonly { readonly name: string; readonly description: string }[];
 }
 
-/** Collects the schemas of one direction, and hands out their JSON Schemas once all are known. */
+/** Collects the schemas of one direction, and converts them to JSON Schema together. */
 class Collected {
   readonly #schemas: Record<string, z.ZodType> = {};
   #converted: Converted | undefined;
 
   constructor(readonly io: "input" | "output") {}
 
-  /** @returns what gives the JSON Schema after all schemas are collected */
+  /** @returns a function that gives the JSON Schema once all schemas are collected */
   add(schema: z.ZodType): () => JsonObject {
     const key = String(Object.keys(this.#schemas).length);
     this.#schemas[key] = schema;
@@ -40,7 +40,7 @@ const isZod = (schema: unknown): schema is z.ZodType =>
   typeof schema === "object" && schema !== null && "_zod" in schema;
 
 /**
- * The document.
+ * Builds the document.
  *
  * @throws {Error} when two schemas of one name differ
  */
@@ -57,7 +57,7 @@ export function openApiDocument(head: DocumentHead, routes: readonly RouteConfig
     openapi: "3.1.0",
     info: head.info,
     servers: head.servers,
-    // There are no keys: a proxy in front of the service adds what it wants.
+    // The service has no authentication: a proxy in front of it adds it.
     security: [],
     tags: head.tags,
     paths,
@@ -70,11 +70,11 @@ export function openApiDocument(head: DocumentHead, routes: readonly RouteConfig
   };
 }
 
-/** Answers that are alike in many operations, the problems, are described once. */
+/** The problem responses that many operations share, each described once. */
 class SharedResponses {
   readonly components: Record<string, JsonObject> = {};
 
-  /** The responses with a header that all have, and references in place of problems. */
+  /** Adds the header that every response has, and replaces problem responses by references. */
   replaced(responses: Readonly<Record<string, JsonObject>>): Record<string, JsonObject> {
     return Object.fromEntries(
       Object.entries(responses).map(([status, response]) => {
@@ -96,7 +96,7 @@ class SharedResponses {
 function merged(a: Converted["components"], b: Converted["components"]): Record<string, JsonObject> {
   for (const name of Object.keys(a)) {
     if (name in b && JSON.stringify(a[name]) !== JSON.stringify(b[name])) {
-      throw new Error(`The schema '${name}' is not the same in requests and in answers: give it two names`);
+      throw new Error(`The schema '${name}' differs between requests and responses: give it two names`);
     }
   }
   return Object.fromEntries(Object.entries({ ...a, ...b }).sort(([x], [y]) => x < y ? -1 : 1));

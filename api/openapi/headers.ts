@@ -1,11 +1,11 @@
 /**
- * Headers of answers, as OpenAPI describes them.
+ * Response headers as OpenAPI describes them.
  *
  * @module
  */
 import type { JsonObject } from "./jsonSchemas.ts";
 
-/** A header of an answer. Its value is text unless `type` says otherwise. */
+/** Describes a response header. Its value is text unless `type` is given. */
 export function header(
   description: string,
   { type = "string", required = false }: { type?: "string" | "integer"; required?: boolean } = {},
@@ -13,12 +13,12 @@ export function header(
   return { description, required, schema: { type } };
 }
 
-/** Header of each answer. */
-export const REQUEST_ID = header("Identifies the request in the log: the client's own, or a new one", {
+/** Header of every response. */
+export const REQUEST_ID = header("Id of the request in the log: the client's own, or a new one", {
   required: true,
 });
 
-/** Header that each request may have. */
+/** Header that every request may have. */
 export const REQUEST_ID_PARAMETER: JsonObject = {
   name: "X-Request-Id",
   in: "header",
@@ -27,12 +27,12 @@ export const REQUEST_ID_PARAMETER: JsonObject = {
   schema: { type: "string" },
 };
 
-/** Header of an answer that made something. */
+/** Header of a response that created something. */
 export function location(of: string): Record<string, JsonObject> {
   return { Location: header(`Path of the ${of}`, { required: true }) };
 }
 
-/** Header of an answer that waited. */
+/** Header of a response that waited. */
 export const PREFERENCE_APPLIED = {
-  "Preference-Applied": header("`wait=N` when the answer waited for the job's end, for N seconds at most"),
+  "Preference-Applied": header("`wait=N` when the response waited up to N seconds for the job's end"),
 };

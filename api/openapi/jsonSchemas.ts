@@ -1,6 +1,6 @@
 /**
- * Zod's schemas as JSON Schema (draft 2020-12), which is what OpenAPI 3.1 uses. Zod itself converts them, so that the
- * document states the same rules that requests are checked with.
+ * Converts zod schemas to JSON Schema (draft 2020-12), which OpenAPI 3.1 uses. Zod does the conversion, so the document
+ * states the rules that requests are validated with.
  *
  * @module
  */
@@ -25,7 +25,7 @@ interface Metadata {
   readonly fields: JsonObject;
 }
 
-/** What `.openapi()` and `.describe()` say of exactly this schema. */
+/** The metadata that `.openapi()` and `.describe()` attached to this schema. */
 function metadataOf(schema: z.core.$ZodType): Metadata {
   const { _internal, param: _param, ...fields } = (zodToOpenAPIRegistry.get(schema as never) ?? {}) as
     & { _internal?: { refId?: string }; param?: unknown }
@@ -34,12 +34,12 @@ function metadataOf(schema: z.core.$ZodType): Metadata {
   return { name: _internal?.refId, fields: description === undefined ? fields : { description, ...fields } };
 }
 
-/** The schema inside `optional()`, `default()`, `nullable()` and their like; undefined for other schemas. */
+/** The schema inside a wrapper such as `optional()`, `default()` or `nullable()`; undefined for other schemas. */
 function innerOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
   return (schema._zod.def as { innerType?: z.core.$ZodType }).innerType;
 }
 
-/** `.openapi()` copies its metadata to wrappers: what a wrapper has in common with its content is left out. */
+/** The metadata of a wrapper without what `.openapi()` copied to it from the inner schema. */
 function ownMetadata(schema: z.core.$ZodType): Metadata {
   const own = metadataOf(schema);
   const inner = innerOf(schema);
@@ -50,7 +50,7 @@ function ownMetadata(schema: z.core.$ZodType): Metadata {
   return { fields: Object.fromEntries(differing) };
 }
 
-/** Which field of a union's members says which member it is, and the named schema of each of its values. */
+/** The discriminator of a union, with the named schema of each of its values. */
 function discriminatorOf(schema: z.core.$ZodType): JsonObject | undefined {
   const { discriminator, options } = schema._zod.def as {
     discriminator?: string;
@@ -65,24 +65,24 @@ function discriminatorOf(schema: z.core.$ZodType): JsonObject | undefined {
   return { discriminator: { propertyName: discriminator, mapping: Object.fromEntries(mapping) } };
 }
 
-/** Trims what says nothing or is said twice, and what some generators cannot read. */
+/** Removes keywords that are redundant or that some client generators cannot read. */
 function tidy(json: JsonObject, io: "input" | "output"): void {
   if (io === "output" && json.type === "integer") {
     if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
     if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
   }
   if (json.format === "date-time") delete json.pattern;
-  // A tuple's length is in minItems and maxItems too; Python's generator takes no boolean schema.
+  // minItems and maxItems state a tuple's length too. Python's generator does not accept a boolean schema.
   if (json.items === false) delete json.items;
   if (JSON.stringify(json.propertyNames) === '{"type":"string"}') delete json.propertyNames;
-  // A query's default is written as text there.
+  // The default of a query parameter is text in the zod schema.
   if (json.type === "integer" && typeof json.default === "string") json.default = Number(json.default);
 }
 
 /**
  * Converts schemas.
  *
- * @param io `input` for what requests hold before defaults are filled in, `output` for answers
+ * @param io `input` for requests, before defaults are filled in; `output` for responses
  * @throws {Error} for a schema that JSON Schema cannot state and that `.openapi({type})` does not describe
  */
 export function convert(schemas: Readonly<Record<string, z.ZodType>>, io: "input" | "output"): Converted {
@@ -98,7 +98,7 @@ export function convert(schemas: Readonly<Record<string, z.ZodType>>, io: "input
     override({ zodSchema, jsonSchema }) {
       const json = jsonSchema as JsonObject;
       const { fields } = ownMetadata(zodSchema);
-      // A type that is stated replaces what was derived: the form of a number in a query is not its JSON text.
+      // A stated type replaces the derived schema: a number in a query is text to zod.
       if ("type" in fields && json.$ref === undefined) {
         for (const key of Object.keys(json)) if (key !== "id" && key !== "default") delete json[key];
       }

@@ -1,11 +1,11 @@
 /**
- * Links between operations: which part of an answer another operation takes as its id.
+ * Links between operations: which field of a response is the id for another operation.
  *
  * @module
  */
 import type { JsonObject } from "./jsonSchemas.ts";
 
-/** Links from an answer with an `id` to the operations that take this id in their path. */
+/** Links from a response with an `id` to the operations that have this id in their path. */
 export function linksTo(...operationIds: readonly string[]): Record<string, JsonObject> {
   return Object.fromEntries(operationIds.map((operationId) => [
     operationId,

@@ -20,12 +20,12 @@ const bytes = { "application/octet-stream": { schema: z.string().openapi({ forma
 const always = { required: true };
 const VERSION = {
   "ETag": header("The file's SHA-256 in quotes", always),
-  "Last-Modified": header("When it was stored", always),
-  "Cache-Control": header("It never changes", always),
+  "Last-Modified": header("When the file was stored", always),
+  "Cache-Control": header("The file never changes, so it may be cached", always),
 };
 const FILE = {
   "Accept-Ranges": header("`bytes`", always),
-  "Content-Disposition": header("A name to save it under", always),
+  "Content-Disposition": header("A name to save the file under", always),
 };
 
 /** Adds the route. */
@@ -42,19 +42,21 @@ export function addCheckpointContentRoute(app: OpenAPIHono<ApiEnv>, services: Se
     request: {
       params: checkpointParams,
       headers: z.object({
-        "Range": z.string().optional().describe("The part wanted, as `bytes=1000-`"),
-        "If-Range": z.string().optional().describe("ETag: `Range` counts only while the file has it"),
-        "If-None-Match": z.string().optional().describe("ETags that the client has: 304 for one of them"),
+        "Range": z.string().optional().describe("The part to send, such as `bytes=1000-`"),
+        "If-Range": z.string().optional().describe("An ETag: `Range` is ignored unless the file has it"),
+        "If-None-Match": z.string().optional().describe(
+          "ETags that the client has: 304 when the file has one of them",
+        ),
       }),
     },
     responses: {
       200: { description: "The whole file", headers: { ...VERSION, ...FILE }, content: bytes },
       206: {
-        description: "The part asked for",
+        description: "The requested part",
         headers: { ...VERSION, ...FILE, "Content-Range": header("`bytes FIRST-LAST/SIZE`", always) },
         content: bytes,
       },
-      304: { description: "The client has it", headers: VERSION },
+      304: { description: "The client already has the file", headers: VERSION },
       ...problems(409, 416),
     },
   }, async (context, { params }) => {

@@ -72,7 +72,7 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
   });
 }
 
-/** Class names of a checkpoint; null where its file cannot be read. */
+/** Class names of a checkpoint; null when its file cannot be read. */
 async function namesOrNull({ objects }: Services, checkpoint: Checkpoint): Promise<readonly string[] | null> {
   try {
     return await classNamesOf(objects, checkpoint);

@@ -52,15 +52,15 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     description:
       "Either IDX files (`train_images`, and `train_labels`, `test_images`, `test_labels` where there are " +
       "any) or one `archive` of PNG and JPEG pictures in folders named for their classes. Without test pictures " +
-      "`held_out` of the training pictures are kept to measure on. Images that are not square " +
-      "or transparent are treated by `resize` and `background` wherever they are used; `notes` says of how many.",
+      "`held_out` of the training pictures are kept to measure on. `resize` and `background` state how images that " +
+      "are not square or have transparency are changed wherever they are used; `notes` gives their number.",
     request: {
       headers: z.object({
         "Idempotency-Key": z.string().optional().openapi({
           pattern: IDEMPOTENCY_KEY.source,
           description:
-            "An upload repeated with the same key, fields and files within 24 hours answers the same " +
-            "data set, unless that was deleted",
+            "An upload repeated with the same key, fields and files within 24 hours returns the same " +
+            "data set, unless it was deleted",
         }),
       }),
       body: { required: true, content: { "multipart/form-data": { schema: datasetUploadSchema } } },
@@ -153,7 +153,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
   }, async (context, { params }) => {
     const { id } = params;
     if (BUILT_IN.includes(id)) throw new ProblemError(409, `'${id}' is built in and cannot be deleted`);
-    // A data set that cannot be read any more can be deleted like any other.
+    // A data set whose description cannot be read can be deleted as well.
     if (!await datasets.hasUpload(id)) throw new DatasetNotFoundError(id);
     const user = await services.jobs.beginDatasetDeletion(id);
     if (user !== null) {

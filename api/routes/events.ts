@@ -15,7 +15,7 @@ import { listOf } from "../schemas/list.ts";
 import { jobOr404 } from "./jobs.ts";
 
 const seq = wholeNumber(0, Number.MAX_SAFE_INTEGER - 1);
-/** Ids of events are text in the protocol; ours are numbers. */
+/** The protocol's event ids are text; this service uses whole numbers. */
 const lastEventId = z.string().regex(/^\d{0,15}$/, "must be the id of an event, a whole number").optional();
 
 /** Adds the route. */
@@ -38,7 +38,7 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
         limit: wholeNumber(1, 500).prefault("100"),
       }),
       headers: z.object({
-        "Last-Event-ID": lastEventId.describe("`seq` of the last event of a stream that broke off"),
+        "Last-Event-ID": lastEventId.describe("`seq` of the last event that an interrupted stream delivered"),
       }),
     },
     responses: {

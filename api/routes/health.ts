@@ -65,7 +65,7 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
       200: { description: "Text exposition format", content: { "text/plain": { schema: z.string() } } },
     },
   }, async (context) => {
-    // What the process itself has counted is answered during an outage too.
+    // The process's own counters are reported during an outage too.
     const counts = await within(limits.readyMs, jobs.counts()).catch((error) => {
       if (!(error instanceof ProblemError) && outageProblem(error) === null) throw error;
       return null;

@@ -20,9 +20,9 @@ export function addJobMetricsRoute(app: OpenAPIHono<ApiEnv>, services: Services)
     tags: ["Jobs"],
     summary: "A job's loss series: every step, and the mean of each epoch",
     description:
-      "An answer covers the steps above `after` and holds the epochs that ended in it. `limit` and `every` bound " +
-      "the epochs as they do the steps: of several epochs that ended within the same `every` steps the last is " +
-      "shown. While `next` is not null there is more: give it as `after`.",
+      "A page has the steps above `after` and the epochs that ended in them. `limit` and `every` apply to epochs " +
+      "too: of several epochs that ended within the same `every` steps, only the last is shown. If `next` is not " +
+      "null, there is another page: send `next` as `after`.",
     request: {
       params: jobParams,
       query: z.strictObject({
@@ -30,10 +30,10 @@ export function addJobMetricsRoute(app: OpenAPIHono<ApiEnv>, services: Services)
           description: "Step after which to begin",
         }),
         limit: wholeNumber(1, 10_000).prefault("10000").openapi({
-          description: "Most steps, and most epochs, of an answer",
+          description: "Most steps, and most epochs, in a page",
         }),
         every: wholeNumber(1, 1_000_000).prefault("1").openapi({
-          description: "Show the steps that are a multiple of this, and the newest",
+          description: "Only show steps that are a multiple of this, and the newest step",
         }),
       }),
     },

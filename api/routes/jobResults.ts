@@ -1,5 +1,5 @@
 /**
- * `GET|HEAD /v1/jobs/{id}/results/confusion.json`: the large part of a classifier's result, streamed.
+ * `GET|HEAD /v1/jobs/{id}/results/confusion.json`: streams a classifier's confusion matrix.
  *
  * @module
  */
@@ -25,12 +25,14 @@ export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services):
     tags: ["Jobs"],
     summary: "The confusion matrix of a measured classifier",
     description:
-      "Kept for every `evaluate` of a classifier, and for the held-out pictures of `finetune` and `linear_probe`. The " +
-      "job's result has this address in `confusion_url`. `If-None-Match` is honoured.",
+      "Stored for every `evaluate` of a classifier, and for the held-out pictures of `finetune` and `linear_probe`. " +
+      "The job's result has this address in `confusion_url`. `If-None-Match` is supported.",
     request: {
       params: jobParams,
       headers: z.object({
-        "If-None-Match": z.string().optional().describe("ETags that the client has: 304 for one of them"),
+        "If-None-Match": z.string().optional().describe(
+          "ETags that the client has: 304 when the content has one of them",
+        ),
       }),
     },
     responses: {
@@ -39,7 +41,7 @@ export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services):
         headers: VERSION,
         content: { "application/json": { schema: confusionSchema } },
       },
-      304: { description: "The client has it", headers: VERSION },
+      304: { description: "The client already has the content", headers: VERSION },
     },
   }, async (context, { params }) => {
     const job = await jobOr404(services, params.id);

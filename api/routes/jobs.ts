@@ -35,7 +35,9 @@ export async function jobOr404(services: Services, id: string): Promise<Job> {
 const tags = ["Jobs"];
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });
 const preferHeader = z.object({
-  Prefer: z.string().optional().openapi({ description: "`wait=N` waits up to N seconds for the end" }),
+  Prefer: z.string().optional().openapi({
+    description: "`wait=N` waits up to N seconds for the job to finish",
+  }),
 });
 
 async function waited(
@@ -74,7 +76,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
       headers: preferHeader.extend({
         "Idempotency-Key": z.string().optional().openapi({
           pattern: IDEMPOTENCY_KEY.source,
-          description: "A create repeated with the same key and body within 24 hours answers the same job",
+          description: "A request repeated with the same key and body within 24 hours returns the same job",
         }),
       }),
       body: { required: true, content: json(jobRequestSchema) },

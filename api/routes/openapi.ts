@@ -16,17 +16,17 @@ const HEAD: DocumentHead = {
     description: "Pre-trains and fine-tunes masked autoencoders. Errors are RFC 9457 problem details.",
     license: { name: "MIT", identifier: "MIT" },
   },
-  servers: [{ url: "/", description: "The service that answers this document" }],
+  servers: [{ url: "/", description: "The service that this document comes from" }],
   tags: [
-    { name: "Jobs", description: "Training and evaluation: create, watch, wait for, cancel, delete." },
-    { name: "Checkpoints", description: "Trained models: look at them, download them." },
-    { name: "Datasets", description: "Images to train on: the built-in sets, and uploads." },
-    { name: "Models", description: "Ask a checkpoint: reconstruct, classify, embed." },
+    { name: "Jobs", description: "Create, follow, cancel and delete training and evaluation jobs." },
+    { name: "Checkpoints", description: "List, inspect and download trained models." },
+    { name: "Datasets", description: "Upload, inspect and delete data sets; some are built in." },
+    { name: "Models", description: "Reconstruct, classify and embed images with a checkpoint." },
     { name: "Service", description: "Health, measurements, and this description." },
   ],
 };
 
-/** Adds the route; called after all that are to be described. */
+/** Adds the route. Must be called after the routes that the document describes. */
 export function addOpenApiRoute(app: OpenAPIHono<ApiEnv>): void {
   let document: JsonObject | undefined;
   addRoute(app, {

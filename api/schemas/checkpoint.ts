@@ -24,8 +24,8 @@ export const checkpointSchema = z.strictObject({
   config: z.record(z.string(), z.unknown()).describe("The model's configuration"),
   num_classes: z.int().describe("Number of classes of a classifier, else 0"),
   class_names: z.array(z.string()).nullable().describe(
-    "Class names of a classifier, else empty; null where they are long and the checkpoint is one of a list, or where " +
-      "its file cannot be read",
+    "Class names of a classifier, else empty; null when the checkpoint's file cannot be read, and in lists when the " +
+      "names are long",
   ),
   resize: resizeField,
   background: backgroundField,

@@ -1,5 +1,5 @@
 /**
- * A classifier's confusion matrix as it is answered.
+ * Response schema of a classifier's confusion matrix.
  *
  * @module
  */

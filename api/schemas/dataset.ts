@@ -56,7 +56,7 @@ const damagedSchema = z.strictObject({
 export const datasetListSchema = z.strictObject({
   ...listSchema(datasetSchema, "DatasetList").shape,
   damaged: z.array(damagedSchema)
-    .describe("Data sets in the page's place whose description cannot be read: they can be deleted"),
+    .describe("Data sets in the range of this page whose description cannot be read; they can be deleted"),
 }).openapi("DatasetList");
 
 /** Query of `GET /v1/datasets`. */
@@ -73,8 +73,8 @@ export const datasetFields = z.strictObject({
   resize: resizeField.optional(),
   background: backgroundField.optional(),
   folders: z.enum(FOLDER_READINGS).optional().describe(
-    "How an archive's folders are read where some are named as splits and others are not: splits alone, or each as a " +
-      "class. By default such an archive is refused",
+    "How to read an archive in which some top folders are named like splits and others are not: read only the " +
+      "splits, or read each folder as a class. By default such an archive is rejected",
   ),
 });
 
@@ -89,7 +89,7 @@ export const DATASET_FILES = [
 
 const file = z.string().optional().openapi({ type: "string", format: "binary" });
 
-/** JSON Schema for the files that need others. */
+/** JSON Schema for files that require other files. */
 const COMPANIONS: object = {
   dependentRequired: {
     train_labels: ["train_images"],

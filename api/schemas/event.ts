@@ -11,7 +11,8 @@ import { listSchema } from "./list.ts";
 /** An event. */
 export const eventSchema = z.strictObject({
   seq: z.int().describe(
-    "Grows with every event of the job. Numbers are missing: the latest 100 progress events and 200 checkpoint events are kept",
+    "Increases with every event of the job. Numbers can be missing, because only the latest 100 progress events and " +
+      "200 checkpoint events are kept",
   ),
   type: z.enum(EVENT_TYPES),
   level: z.enum(["info", "warning", "error"]),
@@ -23,11 +24,11 @@ export const eventSchema = z.strictObject({
 /** A page of events. */
 export const eventListSchema = listSchema(eventSchema, "EventList");
 
-/** Events as they come. */
+/** The stream of events. */
 export const eventStreamSchema = z.string().openapi("EventStream", {
   description:
     "Server-sent events: `id` is the event's `seq`, `event` its `type`, `data` the `Event` as JSON. " +
-    "The last is of type `end`.",
+    "The last event has the type `end`.",
 });
 
 /** An event's wire form. */
@@ -42,7 +43,7 @@ export function eventWire(event: JobEvent): EventWire {
 export const seriesSchema = z.strictObject({
   object: z.literal("metrics"),
   job: z.string(),
-  every: z.int().describe("One step in so many is shown"),
+  every: z.int().describe("Steps that are a multiple of this are shown"),
   steps: z.array(
     z.strictObject({
       step: z.int().describe("Counts from 1"),
@@ -56,7 +57,7 @@ export const seriesSchema = z.strictObject({
       epoch: z.int(),
       step: z.int().describe("The epoch's last step"),
       loss: z.number().describe("Mean of the epoch's step losses"),
-      metrics: z.record(z.string(), z.number()).describe("What else was measured, e.g. `accuracy`"),
+      metrics: z.record(z.string(), z.number()).describe("Other measurements, such as `accuracy`"),
     }).openapi("LossOfEpoch"),
   ),
   next: z.int().nullable().describe("What `after` must be for the next part; null at the end"),

@@ -8,7 +8,7 @@ import { z } from "@hono/zod-openapi";
 const ulid = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
 
 const idRule = (what: string, prefix: string) =>
-  `must be ${what}, ${prefix} and 26 digits and capital letters as they were answered`;
+  `must be ${what}: ${prefix} followed by 26 digits and capital letters`;
 
 /** A job's id: `job_` and a ULID. */
 export const jobIdSchema = z.string().regex(new RegExp(`^job_${ulid}$`), idRule("a job's id", "job_"));

@@ -22,10 +22,10 @@ const datasetPictures = z.strictObject({
   message: "size and seed are taken for the data set 'digits' only",
 }).openapi("DatasetImages", DIGITS_ONLY);
 
-/** Base64 as its reader takes it: spaces may stand between, padding may be left out. */
+/** Base64 that the decoder accepts: white space is allowed, padding is optional. */
 const BASE64 = "^(data:image/(png|jpeg);base64,)?[A-Za-z0-9+/\\s]*(=\\s*){0,2}$";
 
-/** As an upload has them. Images of a data set default to its own choices, others to those of the model's training. */
+/** Images of a data set default to the data set's choices, other images to those of the model's training data. */
 const rule = { resize: resizeField.optional(), background: backgroundField.optional() };
 
 const subject = {
@@ -61,7 +61,7 @@ export const reconstructionRequestSchema = exactlyOneOf(
     ...subject,
     ...reconstructionFields,
     include: z.array(z.enum(["images", "patches"])).max(2).default([])
-      .describe("What else the JSON answer has: pictures as base64 PNG, predicted patches as numbers"),
+      .describe("Optional parts of the JSON response: images as base64 PNG, predicted patches as numbers"),
   }),
   MODEL,
   IMAGES,
@@ -88,7 +88,7 @@ export const reconstructionFormSchema = exactlyOneOf(
     ...formFields,
     ...reconstructionFields,
     include: z.string().regex(/^\s*(images|patches)\s*(,\s*(images|patches)\s*)?$/).optional()
-      .describe("`images`, `patches`, or both with a comma between"),
+      .describe("`images`, `patches`, or both separated by a comma"),
   }),
   MODEL,
 ).openapi("ReconstructionForm");

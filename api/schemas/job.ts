@@ -41,12 +41,12 @@ export const jobSchema = z.strictObject({
     "Losses, accuracy, the final checkpoint, and the address of a classifier's confusion matrix (`confusion_url`)",
   ),
   error: z.strictObject({
-    code: z.string().describe("For programs, as `loss_not_finite`"),
-    message: z.string().describe("For people"),
+    code: z.string().describe("Machine-readable code, such as `loss_not_finite`"),
+    message: z.string().describe("Explanation in words"),
   }).openapi("JobError").nullable().describe("Why the job failed"),
   attempt: z.int().describe("Starts so far"),
   interruptions: z.int().describe(
-    "Runners lost, and outages of storage or database, in a row without a new checkpoint between",
+    "Number of interruptions (lost runners, outages of storage or database) since the last new checkpoint",
   ),
   cancel_requested_at: time.nullable(),
   backend: z.strictObject({

@@ -1,5 +1,5 @@
 /**
- * The choices of what becomes of images that are not square or transparent, the same in every request.
+ * Fields of requests that state how images that are not square or have transparency are changed.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { BACKGROUND_PATTERN, RESIZES } from "../../data/pictureRule.ts";
 
 /** `resize` of a request. */
 export const resizeField = z.enum(RESIZES).describe(
-  "What becomes of an image that is not square: `crop` resizes its shorter side and keeps the middle square, " +
-    "`squash` changes its proportions, `pad` keeps all of it between bars of the background",
+  "How an image that is not square is made square: `crop` resizes its shorter side and keeps the middle square, " +
+    "`squash` changes its proportions, `pad` keeps the whole image and adds bars in the background colour",
 );
 
 /** `background` of a request. */
 export const backgroundField = z.string()
   .regex(BACKGROUND_PATTERN, "must be none, black, white or a colour as #ff8000")
   .describe(
-    "What is laid below transparency: `black`, `white` or a colour as `#ff8000`. `none` drops transparency and keeps " +
-      "the colours below it, as torchvision does. Also the colour of the bars of `pad`, which are black for `none`",
+    "Colour that replaces transparency: `black`, `white` or a colour such as `#ff8000`. `none` drops transparency and " +
+      "keeps the stored colours, as torchvision does. `pad` uses it for its bars, which are black for `none`",
   );
 
-/** What an answer says of its images. */
+/** Fields of a response that report how images were changed. */
 export const pictureAnswer = {
   resize: resizeField,
   background: backgroundField,
   notes: z.array(z.string()).describe(
-    "What was done with images that were not square or transparent, and what else was decided while the upload was read",
+    "How images that are not square or have transparency were changed, and other decisions about how an upload is read",
   ),
 };

@@ -9,8 +9,8 @@ import type { JsonObject } from "../openapi/jsonSchemas.ts";
 import { PROBLEM_TITLES, type ProblemStatus } from "../problem.ts";
 
 const fieldErrorSchema = z.strictObject({
-  path: z.string().describe("Where the wrong value is, as `model.patch_size`"),
-  message: z.string().describe("What would be right"),
+  path: z.string().describe("Path of the wrong value, such as `model.patch_size`"),
+  message: z.string().describe("The rule that the value must follow"),
 }).openapi("FieldError");
 
 /** The body of every answer that is an error. */
@@ -21,7 +21,9 @@ export const problemSchema = z.strictObject({
   detail: z.string().describe("What is wrong with this request"),
   instance: z.string().describe("Path of the request"),
   request_id: z.string(),
-  errors: z.array(fieldErrorSchema).describe("Every wrong value of the request; empty when none is to blame"),
+  errors: z.array(fieldErrorSchema).describe(
+    "Every wrong value of the request; empty when no value caused the error",
+  ),
 }).openapi("Problem");
 
 const HEADERS: Partial<Record<ProblemStatus, JsonObject>> = {
@@ -29,7 +31,7 @@ const HEADERS: Partial<Record<ProblemStatus, JsonObject>> = {
   503: { "Retry-After": header("Seconds after which to try again", { type: "integer" }) },
 };
 
-/** OpenAPI responses for the statuses that a route can fail with, beside those that every route can. */
+/** OpenAPI responses for error statuses. */
 export function problems(...statuses: ProblemStatus[]) {
   const content = { "application/problem+json": { schema: problemSchema } };
   return Object.fromEntries(
