@@ -37,7 +37,7 @@ async function serve(parts: Parts): Promise<number> {
   const settings = readSettings();
   const asked = untilAsked();
   const starting = new AbortController();
-  // A stop that hangs must not keep the process.
+  // Exits the process even if stopping hangs.
   asked.then((signal) => {
     console.log(`${signal}: stopping`);
     starting.abort();

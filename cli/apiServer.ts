@@ -18,17 +18,17 @@ import { oneLine } from "./database.ts";
 import { type Settings, SettingsError } from "./settings.ts";
 import { startSweeper } from "./sweeper.ts";
 
-/** An API that listens. */
+/** A running API server. */
 export interface ApiServer {
   /** As `http://127.0.0.1:8000`. */
   readonly url: string;
-  /** Takes no new connection. */
+  /** Stops accepting connections. */
   refuse(): void;
-  /** Ends event streams and waits, answers what has been asked, then stops; what takes longer is cut. */
+  /** Ends event streams and waits, answers open requests, then stops. Requests that take longer are interrupted. */
   close(withinMs: number): Promise<void>;
 }
 
-/** Starts the API. @throws {SettingsError} when it cannot listen there */
+/** Starts the API. @throws {SettingsError} when it cannot listen on the address */
 export async function startApi(settings: Settings, jobs: JobStore, objects: ObjectStore): Promise<ApiServer> {
   const store = new OutageLogStore(objects, (message) => console.error(message));
   const inference = new WorkerInference(settings.storeUrl, {

@@ -84,7 +84,7 @@ export class Client {
     }
   }
 
-  /** A job's whole loss series, page by page. */
+  /** Reads a job's whole loss series, page by page. */
   async series(id: string): Promise<Series> {
     const series: Series = { steps: [], epochs: [] };
     for (let after: number | null = 0; after !== null;) {

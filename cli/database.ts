@@ -1,5 +1,5 @@
 /**
- * The database at start: opened, tried, and waited for while it cannot be reached.
+ * Opens the database at start, and retries while it cannot be reached.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import { openDatabase } from "../jobs/database.ts";
 import { isLocked, isRemoteKv, jittered, pause } from "../jobs/kv.ts";
 import { type Settings, SettingsError } from "./settings.ts";
 
-/** Time for one try, in milliseconds. */
+/** Time limit for one attempt, in milliseconds. */
 const TRY_MS = 5_000;
-/** Longest pause between two tries, in milliseconds. */
+/** Longest pause between two attempts, in milliseconds. */
 const MOST_PAUSE_MS = 5_000;
 
-/** How to open. */
+/** Options of {@linkcode awaitDatabase}. */
 export interface OpenOptions {
-  /** Gives up waiting. */
+  /** Stops waiting. */
   readonly signal?: AbortSignal;
   readonly log: (message: string) => void;
 }
 
 /**
- * Opens the database and reads from it. While it cannot be reached or is locked it is tried again, for
- * `settings.startMs`; the first failure is logged.
+ * Opens the database and reads from it. While it cannot be reached or is locked, it retries for `settings.startMs`. It
+ * logs the first failure.
  *
- * @throws {SettingsError} when it cannot be used, at once for what does not pass: a damaged file, a folder that cannot
- * be written, a missing access token, a wrong certificate
+ * @throws {SettingsError} when the database cannot be used. Permanent errors are thrown at once: a damaged file, a
+ * folder that cannot be written, a missing access token, a wrong certificate.
  */
 export async function awaitDatabase(settings: Settings, { signal, log }: OpenOptions): Promise<Deno.Kv> {
   const deadline = performance.now() + settings.startMs;
@@ -48,7 +48,7 @@ export async function awaitDatabase(settings: Settings, { signal, log }: OpenOpt
 }
 
 async function opened(path: string, log: (message: string) => void): Promise<Deno.Kv> {
-  // Until it is open, one line is enough for all tries.
+  // `awaitDatabase` logs failures until the database is open.
   let isOpen = false;
   const kv = await openDatabase(path, { log: (message) => isOpen && log(message) });
   try {

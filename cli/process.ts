@@ -17,12 +17,12 @@ export interface ServiceProcess extends AsyncDisposable {
   end(signal: Deno.Signal): Promise<{ readonly code: number; readonly output: string }>;
 }
 
-/** Starts a process and waits until it says that it is ready. @param heard called with all output so far */
+/** Starts a process and waits until its output says that it is ready. @param onOutput called with all output so far */
 export async function startProcess(
   command: "start" | "api" | "runner",
   dataDir: string,
   env: Record<string, string> = {},
-  heard: (output: string) => void = () => {},
+  onOutput: (output: string) => void = () => {},
 ): Promise<ServiceProcess> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--config", new URL("../deno.json", import.meta.url).pathname, MAIN.href, command],
@@ -35,7 +35,7 @@ export async function startProcess(
   const read = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       output += text;
-      heard(output);
+      onOutput(output);
       const line = /listening on (\S+)|runner ready/.exec(output);
       if (line) ready.resolve(line[1] ?? "");
     }

@@ -24,10 +24,10 @@ export interface Service {
   /** Where the API listens, as `http://127.0.0.1:8000`; null without one. */
   readonly url: string | null;
   /**
-   * Stops in order: no new connections and no new work, running jobs handed back to the queue, event streams and waits
-   * ended, requests answered.
+   * Stops in order: refuses connections and new jobs, hands running jobs back to the queue, ends event streams and
+   * waits, and answers open requests.
    *
-   * @returns false when not all of it could be done within `settings.stopMs`: the process should then end itself
+   * @returns false when a step failed or not all steps finished within `settings.stopMs`; the process should then exit
    */
   stop(): Promise<boolean>;
 }
@@ -35,8 +35,8 @@ export interface Service {
 /**
  * Starts the parts.
  *
- * @param log what the service says of its jobs and of failures; to standard error when absent
- * @param signal gives up a start that waits for the database
+ * @param log receives messages about jobs and failures; standard error when absent
+ * @param signal cancels a start that waits for the database
  * @throws {SettingsError} for an address, a file or a folder that cannot be used
  */
 export async function startService(
@@ -47,13 +47,13 @@ export async function startService(
 ): Promise<Service> {
   const store = openedStore(settings.storeUrl);
   if (store.url.startsWith("file:")) await checkFolder("UNMASK_STORE", store.url.slice("file:".length));
-  // Uploads on their way are kept there.
+  // Uploads are kept there while they are received.
   if (parts.api) await checkFolder("UNMASK_DATA", settings.dataDir);
   const kv = await awaitDatabase(settings, { signal, log });
   const steps: StopStep[] = [];
   const stop = async () => {
     const isWhole = await runSteps(steps.splice(0), settings.stopMs, log);
-    // What is still running would meet a closed database.
+    // A step that is still running may need the database, so it stays open unless all steps finished.
     if (isWhole) kv.close();
     return isWhole;
   };
@@ -79,7 +79,7 @@ export async function startService(
         log,
       });
       runner.start();
-      // Before the streams end, so that they tell of it.
+      // Handing jobs back first lets the open streams report it.
       steps.splice(parts.api ? 1 : 0, 0, {
         what: "handing jobs back",
         share: 0.75,
@@ -100,7 +100,7 @@ function defaultLog(message: string, error?: unknown): void {
 /** @throws {SettingsError} */
 function openedStore(url: string): ObjectStore {
   try {
-    // Its folder is made at the start: if it is missing later, a disk is not mounted.
+    // The folder is created at start. If it is missing later, a disk is not mounted.
     return openStore(url, undefined, { existing: true });
   } catch (error) {
     throw new SettingsError(`UNMASK_STORE cannot be used: ${(error as Error).message}`, { cause: error });

@@ -26,23 +26,23 @@ export interface Settings {
   readonly backend: string;
   /** Threads of a training; null for every core. */
   readonly threads: number | null;
-  /** Longest wait of a run for object storage, in milliseconds; then its job goes back to the queue. */
+  /** How long a run waits for object storage before its job is handed back to the queue, in milliseconds. */
   readonly outageWaitMs: number;
-  /** Length of an outage of object storage after which the jobs that it interrupted fail, in milliseconds. */
+  /** Length of an outage of object storage after which interrupted jobs fail, in milliseconds. */
   readonly outageLimitMs: number;
   /** Bytes of models that the API keeps loaded. */
   readonly modelCacheBytes: number;
-  /** Most bytes of a split in memory; `data/datasets/memory.ts` reads it too, in workers. */
+  /** Most bytes of a split in memory. Workers read this setting themselves, in `data/datasets/memory.ts`. */
   readonly maxDatasetBytes: number;
-  /** The names that are accepted as Host, beside those of the loopback. */
+  /** Names that are accepted in the Host header, in addition to loopback names. */
   readonly hosts: "any" | readonly string[];
   /** How long a start waits for the database, in milliseconds. */
   readonly startMs: number;
-  /** Time to stop in, in milliseconds. */
+  /** Time limit for stopping, in milliseconds. */
   readonly stopMs: number;
   /** Most bytes that the checkpoints of one job may take in object storage. */
   readonly maxCheckpointBytes: number;
-  /** Seconds between two rounds that remove what killed processes left behind. */
+  /** Seconds between two sweeps, which remove what killed processes left behind. */
   readonly sweepSeconds: number;
 }
 
@@ -61,7 +61,7 @@ const mirrors = z.string().refine((list) =>
   list.split(",").every((item) => /^https?:$/.test(URL.parse(item.trim())?.protocol ?? ""))
 );
 
-/** Read where they are used; a wrong one is refused at start all the same. */
+/** Settings that are read where they are used. They are validated at start as well. */
 const READ_ELSEWHERE = [
   "UNMASK_MAX_TRAINING_BYTES",
   "UNMASK_TENSORFLOW",
@@ -148,7 +148,7 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
   };
 }
 
-/** Without a list: the loopback's names alone while it listens there, any elsewhere, as behind a proxy. */
+/** The accepted Host names. Without a list: only loopback names when the API listens on loopback, else any name. */
 function acceptedHosts(names: readonly string[] | null, host: string): Settings["hosts"] {
   const listensOnLoopback = host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
   if (names === null) return listensOnLoopback ? [] : "any";

@@ -1,24 +1,24 @@
 /**
- * The end of a service: its steps in order, each with its time, none prevented by another.
+ * Stops a service in steps. Each step has a time limit.
  *
  * @module
  */
 
-/** A step of the end. */
+/** One step of stopping. */
 export interface StopStep {
-  /** For the log, as in "UNMASK could not …". */
+  /** Names the step in the log, as in "Stopping: handing jobs back failed". */
   readonly what: string;
   /** Share of the remaining time that it may take, above 0 to 1. */
   readonly share: number;
-  /** Does the step. @param withinMs its time, in milliseconds */
+  /** Runs the step. @param withinMs its time limit, in milliseconds */
   run(withinMs: number): Promise<void> | void;
 }
 
 /**
- * Runs every step, whatever becomes of the ones before.
+ * Runs every step, even if an earlier one fails.
  *
- * @param withinMs time for all of them, in milliseconds
- * @returns false when a step failed or took too long; the process should then end itself
+ * @param withinMs time limit for all steps, in milliseconds
+ * @returns false when a step failed or took too long; the process should then exit
  */
 export async function runSteps(
   steps: readonly StopStep[],
@@ -40,7 +40,7 @@ export async function runSteps(
   return isWhole;
 }
 
-/** Whether the work ended in time. @throws what it throws in that time */
+/** Whether the work ended in time. @throws the work's error if it fails in that time */
 async function ended(work: Promise<void>, withinMs: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), withinMs + 50));

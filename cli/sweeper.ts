@@ -1,5 +1,5 @@
 /**
- * Removes what killed processes have left behind, at the start and at intervals.
+ * Removes what killed processes left behind, at start and at intervals.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import { sweepOrphans } from "../jobs/orphans.ts";
 import type { JobStore } from "../jobs/store.ts";
 import { sweepJobs } from "../jobs/sweep.ts";
 
-/** What is swept. */
+/** Where the sweeper looks. */
 export interface Swept {
   readonly jobs: JobStore;
   readonly datasets: DatasetCatalogue;
   readonly uploads: UploadFolder;
 }
 
-/** Every so many rounds all objects are listed; the others follow the rows of the database alone. */
+/** One round in this many lists all objects. The other rounds only follow database rows. */
 const ROUNDS_PER_LISTING = 30;
 
 /**
- * Begins to sweep. A round that fails is logged once until one succeeds, and the next one tries again.
+ * Starts the sweeper. A sweep that fails is retried in the next round. Repeated failures are logged once.
  *
- * @param seconds between two rounds
- * @returns a function that stops it and resolves once nothing is in use any more
+ * @param seconds time between two rounds
+ * @returns a function that stops the sweeper and resolves when its current sweep has ended
  */
 export function startSweeper(
   swept: Swept,
@@ -42,7 +42,7 @@ export function startSweeper(
           await sweep();
           failing.delete(what);
         } catch (error) {
-          // An outage is logged where it is noticed.
+          // An outage is logged where it is detected.
           const isAway = error instanceof StorageUnavailableError ||
             error instanceof DatabaseUnavailableError;
           if (!isAway && !failing.has(what)) log(`${what} could not be removed: trying again`, error);
@@ -64,8 +64,8 @@ function sweepsOf(
 ): [what: string, sweep: () => Promise<unknown>][] {
   const objects = datasets.store;
   return [
-    ["Uploads of processes that are gone", () => uploads.sweep()],
-    ["Objects of puts that never ended", async () => await objects.sweep?.()],
+    ["Uploads of ended processes", () => uploads.sweep()],
+    ["Objects of unfinished puts", async () => await objects.sweep?.()],
     ["Deleted jobs", () => sweepJobs(jobs, objects)],
     ["Abandoned data sets", () => datasets.sweep()],
     ...isListing

@@ -1,5 +1,5 @@
 /**
- * Completes a database of an earlier version while the service runs on it.
+ * Upgrades a database of an earlier version while the service runs.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import type { JobStore } from "../jobs/store.ts";
 const RETRY_MS = 5_000;
 
 /**
- * Begins the upgrade, and tries again after a failure.
+ * Starts the upgrade, and retries after a failure.
  *
- * @param log where jobs were concerned, or the upgrade failed
- * @returns a function that stops it and resolves once it no longer uses the database
+ * @param log receives the number of upgraded jobs and the first failure
+ * @returns a function that stops the upgrade and resolves when it no longer uses the database
  */
 export function startUpgrade(
   jobs: JobStore,

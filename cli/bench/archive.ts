@@ -1,5 +1,5 @@
 /**
- * How fast an archive of small images becomes a data set.
+ * Measures how fast an archive of small images becomes a data set.
  *
  * @module
  */
@@ -10,16 +10,16 @@ import { createDataset } from "../../data/datasets/upload.ts";
 import { encodePng } from "../../data/images.ts";
 import { openStore } from "../../data/objects/open.ts";
 
-/** Different images; an archive of more repeats them. */
+/** Number of different images; a larger archive repeats them. */
 const DRAWN = 100;
 
-/** What was measured. */
+/** The measurements. */
 export interface ArchiveFigures {
   /** Bytes of the tar. */
   readonly bytes: number;
-  /** From the tar on the disk to the stored data set. */
+  /** Time from the tar on disk to the stored data set. */
   readonly ms: number;
-  /** Longest time in which nothing else got a turn of the event loop, in milliseconds. */
+  /** Longest time for which the event loop was blocked, in milliseconds. */
   readonly longestTurnMs: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What grows with use: answers about many jobs, a long loss series, many listeners of one job.
+ * Measures what grows with use: requests with many jobs, a long loss series, many event streams of one job.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import type { Client } from "../client.ts";
 import { type ServiceProcess, startProcess } from "../process.ts";
 import { median } from "./engine.ts";
 
-/** What is measured. */
+/** The sizes to measure with. */
 export interface GrowthSubject {
-  /** Jobs in the database: half of them wait, half have succeeded. */
+  /** Jobs in the database: half are queued, half have succeeded. */
   readonly jobs: number;
   /** Epochs of the long series, of two steps each. */
   readonly epochs: number;
@@ -22,19 +22,19 @@ export interface GrowthSubject {
   readonly listeners: number;
   /** Seconds that listeners are observed. */
   readonly seconds: number;
-  /** Threads of the training that is listened to. */
+  /** Threads of the training job that the streams follow. */
   readonly threads: number;
   /** Address of a `denokv` server with an empty database; null for a local file. */
   readonly kv: string | null;
 }
 
-/** Median of some answers in milliseconds, and their bytes. */
+/** Median time of a response in milliseconds, and its bytes. */
 export interface AnswerFigures {
   readonly ms: number;
   readonly bytes: number;
 }
 
-/** CPU of the service's process, as a share of one core, and what its training does meanwhile. */
+/** CPU use of the service as a share of one core, and the speed of its training job, without and with listeners. */
 export interface ListenerFigures {
   readonly idleCpu: number;
   readonly listenedCpu: number;
@@ -42,7 +42,7 @@ export interface ListenerFigures {
   readonly listenedImagesPerSecond: number;
 }
 
-/** Fills a database, through many jobs of one commit. */
+/** Fills a database with jobs, many in each commit. */
 async function fill(kv: Deno.Kv, jobs: number): Promise<void> {
   const store = new JobStore(kv);
   await store.upgrade();
@@ -94,7 +94,7 @@ async function answer(client: Client, path: string): Promise<AnswerFigures> {
   return { ms: median(times), bytes };
 }
 
-/** Answers of a service with many jobs and a long series, by path. */
+/** Measures the responses of a service with many jobs and a long series, by path. */
 export async function answerFigures(subject: GrowthSubject): Promise<Record<string, AnswerFigures>> {
   const folder = await Deno.makeTempDir();
   try {
@@ -129,7 +129,7 @@ export async function answerFigures(subject: GrowthSubject): Promise<Record<stri
   }
 }
 
-/** Seconds of processor time that a process has taken so far; of Linux alone. */
+/** Processor time that a process has used so far, in seconds. Linux only. */
 async function processorSeconds(pid: number): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -142,7 +142,7 @@ async function cpuShare({ pid }: ServiceProcess, seconds: number): Promise<numbe
   return (await processorSeconds(pid) - before) / seconds;
 }
 
-/** Opens event streams and reads them; resolves once all have begun. */
+/** Opens event streams and reads them; resolves when all of them have started. */
 async function listen({ url }: ServiceProcess, id: string, count: number, stop: AbortSignal): Promise<void> {
   await Promise.all(Array.from({ length: count }, async () => {
     const headers = { accept: "text/event-stream" };
@@ -155,7 +155,7 @@ async function listen({ url }: ServiceProcess, id: string, count: number, stop: 
   }));
 }
 
-/** Pictures a second of a training over some seconds. */
+/** Images per second of a training job, measured over `seconds`. */
 async function pace(client: Client, id: string, batch: number, seconds: number): Promise<number> {
   const look = async () => {
     const { progress } = await (await client.send(`/v1/jobs/${id}`)).json();
@@ -171,7 +171,7 @@ async function pace(client: Client, id: string, batch: number, seconds: number):
   return (last.step - first.step) * batch / ((last.at - first.at) / 1e3);
 }
 
-/** What listeners of one job cost: of a job that waits, and of one that trains in the same process. */
+/** Measures the cost of event streams of one job: a queued job, and a job that trains in the same process. */
 export async function listenerFigures(subject: GrowthSubject): Promise<ListenerFigures> {
   const { listeners, seconds, threads } = subject;
   const batch = 128;

@@ -229,7 +229,7 @@ async function peer(): Promise<unknown> {
   };
 }
 
-/** What grows with jobs, epochs and listeners; `--kv` measures answers on a `denokv` server. */
+/** Measures what grows with jobs, epochs and listeners; `--kv` measures responses on a `denokv` server. */
 async function growth(): Promise<unknown> {
   const subject: GrowthSubject = {
     jobs: whole("jobs"),
@@ -254,7 +254,7 @@ async function growth(): Promise<unknown> {
   };
 }
 
-/** How fast `--images` small images become a data set. */
+/** Measures how fast `--images` small images become a data set. */
 async function archive(): Promise<unknown> {
   const images = whole("images"), { bytes, ms, longestTurnMs } = await archiveFigures(images);
   return {
