@@ -31,7 +31,7 @@ import { addReconstructionRoute } from "./routes/reconstructions.ts";
 export type { AppDeps, HostNames, LogEntry } from "./environment.ts";
 
 /**
- * The application: `app.fetch` for `listen`, `app.request` for tests. It opens and closes nothing itself.
+ * Creates the application: `app.fetch` for `listen`, `app.request` for tests. The caller opens and closes what it uses.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Refuses a training whose checkpoints do not fit into object storage.
+ * Rejects a training job whose checkpoints do not fit into object storage.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Services } from "./environment.ts";
 import { fieldProblem } from "./problem.ts";
 
 /**
- * Compares the estimated bytes of the checkpoints that lie in storage at a time with the limit and with the free space.
+ * Estimates how many bytes the stored checkpoints take at most, and compares them with the limit and the free space.
  *
  * @throws {ProblemError} 422 naming `keep.last`, or the model where even one checkpoint is too large
  */

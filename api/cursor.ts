@@ -1,21 +1,21 @@
 /**
- * The cursors of lists: `after`, the last id of the page before.
+ * The cursor of a list: `after`, the last id of the previous page.
  *
  * @module
  */
 import { decodeTime } from "ulid";
 import { fieldProblem } from "./problem.ts";
 
-/** How far a clock of another machine may be ahead, in milliseconds. */
+/** How far the clock of another machine may be ahead, in milliseconds. */
 const CLOCK_MS = 60_000;
 
 /**
- * Checks a cursor once its page is read. The row that it names may have been deleted since: paging goes on behind its
- * place. It is refused when it cannot be told from one that was never there: no row has its id, and nothing follows.
+ * Checks a cursor after its page is read. The row that it names may have been deleted: paging then continues after its
+ * place. The cursor is rejected when no row has its id and either the page is empty or the id lies in the future.
  *
- * @param after an id of the right form, or a name
- * @param isEmpty whether nothing follows it
- * @param exists whether it is an id of this list
+ * @param after an id in the right format, or a name
+ * @param isEmpty whether the page after it is empty
+ * @param exists whether a row of this list has the id
  * @param now milliseconds since 1970
  * @throws {ProblemError} 422
  */
@@ -28,10 +28,10 @@ export async function checkCursor(
   if (after === undefined) return;
   const wasPossible = !isEmpty && timeOf(after) <= now + CLOCK_MS;
   if (wasPossible || await exists(after)) return;
-  throw fieldProblem(422, "after", `must be an id of this list: '${after}' is none`);
+  throw fieldProblem(422, "after", `must be an id from this list: '${after}' is not in it`);
 }
 
-/** When an id was made, in milliseconds since 1970; 0 for a name. */
+/** When an id was created, in milliseconds since 1970; 0 for a name. */
 function timeOf(id: string): number {
   const ulid = id.split("_")[1];
   return ulid === undefined ? 0 : decodeTime(ulid);

@@ -1,5 +1,5 @@
 /**
- * What the errors of a data set mean to a request that names one.
+ * Maps the errors of a data set to problems of the request that names it.
  *
  * @module
  */
@@ -7,12 +7,12 @@ import { DatasetError, DatasetNotFoundError, DatasetUnavailableError } from "../
 import { ObjectNotFoundError } from "../data/objects/store.ts";
 import { fieldProblem } from "./problem.ts";
 
-/** Seconds after which a client may ask again for a data set that could not be downloaded. */
+/** Seconds after which a client may retry when a data set could not be downloaded. */
 const RETRY_SECONDS = 30;
 
 /**
- * The problem of a request whose data set is not there, is damaged or cannot be had at present; any other error is
- * given back as it is.
+ * Returns the problem for a data set that does not exist, is damaged or is temporarily unavailable. Any other error is
+ * returned unchanged.
  *
  * @param path the request's field that names the data set
  */

@@ -23,7 +23,7 @@ export interface LogEntry {
   readonly error?: unknown;
 }
 
-/** The names under which the service is reached, without ports; those of the loopback are always accepted. */
+/** Host names that the service accepts, without ports. Loopback names are always accepted. */
 export type HostNames = "any" | readonly string[];
 
 /** What {@linkcode createApp} is given. */
@@ -40,7 +40,7 @@ export interface AppDeps {
   readonly tempDir?: string;
   /** Errors go to standard error when absent. */
   readonly log?: (entry: LogEntry) => void;
-  /** Accepted as Host; any when absent. */
+  /** Names that are accepted in the Host header; any when absent. */
   readonly hosts?: HostNames;
   /** Ends event streams and waits when the service stops. */
   readonly stopping?: AbortSignal;

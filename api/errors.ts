@@ -66,7 +66,7 @@ export function problemOf(error: unknown): ProblemError {
     });
 }
 
-/** The answer to what may pass: an outage of the database or of object storage; null for other errors. */
+/** The 503 problem for an outage of the database or of object storage; null for other errors. */
 export function outageProblem(error: unknown): ProblemError | null {
   const unavailable = (detail: string, seconds: number, path?: string) =>
     new ProblemError(503, detail, {
@@ -76,7 +76,7 @@ export function outageProblem(error: unknown): ProblemError | null {
     });
   if (error instanceof KvContentionError) return unavailable(error.message, 1);
   if (error instanceof DatasetUnavailableError) return unavailable(error.message, 30, "dataset");
-  // Their messages have addresses inside: those are for the log.
+  // The messages of these errors contain internal addresses, so clients get a general one.
   if (error instanceof StorageUnavailableError) {
     return unavailable("Object storage is unavailable at present: try again", 5);
   }
@@ -86,7 +86,7 @@ export function outageProblem(error: unknown): ProblemError | null {
   return null;
 }
 
-/** What an error of a model means to the client. @param field the request's field that names the model */
+/** The problem for an error of a model. @param field the request's field that names the model */
 export function inferenceProblem(error: InferenceError, field = "checkpoint"): ProblemError {
   if (error.code === "wrong_model" || error.code === "not_finite") {
     return fieldProblem(422, field, error.message);
@@ -100,8 +100,8 @@ export function inferenceProblem(error: InferenceError, field = "checkpoint"): P
 /** Hono's `onError`: the problem's answer, and the cause kept for the log where it is our fault. */
 export function answerError(error: unknown, context: Context<ApiEnv>): Response {
   const problem = problemOf(error);
-  // An outage is logged when it begins and when it ends, by what notices it: not for every request. What was given up
-  // because the client has gone is no failure either.
+  // An outage is logged once where it is detected, not for every request. A request that was abandoned because its
+  // client disconnected is not a failure either.
   const isExpected = problem.status === 503 &&
     (problem.cause === undefined || outageProblem(problem.cause) !== null);
   if (problem.status >= 500 && !isExpected && !context.req.raw.signal.aborted) {

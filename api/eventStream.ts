@@ -13,7 +13,7 @@ const encode = (text: string): Bytes => new TextEncoder().encode(text);
 const RETRY = encode("retry: 2000\n\n"), END = encode("event: end\ndata: {}\n\n");
 const HEARTBEAT = encode(": heartbeat\n\n");
 
-/** The streams of a job are given the same events: each is encoded once for all of them. */
+/** All streams of a job emit the same event objects, so each event is encoded once. */
 const blocks = new WeakMap<JobEvent, Bytes>();
 
 function block(event: JobEvent): Bytes {
@@ -27,11 +27,12 @@ function block(event: JobEvent): Bytes {
 }
 
 /**
- * Events above `after` as they come; a comment after each silence of `heartbeatMs`; an `end` event and the stream's
- * end once the job is finished. It holds one event at a time. A reader that takes nothing for `stalledMs` is cut off,
- * and when the service stops the stream ends without `end`: clients connect again with `Last-Event-ID`.
+ * Streams a job's events after the offset `after`. It emits a heartbeat comment after `heartbeatMs` without an event,
+ * and an `end` event when the job has finished. It buffers one event at a time. The stream fails when its reader reads
+ * nothing for `stalledMs`. When the service stops, the stream closes without an `end` event, and clients reconnect with
+ * `Last-Event-ID`.
  *
- * @param closed called once, when the stream ends or its reader goes away
+ * @param closed called once, when the stream ends or its client disconnects
  */
 export function eventStream(
   services: Services,
@@ -52,13 +53,13 @@ export function eventStream(
     if (!isClosed) closed();
     isClosed = true;
   };
-  // Otherwise a stream that nobody reads any more would follow the job on.
+  // Stops following the job even if nothing pulls from the stream any more.
   signal.addEventListener("abort", () => void events.return().catch(() => {}), { once: true });
   clientGone.addEventListener("abort", close, { once: true });
-  const give = (controller: ReadableStreamDefaultController<Bytes>, bytes: Bytes) => {
+  const emit = (controller: ReadableStreamDefaultController<Bytes>, bytes: Bytes) => {
     controller.enqueue(bytes);
     stalled = setTimeout(() => {
-      controller.error(new DOMException("The reader of an event stream takes nothing", "TimeoutError"));
+      controller.error(new DOMException("The client does not read its event stream", "TimeoutError"));
       close();
       gone.abort();
     }, stalledMs);
@@ -66,7 +67,7 @@ export function eventStream(
 
   return new ReadableStream({
     start(controller) {
-      give(controller, RETRY);
+      emit(controller, RETRY);
     },
     async pull(controller) {
       clearTimeout(stalled);
@@ -74,9 +75,9 @@ export function eventStream(
         close();
         throw error;
       });
-      if (result === null) return give(controller, HEARTBEAT);
+      if (result === null) return emit(controller, HEARTBEAT);
       waiting = null;
-      if (!result.done) return give(controller, block(result.value));
+      if (!result.done) return emit(controller, block(result.value));
       if (!signal.aborted) controller.enqueue(END);
       controller.close();
       return close();

@@ -5,7 +5,7 @@
  */
 import { ProblemError } from "./problem.ts";
 
-/** What the header may be: 1 to 255 printable ASCII characters, and not an empty string in quotes. */
+/** Pattern of the header: 1 to 255 printable ASCII characters, and not an empty quoted string. */
 export const IDEMPOTENCY_KEY = /^(?!""$)[\x21-\x7e]{1,255}$/;
 
 /**

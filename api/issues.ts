@@ -18,7 +18,7 @@ function shown(value: unknown): string {
 
 const counted = (count: number | bigint, what: string) => `${count} ${what}${Number(count) === 1 ? "" : "s"}`;
 
-/** Types as zod names them, in words. */
+/** Zod's type names in plain words. */
 const TYPES: Readonly<Record<string, string>> = {
   int: "a whole number",
   number: "a number",
@@ -30,7 +30,7 @@ const TYPES: Readonly<Record<string, string>> = {
   record: "an object",
 };
 
-/** Without what zod says of the length of a value that has the wrong type: `[]` is no string, whatever its length. */
+/** Drops zod's length errors for a value that already has the wrong type. */
 function withoutLengths(issues: readonly Issue[]): Issue[] {
   const place = (issue: Issue) => JSON.stringify(issue.path.map(String));
   const mistyped = new Set(issues.filter(({ code }) => code === "invalid_type").map(place));
@@ -39,7 +39,7 @@ function withoutLengths(issues: readonly Issue[]): Issue[] {
   );
 }
 
-/** What would be right. @returns the rule, and whether the value is to be shown behind it */
+/** States the rule that a value breaks. @returns the rule, and whether the message shows the value after it */
 function ruleOf(issue: Issue): { readonly rule: string; readonly showsValue: boolean } {
   const shownRule = (rule: string) => ({ rule, showsValue: issue.input !== undefined });
   switch (issue.code) {
@@ -65,14 +65,14 @@ function ruleOf(issue: Issue): { readonly rule: string; readonly showsValue: boo
     case "custom":
       return { rule: issue.message, showsValue: false };
     case "invalid_format":
-      // A pattern with a message of its own says what is right; zod's words are of expressions.
+      // A pattern with its own message states the rule. Zod's default message shows the regular expression.
       return shownRule(issue.message.startsWith("Invalid ") ? "must have another form" : issue.message);
     default:
       return shownRule(issue.message);
   }
 }
 
-/** Rules of which one must hold, and the value once. */
+/** Joins the rules of alternative branches, and shows the value once. */
 function wording(...branches: readonly Issue[][]): string {
   const rules = branches.map((issues) =>
     [...new Set(issues.map((issue) => ruleOf(issue).rule))].join(" and ")

@@ -22,10 +22,10 @@ import { datasetProblem } from "./datasetProblem.ts";
 import { fieldProblem } from "./problem.ts";
 
 /**
- * The request with `job` replaced by the checkpoint it means, and `epochs` filled in.
+ * Resolves a request: replaces `job` with the job's checkpoint and fills in `epochs`.
  *
- * @throws {ProblemError} 422 naming the field that asks for a data set that is not there, too small, too large or
- * without labels, or for a run that cannot be made
+ * @throws {ProblemError} 422 naming the field, for a data set that does not exist, is too small or too large or has no
+ * labels, and for a run that is not possible
  * @throws {SourceError} as `resolveSource` does
  */
 export async function resolveJobRequest(services: Services, request: JobRequest): Promise<JobRequest> {
@@ -50,7 +50,7 @@ export async function resolveJobRequest(services: Services, request: JobRequest)
   return resolved;
 }
 
-/** What is known of a data set, with the number of pictures that the request asks for. */
+/** Describes the data set, with the number of training pictures that the request selects. */
 async function datasetOf(services: Services, ref: DatasetRef): Promise<DatasetInfo> {
   try {
     const info = await services.datasets.whole(ref.id);
@@ -70,7 +70,7 @@ function checkSplit(
   throw fieldProblem(422, "split", `the data set has no picture in '${request.split}'`);
 }
 
-/** The request with `epochs` filled in. */
+/** Checks a training request and fills in `epochs`. */
 function checkTraining(request: TrainingRequest, dataset: DatasetInfo): JobRequest {
   const { count } = dataset.splits.train;
   if (request.kind !== "pretrain" && !dataset.labelled) {
@@ -80,7 +80,7 @@ function checkTraining(request: TrainingRequest, dataset: DatasetInfo): JobReque
     throw fieldProblem(
       422,
       "dataset",
-      `must have two classes at least for a classifier: '${dataset.id}' has one, ${
+      `must have at least two classes for a classifier: '${dataset.id}' has one, ${
         listNames(dataset.classNames)
       }`,
     );
@@ -100,7 +100,7 @@ function checkTraining(request: TrainingRequest, dataset: DatasetInfo): JobReque
   return { ...request, epochs: length.epochs };
 }
 
-/** Refuses a run whose pictures do not fit into memory in the form of the model. */
+/** Rejects a run whose pictures, resized for the model, do not fit into memory. */
 function checkPictures(request: JobRequest, config: MaeConfig, { splits }: DatasetInfo): void {
   const form = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
   const read = request.kind === "evaluate"
@@ -114,7 +114,7 @@ function checkPictures(request: JobRequest, config: MaeConfig, { splits }: Datas
   }
 }
 
-/** Names the field whose checkpoint is damaged or not stored any more. */
+/** Runs a check of a checkpoint. @throws {ProblemError} 409 naming the field if the checkpoint is damaged or missing */
 async function readable(field: "job" | "checkpoint", check: () => Promise<void>): Promise<void> {
   try {
     await check();

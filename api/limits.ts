@@ -50,21 +50,21 @@ export interface ApiLimits {
   readonly heartbeatMs: number;
   /** Time for the readiness probes together. */
   readonly readyMs: number;
-  /** Time after which an event stream is cut off whose reader takes nothing. */
+  /** Time without a read after which an event stream is closed. */
   readonly stalledMs: number;
   /** Event streams open at once. */
   readonly streams: number;
-  /** Time for a request's head to arrive. */
+  /** Time for a request's line and headers to arrive. */
   readonly headMs: number;
   /** Time that a connection may be idle between two requests. */
   readonly keepAliveMs: number;
-  /** Longest time that a client may leave its answer unread. */
+  /** Longest time for which a client may stop reading a response. */
   readonly writeIdleMs: number;
-  /** Bytes of a refused body that are thrown away before the connection is closed. */
+  /** Most bytes of a rejected body that are read and discarded before the connection is closed. */
   readonly refusedBytes: number;
-  /** Time in which they are. */
+  /** Longest time for discarding a rejected body. */
   readonly refusedMs: number;
-  /** Checkpoints of one job in object storage at a time, estimated. */
+  /** Most bytes of one job's checkpoints in object storage, estimated. */
   readonly checkpointBytes: number;
 }
 

@@ -39,7 +39,7 @@ export function createMetrics(): ApiMetrics {
     queueDepth: new Gauge({ name: "unmask_queue_depth", help: "Jobs waiting for a runner", registers }),
     databaseUp: new Gauge({
       name: "unmask_database_up",
-      help: "1 when the database answered for these measurements, else 0; the counts of jobs are NaN then",
+      help: "1 if the database answered this scrape, else 0; job counts are NaN while it is 0",
       registers,
     }),
     streams: new Gauge({ name: "unmask_event_streams", help: "Event streams open", registers }),

@@ -55,7 +55,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** A problem that one field of the request causes. @param path empty for the body as a whole */
+/** Creates the problem for one wrong field of the request. @param path empty for the body as a whole */
 export function fieldProblem(
   status: ProblemStatus,
   path: string,
@@ -66,7 +66,7 @@ export function fieldProblem(
   return new ProblemError(status, detail, { ...options, errors: [{ path, message }] });
 }
 
-/** A problem as JSON. */
+/** Writes a problem as JSON. */
 export function problemText(problem: ProblemError, instance: string, requestId: string): string {
   const title = PROBLEM_TITLES[problem.status];
   return JSON.stringify({
@@ -80,7 +80,7 @@ export function problemText(problem: ProblemError, instance: string, requestId: 
   });
 }
 
-/** The answer to a request that failed. */
+/** Creates the response to a request that failed. */
 export function problemResponse(problem: ProblemError, instance: string, requestId: string): Response {
   return new Response(problemText(problem, instance, requestId), {
     status: problem.status,

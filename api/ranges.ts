@@ -30,7 +30,7 @@ export function partOf(
   if (match === null || (ifRange !== undefined && ifRange.trim() !== etag)) return null;
   const [, first, last] = match;
   if (first === "" && last === "") return null;
-  // Positions have no upper bound: those above 2^53 would be rounded as numbers.
+  // Positions have no upper bound, and a number above 2^53 would be rounded.
   if (first !== "" && last !== "" && BigInt(last) < BigInt(first)) return null;
   const start = first === "" ? Math.max(0, size - upTo(last, size)) : upTo(first, size);
   const end = first === "" || last === "" ? size - 1 : upTo(last, size - 1);

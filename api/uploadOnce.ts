@@ -1,5 +1,5 @@
 /**
- * `Idempotency-Key` of uploads: requests with the same key and content make one data set.
+ * `Idempotency-Key` of uploads: requests with the same key and content create one data set.
  *
  * @module
  */
@@ -22,12 +22,12 @@ import type { Services } from "./environment.ts";
 import { fingerprint } from "./idempotency.ts";
 import { ProblemError } from "./problem.ts";
 
-/** How often a request looks whether another one with its key is done, in milliseconds. */
+/** Interval at which a request checks whether another one with its key is done, in milliseconds. */
 const POLL_MS = 200;
 
 /**
- * What makes two uploads the same: the fields, and each file's bytes. The first file's name counts where it names the
- * data set.
+ * Fingerprint of an upload: its fields and each file's bytes. The first file's name is included if it names the data
+ * set.
  */
 export async function uploadFingerprint(
   fields: { readonly name?: string },
@@ -50,7 +50,7 @@ export async function uploadFingerprint(
   });
 }
 
-/** The data set of an id; null when there is none, also when it is about to be deleted. @throws {DatasetDamagedError} */
+/** Finds a data set; null when it does not exist or is being deleted. @throws {DatasetDamagedError} */
 async function found(datasets: DatasetCatalogue, id: string): Promise<DatasetInfo | null> {
   try {
     return await datasets.info(id);
@@ -60,11 +60,11 @@ async function found(datasets: DatasetCatalogue, id: string): Promise<DatasetInf
   }
 }
 
-/** How a data set is stored: under this id, and only if `confirm` does not throw before it becomes visible. */
+/** Stores a data set under an id. Calls `confirm` before the data set becomes visible, and stops if that throws. */
 export type StoreDataset = (id: string, confirm: () => Promise<void>) => Promise<DatasetInfo>;
 
 /**
- * Stores a data set once for each key. A request that comes while another one with the same key is storing waits for it.
+ * Stores a data set once per key. While another request with the same key is storing, this one waits for it.
  *
  * @returns the data set; `created` is false when an earlier request created it
  * @throws {IdempotencyConflictError} when the key is used for another request
@@ -85,7 +85,7 @@ export async function uploadOnce(
     if (info !== null) return { info, created: false };
     await pause(POLL_MS, signal);
   }
-  // A renewal that fails is not lost: the next one, or the last look before the data set is there, follows.
+  // A failed renewal is not an error: the next one, or the check before the data set becomes visible, repeats it.
   const timer = setInterval(() => renewUpload(jobs, claim).catch(() => {}), RESERVATION_MS / 3);
   let info: DatasetInfo;
   try {
@@ -93,12 +93,12 @@ export async function uploadOnce(
       if (await renewUpload(jobs, claim)) return;
       throw new ProblemError(
         409,
-        "Another request with this Idempotency-Key stores the upload: send it again",
+        "Another request with this Idempotency-Key is storing the upload: send this one again",
       );
     });
   } catch (error) {
     clearInterval(timer);
-    // What cannot be given back now is free again when the reservation ends.
+    // If the release fails, the key becomes free when the reservation expires.
     await releaseUpload(jobs, claim).catch(() => {});
     throw error;
   }

@@ -9,8 +9,9 @@ import type { Services } from "./environment.ts";
 import { outageProblem } from "./errors.ts";
 
 /**
- * The job once it is finished, or as it is when the seconds are over, the client has gone or the service stops. While
- * the database is away it is the job as it was known last: a client that has created it must learn its id.
+ * Waits for the job to finish. Returns its current state when the time is over, the client disconnects or the service
+ * stops. During an outage of the database it returns the last known state, so that a client that has just created the
+ * job receives its id.
  */
 export async function finishedWithin(
   services: Services,

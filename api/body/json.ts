@@ -56,7 +56,7 @@ export async function readJson(
   }
 }
 
-/** Where the first fault of a text is, and which, for the end of a sentence. */
+/** Describes the first syntax error of a text and its position, as the end of a sentence; empty when there is none. */
 function faultOf(text: string): string {
   const faults: ParseError[] = [];
   parse(text, faults, { disallowComments: true });

@@ -47,7 +47,7 @@ export async function withForm<T>(
   }
 }
 
-/** @throws {ProblemError} 503 for a disk that is full, failing, read-only or closed to us */
+/** @throws {ProblemError} 503 for a disk that is full, failing, read-only or not accessible */
 async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -74,7 +74,7 @@ function openParser(type: string, rules: FormRules): busboy.Busboy {
       },
     });
   } catch (error) {
-    const rule = "Content-Type must name the boundary of its parts, as multipart/form-data; boundary=abc";
+    const rule = "Content-Type must have a boundary parameter, as in multipart/form-data; boundary=abc";
     throw new ProblemError(400, rule, { cause: error });
   }
 }
@@ -178,7 +178,7 @@ function takeField(
   }
   if (seen.has(name)) throw fieldProblem(422, name, "is given twice");
   checkEncoding(name, info.encoding);
-  // The parser has no value for text in a character set that it cannot decode.
+  // The parser gives no value when it cannot decode the character set.
   if (value === undefined) {
     throw fieldProblem(415, name, "must be text in UTF-8: its charset is not supported");
   }
@@ -187,18 +187,18 @@ function takeField(
   fields[name] = checkField(name, value);
 }
 
-/** @throws {ProblemError} 415 for a part that would have to be decoded first, RFC 7578 section 4.7 */
+/** @throws {ProblemError} 415 for a part with a transfer encoding, which RFC 7578 section 4.7 deprecates */
 function checkEncoding(name: string, encoding: string): void {
   if (["7bit", "8bit", "binary"].includes(encoding.toLowerCase())) return;
   throw fieldProblem(
     415,
     name,
-    `must be sent as it is: Content-Transfer-Encoding '${encoding.slice(0, 40)}' is not supported`,
+    `must be sent unencoded: Content-Transfer-Encoding '${encoding.slice(0, 40)}' is not supported`,
   );
 }
 
 function takeFile(seen: Set<string>, rules: FormRules, name: string, filename: string): string {
-  if (name === "") throw fieldProblem(422, "", "must have a name of its field for every file");
+  if (name === "") throw fieldProblem(422, "", "must have a field name for every file");
   if (!rules.fileFields.includes(name)) {
     throw fieldProblem(422, name.slice(0, 80), `is not a file that is taken: ${rules.fileFields.join(", ")}`);
   }

@@ -1,6 +1,6 @@
 /**
- * The folder where a process keeps uploads on their way. A locked file in it shows that the process lives: the system
- * gives up the lock with the process, however that ends.
+ * The folder where a process keeps uploads while it receives them. A locked file in it shows that the process is
+ * running: the operating system releases the lock when the process ends, even when it is killed.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { join } from "node:path";
 const PREFIX = "unmask-uploads-";
 const LOCK = "lock";
 
-/** A folder for uploads that is removed when it is closed. */
+/** A folder for uploads. It is removed when it is closed. */
 export interface UploadFolder {
   readonly path: string;
-  /** Removes the folders of processes that are gone. @returns their paths */
+  /** Removes the folders of processes that have ended. @returns their paths */
   sweep(): Promise<string[]>;
   /** Removes the folder. */
   close(): Promise<void>;

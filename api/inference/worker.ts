@@ -36,7 +36,7 @@ async function compute(request: InferenceRequest): Promise<unknown> {
         seed,
         maskRatio: maskRatio ?? checkpoint.config.maskRatio,
       });
-      // Finite values can have squares that are not: the losses are checked as well.
+      // The square of a finite value can overflow, so the losses are checked as well.
       for (const values of [result.pred, result.losses]) checkFinite(checkpoint, values, result.images);
       return result;
     }
@@ -56,12 +56,12 @@ async function compute(request: InferenceRequest): Promise<unknown> {
   }
 }
 
-/** @throws {JobFailure} `not_finite` naming the first picture for which the model gives such a number */
+/** @throws {JobFailure} `not_finite` naming the first picture whose output has a number that is not finite */
 function checkFinite(checkpoint: Checkpoint, values: Float32Array, pictures: number): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at === -1) return;
   const picture = Math.floor(at / (values.length / pictures));
-  throw notFinite(`Checkpoint ${checkpoint.id} answers picture ${picture} with ${values[at]}`);
+  throw notFinite(`Checkpoint ${checkpoint.id} gives ${values[at]} for picture ${picture}`);
 }
 
 async function answer(request: InferenceRequest): Promise<InferenceAnswer> {

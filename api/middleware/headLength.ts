@@ -1,12 +1,12 @@
 /**
- * Gives the answer to HEAD the length that GET's answer would have, RFC 9110 section 9.3.2.
+ * Gives a response to HEAD the Content-Length of the response to GET (RFC 9110 section 9.3.2).
  *
  * @module
  */
 import type { MiddlewareHandler } from "hono";
 import type { ApiEnv } from "../environment.ts";
 
-/** Middleware; routes that answer HEAD without a body set `content-length` themselves. */
+/** Creates the middleware. Routes that answer HEAD without a body set `content-length` themselves. */
 export function headLength(): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     await next();

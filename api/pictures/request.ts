@@ -24,12 +24,12 @@ export interface Subject<S extends z.ZodType> {
   readonly input: z.output<S>;
   readonly checkpoint: Checkpoint;
   readonly pictures: PictureSet;
-  /** What every answer says of its images. */
+  /** How the images were resized; every response reports it. */
   readonly treatment: Treatment;
   readonly signal: AbortSignal;
 }
 
-/** What was done with images of another shape. */
+/** How images that are not square or have transparency were treated. */
 export interface Treatment extends PictureRule {
   readonly notes: string[];
 }
@@ -130,7 +130,7 @@ function formOf(services: Services, checkpoint: Checkpoint, input: InferenceRequ
   return { imageSize, channels: inChannels as 1 | 3 };
 }
 
-/** Pictures of a request in the form of the model, and what was done with them. */
+/** A request's pictures in the shape of the model's input, and how they were treated. */
 interface Treated {
   readonly pictures: PictureSet;
   readonly treatment: Treatment;

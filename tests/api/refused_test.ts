@@ -133,7 +133,7 @@ Deno.test("time is limited: for a head, between two requests, and for an answer 
     await send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")(connection);
     await cancelled.promise;
     await other.close(0);
-    expect(logged).toEqual([expect.stringContaining("does not read its answer")]);
+    expect(logged).toEqual([expect.stringContaining("does not read its response")]);
   });
 });
 

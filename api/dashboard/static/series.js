@@ -1,16 +1,17 @@
 /**
- * A job's loss series as it grows.
+ * Reads a job's loss series while it grows.
  *
  * @module
  */
 import { callJson } from "./api.js";
 
-/** Most steps kept. */
+/** Maximum number of steps kept. */
 const STEPS = 10_000;
 
 /**
- * Returns a function that brings the series up to date and answers it: the whole at first, then what is new. A job
- * that was started again is read from its beginning, since it may have gone back to a checkpoint.
+ * Returns a function that updates the series and returns it. The first call reads the whole series, later calls read
+ * the new part. When the job has restarted, the series is read again from its beginning, because the job may have
+ * resumed from an earlier checkpoint.
  */
 export function lossSeries(id) {
   const path = `/v1/jobs/${encodeURIComponent(id)}/metrics`;
@@ -24,7 +25,7 @@ export function lossSeries(id) {
     if (wanted !== every || job.attempt !== attempt) {
       [steps, epochs, every, attempt] = [[], [], wanted, job.attempt];
     }
-    // The newest step is shown though it is no multiple of `every`: it gives way to the next.
+    // The newest step is shown even if it is not a multiple of `every`. The next page replaces it.
     let after = steps.findLast(({ step }) => step % every === 0)?.step ?? 0;
     const isKept = ({ step }) => step <= after;
     const [newSteps, newEpochs] = [steps.filter(isKept), epochs.filter(isKept)];

@@ -212,7 +212,7 @@ export const FILES: readonly Row[] = [
   }),
   form(42, "a form that breaks off", part('name="train_images"; filename="a"').slice(0, 70), 400),
   form(42, "a form of another boundary", part('name="train_images"; filename="a"'), 400, {}, "y"),
-  form(55, "a part without a name", part('filename="a"'), 422, { says: /must have a name of its field/ }),
+  form(55, "a part without a name", part('filename="a"'), 422, { says: /must have a field name/ }),
   form(
     55,
     "a file given twice",
