@@ -160,8 +160,11 @@ function parsed(id: string, text: string): StoredDataset {
   }
   const result = metaSchema.safeParse(value);
   if (!result.success) {
-    const { path, message } = result.error.issues[0];
-    throw damaged(`has no valid '${path.join(".").slice(0, 80)}': ${message.slice(0, 200)}`, result.error);
+    const { path, code, message } = result.error.issues[0];
+    if (path.length === 0) throw damaged("is not a JSON object", result.error);
+    // Messages of rules of our own say what is right; the others are a library's.
+    const why = code === "custom" ? `: ${message}` : "";
+    throw damaged(`has no valid '${path.join(".").slice(0, 80)}'${why}`, result.error);
   }
   if (result.data.info.id !== id) throw damaged("is of another data set");
   return fromWire(result.data) as unknown as StoredDataset;
