@@ -120,7 +120,7 @@ function levelled(parts: Divided["parts"]): Divided["parts"] {
 
 /** @throws {DatasetError} for a split inside of a class or of another split */
 export function checkInner({ parts, bySplits }: Divided, field: string): void {
-  const asClass = bySplits ? "folders=splits to take it as a class, " : "";
+  const asClass = bySplits ? "folders=splits to take it as a class, or " : "";
   for (const { files } of parts) {
     for (const { path, rest } of files) {
       const inner = rest.slice(0, -1).find((name) => splitOf(name) !== null);
@@ -129,7 +129,7 @@ export function checkInner({ parts, bySplits }: Divided, field: string): void {
         `has the split ${shown(inner)} inside of another folder (${
           shown(path)
         }): put the splits at the top, as ` +
-          `train/CLASS/… and test/CLASS/…, or send ${asClass} folders=classes to take every image below a ` +
+          `train/CLASS/… and test/CLASS/…, or send ${asClass}folders=classes to take every image below a ` +
           "folder as its class",
         field,
       );

@@ -43,7 +43,7 @@ Deno.test("a split with a number in front is a split", async () => {
 Deno.test("a class named as a split is taken as one inside of a split when that is asked for", async () => {
   const paths = images("v/train/bus", "v/train/train", "v/test/bus", "v/test/train");
   expect((await refused(archived(paths))).message).toMatch(
-    /has the split 'train' inside of another folder.*folders=splits to take it as a class/,
+    /has the split 'train' inside of another folder.*send folders=splits to take it as a class, or folders=classes to take every/,
   );
   const info = await archived(paths, { folders: "splits" });
   expect([info.classNames, info.splits.train.count, info.splits.test.count]).toEqual([
@@ -53,7 +53,7 @@ Deno.test("a class named as a split is taken as one inside of a split when that 
   ]);
   const below = (await refused(archived(images("cat/train", "cat/test", "dog/train", "dog/test")))).message;
   expect(below).not.toMatch(/folders=splits/);
-  expect(below).toMatch(/folders=classes/);
+  expect(below).toMatch(/or send folders=classes to take every/);
 });
 
 Deno.test("a folder called images in each split is no class", async () => {
