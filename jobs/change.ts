@@ -30,7 +30,7 @@ export interface JobChange {
   readonly events?: readonly NewEvent[];
   /** The lease, for a job that begins to run. */
   readonly lease?: Lease;
-  /** Why a job goes back to the queue; its runner was lost or shut down when absent. */
+  /** Why a job goes back to the queue. Absent when its runner was lost or shut down. */
   readonly cause?: string;
   /** Further rows of the same commit. */
   readonly also?: (operation: Deno.AtomicOperation) => void;

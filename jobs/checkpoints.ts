@@ -140,7 +140,7 @@ export async function saveCheckpoint(
 }
 
 /**
- * Looks whether the file with the weights is there and has its length: what can be known without reading it.
+ * Checks that the file with the weights exists and has the recorded length. The file is not read.
  *
  * @throws {JobFailure} `checkpoint_unreadable`
  */
@@ -231,7 +231,7 @@ export async function loadState(
   return await unreadable(checkpoint, async () => {
     const bytes = await readObject(store, checkpoint.stateKey!);
     const { stateSha256: recorded } = checkpoint;
-    // Rows of earlier versions have no digest of the state: there its form and its numbers are all that can be checked.
+    // Rows of earlier versions have no digest of the state. For those only its form and its numbers can be checked.
     if (recorded && await sha256(bytes) !== recorded) {
       throw new WeightsError("The SHA-256 of the optimiser's state is not the one recorded");
     }

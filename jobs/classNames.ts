@@ -1,6 +1,6 @@
 /**
- * Class names of a checkpoint. A row of the database holds them while they are short; the header of the safetensors
- * file always does.
+ * Class names of a checkpoint. The database row holds them if they are short. The header of the safetensors file
+ * always holds them.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { unreadable } from "./unreadable.ts";
 /** Most characters of class names, as JSON, that a checkpoint's row holds. */
 export const ROW_NAMES = 2048;
 
-/** The names as a row holds them: null where they are too long. */
+/** The names as a row holds them; null if they are too long for a row. */
 export function namesForRow(names: readonly string[]): readonly string[] | null {
   return JSON.stringify(names).length <= ROW_NAMES ? names : null;
 }
@@ -41,7 +41,7 @@ function parsedNames(text: string | undefined, classes: number): readonly string
   try {
     names = JSON.parse(text ?? "");
   } catch {
-    throw new WeightsError("Its metadata's class_names is no JSON");
+    throw new WeightsError("Its metadata's class_names is not JSON");
   }
   const areNames = Array.isArray(names) && names.length === classes &&
     names.every((name) => typeof name === "string");

@@ -5,7 +5,7 @@
  */
 import type { PictureSet } from "../data/datasets/dataset.ts";
 
-/** Names listed in a message at most, and characters shown of each. */
+/** Most names listed in a message, and most characters shown of each. */
 const NAMES_SHOWN = 8, NAME_LENGTH = 60;
 
 /** Class names as a list for a message: the first eight, and how many more there are. */
@@ -17,7 +17,7 @@ export function listNames(names: readonly string[]): string {
   return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** The classifier's label of every label of a data set, or the data set's names that the classifier lacks. */
+/** The classifier's label for each label of a data set, or the data set's class names that the classifier lacks. */
 export type ClassMatch =
   | { readonly labels: Uint16Array<ArrayBuffer>; readonly unknown: null }
   | { readonly labels: null; readonly unknown: readonly string[] };
@@ -38,12 +38,12 @@ export function matchClasses(classifier: readonly string[], dataset: readonly st
     : { labels: Uint16Array.from(found as number[]), unknown: null };
 }
 
-/** Label of every name; the first where a name comes twice. */
+/** Maps each name to its label, or to its first label if the name occurs twice. */
 function labelsByName(names: readonly string[]): Map<string, number> {
   return new Map(names.map((name, label) => [name, label] as const).reverse());
 }
 
-/** Says which classes of a data set a classifier lacks, and what it has. */
+/** Message that lists the classes of a data set that a classifier lacks, and the classes of the classifier. */
 export function classesDiffer(classifier: readonly string[], unknown: readonly string[]): string {
   return `has classes that the classifier does not have: ${
     listNames(unknown)

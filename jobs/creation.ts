@@ -123,7 +123,7 @@ export async function findCreated(
   return job;
 }
 
-/** Whether a key is remembered. One from far ahead was written before the clock was set back. */
+/** Whether a key is still remembered. A time far in the future was written before the clock was set back. */
 function isRecent({ at }: IdempotencyRow, now: number): boolean {
   return Math.abs(now - at) < IDEMPOTENCY_MS;
 }

@@ -1,5 +1,5 @@
 /**
- * Opens the database with time limits: a call ends within seconds, whatever the database does.
+ * Opens the database with time limits, so that every call ends within seconds.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { startKvGateway } from "./kvGateway.ts";
 
 /** How the database is opened. */
 export interface DatabaseOptions {
-  /** Called once when an outage begins and once when it ends; to standard error when absent. */
+  /** Called once when an outage begins and once when it ends. When absent, messages are written to standard error. */
   readonly log?: (message: string) => void;
   /** Longest time of one call, in milliseconds. @default 5000 */
   readonly callMs?: number;
@@ -25,8 +25,8 @@ const KINDS: Readonly<Record<string, CallKind>> = {
 const circuits = new WeakMap<Deno.Kv, KvCircuit>();
 
 /**
- * Opens Deno KV. Calls of the result throw {@linkcode DatabaseUnavailableError} after a few seconds without an answer,
- * and at once while an outage lasts; one call at a time goes through then, to find its end.
+ * Opens Deno KV. A call throws {@linkcode DatabaseUnavailableError} after a few seconds without an answer. During an
+ * outage calls throw it at once, except for one probe at a time, which detects the end of the outage.
  *
  * @param pathOrUrl a file, `:memory:`, or the http(s) address of a `denokv` server
  * @throws {DatabaseUnavailableError} when the database cannot be reached or used now
@@ -40,7 +40,7 @@ export async function openDatabase(pathOrUrl: string, options: DatabaseOptions =
     allowDirectLoopback();
     const gateway = startKvGateway(pathOrUrl, callMs === undefined ? undefined : callMs * 0.8);
     try {
-      // Deno's client of a database that could not be opened goes on asking for it.
+      // Deno's client keeps sending requests even after the database could not be opened.
       await gateway.reach();
       const kv = await Deno.openKv(gateway.url);
       const circuit = new KvCircuit({ local: false, callMs, log });
@@ -59,7 +59,7 @@ export function sinceOutage(kv: Deno.Kv): number {
   return circuits.get(kv)?.sinceFailure ?? Infinity;
 }
 
-/** The same database behind a circuit. @param closed called after it is closed */
+/** The same database behind a circuit breaker. @param closed called after it is closed */
 export function guardedKv(kv: Deno.Kv, circuit: KvCircuit, closed: () => void = () => {}): Deno.Kv {
   const atomic = () => {
     const operation = kv.atomic();
@@ -106,7 +106,7 @@ export function guardedKv(kv: Deno.Kv, circuit: KvCircuit, closed: () => void = 
   return guarded;
 }
 
-/** Keeps a proxy in the environment from being asked for the gateway: Deno's KV client heeds it on loopback too. */
+/** Excludes the gateway from a proxy set in the environment: Deno's KV client uses proxies on loopback too. */
 function allowDirectLoopback(): void {
   const proxied = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].some((name) => Deno.env.get(name));
   if (!proxied) return;

@@ -1,5 +1,5 @@
 /**
- * Which data sets are in use, and how one that is not is kept from new jobs while it is deleted.
+ * Which data sets are in use. While an unused data set is deleted, new jobs cannot refer to it.
  *
  * @module
  */
@@ -12,12 +12,13 @@ import { listJobs, PAGE_LIMIT } from "./lists.ts";
 import { type JobRow, keys } from "./rows.ts";
 import { isFinished } from "./transitions.ts";
 
-/** How long new jobs are kept from a data set that is being deleted, in milliseconds: it is gone long before. */
+/** How long new jobs with a data set are refused once its deletion began, in milliseconds. A deletion takes less. */
 export const DELETION_MS = 60_000;
 
 /**
- * Keeps new jobs from a data set, unless an unfinished job reads it. Of a deletion and a new job at the same moment one
- * wins: a job's commit needs that there is no deletion, and users are looked for once the deletion is noted.
+ * Refuses new jobs with a data set, unless an unfinished job reads it. If a deletion and a new job race, only one
+ * succeeds: the commit of a job checks that no deletion is recorded, and the deletion searches for jobs after it is
+ * recorded.
  *
  * @returns null when the data set can be deleted; else a job that uses it
  */
@@ -32,7 +33,7 @@ export async function beginDatasetDeletion(
   return user;
 }
 
-/** Makes a new job's commit fail when its data set is being deleted. @throws {DatasetError} when it is already */
+/** Makes a new job's commit fail if its data set is being deleted. @throws {DatasetError} if the deletion has begun */
 export async function checkDataset(
   kv: Deno.Kv,
   operation: Deno.AtomicOperation,
@@ -47,8 +48,8 @@ export async function checkDataset(
 }
 
 /**
- * A job that is not finished and reads the data set; null when there is none. A job that is claimed or handed back
- * meanwhile is not overlooked: its row stays while it is unfinished.
+ * Finds an unfinished job that reads the data set; null when there is none. A job that is claimed or handed back
+ * during the search is still found, because its index row exists until it is finished.
  */
 export async function findDatasetUser(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
   if (!await hasCompleteIndexes(kv)) return findDatasetUserByWalk(kv, datasetId);
@@ -57,16 +58,16 @@ export async function findDatasetUser(kv: Deno.Kv, datasetId: string): Promise<J
       const { value: id } of kv.list<string>({ prefix: keys.datasetJob(datasetId, "").slice(0, -1) })
     ) {
       const job = (await kv.get<JobRow>(keys.job(id))).value?.job;
-      // It may have ended since the list was read.
+      // The job may have finished since the list was read.
       if (job !== undefined && !isFinished(job.status)) return job;
     }
     return null;
   });
 }
 
-/** The same for a database whose indexes are incomplete: a look at every unfinished job. */
+/** The same for a database whose indexes are incomplete: every unfinished job is read. */
 async function findDatasetUserByWalk(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
-  // Queued on both sides of running: a job that is claimed or handed back between two looks is met in the next.
+  // Queued jobs are read before and after running ones, so that a job that changes between them is not missed.
   for (const status of ["queued", "running", "queued", "paused"] as const) {
     let after: string | undefined;
     do {

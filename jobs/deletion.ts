@@ -50,7 +50,7 @@ export async function deleteJob(database: JobsDatabase, objects: ObjectStore, id
 /** Age of a deletion at which it counts as cut off, in milliseconds: until then the client may repeat it. */
 const CUT_OFF_MS = 60_000;
 
-/** Ids of the jobs whose deletion began a minute ago and is not finished. */
+/** Ids of the jobs whose deletion began at least a minute ago and is not finished. */
 export function unfinishedDeletions({ kv, now }: Pick<JobsDatabase, "kv" | "now">): Promise<string[]> {
   return persistently(async () => {
     const rows = await Array.fromAsync(kv.list<number>({ prefix: ["deleting"] }));
@@ -60,7 +60,7 @@ export function unfinishedDeletions({ kv, now }: Pick<JobsDatabase, "kv" | "now"
   });
 }
 
-/** Removes all that is left of a job whose row is gone; the row that marks the deletion goes last. */
+/** Removes all that is left of a job whose row is deleted. The row that marks the deletion is deleted last. */
 export async function finishDeletion(kv: Deno.Kv, objects: ObjectStore, id: string): Promise<void> {
   await condemnCheckpoints(kv, id);
   await collectGarbage(kv, objects, id);
@@ -71,7 +71,7 @@ export async function finishDeletion(kv: Deno.Kv, objects: ObjectStore, id: stri
   );
 }
 
-/** Takes the job itself away; true when done, undefined when another change came first. */
+/** Deletes the row of the job. Returns true on success, undefined after a conflict with another change. */
 async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | undefined> {
   const [entry, guard, deleting] = await kv.getMany<[JobRow, string, number]>([
     keys.job(id),
@@ -97,7 +97,7 @@ async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | u
   return (await operation.commit()).ok || undefined;
 }
 
-/** Removes the rows of a job's checkpoints; the same commits note the objects that must go. */
+/** Removes the rows of a job's checkpoints. The same commits record their objects as garbage. */
 async function condemnCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
   while (true) {
     const count = await persistently(async () => {

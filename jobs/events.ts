@@ -31,7 +31,7 @@ export type NewEvent = Omit<JobEvent, "seq" | "createdAt">;
 export const EVENT_LIMITS = {
   /** Progress events kept; older ones are in the metrics as a series. */
   progress: 100,
-  /** Checkpoint events kept. A run may write a checkpoint at each of a hundred million steps. */
+  /** Checkpoint events kept. A run may write a checkpoint after each of a hundred million steps. */
   checkpoints: 200,
   /** Log events of a job, after which the rest is dropped. */
   logs: 5000,
@@ -60,7 +60,7 @@ export function drafted(seq: number, events: readonly NewEvent[], createdAt: str
 }
 
 /**
- * Which events of a type are kept once `events` are added, and which are dropped: the oldest above the limit.
+ * Determines which events of a type are kept after `events` are added. The oldest above the limit are dropped.
  *
  * @param kept numbers of those kept so far, in increasing order
  */

@@ -6,8 +6,8 @@
 import type { z } from "@hono/zod-openapi";
 
 /**
- * JSON Schema for: of each group of fields exactly one is given. It is `allOf` of `oneOf`, not `oneOf` alone:
- * generators then keep one type with all fields.
+ * JSON Schema for the rule that exactly one field of each group is given. It is `allOf` of `oneOf`, not `oneOf` alone,
+ * so that generators keep one type with all fields.
  */
 export function exactlyOneRule(...groups: readonly (readonly string[])[]) {
   return {
@@ -17,7 +17,7 @@ export function exactlyOneRule(...groups: readonly (readonly string[])[]) {
   };
 }
 
-/** The schema with one more rule: of each group of fields exactly one is given. The error names the group's first. */
+/** The schema with the rule that exactly one field of each group is given. An error names the group's first field. */
 export function exactlyOneOf<S extends z.ZodObject>(schema: S, ...groups: readonly (readonly string[])[]): S {
   return schema.superRefine((value, context) => {
     for (const names of groups) {

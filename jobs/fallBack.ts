@@ -1,5 +1,5 @@
 /**
- * A job that goes back to an older checkpoint because newer ones cannot be read.
+ * Falling back to an older checkpoint of a job because newer ones cannot be read.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { NewEvent } from "./events.ts";
 import type { Checkpoint } from "./job.ts";
 import { keys } from "./rows.ts";
 
-/** Which checkpoints cannot be read, and where the job goes on. */
+/** Which checkpoints cannot be read, and from which one the job continues. */
 export interface FallBack {
   /** Newest first. */
   readonly damaged: readonly { readonly checkpoint: string; readonly message: string }[];
@@ -17,7 +17,7 @@ export interface FallBack {
   readonly step: number;
 }
 
-/** Damaged checkpoints that an event names and a commit marks; there may be more in a job of an earlier version. */
+/** Most damaged checkpoints that an event names and a commit marks. Jobs of earlier versions may have more. */
 const NAMED = 20;
 
 /** The event that names the damaged checkpoints and the one that is used. */
@@ -26,7 +26,7 @@ export function fallBackEvent({ damaged, checkpoint, step }: FallBack): NewEvent
   const more = damaged.length > NAMED ? ` and ${damaged.length - NAMED} more` : "";
   const from = checkpoint === null ? "the start: no checkpoint is whole" : `${checkpoint} at step ${step}`;
   const reason = damaged[0].message.slice(0, 500);
-  const message = `Cannot resume from ${ids.join(", ")}${more}; the run goes on from ${from}. ${reason}`;
+  const message = `Cannot resume from ${ids.join(", ")}${more}; the run continues from ${from}. ${reason}`;
   return { type: "log", level: "warning", message, data: { damaged: ids, checkpoint, step } };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Following a job: its events as they come, or its end.
+ * Following a job: its events as they occur, or its end.
  *
  * @module
  */
@@ -9,13 +9,14 @@ import { isTransient, jittered, pause } from "./kv.ts";
 import { isFinished } from "./transitions.ts";
 import type { JobWatcher } from "./watch.ts";
 
-/** Longest pause of a follower that cannot read older events, in milliseconds. */
+/** Longest pause between attempts of a follower that cannot read older events, in milliseconds. */
 const OUTAGE_MS = 1_000;
 
 /**
- * Events above `after` as they come, until the job is finished and all are given, the job is gone, or the signal is
- * aborted. Followers of one job get the same objects. One that reads slowly takes no memory: the events that it has
- * missed are read from the database, in order, where old progress events may be gone.
+ * Yields the events above `after` as they occur. Ends when the job is finished and all of them were yielded, when the
+ * job is deleted, or when the signal is aborted. All followers of a job receive the same objects. A slow follower needs
+ * no buffer: the events that it has missed are read from the database, in order. Old progress events may be missing
+ * there.
  */
 export async function* followEvents(
   watcher: JobWatcher,
@@ -33,7 +34,7 @@ export async function* followEvents(
       let events = row === undefined ? [] : watched.recent(after);
       if (events === null) {
         events = await pageUnlessAway(kv, jobId, after);
-        // All that is older than what is kept in memory has been given, or is gone.
+        // All events older than those in memory have been yielded or deleted.
         if (events?.length === 0) after = floor;
         if (events === null) await pause(jittered(OUTAGE_MS), signal);
       } else if (events.length === 0) {
@@ -51,7 +52,7 @@ export async function* followEvents(
   }
 }
 
-/** A page of events; null while the database is away. */
+/** A page of events; null while the database is unavailable. */
 async function pageUnlessAway(kv: Deno.Kv, jobId: string, after: number): Promise<JobEvent[] | null> {
   try {
     return await pageEvents(kv, jobId, after);
@@ -61,7 +62,7 @@ async function pageUnlessAway(kv: Deno.Kv, jobId: string, after: number): Promis
   }
 }
 
-/** The job once it is finished; null when it is gone, or when the signal is aborted before. */
+/** Waits until the job is finished. Null when the job is deleted or the signal is aborted before that. */
 export async function finishedJob(
   watcher: JobWatcher,
   jobId: string,

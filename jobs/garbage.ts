@@ -1,7 +1,7 @@
 /**
- * Objects of checkpoints that must go, or would have to: a row for each is in the database before the object is
- * written, and from the commit on that removes the last row that names it. A process that is killed at any moment
- * leaves no object without such a row.
+ * Garbage collection of the objects of checkpoints. The database holds a garbage row for an object before the object is
+ * written, and again from the commit that removes the last row that names it. Every object that a killed process
+ * leaves behind therefore has such a row.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export function objectKeysOf({ objectKey, stateKey }: Pick<Checkpoint, "objectKe
   return stateKey === null ? [objectKey] : [objectKey, stateKey];
 }
 
-/** Removes a checkpoint's rows and notes its objects as garbage, in a commit of the caller's. */
+/** Adds to a commit the removal of a checkpoint's rows and the garbage rows of its objects. */
 export function condemn(operation: Deno.AtomicOperation, checkpoint: Checkpoint): void {
   const { id, jobId } = checkpoint;
   operation.delete(keys.checkpoint(id)).delete(keys.jobCheckpoint(jobId, id));
@@ -25,7 +25,7 @@ export function condemn(operation: Deno.AtomicOperation, checkpoint: Checkpoint)
 }
 
 /**
- * Notes objects that a run is about to write, in a commit of the caller's: they are garbage unless the run that holds
+ * Adds to a commit the garbage rows of objects that a run is about to write. They are garbage unless the run that holds
  * the lease records them.
  */
 export function announce(
@@ -37,7 +37,7 @@ export function announce(
   for (const key of objectKeys) operation.set(keys.garbage(jobId, key), { token } satisfies GarbageRow);
 }
 
-/** Takes the note back in the commit that records a checkpoint. */
+/** Removes the garbage rows of a checkpoint in the commit that records it. */
 export function adopt(
   operation: Deno.AtomicOperation,
   checkpoint: Pick<Checkpoint, "jobId" | "objectKey" | "stateKey">,
@@ -46,10 +46,10 @@ export function adopt(
 }
 
 /**
- * Deletes the objects that are noted as garbage, and then the notes. What the run that holds the job's lease is writing
- * stays.
+ * Deletes the objects that have garbage rows, and then those rows. Objects that the run with the job's lease is writing
+ * are kept.
  *
- * @param jobId of one job alone; of all when absent
+ * @param jobId job whose objects are deleted; all jobs when absent
  * @returns keys of the objects deleted
  */
 export async function collectGarbage(kv: Deno.Kv, objects: ObjectStore, jobId?: string): Promise<string[]> {
@@ -67,8 +67,8 @@ export async function collectGarbage(kv: Deno.Kv, objects: ObjectStore, jobId?: 
 }
 
 /**
- * True once nothing can record the object any more: the run that announced it has lost its lease, and tokens of leases
- * never come back. False when it is recorded, or may still be.
+ * True once nothing can record the object any more: the run that announced it has lost its lease, and lease tokens are
+ * never reused. False when the object is recorded or can still be recorded.
  */
 async function claimed(kv: Deno.Kv, key: Deno.KvKey, jobId: string): Promise<boolean | undefined> {
   const [row, lease] = await kv.getMany<[GarbageRow, Lease]>([key, keys.lease(jobId)]);

@@ -1,12 +1,12 @@
 /**
- * The rows kept beside a job's own: the indexes of the lists, the number of jobs in each state, and the unfinished
- * jobs of each data set. They change in the same commit as the job, so that nothing has to read all jobs.
+ * The index rows of jobs: the indexes of the lists, the number of jobs in each state, and the unfinished jobs of each
+ * data set. They change in the same commit as the job, so that no caller has to read all jobs.
  *
  * Databases of versions before the counters have job rows without `indexVersion`. Such a row is not counted yet. Every
- * change to it counts it in the same commit, and {@linkcode completeIndexes} walks over the rest. A row is therefore
- * counted exactly once, however many processes do this at a time, and whether or not they are interrupted. The row
- * `["index_version"]` is written at the end of such a walk. Until then the counters are incomplete and readers have to
- * walk over the older indexes.
+ * change to it counts it in the same commit, and {@linkcode completeIndexes} counts the rest. A row is therefore
+ * counted exactly once, even if several processes do this at the same time or are interrupted. The row
+ * `["index_version"]` is written at the end. Until then the counters are incomplete and readers have to scan the older
+ * indexes.
  *
  * Stop the processes of an earlier version before the first of this one is started: they change jobs without counting.
  *
@@ -20,14 +20,14 @@ import { isFinished } from "./transitions.ts";
 /** Version of the rows that this module keeps for a job. */
 export const INDEX_VERSION = 1;
 
-/** Rows of one commit of the walk: `denokv` takes ten checks in a commit. */
+/** Rows in one commit of the scan: `denokv` accepts ten checks in a commit. */
 const ROWS_PER_COMMIT = 10;
 
-/** Adding this to an unsigned 64-bit counter takes one away: the sum wraps around. */
+/** Adding this to an unsigned 64-bit counter subtracts one, because the sum wraps around. */
 const MINUS_ONE = 2n ** 64n - 1n;
 
 /**
- * Adds to a commit what a change to a job means for its index rows.
+ * Adds to a commit the changes of the index rows that a change to a job requires.
  *
  * @param before the row as it is stored; null for a new job
  * @param after the job as the commit stores it, with {@linkcode INDEX_VERSION}; null when the commit deletes it
@@ -55,17 +55,17 @@ function isIndexed(row: JobRow): boolean {
   return (row.indexVersion ?? 0) >= INDEX_VERSION;
 }
 
-/** True once every job has its index rows; it never becomes false again. */
+/** True once every job has its index rows. It never becomes false again. */
 export async function hasCompleteIndexes(kv: Deno.Kv): Promise<boolean> {
   const { value } = await persistently(() => kv.get<number>(keys.indexVersion()));
   return (value ?? 0) >= INDEX_VERSION;
 }
 
 /**
- * Adds the index rows of the jobs that have none, and then notes that they are complete. It does nothing where that
- * is noted already.
+ * Adds the index rows of the jobs that have none, and then records that they are complete. It does nothing if that is
+ * recorded already.
  *
- * @returns jobs whose rows were added by this call
+ * @returns number of jobs whose rows were added by this call
  */
 export async function completeIndexes(kv: Deno.Kv, signal?: AbortSignal): Promise<number> {
   if (await hasCompleteIndexes(kv)) return 0;
@@ -84,7 +84,7 @@ export async function completeIndexes(kv: Deno.Kv, signal?: AbortSignal): Promis
   return added;
 }
 
-/** Adds the index rows of at most ten jobs. @returns how many had none */
+/** Adds the index rows of at most ten jobs. @returns number of jobs that had none */
 function indexJobs(kv: Deno.Kv, ids: readonly string[]): Promise<number> {
   return persistently(async () => {
     const entries = await kv.getMany<JobRow[]>(ids.map(keys.job));
@@ -102,7 +102,7 @@ function indexJobs(kv: Deno.Kv, ids: readonly string[]): Promise<number> {
   });
 }
 
-/** Number of jobs in every state: one read, or a walk over all jobs while the counters are incomplete. */
+/** Number of jobs in every state. It takes one read, or a scan of all jobs while the counters are incomplete. */
 export async function countJobs(kv: Deno.Kv): Promise<Record<JobStatus, number>> {
   const [version, ...counters] = await persistently(() =>
     kv.getMany<[number, ...Deno.KvU64[]]>([keys.indexVersion(), ...JOB_STATUSES.map(keys.jobCount)])

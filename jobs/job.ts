@@ -48,11 +48,11 @@ export interface Job {
   readonly error: JobError | null;
   /** Starts so far; 1 while it runs for the first time. */
   readonly attempt: number;
-  /** Runners lost, and outages, in a row without a new checkpoint between. */
+  /** Number of lost runners and outages since the last new checkpoint. */
   readonly interruptions: number;
-  /** How many of the interruptions were outages, which never fail a job. Absent in rows of earlier versions: 0. */
+  /** How many of the interruptions were outages, which never fail a job. Absent, meaning 0, in older rows. */
   readonly outages?: number;
-  /** Milliseconds that its runs have waited in those outages. */
+  /** Milliseconds that the runs of the job waited in those outages. */
   readonly outageMs?: number;
   /** When cancelling was asked for while it ran; the runner sees it at its next heartbeat. */
   readonly cancelRequestedAt: string | null;
@@ -79,11 +79,11 @@ export interface Checkpoint {
   /** Number of classes of a classifier, else 0. Rows of earlier versions lack it: see `classesOf`. */
   readonly classes?: number;
   /**
-   * Class names of a classifier, else empty. Null where they are too long for a row: the header of the safetensors
-   * file has them, see `classNamesOf`.
+   * Class names of a classifier, else empty. Null when they are too long for a row. The header of the safetensors file
+   * then has them, see `classNamesOf`.
    */
   readonly classNames: readonly string[] | null;
-  /** What was done with images of another shape in training; `crop` and `none` in rows of earlier versions. */
+  /** How transparent and non-square images were prepared in training. `crop` and `none` in rows of earlier versions. */
   readonly rule?: import("../data/pictureRule.ts").PictureRule;
   /** Bytes of the safetensors file. */
   readonly size: number;
@@ -95,7 +95,7 @@ export interface Checkpoint {
   readonly stateKey: string | null;
   /** Hexadecimal SHA-256 of the state's file; rows of earlier versions lack it. */
   readonly stateSha256?: string | null;
-  /** Why no run can resume from it; absent while none has failed to. */
+  /** Why no run can resume from the checkpoint. Absent unless a run has failed to. */
   readonly damage?: string;
   readonly createdAt: string;
 }

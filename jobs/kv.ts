@@ -4,12 +4,12 @@
  * @module
  */
 
-/** Refusals of a commit, each because another writer came first, after which a call gives up. */
+/** Number of conflicts with other writers after which a call gives up its commit. */
 const MAX_CONTENTION = 12;
 const BASE_DELAY_MS = 5;
 const MAX_DELAY_MS = 400;
 
-/** How long a call that no lease limits is repeated while the database is unavailable, in milliseconds. */
+/** How long a call without a lease is retried while the database is unavailable, in milliseconds. */
 export const PATIENCE_MS = 4_000;
 
 /** True for a KV that is reached over HTTP (`denokv`): it has no queues, and its watch crosses processes. */
@@ -20,15 +20,15 @@ export function isRemoteKv(pathOrUrl: string | undefined): boolean {
 const LOCKED = /database (table )?is locked|\bbusy\b/i;
 const TRANSIENT =
   /timed? ?out|cannot reach|connection|network|unavailable|error sending request|broken pipe|failed to read response body/i;
-/** What Deno's client says before the gateway's own words; see `kvGateway.ts`. */
+/** The prefix that Deno's client puts before the gateway's message; see `kvGateway.ts`. */
 const GATEWAY = /^.*\(status=424[^)]*\): /;
-/** What SQLite and the operating system say of a full, read-only or failing disk. */
+/** Messages of SQLite and the operating system for a full, read-only or failing disk. */
 const DISK =
   /database or disk is full|disk I\/O error|readonly database|unable to open database file|no space left|read-only file system|quota exceeded/i;
 
 /**
- * The database cannot be used at present: it is unreachable, locked, full, or a call exceeded its time limit. The same
- * call may succeed later. Whether a commit was applied is not known. `cause` is the original error.
+ * The database cannot be used at present: it is unreachable, locked or full, or a call exceeded its time limit. The
+ * same call may succeed later. A failed commit may have been applied or not. `cause` is the original error.
  */
 export class DatabaseUnavailableError extends Error {
   override readonly name = "DatabaseUnavailableError";
@@ -83,10 +83,10 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * Calls `attempt` until it gives something other than `undefined`, with growing pauses. Transient errors are tried
- * again until the time is over; without a time of its own a call ends sooner in an outage that has lasted already.
+ * Calls `attempt` until it returns something other than `undefined`, with backoff. Transient errors are retried until
+ * the time is over. When `forMs` is absent, the time is shorter in an outage that has lasted for a while.
  *
- * @param forMs milliseconds left for transient errors, asked again after each of them; a few seconds when absent
+ * @param forMs returns the milliseconds left for retries; called after each transient error; a few seconds when absent
  * @throws {DatabaseUnavailableError} when the time was over
  * @throws {KvContentionError} when 12 attempts were refused
  */
@@ -115,6 +115,6 @@ export async function persistently<T>(
 export class KvContentionError extends Error {
   override readonly name = "KvContentionError";
   constructor() {
-    super(`The database refused a change ${MAX_CONTENTION} times because others came first: try again`);
+    super(`The database refused a change ${MAX_CONTENTION} times because of other writers: try again`);
   }
 }

@@ -7,14 +7,14 @@ import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient, j
 
 /** Longest time of one call, in milliseconds. */
 export const CALL_MS = 5_000;
-/** Turn given to answers that have come when the time limit is over, in milliseconds. */
+/** Extra time after the limit in which an answer that has already arrived is still processed, in milliseconds. */
 const GRACE_MS = 50;
-/** Time of locked writes in a row after which they count as an outage, in milliseconds. */
+/** How long writes must keep failing with a lock before they count as an outage, in milliseconds. */
 const LOCKED_MS = 2_000;
-/** Pause before the first probe of an outage, and the longest before a later one, in milliseconds. */
+/** Pause before the first probe of an outage, and the longest pause before a later one, in milliseconds. */
 const FIRST_PROBE_MS = 50, LAST_PROBE_MS = 1_000;
 
-/** Whether a call changes the database. A full disk or a lock stops writes alone. */
+/** Whether a call changes the database. A full disk or a lock makes only writes fail. */
 export type CallKind = "read" | "write";
 
 interface Outage {
@@ -28,13 +28,13 @@ interface Outage {
 
 /** Settings of a circuit. */
 export interface CircuitOptions {
-  /** True for a database in a file of this machine: there, reads may work while writes fail. */
+  /** True for a database in a local file, where reads may work while writes fail. */
   readonly local: boolean;
   /** Longest time of one call, in milliseconds. @default 5000 */
   readonly callMs?: number;
   /** Called once when an outage begins and once when it ends. */
   readonly log: (message: string) => void;
-  /** Milliseconds of a steady clock. */
+  /** Milliseconds of a monotonic clock. */
   readonly clock?: () => number;
 }
 
@@ -79,7 +79,7 @@ export class KvCircuit {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       const error = new DatabaseUnavailableError(`The database did not answer within ${callMs / 1000} s`);
-      // An answer that waits behind long work of this thread is taken before the limit is applied.
+      // An answer that is queued behind long work of this thread is processed before the limit is applied.
       timer = setTimeout(() => timer = setTimeout(() => reject(error), GRACE_MS), callMs);
     });
     try {

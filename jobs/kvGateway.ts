@@ -1,19 +1,19 @@
 /**
  * A gateway on this machine to a database over HTTP.
  *
- * Deno's client of `denokv` repeats a failed request five times a second for ever, prints a line for each try, and
- * goes on after the database is closed. It ends a request at once, and prints nothing, only for an answer with a 4xx
- * status. The gateway gives every request a time limit and turns an outage into such an answer.
+ * Deno's client of `denokv` retries a failed request five times a second without end, prints a line for each attempt,
+ * and continues after the database is closed. Only an answer with a 4xx status ends a request at once and without
+ * output. The gateway gives every request a time limit and turns an outage into such an answer.
  *
- * It listens on 127.0.0.1 and adds no right: a request needs the database's own token.
+ * It listens on 127.0.0.1 and grants no access: a request still needs the access token of the database.
  *
  * @module
  */
 /** Longest time of one request, in milliseconds. */
 const REQUEST_MS = 4_000;
-/** What an outage is answered with: Failed Dependency (RFC 4918, section 11.4). */
+/** Status of the answer in an outage: Failed Dependency (RFC 4918, section 11.4). */
 const AWAY = 424;
-/** For how long the last answer about the database's endpoints is used in an outage, in milliseconds. */
+/** How long the last answer about the database's endpoints is used in an outage, in milliseconds. */
 const STALE_MS = 120_000;
 
 interface Metadata {
@@ -22,13 +22,13 @@ interface Metadata {
   readonly expiresAt: string;
 }
 
-/** A gateway that listens. */
+/** A listening gateway. */
 export interface KvGateway {
-  /** To be opened in place of the database's own URL. */
+  /** The URL to open in place of the database's own. */
   readonly url: string;
-  /** Asks whether the database answers at all. @throws when it does not */
+  /** Checks that the database answers. @throws when it does not */
   reach(): Promise<void>;
-  /** Ends it. */
+  /** Stops the gateway. */
   close(): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export function startKvGateway(upstream: string, requestMs = REQUEST_MS): KvGate
     return { url: response.url, status: response.status, headers: response.headers, content };
   };
 
-  /** Which endpoints there are, their addresses replaced by the gateway's. */
+  /** Returns the endpoints of the database, with their addresses replaced by the gateway's. */
   const exchange = async (request: Request, body: ArrayBuffer): Promise<Response> => {
     let metadata: Metadata;
     try {
@@ -66,7 +66,7 @@ export function startKvGateway(upstream: string, requestMs = REQUEST_MS): KvGate
       known = metadata;
     } catch (error) {
       if (known === null) throw error;
-      // The client takes a refusal here as the end of all requests for many seconds.
+      // After a refusal here the client would fail all requests for many seconds.
       metadata = { ...known, expiresAt: new Date(Date.now() + STALE_MS).toISOString() };
     }
     const own = metadata.endpoints.map((endpoint, i) => ({ ...endpoint, url: `${address()}/${i}` }));
@@ -106,7 +106,7 @@ export function startKvGateway(upstream: string, requestMs = REQUEST_MS): KvGate
   };
 }
 
-/** The message of an error, with that of its cause where `fetch` hides it there. */
+/** The message of an error. For a failed `fetch` it is the message of the cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.message === "fetch failed" && error.cause ? reasonOf(error.cause) : error.message;

@@ -1,5 +1,5 @@
 /**
- * Pages of jobs and checkpoints, in few reads.
+ * Pages of jobs and checkpoints, read with few calls.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import type { JobKind } from "./schemas.ts";
 /** Most jobs or checkpoints of a page. */
 export const PAGE_LIMIT = 1000;
 
-/** Keys of one `getMany`: Deno KV takes no more. */
+/** Keys in one `getMany`; the limit of Deno KV. */
 export const KEYS_PER_READ = 10;
-/** Calls of `getMany` at a time. */
+/** Concurrent calls of `getMany`. */
 const READS_AT_ONCE = 16;
-/** Rows that one read of a list gives at most, so that large rows do not come all at once. */
+/** Most rows that one read of a list returns. It limits the memory that large rows take. */
 const ROWS_PER_READ = 200;
 
-/** Which jobs are wanted. */
+/** Which jobs a list contains. */
 export interface JobQuery {
   readonly status?: JobStatus;
   readonly kind?: JobKind;
@@ -28,7 +28,7 @@ export interface JobQuery {
   readonly after?: string;
 }
 
-/** A page of a list. `next` is what to give as `after`; null at the end. */
+/** A page of a list. `next` is the value of `after` for the next page; null at the end. */
 export interface Page<T> {
   readonly data: readonly T[];
   readonly hasMore: boolean;
@@ -42,7 +42,7 @@ export function checkLimit(limit: number): void {
   }
 }
 
-/** The values under the keys, in their order; null where there is none. Ten keys make one read. */
+/** The values of the keys, in the order of the keys; null for a missing key. One read takes ten keys. */
 export async function readAll<T>(kv: Deno.Kv, wanted: readonly Deno.KvKey[]): Promise<(T | null)[]> {
   const values: (T | null)[] = [];
   const step = KEYS_PER_READ * READS_AT_ONCE;
@@ -64,7 +64,7 @@ export function listJobs(kv: Deno.Kv, query: JobQuery): Promise<Page<Job>> {
   }
   return newestFirst<string, Job>(kv, indexPrefix({ status, kind }), { after, limit }, async (ids) => {
     const rows = await readAll<JobRow>(kv, ids.map(keys.job));
-    // A job that changed its state between the index and the row is in another list now.
+    // A job whose state changed after the index was read belongs to another list.
     return rows.map((row) =>
       row !== null && (status === undefined || row.job.status === status) ? row.job : null
     );
@@ -88,7 +88,7 @@ export function newestFirst<R, T extends { readonly id: string }>(
     const data: T[] = [];
     let end = after === undefined ? undefined : [...prefix, after];
     while (true) {
-      // One more than the page holds: it says whether there is another page.
+      // One more than the page holds, to find out whether there is another page.
       const wanted = Math.min(ROWS_PER_READ, limit + 1 - data.length);
       const selector = end === undefined ? { prefix } : { prefix, end };
       const rows = await Array.fromAsync(

@@ -39,7 +39,7 @@ export const METRICS_LIMITS = {
   commit: 2048,
   /** Steps of an answer. */
   page: 10_000,
-  /** Rows looked through for one answer: half a million steps, 12 MiB. */
+  /** Most rows read for one answer: half a million steps, 12 MiB. */
   chunksRead: 1024,
   /** Values beside the loss that an epoch may carry. */
   epochMetrics: 64,

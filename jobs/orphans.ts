@@ -1,6 +1,6 @@
 /**
- * Objects that no row of the database names. Rows that note garbage cover what a killed process leaves behind (see
- * `garbage.ts`); here goes what earlier versions left, or what a restored database does not contain.
+ * Objects that no row of the database names. Garbage rows cover what a killed process leaves behind (see `garbage.ts`).
+ * This module deletes objects that earlier versions left, or that a restored database does not contain.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const ABANDONED_MS = 24 * 3_600_000;
 const BATCH = 160;
 
 /**
- * Removes files of checkpoints and results that have lain a day without a row.
+ * Removes files of checkpoints and results that no row has named for a day.
  *
  * @param now milliseconds since 1970
  * @returns keys of the objects removed

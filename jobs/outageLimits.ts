@@ -1,21 +1,21 @@
 /**
- * How long outages are waited for, and what becomes of a job after that.
+ * How long a job waits in an outage, and how it fails after that.
  *
  * @module
  */
 
-/** How long a run waits for object storage. Milliseconds. */
+/** How long a run waits for object storage, in milliseconds. */
 export interface OutageLimits {
-  /** Wait of a run that holds its job; then the job goes back to the queue. */
+  /** How long a run waits before its job goes back to the queue. */
   readonly waitMs: number;
   /** After an outage of this length the jobs that it interrupted fail. */
   readonly limitMs: number;
 }
 
-/** How long an outage is waited for, unless the settings say otherwise. */
+/** The limits unless the settings give others. */
 export const OUTAGE_LIMITS: OutageLimits = { waitMs: 600_000, limitMs: 24 * 3_600_000 };
 
-/** Why a job fails after an outage of that length. */
+/** The error of a job that fails because an outage exceeded the limit. */
 export function outageError(reason: string, limitMs: number): { code: string; message: string } {
   const hours = Number((limitMs / 3_600_000).toPrecision(3));
   return {

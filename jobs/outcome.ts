@@ -16,12 +16,12 @@ export type Outcome = Extract<
 /** Largest result of a job, in bytes as the database stores it (V8's structured clone). */
 export const RESULT_BYTES = 32_768;
 
-/** Bytes that a result takes in the database. */
+/** Number of bytes that a result takes in the database. */
 export function resultBytes(result: Readonly<Record<string, unknown>>): number {
   return serialize(result).length;
 }
 
-/** An outcome that fits in its row. */
+/** Limits an outcome to what fits in the job's row. */
 export function fitting(outcome: Outcome): Outcome {
   if (outcome.type === "failed") {
     const { code, message } = outcome.error;
@@ -30,11 +30,11 @@ export function fitting(outcome: Outcome): Outcome {
   if (outcome.type !== "succeeded") return outcome;
   const bytes = resultBytes(outcome.result);
   if (bytes <= RESULT_BYTES) return outcome;
-  const message = `The result has ${bytes} bytes, at most ${RESULT_BYTES} are kept`;
+  const message = `The result has ${bytes} bytes: at most ${RESULT_BYTES} can be stored`;
   return { type: "failed", error: { code: "result_too_large", message } };
 }
 
-/** The end of a run that had something to tell that cannot be stored: it would fail again in every attempt. */
+/** The outcome of a run whose update does not fit in a row. Another attempt would fail in the same way. */
 export function tooLargeOutcome({ message }: RowTooLargeError): Outcome {
   return { type: "failed", error: { code: "record_too_large", message } };
 }

@@ -1,5 +1,5 @@
 /**
- * Which checkpoints of a job are kept: the newest ones, as many as its request says.
+ * Which checkpoints of a job are kept: the newest ones, up to the number in its request.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { keys } from "./rows.ts";
 /** Checkpoints removed in one commit. */
 const CHUNK = 50;
 
-/** How many checkpoints a job keeps; all of them where its request, of an earlier version, does not say. */
+/** How many checkpoints a job keeps. Requests of earlier versions have no number, and then all of them are kept. */
 export function keptCheckpoints({ request }: Pick<Job, "request">): number {
   const keep = request.kind === "evaluate" ? undefined : request.keep as typeof request.keep | undefined;
   return keep?.last ?? Infinity;
@@ -19,7 +19,7 @@ export function keptCheckpoints({ request }: Pick<Job, "request">): number {
 
 /**
  * Prepares the removal of a job's older checkpoints, for the commit that records a newer one. A checkpoint that another
- * unfinished job starts from stays. Damaged ones do not count among those kept.
+ * unfinished job starts from is kept. Damaged checkpoints do not count towards the number that is kept.
  *
  * @returns changes for the commit; null when nothing is to be removed
  */
@@ -30,7 +30,7 @@ export async function pruning(
 ): Promise<((operation: Deno.AtomicOperation) => void) | null> {
   const kept = keptCheckpoints(job);
   if (kept === Infinity) return null;
-  // Read before the rows that name users: a job that starts from a checkpoint meanwhile changes the guard.
+  // Read before the rows of the jobs that start from it: a job that is created in between changes the guard.
   const guard = await kv.get(keys.guard(job.id));
   const ids = await Array.fromAsync(kv.list<string>({ prefix: ["job_checkpoint", job.id] }));
   const rows = (await readAll<Checkpoint>(kv, ids.map(({ value }) => keys.checkpoint(value))))

@@ -39,7 +39,7 @@ export class LeaseLostError extends Error {
 export const LEASE_MS = 15_000;
 /** The share of a lease that may pass before a heartbeat renews it: a fifth, 3 s of 15 s. */
 const RENEW_BELOW = 0.8;
-/** Leases ahead of the clock at which one counts as written by a clock that was set back since. */
+/** A lease that ends more than this many lease lengths ahead was written before the clock was set back. */
 const LEASES_AHEAD = 2;
 /** Waiting jobs looked at for one claim. */
 const CANDIDATES = 16;
@@ -47,9 +47,9 @@ const CANDIDATES = 16;
 /** The waiting list as one runner sees it. */
 export class JobQueue {
   readonly leaseMs: number;
-  /** Jobs that this runner handed back in an outage: it takes others before them. */
+  /** Jobs that this runner handed back in an outage. It claims others before them. */
   readonly #handedBack = new Set<string>();
-  /** When each lease held here runs out, by the steady clock of this process. */
+  /** When each lease held here expires, by the monotonic clock of this process. */
   readonly #held = new Map<string, number>();
 
   /** @param runner a name for people, e.g. host and process id */
@@ -64,7 +64,7 @@ export class JobQueue {
     }
   }
 
-  /** Takes the oldest job that waits, those handed back in an outage last; null when none waits. */
+  /** Claims the oldest queued job, preferring jobs not handed back in an outage. Null when no job is queued. */
   async claim(): Promise<Claim | null> {
     const { kv } = this.database;
     while (true) {
@@ -128,7 +128,7 @@ export class JobQueue {
       }
       const answer = { cancelRequested: row.value.job.cancelRequestedAt !== null };
       const left = lease.value.until - now();
-      // More than a whole lease is left when the clock was set back.
+      // More than a whole lease is left if the clock was set back.
       if (left > this.leaseMs * RENEW_BELOW && left <= this.leaseMs) return answer;
       const renewed: Lease = { ...lease.value, until: now() + this.leaseMs, leaseMs: this.leaseMs };
       if (!(await kv.atomic().check(lease).set(lease.key, renewed).commit()).ok) return undefined;
@@ -137,15 +137,15 @@ export class JobQueue {
     });
   }
 
-  /** Milliseconds for which the lease still holds by the clock of this process; negative once it has run out. */
+  /** Milliseconds until the lease expires, by the clock of this process; negative once it has expired. */
   heldMs({ token }: Claim): number {
     return (this.#held.get(token) ?? -Infinity) - performance.now();
   }
 
   /**
-   * Repeats an attempt in an outage of the database for as long as the lease holds, at least once.
+   * Retries an attempt in an outage of the database until the lease expires. It is made at least once.
    *
-   * @throws {DatabaseUnavailableError} when the lease has run out before the end of the outage
+   * @throws {DatabaseUnavailableError} when the lease expired before the end of the outage
    */
   whileHeld<T>(claim: Claim, attempt: () => Promise<T | undefined>): Promise<T> {
     return persistently(attempt, () => this.heldMs(claim));
@@ -195,7 +195,7 @@ export class JobQueue {
     for (const also of pieces) await this.#fenced(claim, ({ job }) => ({ job, also }));
   }
 
-  /** Notes the objects that a run is about to write, so that they go if it cannot record them. @throws {LeaseLostError} */
+  /** Adds garbage rows for objects that a run will write, in case it cannot record them. @throws {LeaseLostError} */
   async announce(claim: Claim, objectKeys: readonly string[]): Promise<void> {
     const { id } = claim.job;
     await this.#fenced(
@@ -205,8 +205,8 @@ export class JobQueue {
   }
 
   /**
-   * Takes a job back to an older checkpoint because newer ones are damaged: its series ends there, and an event names
-   * them.
+   * Sets a job back to an older checkpoint because newer ones are damaged. Its series is cut there, and an event names
+   * the damaged checkpoints.
    *
    * @throws {LeaseLostError}
    */
@@ -221,8 +221,7 @@ export class JobQueue {
   }
 
   /**
-   * Ends a run: the lease is given back with the same commit. An outcome that does not fit into the job's row is its
-   * failure.
+   * Ends a run. The same commit releases the lease. If the outcome does not fit in the job's row, the job fails.
    *
    * @throws {LeaseLostError}
    */
@@ -245,7 +244,7 @@ export class JobQueue {
   }
 
   /**
-   * Fails the jobs that wait after an outage interrupted them, as it has lasted for too long.
+   * Fails the queued jobs that an outage interrupted, because it has lasted too long.
    *
    * @returns their ids
    */
@@ -271,7 +270,11 @@ export class JobQueue {
     return given;
   }
 
-  /** Takes back the leases that have run out, or that a clock set back has left too far ahead, whoever held them. @returns ids of the jobs concerned */
+  /**
+   * Takes back the jobs whose lease has expired, or ends too far ahead because the clock was set back.
+   *
+   * @returns ids of the jobs concerned
+   */
   async reap(): Promise<string[]> {
     const { kv, now } = this.database;
     const expired = (lease: Lease | null, token: string): lease is Lease =>
@@ -311,8 +314,8 @@ export class JobQueue {
 }
 
 /**
- * Whether a lease has run out. One that ends much later than a lease can was written before the clock was set back:
- * its holder would have renewed it by now.
+ * Whether a lease has expired. A lease that ends later than a lease written now can end was written before the clock
+ * was set back. A living holder would have renewed it by now.
  */
 function hasExpired({ until, leaseMs = LEASE_MS }: Lease, now: number): boolean {
   return until < now || until > now + LEASES_AHEAD * leaseMs;

@@ -1,5 +1,5 @@
 /**
- * Large parts of a result: objects in storage under `results/{job id}/`, with an address in the result.
+ * Large parts of a result. They are stored as objects under `results/{job id}/`, and the result has their address.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import type { ObjectStore } from "../data/objects/store.ts";
 /** Name of the confusion matrix among the objects of a result. */
 export const CONFUSION = "confusion.json";
 
-/** Most classes of a confusion matrix that a result holds beside the address: 1,024 counts. */
+/** Most classes of a confusion matrix that a result holds in addition to the address: 1,024 counts. */
 export const INLINE_CLASSES = 32;
-/** Most characters of class names, as JSON, that a result holds beside the address. */
+/** Most characters of class names, as JSON, that a result holds in addition to the address. */
 export const INLINE_NAMES = 2048;
 
 /** Key of an object of a job's result. */
@@ -23,7 +23,7 @@ export interface Confusion {
   readonly counts: Uint32Array;
 }
 
-/** What is measured, and on what: stored with the counts. */
+/** The checkpoint and the data of a measurement; stored with the counts. */
 export interface ConfusionSource {
   readonly jobId: string;
   readonly checkpoint: string;
@@ -56,13 +56,13 @@ export async function putConfusion(
     pieces.push(encoder.encode(`${row > 0 ? "," : ""}[${values}]`));
   }
   pieces.push(encoder.encode("]}"));
-  // Bytes and no stream: an outage of the store makes the put be tried again.
+  // Bytes instead of a stream, so that the put can be retried in an outage of the store.
   await store.put(resultKey(job, CONFUSION), await new Blob(pieces).bytes());
 }
 
 /**
- * What a result says of a confusion matrix: its address, and where it is small the counts and names themselves. The
- * stored job has room for no more.
+ * The fields of a result for a confusion matrix: its address, and the counts and names if they are small. Larger ones
+ * do not fit in the job's row.
  */
 export function confusionSummary(
   jobId: string,

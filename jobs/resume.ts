@@ -1,5 +1,5 @@
 /**
- * Where an interrupted run goes on: at its newest checkpoint that can be read.
+ * Resuming an interrupted run from its newest readable checkpoint.
  *
  * @module
  */
@@ -27,8 +27,8 @@ export async function resumePoints(
 }
 
 /**
- * Loads the state of the newest checkpoint that can be read. Where newer ones cannot, the runner takes the job back
- * before the run goes on. A storage that cannot be reached is no damage: its error passes.
+ * Loads the state of the newest readable checkpoint. If newer ones cannot be read, the runner records the fallback
+ * before the run continues. An outage of storage does not count as damage, and its error is rethrown.
  *
  * @param trained names of the parameters that have moments
  * @returns null for a run that begins at the start

@@ -16,8 +16,8 @@
  * | `["checkpoint", id]`, `["job_checkpoint", jobId, id]` | a `Checkpoint`; its id |
  * | `["start", checkpointId, jobId]` | an unfinished job that starts from the checkpoint |
  * | `["guard", jobId]` | changed by whoever starts from a job's checkpoint or deletes the job, so that one of the two wins |
- * | `["deleting", jobId]` | a deletion that has begun; it goes once nothing is left of the job |
- * | `["garbage", jobId, objectKey]` | {@linkcode GarbageRow}: an object that must go, see `garbage.ts` |
+ * | `["deleting", jobId]` | a deletion that has begun; removed once nothing is left of the job |
+ * | `["garbage", jobId, objectKey]` | {@linkcode GarbageRow}: an object to delete, see `garbage.ts` |
  * | `["idempotency", key]` | {@linkcode IdempotencyRow} |
  * | `["upload", key]` | {@linkcode UploadRow}: an idempotency key of a data set |
  *
@@ -37,11 +37,11 @@ export interface JobRow {
   readonly writes: readonly string[];
   /** Numbers of the progress events kept. */
   readonly progressSeqs: readonly number[];
-  /** Numbers of the checkpoint events kept; absent in rows of earlier versions, whose events all stay. */
+  /** Numbers of the checkpoint events kept. Absent in rows of earlier versions, whose events are all kept. */
   readonly checkpointSeqs?: readonly number[];
   /** Log events written so far. */
   readonly logs: number;
-  /** Version of the index rows that exist for the job; absent before there were counters. */
+  /** Version of the index rows that exist for the job. Absent in rows of versions before the counters. */
   readonly indexVersion?: number;
 }
 
@@ -55,9 +55,9 @@ export interface Lease {
   readonly leaseMs?: number;
 }
 
-/** An object that must go. */
+/** An object to delete. */
 export interface GarbageRow {
-  /** Token of the lease under which it is being written: it stays while the lease is held. Null: it goes. */
+  /** Token of the lease under which the object is written. It is kept while the lease is held; null: delete it. */
   readonly token: string | null;
 }
 
@@ -69,7 +69,7 @@ export interface IdempotencyRow {
   readonly at: number;
 }
 
-/** An upload seen before. */
+/** An upload that used an idempotency key. */
 export interface UploadRow {
   readonly datasetId: string;
   readonly fingerprint: string;

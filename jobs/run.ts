@@ -60,7 +60,7 @@ export class Run {
   /** What the worker was asked to stop for. */
   #asked: "cancelled" | "released" | null = null;
   #lost = false;
-  /** The lease ran out by the clock of this process while the database was unavailable. */
+  /** The lease expired by the clock of this process while the database was unavailable. */
   #cutOff: DatabaseUnavailableError | null = null;
   #ended = false;
   #collecting: Promise<void> | undefined;
@@ -99,7 +99,7 @@ export class Run {
     }
   }
 
-  /** The outcome; an outage of the database that outlasted the lease is one too. */
+  /** The outcome. An outage of the database that outlasts the lease is an outcome too. */
   async #computed(): Promise<Outcome> {
     try {
       return await this.#compute();
@@ -111,7 +111,7 @@ export class Run {
     }
   }
 
-  /** Writes the outcome, after the end of the lease too: the write counts unless another runner has the job. */
+  /** Writes the outcome, even after the lease expired: the write succeeds unless another runner has the job. */
   async #finish(outcome: Outcome): Promise<void> {
     while (true) {
       try {
@@ -140,7 +140,7 @@ export class Run {
           this.#terminate();
           this.#notice();
         } else if (error instanceof DatabaseUnavailableError) {
-          // What is computed after the end of the lease may be computed by another runner at the same time.
+          // After the lease expired, another runner may compute the same steps at the same time.
           if (this.#cutOff === null && queue.heldMs(this.#claim) < 0) {
             this.#cutOff = error;
             this.#terminate();
@@ -219,7 +219,7 @@ export class Run {
     return await this.#follow();
   }
 
-  /** Deletes objects of the job that are no longer wanted, beside the run; what fails is left to the sweep. */
+  /** Deletes garbage objects of the job in the background. The sweep deletes those that could not be deleted here. */
   #collect(): void {
     const { jobs, store, log } = this.#deps, { id } = this.#claim.job;
     this.#collecting ??= collectGarbage(jobs.kv, store, id)

@@ -1,5 +1,5 @@
 /**
- * How long a training is: its epochs and steps, and what of a request does not fit into them.
+ * The length of a training run in epochs and steps, and the fields of a request that do not fit that length.
  *
  * @module
  */
@@ -10,16 +10,16 @@ export type TrainingRequest = RequestOf<"pretrain"> | RequestOf<"finetune"> | Re
 
 /** Steps of a run. */
 export interface RunLength {
-  /** Optimiser steps of a whole epoch; 0 when the pictures do not fill a batch. */
+  /** Optimiser steps in an epoch; 0 when the pictures do not fill a batch. */
   readonly perEpoch: number;
   readonly epochs: number;
-  /** Where the run ends. */
+  /** The last step of the run. */
   readonly total: number;
 }
 
 /**
- * The length of a run over so many pictures. Without `epochs` it is one epoch, or as many as `max_steps` needs; with
- * both the run ends with whichever comes first.
+ * The length of a run over `pictures` pictures. Without `epochs` it is one epoch, or the number of epochs that
+ * `max_steps` needs. With both fields the run ends at the smaller of the two limits.
  */
 export function runLength(request: TrainingRequest, pictures: number): RunLength {
   const { batchSize, dropLast, maxSteps } = request;
@@ -39,7 +39,7 @@ export function checkpointSteps({ checkpointEvery }: TrainingRequest, { perEpoch
   return checkpointEvery.steps ?? checkpointEvery.epochs! * perEpoch;
 }
 
-/** A field that asks for what a run of this length cannot do, and why; null when there is none. */
+/** The first field with a value that a run of this length does not allow, with a message; null when there is none. */
 export function lengthFault(
   request: TrainingRequest,
   length: RunLength,
@@ -60,7 +60,7 @@ export function lengthFault(
   return { field: "warmup_epochs", message };
 }
 
-/** What a request asks for that a run of this length does otherwise, in sentences for the job's events. */
+/** Warnings about fields of a request that have no or another effect in a run of this length. */
 export function lengthWarnings(request: TrainingRequest, length: RunLength, pictures: number): string[] {
   const { perEpoch, epochs, total } = length, { maxSteps, batchSize, dropLast, warmupEpochs } = request;
   const warnings: string[] = [];
@@ -84,7 +84,7 @@ export function lengthWarnings(request: TrainingRequest, length: RunLength, pict
     warnings.push(`warmup_epochs is ${warmupEpochs}, less than a step: there is no warm-up`);
   }
   const every = checkpointSteps(request, length);
-  // One epoch is the default, which asks for nothing.
+  // One epoch is the default, so the user did not ask for it.
   if (every > total && request.checkpointEvery.epochs !== 1) {
     warnings.push(
       `checkpoint_every is ${every} steps, the run has ${total}: its only checkpoint is the one at the end`,

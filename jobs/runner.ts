@@ -13,7 +13,7 @@ import { Run } from "./run.ts";
 import { StorageWatch } from "./storageWatch.ts";
 import type { JobStore } from "./store.ts";
 
-/** A difference of wall clock and steady clock between two looks that counts as a jump, in milliseconds. */
+/** Change of the wall clock against the monotonic clock between two polls that counts as a jump, in milliseconds. */
 const JUMP_MS = 1_000;
 
 /** How a runner is set up. */
@@ -29,7 +29,7 @@ export interface RunnerOptions {
   readonly pollMs?: number;
   /** For people; host and process id when absent. */
   readonly name?: string;
-  /** How long an outage of object storage is waited for. */
+  /** How long runs wait in an outage of object storage. */
   readonly outage?: OutageLimits;
   /** The module that runs a job in a worker. */
   readonly workerUrl?: URL;
@@ -97,7 +97,7 @@ export class Runner {
           if (await this.#storage.available()) claim = await this.#queue.claim();
           else await this.#giveUp();
         } catch (error) {
-          // The database's own log has the beginning and the end of an outage.
+          // The log of the database has lines for the beginning and the end of an outage.
           if (!isTransient(error)) this.#log("The queue could not be read", error);
         }
       }
@@ -115,7 +115,7 @@ export class Runner {
     }
   }
 
-  /** Makes the folder of the store. An unusable disk is found by the runs. */
+  /** Creates the folder of the store. An unusable disk is detected by the runs. */
   async #prepare(): Promise<void> {
     try {
       await prepareStore(this.#options.storeUrl);
@@ -124,7 +124,7 @@ export class Runner {
     }
   }
 
-  /** Fails the interrupted jobs when storage has been away for too long. */
+  /** Fails the interrupted jobs when storage has been unavailable for too long. */
   async #giveUp(): Promise<void> {
     const { limitMs } = this.#outage;
     if (this.#storage.awayMs < limitMs) return;
@@ -159,12 +159,12 @@ export class Runner {
     while (!signal.aborted) {
       const before = offset;
       offset = Date.now() - performance.now();
-      // After a jump of the clock and after an outage the living runners renew their leases first.
+      // After a jump of the clock or an outage, wait until the living runners have renewed their leases.
       const isEarly = Math.abs(offset - before) > JUMP_MS || sinceOutage(this.#jobs.kv) < leaseMs;
       try {
         for (const id of isEarly ? [] : await this.#queue.reap()) this.#log(`${id}: its runner is lost`);
       } catch (error) {
-        if (!isTransient(error)) this.#log("Lost runners could not be looked for", error);
+        if (!isTransient(error)) this.#log("The check for lost runners failed", error);
       }
       await pause(jittered(leaseMs / 3), signal);
     }

@@ -26,7 +26,7 @@ export const JOB_LIMITS = {
 
 const presetNames = Object.keys(PRESETS) as [PresetName, ...PresetName[]];
 const presetSchema = z.enum(presetNames).openapi("ModelPreset");
-/** A whole number of a model. `checkConfig` compares it with the same limit; here the document states it. */
+/** A whole number of a model. `checkConfig` enforces the limit; the schema only documents it. */
 const size = (most: number, description: string, multipleOf?: number) =>
   z.number().openapi({ type: "integer", minimum: 1, maximum: most, multipleOf, description });
 const WIDTH = CONFIG_LIMITS.embedDim, HEADS = CONFIG_LIMITS.numHeads;
@@ -58,12 +58,12 @@ const modelFields = {
   }),
 };
 
-/** The reader of JSON bodies refuses a NUL in any string: here the document states it. */
+/** The reader of JSON bodies refuses a NUL in any string; the schema only documents this. */
 const WITHOUT_NUL = "^[^\\u0000]*$";
 /** An id or a name of something that is looked up. */
 export const reference = z.string().min(1).max(64).openapi({ pattern: WITHOUT_NUL });
 
-/** The configuration that a preset's name or fields over a preset make. */
+/** The configuration for a preset's name, or for fields that override those of a preset. */
 function configOf(value: PresetName | Record<string, unknown>, context: z.RefinementCtx): MaeConfig {
   const { preset, ...fields } = typeof value === "string" ? { preset: value } : value;
   const config = { ...PRESETS[preset as PresetName ?? "mnist"], ...fromWire(fields) } as MaeConfig;
@@ -74,7 +74,7 @@ function configOf(value: PresetName | Record<string, unknown>, context: z.Refine
   return config;
 }
 
-/** A preset's name, or an object of fields over a preset (`mnist` unless `preset` says otherwise). */
+/** A preset's name, or an object of fields that override those of a preset (`mnist` by default). */
 export const modelSchema = z.union([
   presetSchema,
   z.strictObject({ preset: presetSchema.optional(), ...z.object(modelFields).partial().shape })
@@ -92,7 +92,7 @@ const {
   ...classifierModelFields
 } = modelFields;
 
-/** The same for a classifier, which masks nothing and has no decoder. */
+/** The same for a classifier, which has no masking and no decoder. */
 export const classifierModelSchema = z.union([
   presetSchema,
   z.strictObject({ preset: presetSchema.optional(), ...z.object(classifierModelFields).partial().shape })
@@ -107,7 +107,7 @@ const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0)
   .describe("Seed of initial weights, shuffles, masks and dropout");
 
 const forDigits = { properties: { id: { const: "digits" } } };
-/** JSON Schema for: `size` and `seed` are taken for the data set `digits` only. */
+/** JSON Schema for the rule that `size` and `seed` are allowed only for the data set `digits`. */
 export const DIGITS_ONLY: object = { dependentSchemas: { size: forDigits, seed: forDigits } };
 
 /** A data set by id or name. */

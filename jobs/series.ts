@@ -1,9 +1,9 @@
 /**
  * Reading a job's loss series in parts.
  *
- * An answer covers the steps above `after` up to its end. It holds the steps of that range that are asked for, and the
- * epochs that ended in it. Only the rows of the range are read: a step row says in which epoch its steps lie, and this
- * is the number under which the epoch is stored.
+ * An answer covers the steps above `after` up to its end. It holds the requested steps of that range, and the epochs
+ * that ended in it. Only the rows of the range are read: a step row has the epoch of its steps, and the epoch is stored
+ * under that number.
  *
  * @module
  */
@@ -15,13 +15,13 @@ import { keys } from "./rows.ts";
 export interface JobMetrics {
   /** In order of steps. */
   readonly steps: readonly StepPoint[];
-  /** Epochs that ended in the part; of several that ended within the same `every` steps, the last. */
+  /** Epochs that ended in the part. If several ended within the same `every` steps, only the last. */
   readonly epochs: readonly EpochPoint[];
-  /** What to give as `after` for the next part; null at the end. */
+  /** The value of `after` for the next part; null at the end. */
   readonly next: number | null;
 }
 
-/** Which part of a series is wanted. */
+/** Which part of a series to read. */
 export interface MetricsQuery {
   /** Only steps above this number. */
   readonly after?: number;
@@ -48,7 +48,7 @@ export function readMetrics(kv: Deno.Kv, jobId: string, query: MetricsQuery = {}
   });
 }
 
-/** The steps of a part, with its first and last step, shown or not. */
+/** The steps of a part. `first` and `last` are its outermost steps, even if `steps` does not contain them. */
 async function readSteps(
   kv: Deno.Kv,
   jobId: string,
@@ -57,7 +57,7 @@ async function readSteps(
   const steps: StepPoint[] = [];
   let first: StepPoint | null = null, last: StepPoint | null = null;
   let chunks = 0;
-  // No more rows are fetched than the answer needs, and the step that says whether there is another.
+  // Fetch only the rows that the answer needs, and one more step to find out whether there is another part.
   const chunk = Math.floor(after / METRICS_LIMITS.chunk);
   const batchSize = Math.min(100, Math.floor((after + limit * every) / METRICS_LIMITS.chunk) - chunk + 1);
   const rows = kv.list<StepChunk>({
@@ -79,7 +79,7 @@ async function readSteps(
   return { steps, first, last, next: null };
 }
 
-/** The epochs that ended in a range of steps; of several within the same `every` steps, the last. */
+/** The epochs that ended in a range of steps. If several ended within the same `every` steps, only the last. */
 async function readEpochs(
   kv: Deno.Kv,
   jobId: string,

@@ -21,7 +21,7 @@ export function checkpointBytes(config: MaeConfig, shape: ModelShape, isProbe: b
   return bytes;
 }
 
-/** Most checkpoints of a run that lie in storage at a time: those that are kept, and the one being written. */
+/** Most checkpoints of a run in storage at the same time: those that are kept, and the one being written. */
 export function checkpointsAtOnce(request: TrainingRequest, length: RunLength, kept: number): number {
   const written = Math.ceil(length.total / checkpointSteps(request, length));
   return Math.min(written, kept + 1);

@@ -1,18 +1,18 @@
 /**
- * Whether object storage can be used by a runner: after a run met an outage, no job is claimed until a probe succeeds.
+ * Availability of object storage for a runner. After an outage in a run, no job is claimed until a probe succeeds.
  *
  * @module
  */
 import { type ObjectStore, StorageUnavailableError } from "../data/objects/store.ts";
 import { jittered } from "./kv.ts";
 
-/** Pause before the first probe, and the longest before a later one, in milliseconds. */
+/** Pause before the first probe, and the longest pause before a later one, in milliseconds. */
 const FIRST_PAUSE_MS = 250, LONGEST_PAUSE_MS = 10_000;
 const PROBE_KEY = "health/probe";
-/** Bytes of a probe: enough to notice a full disk. */
+/** Bytes of a probe; enough to detect a full disk. */
 const PROBE_BYTES = 256 * 1024;
 
-/** The state of object storage as one runner sees it. */
+/** Availability of object storage, as observed by one runner. */
 export class StorageWatch {
   readonly #store: ObjectStore;
   readonly #log: (message: string) => void;
@@ -24,12 +24,12 @@ export class StorageWatch {
     this.#log = log;
   }
 
-  /** Milliseconds that the present outage has lasted; 0 without one. */
+  /** How long the present outage has lasted, in milliseconds; 0 without an outage. */
   get awayMs(): number {
     return this.#outage === null ? 0 : performance.now() - this.#outage.since;
   }
 
-  /** Takes note of an outage that a run met. @param lastedMs how long it has lasted already */
+  /** Records an outage that occurred in a run. @param lastedMs how long it has lasted already */
   failed(reason: string, lastedMs = 0): void {
     if (this.#outage !== null) return;
     const now = performance.now();
@@ -41,7 +41,7 @@ export class StorageWatch {
     this.#log(`${reason}; no job is claimed until it is available again`);
   }
 
-  /** True without an outage, and when a probe finds its end. Probes are made with growing pauses. */
+  /** True without an outage, and when a probe succeeds. Probes are made with backoff. */
   async available(): Promise<boolean> {
     const outage = this.#outage;
     if (outage === null) return true;

@@ -130,12 +130,12 @@ export class JobStore implements JobsDatabase {
     return followEvents(this.#watcher, this.kv, jobId, after, signal);
   }
 
-  /** The job once it is finished; null when it is gone, or when the signal is aborted before. */
+  /** Waits until the job is finished. Null when the job is deleted or the signal is aborted before that. */
   finished(jobId: string, signal?: AbortSignal): Promise<Job | null> {
     return finishedJob(this.#watcher, jobId, signal);
   }
 
-  /** Lets those that follow a job see a change of this process at once. */
+  /** Notifies the followers of a job at once about a change made by this process. */
   changed(id: string): void {
     this.#watcher.changed(id);
   }
@@ -151,22 +151,22 @@ export class JobStore implements JobsDatabase {
   }
 
   /**
-   * Adds what a database of an earlier version lacks, beside everything else that uses it; see `indexes.ts`. Until
-   * then some answers take longer. Every process does this once, at its start.
+   * Adds the index rows that a database of an earlier version lacks, see `indexes.ts`. Other processes can use the
+   * database meanwhile; some answers then take longer. Every process calls this once, at its start.
    *
-   * @returns jobs that were concerned
+   * @returns number of jobs whose rows were added
    */
   upgrade(signal?: AbortSignal): Promise<number> {
     return completeIndexes(this.kv, signal);
   }
 
-  /** The first job found that is not finished and reads the data set; null when none does. */
+  /** Finds an unfinished job that reads the data set; null when there is none. */
   usesDataset(datasetId: string): Promise<Job | null> {
     return findDatasetUser(this.kv, datasetId);
   }
 
   /**
-   * Keeps new jobs from a data set that is to be deleted, for a minute, unless an unfinished job reads it.
+   * Refuses new jobs with a data set for a minute, before its deletion, unless an unfinished job reads it.
    *
    * @returns null when the data set can be deleted; else a job that uses it
    */

@@ -1,5 +1,5 @@
 /**
- * Finishes what a killed process began to delete.
+ * Finishes deletions that a killed process began.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { collectGarbage } from "./garbage.ts";
 import type { JobStore } from "./store.ts";
 
 /**
- * Finishes deletions of jobs that were cut off, and deletes the objects of checkpoints that were being written or
- * removed. Any number of processes may do this at a time, beside everything else.
+ * Finishes interrupted deletions of jobs, and deletes objects of checkpoints whose writing or removal was interrupted.
+ * Any number of processes may call this at the same time.
  *
- * @returns number of jobs and objects concerned
+ * @returns number of jobs and objects deleted
  */
 export async function sweepJobs(jobs: JobStore, objects: ObjectStore): Promise<number> {
   const { kv } = jobs;

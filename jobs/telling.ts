@@ -1,5 +1,5 @@
 /**
- * What a run tells, gathered into few commits: steps wait a little, checkpoints do not.
+ * Batches the events of a run into few commits. Steps are buffered for a short time, checkpoints are not.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export class Telling {
     this.#clock = clock;
   }
 
-  /** Takes an event of a run, those excepted that are no part of an update. @returns commits that must be made now */
+  /** Takes an event of a run, except those that are not part of an update. @returns commits that must be made now */
   take(event: Exclude<KindEvent, { type: "result" | "fell_back" | "saving" }>): JobUpdate[] {
     switch (event.type) {
       case "started":
@@ -40,7 +40,7 @@ export class Telling {
         this.#steps.push({ step, epoch, loss, lr });
         this.#pace?.step(this.#clock(), images);
         this.#progress = this.#at(step, epoch, loss);
-        // The first step is told at once: it is what whoever waits for a start wants to see.
+        // The first step is written at once, because it shows that the run has started.
         if (this.#steps.length < METRICS_LIMITS.commit && !this.#isFirst) return [];
         this.#isFirst = false;
         return [this.#drain()];

@@ -1,18 +1,18 @@
 /**
- * Values that the database does not take for their size.
+ * Values that are too large for the database.
  *
  * @module
  */
 
-/** A row, or a commit as a whole, is larger than the database takes. The same call fails again. */
+/** A row or a whole commit is too large for the database. The same call would fail again. */
 export class RowTooLargeError extends Error {
   override readonly name = "RowTooLargeError";
 }
 
-/** Bytes of a value (65,536), a key or a commit: what Deno KV says of each. */
+/** Deno KV's messages about the size of a value (65,536 bytes), a key or a commit. */
 const TOO_LARGE = /\btoo (large|many mutations)\b/i;
 
-/** Makes the database's refusal of a size a {@linkcode RowTooLargeError}; other errors pass as they are. */
+/** Turns the database's error about a size into a {@linkcode RowTooLargeError}. Other errors stay as they are. */
 export function namedTooLarge(error: unknown): unknown {
   if (!(error instanceof TypeError && TOO_LARGE.test(error.message))) return error;
   return new RowTooLargeError(`The database cannot store it: ${error.message}`, { cause: error });

@@ -25,15 +25,15 @@ export type JobEventInput =
   | { readonly type: "progressed"; readonly progress: JobProgress }
   /** A checkpoint is stored; `checkpoint` is its id. */
   | { readonly type: "checkpointed"; readonly checkpoint: string }
-  /** Newer checkpoints are damaged: it goes on from `checkpoint`, or from the start where that is null. */
+  /** Newer checkpoints are damaged: the job continues from `checkpoint`, or from the start if that is null. */
   | { readonly type: "fell_back"; readonly checkpoint: string | null }
   /** Its runner stopped beating. */
   | { readonly type: "lease_lost" }
   /** Its runner shut down in order and hands it back. */
   | { readonly type: "released" }
-  /** Its runner hands it back because storage or the database is unavailable; `cause` says which and why. */
+  /** The runner hands the job back because storage or the database is unavailable; `cause` is the message. */
   | { readonly type: "outage"; readonly cause: string; readonly waitedMs: number }
-  /** While it waited, the outage that interrupted it lasted longer than is allowed. */
+  /** While the job was queued, the outage that interrupted it exceeded the limit. */
   | { readonly type: "outage_limit"; readonly error: JobError }
   | { readonly type: "succeeded"; readonly result: Readonly<Record<string, unknown>> }
   | { readonly type: "failed"; readonly error: JobError }

@@ -10,8 +10,7 @@ import type { Checkpoint } from "./job.ts";
 import { JobFailure } from "./kinds/kind.ts";
 
 /**
- * Makes damage and missing files the failure that they are for whoever reads the checkpoint. A storage that cannot be
- * reached is neither: its error passes.
+ * Calls `read` and turns damage and missing files into a failure of the job. The error of a storage outage is rethrown.
  *
  * @throws {JobFailure} `checkpoint_unreadable`
  */

@@ -1,5 +1,5 @@
 /**
- * Idempotency keys of data sets: each key reserves the id of one data set while it is stored, and leads to it afterwards.
+ * Idempotency keys of data sets. A key reserves the id of one data set while it is stored, and refers to it afterwards.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { IDEMPOTENCY_MS, IdempotencyConflictError } from "./creation.ts";
 import { persistently } from "./kv.ts";
 import { keys, type UploadRow } from "./rows.ts";
 
-/** How long a reservation holds unless it is renewed, in milliseconds. */
+/** How long a reservation is valid unless it is renewed, in milliseconds. */
 export const RESERVATION_MS = 15_000;
 
-/** What a key gives. */
+/** The result of a reservation. */
 export type Reservation =
   /** The caller may store the data set. */
   | { readonly type: "reserved" }
@@ -23,17 +23,17 @@ export type Reservation =
 /** A request to store a data set once. */
 export interface UploadClaim {
   readonly key: string;
-  /** What makes two requests the same: a hash of the files and fields. */
+  /** Hash of the files and fields. Two requests with the same hash are the same. */
   readonly fingerprint: string;
   /** Id of the data set that would be created. */
   readonly datasetId: string;
 }
 
 /**
- * Reserves a key for a data set, or finds the one that it created. The key of a data set that was deleted is free again,
- * as that of a deleted job.
+ * Reserves a key for a data set, or finds the data set that it created. The key of a deleted data set is free again,
+ * like that of a deleted job.
  *
- * @param exists whether there is a data set of an id
+ * @param exists whether a data set with an id exists
  * @throws {IdempotencyConflictError} when the key is used for another request
  */
 export function reserveUpload(
@@ -59,17 +59,17 @@ export function reserveUpload(
   });
 }
 
-/** Renews a reservation. @returns false when another request has it by now */
+/** Renews a reservation. @returns false when another request holds it now */
 export function renewUpload(database: JobsDatabase, claim: UploadClaim): Promise<boolean> {
   return changeUpload(database, claim, database.now() + RESERVATION_MS);
 }
 
-/** Ends a reservation whose data set is stored: the key leads to it from now on. */
+/** Completes a reservation whose data set is stored. From now on the key refers to it. */
 export async function settleUpload(database: JobsDatabase, claim: UploadClaim): Promise<void> {
   await changeUpload(database, claim, null);
 }
 
-/** Gives a key back whose data set was not stored. */
+/** Releases a key whose data set was not stored. */
 export async function releaseUpload({ kv }: JobsDatabase, { key, datasetId }: UploadClaim): Promise<void> {
   await persistently(async () => {
     const seen = await kv.get<UploadRow>(keys.upload(key));

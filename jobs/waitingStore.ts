@@ -1,5 +1,5 @@
 /**
- * Object storage as a run sees it: an outage makes a call wait, not fail.
+ * Object storage for runs. In an outage, a call waits instead of failing.
  *
  * @module
  */
@@ -15,23 +15,23 @@ import {
 } from "../data/objects/store.ts";
 import { jittered, pause } from "./kv.ts";
 
-/** Pause before the second attempt; doubled before each later one, up to the longest. Milliseconds. */
+/** Pause before the second attempt, doubled before each later one up to the longest, in milliseconds. */
 const FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 5_000;
 
 /** How a run waits. */
 export interface WaitOptions {
   /** Longest wait for the end of one outage, in milliseconds. */
   readonly patienceMs: number;
-  /** Ends the wait: calls then go to the store once. */
+  /** Ends the wait. After that every call is attempted only once. */
   readonly signal: AbortSignal;
   /** Called once when an outage begins and once when it ends. */
   readonly log: (level: "info" | "warning", message: string) => void;
 }
 
 /**
- * Repeats calls with growing pauses while the store is unavailable. When an outage outlasts the patience, the call that
- * waits throws its {@linkcode StorageUnavailableError}, and later ones do not wait any more. A put of a stream is not
- * repeated, as the stream can be read only once.
+ * Retries calls with backoff while the store is unavailable. When an outage outlasts the longest wait, the waiting call
+ * throws its {@linkcode StorageUnavailableError}, and later calls are not retried. A put of a stream is not retried,
+ * because the stream can be read only once.
  */
 export class WaitingStore implements ObjectStore {
   readonly url: string;
@@ -46,7 +46,7 @@ export class WaitingStore implements ObjectStore {
     this.url = inner.url;
   }
 
-  /** Milliseconds that the present outage has lasted; 0 without one. */
+  /** How long the present outage has lasted, in milliseconds; 0 without an outage. */
   get waitedMs(): number {
     return this.#outage === null ? 0 : performance.now() - this.#outage.since;
   }
@@ -59,7 +59,7 @@ export class WaitingStore implements ObjectStore {
       try {
         return await this.#inner.put(key, body, options);
       } catch (error) {
-        // The attempt before may have been carried out although it failed for us.
+        // The previous attempt may have been applied even though it failed here.
         if (!(error instanceof ObjectExistsError) || attempts === 1) throw error;
         const found = await this.#inner.get(key);
         if (found.size === body.length && sameBytes(await bytesOf(found), body)) {
@@ -102,7 +102,7 @@ export class WaitingStore implements ObjectStore {
     return this.#persist(() => this.#inner.delete(key));
   }
 
-  /** The body of an object, opened again at the byte where an outage cut it. */
+  /** The body of an object. After an outage it is reopened at the byte where it broke off. */
   #continued(key: string, first: ObjectBody, { signal }: GetOptions): ReadableStream<Bytes> {
     const { start, end } = first.range ?? { start: 0, end: first.size - 1 };
     let reader: ReadableStreamDefaultReader<Bytes> | null = first.body.getReader();
@@ -180,7 +180,7 @@ function sameBytes(a: Bytes, b: Bytes): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
-/** The storage failure behind an error, whatever wraps it; null for none. */
+/** The storage outage in the chain of an error's causes; null for none. */
 export function storageFailure(error: unknown): StorageUnavailableError | null {
   if (error instanceof StorageUnavailableError) return error;
   return error instanceof Error && error.cause !== undefined ? storageFailure(error.cause) : null;

@@ -1,9 +1,9 @@
 /**
- * Watching jobs for all that follow them in this process: however many streams and waiting requests there are, the
- * row of a job is read once in each interval, ten jobs to a read, and its new events are read once.
+ * Watches jobs for all their followers in this process. The row of a job is read once in each interval, ten jobs to a
+ * read, and its new events are read once. This does not depend on the number of streams and waiting requests.
  *
  * The rows are polled because a local database's `watch` does not see other processes. A change made by this process
- * shortens the pause. An outage of the database is waited out: followers stay, and continue where they were.
+ * shortens the pause. In an outage of the database the followers wait, and then continue from their position.
  *
  * @module
  */
@@ -12,22 +12,22 @@ import { isTransient, jittered, pause } from "./kv.ts";
 import { KEYS_PER_READ } from "./lists.ts";
 import { type JobRow, keys } from "./rows.ts";
 
-/** Longest pause between two polls, in milliseconds; the shortest is half of it. */
+/** Longest pause between two polls, in milliseconds. The shortest is half of it. */
 const POLL_MS = 200;
-/** Least pause before a poll that a change of this process brings about, in milliseconds. */
+/** Shortest pause before a poll that a change by this process triggers, in milliseconds. */
 const LEAST_MS = 25;
 /** Longest pause between two polls that fail, in milliseconds. */
 const OUTAGE_MS = 2_000;
-/** Latest events of a job that are kept in memory. A follower that is behind them reads the database itself. */
+/** Number of latest events of a job in memory. A follower that needs older events reads the database itself. */
 const RECENT = 256;
 
-/** A job as the last poll found it. It changes between two turns of the event loop. */
+/** The state of a job at the last poll. It changes only between two turns of the event loop. */
 export class WatchedJob {
-  /** Undefined before the first poll; null when there is no such job. */
+  /** Undefined before the first poll; null when the job does not exist. */
   row: JobRow | null | undefined;
-  /** Why watching has ended before the job did. */
+  /** The error that ended the watch before the job finished. */
   failure: Error | null = null;
-  /** Those that follow the job now. */
+  /** Number of followers of the job. */
   followers = 0;
   #versionstamp: string | null = null;
   #recent: JobEvent[] = [];
@@ -42,7 +42,7 @@ export class WatchedJob {
     return this.#floor;
   }
 
-  /** The events above `after`, oldest first; null when there may be some that are not kept in memory. */
+  /** The events above `after`, oldest first; null when some of them may not be in memory. */
   recent(after: number): readonly JobEvent[] | null {
     if (after < this.#floor) return null;
     if (after >= this.#head) return [];
@@ -69,7 +69,7 @@ export class WatchedJob {
     this.#notify();
   }
 
-  /** Takes what a poll has read, and reads the events that are new. */
+  /** Applies the row that a poll has read, and reads the new events. */
   async take(kv: Deno.Kv, { value, versionstamp }: Deno.KvEntryMaybe<JobRow>): Promise<void> {
     if (this.row !== undefined && versionstamp === this.#versionstamp) return;
     if (this.row === undefined) this.#floor = this.#head = value?.seq ?? 0;
@@ -99,21 +99,21 @@ export class WatchedJob {
   }
 }
 
-/** The jobs that are followed in this process, and the one loop that polls them. */
+/** The jobs that are followed in this process, and the single loop that polls them. */
 export class JobWatcher {
   readonly #kv: Deno.Kv;
   readonly #jobs = new Map<string, WatchedJob>();
   #isRunning = false;
   /** Aborted when a poll is due at once. */
   #early = new AbortController();
-  /** Aborted when nobody follows any job. */
+  /** Aborted when no job has a follower. */
   #idle = new AbortController();
 
   constructor(kv: Deno.Kv) {
     this.#kv = kv;
   }
 
-  /** Begins to follow a job; {@linkcode leave} ends it. */
+  /** Adds a follower of a job; {@linkcode leave} removes it. */
   join(id: string): WatchedJob {
     let job = this.#jobs.get(id);
     if (job === undefined) this.#jobs.set(id, job = new WatchedJob(id));
@@ -122,7 +122,7 @@ export class JobWatcher {
     return job;
   }
 
-  /** One follower less. The polling ends with the last. */
+  /** Removes a follower. Polling stops with the last one. */
   leave(job: WatchedJob): void {
     job.followers--;
     if (job.followers > 0 || this.#jobs.get(job.id) !== job) return;
@@ -132,7 +132,7 @@ export class JobWatcher {
     this.#idle.abort();
   }
 
-  /** A job was changed by this process. */
+  /** Polls a job soon because this process has changed it. */
   changed(id: string): void {
     if (this.#jobs.has(id)) this.#pollSoon();
   }
@@ -170,7 +170,7 @@ export class JobWatcher {
     for (let at = 0; at < jobs.length; at += KEYS_PER_READ) {
       const some = jobs.slice(at, at + KEYS_PER_READ);
       const rows = await this.#kv.getMany<JobRow[]>(some.map(({ id }) => keys.job(id)));
-      // All are awaited: a job's events must not be read twice at a time.
+      // All are awaited, so that the events of a job are never read twice at the same time.
       const taken = await Promise.allSettled(some.map((job, i) => job.take(this.#kv, rows[i])));
       const failed = taken.find((result) => result.status === "rejected");
       if (failed) throw failed.reason;

@@ -1,5 +1,5 @@
 /**
- * The worker of a run: trains, tells, and waits where a checkpoint must be recorded first.
+ * The worker of a run. It trains, sends events, and waits until a checkpoint is recorded.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const tell = (message: FromWorker, transfer: Transferable[] = []) => scope.postM
 const stopped = new AbortController();
 let recorded = Promise.withResolvers<void>();
 
-/** Longest time that a step waits to be told with the next ones, in milliseconds: each message wakes the runner. */
+/** Longest time that a step is buffered, in milliseconds. Buffering reduces the number of messages to the runner. */
 const GATHER_MS = 100;
 let gathered: KindEvent[] = [];
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -29,7 +29,7 @@ function flush(): void {
   gathered = [];
 }
 
-/** Tells an event; steps but the first together. */
+/** Sends an event. Steps other than the first are sent in batches. */
 function say(event: KindEvent): void {
   gathered.push(event);
   if (event.type !== "step" || event.step === 1) flush();

@@ -1,5 +1,5 @@
 /**
- * What a runner and the worker of a run say to each other.
+ * Messages between a runner and the worker of a run.
  *
  * @module
  */
@@ -27,21 +27,21 @@ export const AWAITED: ReadonlySet<KindEvent["type"]> = new Set(["fell_back", "sa
 /** To the worker. */
 export type ToWorker =
   | RunStart
-  /** The event that was told last, one of those the run waits for, is recorded: the run may go on. */
+  /** The last event, one of those that the run waits for, is recorded. The run may continue. */
   | { readonly type: "recorded" }
-  /** End between two steps. */
+  /** The run must end between two steps. */
   | { readonly type: "stop" };
 
 /** From the worker. The last message of a run is `ended`, `unavailable` or `failed`. */
 export type FromWorker =
   | ThreadRequest
   | ThreadEnd
-  /** What the run has told, in order. */
+  /** The events of the run, in order. */
   | { readonly type: "events"; readonly events: readonly KindEvent[] }
   | { readonly type: "ended" }
   /**
-   * Object storage, or a data set's mirrors, were unavailable for longer than the run may wait; `message` says why,
-   * `isStorage` which of the two.
+   * Object storage or the mirrors of a data set were unavailable for longer than the run may wait. `message` has the
+   * cause, and `isStorage` is true for object storage.
    */
   | {
     readonly type: "unavailable";
@@ -49,7 +49,7 @@ export type FromWorker =
     readonly waitedMs: number;
     readonly isStorage: boolean;
   }
-  /** `code` is null for an error that no kind of job foresaw; `stack` is for the log alone. */
+  /** `code` is null for an error that the kind of job does not handle. `stack` is only for the log. */
   | {
     readonly type: "failed";
     readonly code: string | null;

@@ -21,7 +21,7 @@ import { openDataset } from "./openDataset.ts";
 import { chooseBackend, loadSplit, measuredBatch } from "./training.ts";
 
 /**
- * Runs an `evaluate` job. A classifier is measured by class names: the labels of the data set become its own.
+ * Runs an `evaluate` job. The labels of the data set are mapped to those of the classifier by class name.
  */
 export async function* evaluate(
   context: KindContext<RequestOf<"evaluate">>,
@@ -65,7 +65,7 @@ function checkMaskRatio(config: MaeConfig, maskRatio: number): void {
   throw new JobFailure("mask_ratio", `mask_ratio ${maskRatio} keeps ${keep} of ${patches} patches`);
 }
 
-/** The classifier's label of every label of the data set. */
+/** The classifier's label for each label of the data set. */
 function labelsFor(classNames: readonly string[], { info }: Dataset): Uint16Array {
   if (!info.labelled) throw new JobFailure("dataset_unlabelled", `The data set ${info.id} has no labels`);
   const { labels, unknown } = matchClasses(classNames, info.classNames);
@@ -75,11 +75,12 @@ function labelsFor(classNames: readonly string[], { info }: Dataset): Uint16Arra
 }
 
 function smallerBatch(asked: number, taken: number): KindEvent {
-  const message = `Measuring in batches of ${taken} instead of ${asked}: more do not fit into memory`;
+  const message =
+    `Measuring in batches of ${taken} instead of ${asked}: larger batches do not fit into memory`;
   return { type: "log", level: "warning", message };
 }
 
-/** Measures a classifier, and keeps its confusion matrix as an object. */
+/** Measures a classifier and stores its confusion matrix as an object. */
 async function* classified(
   context: KindContext<RequestOf<"evaluate">>,
   { id: checkpoint, config, classNames }: Checkpoint & { readonly classNames: readonly string[] },

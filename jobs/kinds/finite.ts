@@ -1,20 +1,21 @@
 /**
- * No kind of job reports a number that is not finite: JSON has none, and a client would read null.
+ * Makes a job fail when it would report a number that is not finite. JSON cannot represent such a number, and a client
+ * would read null.
  *
  * @module
  */
 import { JobFailure, type KindEvent, type RunKind } from "./kind.ts";
 
-/** Says what helps against a model that has diverged. */
+/** Advice for a model that has diverged. */
 const ADVICE = "The model has diverged: start from an earlier checkpoint, or train it with a lower lr or a " +
   "longer warm-up";
 
-/** The failure of a job whose numbers are not finite. @param what names the number and its value */
+/** The failure of a job with a number that is not finite. @param what names the number and its value */
 export function notFinite(what: string): JobFailure {
   return new JobFailure("not_finite", `${what}, not a finite number. ${ADVICE}`);
 }
 
-/** Path and value of the first number that is not finite; null when all are. */
+/** Path and value of the first number that is not finite; null when all numbers are finite. */
 export function firstNotFinite(value: unknown, path = ""): { path: string; value: number } | null {
   if (typeof value === "number") return Number.isFinite(value) ? null : { path, value };
   if (typeof value !== "object" || value === null) return null;
@@ -25,7 +26,7 @@ export function firstNotFinite(value: unknown, path = ""): { path: string; value
   return null;
 }
 
-/** The same kind, failing with `not_finite` where it would report a number that is not finite. */
+/** Wraps a kind so that it fails with `not_finite` instead of reporting a number that is not finite. */
 export function finite(run: RunKind): RunKind {
   return async function* (context) {
     for await (const event of run(context)) {

@@ -16,7 +16,7 @@ export interface KindContext<R extends JobRequest = JobRequest> {
   readonly store: ObjectStore;
   /** The checkpoint to continue from after an interruption; null at a fresh start. */
   readonly resumeFrom: Checkpoint | null;
-  /** Older checkpoints, newest first: what to continue from where `resumeFrom` is damaged. */
+  /** Older checkpoints, newest first. The run continues from one of them if `resumeFrom` is damaged. */
   readonly fallbacks?: readonly Checkpoint[];
   /** The checkpoint named by the request (`request.checkpoint`), for kinds that start from one. */
   readonly source: Checkpoint | null;
@@ -57,9 +57,9 @@ export type KindEvent =
     /** Whatever else was measured, e.g. `accuracy`. */
     readonly metrics: Readonly<Record<string, number>>;
   }
-  /** Newer checkpoints cannot be read. The run goes on once the runner has taken the job back to `step`. */
+  /** Newer checkpoints cannot be read. The run continues once the runner has recorded the fallback to `step`. */
   | { readonly type: "fell_back" } & FallBack
-  /** Sent before the objects of a checkpoint are written; they are written once the runner has noted their keys. */
+  /** Sent before the objects of a checkpoint are written. They are written once the runner has recorded their keys. */
   | { readonly type: "saving"; readonly objectKeys: readonly string[] }
   /** Sent once both objects are stored and read back; the runner commits the row. */
   | { readonly type: "checkpoint"; readonly checkpoint: Omit<Checkpoint, "createdAt"> }

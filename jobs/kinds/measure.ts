@@ -24,9 +24,9 @@ export interface ClassifierMeasure {
 /**
  * Accuracy, loss and confusion over a split.
  *
- * @param set its labels are those of the classifier
- * @param tell whether each batch is told as a step
- * @throws {JobFailure} `not_finite` when the model's answer is not a number
+ * @param set pictures with the labels of the classifier
+ * @param reportSteps whether each batch is reported as a step
+ * @throws {JobFailure} `not_finite` when the output of the model is not finite
  */
 export async function* measureClassifier(
   { signal }: KindContext,
@@ -35,7 +35,7 @@ export async function* measureClassifier(
   set: PictureSet,
   classes: number,
   batchSize: number,
-  tell: boolean,
+  reportSteps: boolean,
 ): AsyncGenerator<KindEvent, ClassifierMeasure> {
   const counts = new Uint32Array(classes * classes);
   const breathe = breather();
@@ -50,7 +50,7 @@ export async function* measureClassifier(
       counts[label * classes + predicted[i]]++;
       right += Number(label === predicted[i]);
     });
-    if (tell) yield { type: "step", step, epoch: 0, loss: loss!, lr: 0, images };
+    if (reportSteps) yield { type: "step", step, epoch: 0, loss: loss!, lr: 0, images };
     await breathe();
   }
   return { accuracy: right / set.count, loss: lossSum / set.count, confusion: { classes, counts } };

@@ -1,5 +1,5 @@
 /**
- * The data set of a run: opened, and waited for where it must be downloaded and cannot be at present.
+ * Opens the data set of a run. While a required download is not possible, the run waits.
  *
  * @module
  */
@@ -15,10 +15,11 @@ const FIRST_PAUSE_MS = 1_000, LONGEST_PAUSE_MS = 60_000;
 const PATIENCE_MS = 600_000;
 
 /**
- * The data set of a request, or the job's failure. While no mirror can be reached the download is tried again with
- * growing pauses, and a warning says so.
+ * Opens the data set of a request. While no mirror can be reached, the download is retried with backoff, and a warning
+ * reports this.
  *
- * @throws {JobFailure} `dataset_unusable` @throws {DatasetUnavailableError} when the mirrors stay away
+ * @throws {JobFailure} `dataset_unusable`
+ * @throws {DatasetUnavailableError} when no mirror could be reached within the time limit
  */
 export async function* openDataset(context: KindContext): AsyncGenerator<KindEvent, Dataset> {
   const { store, request, signal } = context;

@@ -44,7 +44,7 @@ export async function loadSplit(
   return await datasetFailure(async () => await dataset.load(split, form, context.signal));
 }
 
-/** What `read` gives; an error of the data set is the job's failure. @throws {JobFailure} `dataset_unusable` */
+/** Calls `read` and turns an error of the data set into a failure. @throws {JobFailure} `dataset_unusable` */
 export async function datasetFailure<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
@@ -98,7 +98,7 @@ export function* inOrder(set: PictureSet, batchSize: number): Generator<Training
   yield* epochBatches(set, { batchSize, dropLast: false, seed: 0, epoch: 0, shuffle: false });
 }
 
-/** The length of a run over so many pictures. @throws {JobFailure} `no_batches` when an epoch has none */
+/** The length of a run over `pictures` pictures. @throws {JobFailure} `no_batches` when an epoch has no batch */
 function lengthOf(request: TrainingRequest, pictures: number): RunLength {
   const length = runLength(request, pictures);
   if (length.perEpoch > 0) return length;
@@ -117,9 +117,9 @@ export interface TrainingPlan {
   readonly freezeEncoder: boolean;
   readonly backend: SelectedBackend;
   readonly set: PictureSet;
-  /** What was done with its images of another shape. */
+  /** How transparent and non-square images are prepared. */
   readonly rule: PictureRule;
-  /** What a user must know of the data or the request; reported at a fresh start. */
+  /** Warnings about the data or the request. They are reported when the job starts, not when it resumes. */
   readonly warnings?: readonly string[];
   /** First values of every parameter; not asked for when resuming. */
   initial(): Promise<HostWeights> | HostWeights;
