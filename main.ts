@@ -8,7 +8,7 @@ import { ApiError } from "./cli/client.ts";
 import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo.ts";
 import { checkHealth } from "./cli/health.ts";
 import { type Parts, type Service, startService } from "./cli/service.ts";
-import { readSettings, SettingsError } from "./cli/settings.ts";
+import { readSettings, SettingsError, unknownSettings } from "./cli/settings.ts";
 import { untilAsked } from "./cli/signals.ts";
 
 const USAGE = `Usage: deno task COMMAND
@@ -35,6 +35,9 @@ const COMMANDS: Readonly<Record<string, Parts>> = {
 /** @returns the exit status */
 async function serve(parts: Parts): Promise<number> {
   const settings = readSettings();
+  for (const name of unknownSettings(Object.keys(Deno.env.toObject()))) {
+    console.warn(`${name} is not a setting and is ignored`);
+  }
   const asked = untilAsked();
   const starting = new AbortController();
   // Exits the process even if stopping hangs.

@@ -95,7 +95,7 @@ const RULES = {
     "a file, or the http(s) address of a denokv server",
   ],
   UNMASK_SLOTS: [whole(1, 64), "a number of jobs at once, 1 to 64"],
-  UNMASK_BACKEND: [z.enum(["auto", ...BACKENDS]), `auto, ${BACKENDS.join(" or ")}`],
+  UNMASK_BACKEND: [z.enum(["auto", ...BACKENDS]), `one of auto, ${BACKENDS.join(", ")}`],
   UNMASK_THREADS: [
     z.union([z.literal("all").transform(() => null), whole(1, 256)]),
     "all, or a number, 1 to 256",
@@ -146,6 +146,20 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     maxCheckpointBytes: read("UNMASK_MAX_CHECKPOINT_BYTES", String(2 ** 40)),
     sweepSeconds: read("UNMASK_SWEEP_SECONDS", "120"),
   };
+}
+
+/** Variables of the tests and benchmarks. */
+const NO_SETTINGS: ReadonlySet<string> = new Set(["UNMASK_SHARED", "UNMASK_PYTHON", "UNMASK_VERSITYGW"]);
+
+/**
+ * Variables that begin as settings do and are none, such as a misspelt `UNMASK_SLOT`.
+ *
+ * @param names of all environment variables
+ */
+export function unknownSettings(names: Iterable<string>): string[] {
+  return [...names].filter((name) =>
+    name.startsWith("UNMASK_") && !Object.hasOwn(RULES, name) && !NO_SETTINGS.has(name)
+  ).sort();
 }
 
 /** The accepted Host names. Without a list: only loopback names when the API listens on loopback, else any name. */

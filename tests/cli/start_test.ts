@@ -108,3 +108,15 @@ Deno.test("a start that waits for its database ends at SIGTERM", async () => {
   await reader.cancel();
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("a variable that is no setting is named at start", async () => {
+  const folder = await Deno.makeTempDir();
+  const { lines } = await ran("start", { UNMASK_KV: folder, UNMASK_SLOT: "2", UNMASK_SLOTS: "2" });
+  expect(lines).toEqual([
+    "UNMASK_SLOT is not a setting and is ignored",
+    expect.stringMatching(/^UNMASK_KV.*unable to open/),
+  ]);
+  const { lines: backend } = await ran("start", { UNMASK_DATA: folder, UNMASK_BACKEND: "cuda" });
+  expect(backend).toEqual([expect.stringMatching(/^UNMASK_BACKEND must be one of auto, \w+, .*'cuda'$/)]);
+  await Deno.remove(folder, { recursive: true });
+});
