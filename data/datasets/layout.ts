@@ -85,7 +85,7 @@ export async function layoutOf(
     ...found.outside.map(({ path }) => ({ path, reason: "outside_splits" as const })),
   ];
   const folders = found.parts.map(({ folder, split, files }) => ({ folder, split, count: files.length }));
-  const inner = found.bySplits ? [] : innerNotes(placed, reading, field);
+  const inner = found.bySplits || reading !== "auto" ? [] : innerNotes(placed, field);
   return {
     images: ordered,
     classNames,
@@ -172,7 +172,7 @@ function notesOn(
  *
  * @throws {DatasetError} where their names hint at splits
  */
-function innerNotes(placed: readonly Unlabelled[], reading: FolderReading, field: string): string[] {
+function innerNotes(placed: readonly Unlabelled[], field: string): string[] {
   const classes = new Map<string, Set<string>>();
   for (const { rest } of placed) {
     if (rest.length < 3) return [];
@@ -184,7 +184,7 @@ function innerNotes(placed: readonly Unlabelled[], reading: FolderReading, field
   const alike = first?.size > 1 && others.length > 0 &&
     others.every((inner) => inner.size === first.size && [...inner].every((name) => first.has(name)));
   if (!alike) return [];
-  if (reading === "auto" && hintsAtSplits(classes.keys())) {
+  if (hintsAtSplits(classes.keys())) {
     throw new DatasetError(
       `has the folders ${
         listed([...classes.keys()].sort())

@@ -114,7 +114,7 @@ Deno.test("a variable that is no setting is named at start", async () => {
   const { lines } = await ran("start", { UNMASK_KV: folder, UNMASK_SLOT: "2", UNMASK_SLOTS: "2" });
   expect(lines).toEqual([
     "UNMASK_SLOT is not a setting and is ignored",
-    expect.stringMatching(/^UNMASK_KV.*unable to open/),
+    expect.stringMatching(/UNMASK_KV.*unable to open/),
   ]);
   const { lines: backend } = await ran("start", { UNMASK_DATA: folder, UNMASK_BACKEND: "cuda" });
   expect(backend).toEqual([expect.stringMatching(/^UNMASK_BACKEND must be one of auto, \w+, .*'cuda'$/)]);

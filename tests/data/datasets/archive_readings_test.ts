@@ -74,6 +74,10 @@ Deno.test("classes that hold folders of the same names are said to", async () =>
   for (const others of [images("cat/a", "cat/b", "dog/a", "dog/c"), images("cat/deep", "dog/deep")]) {
     expect((await archived(others)).notes).toEqual([]);
   }
+  const asked = await archived(images("fold_0/cat", "fold_0/dog", "fold_1/cat", "fold_1/dog"), {
+    folders: "classes",
+  });
+  expect([asked.classNames, asked.notes]).toEqual([["fold_0", "fold_1"], []]);
 });
 
 Deno.test("folders with words for splits that are no pair are refused where they hold the same classes", async () => {
