@@ -145,7 +145,7 @@ Deno.test("a form without a boundary is refused", async () => {
   expect(left).toBe(0);
 });
 
-Deno.test("a part of a form in another charset or transfer encoding is refused by its field", async (t) => {
+Deno.test("a form part with an unsupported charset or transfer encoding is rejected by its field", async (t) => {
   await using api = await TestApi.open();
   const field = 'Content-Disposition: form-data; name="name"';
   const file = 'Content-Disposition: form-data; name="archive"; filename="a.zip"';
@@ -168,7 +168,7 @@ Deno.test("a part of a form in another charset or transfer encoding is refused b
       expect((await problemOf(answer, 415)).errors.map((error) => error.path)).toEqual([path]);
     });
   }
-  await t.step("UTF-8 by its name, and bytes as they are", async () => {
+  await t.step("an explicit UTF-8 charset and unencoded bytes are accepted", async () => {
     const head = [field, 'Content-Type: text/plain; charset="UTF-8"', "Content-Transfer-Encoding: BINARY"];
     const answer = await api.send("/v1/datasets", {
       method: "POST",
@@ -193,7 +193,7 @@ Deno.test("a part of a form in another charset or transfer encoding is refused b
   expect(api.log.filter(({ level }) => level === "error")).toEqual([]);
 });
 
-Deno.test("a disk without room for uploads is 503, and takes them once there is room", async () => {
+Deno.test("an upload to a full disk gets 503, and succeeds when the disk has room", async () => {
   await withFullDisk(async (folder, makeRoom) => {
     const limits = { bytes: 1_000_000, idleMs: 5_000, totalMs: 10_000 };
     const rules = { fileFields: ["a"], files: 1, fileBytes: 1_000_000, fields: 1, fieldBytes: 100 };

@@ -24,7 +24,7 @@ const NAMES: Record<string, string[]> = {
 };
 
 for (const [what, names] of Object.entries(NAMES)) {
-  Deno.test(`a classifier of ${what} is trained, shown, asked and measured`, async () => {
+  Deno.test(`a classifier of ${what} can be trained, shown, used and measured`, async () => {
     await using api = await TestApi.open();
     const picture = await pngDigit(0);
     const archive = await tarGz(
@@ -65,7 +65,7 @@ for (const [what, names] of Object.entries(NAMES)) {
   });
 }
 
-Deno.test("a row of an earlier version, with its names and without their number, is answered as before", async () => {
+Deno.test("a row of an earlier version, with class names but without their number, is returned as before", async () => {
   await using api = await TestApi.open();
   const checkpoint = await api.model("classifier");
   const { classes: _, stateSha256: __, ...old } = checkpoint;

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { ulid } from "ulid";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-Deno.test("a cursor that names nothing is refused, and one whose row is deleted goes on", async (t) => {
+Deno.test("a cursor that was never an id is rejected, and paging continues after a deleted row", async (t) => {
   await using api = await TestApi.open();
   const ids = [await api.job(), await api.job(), await api.job()];
   const page = async (path: string) =>
@@ -40,7 +40,7 @@ Deno.test("a cursor that names nothing is refused, and one whose row is deleted 
   });
 });
 
-Deno.test("HEAD has the length of GET's answer, and no body", async (t) => {
+Deno.test("HEAD returns the Content-Length of GET and no body", async (t) => {
   await using api = await TestApi.open();
   const { id, jobId } = await api.model();
   await using server = await api.listen();
@@ -80,7 +80,7 @@ Deno.test("HEAD has the length of GET's answer, and no body", async (t) => {
   }
 });
 
-Deno.test("free text of a job is one line, and joiners are part of it", async (t) => {
+Deno.test("the free text of a job is one line, and may contain joiners", async (t) => {
   await using api = await TestApi.open();
   const create = (body: object) => api.post("/v1/jobs", { kind: "pretrain", dataset: "digits", ...body });
   const marks = [

@@ -20,7 +20,7 @@ async function uploaded(api: TestApi, kind: "raw" | "pack", heldOut = "0"): Prom
   return (await response.json()).id;
 }
 
-/** Ways in which a description can be damaged; what it was is given. */
+/** Ways to damage a description; each receives the original. */
 const DESCRIPTIONS: [what: string, damage: (meta: string) => Bytes, says: RegExp][] = [
   ["nothing", () => text(""), /is not JSON/],
   ["junk", () => Uint8Array.of(0xff, 0, 0x8b, 1), /is not JSON/],
@@ -49,7 +49,7 @@ const DESCRIPTIONS: [what: string, damage: (meta: string) => Bytes, says: RegExp
   ["of a later version", (meta) => text(meta.replace(/"version":1/, '"version":2')), /later version/],
 ];
 
-Deno.test("a data set whose description is damaged spoils no list, says so, and can be deleted", async (t) => {
+Deno.test("a data set with a damaged description is reported in the list and can be deleted", async (t) => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const sound = await uploaded(api, "raw");
@@ -87,7 +87,7 @@ Deno.test("a data set whose description is damaged spoils no list, says so, and 
   }
 });
 
-Deno.test("every page of the list names the damaged data sets of its place once", async () => {
+Deno.test("each damaged data set is reported on exactly one page of the list", async () => {
   await using api = await TestApi.open();
   const ids: string[] = [];
   for (let i = 0; i < 5; i++) ids.push(await uploaded(api, "raw"));
@@ -108,7 +108,7 @@ Deno.test("every page of the list names the damaged data sets of its place once"
   }
 });
 
-Deno.test("a description of an earlier version has the choices that were the only ones", async () => {
+Deno.test("a description of an earlier version gets the default resize and background", async () => {
   await using api = await TestApi.open();
   const id = await uploaded(api, "pack");
   const key = `datasets/${id}/meta.json`;
@@ -135,7 +135,7 @@ const DAMAGES: [what: string, damage: (api: TestApi, key: string) => Promise<unk
   ],
 ];
 
-Deno.test("a part that is missing or cut is a problem of the data set for requests and for jobs", async (t) => {
+Deno.test("a missing or truncated part is reported as an error of the data set, for requests and jobs", async (t) => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const waiting: [what: string, job: string][] = [];
@@ -157,18 +157,18 @@ Deno.test("a part that is missing or cut is a problem of the data set for reques
           if (what === "longer") return;
           const dataset = { id, split: "train", indices: [0, 1, 2] };
           const asked = await api.post("/v1/embeddings", { checkpoint, dataset });
-          // A cut at the end is not in the way of images before it.
+          // A file that is truncated at its end still has the images before that.
           if (asked.status === 200) expect([part, what]).toEqual(["train-images.raw", "cut"]);
           else expect((await problemOf(asked, 422)).errors[0].path).toBe("dataset");
         });
       }
     }
   }
-  await t.step("jobs that were created before fail with dataset_unusable", async () => {
+  await t.step("jobs that were created before the damage fail with dataset_unusable", async () => {
     await using _runner = new TestRunner(api);
     for (const [what, id] of waiting) {
       const job: FinishedJob = await (await api.send(`/v1/jobs/${id}?wait=60`)).json();
-      // Bytes behind the last image are in nobody's way, and any bytes are raw pixels.
+      // Bytes after the last image do no harm, and any bytes are valid raw pixels.
       if (/pack is longer|images.raw is overwritten/.test(what)) {
         expect([what, job.status]).toEqual([what, "succeeded"]);
       } else expect([what, job.status, job.error?.code]).toEqual([what, "failed", "dataset_unusable"]);

@@ -4,7 +4,7 @@ import type { Claim, JobQueue } from "../../jobs/queue.ts";
 import { lossSeries } from "../../api/dashboard/static/series.js";
 import { TestApi } from "./fixtures.ts";
 
-/** Answers the page's own `fetch` from an application, and keeps the addresses asked for. */
+/** Replaces the page's `fetch` by an application, and records the requested addresses. */
 function served(api: TestApi): { paths: string[]; [Symbol.dispose](): void } {
   const real = globalThis.fetch, paths: string[] = [];
   globalThis.fetch = (path, init) => {
@@ -26,7 +26,7 @@ async function train(queue: JobQueue, claim: Claim, from: number, to: number): P
   }
 }
 
-Deno.test("the dashboard keeps the whole series, and asks for what is new alone", async () => {
+Deno.test("the dashboard keeps the whole series and only requests the new part", async () => {
   await using api = await TestApi.open();
   using server = served(api);
   const { id, queue, claim } = await api.running();
@@ -43,7 +43,7 @@ Deno.test("the dashboard keeps the whole series, and asks for what is new alone"
   }
   expect(server.paths.at(-1)).toBe(`/v1/jobs/${id}/metrics?every=2&after=8`);
 
-  // Another run that begins at an earlier step takes the place of what was shown.
+  // A restarted run that begins at an earlier step replaces the series.
   await queue.finish(claim, { type: "released" });
   const again = (await queue.claim())!;
   await queue.rewind(again, 4);

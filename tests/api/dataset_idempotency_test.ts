@@ -36,13 +36,13 @@ async function uploads(api: TestApi): Promise<string[]> {
   return data.map(({ id }: { id: string }) => id).filter((id: string) => id.startsWith("ds_"));
 }
 
-Deno.test("an upload sent again with its key answers the same data set", async () => {
+Deno.test("a repeated upload with the same key returns the same data set", async () => {
   await using api = await TestApi.open();
   const { images, labels } = idxDigits(20, "train");
   const files = { train_images: images, train_labels: labels };
   const fields = { held_out: "0.5", resize: "pad", background: "white" };
   const first = await created(await post(api, files, { key: '"quoted"', fields }));
-  // The same number, written otherwise; the same key without quotes.
+  // The same number in another notation; the same key without quotes.
   const again = await created(
     await post(api, files, { key: "quoted", fields: { ...fields, held_out: ".5" } }),
   );
@@ -54,7 +54,7 @@ Deno.test("an upload sent again with its key answers the same data set", async (
   expect((await api.traces()).filter((trace) => trace.startsWith("upload"))).toEqual([]);
 });
 
-Deno.test("a key that was used for other files, fields or a name is refused, and nothing is kept", async () => {
+Deno.test("a key that was used with other files, fields or a name is rejected, and nothing is stored", async () => {
   await using api = await TestApi.open();
   const { id } = await created(await post(api, { train_images: picture }));
   const differing: [Record<string, Bytes>, Options][] = [
@@ -70,12 +70,12 @@ Deno.test("a key that was used for other files, fields or a name is refused, and
   }
   expect(await uploads(api)).toEqual([id]);
   expect((await created(await post(api, { train_images: picture }))).id).toBe(id);
-  // The keys of jobs are others.
+  // Jobs have separate keys.
   const job = await api.post("/v1/jobs", { kind: "pretrain", dataset: "digits" }, { "idempotency-key": "k" });
   expect(job.status).toBe(201);
 });
 
-Deno.test("twins that come at once make one data set", async () => {
+Deno.test("concurrent uploads with the same key create one data set", async () => {
   await using api = await TestApi.open();
   const { images, labels } = idxDigits(20, "train");
   const twins = await Promise.all(
@@ -89,7 +89,7 @@ Deno.test("twins that come at once make one data set", async () => {
   expect(await uploads(api)).toEqual([twins[0].id]);
 });
 
-Deno.test("an upload that was refused does not use its key up", async () => {
+Deno.test("a rejected upload leaves its key free", async () => {
   await using api = await TestApi.open();
   const cut = picture.slice(0, -1);
   for (let i = 0; i < 2; i++) await problemOf(await post(api, { train_images: cut }), 422);
@@ -97,7 +97,7 @@ Deno.test("an upload that was refused does not use its key up", async () => {
   expect(replayed).toBe(false);
 });
 
-Deno.test("the key of a data set that was deleted is free, as that of a deleted job", async () => {
+Deno.test("the key of a deleted data set is free, like that of a deleted job", async () => {
   await using api = await TestApi.open();
   const first = await created(await post(api, { train_images: picture }));
   expect((await api.send(`/v1/datasets/${first.id}`, { method: "DELETE" })).status).toBe(204);
@@ -106,7 +106,7 @@ Deno.test("the key of a data set that was deleted is free, as that of a deleted 
   expect(await uploads(api)).toEqual([second.id]);
 });
 
-Deno.test("what a killed process reserved is free again, whatever its clock said", async (t) => {
+Deno.test("a key that a killed process reserved becomes free again, even if its clock was wrong", async (t) => {
   for (const [what, until] of [["in the past", -1], ["an hour ahead", 3_600_000]] as const) {
     await t.step(`a reservation that ends ${what}`, async () => {
       await using api = await TestApi.open();
@@ -144,7 +144,7 @@ Deno.test("a key is 1 to 255 printable characters", async () => {
   expect(await uploads(api)).toEqual([]);
 });
 
-Deno.test("a key whose data set is damaged says so, and is free once that is deleted", async () => {
+Deno.test("reusing the key of a damaged data set reports the damage; the key is free after its deletion", async () => {
   await using api = await TestApi.open();
   const { id } = await created(await post(api, { train_images: picture }));
   await api.objects.put(`datasets/${id}/meta.json`, new TextEncoder().encode("{"));

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { pngDigit, tarGz } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-Deno.test("a built-in data set whose mirrors are not reached is away, not wrong", async () => {
+Deno.test("a built-in data set is temporarily unavailable when its mirrors cannot be reached", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   // Nothing listens on port 1.
@@ -19,7 +19,7 @@ Deno.test("a built-in data set whose mirrors are not reached is away, not wrong"
     Deno.env.set("UNMASK_MNIST_MIRRORS", ",");
     const { errors } = await problemOf(await api.post("/v1/embeddings", body), 422);
     expect(errors).toEqual([{ path: "dataset", message: expect.stringContaining("no mirror is set") }]);
-    // A job is taken: its data set may be there when it runs.
+    // The job is accepted, because its data set may be available when it runs.
     expect((await api.post("/v1/jobs", { kind: "pretrain", dataset: "mnist" })).status).toBe(201);
   } finally {
     Deno.env.delete("UNMASK_MNIST_MIRRORS");
@@ -27,7 +27,7 @@ Deno.test("a built-in data set whose mirrors are not reached is away, not wrong"
   }
 });
 
-Deno.test("a data set whose stored parts are damaged is named by the request's field", async () => {
+Deno.test("a request that uses a damaged data set is rejected by its field", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const png = await pngDigit(0);

@@ -178,7 +178,7 @@ Deno.test("a request sent again with its Idempotency-Key finds its job, its data
   await problemOf(await api.post("/v1/jobs", body), 422);
 });
 
-Deno.test("an answer says how an archive was read, and a field says how to read one of two readings", async () => {
+Deno.test("the response reports how an archive was read, and a field resolves an ambiguous archive", async () => {
   await using api = await TestApi.open();
   const paths = ["train/cat/1.png", "train/dog/2.png", "val/cat/3.png", "test/dog/4.png", "README.md"];
   const files = { ...await withDigits(paths), "README.md": new TextEncoder().encode("Cats and dogs.") };
@@ -212,7 +212,7 @@ Deno.test("an answer says how an archive was read, and a field says how to read 
   expect(wrong.errors.map(({ path }) => path)).toEqual(["folders"]);
 });
 
-Deno.test("an archive may be called by any name that people write", async () => {
+Deno.test("an archive may have a file name in any script", async () => {
   await using api = await TestApi.open();
   const archive = await tarGz(await withDigits(["می\u200cخواهم/1.png", "क्\u200dष/2.png"]));
   for (const name of ["می\u200cخواهم", "क्\u200dष", "👩\u200d🌾 ❤️"]) {

@@ -1,5 +1,5 @@
 /**
- * Whether an answer is one that the OpenAPI document describes.
+ * Checks that the OpenAPI document describes a response.
  *
  * @module
  */
@@ -10,7 +10,7 @@ interface Answer {
   readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>;
 }
 
-/** A document, as far as this looks. */
+/** The parts of a document that are checked. */
 export interface OpenApiDocument {
   readonly paths: Readonly<
     Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, object>> }>>>
@@ -18,7 +18,7 @@ export interface OpenApiDocument {
   readonly components: { readonly responses: Readonly<Record<string, Answer>> };
 }
 
-/** The responses of the operation that a request is for; undefined where the document has none. */
+/** The documented responses for a request; undefined if the document has none. */
 function responsesOf({ paths }: OpenApiDocument, method: string, path: string) {
   const { pathname } = new URL(path, "http://service");
   const known = paths[pathname] ??
@@ -29,8 +29,8 @@ function responsesOf({ paths }: OpenApiDocument, method: string, path: string) {
 }
 
 /**
- * Expects the document to have an answer's status, its media type and its required headers, and the answer to name
- * what is wrong with the request where its status is 422. Answers of the dashboard are not in the document.
+ * Expects the document to have the response's status, media type and required headers, and a response with status 422
+ * to name the wrong fields. The document does not describe the dashboard.
  */
 export async function expectDocumented(
   document: OpenApiDocument,

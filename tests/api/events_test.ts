@@ -189,7 +189,7 @@ Deno.test("what cannot be a place in the stream is refused by its name", async (
   }
 });
 
-Deno.test("streams of one job share the bytes of an event", async () => {
+Deno.test("streams of one job share the encoded bytes of an event", async () => {
   await using api = await TestApi.open();
   const { id, queue, claim } = await api.running();
   const open = async () => (await api.send(path(id, "?after=2"), { headers: sse })).body!.getReader();
@@ -215,7 +215,7 @@ Deno.test("a stream that its client does not read is closed, and another one can
     };
     await expect(drained()).rejects.toThrow("does not read its event stream");
   }
-  // One that reads stays, however little happens.
+  // A client that reads keeps its stream, even if there are no events.
   const stream = blocks(await api.send(path(id), { headers: sse }));
   const kinds = [];
   while (kinds.length < 20) {
@@ -228,7 +228,7 @@ Deno.test("a stream that its client does not read is closed, and another one can
   expect(ending.map(({ event }) => event)).toEqual(["status", "end"]);
 });
 
-Deno.test("over real connections, a client that goes or never reads gives its stream's place back", async () => {
+Deno.test("over real connections, a client that disconnects or never reads frees its stream", async () => {
   await using api = await TestApi.open({ stalledMs: 100, heartbeatMs: 50 });
   await using server = await api.listen();
   const { id, queue, claim } = await api.running();

@@ -109,7 +109,7 @@ export class TestApi implements AsyncDisposable {
     return (request) => this.#app.fetch(request);
   }
 
-  /** The application on a port of its own. */
+  /** The application on a separate port. */
   async listen(limits: Partial<ApiLimits> = {}): Promise<{ port: number } & AsyncDisposable> {
     const server = await listen(this.fetch, { port: 0, host: "127.0.0.1", limits });
     return { port: server.port, [Symbol.asyncDispose]: () => server.close(0) };

@@ -1,10 +1,10 @@
 import { expect } from "expect";
 import { TestApi } from "./fixtures.ts";
-import { status, talk } from "./talk.ts";
+import { sendRaw, status } from "./rawHttp.ts";
 
 const get = (target: string, ...lines: string[]) => [`GET ${target} HTTP/1.1`, ...lines, "", ""].join("\r\n");
 
-Deno.test("the path comes from the request line, and a Host that is not host[:port] is refused", async (t) => {
+Deno.test("the path is taken from the request line, and a Host that is not host[:port] is rejected", async (t) => {
   await using api = await TestApi.open();
   await using server = await api.listen();
   const id = await api.job();
@@ -58,7 +58,7 @@ Deno.test("the path comes from the request line, and a Host that is not host[:po
   ];
   for (const [what, request, expected, body] of table) {
     await t.step(what, async () => {
-      const answer = await talk(server.port, request);
+      const answer = await sendRaw(server.port, request);
       expect({ request, status: status(answer.replace("HTTP/1.0", "HTTP/1.1")) }).toEqual({
         request,
         status: expected,

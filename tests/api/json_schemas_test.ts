@@ -7,7 +7,7 @@ import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
 
 const inputOf = (schema: z.ZodType) => convert({ it: schema }, "input");
 
-Deno.test("a named schema stays as it is where it may be null, has a default or another description", () => {
+Deno.test("a named schema is still referenced where it is nullable, has a default or another description", () => {
   const named = z.strictObject({ a: z.int().min(0).max(9) }).openapi("Named");
   const $ref = "#/components/schemas/Named";
   const { schemas, components } = inputOf(z.object({
@@ -30,7 +30,7 @@ Deno.test("a named schema stays as it is where it may be null, has a default or 
   });
 });
 
-Deno.test("an extended schema is whole, a tuple has its length, and keys of a record keep their rule", () => {
+Deno.test("an extended schema has all fields, a tuple has its length, and the keys of a record have their rule", () => {
   const base = z.strictObject({ a: z.string() }).openapi("Base");
   expect(inputOf(base.extend({ b: z.boolean() })).schemas.it).toMatchObject({
     properties: { a: { type: "string" }, b: { type: "boolean" } },
@@ -43,12 +43,12 @@ Deno.test("an extended schema is whole, a tuple has its length, and keys of a re
   });
 });
 
-Deno.test("a number of a query is a number, with its default", () => {
+Deno.test("a number in a query is described as a number, with its default", () => {
   expect(inputOf(wholeNumber(1, 100).prefault("20")).schemas.it)
     .toEqual({ type: "integer", minimum: 1, maximum: 100, default: 20 });
 });
 
-Deno.test("a union by kind says which field tells its members apart", () => {
+Deno.test("a union by kind has a discriminator", () => {
   const member = (kind: string) => z.strictObject({ kind: z.literal(kind) }).openapi(`The${kind}`);
   expect(inputOf(z.discriminatedUnion("kind", [member("A"), member("B")])).schemas.it).toMatchObject({
     oneOf: [{ $ref: "#/components/schemas/TheA" }, { $ref: "#/components/schemas/TheB" }],
@@ -59,7 +59,7 @@ Deno.test("a union by kind says which field tells its members apart", () => {
   });
 });
 
-Deno.test("exactly one of a group: none and two are refused, and the document states it", () => {
+Deno.test("a value with none or two of a group's fields is rejected, and the document states the rule", () => {
   const schema = exactlyOneOf(z.strictObject({ a: z.int().optional(), b: z.int().optional() }), ["a", "b"]);
   for (const [value, fits] of [[{}, false], [{ a: 1 }, true], [{ b: 1 }, true], [{ a: 1, b: 1 }, false]]) {
     expect([value, schema.safeParse(value).success]).toEqual([value, fits]);
@@ -68,7 +68,7 @@ Deno.test("exactly one of a group: none and two are refused, and the document st
     .toMatchObject([{ oneOf: [{ required: ["a"] }, { required: ["b"] }] }]);
 });
 
-Deno.test("one name for two schemas is an error", () => {
+Deno.test("two different schemas with one name are an error", () => {
   const request = z.strictObject({ a: z.string() }).openapi("Same");
   const answer = z.strictObject({ b: z.string() }).openapi("Same");
   const content = (schema: z.ZodType) => ({ "application/json": { schema } });

@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-/** Words of a library or a language, text that ends in nothing, and what is said twice. */
+/** Words of a library or of JavaScript, text that ends in a separator, and repeated text. */
 const RAW =
   /undefined|tuple|NaN|\[object|Invalid|Unexpected|Expected|zod|regex|pattern|failOn|corrupt|[:,] *$|: :|(current value is.*){2}|\b(\w+) \2\b/;
 
@@ -77,7 +77,7 @@ const QUERIES = [
   "every=",
 ];
 
-Deno.test("what is said of bad input is in words of ours, whole, and said once", async () => {
+Deno.test("messages about bad input have no library words, are complete, and do not repeat themselves", async () => {
   await using api = await TestApi.open();
   const { jobId } = await api.model();
   const said: string[] = [];
@@ -132,7 +132,7 @@ Deno.test("what is said of bad input is in words of ours, whole, and said once",
   for (const prefer of ["wait", "wait=", "wait=x", "wait=1000"]) {
     await hear(await api.send(`/v1/jobs/${jobId}`, { headers: { prefer } }));
   }
-  // What a client wrote is shown as it is.
+  // The client's value is shown unchanged.
   const words = said.map((text) =>
     text.replaceAll(/current value is .*?(?= \(and \d+ more\)|$)/g, "current value is …")
   );
@@ -140,7 +140,7 @@ Deno.test("what is said of bad input is in words of ours, whole, and said once",
   expect(said.length).toBeGreaterThan(1000);
 });
 
-Deno.test("the rule comes before the value, for every choice once", async () => {
+Deno.test("a message states the rule of each choice once, and then the value", async () => {
   await using api = await TestApi.open();
   const detail = async (body: unknown) => (await problemOf(await api.post("/v1/jobs", body), 422)).detail;
   const job = { kind: "pretrain", dataset: "digits" };

@@ -3,7 +3,7 @@ import { readSafetensors, writeSafetensors } from "../../data/safetensors.ts";
 import type { Bytes } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-/** A model whose weights are finite and whose answers are not: one tensor is filled with a huge number. */
+/** A model with finite weights whose output is not finite: one tensor is filled with a huge number. */
 const diverged = (tensor: string) => (file: Bytes): Bytes => {
   const { tensors, metadata } = readSafetensors(file);
   const { shape, data } = tensors.get(tensor)!;
@@ -16,7 +16,7 @@ const diverged = (tensor: string) => (file: Bytes): Bytes => {
 
 const pictures = { dataset: { id: "digits", indices: [0, 1] } };
 
-Deno.test("a model whose answer is not finite is a problem that names the checkpoint, never null or a label", async () => {
+Deno.test("output that is not finite gives an error that names the checkpoint, not null or a label", async () => {
   await using api = await TestApi.open();
   const decoder = await api.model("mae", diverged("decoder.decoder_pred.weight"));
   const encoder = await api.model("mae", diverged("encoder.norm.weight"));
@@ -37,7 +37,7 @@ Deno.test("a model whose answer is not finite is a problem that names the checkp
   }
 });
 
-Deno.test("a problem with the model names the field by which it was asked", async () => {
+Deno.test("an error of the model names the field of the request that selects it", async () => {
   await using api = await TestApi.open();
   const mae = await api.model("mae", diverged("decoder.decoder_pred.weight"));
   const byJob = await api.post("/v1/reconstructions", { job: mae.jobId, ...pictures });
@@ -47,7 +47,7 @@ Deno.test("a problem with the model names the field by which it was asked", asyn
   expect((await problemOf(unread, 409)).errors).toMatchObject([{ path: "job" }]);
 });
 
-Deno.test("predictions that are finite with an error that is not are a problem too", async () => {
+Deno.test("finite predictions with a loss that is not finite give an error too", async () => {
   await using api = await TestApi.open();
   // 1e25 fits in float32, its square does not.
   const scaled = await api.model("mae", (file) => {

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { problemOf, TestApi } from "./fixtures.ts";
-import { status, talk } from "./talk.ts";
+import { sendRaw, status } from "./rawHttp.ts";
 
 type Json = Record<string, unknown>;
 interface Operation {
@@ -26,7 +26,7 @@ function* objects(node: unknown, path = "#"): Generator<[path: string, object: J
   for (const [key, value] of Object.entries(node)) yield* objects(value, `${path}/${key}`);
 }
 
-Deno.test("every operation has a name of its own and a tag that the document describes", async () => {
+Deno.test("every operation has a unique id and a tag that the document describes", async () => {
   const document = await fetched();
   const all = operations(document);
   const ids = all.map(({ operationId }) => operationId);
@@ -36,7 +36,7 @@ Deno.test("every operation has a name of its own and a tag that the document des
   for (const { tags: used } of all) expect(tags).toContain(used?.[0]);
 });
 
-Deno.test("patterns need no flag, and no schema joins two closed ones", async () => {
+Deno.test("patterns need no flag, and no schema combines two closed schemas", async () => {
   const document = await fetched();
   const schemas = (document.components as { schemas: Record<string, Json> }).schemas;
   const found = [...objects(document)];
@@ -63,7 +63,7 @@ Deno.test("patterns need no flag, and no schema joins two closed ones", async ()
   }
 });
 
-/** The document's paths with ids of nothing in them, and the methods of each. */
+/** The document's paths with ids that do not exist, and the methods of each. */
 async function addresses(api: TestApi): Promise<[path: string, methods: string[]][]> {
   const { paths } = await (await api.send("/openapi.json")).json() as { paths: Record<string, object> };
   const none = "0".repeat(26);
@@ -77,7 +77,7 @@ async function addresses(api: TestApi): Promise<[path: string, methods: string[]
   });
 }
 
-Deno.test("every operation refuses a query parameter that it does not know", async () => {
+Deno.test("every operation rejects an unknown query parameter", async () => {
   await using api = await TestApi.open();
   for (const [path, methods] of await addresses(api)) {
     for (const method of methods) {
@@ -87,7 +87,7 @@ Deno.test("every operation refuses a query parameter that it does not know", asy
   }
 });
 
-Deno.test("every path answers other methods with 405, HEAD as GET, and OPTIONS with what it takes", async () => {
+Deno.test("every path answers HEAD like GET, OPTIONS with its methods, and other methods with 405", async () => {
   await using api = await TestApi.open();
   for (const [path, methods] of await addresses(api)) {
     const taken = [...methods, "OPTIONS", ...(methods.includes("GET") ? ["HEAD"] : [])].sort().join(", ");
@@ -107,21 +107,21 @@ Deno.test("every path answers other methods with 405, HEAD as GET, and OPTIONS w
   }
 });
 
-Deno.test("TRACE, which no Request can be, is answered as other methods that a path does not take", async () => {
+Deno.test("TRACE is rejected like any other method that a path does not have", async () => {
   await using api = await TestApi.open();
   await using server = await api.listen();
   for (const [path] of await addresses(api)) {
     const allow = (await api.send(path, { method: "OPTIONS" })).headers.get("allow")!;
-    const answer = await talk(server.port, `TRACE ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const answer = await sendRaw(server.port, `TRACE ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
     expect({ path, status: status(answer), answer }).toMatchObject({
       status: 405,
       answer: expect.stringMatching(new RegExp(`^allow: ${allow}\r$`, "im")),
     });
   }
-  expect(status(await talk(server.port, "TRACE /none HTTP/1.1\r\nHost: a\r\n\r\n"))).toBe(404);
+  expect(status(await sendRaw(server.port, "TRACE /none HTTP/1.1\r\nHost: a\r\n\r\n"))).toBe(404);
 });
 
-Deno.test("every body refuses a field that its schema does not know", async () => {
+Deno.test("every body is rejected if it has an unknown field", async () => {
   await using api = await TestApi.open();
   const none = "0".repeat(26);
   const known: Record<string, object> = {

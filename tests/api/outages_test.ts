@@ -6,7 +6,7 @@ import { guardedKv } from "../../jobs/database.ts";
 import { KvCircuit } from "../../jobs/kvCircuit.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-/** A database that can be taken away, behind the circuit that a service has. */
+/** A database that can be made unavailable, behind the service's circuit breaker. */
 class Outage {
   message: string | null = null;
   readonly lines: string[] = [];
@@ -65,7 +65,7 @@ for (
     "database is locked",
   ]
 ) {
-  Deno.test(`a database that says "${message.slice(0, 21)}": 503 on every route that needs it, logged once`, async () => {
+  Deno.test(`database error "${message.slice(0, 21)}": 503 on every route that needs it, logged once`, async () => {
     const outage = new Outage();
     await using api = await TestApi.open({}, undefined, undefined, outage.wrap);
     const { id, jobId } = await api.model();
@@ -114,7 +114,7 @@ for (
   });
 }
 
-Deno.test("a wait that meets an outage answers the job as it was known last", async () => {
+Deno.test("a wait during an outage returns the last known state of the job", async () => {
   const outage = new Outage();
   await using api = await TestApi.open({}, undefined, undefined, outage.wrap);
   const waiting = api.post("/v1/jobs", { kind: "pretrain", dataset: "digits" }, { prefer: "wait=1" });
@@ -125,7 +125,7 @@ Deno.test("a wait that meets an outage answers the job as it was known last", as
   expect(await answer.json()).toMatchObject({ status: "queued" });
 });
 
-Deno.test("an event stream goes on when the database is back", async () => {
+Deno.test("an event stream continues after an outage of the database", async () => {
   const outage = new Outage();
   await using api = await TestApi.open({}, undefined, undefined, outage.wrap);
   const id = await api.job();
@@ -145,7 +145,7 @@ Deno.test("an event stream goes on when the database is back", async () => {
   expect(text).toMatch(/"status":"cancelled"[^]*event: end/);
 });
 
-Deno.test("object storage that is away: 503 where it is needed, two lines of log", async () => {
+Deno.test("unavailable object storage: 503 on the routes that need it, and two log lines", async () => {
   const folder = await Deno.makeTempDir();
   let away = false;
   const real = openStore(`file:${folder}`);

@@ -33,14 +33,14 @@ async function answerOf(response: Response): Promise<Answer> {
   return JSON.parse(text);
 }
 
-/** The image that the model was shown. */
+/** The image that the model received. */
 async function original(answer: Answer, at = 0): Promise<Uint8Array> {
   return await decodePicture(Uint8Array.fromBase64(answer.data[at].images.original), FORM);
 }
 
 const corners = (image: Uint8Array) => [image[0], image[27], image[28 * 14], image[28 * 14 + 27]];
 
-Deno.test("images sent in JSON or a form are shaped by resize and background, and the answer says how", async (t) => {
+Deno.test("resize and background apply to images in JSON and in forms, and the response reports them", async (t) => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const table: [Record<string, string>, number[], RegExp][] = [
@@ -78,7 +78,7 @@ Deno.test("images sent in JSON or a form are shaped by resize and background, an
   }
 });
 
-Deno.test("black ink on transparency can be read where a background is given, and is named where none is", async () => {
+Deno.test("black ink on transparency is visible with a background, and reported without one", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const ask = async (fields: object) =>
@@ -96,7 +96,7 @@ Deno.test("black ink on transparency can be read where a background is given, an
   expect(corners(await original(await ask({ background: "white" })))).toEqual([0, 255, 0, 255]);
 });
 
-Deno.test("classifications and embeddings take the same choices", async () => {
+Deno.test("classifications and embeddings accept resize and background too", async () => {
   await using api = await TestApi.open();
   const mae = await api.model();
   const classifier = await api.model("classifier");
@@ -122,7 +122,7 @@ Deno.test("classifications and embeddings take the same choices", async () => {
   }
 });
 
-Deno.test("another resize or background is refused by field", async () => {
+Deno.test("an unknown resize or background is rejected by field", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const wrong: [string, string][] = [
@@ -145,7 +145,7 @@ Deno.test("another resize or background is refused by field", async () => {
   }
 });
 
-Deno.test("a data set keeps its choices for all who read it; a request may choose otherwise", async (t) => {
+Deno.test("a data set's resize and background apply to every use, unless a request overrides them", async (t) => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const files = { archive: await tarGz({ "a/wide.png": wide, "b/ink.png": ink }) };
@@ -198,7 +198,7 @@ Deno.test("a data set keeps its choices for all who read it; a request may choos
   });
 });
 
-Deno.test("images sent to a model are treated as those that it was trained on", async () => {
+Deno.test("images in a request are resized like the model's training images", async () => {
   await using api = await TestApi.open();
   await using runner = new TestRunner(api);
   const archive = await tarGz({ "a.png": wide, "b.png": ink });
@@ -226,7 +226,7 @@ Deno.test("images sent to a model are treated as those that it was trained on", 
   expect([other.resize, other.background]).toEqual(["squash", "none"]);
 });
 
-Deno.test("a JPEG with stray bytes before a marker is taken by an upload, a job and a question alike", async () => {
+Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs and inference requests", async () => {
   await using api = await TestApi.open();
   await using runner = new TestRunner(api);
   const picture = sharp(pixels, { raw: { width: 56, height: 28, channels: 1 } });
@@ -248,7 +248,7 @@ Deno.test("a JPEG with stray bytes before a marker is taken by an upload, a job 
   };
   const answer = await answerOf(await api.post("/v1/reconstructions", asked));
   expect(await original(answer, 0)).toEqual(await original(answer, 1));
-  // A cut one is refused by all of them.
+  // All of them reject a truncated JPEG.
   const cut = stray.slice(0, -200);
   const refused = await problemOf(
     await api.upload({ archive: await tarGz({ "a.jpg": cut, "b.jpg": jpeg }) }),

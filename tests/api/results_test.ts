@@ -39,7 +39,7 @@ async function uploaded(api: TestApi, names: readonly string[]) {
   return { id: (await answer.json()).id as string, test };
 }
 
-/** How many of the pictures get their own class's name from the model. */
+/** Number of images that the model assigns to their own class. */
 async function named(api: TestApi, checkpoint: string, test: readonly { name: string; bytes: Bytes }[]) {
   const body = { checkpoint, pictures: test.map(({ bytes }) => bytes.toBase64()) };
   const { data } = await (await api.post("/v1/classifications", body)).json();
@@ -47,7 +47,7 @@ async function named(api: TestApi, checkpoint: string, test: readonly { name: st
     .length;
 }
 
-Deno.test("a classifier is measured by the names of classes: in another order, and on fewer", async () => {
+Deno.test("evaluation matches classes by name: in another order, and with fewer classes", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model("classifier", undefined, ["cow", "ant", "bee"]);
   await using runner = new TestRunner(api);
@@ -64,14 +64,14 @@ Deno.test("a classifier is measured by the names of classes: in another order, a
   }
 });
 
-Deno.test("names in composed and decomposed Unicode are the same class", async () => {
+Deno.test("class names in composed and decomposed Unicode are the same class", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model("classifier", undefined, ["caf\u00e9", "the\u0301"]);
   const { id: dataset } = await uploaded(api, ["cafe\u0301", "th\u00e9"]);
   expect((await api.post("/v1/jobs", { kind: "evaluate", checkpoint, dataset })).status).toBe(201);
 });
 
-Deno.test("a data set with classes that the classifier lacks is refused by their names", async () => {
+Deno.test("a data set with classes that the classifier does not have is rejected, naming the classes", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint, jobId: job } = await api.model("classifier", undefined, ["ant", "bee", "cow"]);
   const refused = async (names: readonly string[], source: object = { checkpoint }) => {
@@ -92,7 +92,7 @@ Deno.test("a data set with classes that the classifier lacks is refused by their
   expect(message.length).toBeLessThan(1500);
 });
 
-Deno.test("a classifier of 4,096 classes is measured, and its confusion matrix is an object", async () => {
+Deno.test("a classifier of 4,096 classes is evaluated, and its confusion matrix is stored as an object", async () => {
   await using api = await TestApi.open();
   const names = Array.from({ length: 4096 }, (_, at) => String(at));
   const { id: checkpoint } = await api.model("classifier", undefined, names);
@@ -128,7 +128,7 @@ Deno.test("a classifier of 4,096 classes is measured, and its confusion matrix i
   expect(right / 2000).toBeCloseTo(accuracy, 12);
 });
 
-Deno.test("the confusion matrix is served with its size and tag, and 404 where there is none", async () => {
+Deno.test("the confusion matrix is served with its length and ETag, and is 404 if there is none", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model("classifier");
   const { id: mae, jobId } = await api.model("mae");
@@ -161,7 +161,7 @@ Deno.test("the confusion matrix is served with its size and tag, and 404 where t
   await problemOf(await api.send(`/v1/jobs/${job.id}/results/other.json`), 404);
 });
 
-Deno.test("fine-tuning ends with its held-out accuracy and the address of the confusion matrix", async () => {
+Deno.test("the result of fine-tuning has the held-out accuracy and the address of the confusion matrix", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model("mae");
   await using runner = new TestRunner(api);
@@ -178,7 +178,7 @@ Deno.test("fine-tuning ends with its held-out accuracy and the address of the co
   expect(right / 2000).toBeCloseTo(test_accuracy, 12);
 });
 
-Deno.test("mask_ratio is refused for a classifier, by name", async () => {
+Deno.test("mask_ratio is rejected for a classifier", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint, jobId: job } = await api.model("classifier");
   for (const source of [{ checkpoint }, { job }]) {

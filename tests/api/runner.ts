@@ -6,7 +6,7 @@
 import { Runner } from "../../jobs/runner.ts";
 import type { TestApi } from "./fixtures.ts";
 
-/** What a finished job answers. */
+/** A finished job as the API returns it. */
 export interface FinishedJob {
   readonly id: string;
   readonly status: string;

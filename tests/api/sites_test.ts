@@ -5,7 +5,7 @@ import { problemOf, TestApi } from "./fixtures.ts";
 const job = JSON.stringify({ kind: "pretrain", dataset: "digits" });
 const json = { "content-type": "application/json" };
 
-Deno.test("only the service's own pages may write", async (t) => {
+Deno.test("of web pages, only the service's own may write", async (t) => {
   await using api = await TestApi.open();
   const table: [what: string, headers: Record<string, string>, expected: number][] = [
     ["a program", { host: "localhost:8000" }, 201],
@@ -28,7 +28,7 @@ Deno.test("only the service's own pages may write", async (t) => {
     ["another name of this machine", { host: "localhost:8000", origin: "http://127.0.0.1:8000" }, 403],
     ["a page without an origin", { host: "localhost:8000", origin: "null" }, 403],
     ["a page of an extension", { host: "localhost:8000", origin: "chrome-extension://abc" }, 403],
-    ["an origin that is none", { host: "localhost:8000", origin: "localhost:8000" }, 403],
+    ["an invalid origin", { host: "localhost:8000", origin: "localhost:8000" }, 403],
   ];
   for (const [what, headers, expected] of table) {
     await t.step(what, async () => {
@@ -43,7 +43,7 @@ Deno.test("only the service's own pages may write", async (t) => {
       expect(await api.traces()).toEqual(before);
     });
   }
-  await t.step("every unsafe method is meant, and reading is not", async () => {
+  await t.step("every unsafe method is rejected, and reading is allowed", async () => {
     const headers = { host: "localhost", origin: "http://evil.example" };
     const id = "job_01JD0000000000000000000000";
     await problemOf(await api.send(`/v1/jobs/${id}`, { method: "DELETE", headers }), 403);
@@ -53,7 +53,7 @@ Deno.test("only the service's own pages may write", async (t) => {
   });
 });
 
-Deno.test("a Host that is not the service's is refused: of the loopback's alone, or of a list", async () => {
+Deno.test("a Host that is not accepted is rejected: with loopback names only, and with a list", async () => {
   const answers = async (hosts: HostNames, names: string[]) => {
     await using api = await TestApi.open({}, undefined, hosts);
     return await Promise.all(

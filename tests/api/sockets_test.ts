@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { TestApi } from "./fixtures.ts";
-import { status, talk } from "./talk.ts";
+import { sendRaw, status } from "./rawHttp.ts";
 
 const head = (...lines: string[]) =>
   ["POST /v1/jobs HTTP/1.1", "Host: x", "Content-Type: application/json", ...lines, "", ""].join("\r\n");
@@ -31,7 +31,7 @@ Deno.test("bodies that lie, never end or come too slowly are refused, and the se
   for (const [what, pieces, expected] of table) {
     await t.step(what, async () => {
       const before = await api.traces();
-      const answer = await talk(port, ...pieces);
+      const answer = await sendRaw(port, ...pieces);
       expect({ status: status(answer), answer: answer.slice(0, 300) }).toMatchObject({ status: expected });
       expect(await api.traces()).toEqual(before);
     });
@@ -53,7 +53,7 @@ Deno.test("bodies that lie, never end or come too slowly are refused, and the se
     expect(status(new TextDecoder().decode(buffer.subarray(0, read ?? 0)))).toBe(408);
   });
   await t.step("a good request is answered as before", async () => {
-    const answer = await talk(port, head(`Content-Length: ${body.length}`), body);
+    const answer = await sendRaw(port, head(`Content-Length: ${body.length}`), body);
     expect(status(answer)).toBe(201);
   });
 });

@@ -11,7 +11,7 @@ const HARMS: Record<string, Harm> = {
 };
 
 for (const [what, harm] of Object.entries(HARMS)) {
-  Deno.test(`a checkpoint whose file is ${what} is a problem of the field that names it`, async () => {
+  Deno.test(`a request whose checkpoint file is ${what} is rejected by the field that names it`, async () => {
     await using api = await TestApi.open();
     const mae = await api.model(), classifier = await api.model("classifier");
     for (const { objectKey } of [mae, classifier]) await harm(api, objectKey);
@@ -45,7 +45,7 @@ for (const [what, harm] of Object.entries(HARMS)) {
   });
 }
 
-Deno.test("a job fails by name when the file it starts from is lost after it was created", async () => {
+Deno.test("a job fails with its checkpoint's id if the checkpoint file is lost after the job was created", async () => {
   await using api = await TestApi.open();
   const mae = await api.model();
   const id = await api.job({ kind: "finetune", checkpoint: mae.id });
@@ -56,9 +56,9 @@ Deno.test("a job fails by name when the file it starts from is lost after it was
   expect(job.error.message).toContain(mae.id);
 });
 
-Deno.test("metadata that is not JSON is a damaged checkpoint, not a fault of the service", async () => {
+Deno.test("metadata that is not JSON is reported as a damaged checkpoint, not as an internal error", async () => {
   await using api = await TestApi.open();
-  // Of the same length, so that the header's offsets stay as they are.
+  // The replacement has the same length, so that the header's offsets stay valid.
   const spoilt = (field: string) => (file: Uint8Array<ArrayBuffer>) => {
     const text = new TextDecoder("latin1").decode(file);
     const at = text.indexOf(`"${field}":"`) + field.length + 4;
@@ -85,7 +85,7 @@ Deno.test("metadata that is not JSON is a damaged checkpoint, not a fault of the
   });
 });
 
-Deno.test("checkpoints that do not fit into the space for them are refused, naming what to change", async () => {
+Deno.test("a job whose checkpoints do not fit into storage is rejected, naming the field to change", async () => {
   await using api = await TestApi.open({ checkpointBytes: 10 * 2 ** 20 });
   const body = { kind: "pretrain", dataset: "digits", checkpoint_every: { steps: 1 } };
   const many = await problemOf(await api.post("/v1/jobs", { ...body, keep: { last: 50 } }), 422);

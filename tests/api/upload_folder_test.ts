@@ -3,7 +3,7 @@ import { openUploadFolder } from "../../api/body/uploadFolder.ts";
 
 const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
 
-Deno.test("the uploads of a process that was killed are swept, those of a living one stay", async () => {
+Deno.test("the sweep removes uploads of killed processes and keeps those of running ones", async () => {
   const root = await Deno.makeTempDir();
   const module = new URL("../../api/body/uploadFolder.ts", import.meta.url).href;
   const child = new Deno.Command(Deno.execPath(), {

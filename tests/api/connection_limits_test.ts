@@ -1,9 +1,9 @@
 import { expect } from "expect";
 import { listen } from "../../api/server/listen.ts";
 import { TestApi } from "./fixtures.ts";
-import { status } from "./talk.ts";
+import { status } from "./rawHttp.ts";
 
-/** Writes a head and then pieces without end. @returns what was read, and the bytes written until the connection broke */
+/** Writes headers and an endless body. @returns the response, and the bytes written until the connection broke */
 async function endless(
   port: number,
   head: string[],
@@ -29,14 +29,14 @@ async function endless(
 const SPACES = " ".repeat(65_536);
 const CHUNK = `${SPACES.length.toString(16)}\r\n${SPACES}\r\n`;
 
-Deno.test("a refused body without end is not read on: the answer comes, and the connection is closed", async (t) => {
+Deno.test("an endless rejected body is not read on: the response arrives and the connection closes", async (t) => {
   await using api = await TestApi.open();
   await using server = await api.listen();
   const table: [what: string, line: string, type: string, expected: number][] = [
     ["a body above the cap", "POST /v1/jobs", "application/json", 413],
     ["a body of another type", "POST /v1/jobs", "text/plain", 415],
-    ["a method that is not taken", "POST /healthz", "application/json", 405],
-    ["an address with nothing there", "POST /nothing", "application/json", 404],
+    ["a method that is not allowed", "POST /healthz", "application/json", 405],
+    ["an unknown path", "POST /nothing", "application/json", 404],
     ["a method without a body", "GET /healthz", "application/json", 200],
     ["a cancel", "POST /v1/jobs/job_01JD0000000000000000000000/cancel", "application/json", 404],
     ["a delete", "DELETE /v1/jobs/job_01JD0000000000000000000000", "application/json", 404],
@@ -55,7 +55,7 @@ Deno.test("a refused body without end is not read on: the answer comes, and the 
         const { answer, sent } = await endless(server.port, head, piece);
         expect(status(answer)).toBe(expected);
         expect(answer).toMatch(/\r\nconnection: close\r\n/i);
-        // What is thrown away, and what the system keeps of a connection.
+        // The discarded bytes, and the operating system's buffers of a connection.
         expect(sent).toBeLessThan(64 * 2 ** 20);
       });
     }
@@ -63,7 +63,7 @@ Deno.test("a refused body without end is not read on: the answer comes, and the 
   expect(await api.traces()).toEqual([]);
 });
 
-/** What a connection gives back until it is closed. */
+/** Reads from a connection until it is closed. */
 async function untilClosed(
   port: number,
   write: (connection: Deno.Conn) => Promise<unknown>,
@@ -79,12 +79,12 @@ async function untilClosed(
   return text;
 }
 
-Deno.test("time is limited: for a head, between two requests, and for an answer that is not read", async (t) => {
+Deno.test("time limits apply to headers, to idle connections and to responses that are not read", async (t) => {
   await using api = await TestApi.open();
   await using server = await api.listen({ headMs: 300, keepAliveMs: 200 });
   const send = (text: string) => (connection: Deno.Conn) => connection.write(new TextEncoder().encode(text));
 
-  await t.step("a head that drips", async () => {
+  await t.step("headers that arrive slowly", async () => {
     const answer = await untilClosed(server.port, async (connection) => {
       await send("GET /healthz HTTP/1.1\r\nHost: x\r\n")(connection);
       for (let at = 0;; at++) {
@@ -95,25 +95,25 @@ Deno.test("time is limited: for a head, between two requests, and for an answer 
     expect(status(answer)).toBe(408);
     expect(answer).toContain("application/problem+json");
   });
-  await t.step("a connection that says nothing", async () => {
+  await t.step("a connection without a request", async () => {
     await untilClosed(server.port, () => Promise.resolve());
   });
-  await t.step("a connection that is kept and not used", async () => {
+  await t.step("an idle connection after a request", async () => {
     const answer = await untilClosed(server.port, send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
     expect(status(answer)).toBe(200);
   });
-  await t.step("a client that asks for the connection's end", async () => {
+  await t.step("a client that sends Connection: close", async () => {
     const answer = await untilClosed(
       server.port,
       send("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
     );
     expect(answer).toMatch(/\r\nconnection: close\r\n/i);
   });
-  await t.step("what is no HTTP", async () => {
+  await t.step("input that is not HTTP", async () => {
     const answer = await untilClosed(server.port, send("\x16\x03\x01\x02\r\n\r\n"));
     expect(status(answer)).toBe(400);
   });
-  await t.step("an answer that is not read", async () => {
+  await t.step("a response that is not read", async () => {
     const cancelled = Promise.withResolvers<void>();
     const endlessAnswer = () =>
       new Response(
@@ -137,7 +137,7 @@ Deno.test("time is limited: for a head, between two requests, and for an answer 
   });
 });
 
-Deno.test("a client that asks first is told to send its body only when it is wanted", async () => {
+Deno.test("a client that sends Expect: 100-continue gets 100 only if its body is read", async () => {
   await using api = await TestApi.open();
   await using server = await api.listen();
   const ask = (type: string) =>
@@ -153,7 +153,7 @@ Deno.test("a client that asks first is told to send its body only when it is wan
   expect(await ask("text/plain")).toMatch(/^HTTP\/1\.1 415 /);
 });
 
-Deno.test("an answer whose source breaks is cut, so that it cannot be taken for whole, and says nothing of why", async () => {
+Deno.test("a response whose source fails is truncated detectably, and does not expose the cause", async () => {
   const logged: unknown[] = [];
   const broken = () =>
     new Response(

@@ -1,11 +1,11 @@
 /**
- * HTTP without a client: bytes as they are.
+ * Sends raw bytes to a server, without an HTTP client.
  *
  * @module
  */
 
-/** Sends bytes as they are, and reads what comes back until the server is done or the answer's head is whole. */
-export async function talk(port: number, ...pieces: (string | Uint8Array)[]): Promise<string> {
+/** Sends bytes, and returns what the server sends until it closes the connection or a JSON response is complete. */
+export async function sendRaw(port: number, ...pieces: (string | Uint8Array)[]): Promise<string> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const sending = (async () => {
     for (const piece of pieces) {
@@ -24,7 +24,7 @@ export async function talk(port: number, ...pieces: (string | Uint8Array)[]): Pr
   return text;
 }
 
-/** The status of an answer; 0 when there is none. */
+/** The status of a response; 0 without a response. */
 export function status(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
 }

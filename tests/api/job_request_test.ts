@@ -12,7 +12,7 @@ const MODEL = {
   decoder_depth: 1,
   decoder_num_heads: 2,
 };
-/** Two steps an epoch. */
+/** A request with two steps in each epoch. */
 const SMALL = { kind: "pretrain", model: MODEL, dataset: { id: "digits", size: 40 }, batch_size: 20 };
 
 async function refused(api: TestApi, body: object): Promise<{ path: string; message: string }> {
@@ -21,7 +21,7 @@ async function refused(api: TestApi, body: object): Promise<{ path: string; mess
   return errors[0];
 }
 
-Deno.test("max_steps without epochs is made whole: the epochs follow from it", async () => {
+Deno.test("max_steps without epochs sets the number of epochs", async () => {
   await using api = await TestApi.open();
   await using runner = new TestRunner(api);
   for (const [max_steps, epochs] of [[7, 4], [1, 1], [8, 4]]) {
@@ -33,7 +33,7 @@ Deno.test("max_steps without epochs is made whole: the epochs follow from it", a
   expect((await runner.run(SMALL)).request).toMatchObject({ epochs: 1 });
 });
 
-Deno.test("of max_steps and epochs the first to come ends the run, and an event says when steps are left", async () => {
+Deno.test("a run ends at the first limit of max_steps and epochs, and an event reports remaining steps", async () => {
   await using api = await TestApi.open();
   await using runner = new TestRunner(api);
   const short = await runner.run({ ...SMALL, max_steps: 200, epochs: 1 });
@@ -44,7 +44,7 @@ Deno.test("of max_steps and epochs the first to come ends the run, and an event 
   expect(await runner.warnings(long.id)).toEqual([]);
 });
 
-Deno.test("what does not fit into a run is refused by name", async () => {
+Deno.test("a field that does not fit the length of the run is rejected by name", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model("mae");
   const warmup = await refused(api, { ...SMALL, epochs: 3, warmup_epochs: 3, max_steps: 2 });
@@ -74,7 +74,7 @@ Deno.test("what does not fit into a run is refused by name", async () => {
   }
 });
 
-Deno.test("what a run does otherwise than asked is said in a warning", async () => {
+Deno.test("a warning reports where a run differs from its request", async () => {
   await using api = await TestApi.open();
   await using runner = new TestRunner(api);
   const asked: [more: object, said: RegExp][] = [
@@ -90,7 +90,7 @@ Deno.test("what a run does otherwise than asked is said in a warning", async () 
   }
 });
 
-Deno.test("a classifier of one class is refused", async () => {
+Deno.test("a classifier with a single class is rejected", async () => {
   await using api = await TestApi.open();
   const png = await pngDigit(0);
   const archive = await tarGz(
@@ -105,7 +105,7 @@ Deno.test("a classifier of one class is refused", async () => {
   expect((await api.post("/v1/jobs", { ...SMALL, dataset, batch_size: 4 })).status).toBe(201);
 });
 
-Deno.test("pictures that do not fit into memory are refused before the job is taken", async () => {
+Deno.test("a job whose images do not fit into memory is rejected when it is created", async () => {
   await using api = await TestApi.open();
   const { id: mae } = await api.model("mae");
   const model = { ...MODEL, image_size: 1024, patch_size: 128 };
@@ -132,7 +132,7 @@ Deno.test("pictures that do not fit into memory are refused before the job is ta
   }
 });
 
-Deno.test("a repeated Idempotency-Key answers the same job though all that it named is gone", async () => {
+Deno.test("a repeated Idempotency-Key returns the same job even if everything that it named is deleted", async () => {
   await using api = await TestApi.open();
   const png = await pngDigit(0);
   const archive = await tarGz({ "a/1.png": png, "b/1.png": png, "a/2.png": png, "b/2.png": png });
