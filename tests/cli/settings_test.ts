@@ -63,7 +63,7 @@ Deno.test("a wrong setting is named, with what would be right", () => {
   expect(() => read({ UNMASK_PORT: "70000" })).toThrow("0 to 65535");
 });
 
-Deno.test("names for Host: the loopback's alone there, any elsewhere, or those that are listed", () => {
+Deno.test("accepted Host names: only loopback names on loopback, any name elsewhere, or the listed names", () => {
   expect(read({ UNMASK_HOST: "::1" }).hosts).toEqual([]);
   expect(read({ UNMASK_HOST: "0.0.0.0" }).hosts).toBe("any");
   expect(read({ UNMASK_HOST: "0.0.0.0", UNMASK_HOSTS: "Example.com, [::2]" }).hosts).toEqual([

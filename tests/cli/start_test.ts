@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { DatabaseSync } from "node:sqlite";
 import { startProcess } from "../../cli/process.ts";
 
-/** Runs a command of the service to its end. */
+/** Runs a command of the service until it exits. */
 async function ran(command: string, env: Record<string, string>) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--config", "deno.json", "main.ts", command],
@@ -13,7 +13,7 @@ async function ran(command: string, env: Record<string, string>) {
   return { code, stdout: text(stdout), lines: text(stderr).split("\n") };
 }
 
-Deno.test("a start that cannot succeed says why in one line and ends with 1", async (t) => {
+Deno.test("a start that cannot succeed prints the reason in one line and exits with 1", async (t) => {
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/damaged.sqlite3`, "This was a database once. ".repeat(400));
   await Deno.writeTextFile(`${folder}/file`, "");
@@ -34,7 +34,7 @@ Deno.test("a start that cannot succeed says why in one line and ends with 1", as
     ],
     ["a folder instead of a database", { UNMASK_KV: folder }, /UNMASK_KV.*unable to open/],
     ["a port in use", { UNMASK_PORT: String(port) }, new RegExp(`Port ${port} is in use`)],
-    ["a host that is not here", { UNMASK_HOST: "192.0.2.1" }, /192\.0\.2\.1.*UNMASK_HOST/],
+    ["an address of another machine", { UNMASK_HOST: "192.0.2.1" }, /192\.0\.2\.1.*UNMASK_HOST/],
     ["a host that has no address", { UNMASK_HOST: "nothing.invalid" }, /nothing\.invalid.*UNMASK_HOST/],
     [
       "a database server that is away for too long",
@@ -55,7 +55,7 @@ Deno.test("a start that cannot succeed says why in one line and ends with 1", as
       { UNMASK_STORE: "s3://bucket", AWS_ACCESS_KEY_ID: "" },
       /AWS_ACCESS_KEY_ID/,
     ],
-    ["memory that is no number", { UNMASK_MAX_TRAINING_BYTES: "abc" }, /UNMASK_MAX_TRAINING_BYTES.*'abc'/],
+    ["a size that is not a number", { UNMASK_MAX_TRAINING_BYTES: "abc" }, /UNMASK_MAX_TRAINING_BYTES.*'abc'/],
     [
       "a runner's memory that is no number",
       { UNMASK_MAX_TRAINING_BYTES: "1e9" },
@@ -92,7 +92,7 @@ Deno.test("a start waits for a database that is locked", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a start that waits for its database ends at SIGTERM", async () => {
+Deno.test("SIGTERM ends a start that waits for its database", async () => {
   const folder = await Deno.makeTempDir();
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--config", "deno.json", "main.ts", "runner"],

@@ -11,7 +11,7 @@ const training = {
   epochs: 1000,
 };
 
-/** Reads a stream of events until the first one fits, and offers the rest. */
+/** Reads an event stream until its text matches, and returns a function that reads the rest. */
 async function eventsUntil(response: Response, fits: (text: string) => boolean) {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -27,13 +27,13 @@ async function eventsUntil(response: Response, fits: (text: string) => boolean) 
   return { rest };
 }
 
-/** Sends a request and, before it is answered, makes sure that the server has it. @returns its answer's body */
+/** Sends a request and waits until the server has received it. @returns the response's body, which arrives later */
 async function begun(service: ServiceProcess, lines: string[], body = ""): Promise<() => Promise<JobView>> {
   const { hostname, port } = new URL(service.url);
   const connection = await Deno.connect({ hostname, port: Number(port) });
   const head = [...lines, "Host: localhost", "Connection: close", `Content-Length: ${body.length}`, "", body];
   await connection.write(new TextEncoder().encode(head.join("\r\n")));
-  // Connections are taken in their order: an answer on a later one means that the first was taken.
+  // The server accepts connections in order, so a response on a later connection shows that it has accepted the first.
   await (await service.client.send("/healthz")).text();
   return async () => {
     const text = await new Response(connection.readable).text();
@@ -44,7 +44,7 @@ async function begun(service: ServiceProcess, lines: string[], body = ""): Promi
 
 const clean = /Uncaught|BadResource|error:/i;
 
-Deno.test("SIGTERM hands jobs back, answers waits, ends streams in order, and ends with 0", async () => {
+Deno.test("on SIGTERM a service hands jobs back, answers waits, ends streams and exits with 0", async () => {
   const folder = await Deno.makeTempDir();
   let id: string;
   {
@@ -85,7 +85,7 @@ Deno.test("SIGTERM hands jobs back, answers waits, ends streams in order, and en
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("an API alone answers its waits and ends its streams at SIGTERM", async () => {
+Deno.test("on SIGTERM an API without a runner answers waits and ends streams", async () => {
   const folder = await Deno.makeTempDir();
   await using service = await startProcess("api", folder);
   const { client } = service;
@@ -125,7 +125,7 @@ Deno.test("a second signal ends the process at once", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a runner that cannot hand its job back ends at its deadline", async () => {
+Deno.test("a runner that cannot hand its job back exits at its deadline", async () => {
   const folder = await Deno.makeTempDir();
   await using api = await startProcess("api", folder);
   await using runner = await startProcess("runner", folder, { UNMASK_STOP_SECONDS: "2" });

@@ -5,7 +5,7 @@ import { idxDigits } from "../setup/uploads.ts";
 
 const chromium = await findChromium();
 
-/** Uploads a data set by a form, which a browser sends to any address without asking first. */
+/** Uploads a data set by a form, which a browser sends to any address without a preflight request. */
 const UPLOAD = `async ([url, base64]) => {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const form = new FormData();
@@ -14,9 +14,9 @@ const UPLOAD = `async ([url, base64]) => {
 }`;
 
 Deno.test({
-  name: "a foreign page in a browser writes nothing, whatever name it uses; the service's own page does",
+  name: "in a browser, no other page can upload, under any name of the service; the service's own page can",
   ignore: chromium === null,
-  // Playwright keeps handles of its own until the process ends.
+  // Playwright keeps handles open until the process ends.
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
@@ -38,7 +38,7 @@ Deno.test({
     try {
       const page = await browser.newPage();
       const upload = (url: string) => page.evaluate(`(${UPLOAD})(${JSON.stringify([url, images])})`);
-      // Another port of the same machine, another name of it, and a page without an origin.
+      // Another port of the same machine, another name for it, and a page with an opaque origin.
       for (
         const address of [`http://127.0.0.1:${other}/`, `http://localhost:${other}/`, "data:text/html,page"]
       ) {

@@ -18,12 +18,12 @@ Deno.test({
     await using service = await startProcess("start", `${folder}/data`);
     await Deno.writeTextFile(document, await (await service.client.send("/openapi.json")).text());
 
-    await t.step("openapi-spec-validator finds nothing", async () => {
+    await t.step("openapi-spec-validator reports no error", async () => {
       const outcome = await run(`${tools}/openapi-spec-validator`, [document], { cwd });
       expect(outcome).toEqual({ code: 0, output: `${document}: OK\n` });
     });
 
-    await t.step("redocly's recommended rules find nothing", async () => {
+    await t.step("redocly's recommended rules report no error", async () => {
       const env = { REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" };
       const args = ["lint", "--extends", "recommended", "--format", "json", document];
       const { code, output } = await runPackage(REDOCLY, args, { cwd, env });
@@ -35,9 +35,9 @@ Deno.test({
       });
     });
 
-    await t.step("openapi-typescript makes types that fit", async () => {
+    await t.step("openapi-typescript generates correct types", async () => {
       const types = `${folder}/types.ts`;
-      // Without the flag a field of a request with a default would be required.
+      // Without the flag, request fields with a default would be required.
       const { code, output } = await runPackage(TYPES, [
         document,
         "-o",
@@ -68,7 +68,7 @@ export const status = (job: Created): "queued" | "running" | "paused" | "succeed
       expect(checked).toEqual({ code: 0, output: "" });
     });
 
-    await t.step("openapi-python-client makes a client that trains a model", async () => {
+    await t.step("openapi-python-client generates a client that can train a model", async () => {
       const generated = await run(
         `${tools}/openapi-python-client`,
         [

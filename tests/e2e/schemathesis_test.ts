@@ -10,7 +10,7 @@ import { findPython, OPENAPI_TOOLS } from "../setup/python.ts";
 const python = await findPython(OPENAPI_TOOLS);
 const FOLDER = new URL("schemathesis/", import.meta.url);
 
-/** A server with a model of each sort, and the first model's job, in it. */
+/** A server with a model of each kind, and the first model's job. */
 class Served implements AsyncDisposable {
   private constructor(
     readonly api: TestApi,
@@ -20,7 +20,7 @@ class Served implements AsyncDisposable {
   ) {}
 
   static async start(): Promise<Served> {
-    // No runner takes the jobs, so whoever waits for one waits to the end.
+    // No runner claims the jobs, so a request that waits for a job waits for its whole time.
     const api = await TestApi.open({ waitSeconds: 1 });
     const mae = await api.model(), classifier = await api.model("classifier");
     const { jobId, id, classNames } = classifier;
@@ -37,7 +37,7 @@ class Served implements AsyncDisposable {
     return new Served(api, server, mae, classifier);
   }
 
-  /** Runs Schemathesis on the server; throws what it printed unless it found nothing. */
+  /** Runs Schemathesis on the server. Throws its output if it finds a failure. */
   async tested(config: string, ...args: readonly string[]): Promise<void> {
     const cwd = await Deno.makeTempDir();
     const path = `${cwd}/schemathesis.toml`;
@@ -61,7 +61,7 @@ class Served implements AsyncDisposable {
     await Deno.remove(cwd, { recursive: true });
   }
 
-  /** Answers so far, by the path's pattern and the status. */
+  /** Responses so far, by path pattern and status. */
   async answers(): Promise<Set<string>> {
     const text = await (await this.api.send("/metrics")).text();
     const rows = text.matchAll(
@@ -76,12 +76,12 @@ class Served implements AsyncDisposable {
   }
 }
 
-Deno.test({ name: "Schemathesis finds nothing", ignore: python === null }, async (t) => {
+Deno.test({ name: "Schemathesis finds no failure", ignore: python === null }, async (t) => {
   await using served = await Served.start();
   const { jobId, id } = served.classifier;
   const examples = ["--max-examples", "30"];
 
-  await t.step("about the models that are there", async () => {
+  await t.step("for requests to the stored models", async () => {
     const of = (path: string, id: string) =>
       `\n[[operations]]\ninclude-path-regex = "^/v1/${path}"\nparameters = { id = "${id}" }\n`;
     const config = of("jobs/", jobId) + of("checkpoints/", id);
@@ -90,9 +90,9 @@ Deno.test({ name: "Schemathesis finds nothing", ignore: python === null }, async
   });
 
   // This deletes them, too.
-  await t.step("in the whole API", () => served.tested("", ...examples));
+  await t.step("for the whole API", () => served.tested("", ...examples));
 
-  await t.step("having come through to what is stored", async () => {
+  await t.step("and its requests reached stored data", async () => {
     const answers = await served.answers();
     for (
       const reached of [

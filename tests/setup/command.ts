@@ -1,23 +1,23 @@
 /**
- * Programs that tests run.
+ * Runs external programs for tests.
  *
  * @module
  */
 
-/** What a program did. */
+/** Result of a program. */
 export interface Outcome {
   readonly code: number;
   /** Everything it printed, on both streams. */
   readonly output: string;
 }
 
-/** How a program is run. */
+/** Options for running a program. */
 export interface RunOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs a program to its end. */
+/** Runs a program until it exits. */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<Outcome> {
   const { code, stdout, stderr } = await new Deno.Command(program, { args: [...args], ...options }).output();
   const text = new TextDecoder();
@@ -25,7 +25,7 @@ export async function run(program: string, args: readonly string[], options: Run
 }
 
 /**
- * Runs the program of an npm package, which Deno keeps in its own cache.
+ * Runs the program of an npm package from Deno's cache.
  *
  * @param packageName with its version, as `openapi-typescript@7.13.0`
  */

@@ -1,16 +1,16 @@
 /**
- * A database that counts what is read from it.
+ * A database that counts reads.
  *
  * @module
  */
 
-/** Reads so far: calls of `get`, `getMany` and `list`, and the entries that they gave. */
+/** Reads so far: calls of `get`, `getMany` and `list`, and the entries that they returned. */
 export interface Reads {
   calls: number;
   entries: number;
 }
 
-/** The same database, and the reads made through it. */
+/** Wraps a database and counts the reads made through the wrapper. */
 export function counting(kv: Deno.Kv): { kv: Deno.Kv; reads: Reads } {
   const reads: Reads = { calls: 0, entries: 0 };
   const counted: Record<string, unknown> = {
@@ -42,7 +42,7 @@ export function counting(kv: Deno.Kv): { kv: Deno.Kv; reads: Reads } {
   return { kv: proxy, reads };
 }
 
-/** What is read while `work` runs. */
+/** Counts the reads while `work` runs. */
 export async function readsOf(reads: Reads, work: () => Promise<unknown>): Promise<Reads> {
   const before = { ...reads };
   await work();

@@ -11,15 +11,15 @@ const VERSION = "0.14.0";
 const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test");
 const TOKEN = "unmask-test-token-0123456789";
 
-/** A running server on a database of its own. */
+/** A running server with a separate database. */
 export interface Denokv extends AsyncDisposable {
-  /** What `UNMASK_KV` is set to: `http://127.0.0.1:PORT`. */
+  /** Value for `UNMASK_KV`: `http://127.0.0.1:PORT`. */
   readonly url: string;
   /** The environment that a client needs. */
   readonly env: Readonly<Record<string, string>>;
-  /** Sends a signal: SIGKILL and SIGTERM are waited for. */
+  /** Sends a signal. After SIGKILL and SIGTERM it waits for the process to exit. */
   signal(signal: Deno.Signal): Promise<void>;
-  /** Starts it again after its end, on the same port and data. */
+  /** Restarts it after its end, with the same port and data. */
   restart(): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export async function findDenokv(): Promise<string | null> {
     const { success, stderr } = await new Deno.Command("cargo", {
       args: ["install", "denokv", "--locked", "--version", VERSION, "--root", CACHE],
       env: {
-        // A server for tests: time to build counts, speed does not.
+        // Test servers need a short build more than speed.
         CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
         CARGO_PROFILE_RELEASE_LTO: "off",
         CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",

@@ -7,11 +7,11 @@
 const KIB = 1024;
 
 /**
- * Calls a test with a folder on a small file system of its own without room, and with a function that makes room. It
- * needs the right to mount; without it the test says why it is skipped.
+ * Calls a test with a folder on a small, full file system and with a function that frees space. It needs permission to
+ * mount; without it the test is skipped and prints the reason.
  *
  * @param kib size of the file system
- * @param left room left at first, in KiB
+ * @param left free space at first, in KiB
  */
 export async function withFullDisk(
   test: (folder: string, makeRoom: () => Promise<void>, fill: () => Promise<void>) => Promise<void>,

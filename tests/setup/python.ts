@@ -8,7 +8,7 @@ import { unavailable } from "./unavailable.ts";
 
 const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test");
 
-/** What a Python is for: the folder of its environment, and the packages in it. */
+/** A Python environment: its folder and its packages. */
 export interface PythonSetup {
   readonly folder: string;
   /** As pip takes them, `NAME==VERSION`. */
@@ -17,7 +17,7 @@ export interface PythonSetup {
 
 const SAFETENSORS: PythonSetup = { folder: "venv", packages: ["safetensors==0.8.0", "numpy==2.4.6"] };
 
-/** Checks an OpenAPI document, makes a client from it, and sends it to a server. */
+/** Environment that validates an OpenAPI document and generates a client from it. */
 export const OPENAPI_TOOLS: PythonSetup = {
   folder: "openapi-venv",
   packages: [

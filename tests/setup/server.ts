@@ -1,12 +1,12 @@
 /**
- * What tests need to start a server as a process.
+ * Finds ports and waits for servers that tests start as processes.
  *
  * @module
  */
 
 const START_WITHIN = 20_000;
 
-/** A port of 127.0.0.1 on which nothing listens at present. */
+/** Finds a free port of 127.0.0.1. */
 export function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -14,7 +14,7 @@ export function freePort(): number {
   return port;
 }
 
-/** Returns when something accepts connections on the port. @throws when the process `what` ends before */
+/** Waits until a server accepts connections on the port. @throws if the process `what` ends first */
 export async function listening(
   port: number,
   ended: Promise<Deno.CommandStatus>,

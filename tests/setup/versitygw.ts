@@ -19,9 +19,9 @@ export interface Versitygw extends AsyncDisposable {
   readonly folder: string;
   /** What `openStore` needs of the environment. */
   readonly env: (name: string) => string | undefined;
-  /** Sends a signal: SIGKILL and SIGTERM are waited for. */
+  /** Sends a signal. After SIGKILL and SIGTERM it waits for the process to exit. */
   signal(signal: Deno.Signal): Promise<void>;
-  /** Starts it again after its end, on the same port and folder. */
+  /** Restarts it after its end, with the same port and folder. */
   restart(): Promise<void>;
 }
 

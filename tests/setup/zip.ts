@@ -17,13 +17,13 @@ export interface ZipEntry {
   readonly deflated?: boolean;
   /** Bytes unpacked, as the header says. @default those that there are */
   readonly size?: number;
-  /** The name's bytes, of which the zip does not say that they are UTF-8. */
+  /** The name's bytes, without the zip's UTF-8 flag. */
   readonly rawName?: Uint8Array;
   /** Host system of the archiver (APPNOTE 4.4.2). @default 3, Unix */
   readonly host?: number;
   /** Extra fields of the directory's entry. */
   readonly extra?: Uint8Array;
-  /** True for an entry that has the content of the one before it, and nothing of its own. */
+  /** True for an entry that refers to the content of the previous entry. */
   readonly again?: boolean;
 }
 

@@ -46,7 +46,7 @@ LISTS = {"/v1/jobs", "/v1/datasets", "/v1/jobs/{id}/checkpoints"}
 def before_call(context, case, kwargs):
     """Called before each request is sent. Schemathesis then checks anew whether the body fits the schema."""
     positive = case.meta is not None and case.meta.generation.mode.is_positive
-    # A cursor must be a row of its list, which a schema cannot state: what is generated is none.
+    # A cursor must be a row of its list. A schema cannot state that, so generated cursors are invalid.
     if positive and case.operation.path in LISTS and case.method == "GET" and "after" in (case.query or {}):
         case.query = {name: value for name, value in case.query.items() if name != "after"}
     # It cannot do so for forms with files.
