@@ -1,16 +1,16 @@
 /**
- * What kind of image bytes are, by how they begin.
+ * Detects the kind of an image by its first bytes.
  *
  * @module
  */
 
 const READ: readonly (readonly number[])[] = [
   [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
-  // Of a JPEG the start alone: stray bytes may stand between it and the next marker.
+  // For JPEG only the start is compared, because stray bytes may precede the next marker.
   [0xff, 0xd8],
 ];
 
-/** GIF, WebP (RIFF), BMP, TIFF in both byte orders, HEIF and AVIF, JPEG XL, Photoshop; from which byte on. */
+/** First bytes, with their offset, of GIF, WebP (RIFF), BMP, TIFF in both byte orders, HEIF and AVIF, JPEG XL, PSD. */
 const NOT_READ: readonly (readonly [at: number, text: string])[] = [
   [0, "GIF8"],
   [8, "WEBP"],
@@ -32,12 +32,12 @@ const begins = (bytes: Uint8Array, magic: ArrayLike<number>, from = 0): boolean 
   return true;
 };
 
-/** True for bytes that begin as PNG or JPEG does: the images that are read. */
+/** True for bytes that begin as PNG or JPEG, the supported kinds of images. */
 export function isImage(head: Uint8Array): boolean {
   return READ.some((magic) => begins(head, magic));
 }
 
-/** True for a file that is called an image, or begins as an image of a kind that is not read. */
+/** True for a file with the name of an image, or with the first bytes of an unsupported kind of image. */
 export function looksLikeImage(path: string, head: Uint8Array): boolean {
   return IMAGE_NAME.test(path) ||
     NOT_READ.some(([at, text]) => begins(head, Array.from(text, (letter) => letter.charCodeAt(0)), at));

@@ -15,7 +15,7 @@ export const PICTURE_LIMITS = {
   bytes: 20 * 2 ** 20,
   /** Pixels: what is unpacked stays below 200 MiB. */
   pixels: 50_000_000,
-  /** Pixels of a side, as in a JPEG. */
+  /** Most pixels of a side, the limit of JPEG. */
   side: 65_535,
 } as const;
 
@@ -32,7 +32,7 @@ export interface PictureSize {
   readonly channels: 1 | 3;
 }
 
-/** What is known of a picture once it was decoded. */
+/** What is known of a picture after it was decoded. */
 export type InspectedPicture = PictureSize & PictureShape;
 
 /** The library, loaded at its first use: a job on raw pixels starts without it. */
@@ -45,8 +45,8 @@ async function library() {
 }
 
 /**
- * Images that this process decodes at once: some kinds are unpacked whole, to 4 bytes a pixel and more, so that many
- * large ones would take gigabytes.
+ * Limits the images that this process decodes at the same time. Some kinds are unpacked whole, to 4 or more bytes per
+ * pixel, so that many large ones would take gigabytes.
  */
 const decoding = new PixelBudget(64_000_000);
 
@@ -54,12 +54,12 @@ const decoding = new PixelBudget(64_000_000);
 const PNG_LEVEL = 3;
 
 /**
- * Warnings of libjpeg about files that every reader shows rightly; cameras and scanners write such files. Its other
- * warnings mean that pixels are missing or wrong.
+ * Warnings of libjpeg about files that every reader shows correctly. Cameras and scanners write such files. The other
+ * warnings of libjpeg mean that pixels are missing or wrong.
  */
 const HARMLESS = /extraneous bytes before marker|unknown JFIF revision|unknown Adobe color transform/i;
 
-/** Opens a picture by what its bytes are, whatever its name says. @param failOn least severe fault that is refused */
+/** Opens a picture. Its kind is determined by its bytes, not its name. @param failOn least severe fault refused */
 async function opened(bytes: Uint8Array<ArrayBuffer>, failOn: "warning" | "error"): Promise<Sharp> {
   if (bytes.length === 0) throw new PictureError("is empty");
   if (bytes.length > PICTURE_LIMITS.bytes) {
@@ -83,17 +83,17 @@ async function reading<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Lines and beginnings of sharp's messages that say nothing about the picture. */
+/** Lines and prefixes of sharp's messages without information about the picture. */
 const EMPTY_LINE = /^(warning treated as error.*|libpng read error)?$/i;
 const PREFIX = /^(input buffer has corrupt header:|vipsjpeg:|vipspng:|\s)+/i;
 
-/** True for a message of sharp in which every line names a harmless fault. */
+/** True for a message of sharp in which every line is about a harmless fault. */
 function isHarmless(message: string): boolean {
   const faults = message.split("\n").filter((line) => !EMPTY_LINE.test(line.trim()));
   return faults.length > 0 && faults.every((line) => HARMLESS.test(line));
 }
 
-/** Why a picture cannot be decoded, in a sentence, from what sharp says. */
+/** Turns sharp's message into a sentence with the reason why a picture cannot be decoded. */
 function reasonOf(said: string): string {
   const lines = said.split("\n").map((line) => line.replace(PREFIX, "").replace(/\p{C}/gu, "?").trim());
   const detail = lines.find((line) => !EMPTY_LINE.test(line))?.slice(0, 200);
@@ -102,7 +102,7 @@ function reasonOf(said: string): string {
   return detail === undefined ? part : `${part} (${detail})`;
 }
 
-/** Turned upright, its transparency dropped or laid on the background. */
+/** The picture turned upright, with its transparency removed or replaced by the background. */
 async function opaque(picture: Sharp, hasAlpha: boolean, background: string): Promise<Sharp> {
   if (!hasAlpha) return picture.autoOrient();
   // In one go with a resize sharp would weigh colours by their alpha first: what is clear would become black.
@@ -115,10 +115,10 @@ async function opaque(picture: Sharp, hasAlpha: boolean, background: string): Pr
   return background === "none" ? pixels : pixels.flatten({ background });
 }
 
-/** Longest side that libvips takes, in pixels (`VIPS_MAX_COORD`). */
+/** Longest side that libvips supports, in pixels (`VIPS_MAX_COORD`). */
 const MOST_SCALED = 10_000_000;
 
-/** `resize` in the words of sharp. */
+/** Maps `resize` to the `fit` option of sharp. */
 const FITS = { crop: "cover", squash: "fill", pad: "contain" } as const;
 
 /** A source of pixels and its upright size. */
@@ -129,8 +129,8 @@ interface Source {
 }
 
 /**
- * A picture of which `squash` shrinks one side and need not enlarge the other: its rows or columns are repeated before.
- * libvips would shift the side that is not enlarged by half a pixel.
+ * Repeats the rows or columns of a picture if `squash` enlarges one side of it and not the other. Otherwise libvips
+ * would shift the picture by half a pixel along the side that is not enlarged.
  */
 async function repeated(source: Source, { imageSize }: PictureForm, rule: PictureRule): Promise<Source> {
   const { picture, height, width } = source;
@@ -144,11 +144,11 @@ async function repeated(source: Source, { imageSize }: PictureForm, rule: Pictur
   return { ...size, picture: sharp(data, { raw: { ...size, channels: info.channels } }) };
 }
 
-/** Resized by the rule, in 8 bits. */
+/** The picture resized by the rule, in 8 bits. */
 function formed({ picture, height, width }: Source, form: PictureForm, rule: PictureRule): Sharp {
   const { imageSize, channels } = form;
   const short = Math.min(height, width), long = Math.max(height, width);
-  // A line of pixels, scaled until its shorter side fits, would be too long: its middle is cut out before.
+  // A line of pixels would become too long when its shorter side is scaled. Its middle is therefore extracted before.
   const middle = rule.resize === "crop" && long * imageSize / short >= MOST_SCALED;
   const cut = middle
     ? picture.extract({
@@ -189,9 +189,9 @@ async function toForm(
 }
 
 /**
- * Decodes a PNG or JPEG. EXIF rotation is applied, transparency treated by the rule, 16 bits become 8, CMYK becomes RGB,
- * and of an animation the first frame is taken. What {@linkcode inspectPicture} accepts can be decoded at every size;
- * faults that it would refuse are not all found here.
+ * Decodes a PNG or JPEG. EXIF rotation is applied, transparency is treated by the rule, 16 bits become 8, CMYK becomes
+ * RGB, and only the first frame of an animation is used. Every picture that {@linkcode inspectPicture} accepts can be
+ * decoded at every size. This function does not detect all faults that {@linkcode inspectPicture} refuses.
  *
  * @returns `[imageSize, imageSize, channels]`, 0 to 255
  * @throws {PictureError}
@@ -212,7 +212,7 @@ export async function decodePicture(
 }
 
 /**
- * Decodes a PNG or JPEG wholly, to see that it can be, and says what it is. Damaged and cut files are refused.
+ * Decodes a whole PNG or JPEG to check it, and returns its size and shape. Damaged and truncated files are refused.
  *
  * @throws {PictureError}
  */
@@ -222,8 +222,8 @@ export async function inspectPicture(bytes: Uint8Array<ArrayBuffer>): Promise<In
       return await inspected(bytes, "warning", (pixels, decode) => decoding.run(pixels, decode));
     } catch (error) {
       if (error instanceof PictureError) throw error;
-      // libvips keeps the messages of all threads in one buffer. Only an image that is decoded alone has the messages
-      // of its own faults, and they decide whether it is accepted.
+      // libvips keeps the messages of all threads in one buffer. The image is therefore decoded alone, so that only the
+      // messages about its own faults decide whether it is accepted.
       return await decoding.run(decoding.total, () => inspectedAlone(bytes));
     }
   });

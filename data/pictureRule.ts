@@ -1,12 +1,12 @@
 /**
- * How a picture of another shape, or with transparency, becomes what a model takes.
+ * How pictures that are not square, or that have transparency, are converted to the input of a model.
  *
  * @module
  */
 
 /**
- * What becomes of a picture that is not square: `crop` resizes its shorter side and keeps the middle square, `squash`
- * resizes both sides and changes its proportions, `pad` resizes its longer side and adds bars.
+ * How a picture that is not square is resized. `crop` resizes its shorter side and keeps the middle square. `squash`
+ * resizes both sides and changes the proportions. `pad` resizes its longer side and adds bars.
  */
 export const RESIZES = ["crop", "squash", "pad"] as const;
 
@@ -20,16 +20,16 @@ export const BACKGROUND_PATTERN = /^(none|black|white|#[0-9a-fA-F]{6})$/;
 export interface PictureRule {
   readonly resize: Resize;
   /**
-   * `none` drops transparency and keeps the colours below it, as torchvision does; `black`, `white` or `#rrggbb` is laid
-   * below the picture. It is the colour of `pad`'s bars too, which are black for `none`.
+   * `none` removes transparency and keeps the colours of transparent pixels, as torchvision does. `black`, `white` or
+   * `#rrggbb` is placed below the picture. It is also the colour of the bars of `pad`, which are black for `none`.
    */
   readonly background: string;
 }
 
-/** The rule where nothing else is asked for. */
+/** The default rule. */
 export const DEFAULT_RULE: PictureRule = { resize: "crop", background: "none" };
 
-/** A rule with defaults for what is not given. */
+/** Fills in the defaults for fields that are not given. */
 export function ruleOf(given: Partial<PictureRule>, otherwise: PictureRule = DEFAULT_RULE): PictureRule {
   return {
     resize: given.resize ?? otherwise.resize,
@@ -37,7 +37,7 @@ export function ruleOf(given: Partial<PictureRule>, otherwise: PictureRule = DEF
   };
 }
 
-/** What must be said about one picture. */
+/** Properties of a picture for the notes to the user. */
 export interface PictureShape {
   readonly height: number;
   readonly width: number;
@@ -45,14 +45,14 @@ export interface PictureShape {
   readonly hasAlpha: boolean;
 }
 
-/** What the rule does to a picture that is not square. */
+/** Note about the effect of the rule on pictures that are not square. */
 export function resizeNote({ resize }: PictureRule): string {
   if (resize === "squash") return "both sides are resized and the proportions change (resize=squash)";
   if (resize === "pad") return "the whole is kept and bars are added (resize=pad)";
   return "only the middle square is kept (resize=crop); resize=pad or resize=squash keeps all of it";
 }
 
-/** What the rule does to transparency. */
+/** Note about the effect of the rule on transparency. */
 export function backgroundNote({ background }: PictureRule): string {
   return background === "none"
     ? "it is dropped and the colours below it are kept (background=none); give background=white or another colour to lay below"

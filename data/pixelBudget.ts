@@ -1,5 +1,5 @@
 /**
- * How many pixels are decoded at the same time.
+ * Limits the number of pixels that are decoded at the same time.
  *
  * @module
  */
@@ -9,7 +9,7 @@ interface Waiting {
   start(): void;
 }
 
-/** Lets work on images run side by side as long as they have few pixels together; the rest waits in its order. */
+/** Runs work on images concurrently while their total number of pixels is within a budget. Other work is queued. */
 export class PixelBudget {
   #free: number;
   readonly #waiting: Waiting[] = [];
@@ -19,7 +19,7 @@ export class PixelBudget {
     this.#free = total;
   }
 
-  /** Runs the work on an image of so many pixels when its turn comes. */
+  /** Runs `work` once `pixels` pixels are free in the budget. Requests are served in order. */
   async run<T>(pixels: number, work: () => Promise<T>): Promise<T> {
     const taken = Math.min(pixels, this.total);
     if (this.#waiting.length > 0 || taken > this.#free) {

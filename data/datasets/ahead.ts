@@ -1,14 +1,14 @@
 /**
- * Work on several items at once, in order.
+ * Concurrent work on several items, with results in order.
  *
  * @module
  */
 
 /**
- * Works on the next items while the first is waited for. Results come in the items' order, and so does the first error,
- * whatever ends first.
+ * Works on the next items while it waits for the first. Results and errors are delivered in the order of the items, not
+ * in the order in which the work ends.
  *
- * @param atOnce most items at once
+ * @param atOnce most items in work at the same time
  */
 export async function* ahead<T, R>(
   items: AsyncIterable<T>,
@@ -19,7 +19,7 @@ export async function* ahead<T, R>(
   const begun: Promise<R>[] = [];
   let ended = false;
   const begin = (result: Promise<R>) => {
-    // It is waited for later: until then its error has no listener.
+    // The promise is awaited later, so its error needs a handler until then.
     result.catch(() => {});
     begun.push(result);
   };

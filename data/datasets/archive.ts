@@ -1,5 +1,5 @@
 /**
- * Archives of images: zip, tar and tar.gz, read entry by entry, every name checked before it means anything.
+ * Archives of images: zip, tar and tar.gz. They are read entry by entry, and every name is checked before it is used.
  *
  * @module
  */
@@ -14,7 +14,7 @@ function isZip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x50 && bytes[1] === 0x4b && [0x0304, 0x0506].includes(bytes[2] << 8 | bytes[3]);
 }
 
-/** Errors of the zip library about sound files, and what to say. */
+/** Error messages of the zip library, and the messages for users that replace them. */
 const NOT_READ: readonly (readonly [RegExp, string])[] = [
   [/strong encryption/i, "is encrypted: make the archive without a password"],
   [/multi-disk/i, "is one part of a zip in several: make the archive in one part"],
@@ -26,7 +26,7 @@ const NOT_READ: readonly (readonly [RegExp, string])[] = [
   [/(too many|not enough) bytes in the stream/i, "is damaged: an entry's size is not what the zip says"],
 ];
 
-/** Kinds of archives that are not read, by their first bytes. */
+/** Unsupported kinds of archives, with their first bytes. */
 const OTHERS: readonly (readonly [name: string, head: readonly number[]])[] = [
   ["a 7z archive", [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c]],
   ["a RAR archive", [0x52, 0x61, 0x72, 0x21, 0x1a, 0x07]],
@@ -35,7 +35,7 @@ const OTHERS: readonly (readonly [name: string, head: readonly number[]])[] = [
   ["compressed by Zstandard", [0x28, 0xb5, 0x2f, 0xfd]],
 ];
 
-/** What a file is that is neither a zip nor a tar. */
+/** Describes a file that is neither a zip nor a tar. */
 function otherKind(head: Uint8Array): string {
   if (head.length === 0) return "is empty";
   const other = OTHERS.find(([, bytes]) => bytes.every((byte, at) => head[at] === byte));
@@ -43,10 +43,10 @@ function otherKind(head: Uint8Array): string {
 }
 
 /**
- * The files of an archive in its own order; folders are left out. Files that are no images, or that tools made, come
- * without their bytes.
+ * Yields the files of an archive in its own order, without folders. Files that are not images, and files made by tools,
+ * are yielded without their bytes.
  *
- * @param notes receives what a user must be told about the reading
+ * @param notes receives notes for the user about the reading
  * @throws {DatasetError} naming the field, for what is no archive, is damaged, or holds what is not taken
  */
 export async function* archiveEntries(

@@ -23,11 +23,11 @@ export const BUILT_IN: readonly string[] = ["digits", ...Object.keys(RELEASES)];
 
 const UPLOAD = /^ds_[0-9A-Z]{26}$/;
 /**
- * Age at which objects of a data set without a description are of an upload that was killed, in milliseconds: an upload
- * may take an hour to be stored (`uploadStoreMs` of the API's limits).
+ * Age at which objects of a data set without a description belong to a killed upload, in milliseconds. An upload may
+ * take an hour to be stored (`uploadStoreMs` of the API's limits).
  */
 const ABANDONED_MS = 2 * 3_600_000;
-/** Age of a removal at which it counts as cut off, in milliseconds: until then the client may repeat it. */
+/** Age at which a removal counts as interrupted, in milliseconds. Until then the client may repeat it. */
 const CUT_OFF_MS = 60_000;
 /** Descriptions read at a time for a list. */
 const READS_AT_ONCE = 8;
@@ -35,7 +35,7 @@ const READS_AT_ONCE = 8;
 /** A page of data sets. */
 export interface DatasetPage {
   readonly data: readonly DatasetInfo[];
-  /** Data sets in the page's place that cannot be read: their ids and why. */
+  /** Data sets in the range of the page that cannot be read: their ids and the errors. */
   readonly damaged: readonly { readonly id: string; readonly message: string }[];
   readonly hasMore: boolean;
 }
@@ -59,7 +59,7 @@ export class DatasetCatalogue {
     return { data, damaged, hasMore: false };
   }
 
-  /** What is known of a data set. @throws {DatasetNotFoundError} @throws {DatasetDamagedError} */
+  /** The description of a data set. @throws {DatasetNotFoundError} @throws {DatasetDamagedError} */
   async info(id: string): Promise<DatasetInfo> {
     const info = await this.#find(id);
     if (info === null) throw new DatasetNotFoundError(id);
@@ -67,7 +67,7 @@ export class DatasetCatalogue {
   }
 
   /**
-   * What is known of a data set of which every object is there.
+   * The description of a data set, after a check that all its objects are whole.
    *
    * @throws {DatasetNotFoundError} @throws {DatasetDamagedError} naming what is missing or cut
    */
@@ -94,7 +94,7 @@ export class DatasetCatalogue {
     return new ObjectDataset(this.store, stored);
   }
 
-  /** Whether there is an upload of this id, damaged or not, or what a deletion that was cut off has left of it. */
+  /** Whether an upload with this id exists, damaged or not, or the remains of its interrupted deletion. */
   async hasUpload(id: string): Promise<boolean> {
     if (!UPLOAD.test(id)) return false;
     return await this.store.head(datasetKey(id, "meta.json")) !== null ||
@@ -107,7 +107,12 @@ export class DatasetCatalogue {
     await removeDataset(this.store, id);
   }
 
-  /** Removes what killed uploads and deletions left behind. @param now milliseconds since 1970 @returns ids of what was removed */
+  /**
+   * Removes what killed uploads and deletions left behind.
+   *
+   * @param now milliseconds since 1970
+   * @returns ids of the data sets whose objects were removed
+   */
   async sweep(now = Date.now()): Promise<string[]> {
     const newest = new Map<string, number>();
     const described = new Set<string>(), marked = new Map<string, number>();
@@ -130,7 +135,7 @@ export class DatasetCatalogue {
     return UPLOAD.test(id) ? (await getStored(this.store, id))?.info ?? null : null;
   }
 
-  /** The same, and the error where it is damaged. */
+  /** The description, or the error if it is damaged. */
   #findReadable(id: string): Promise<DatasetInfo | DatasetDamagedError | null> {
     return this.#find(id).catch((error) => {
       if (error instanceof DatasetDamagedError) return error;
@@ -138,7 +143,7 @@ export class DatasetCatalogue {
     });
   }
 
-  /** Ids in the order of the list, after one of them or from the start. */
+  /** Ids in the order of the list, after the given id or from the start. */
   async *#ids(after?: string): AsyncGenerator<string> {
     const builtIn = after === undefined ? -1 : BUILT_IN.indexOf(after);
     const last = builtIn === -1 ? after : undefined;

@@ -19,14 +19,14 @@ export interface FolderRead {
   readonly count: number;
 }
 
-/** Why files are passed over: hidden or made by a tool, no image, again in a copy of the tree, beside the splits. */
+/** Why files are passed over: hidden or made by a tool, not an image, in a copy of the tree, outside the splits. */
 export const PASSED_OVER = ["hidden", "not_an_image", "copy", "outside_splits"] as const;
 
 /** Files of an archive that were not read. */
 export interface FilesPassedOver {
   readonly reason: typeof PASSED_OVER[number];
   readonly count: number;
-  /** The first of them. */
+  /** Path of the first of these files. */
   readonly example: string;
 }
 
@@ -58,7 +58,7 @@ export interface DatasetInfo extends PictureRule {
   readonly numClasses: number;
   /** Class names in label order (folder names; `"0"`… for IDX). Empty when unlabelled. */
   readonly classNames: readonly string[];
-  /** What was done with images that are not square, transparent, or read in another way than one might expect. */
+  /** Notes about non-square or transparent images, and about readings of the folders that may surprise the user. */
   readonly notes: readonly string[];
   /** Bytes stored. */
   readonly size: number;
@@ -90,7 +90,12 @@ export interface Dataset {
   readonly info: DatasetInfo;
   /** A whole split in memory. @throws {DatasetError} when it would pass the memory limit, or the bytes are damaged */
   load(split: SplitName, form: PictureForm, signal?: AbortSignal): Promise<PictureSet>;
-  /** Some pictures by index. @param rule instead of the data set's own @throws {DatasetError} for an index outside the split */
+  /**
+   * Some pictures by index.
+   *
+   * @param rule replaces the data set's own rule
+   * @throws {DatasetError} for an index outside the split
+   */
   read(
     split: SplitName,
     indices: readonly number[],
@@ -116,7 +121,7 @@ export class DatasetError extends Error {
   }
 }
 
-/** A stored data set of which something is missing, cut or changed: it can be deleted, and uploaded again. */
+/** A stored data set with missing, truncated or changed objects. It can be deleted and uploaded again. */
 export class DatasetDamagedError extends DatasetError {
   constructor(readonly id: string, why: string, options?: ErrorOptions) {
     super(`The data set '${id}' is damaged: ${why}`, undefined, options);
@@ -132,7 +137,7 @@ export class DatasetNotFoundError extends Error {
 }
 
 /**
- * A data set that is not stored yet cannot be had at present: no mirror is reached, or those that are fail. The same
- * call may succeed later. Runs and the API treat it as storage that is away.
+ * A data set that is not stored yet cannot be downloaded at present, because no mirror answers with it. The same call
+ * may succeed later. Runs and the API treat this like an outage of storage.
  */
 export class DatasetUnavailableError extends StorageUnavailableError {}

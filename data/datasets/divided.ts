@@ -1,5 +1,5 @@
 /**
- * Splits at the top of an archive.
+ * Splits in the top folders of an archive.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { DatasetError, type SplitName } from "./dataset.ts";
 import { type Filed, foldersOf } from "./folders.ts";
 import { isPlain, splitFolders, splitOf } from "./splits.ts";
 
-/** How the folders at the top of an archive may be read. */
+/** Ways to read the top folders of an archive. */
 export const FOLDER_READINGS = ["auto", "splits", "classes"] as const;
 
-/** `auto` refuses what could be read in two ways. */
+/** One of {@linkcode FOLDER_READINGS}. `auto` refuses folders that could be read in two ways. */
 export type FolderReading = typeof FOLDER_READINGS[number];
 
 /** Names of folders for a message. */
@@ -20,7 +20,7 @@ export function listed(names: Iterable<string>): string {
   return all.slice(0, 6).map(shown).join(", ") + (all.length > 6 ? ` and ${all.length - 6} more` : "");
 }
 
-/** Images in the split that their folder means. */
+/** The images divided into splits by their folders. */
 export interface Divided {
   readonly parts: readonly {
     readonly folder: string;
@@ -28,12 +28,12 @@ export interface Divided {
     readonly files: readonly Filed[];
   }[];
   readonly outside: readonly Filed[];
-  /** Whether the parts are folders that are named as splits. */
+  /** Whether the parts are folders with names of splits. */
   readonly bySplits: boolean;
 }
 
 /**
- * Divides images into splits by the folders at the top.
+ * Divides images into splits by the top folders.
  *
  * @param wrapper folders around all of them, for messages
  * @throws {DatasetError} for folders that could be read in two ways
@@ -86,7 +86,7 @@ export function divided(
   return { parts: levelled(parts), outside, bySplits: true };
 }
 
-/** `training_set/training_set/cat` is `training_set/cat`: some archives name a split twice. */
+/** Reads `training_set/training_set/cat` as `training_set/cat`, because some archives name a split twice. */
 function withoutOwnName(
   folder: string,
   name: string,
@@ -101,12 +101,12 @@ function withoutOwnName(
 }
 
 /**
- * `train/images/cat` and `test/images/cat`: a folder that all splits have around all their classes means nothing, and
- * neither does one called `images` around images without classes, as detection data sets have it.
+ * Removes a folder that every split has around all its classes, as in `train/images/cat` and `test/images/cat`. Also
+ * removes a folder called `images` around images without classes, as in detection data sets.
  */
 function levelled(parts: Divided["parts"]): Divided["parts"] {
   const first = parts[0].files[0].rest[0];
-  // A folder right around the images is a class, unless its name says that it is none.
+  // A folder that holds the images directly is a class, unless it has a name such as `images`.
   const least = isPlain(first) ? 1 : 2;
   const wrapped = splitOf(first) === null &&
     parts.every(({ files }) => files.every(({ rest }) => rest.length > least && rest[0] === first));
@@ -118,7 +118,7 @@ function levelled(parts: Divided["parts"]): Divided["parts"] {
   })));
 }
 
-/** @throws {DatasetError} for a split inside of a class or of another split */
+/** @throws {DatasetError} for a split inside a class or inside another split */
 export function checkInner({ parts, bySplits }: Divided, field: string): void {
   const asClass = bySplits ? "folders=splits to take it as a class, or " : "";
   for (const { files } of parts) {

@@ -30,8 +30,8 @@ const IDLE_MS = 30_000;
  * Downloads a file to `path`, going on from `path.part` when that is there.
  *
  * @param mirrors addresses that end in `/`, tried in turn
- * @throws {DatasetUnavailableError} when another try may succeed, for a mirror that was not reached or failed
- * @throws {DatasetError} when no mirror has the right file; both say what became of each mirror
+ * @throws {DatasetUnavailableError} when a mirror could not be reached or failed, so that a retry may succeed
+ * @throws {DatasetError} when no mirror has the right file; both messages have the error of each mirror
  */
 export async function download(
   resource: Resource,
@@ -71,10 +71,10 @@ export async function download(
   throw mayPass ? new DatasetUnavailableError(message) : new DatasetError(message);
 }
 
-/** The mirror sent another file. */
+/** The mirror sent a file with another checksum or size. */
 class WrongFileError extends Error {}
 
-/** What a mirror answered cannot be used. */
+/** The answer of a mirror cannot be used. */
 class MirrorError extends Error {
   /** @param final true when asking again would not help */
   constructor(message: string, readonly final: boolean) {

@@ -1,19 +1,19 @@
 /**
- * How large a compressed file may become.
+ * Limits for the size of decompressed data.
  *
  * @module
  */
 import { DatasetError } from "./dataset.ts";
 
-/** Explicit limits of what comes out of a decompressor. */
+/** Limits of the output of a decompressor. */
 export const EXPANSION_LIMITS = {
   /** Bytes that any file may unpack to. */
   free: 64 * 2 ** 20,
-  /** Bytes beyond those for each byte of the file. Images, raw or encoded, stay below 30. */
+  /** Further bytes allowed for each compressed byte. Images, raw or encoded, stay below 30. */
   ratio: 100,
 } as const;
 
-/** Counts unpacked bytes against the size of the file that they come from. */
+/** Counts unpacked bytes and compares them with the size of the compressed file. */
 export class Expansion {
   #bytes = 0;
   readonly #most: number;
@@ -23,7 +23,7 @@ export class Expansion {
     this.#most = EXPANSION_LIMITS.free + EXPANSION_LIMITS.ratio * compressed;
   }
 
-  /** Counts bytes. @throws {DatasetError} when they are more than the file may unpack to */
+  /** Counts bytes. @throws {DatasetError} when the total exceeds the limit for the file */
   add(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes <= this.#most) return;

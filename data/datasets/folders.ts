@@ -1,5 +1,5 @@
 /**
- * Trees of folders in archives: folders around everything, and copies of a tree inside of itself.
+ * Folder trees in archives: folders around all files, and copies of a tree inside itself.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import { shown } from "./archive/names.ts";
 import { DatasetError } from "./dataset.ts";
 import { splitFolders, splitOf } from "./splits.ts";
 
-/** A file and where it lies below the folder that is looked at. */
+/** A file and its path below the folder in question. */
 export interface Filed {
   readonly path: string;
   /** Equal for equal content. */
   readonly digest: string;
-  /** Folders below, and the file's name. */
+  /** Folders below it, and the file's name. */
   readonly rest: readonly string[];
 }
 
-/** Files by their first folder, without it; files that lie in no folder are left out. */
+/** Groups files by their first folder and removes it from their paths. Files outside folders are left out. */
 export function foldersOf(files: readonly Filed[]): Map<string, Filed[]> {
   const folders = new Map<string, Filed[]>();
   for (const file of files) {
@@ -30,16 +30,16 @@ export function foldersOf(files: readonly Filed[]): Map<string, Filed[]> {
   return folders;
 }
 
-/** True where all folders at the top are splits: then a folder around them is no split itself. */
+/** True when all top folders are splits. A folder around them is then not a split. */
 function isDivided(files: readonly Filed[]): boolean {
   const names = new Set(files.map(({ rest }) => rest.length > 1 ? rest[0] : null));
   return [...names].every((name) => name !== null && splitOf(name) !== null);
 }
 
 /**
- * Takes off the folders that lie around all files.
+ * Removes the folders that contain all files from the paths.
  *
- * @param splitsToo whether a folder named as a split is taken off too
+ * @param splitsToo whether a folder named as a split is removed too
  */
 export function withoutWrappers(
   files: readonly Filed[],
@@ -62,7 +62,7 @@ export function withoutWrappers(
   return { wrapper: first.slice(0, depth).join("/"), files: below(depth) };
 }
 
-/** What a folder holds where that is the tree around it: the files below the folders of the same names. */
+/** The files of a folder below folders that also exist in the tree around it. */
 function treeWithin(
   name: string,
   inside: readonly Filed[],
@@ -74,7 +74,7 @@ function treeWithin(
   return inner.size === 1 ? treeWithin(name, [...inner.values()][0], around) : [];
 }
 
-/** Whether every folder at the top holds the same tree of folders: the archive is some copies of one data set. */
+/** Whether every top folder holds the same folder tree, so that the archive consists of copies of one data set. */
 function areCopies(files: readonly Filed[], folders: ReadonlyMap<string, readonly Filed[]>): boolean {
   if (folders.size < 2 || files.some(({ rest }) => rest.length < 3)) return false;
   if (splitFolders(folders.keys()).splits.size > 0) return false;
@@ -90,10 +90,10 @@ function areCopies(files: readonly Filed[], folders: ReadonlyMap<string, readonl
 }
 
 /**
- * Leaves out a folder that holds the whole tree again, as an archive has it that was packed together with what had
- * been unpacked from it.
+ * Leaves out a folder that holds a copy of the whole tree. This happens when a folder is packed again together with an
+ * unpacked copy of itself.
  *
- * @throws {DatasetError} for a folder that holds some of the tree again, or other files in its place
+ * @throws {DatasetError} for a folder with a partial copy of the tree, or with other files under the same paths
  */
 export function withoutCopies(
   files: readonly Filed[],

@@ -41,7 +41,7 @@ export async function beginning(path: string, bytes: number): Promise<Uint8Array
 
 const ZEROS = new Uint8Array(65_536);
 
-/** True when every byte is 0. Compared as whole pieces: a look at each byte would hold up other requests. */
+/** True when every byte is 0. Whole pieces are compared, because a loop over the bytes would delay other requests. */
 export function isZeros(bytes: Uint8Array): boolean {
   for (let from = 0; from < bytes.length; from += ZEROS.length) {
     const piece = bytes.subarray(from, from + ZEROS.length);
@@ -67,13 +67,13 @@ async function checkPadding(file: UploadedFile, start: number, signal?: AbortSig
   }
 }
 
-/** Bytes of an unpacked piece. */
+/** Size of an unpacked piece in bytes. */
 const PIECE = 65_536;
 
 /**
- * The content of a file, unpacked when it is gzipped. Other requests get their turns between the pieces.
+ * The content of a file, unpacked if it is gzipped. Other requests are served between the pieces.
  *
- * @throws {DatasetError} naming the field, for a damaged gzip file, for one that unpacks to far more than it has, and
+ * @throws {DatasetError} naming the field, for a damaged gzip file, for one that unpacks to more than the limit, and
  * for bytes other than zeros after its end
  */
 export async function* content(

@@ -1,15 +1,15 @@
 /**
- * Which training images are held out to measure on.
+ * Stratified hold-out: which training images are held out for measuring.
  *
  * @module
  */
 import { randomUint32 } from "../../model/random.ts";
 import { Turns } from "./turns.ts";
 
-/** Images between two turns of the event loop. */
+/** Images processed between two yields to the event loop. */
 const PIECE = 65_536;
 
-/** What is drawn from: the images' labels, or how many images there are where they have no classes. */
+/** The images that the hold-out is drawn from. */
 export interface Pool {
   readonly count: number;
   /** One label an image, 0 to 65,535; null without classes. */
@@ -20,14 +20,14 @@ export interface Pool {
 export interface HeldOutRows {
   /** Positions in the pool, ascending. */
   readonly rows: Uint32Array<ArrayBuffer>;
-  /** Labels of the classes that have one image alone: it is trained on. */
+  /** Labels of the classes with a single image, which stays in the training set. */
   readonly single: readonly number[];
 }
 
 /**
- * Holds out a share of the images, by class: each class gives its part of the share, rounded so that the whole comes
- * out right, and keeps one image at least. Within a class every choice is equally likely, and the same for the same
- * seed (selection sampling, Knuth, The Art of Computer Programming, volume 2, algorithm 3.4.2S).
+ * Holds out a share of the images, stratified by class. The number of each class is rounded so that the total is right,
+ * and every class keeps at least one image. Within a class all images are equally likely to be held out, and the choice
+ * depends only on the seed (selection sampling, Knuth, The Art of Computer Programming, volume 2, algorithm 3.4.2S).
  *
  * @param share 0 to 0.5
  */
@@ -72,8 +72,8 @@ export async function heldOutRows(
 const ascending = (a: number, b: number) => a - b;
 
 /**
- * Images that each class gives: its exact part rounded down, and the rest to the largest remainders (Hamilton's method);
- * among equal ones the seed decides. No class gives its last image.
+ * Number of images held out of each class: its exact part rounded down, and the rest by the largest remainders
+ * (Hamilton's method). The seed breaks ties. Every class keeps at least one image.
  */
 function quotas(sizes: ReadonlyMap<number, number>, total: number, seed: number): Map<number, number> {
   const count = [...sizes.values()].reduce((sum, size) => sum + size, 0);

@@ -1,5 +1,5 @@
 /**
- * Headers of IDX files, and the count of the bytes behind them.
+ * Headers of IDX files, and a check of the number of bytes after them.
  *
  * @module
  */
@@ -27,12 +27,12 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   [IDX_TYPES.double]: "64-bit floats",
 };
 
-/** A type of {@linkcode IDX_TYPES} as it is named in a message. */
+/** Name of a type of {@linkcode IDX_TYPES} for a message. */
 export function typeName(type: number): string {
   return TYPE_NAMES[type];
 }
 
-/** The first bytes of a stream, and what was read beyond them. @param first bytes that were read before */
+/** Splits off the first bytes of a stream. `rest` is what was read beyond them. @param first bytes read before */
 export async function splitAt(
   pieces: AsyncGenerator<Bytes>,
   bytes: number,
@@ -50,7 +50,7 @@ export async function splitAt(
   return { head: head.slice(0, bytes), rest: head.slice(bytes) };
 }
 
-/** Passes a stream on, which must have exactly this many bytes. @param first bytes that were read before */
+/** Passes on a stream that must have exactly `bytes` bytes. @param first bytes read before */
 export async function* checkedBytes(
   file: UploadedFile,
   first: Bytes,
@@ -80,7 +80,7 @@ export function word(head: Bytes, at: number): number {
   return new DataView(head.buffer, head.byteOffset).getUint32(at);
 }
 
-/** How files of other packers begin. */
+/** First bytes of files of other compression formats. */
 const PACKED: readonly (readonly [kind: string, start: readonly number[]])[] = [
   ["zip", [0x50, 0x4b, 0x03, 0x04]],
   ["bzip2", [0x42, 0x5a, 0x68]],
@@ -90,7 +90,7 @@ const PACKED: readonly (readonly [kind: string, start: readonly number[]])[] = [
 
 /** The parts of a magic number: two zero bytes, the type, the number of dimensions. */
 export interface Magic {
-  /** As shown in messages. */
+  /** The magic number as shown in messages. */
   readonly magic: string;
   readonly type: number;
   readonly dimensions: number;

@@ -16,7 +16,7 @@ const LARGEST_LABEL = 0xffff;
 /** Numbers in a row of QMNIST's label files; the first is the class. */
 const QMNIST_COLUMNS = 8;
 
-/** Integer types of label files: bytes of a number, and how it is read. */
+/** Integer types of label files: the size of a number in bytes, and its reader. */
 const READERS: Readonly<Record<number, { bytes: number; read(view: DataView, at: number): number }>> = {
   [IDX_TYPES.ubyte]: { bytes: 1, read: (view, at) => view.getUint8(at) },
   [IDX_TYPES.byte]: { bytes: 1, read: (view, at) => view.getInt8(at) },
@@ -26,15 +26,15 @@ const READERS: Readonly<Record<number, { bytes: number; read(view: DataView, at:
 
 /** The labels of a file. */
 export interface IdxLabels {
-  /** One label number an image. */
+  /** One label number per image. */
   readonly values: Uint16Array;
-  /** The different numbers, ascending. */
+  /** The distinct numbers, ascending. */
   readonly distinct: readonly number[];
 }
 
 /**
- * Reads a label file piece by piece: one integer an image (`[count]` or `[count, 1]`), or QMNIST's `[count, 8]` rows
- * of 32-bit integers, whose first column is the class (as in torchvision's `QMNIST`).
+ * Reads a label file in pieces. It holds one integer per image (`[count]` or `[count, 1]`), or QMNIST's `[count, 8]`
+ * rows of 32-bit integers, whose first column is the class (as in torchvision's `QMNIST`).
  *
  * @throws {DatasetError} naming the field
  */
@@ -94,7 +94,7 @@ async function collect(
   return { values, distinct: [...seen].sort((a, b) => a - b) };
 }
 
-/** The bytes of a stream in pieces of whole rows. */
+/** Regroups the bytes of a stream into pieces of whole rows. */
 async function* rows(pieces: AsyncGenerator<Bytes>, row: number): AsyncGenerator<Bytes> {
   let left = new Uint8Array(0);
   for await (const piece of pieces) {

@@ -1,5 +1,5 @@
 /**
- * What the files of an archive are together.
+ * Summary of all files of an archive.
  *
  * @module
  */
@@ -7,11 +7,11 @@ import type { InspectedPicture } from "../images.ts";
 import { backgroundNote, type PictureRule, resizeNote } from "../pictureRule.ts";
 import { DatasetError, type FilesPassedOver } from "./dataset.ts";
 
-/** Explicit limits of what the images of an archive decode to. */
+/** Limits of the decoded size of the images of an archive. */
 export const DECODED_LIMITS = {
   /** Pixels that any archive may have. */
   free: 5_000_000_000,
-  /** Pixels beyond those for each byte of the image files. Photographs have 3 to 20, drawings up to 300. */
+  /** Further pixels allowed for each byte of the image files. Photographs have 3 to 20, drawings up to 300. */
   ratio: 500,
 } as const;
 
@@ -32,7 +32,7 @@ export class ImageSummary {
   /**
    * Counts an image.
    *
-   * @param bytes of its file
+   * @param bytes size of its file
    * @throws {DatasetError} when the images are far larger than their files
    */
   add({ height, width, channels, hasAlpha }: InspectedPicture, bytes: number): void {
@@ -53,13 +53,13 @@ export class ImageSummary {
     this.#transparent += Number(hasAlpha);
   }
 
-  /** Height and width where all are alike, else null; 3 channels when any image has colour. */
+  /** Height and width if all images have the same, else null. 3 channels if any image has colour. */
   common(): { height: number | null; width: number | null; channels: 1 | 3 } {
     const one = (sides: ReadonlySet<number>) => sides.size === 1 ? [...sides][0] : null;
     return { height: one(this.#height), width: one(this.#width), channels: this.#colour ? 3 : 1 };
   }
 
-  /** What is to be said of images that the rule changes. */
+  /** Notes for the user about images that the rule changes. */
   notes(rule: PictureRule): string[] {
     const notes: string[] = [];
     const of = `of ${this.#count} images`;

@@ -1,5 +1,5 @@
 /**
- * What the folders of an archive mean: which images are for training, which to measure on, and their classes.
+ * The meaning of the folders of an archive: the split and the class of each image.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface ArchivedImage {
   readonly digest: string;
 }
 
-/** An image's place. */
+/** The split and class of an image. */
 export interface Placed {
   readonly path: string;
   readonly split: SplitName;
@@ -28,32 +28,32 @@ export interface Placed {
   readonly label: number | null;
 }
 
-/** The whole archive's layout; `images` in the order of their paths. */
+/** The layout of a whole archive, with `images` in the order of their paths. */
 export interface Layout {
   readonly images: readonly Placed[];
   readonly classNames: readonly string[];
-  /** What was read as what. */
+  /** The folders that were read as splits. */
   readonly folders: readonly FolderRead[];
   /** Images that were passed over, and why. */
   readonly passedOver: readonly { readonly path: string; readonly reason: "copy" | "outside_splits" }[];
-  /** What a user must be told. */
+  /** Notes for the user. */
   readonly notes: readonly string[];
 }
 
 /**
  * Reads folders as `torchvision.datasets.ImageFolder` does: `class/image`, or `train/class/image` and
- * `test/class/image`. Folders around everything are passed over, and so is a copy of the whole tree inside of itself;
- * images without a folder, or all in one, have no classes.
+ * `test/class/image`. Folders around all files are ignored, and so is a copy of the whole tree inside itself. Images
+ * without a folder, or all in one folder, have no classes.
  *
- * @throws {DatasetError} naming the field, for folders that could be read in two ways, for images both with and without
- * a class, for a class that has no image to train on, and for too many classes
+ * @throws {DatasetError} naming the field, for folders that could be read in two ways, for images with and without a
+ * class in one archive, for a class without a training image, and for too many classes
  */
 export async function layoutOf(
   images: readonly ArchivedImage[],
   reading: FolderReading,
   field: string,
 ): Promise<Layout> {
-  // Half a million images are a second of work: other requests get their turns between its steps.
+  // Half a million images take a second. Other requests are served between the steps.
   const turns = new Turns();
   const all: Filed[] = [];
   for (const { path, digest } of images.toSorted(byPath)) {
@@ -105,7 +105,7 @@ function trunk(
   if (reading === "classes") return { wrapper, kept: files, copies: [] };
   const { kept, copies } = withoutCopies(files, field);
   if (copies.length === 0) return { wrapper, kept, copies };
-  // The one of several copies that is kept has a folder around it now.
+  // If one of several copies was kept, it now has a folder around it.
   const inner = withoutWrappers(kept, false);
   return {
     wrapper: [wrapper, inner.wrapper].filter((part) => part !== "").join("/"),
@@ -167,10 +167,10 @@ function notesOn(
 }
 
 /**
- * What is said of classes that all hold folders of the same names, as the parts of a data set do whose names are not
- * known as splits: `fold_0/cat`, `fold_0/dog`, `fold_1/cat`, `fold_1/dog`.
+ * A note about classes that all hold folders of the same names: `fold_0/cat`, `fold_0/dog`, `fold_1/cat`, `fold_1/dog`.
+ * They may be parts of a data set with names that are not recognised as splits.
  *
- * @throws {DatasetError} where their names hint at splits
+ * @throws {DatasetError} when their names hint at splits
  */
 function innerNotes(placed: readonly Unlabelled[], field: string): string[] {
   const classes = new Map<string, Set<string>>();

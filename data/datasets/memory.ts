@@ -5,16 +5,16 @@
  */
 import { DatasetError, type PictureForm, type SplitName } from "./dataset.ts";
 
-/** Bytes of a split in memory unless the environment says otherwise. */
+/** Default limit of the bytes of a split in memory. */
 export const SPLIT_BYTES = 8 * 2 ** 30;
 
-/** Most bytes of a split in memory: `UNMASK_MAX_DATASET_BYTES`, where it is a number. */
+/** Most bytes of a split in memory: `UNMASK_MAX_DATASET_BYTES` if it is a number, else the default. */
 function mostBytes(): number {
   const set = Deno.env.get("UNMASK_MAX_DATASET_BYTES") ?? "";
   return /^\d{1,15}$/.test(set) ? Number(set) : SPLIT_BYTES;
 }
 
-/** Why so many decoded pictures take too much memory, as the end of a sentence; null when they do not. */
+/** Error about decoded pictures that take too much memory, as the end of a sentence; null when they fit. */
 export function splitTooLarge(count: number, { imageSize, channels }: PictureForm): string | null {
   const bytes = count * imageSize ** 2 * channels, most = mostBytes();
   if (bytes <= most) return null;

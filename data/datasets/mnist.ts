@@ -146,7 +146,7 @@ export async function fetchRelease(
   return (await getStored(store, id))!;
 }
 
-/** A release in object storage; null when it is not there, or damaged: then it is downloaded again. */
+/** A release in object storage. Null when it is missing or damaged, so that it is downloaded again. */
 async function keptWhole(id: string, store: ObjectStore): Promise<StoredDataset | null> {
   try {
     const stored = await getStored(store, id);

@@ -22,7 +22,7 @@ import { StoredParts } from "./storedParts.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Rows of the stored training block that a split has, in ascending order; null for all of them. */
+/** Rows of the stored training block that belong to a split, in ascending order; null for all rows. */
 async function rowsOf(
   parts: StoredParts,
   split: SplitName,
@@ -108,7 +108,7 @@ export class ObjectDataset implements Dataset {
     return { ...form, count: indices.length, pixels, labels };
   }
 
-  /** @throws {DatasetDamagedError} for a label that no class has */
+  /** @throws {DatasetDamagedError} for a label without a class */
   #checkLabels(labels: Uint16Array | null): void {
     const { id, numClasses } = this.info;
     const wrong = labels?.find((label) => label >= numClasses);

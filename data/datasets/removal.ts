@@ -1,6 +1,6 @@
 /**
- * How a data set is removed: an object marks the removal as long as anything is left, so that one that was cut off can
- * be found and finished.
+ * Removal of a data set. An object marks the removal until nothing is left, so that an interrupted removal can be found
+ * and finished.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { datasetKey } from "./stored.ts";
 /** Name of the object that marks a removal which has begun. */
 export const REMOVAL_MARK = "removed";
 
-/** Removes a data set. A removal that was cut off is finished by the next call. */
+/** Removes a data set. The next call finishes an interrupted removal. */
 export async function removeDataset(store: ObjectStore, id: string): Promise<void> {
   const mark = datasetKey(id, REMOVAL_MARK);
-  // A full disk takes no mark, but a removal all the same.
+  // On a full disk the mark cannot be written, but the removal is still possible.
   await store.put(mark, new Uint8Array()).catch(() => {});
   await removeObjects(store, id);
 }
@@ -23,7 +23,7 @@ export async function isBeingRemoved(store: ObjectStore, id: string): Promise<bo
   return await store.head(datasetKey(id, REMOVAL_MARK)) !== null;
 }
 
-/** Removes every object of a data set: its description first, the mark of its removal last. */
+/** Removes every object of a data set. The description is removed first, the mark of the removal last. */
 export async function removeObjects(store: ObjectStore, id: string): Promise<void> {
   const mark = datasetKey(id, REMOVAL_MARK);
   await store.delete(datasetKey(id, "meta.json"));

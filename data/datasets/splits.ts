@@ -1,5 +1,5 @@
 /**
- * Names of folders that mean a part of a data set: `train`, `val`, `test` and the many ways in which they are written.
+ * Names of folders that denote a split of a data set: `train`, `val`, `test` and their variants.
  *
  * @module
  */
@@ -15,11 +15,11 @@ const WORDS: Readonly<Record<SplitName, readonly string[]>> = {
   ],
 };
 
-/** Words that may stand behind: `training_set`, `test images`, `val-data`. */
+/** Words that may follow: `training_set`, `test images`, `val-data`. */
 const FILLERS =
   "set|data|dataset|datasets|imgs?|images?|pictures?|pics?|photos?|samples?|examples?|split|files?|folder";
 
-// A number may stand in front, as in `01_train`, or behind, as in `test1`.
+// A number may come first, as in `01_train`, or last, as in `test1`.
 const pattern = (split: SplitName) =>
   new RegExp(`^(\\d+_?)?(${WORDS[split].join("|")})(_?(${FILLERS}))*(_?\\d+)?$`);
 const PATTERNS: readonly (readonly [SplitName, RegExp])[] = [["train", pattern("train")], [
@@ -29,26 +29,26 @@ const PATTERNS: readonly (readonly [SplitName, RegExp])[] = [["train", pattern("
 
 const PLAIN = new RegExp(`^(_?(${FILLERS}))+$`);
 
-/** True for a name that says of images only that they are images, such as `images` or `img_files`. */
+/** True for a name that means only "images", such as `images` or `img_files`. */
 export function isPlain(name: string): boolean {
   return PLAIN.test(normal(name));
 }
 
-/** Words between `_`, in lower case: `trainSet` and `Train-Set` are `train_set`. */
+/** Splits a name into words in lower case, joined by `_`: `trainSet` and `Train-Set` become `train_set`. */
 function normal(name: string): string {
   return name.normalize("NFKC").replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase().replace(/[\s._-]+/g, "_")
     .replace(/^_|_$/g, "");
 }
 
-/** The split that a folder's name means by itself; null for any other name. */
+/** The split that a folder's name denotes by itself; null for any other name. */
 export function splitOf(name: string): SplitName | null {
-  // Both as it is written and with its capitals as borders: `TRAIN`, `trainSet`.
+  // The name is tried as it is written, and with its capitals as word boundaries: `TRAIN`, `trainSet`.
   const forms = [normal(name), normal(name.toLowerCase())];
   for (const [split, pattern] of PATTERNS) if (forms.some((form) => pattern.test(form))) return split;
   return null;
 }
 
-/** A name of which one word means a split: `seg_train`, `validation-horses`. */
+/** A name with one word that denotes a split: `seg_train`, `validation-horses`. */
 interface Affixed {
   readonly split: SplitName;
   /** The other words. */
@@ -66,17 +66,17 @@ function affixed(name: string): Affixed | null {
   return null;
 }
 
-/** What the names of neighbouring folders mean. */
+/** The splits among neighbouring folders. */
 export interface SplitFolders {
   /** Folders that are splits. */
   readonly splits: ReadonlyMap<string, SplitName>;
-  /** Several families beside each other: `cats_train`, `cats_test`, `dogs_train`, `dogs_test`. */
+  /** Folders of several families: `cats_train`, `cats_test`, `dogs_train`, `dogs_test`. Else empty. */
   readonly families: readonly string[];
 }
 
 /**
- * Finds the splits among the names of neighbouring folders. A name with a further word is a split only where the same
- * word stands beside another split too: `seg_train` and `seg_test`, but not `bullet_train`.
+ * Finds the splits among the names of neighbouring folders. A name with a further word is a split only if the same word
+ * occurs with another split too: `seg_train` and `seg_test`, but not `bullet_train`.
  */
 export function splitFolders(names: Iterable<string>): SplitFolders {
   const splits = new Map<string, SplitName>();
@@ -98,8 +98,8 @@ export function splitFolders(names: Iterable<string>): SplitFolders {
 }
 
 /**
- * True where some names have a word for training and others one for measuring, without being splits of one data set:
- * `train-clean-100` and `test-other`.
+ * True when some names contain a word for training and others a word for testing, even if they are not recognised as
+ * splits: `train-clean-100` and `test-other`.
  */
 export function hintsAtSplits(names: Iterable<string>): boolean {
   const hints = new Set([...names].map((name) => splitOf(name) ?? affixed(name)?.split));

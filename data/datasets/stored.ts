@@ -9,7 +9,7 @@ import { BACKGROUND_PATTERN, DEFAULT_RULE, RESIZES } from "../pictureRule.ts";
 import { fromWire, toWire } from "../wire.ts";
 import { DatasetDamagedError, type DatasetInfo, PASSED_OVER } from "./dataset.ts";
 
-/** Pictures of equal size one after the other, and their labels (unsigned integers) beside them. */
+/** Concatenated pictures of equal size, and their labels (unsigned integers) in an object of their own. */
 export interface RawBlock {
   readonly count: number;
   readonly images: string;
@@ -21,7 +21,7 @@ export interface RawBlock {
 /** Bytes that a stored label needs. @param classes number of classes */
 export const labelBytes = (classes: number): 1 | 2 => classes > 256 ? 2 : 1;
 
-/** Where a data set lies. The test split is a block of its own, or the images held out of the training block. */
+/** Keys of a data set's objects. The test split has its own block, or it is held out of the training block. */
 export type Storage =
   | {
     readonly kind: "raw";
@@ -32,9 +32,9 @@ export type Storage =
   | { readonly kind: "pack"; readonly pack: string; readonly index: string; readonly heldOut: HeldOut };
 
 /**
- * Training images set aside. `rows` is the key of their positions in the training block, ascending, as unsigned 32-bit
- * integers, little-endian. Data sets of earlier versions have no such list: their images are drawn by the seed. Packs of
- * today have the images that are set aside in the test columns of their index, and null here.
+ * Training images that are held out. `rows` is the key of their positions in the training block, ascending, as unsigned
+ * 32-bit integers, little-endian. Data sets of earlier versions have no such list, and their images are drawn by the
+ * seed. New packs have null here, because the test columns of their index hold these images.
  */
 export type HeldOut = { readonly count: number; readonly seed: number; readonly rows?: string } | null;
 

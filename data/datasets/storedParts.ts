@@ -1,5 +1,5 @@
 /**
- * The stored objects of a data set, read with a look at whether they are whole.
+ * Reads the stored objects of a data set and checks that they are whole.
  *
  * @module
  */
@@ -26,8 +26,8 @@ const packSplit = z.object({ offsets: columns, lengths, labels: columns }).refin
 const indexSchema = z.object({ train: packSplit, test: packSplit });
 
 /**
- * The objects of a data set. What is missing, cut or not readable is a {@linkcode DatasetDamagedError}; a storage that
- * is away stays an error of the storage.
+ * The objects of a data set. A missing, truncated or unreadable object causes a {@linkcode DatasetDamagedError}. An
+ * outage of storage keeps its own error.
  */
 export class StoredParts {
   readonly #store: ObjectStore;
@@ -38,7 +38,7 @@ export class StoredParts {
     this.#id = id;
   }
 
-  /** A whole object, which must have this many bytes. @throws {DatasetDamagedError} */
+  /** A whole object, which must have exactly `size` bytes. @throws {DatasetDamagedError} */
   async all(key: string, size: number, signal?: AbortSignal): Promise<Bytes> {
     const { body, size: found } = await this.#get(key, { signal });
     if (found !== size) {
@@ -73,7 +73,7 @@ export class StoredParts {
     return labelBytes === 1 ? bytes : new Uint16Array(bytes.buffer);
   }
 
-  /** Positions of held-out images in a block of this many. @throws {DatasetDamagedError} */
+  /** Positions of held-out images in a block of `stored` images. @throws {DatasetDamagedError} */
   async rows(key: string, count: number, stored: number, signal?: AbortSignal): Promise<Uint32Array> {
     // Typed arrays are little-endian on every machine that Deno runs on.
     const rows = new Uint32Array((await this.all(key, 4 * count, signal)).buffer);
@@ -92,7 +92,7 @@ export class StoredParts {
     }
   }
 
-  /** Looks whether every object is there with the size it must have. @throws {DatasetDamagedError} */
+  /** Checks that every object exists and has the right size. @throws {DatasetDamagedError} */
   async check({ info, storage }: StoredDataset): Promise<void> {
     if (storage.kind === "pack") {
       const [pack, index] = await Promise.all([this.#size(storage.pack), this.#size(storage.index)]);

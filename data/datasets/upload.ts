@@ -53,12 +53,12 @@ export function newDatasetId(): string {
 /** Most characters of a name that is taken from a file. */
 const NAME_LENGTH = 128;
 
-/** A file's name without the endings of archives and IDX files; empty when nothing else is in it. */
+/** A file's name without the extensions of archives and IDX files; empty if nothing else is left. */
 function nameOf(filename: string): string {
   const bare = filename
     .replace(/\.(gz|gzip)$/i, "")
     .replace(/\.(zip|tar|tgz|taz)$/i, "")
     .replace(/([.-]idx\d?)?([.-](ubyte|byte|short|int))?$/i, "");
-  // A cut inside a surrogate pair leaves half a character.
+  // Truncation inside a surrogate pair leaves half a character.
   return bare.slice(0, NAME_LENGTH).replace(/[\ud800-\udbff]$/, "").trim();
 }

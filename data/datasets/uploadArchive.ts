@@ -17,13 +17,13 @@ import { datasetKey, type PackIndex, type PackSplit, type StoredDataset } from "
 import { Turns } from "./turns.ts";
 import { heldOutShare, type Upload } from "./uploaded.ts";
 
-/** Images that are inspected at once, each on a thread. */
+/** Images that are inspected at the same time, each on a thread. */
 const AT_ONCE = 8;
 
 /** Bytes that are stored at once. */
 const PIECE = 262_144;
 
-/** Where an image lies in the pack. */
+/** The position of an image in the pack. */
 interface Packed {
   readonly path: string;
   readonly digest: string;
@@ -32,8 +32,8 @@ interface Packed {
 }
 
 /**
- * Stores the images of an archive one behind the other, as they are, and an index of them. Images that are held out are
- * in the index's test columns.
+ * Stores the unchanged images of an archive in one object, the pack, with an index. The test columns of the index have
+ * the images that are held out.
  *
  * @throws {DatasetError} naming the field and the image that is wrong
  */
@@ -46,7 +46,7 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
   const pack = datasetKey(base.id, "pictures.pack"), index = datasetKey(base.id, "index.json");
   let size = 0;
   async function* images(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    // Small images are stored many at a time.
+    // Small images are grouped into larger writes.
     const waiting: Uint8Array<ArrayBuffer>[] = [];
     let waitingBytes = 0;
     const inspect = async (entry: ArchiveEntry) => ({
@@ -102,7 +102,7 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
   };
 }
 
-/** The two splits, after a share of the training images has moved to the test split. */
+/** The two splits, after a share of the training images was moved to the test split. */
 async function withHeldOut(
   images: readonly Placed[],
   options: Upload["options"],
@@ -122,14 +122,14 @@ async function withHeldOut(
   return { train: train.filter((_, row) => !aside[row]), test: train.filter((_, row) => aside[row]) };
 }
 
-/** What is said of classes with one image. */
+/** Note for the user about classes with a single image. */
 export function singleNote(names: readonly string[]): string {
   const some = names.slice(0, 6).map(shown).join(", ") +
     (names.length > 6 ? ` and ${names.length - 6} more` : "");
   return `Classes with a single image (${some}) are trained on: none of theirs is held out.`;
 }
 
-/** What is said where a share was asked for and is too small for one image. */
+/** Note for the user about a share that is too small to hold out one image. */
 export function noneHeldOutNote(share: number, count: number): string {
   return `No image is held out: ${share} of ${count} is less than one image.`;
 }

@@ -90,7 +90,7 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
   };
 }
 
-/** Training images that are held out; null for none. */
+/** The training images that are held out; null for none. */
 async function setAside(
   count: number,
   labels: IdxLabels | null,
@@ -129,7 +129,7 @@ function checkTestLabels(numbers: readonly number[], test: IdxLabels | null): vo
 /** Labels in a piece of the stored object. */
 const PIECE = 65_536;
 
-/** Labels as they are stored: the position of each label's number among the numbers in use, little-endian. */
+/** Encodes labels as they are stored: the index of each label's number among the numbers in use, little-endian. */
 async function* classIndices(
   { values }: IdxLabels,
   numbers: readonly number[],
@@ -145,7 +145,7 @@ async function* classIndices(
       else piece.setUint16(2 * at, label, true);
     }
     yield new Uint8Array(piece.buffer);
-    // Other requests get their turn between two pieces.
+    // Other requests are served between two pieces.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }

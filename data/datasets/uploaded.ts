@@ -17,7 +17,7 @@ export interface UploadOptions {
   readonly heldOut?: number;
   /** Seed of which pictures are set aside. @default 0 */
   readonly seed?: number;
-  /** What becomes of images that are not square or transparent. @default crop, none */
+  /** How transparent and non-square images are prepared. @default crop, none */
   readonly rule?: Partial<PictureRule>;
   /** How the folders of an archive are read. @default "auto" */
   readonly folders?: FolderReading;
@@ -25,7 +25,7 @@ export interface UploadOptions {
   readonly createdAt?: string;
   /** An id instead of a new one: `ds_…`, or the name of a built-in data set. */
   readonly id?: string;
-  /** Called when everything but the description is stored; what it throws refuses the data set. */
+  /** Called when everything but the description is stored. If it throws, the data set is refused. */
   readonly confirm?: () => Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export interface Upload {
 }
 
 /**
- * The share of the training images to set aside.
+ * The share of the training images to hold out.
  *
  * @param hasTest whether there are other images to measure on
  * @throws {DatasetError} when both are asked for

@@ -47,9 +47,9 @@ export class LocalStore implements ObjectStore {
   #swept: Promise<void> | undefined;
 
   /**
-   * Objects below a folder, which the first put makes when it is not there.
+   * Objects below a folder. The first put creates a missing folder.
    *
-   * @param options `existing`: the folder must be there; every method throws {@linkcode StorageUnavailableError} else
+   * @param options `existing`: if the folder does not exist, every method throws {@linkcode StorageUnavailableError}
    */
   constructor(folder: string, options: { readonly existing?: boolean } = {}) {
     this.#root = resolve(folder);
@@ -133,7 +133,7 @@ export class LocalStore implements ObjectStore {
     await removeEmptyFolders(dirname(path), this.#root);
   }
 
-  /** @throws {StorageUnavailableError} when the folder must be there and is not */
+  /** @throws {StorageUnavailableError} when the folder must exist and does not */
   async #checkFolder(): Promise<void> {
     if (!this.#existing) return;
     const there = await Deno.stat(this.#root).then(({ isDirectory }) => isDirectory, (error) => {
@@ -144,7 +144,7 @@ export class LocalStore implements ObjectStore {
     throw new StorageUnavailableError(`Object storage is unavailable: its folder ${this.#root} is not there`);
   }
 
-  /** Removes the files of puts that never ended: those that no process has locked. */
+  /** Removes the files of puts that never ended. No process has a lock on such files. */
   async sweep(now: number = Date.now()): Promise<number> {
     return await sweepLeftovers(join(this.#root, ASIDE), now);
   }
@@ -156,13 +156,13 @@ export class LocalStore implements ObjectStore {
         const { bavail, bsize } = await statfs(folder);
         return bavail * bsize;
       } catch (error) {
-        // The first put makes the folder: what is free above it is free in it.
+        // The first put creates the folder, so the free space of its parent applies.
         if ((error as { code?: string }).code !== "ENOENT" || folder === dirname(folder)) throw error;
       }
     }
   }
 
-  /** Makes a folder; a store's own that must exist is never made, not even when it goes away this moment. */
+  /** Creates a folder. A root folder that must exist is never created, even if it has just disappeared. */
   async #makeBelow(folder: string): Promise<void> {
     if (!this.#existing) return await Deno.mkdir(folder, { recursive: true });
     let path = this.#root;
@@ -172,7 +172,7 @@ export class LocalStore implements ObjectStore {
         await Deno.mkdir(path);
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) {
-          // The caller tries again where a delete has just taken an empty folder away.
+          // The caller retries if a delete has just removed the empty folder.
           return await this.#checkFolder();
         }
         if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
@@ -196,7 +196,7 @@ export class LocalStore implements ObjectStore {
     signal?: AbortSignal,
   ): Promise<void> {
     using file = await Deno.open(aside, { write: true, createNew: true });
-    // Where a file system has no locks, the sweep leaves such files alone.
+    // On a file system without locks, the sweep does not delete such files.
     await file.lock(true).catch(() => {});
     if (body instanceof Uint8Array) {
       for await (const part of inParts(body, WRITE_SIZE, signal)) await writeAll(file, part);

@@ -1,5 +1,5 @@
 /**
- * Files of puts that never ended, in the folder where a put writes before it publishes.
+ * Files of puts that never ended, in the folder where a put writes before it publishes the object.
  *
  * @module
  */
@@ -7,15 +7,15 @@ import { join } from "node:path";
 import { isMissing } from "./localPaths.ts";
 
 /**
- * Time after its last write at which an unlocked file is of a put that never ended, in milliseconds. A file is locked
- * while it is written, and published at once when it is whole.
+ * How long after its last write an unlocked file counts as left by a put that never ended, in milliseconds. A file is
+ * locked while it is written, and published as soon as it is whole.
  */
 const LEFTOVER_AGE = 60_000;
 
 /**
- * Removes the files of puts that never ended: those that no process has locked.
+ * Removes the files of puts that never ended. No process has a lock on such files.
  *
- * @param folder a missing one has no files
+ * @param folder folder to sweep; a missing folder counts as empty
  * @param now milliseconds since 1970
  * @returns number of files removed
  */

@@ -14,15 +14,15 @@ const FORMS = "must be file:PATH or s3://BUCKET/PREFIX";
 
 /**
  * Opens the object store that a URL names: `file:PATH`, `file:///ABSOLUTE/PATH` (percent-encoded) or
- * `s3://BUCKET[/PREFIX]`. Nothing is read or written yet. Methods of the store throw `StorageUnavailableError` for what
- * may pass: a server that does not answer or refuses, a full disk.
+ * `s3://BUCKET[/PREFIX]`. Nothing is read or written yet. Methods of the store throw `StorageUnavailableError` for
+ * temporary failures, such as a server that does not answer or refuses, or a full disk.
  *
  * S3 takes its settings from the environment as AWS's own tools do: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
  * AWS_SESSION_TOKEN, AWS_REGION (AWS_DEFAULT_REGION, else us-east-1), and AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL
  * for servers other than Amazon's.
  *
  * @param env looks up an environment variable
- * @param options `existing`: a folder that is not there is an outage, a disk that is not mounted say, and is not made
+ * @param options `existing`: a missing folder (such as an unmounted disk) is an outage, and it is not created
  * @throws {TypeError} when the URL is of another form or a setting is missing or wrong; names which
  */
 export function openStore(
@@ -35,7 +35,7 @@ export function openStore(
   throw new TypeError(`The object store ${FORMS}: current value is '${withoutSecrets(url)}'`);
 }
 
-/** Makes the folder of a store in a folder, where it is not there; does nothing for others. */
+/** Creates the folder of a `file:` store if it is missing. It does nothing for other stores. */
 export async function prepareStore(url: string): Promise<void> {
   if (url.startsWith("file:")) await Deno.mkdir(folderOf(url), { recursive: true });
 }

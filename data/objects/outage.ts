@@ -1,5 +1,5 @@
 /**
- * Which errors of an object store may pass by themselves, decided in one place.
+ * Decides which errors of an object store are temporary.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import {
   StorageUnavailableError,
 } from "./store.ts";
 
-/** Codes of the operating system for a disk that is full, gone, failing, read-only or closed to us. */
+/** Error codes of the operating system for a disk that is full, missing, failing, read-only or not accessible. */
 const CODES = new Set([
   "EACCES",
   "EBUSY",
@@ -33,7 +33,7 @@ const CODES = new Set([
   "ESTALE",
   "ETIMEDOUT",
 ]);
-/** S3's names of such errors, where the status alone does not say it. */
+/** S3's codes of such errors whose status alone is ambiguous. */
 const S3_CODES = new Set([
   "ExpiredToken",
   "NoSuchBucket",
@@ -43,13 +43,13 @@ const S3_CODES = new Set([
 ]);
 
 /**
- * True for an error after which the same call may succeed later: no answer, an overloaded or failing server, a refused
- * access, a missing bucket, a full or failing disk. Whether a write was done is not known then.
+ * True for an error after which the same call may succeed later: no answer, an overloaded or failing server, refused
+ * access, a missing bucket, a full or failing disk. A failed write may have been applied or not.
  */
 export function isOutage(error: unknown): boolean {
   if (error instanceof StorageUnavailableError) return true;
   if (error instanceof S3Error) {
-    // 200 stands for an answer that broke off.
+    // Status 200 means that the answer broke off.
     return [0, 200, 401, 403, 408, 429].includes(error.status) || error.status >= 500 ||
       S3_CODES.has(error.code);
   }
@@ -66,7 +66,7 @@ function mapped(error: unknown): unknown {
   return new StorageUnavailableError(`Object storage is unavailable: ${reason}`, { cause: error });
 }
 
-/** Reads on until the end; an outage in the middle is an error of the same family as one at the start. */
+/** Maps errors while a body is read in the same way as errors of the call itself. */
 function mappedBody(body: ReadableStream<Bytes>, signal?: AbortSignal): ReadableStream<Bytes> {
   const reader = body.getReader();
   return new ReadableStream<Bytes>({
@@ -83,7 +83,7 @@ function mappedBody(body: ReadableStream<Bytes>, signal?: AbortSignal): Readable
   }, { highWaterMark: 0 });
 }
 
-/** A store whose errors of the world outside are {@linkcode StorageUnavailableError}s. */
+/** A store that turns temporary errors into {@linkcode StorageUnavailableError}s. */
 export class OutageStore implements ObjectStore {
   readonly url: string;
   readonly #inner: ObjectStore;
@@ -94,7 +94,7 @@ export class OutageStore implements ObjectStore {
   }
 
   async put(key: string, body: Bytes | ReadableStream<Bytes>, options: PutOptions = {}): Promise<ObjectInfo> {
-    // What is wrong with the source, a client's connection say, is not the store's failure.
+    // An error of the source, such as a lost client connection, is not a failure of the store.
     const source = body instanceof ReadableStream ? watched(body) : { body, failed: () => false };
     try {
       return await this.#inner.put(key, source.body, options);
@@ -145,7 +145,7 @@ export class OutageStore implements ObjectStore {
   }
 }
 
-/** The same stream, with whether it ended by an error of its own. */
+/** The same stream, with a function that returns whether the stream itself failed. */
 function watched(body: ReadableStream<Bytes>): { body: ReadableStream<Bytes>; failed: () => boolean } {
   const reader = body.getReader();
   let failed = false;

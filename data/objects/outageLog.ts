@@ -1,5 +1,5 @@
 /**
- * An outage of object storage in the log: one line when it is noticed, one when it is over.
+ * Logs outages of object storage: one line when an outage is noticed, and one when it is over.
  *
  * @module
  */
@@ -14,14 +14,14 @@ import {
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A store that logs outages of another. */
+/** A store that logs the outages of another store. */
 export class OutageLogStore implements ObjectStore {
   readonly url: string;
   readonly #inner: ObjectStore;
   readonly #log: (message: string) => void;
   #since: number | null = null;
 
-  /** @param log takes the two lines of an outage */
+  /** @param log called with the two lines of an outage */
   constructor(inner: ObjectStore, log: (message: string) => void) {
     this.#inner = inner;
     this.#log = log;

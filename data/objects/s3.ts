@@ -128,7 +128,7 @@ export class S3Store implements ObjectStore {
     await answer.response.body?.cancel();
   }
 
-  /** Aborts the multipart uploads that were begun a day ago and never completed. */
+  /** Aborts the multipart uploads that were begun at least a day ago and never completed. */
   async sweep(now: number = Date.now()): Promise<number> {
     return await abortAbandoned(this.#client, this.#prefix, now);
   }

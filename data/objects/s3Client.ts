@@ -37,7 +37,7 @@ export interface S3Patience {
   readonly answerWithin: number;
   /** The same for a request without a body. */
   readonly headersWithin: number;
-  /** No attempt begins later than this after the first one. */
+  /** Longest time after the first attempt in which another one may begin, in milliseconds. */
   readonly retryWithin: number;
   /** Between two chunks of an answer's body. */
   readonly chunkWithin: number;

@@ -32,8 +32,8 @@ export interface Uploaded {
 }
 
 /**
- * Uploads parts and makes them one object; on any failure the upload is aborted, and nothing of it remains. What a
- * killed process leaves is aborted by {@linkcode abortAbandoned}.
+ * Uploads parts and combines them into one object. On any failure the upload is aborted, so that nothing of it remains.
+ * {@linkcode abortAbandoned} aborts the uploads of killed processes.
  *
  * @param path whole key in the bucket
  * @param parts each of `PART_SIZE` bytes but the last
@@ -73,12 +73,12 @@ export async function uploadParts(
   }
 }
 
-/** Age at which an upload that is not completed is of a process that is gone, in milliseconds. */
+/** Age at which an incomplete upload belongs to a killed process, in milliseconds. */
 const ABANDONED_MS = 24 * 3_600_000;
 
 /**
- * Aborts multipart uploads that were begun a day ago and never completed: their parts take space that no listing of
- * objects shows.
+ * Aborts multipart uploads that were begun at least a day ago and never completed. Their parts take space that is not
+ * shown in listings of objects.
  *
  * @param prefix of the whole keys in the bucket
  * @param now milliseconds since 1970

@@ -47,11 +47,11 @@ export function parseListPage(text: string): ListPage {
 export interface UploadPage {
   /** Uploads that are neither completed nor aborted; keys are whole keys in the bucket. */
   readonly uploads: readonly { readonly key: string; readonly uploadId: string; readonly startedAt: Date }[];
-  /** Where the next page begins; undefined on the last. */
+  /** Where the next page begins; undefined on the last page. */
   readonly next: { readonly key: string; readonly uploadId: string } | undefined;
 }
 
-/** A page of multipart uploads. @throws {TypeError} when the text is none */
+/** Parses a page of multipart uploads. @throws {TypeError} when the text is not such a page */
 export function parseUploadPage(text: string): UploadPage {
   const result = root(text, "ListMultipartUploadsResult");
   const key = result.NextKeyMarker, uploadId = result.NextUploadIdMarker;

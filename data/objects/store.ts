@@ -73,19 +73,19 @@ export interface ObjectStore {
   /**
    * Every object whose key begins with the prefix, ordered by key (code units), page by page.
    *
-   * @param options `after`: only keys that come after this text
+   * @param options `after`: only keys greater than this text
    */
   list(prefix: string, options?: { readonly after?: string }): AsyncIterable<ObjectInfo>;
   /** Removes an object; nothing happens when there is none. */
   delete(key: string): Promise<void>;
   /**
-   * Removes what puts that never ended, of processes that are gone, have left behind; where a store has such.
+   * Removes what interrupted puts of killed processes have left behind, if a store has such leftovers.
    *
    * @param now milliseconds since 1970
    * @returns number of leftovers removed
    */
   sweep?(now?: number): Promise<number>;
-  /** Bytes that can still be stored; where a store has such a limit. */
+  /** Number of bytes that can still be stored, if the store has a limit. */
   freeBytes?(): Promise<number>;
 }
 

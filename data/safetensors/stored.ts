@@ -13,9 +13,9 @@ import {
 } from "./header.ts";
 
 /**
- * Reads the beginning of an object as far as the header goes.
+ * Reads an object up to the end of its header.
  *
- * @throws {ObjectNotFoundError} when there is no object of that key
+ * @throws {ObjectNotFoundError} when no object has the key
  * @throws {SafetensorsError} for every rule of the format that is broken
  */
 export async function readStoredHeader(
@@ -37,7 +37,7 @@ export async function readStoredHeader(
   return readHeader(bytes, size, limits);
 }
 
-/** Where the header ends; infinity while its length is not known. */
+/** Offset of the end of the header; infinity while its length is not known. */
 function headerEnd(bytes: Uint8Array): number {
   if (bytes.length < LENGTH_BYTES) return Infinity;
   return LENGTH_BYTES + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));

@@ -1,5 +1,5 @@
 /**
- * What the readers of archives share: entries, their limits, and the count of them.
+ * Entries of archives, their limits and their counts, shared by the readers of all formats.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { shown } from "./names.ts";
 export const ARCHIVE_LIMITS = {
   /** Entries, folders included. */
   entries: 500_000,
-  /** Bytes of all entries unpacked, those that are passed over included. */
+  /** Bytes of all entries when unpacked, including those that are passed over. */
   bytes: 16 * 2 ** 30,
 } as const;
 
@@ -25,7 +25,7 @@ export type ArchiveEntry =
   | { readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly path: string; readonly passedOver: PassedOver };
 
-/** Bytes of a file's beginning that say what it is. */
+/** Number of bytes at the beginning of a file that determine its kind. */
 export const SNIFFED = 32;
 
 /** @returns the error for a file that is too large */
@@ -37,8 +37,8 @@ export function tooLarge(path: string, field: string): DatasetError {
 }
 
 /**
- * Whether a file is read as an image. Its first bytes decide. What is called an image, or is one of a kind that is not
- * read, is no mere companion of the data: it goes on to the decoder, which refuses it by name.
+ * Whether a file is read as an image. Its first bytes decide. A file with the name of an image, or an image of an
+ * unsupported kind, is also read, so that the decoder refuses it and names it.
  */
 export function isTaken(path: string, head: Uint8Array): boolean {
   return isImage(head) || looksLikeImage(path, head);
@@ -48,16 +48,16 @@ export function isTaken(path: string, head: Uint8Array): boolean {
 export interface Reading {
   readonly path: string;
   readonly field: string;
-  /** Bytes that the archive declares. */
+  /** Size in bytes that the archive declares. */
   readonly size: number;
-  /** Whether what is no image must be read to its end, as in a tar. */
+  /** Whether a file that is not an image must be read to its end, as in a tar. */
   readonly toItsEnd: boolean;
 }
 
 /**
  * Reads a file.
  *
- * @returns the bytes of an image; null for another file, of which nothing is kept
+ * @returns the bytes of an image; null for another file, whose bytes are dropped
  * @throws {DatasetError} for an image that is too large
  */
 export async function imageBytes(
@@ -82,7 +82,7 @@ export async function imageBytes(
   return taken ? joined(parts, size) : null;
 }
 
-/** Pieces one behind the other. @param size bytes of all of them */
+/** Concatenates pieces. @param size total number of bytes */
 export function joined(parts: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
   if (parts.length === 1) return parts[0];
   const whole = new Uint8Array(size);
@@ -94,7 +94,7 @@ export function joined(parts: readonly Uint8Array<ArrayBuffer>[], size: number):
   return whole;
 }
 
-/** Counts what has been seen, so that no archive unpacks without end and no name comes twice. */
+/** Counts entries and bytes and records names, so that no archive unpacks without end and no name occurs twice. */
 export class Ledger {
   #entries = 0;
   #bytes = 0;
@@ -113,7 +113,7 @@ export class Ledger {
     throw new DatasetError(`unpacks to more than ${ARCHIVE_LIMITS.bytes} bytes`, this.field);
   }
 
-  /** Counts a file. @throws {DatasetError} for one without a name and for a name that was there before */
+  /** Records a file. @throws {DatasetError} for a file without a name and for a repeated name */
   file(path: string): void {
     if (path === "") throw new DatasetError("holds a file without a name", this.field);
     if (this.#names.has(path)) throw new DatasetError(`holds ${shown(path)} twice`, this.field);
@@ -121,7 +121,7 @@ export class Ledger {
   }
 }
 
-/** @returns the error for an archive of too many entries */
+/** @returns the error for an archive with too many entries */
 export function tooManyEntries(field: string): DatasetError {
   return new DatasetError(`has more than ${ARCHIVE_LIMITS.entries} entries`, field);
 }

@@ -1,5 +1,5 @@
 /**
- * Names of files in an archive: which are safe to use, and which belong to tools and not to the data.
+ * Names of files in an archive: which names are safe to use, and which files are made by tools and are not data.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { DatasetError } from "../dataset.ts";
 /** Most characters of a path in an archive. */
 export const LONGEST_PATH = 1024;
 
-/** Joiners that Persian, Hindi and emoji are written with, behind the character that they join. */
+/** Joiners after the character that they join. Persian, Hindi and emoji need them. */
 const JOINERS = /(?<=[\p{L}\p{M}\p{Emoji}])[\u200c\u200d]/gu;
 
-/** What is left of a text without the invisible characters that writing needs. */
+/** Removes the invisible characters that writing systems and emoji need. */
 function withoutJoiners(text: string): string {
   return text.replace(/\p{RGI_Emoji}/gv, "").replace(JOINERS, "");
 }
@@ -21,13 +21,13 @@ export function hasInvisible(text: string): boolean {
   return /\p{C}/u.test(withoutJoiners(text));
 }
 
-/** How an entry is shown in a message: a name of an attacker's making cannot break the line or the answer. */
+/** The name of an entry for a message, made safe so that it cannot break the line or the answer. */
 export function shown(name: string): string {
   const safe = hasInvisible(name) ? name.replace(/\p{C}/gu, "?") : name;
   return `'${safe.slice(0, 120).replace(/[\ud800-\udbff]$/, "")}'`;
 }
 
-/** Folders and files that desktops, file servers and notebooks make, in lower case. */
+/** Names of folders and files that desktops, file servers and notebooks create, in lower case. */
 const TOOL_MADE: ReadonlySet<string> = new Set([
   "__macosx",
   "icon\r",
@@ -55,7 +55,7 @@ const TOOL_MADE: ReadonlySet<string> = new Set([
   "__pycache__",
 ]);
 
-/** True for what is hidden or made by a tool, or lies in a folder that is. */
+/** True for a path with a hidden part or a part that a tool made. */
 export function isToolMade(path: string): boolean {
   return path.split("/").some((segment) =>
     segment.startsWith(".") || segment.endsWith("~") || TOOL_MADE.has(segment.toLowerCase())
@@ -63,8 +63,8 @@ export function isToolMade(path: string): boolean {
 }
 
 /**
- * The path of an entry: segments between `/`, none of them empty, `.` or `..`, in Unicode's form NFC. It stays inside
- * the archive's folder on every system.
+ * The path of an entry: segments separated by `/`, none of them empty, `.` or `..`, in Unicode's form NFC. It cannot
+ * leave the archive's folder on any system.
  *
  * @throws {DatasetError} naming the entry
  */
@@ -72,7 +72,7 @@ export function checkedPath(name: string, field: string): string {
   const wrong = (why: string) => new DatasetError(`holds ${shown(name)}, ${why}`, field);
   if (name.length > LONGEST_PATH) throw wrong(`a name of more than ${LONGEST_PATH} characters`);
   if (name.includes("\ufffd")) throw wrong("a name that is not in UTF-8");
-  // macOS ends the name of a folder's icon in a carriage return.
+  // On macOS the name of a folder's icon file ends in a carriage return.
   if (hasInvisible(name.replace(/(?<=(^|\/)Icon)\r$/, ""))) {
     throw wrong("a name with control, direction or other invisible characters");
   }

@@ -16,10 +16,10 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Bytes of a tar's block (POSIX, pax, ustar Interchange Format). */
 export const TAR_BLOCK = 512;
 
-/** Where a header has its checksum, its size and its type. */
+/** Offsets of the checksum, the size and the type in a header. */
 const CHECKSUM = 148, SIZE = 124, TYPE = 156;
 
-/** Types of headers that describe the entry behind them: pax, pax for all, GNU's long names. */
+/** Types of headers that describe the entry after them: pax, global pax, GNU's long names. */
 const DESCRIPTIONS: ReadonlySet<string> = new Set(["x", "g", "L", "K", "N"]);
 
 const octal = (block: Uint8Array, at: number, length: number): number =>
@@ -27,7 +27,7 @@ const octal = (block: Uint8Array, at: number, length: number): number =>
 
 const whole = (size: number): number => Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
 
-/** True for a tar's first header, by its magic number, or by its checksum: v7 headers have no magic number. */
+/** True for the first header of a tar. Headers of v7 have no magic number and are recognised by their checksum. */
 export function isTarHeader(block: Uint8Array): boolean {
   if (new TextDecoder("latin1").decode(block.subarray(257, 262)) === "ustar") return true;
   if (block.length < TAR_BLOCK || block[0] === 0) return false;
@@ -38,20 +38,20 @@ export function isTarHeader(block: Uint8Array): boolean {
   return sum === octal(block, CHECKSUM, 8);
 }
 
-/** Position of the next header while a header is being read. */
+/** Marks the position of the next header as unknown, while a header is being read. */
 const UNREAD = -1;
 
-/** Where the next header stands, as far as is known from the headers before it. */
+/** Offset of the next header, as known from the headers before it. */
 interface Frame {
   next: number;
 }
 
 /**
- * Passes a tar on up to its end, two blocks of zeros where a header would be. Behind it only zeros may follow: entries
- * of another tar there would be read by some programs and not by others.
+ * Passes on a tar up to its end, which is two blocks of zeros in place of a header. Only zeros may follow, because some
+ * programs would read entries of another tar there and others would not.
  *
- * @param frame `next` is brought up to date by the reader of the entries, before it asks for more
- * @throws {DatasetError} for a tar that is cut off and for data behind the end
+ * @param frame the reader of the entries updates `next` before it requests more
+ * @throws {DatasetError} for a tar that is cut off and for data after the end
  */
 async function* upToItsEnd(
   pieces: AsyncGenerator<Bytes>,
@@ -100,7 +100,7 @@ async function* upToItsEnd(
   }
 }
 
-/** @throws {DatasetError} for what is no tar, such as a gzipped file that was gzipped again */
+/** @throws {DatasetError} unless the data is a tar; a file that was gzipped twice has its own message */
 function checkFirst(block: Uint8Array, field: string): void {
   if (isTarHeader(block)) return;
   if (isGzip(block)) throw new DatasetError("is gzipped twice: gzip it once, or not at all", field);
@@ -128,7 +128,7 @@ function checkKind(path: string, type: string | null | undefined, field: string)
 export async function* tarEntries(file: UploadedFile, signal?: AbortSignal): AsyncGenerator<ArchiveEntry> {
   const { field } = file;
   const ledger = new Ledger(field), frame: Frame = { next: 0 };
-  // Each piece is read before the next one is asked for: a header says where the next header stands.
+  // Each piece is read before the next one is requested, because a header determines the offset of the next header.
   const tar = extract({ allowUnknownFormat: true, highWaterMark: 1 } as never);
   tar.on("entry", (entry: Header) => {
     const header = entry as Header & { byteOffset: number };

@@ -25,7 +25,7 @@ const DOS_FOLDER = 0x10;
 /** Bytes of a local file header without its name (APPNOTE 4.3.7). */
 const LOCAL_HEADER = 30;
 
-/** Names of compression methods that are not read (APPNOTE 4.4.5). */
+/** Names of unsupported compression methods (APPNOTE 4.4.5). */
 const METHODS: Readonly<Record<number, string>> = {
   9: "Deflate64",
   12: "bzip2",
@@ -50,7 +50,7 @@ async function directoryOf(zip: ZipFile, field: string, signal?: AbortSignal): P
       ...decodeName({ bytes, utf8: (generalPurposeBitFlag & 0x800) !== 0, extraFields }, field),
       entry,
     });
-    // Half a million entries are kept: only what is needed to read them.
+    // Up to half a million entries are kept, so each holds only what is needed to read it.
     const empty = bytes.subarray(0, 0);
     Object.assign(entry, {
       fileNameRaw: empty,
@@ -63,8 +63,8 @@ async function directoryOf(zip: ZipFile, field: string, signal?: AbortSignal): P
 }
 
 /**
- * Refuses entries that lie on top of each other: one piece of compressed data would be unpacked many times ("A better
- * zip bomb", Fifield, WOOT 2019).
+ * Refuses entries that overlap. They would unpack the same compressed data many times ("A better zip bomb", Fifield,
+ * WOOT 2019).
  */
 async function checkOverlap(named: readonly Named[], field: string): Promise<void> {
   const wrong = () => new DatasetError("has entries that overlap each other", field);
@@ -159,7 +159,7 @@ async function imageOf(
 /**
  * The files of a zip in the order of its directory.
  *
- * @param notes receives what a user must be told about the reading
+ * @param notes receives notes for the user about the reading
  * @throws {DatasetError} naming the field
  */
 export async function* zipEntries(

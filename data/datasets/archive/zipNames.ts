@@ -6,7 +6,7 @@
 import { crc32 } from "node:zlib";
 import { DatasetError } from "../dataset.ts";
 
-/** What a zip's directory says of a name. */
+/** A name in a zip's directory, with the fields that determine its encoding. */
 export interface RawName {
   readonly bytes: Uint8Array;
   /** Bit 11 of the general purpose flags (APPNOTE appendix D). */
@@ -17,7 +17,7 @@ export interface RawName {
 /** A decoded name. */
 export interface ZipName {
   readonly name: string;
-  /** True when no rule but the format's old default gave the encoding. */
+  /** True when the encoding is only the format's old default. */
   readonly guessed: boolean;
 }
 
@@ -36,7 +36,7 @@ function utf8(bytes: Uint8Array): string | null {
   }
 }
 
-/** The name in the extra field, which counts as long as the checksum of the plain name is right. */
+/** The name in the extra field. It is valid if the field has the right checksum of the plain name. */
 function unicodePath({ bytes, extraFields }: RawName): string | null {
   for (const { id, data } of extraFields) {
     if (id !== UNICODE_PATH || data.length < 6 || data[0] !== 1) continue;
@@ -47,9 +47,9 @@ function unicodePath({ bytes, extraFields }: RawName): string | null {
 }
 
 /**
- * Decodes a name. Many archivers write UTF-8 without saying so: bytes that are valid UTF-8 are read as such. Others are
- * code page 437 by the format's rule; names of Western letters are read so. What would become symbols is in an
- * encoding that the archive does not name (Shift-JIS, GBK): it is refused, as any reading would be a guess.
+ * Decodes a name. Many archivers write UTF-8 without setting the flag, so valid UTF-8 is decoded as UTF-8. Other names
+ * are in code page 437 by the format's rule, and are decoded so if they consist of Western letters. A name that would
+ * contain symbols is in an unnamed encoding (Shift-JIS, GBK). It is refused, because decoding it would be a guess.
  *
  * @throws {DatasetError} naming the field
  */

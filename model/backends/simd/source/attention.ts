@@ -12,7 +12,7 @@ function softmaxRows(count: number, relaxed: boolean): string {
   const each = (line: (r: number) => string) => all.map(line);
   const exps = (r: number, half: number) =>
     lines(
-      // The largest is subtracted first: the rounding error of a product of huge scores can be above 127.
+      // The largest score is subtracted first, because the rounding error of a product of huge scores can exceed 127.
       exp2(
         relaxed,
         `f32x4.mul(f32x4.sub(v128.load(x${r} + at, ${16 * half}), m${r}0), factor)`,
