@@ -74,7 +74,7 @@ export const datasetFields = z.strictObject({
   background: backgroundField.optional(),
   folders: z.enum(FOLDER_READINGS).optional().describe(
     "How to read an archive in which some top folders are named like splits and others are not: read only the " +
-      "splits, or read each folder as a class. By default such an archive is rejected",
+      "splits, or read each folder as a class. By default such an archive is rejected. Leave it out for IDX files",
   ),
 });
 
