@@ -78,10 +78,10 @@ export function outageProblem(error: unknown): ProblemError | null {
   if (error instanceof DatasetUnavailableError) return unavailable(error.message, 30, "dataset");
   // The messages of these errors contain internal addresses, so clients get a general one.
   if (error instanceof StorageUnavailableError) {
-    return unavailable("Object storage is unavailable at present: try again", 5);
+    return unavailable("Object storage is temporarily unavailable: try again", 5);
   }
   if (error instanceof DatabaseUnavailableError || isLocked(error)) {
-    return unavailable("The database is unavailable at present: try again", 5);
+    return unavailable("The database is temporarily unavailable: try again", 5);
   }
   return null;
 }

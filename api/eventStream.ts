@@ -42,8 +42,8 @@ export function eventStream(
   closed: () => void,
 ): ReadableStream<Bytes> {
   const { heartbeatMs, stalledMs } = services.limits;
-  const gone = new AbortController();
-  const signal = AbortSignal.any([clientGone, services.stopping, gone.signal]);
+  const cancelled = new AbortController();
+  const signal = AbortSignal.any([clientGone, services.stopping, cancelled.signal]);
   const events = services.jobs.follow(jobId, after, signal);
   let waiting: Promise<IteratorResult<JobEvent, void>> | null = null;
   let stalled: ReturnType<typeof setTimeout> | undefined;
@@ -61,7 +61,7 @@ export function eventStream(
     stalled = setTimeout(() => {
       controller.error(new DOMException("The client does not read its event stream", "TimeoutError"));
       close();
-      gone.abort();
+      cancelled.abort();
     }, stalledMs);
   };
 
@@ -83,7 +83,7 @@ export function eventStream(
       return close();
     },
     async cancel() {
-      gone.abort();
+      cancelled.abort();
       close();
       await waiting?.catch(() => {});
     },

@@ -72,11 +72,11 @@ export type StoreDataset = (id: string, confirm: () => Promise<void>) => Promise
 export async function uploadOnce(
   { jobs, datasets }: Services,
   key: string,
-  print: string,
+  digest: string,
   signal: AbortSignal,
   store: StoreDataset,
 ): Promise<{ info: DatasetInfo; created: boolean }> {
-  const claim: UploadClaim = { key, fingerprint: print, datasetId: newDatasetId() };
+  const claim: UploadClaim = { key, fingerprint: digest, datasetId: newDatasetId() };
   while (true) {
     signal.throwIfAborted();
     const reservation = await reserveUpload(jobs, claim, async (id) => await found(datasets, id) !== null);

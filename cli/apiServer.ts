@@ -63,9 +63,9 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
           await server.close(withinMs);
         } finally {
           inference.close();
-          const over = new AbortController();
-          await Promise.race([swept, pause(withinMs, over.signal)]);
-          over.abort();
+          const timeout = new AbortController();
+          await Promise.race([swept, pause(withinMs, timeout.signal)]);
+          timeout.abort();
           await uploads.close();
         }
       },

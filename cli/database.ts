@@ -29,25 +29,25 @@ export interface OpenOptions {
  */
 export async function awaitDatabase(settings: Settings, { signal, log }: OpenOptions): Promise<Deno.Kv> {
   const deadline = performance.now() + settings.startMs;
-  for (let tries = 0;; tries++) {
+  for (let attempts = 0;; attempts++) {
     try {
       if (!isRemoteKv(settings.kv)) await Deno.mkdir(dirname(settings.kv), { recursive: true });
-      return await withinTry(opened(settings.kv, log));
+      return await withTimeLimit(openAndRead(settings.kv, log));
     } catch (error) {
       const reason = oneLine(error);
       const left = deadline - performance.now();
-      if (!mayPass(settings.kv, error) || left <= 0 || signal?.aborted) {
+      if (!isTemporary(settings.kv, error) || left <= 0 || signal?.aborted) {
         throw new SettingsError(`The database cannot be used (UNMASK_KV, ${shown(settings.kv)}): ${reason}`);
       }
-      if (tries === 0) {
+      if (attempts === 0) {
         log(`The database cannot be reached, trying again for ${Math.ceil(left / 1000)} s: ${reason}`);
       }
-      await pause(Math.min(left, jittered(Math.min(MOST_PAUSE_MS, 250 * 2 ** tries))), signal);
+      await pause(Math.min(left, jittered(Math.min(MOST_PAUSE_MS, 250 * 2 ** attempts))), signal);
     }
   }
 }
 
-async function opened(path: string, log: (message: string) => void): Promise<Deno.Kv> {
+async function openAndRead(path: string, log: (message: string) => void): Promise<Deno.Kv> {
   // `awaitDatabase` logs failures until the database is open.
   let isOpen = false;
   const kv = await openDatabase(path, { log: (message) => isOpen && log(message) });
@@ -61,7 +61,7 @@ async function opened(path: string, log: (message: string) => void): Promise<Den
   }
 }
 
-async function withinTry(opening: Promise<Deno.Kv>): Promise<Deno.Kv> {
+async function withTimeLimit(opening: Promise<Deno.Kv>): Promise<Deno.Kv> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isLate = false;
   const late = new Promise<never>((_, reject) =>
@@ -78,7 +78,7 @@ async function withinTry(opening: Promise<Deno.Kv>): Promise<Deno.Kv> {
   }
 }
 
-function mayPass(path: string, error: unknown): boolean {
+function isTemporary(path: string, error: unknown): boolean {
   if (!isRemoteKv(path)) return isLocked(error) || error instanceof Deno.errors.TimedOut;
   return !/certificate|DENO_KV_ACCESS_TOKEN|unauthorized|forbidden|status 40[0134]\b/i.test(oneLine(error));
 }

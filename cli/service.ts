@@ -52,10 +52,10 @@ export async function startService(
   const kv = await awaitDatabase(settings, { signal, log });
   const steps: StopStep[] = [];
   const stop = async () => {
-    const isWhole = await runSteps(steps.splice(0), settings.stopMs, log);
+    const isComplete = await runSteps(steps.splice(0), settings.stopMs, log);
     // A step that is still running may need the database, so it stays open unless all steps finished.
-    if (isWhole) kv.close();
-    return isWhole;
+    if (isComplete) kv.close();
+    return isComplete;
   };
   try {
     const jobs = new JobStore(kv, { doorbell: parts.api && parts.runner && !isRemoteKv(settings.kv) });

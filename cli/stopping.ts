@@ -26,7 +26,7 @@ export async function runSteps(
   log: (message: string, error?: unknown) => void,
 ): Promise<boolean> {
   const deadline = performance.now() + withinMs;
-  let isWhole = true;
+  let isComplete = true;
   for (const { what, share, run } of steps) {
     const time = Math.max(0, deadline - performance.now()) * share;
     try {
@@ -35,9 +35,9 @@ export async function runSteps(
     } catch (error) {
       log(`Stopping: ${what} failed`, error);
     }
-    isWhole = false;
+    isComplete = false;
   }
-  return isWhole;
+  return isComplete;
 }
 
 /** Whether the work ended in time. @throws the work's error if it fails in that time */

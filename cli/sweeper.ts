@@ -43,9 +43,9 @@ export function startSweeper(
           failing.delete(what);
         } catch (error) {
           // An outage is logged where it is detected.
-          const isAway = error instanceof StorageUnavailableError ||
+          const isOutage = error instanceof StorageUnavailableError ||
             error instanceof DatabaseUnavailableError;
-          if (!isAway && !failing.has(what)) log(`${what} could not be removed: trying again`, error);
+          if (!isOutage && !failing.has(what)) log(`${what} could not be removed: trying again`, error);
           failing.add(what);
         }
       }

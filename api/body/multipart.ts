@@ -54,7 +54,7 @@ async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!isOutage(error)) throw error;
     const options = { headers: { "retry-after": "30" }, cause: error };
-    throw new ProblemError(503, "Uploads cannot be stored at present: try again later", options);
+    throw new ProblemError(503, "Uploads cannot be stored at the moment: try again later", options);
   }
 }
 

@@ -19,7 +19,7 @@ export interface UploadFolder {
   close(): Promise<void>;
 }
 
-/** Makes a folder for the uploads of this process. @param root where; the system's folder where it cannot be written */
+/** Creates a folder for this process's uploads. @param root its parent; the system's temporary folder if not writable */
 export function openUploadFolder(root: string): UploadFolder {
   const { path, parent } = makeFolder(root);
   const file = Deno.openSync(join(path, LOCK), { write: true, create: true });
@@ -43,7 +43,7 @@ function makeFolder(root: string): { path: string; parent: string } {
   }
 }
 
-/** A folder is locked this many milliseconds after it is made, at the latest. */
+/** Longest time between creating a folder and locking it, in milliseconds. */
 const UNLOCKED_MS = 60_000;
 
 async function sweepUploads(parent: string): Promise<string[]> {

@@ -12,9 +12,9 @@ export type JsonObject = Record<string, unknown>;
 
 /** Schemas of one direction, converted together. */
 export interface Converted {
-  /** The JSON Schema of each schema given, under the same key. */
+  /** The JSON Schema of each schema, under the same key. */
   readonly schemas: Readonly<Record<string, JsonObject>>;
-  /** The named schemas that they refer to. */
+  /** The named schemas that the schemas refer to. */
   readonly components: Readonly<Record<string, JsonObject>>;
 }
 

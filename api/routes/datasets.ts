@@ -100,11 +100,11 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
         if (key === undefined) {
           return { info: await createDataset(files, options, objects, signal), created: true };
         }
-        const print = await uploadFingerprint(options, files, signal);
+        const digest = await uploadFingerprint(options, files, signal);
         return await uploadOnce(
           services,
           key,
-          print,
+          digest,
           signal,
           (id, confirm) => createDataset(files, { ...options, id, confirm }, objects, signal),
         );

@@ -14,14 +14,14 @@ export type Handler = (request: Request) => Response | Promise<Response>;
  * Creates the `Request` for the application. Its path is taken from the request line only. Its body is read only as far
  * as the application reads it.
  *
- * @param gone aborted when the client disconnects before the response is complete
+ * @param disconnected aborted when the client disconnects before the response is complete
  * @param onBody called before the application reads the body for the first time
  * @param method replaces a method that `Request` does not support
  * @throws {ProblemError} 400 for a request line or a Host that is not valid
  */
 export function requestOf(
   incoming: IncomingMessage,
-  gone: AbortSignal,
+  disconnected: AbortSignal,
   onBody: () => void,
   method = incoming.method ?? "GET",
 ): Request {
@@ -34,7 +34,7 @@ export function requestOf(
   }
   const { path, host } = targetOf(incoming.url ?? "", hosts, incoming.httpVersion);
   if (host !== null) headers.set("host", host);
-  const init: RequestInit = { method, headers, signal: gone };
+  const init: RequestInit = { method, headers, signal: disconnected };
   if (method !== "GET" && method !== "HEAD" && hasBody(incoming)) init.body = bodyOf(incoming, onBody);
   // The authority is fixed, so that a Host header cannot become part of the path.
   return new Request(`http://localhost${path}`, init);

@@ -40,16 +40,19 @@ export async function listen(handler: Handler, options: ListenOptions): Promise<
   const limits: ApiLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const log = options.log ?? ((message, error) => console.error(message, error));
   let closing = false;
-  const take = async (incoming: IncomingMessage, outgoing: ServerResponse, onBody = () => {}) => {
-    const gone = new AbortController();
-    outgoing.on("close", () => outgoing.writableFinished || gone.abort(new Error("The client disconnected")));
+  const handle = async (incoming: IncomingMessage, outgoing: ServerResponse, onBody = () => {}) => {
+    const disconnected = new AbortController();
+    outgoing.on(
+      "close",
+      () => outgoing.writableFinished || disconnected.abort(new Error("The client disconnected")),
+    );
     outgoing.on("error", () => {});
     try {
-      const response = await respond(handler, incoming, gone.signal, onBody);
+      const response = await respond(handler, incoming, disconnected.signal, onBody);
       if (closing) outgoing.setHeader("connection", "close");
       await answer(response, incoming, outgoing, limits);
     } catch (error) {
-      if (!gone.signal.aborted) log("A response failed after it began:", error);
+      if (!disconnected.signal.aborted) log("A response failed after it began:", error);
       outgoing.destroy();
     }
   };
@@ -61,9 +64,9 @@ export async function listen(handler: Handler, options: ListenOptions): Promise<
     connectionsCheckingInterval: Math.max(50, Math.min(1_000, limits.headMs / 4)),
     maxHeaderSize: HEAD_BYTES,
     requireHostHeader: false,
-  }, (incoming, outgoing) => void take(incoming, outgoing));
+  }, (incoming, outgoing) => void handle(incoming, outgoing));
   server.on("checkContinue", (incoming, outgoing) =>
-    void take(incoming, outgoing, () => {
+    void handle(incoming, outgoing, () => {
       if (!outgoing.headersSent) outgoing.writeContinue();
     }));
   server.on("clientError", refuseUnreadable);
@@ -104,15 +107,15 @@ function stopListening(server: Server): Promise<void> {
 async function respond(
   handler: Handler,
   incoming: IncomingMessage,
-  gone: AbortSignal,
+  disconnected: AbortSignal,
   onBody: () => void,
 ): Promise<Response> {
   const refused = (problem: ProblemError) => problemResponse(problem, "", `req_${ulid()}`);
   try {
     if (incoming.method === "TRACE") {
-      return await refuseTrace(handler, requestOf(incoming, gone, onBody, "OPTIONS"), refused);
+      return await refuseTrace(handler, requestOf(incoming, disconnected, onBody, "OPTIONS"), refused);
     }
-    return await handler(requestOf(incoming, gone, onBody));
+    return await handler(requestOf(incoming, disconnected, onBody));
   } catch (error) {
     if (error instanceof ProblemError) return refused(error);
     // `new Request` throws for an invalid header or method.
