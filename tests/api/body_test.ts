@@ -152,7 +152,7 @@ Deno.test("a form part with an unsupported charset or transfer encoding is rejec
   const table: [what: string, head: string[], path: string][] = [
     ["utf-16", [field, "Content-Type: text/plain; charset=utf-16"], "name"],
     ["utf-7", [field, "Content-Type: text/plain; charset=utf-7"], "name"],
-    ["a charset that nobody has", [field, "Content-Type: text/plain; charset=klingon"], "name"],
+    ["an unknown charset", [field, "Content-Type: text/plain; charset=klingon"], "name"],
     ["a field in base64", [field, "Content-Transfer-Encoding: base64"], "name"],
     ["a field in quoted-printable", [field, "Content-Transfer-Encoding: quoted-printable"], "name"],
     ["a field in an unknown encoding", [field, "Content-Transfer-Encoding: x-none"], "name"],

@@ -70,8 +70,8 @@ Deno.test("a data set with a damaged description is reported in the list and can
 
       const path = `/v1/datasets/${id}`;
       expect((await problemOf(await api.send(path), 409)).detail).toMatch(says);
-      const asked = await api.post("/v1/reconstructions", { checkpoint, dataset: { id, indices: [0] } });
-      expect((await problemOf(asked, 422)).errors[0].path).toMatch(/^dataset/);
+      const response = await api.post("/v1/reconstructions", { checkpoint, dataset: { id, indices: [0] } });
+      expect((await problemOf(response, 422)).errors[0].path).toMatch(/^dataset/);
       const job = await api.post("/v1/jobs", { kind: "pretrain", dataset: id, batch_size: 4 });
       expect((await problemOf(job, 422)).errors).toEqual([{
         path: "dataset",
@@ -156,10 +156,10 @@ Deno.test("a missing or truncated part is reported as an error of the data set, 
           expect((await api.send(`/v1/datasets/${id}`)).status).toBe(200);
           if (what === "longer") return;
           const dataset = { id, split: "train", indices: [0, 1, 2] };
-          const asked = await api.post("/v1/embeddings", { checkpoint, dataset });
+          const response = await api.post("/v1/embeddings", { checkpoint, dataset });
           // A file that is truncated at its end still has the images before that.
-          if (asked.status === 200) expect([part, what]).toEqual(["train-images.raw", "cut"]);
-          else expect((await problemOf(asked, 422)).errors[0].path).toBe("dataset");
+          if (response.status === 200) expect([part, what]).toEqual(["train-images.raw", "cut"]);
+          else expect((await problemOf(response, 422)).errors[0].path).toBe("dataset");
         });
       }
     }

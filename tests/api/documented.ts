@@ -40,27 +40,27 @@ export async function expectDocumented(
 ): Promise<void> {
   const responses = responsesOf(document, method, path);
   if (responses === undefined) return;
-  const asked = `${method} ${path.slice(0, 200)}`;
+  const request = `${method} ${path.slice(0, 200)}`;
   const found = responses[String(response.status)];
-  expect({ asked, statuses: Object.keys(responses) }).toEqual({
-    asked,
+  expect({ request, statuses: Object.keys(responses) }).toEqual({
+    request,
     statuses: expect.arrayContaining([String(response.status)]),
   });
   const answer: Answer = "$ref" in found
     ? document.components.responses[String(found.$ref).split("/").at(-1)!]
     : found;
   const type = response.headers.get("content-type")?.split(";")[0] ?? null;
-  expect({ asked, status: response.status, types: [null, ...Object.keys(answer.content ?? {})] }).toEqual({
-    asked,
+  expect({ request, status: response.status, types: [null, ...Object.keys(answer.content ?? {})] }).toEqual({
+    request,
     status: response.status,
     types: expect.arrayContaining([type]),
   });
   for (const [name, header] of Object.entries(answer.headers ?? {})) {
     if (header.required) {
-      expect({ asked, name, has: response.headers.has(name) }).toMatchObject({ has: true });
+      expect({ request, name, has: response.headers.has(name) }).toMatchObject({ has: true });
     }
   }
   if (response.status !== 422 || method === "HEAD") return;
   const { errors } = await response.clone().json();
-  expect({ asked, errors }).toEqual({ asked, errors: expect.arrayContaining([expect.anything()]) });
+  expect({ request, errors }).toEqual({ request, errors: expect.arrayContaining([expect.anything()]) });
 }

@@ -77,16 +77,16 @@ Deno.test("a field that does not fit the length of the run is rejected by name",
 Deno.test("a warning reports where a run differs from its request", async () => {
   await using api = await TestApi.open();
   await using runner = new TestRunner(api);
-  const asked: [more: object, said: RegExp][] = [
+  const cases: [more: object, warning: RegExp][] = [
     [{ checkpoint_every: { steps: 3 } }, /checkpoint_every is 3 steps, the run has 2/],
     [{ checkpoint_every: { epochs: 2 } }, /checkpoint_every is 4 steps, the run has 2/],
     [{ batch_size: 64, drop_last: false }, /there are 40 training pictures/],
     [{ warmup_epochs: 0.1 }, /less than a step/],
   ];
-  for (const [more, said] of asked) {
+  for (const [more, warning] of cases) {
     const job = await runner.run({ ...SMALL, ...more });
     expect(job.status).toBe("succeeded");
-    expect(await runner.warnings(job.id)).toEqual([expect.stringMatching(said)]);
+    expect(await runner.warnings(job.id)).toEqual([expect.stringMatching(warning)]);
   }
 });
 

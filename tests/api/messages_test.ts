@@ -81,7 +81,7 @@ Deno.test("messages about bad input have no library words, are complete, and do 
   await using api = await TestApi.open();
   const { jobId } = await api.model();
   const said: string[] = [];
-  const hear = async (answer: Response) => {
+  const record = async (answer: Response) => {
     if (answer.status < 400) return void await answer.body?.cancel();
     const { detail, errors } = await problemOf(answer, answer.status);
     said.push(detail, ...errors.map(({ message }) => message));
@@ -91,13 +91,13 @@ Deno.test("messages about bad input have no library words, are complete, and do 
   for (const kind of ["pretrain", "finetune", "evaluate"]) {
     for (const field of JOB_FIELDS) {
       for (const value of VALUES) {
-        await hear(await api.post("/v1/jobs", { kind, dataset: "digits", [field]: value }));
+        await record(await api.post("/v1/jobs", { kind, dataset: "digits", [field]: value }));
       }
     }
   }
   for (const route of ["reconstructions", "classifications", "embeddings"]) {
     for (const field of MODEL_FIELDS) {
-      for (const value of VALUES) await hear(await api.post(`/v1/${route}`, { [field]: value }));
+      for (const value of VALUES) await record(await api.post(`/v1/${route}`, { [field]: value }));
     }
   }
   for (
@@ -115,7 +115,7 @@ Deno.test("messages about bad input have no library words, are complete, and do 
       "\u0000",
     ]
   ) {
-    await hear(await api.post("/v1/jobs", body));
+    await record(await api.post("/v1/jobs", body));
   }
   for (const query of QUERIES) {
     for (
@@ -126,11 +126,11 @@ Deno.test("messages about bad input have no library words, are complete, and do 
         ...["events", "metrics", "checkpoints"].map((name) => `jobs/${jobId}/${name}`),
       ]
     ) {
-      await hear(await api.send(`/v1/${path}?${query}`));
+      await record(await api.send(`/v1/${path}?${query}`));
     }
   }
   for (const prefer of ["wait", "wait=", "wait=x", "wait=1000"]) {
-    await hear(await api.send(`/v1/jobs/${jobId}`, { headers: { prefer } }));
+    await record(await api.send(`/v1/jobs/${jobId}`, { headers: { prefer } }));
   }
   // The client's value is shown unchanged.
   const words = said.map((text) =>

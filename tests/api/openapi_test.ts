@@ -90,12 +90,12 @@ Deno.test("every operation rejects an unknown query parameter", async () => {
 Deno.test("every path answers HEAD like GET, OPTIONS with its methods, and other methods with 405", async () => {
   await using api = await TestApi.open();
   for (const [path, methods] of await addresses(api)) {
-    const taken = [...methods, "OPTIONS", ...(methods.includes("GET") ? ["HEAD"] : [])].sort().join(", ");
+    const allowed = [...methods, "OPTIONS", ...(methods.includes("GET") ? ["HEAD"] : [])].sort().join(", ");
     const refused = await api.send(path, { method: "PUT" });
-    expect({ path, allow: refused.headers.get("allow") }).toEqual({ path, allow: taken });
+    expect({ path, allow: refused.headers.get("allow") }).toEqual({ path, allow: allowed });
     await problemOf(refused, 405);
     const options = await api.send(path, { method: "OPTIONS" });
-    expect([options.status, options.headers.get("allow")]).toEqual([204, taken]);
+    expect([options.status, options.headers.get("allow")]).toEqual([204, allowed]);
     if (!methods.includes("GET")) continue;
     const [got, head] = [await api.send(path), await api.send(path, { method: "HEAD" })];
     expect({ path, status: head.status, body: await head.text() }).toEqual({

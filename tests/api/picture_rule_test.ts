@@ -241,12 +241,12 @@ Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs 
   const model = { preset: "mnist", depth: 1, decoder_depth: 1 };
   const job = await runner.run({ kind: "pretrain", dataset, batch_size: 2, max_steps: 1, model });
   expect([job.status, job.error]).toEqual(["succeeded", null]);
-  const asked = {
+  const request = {
     checkpoint: job.latest_checkpoint,
     include: ["images"],
     pictures: [stray.toBase64(), jpeg.toBase64()],
   };
-  const answer = await answerOf(await api.post("/v1/reconstructions", asked));
+  const answer = await answerOf(await api.post("/v1/reconstructions", request));
   expect(await original(answer, 0)).toEqual(await original(answer, 1));
   // All of them reject a truncated JPEG.
   const cut = stray.slice(0, -200);
@@ -259,7 +259,7 @@ Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs 
     message: expect.stringMatching(/'a.jpg'.*cannot be decoded/),
   }]);
   const question = await problemOf(
-    await api.post("/v1/reconstructions", { ...asked, pictures: [cut.toBase64()] }),
+    await api.post("/v1/reconstructions", { ...request, pictures: [cut.toBase64()] }),
     422,
   );
   expect(question.errors).toEqual([{

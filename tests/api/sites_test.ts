@@ -18,7 +18,10 @@ Deno.test("of web pages, only the service's own may write", async (t) => {
     ["its own page on the usual port", { host: "example.com:443", origin: "https://example.com" }, 201],
     ["an address typed by a person", { host: "localhost:8000", "sec-fetch-site": "none" }, 201],
     ["a foreign page", { host: "localhost:8000", origin: "http://evil.example" }, 403],
-    ["a foreign page, as the browser says", { host: "localhost:8000", "sec-fetch-site": "cross-site" }, 403],
+    ["a page that the browser reports as cross-site", {
+      host: "localhost:8000",
+      "sec-fetch-site": "cross-site",
+    }, 403],
     ["another port", {
       host: "localhost:8000",
       origin: "http://localhost:3000",

@@ -75,8 +75,8 @@ Deno.test("metadata that is not JSON is reported as a damaged checkpoint, not as
 
   const names = Array.from({ length: 300 }, (_, i) => `a class with a long name, number ${i}`);
   const classifier = await api.model("classifier", spoilt("class_names"), names);
-  const asked = await api.post("/v1/classifications", { checkpoint: classifier.id, pictures });
-  expect((await problemOf(asked, 409)).errors.map(({ path }) => path)).toEqual(["checkpoint"]);
+  const response = await api.post("/v1/classifications", { checkpoint: classifier.id, pictures });
+  expect((await problemOf(response, 409)).errors.map(({ path }) => path)).toEqual(["checkpoint"]);
   const evaluation = { kind: "evaluate", checkpoint: classifier.id, dataset: "digits" };
   expect((await problemOf(await api.post("/v1/jobs", evaluation), 409)).errors[0].path).toBe("checkpoint");
   expect(await (await api.send(`/v1/checkpoints/${classifier.id}`)).json()).toMatchObject({

@@ -37,7 +37,7 @@ Deno.test("a start that cannot succeed prints the reason in one line and exits w
     ["an address of another machine", { UNMASK_HOST: "192.0.2.1" }, /192\.0\.2\.1.*UNMASK_HOST/],
     ["a host that has no address", { UNMASK_HOST: "nothing.invalid" }, /nothing\.invalid.*UNMASK_HOST/],
     [
-      "a database server that is away for too long",
+      "a database server that is unavailable for too long",
       {
         UNMASK_KV: "http://127.0.0.1:9",
         UNMASK_START_SECONDS: "0",

@@ -15,7 +15,7 @@ export const flat = async (value: number, size = 4): Promise<Bytes> =>
 
 const dark = await flat(10);
 
-/** An entry of a tar: any header, and a small image where nothing else is given. */
+/** An entry of a tar: any header, and by default a small image as content. */
 export type TarEntry = Partial<Header> & { readonly bytes?: Bytes };
 
 /** A tar of entries with any header. */

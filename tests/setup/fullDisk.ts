@@ -20,7 +20,7 @@ export async function withFullDisk(
   const folder = await Deno.makeTempDir({ prefix: "unmask-full-" });
   const mounted = await run("mount", ["-t", "tmpfs", "-o", `size=${kib}k`, "tmpfs", folder]);
   if (mounted !== null) {
-    // A container without this right is usual, also in CI.
+    // Containers often lack this permission, also in CI.
     console.warn(`Skipped: a file system cannot be mounted here (${mounted})`);
     await Deno.remove(folder);
     return;

@@ -11,7 +11,7 @@ const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test");
 /** A Python environment: its folder and its packages. */
 export interface PythonSetup {
   readonly folder: string;
-  /** As pip takes them, `NAME==VERSION`. */
+  /** Package requirements for pip, `NAME==VERSION`. */
   readonly packages: readonly string[];
 }
 

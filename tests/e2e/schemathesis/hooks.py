@@ -1,4 +1,4 @@
-"""Gives generated requests the ids of what is stored, so that they reach what lies behind the look-up."""
+"""Puts ids of stored objects into generated requests, so that the requests test more than the look-up."""
 
 import os
 import re
@@ -13,7 +13,7 @@ REFERENCE = re.compile(r"[^\0]{1,64}")
 
 
 def with_ids(body, model):
-    """The body with stored ids in the place of well-formed ones; what is not well-formed stays as it is."""
+    """Replaces well-formed ids in a body by stored ids; other values do not change."""
     return {
         name: os.environ[f"{model}_{name}".upper()]
         if name in FORMS and isinstance(value, str) and FORMS[name].fullmatch(value)
@@ -23,12 +23,12 @@ def with_ids(body, model):
 
 
 def whole(indices):
-    """Whether these are indices as the schema wants them."""
+    """Whether the indices fit the schema."""
     return isinstance(indices, list) and all(type(at) is int and 0 <= at < 2**32 for at in indices)
 
 
 def with_digits(body):
-    """The body with a data set that exists."""
+    """Replaces the data set of a body by one that exists."""
     dataset = body.get("dataset")
     if isinstance(dataset, str) and REFERENCE.fullmatch(dataset):
         return {**body, "dataset": "digits"}
@@ -44,12 +44,12 @@ LISTS = {"/v1/jobs", "/v1/datasets", "/v1/jobs/{id}/checkpoints"}
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Called before each request is sent. Schemathesis then checks anew whether the body fits the schema."""
+    """Called before each request is sent. Schemathesis then checks again whether the body fits the schema."""
     positive = case.meta is not None and case.meta.generation.mode.is_positive
     # A cursor must be a row of its list. A schema cannot state that, so generated cursors are invalid.
     if positive and case.operation.path in LISTS and case.method == "GET" and "after" in (case.query or {}):
         case.query = {name: value for name, value in case.query.items() if name != "after"}
-    # It cannot do so for forms with files.
+    # Schemathesis cannot check forms with files again.
     if case.media_type == "application/json" and isinstance(case.body, dict):
         model = "classifier" if case.operation.path == "/v1/classifications" else "mae"
         case.body = with_digits(with_ids(case.body, model))
