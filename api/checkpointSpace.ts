@@ -14,7 +14,7 @@ import { fieldProblem } from "./problem.ts";
 /**
  * Estimates how many bytes the stored checkpoints take at most, and compares them with the limit and the free space.
  *
- * @throws {ProblemError} 422 naming `keep.last`, or the model where even one checkpoint is too large
+ * @throws {ProblemError} 422 naming `keep.last`, or naming the model if keeping one checkpoint is already too much
  */
 export async function checkCheckpointSpace(
   { objects, limits }: Services,

@@ -107,7 +107,7 @@ function openedStore(url: string): ObjectStore {
   }
 }
 
-/** @throws {SettingsError} for a folder that cannot be made or written */
+/** Checks that a folder is writable. @throws {SettingsError} for a folder that cannot be created or written */
 async function checkFolder(variable: string, folder: string): Promise<void> {
   try {
     await Deno.mkdir(folder, { recursive: true });

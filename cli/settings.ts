@@ -148,11 +148,11 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
   };
 }
 
-/** Variables of the tests and benchmarks. */
+/** Variables that only tests and benchmarks read. */
 const NO_SETTINGS: ReadonlySet<string> = new Set(["UNMASK_SHARED", "UNMASK_PYTHON", "UNMASK_VERSITYGW"]);
 
 /**
- * Variables that begin as settings do and are none, such as a misspelt `UNMASK_SLOT`.
+ * Finds variables that begin with `UNMASK_` but are not settings, such as a misspelt `UNMASK_SLOT`.
  *
  * @param names of all environment variables
  */

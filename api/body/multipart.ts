@@ -178,7 +178,7 @@ function takeField(
   }
   if (seen.has(name)) throw fieldProblem(422, name, "is given twice");
   checkEncoding(name, info.encoding);
-  // The parser gives no value when it cannot decode the character set.
+  // The parser returns no value if it cannot decode the character set.
   if (value === undefined) {
     throw fieldProblem(415, name, "must be text in UTF-8: its charset is not supported");
   }

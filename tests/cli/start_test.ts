@@ -109,7 +109,7 @@ Deno.test("SIGTERM ends a start that waits for its database", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a variable that is no setting is named at start", async () => {
+Deno.test("a start reports an UNMASK_ variable that is not a setting", async () => {
   const folder = await Deno.makeTempDir();
   const { lines } = await ran("start", { UNMASK_KV: folder, UNMASK_SLOT: "2", UNMASK_SLOTS: "2" });
   expect(lines).toEqual([
