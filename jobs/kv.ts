@@ -32,8 +32,8 @@ const DISK =
  */
 export class DatabaseUnavailableError extends Error {
   override readonly name = "DatabaseUnavailableError";
-  /** @param awayMs milliseconds since the outage was noticed; 0 for the first failure */
-  constructor(message: string, options?: ErrorOptions, readonly awayMs = 0) {
+  /** @param outageMs milliseconds since the outage was noticed; 0 for the first failure */
+  constructor(message: string, options?: ErrorOptions, readonly outageMs = 0) {
     super(message, options);
   }
 }
@@ -56,11 +56,11 @@ export function isTransient(error: unknown): boolean {
     [LOCKED, TRANSIENT, DISK].some((pattern) => pattern.test(error.message));
 }
 
-/** The error for callers when the database failed with `error`. @param awayMs see {@linkcode DatabaseUnavailableError} */
-export function databaseUnavailable(error: unknown, awayMs = 0): DatabaseUnavailableError {
+/** The error for callers when the database failed with `error`. @param outageMs see {@linkcode DatabaseUnavailableError} */
+export function databaseUnavailable(error: unknown, outageMs = 0): DatabaseUnavailableError {
   if (error instanceof DatabaseUnavailableError) return error;
   const reason = (error instanceof Error ? error.message : String(error)).replace(GATEWAY, "");
-  return new DatabaseUnavailableError(`The database is unavailable: ${reason}`, { cause: error }, awayMs);
+  return new DatabaseUnavailableError(`The database is unavailable: ${reason}`, { cause: error }, outageMs);
 }
 
 /** A part of `ms` between one half and the whole, so that processes do not stay in step. */
@@ -104,7 +104,7 @@ export async function persistently<T>(
       if (++refused >= MAX_CONTENTION) throw new KvContentionError();
     } catch (error) {
       if (!isTransient(error)) throw error;
-      const lasting = error instanceof DatabaseUnavailableError && error.awayMs > PATIENCE_MS;
+      const lasting = error instanceof DatabaseUnavailableError && error.outageMs > PATIENCE_MS;
       if (left() <= 0 || (forMs === undefined && lasting)) throw databaseUnavailable(error);
     }
     await pause(jittered(Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** tries)));

@@ -127,7 +127,7 @@ export class Runner {
   /** Fails the interrupted jobs when storage has been unavailable for too long. */
   async #giveUp(): Promise<void> {
     const { limitMs } = this.#outage;
-    if (this.#storage.awayMs < limitMs) return;
+    if (this.#storage.outageMs < limitMs) return;
     const { message } = outageError("object storage is still unavailable", limitMs);
     for (const id of await this.#queue.giveUp(message)) this.#log(`${id} failed: ${message}`);
   }

@@ -25,7 +25,7 @@ export class StorageWatch {
   }
 
   /** How long the present outage has lasted, in milliseconds; 0 without an outage. */
-  get awayMs(): number {
+  get outageMs(): number {
     return this.#outage === null ? 0 : performance.now() - this.#outage.since;
   }
 

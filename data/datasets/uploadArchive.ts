@@ -10,6 +10,7 @@ import { type ArchiveEntry, joined } from "./archive/entry.ts";
 import { shown } from "./archive/names.ts";
 import { ahead } from "./ahead.ts";
 import { DatasetError, type FilesPassedOver } from "./dataset.ts";
+import { listed } from "./divided.ts";
 import { heldOutRows } from "./heldOut.ts";
 import { ImageSummary, PassedOverCounts } from "./imageSummary.ts";
 import { layoutOf, type Placed } from "./layout.ts";
@@ -124,9 +125,7 @@ async function withHeldOut(
 
 /** Note for the user about classes with a single image. */
 export function singleNote(names: readonly string[]): string {
-  const some = names.slice(0, 6).map(shown).join(", ") +
-    (names.length > 6 ? ` and ${names.length - 6} more` : "");
-  return `Classes with a single image (${some}) are trained on: none of theirs is held out.`;
+  return `Classes with a single image (${listed(names)}) are trained on: none of theirs is held out.`;
 }
 
 /** Note for the user about a share that is too small to hold out one image. */

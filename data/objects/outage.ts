@@ -66,8 +66,11 @@ function mapped(error: unknown): unknown {
   return new StorageUnavailableError(`Object storage is unavailable: ${reason}`, { cause: error });
 }
 
-/** Maps errors while a body is read in the same way as errors of the call itself. */
-function mappedBody(body: ReadableStream<Bytes>, signal?: AbortSignal): ReadableStream<Bytes> {
+/** The same stream with the errors of its reads replaced by those that `replaced` returns. */
+function withErrors(
+  body: ReadableStream<Bytes>,
+  replaced: (error: unknown) => unknown,
+): ReadableStream<Bytes> {
   const reader = body.getReader();
   return new ReadableStream<Bytes>({
     async pull(controller) {
@@ -76,11 +79,16 @@ function mappedBody(body: ReadableStream<Bytes>, signal?: AbortSignal): Readable
         if (done) controller.close();
         else controller.enqueue(value);
       } catch (error) {
-        controller.error(signal?.aborted ? error : mapped(error));
+        controller.error(replaced(error));
       }
     },
     cancel: (reason) => reader.cancel(reason),
   }, { highWaterMark: 0 });
+}
+
+/** Maps errors while a body is read in the same way as errors of the call itself. */
+function mappedBody(body: ReadableStream<Bytes>, signal?: AbortSignal): ReadableStream<Bytes> {
+  return withErrors(body, (error) => signal?.aborted ? error : mapped(error));
 }
 
 /** A store that turns temporary errors into {@linkcode StorageUnavailableError}s. */
@@ -147,20 +155,10 @@ export class OutageStore implements ObjectStore {
 
 /** The same stream, with a function that returns whether the stream itself failed. */
 function watched(body: ReadableStream<Bytes>): { body: ReadableStream<Bytes>; failed: () => boolean } {
-  const reader = body.getReader();
   let failed = false;
-  const same = new ReadableStream<Bytes>({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      } catch (error) {
-        failed = true;
-        controller.error(error);
-      }
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
+  const same = withErrors(body, (error) => {
+    failed = true;
+    return error;
+  });
   return { body: same, failed: () => failed };
 }

@@ -64,11 +64,11 @@ Deno.test("while an outage lasts one probe at a time reaches the database", asyn
     calls++;
     return calls === 1 ? Promise.reject(new TypeError("connection refused")) : waiting.promise;
   };
-  await expect(circuit.call("read", call)).rejects.toMatchObject({ awayMs: 0 });
+  await expect(circuit.call("read", call)).rejects.toMatchObject({ outageMs: 0 });
   now += 60_000;
   const probe = circuit.call("read", call);
   const others = Array.from({ length: 100 }, () => circuit.call("write", call));
-  for (const other of others) await expect(other).rejects.toMatchObject({ awayMs: 60_000 });
+  for (const other of others) await expect(other).rejects.toMatchObject({ outageMs: 60_000 });
   expect(calls).toBe(2);
   waiting.reject(new Error("not found"));
   await expect(probe).rejects.toThrow("not found");

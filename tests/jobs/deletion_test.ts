@@ -3,24 +3,12 @@ import { openStore } from "../../data/objects/open.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 import { resultKey } from "../../jobs/results.ts";
 import { sweepJobs } from "../../jobs/sweep.ts";
+import { failingDeletes } from "../setup/failingDeletes.ts";
 import { checkpointOf, type Setting, withStore } from "./fixtures.ts";
 
-/** Object storage that fails from the n-th deletion on. */
-function failingAfter(objects: ObjectStore, deletions: number): ObjectStore {
-  let left = deletions;
-  return new Proxy(objects, {
-    get(target, name) {
-      if (name === "delete") {
-        return (key: string) => {
-          if (left-- > 0) return target.delete(key);
-          throw new StorageUnavailableError("Object storage is away");
-        };
-      }
-      const value = target[name as keyof ObjectStore];
-      return typeof value === "function" ? (value as () => unknown).bind(target) : value;
-    },
-  });
-}
+/** Object storage that is unavailable from the n-th deletion on. */
+const failingAfter = (objects: ObjectStore, deletions: number) =>
+  failingDeletes(objects, deletions, new StorageUnavailableError("Object storage is away"));
 
 /** A finished job with three checkpoints and two results in object storage: eight objects. */
 async function finished({ running }: Setting, objects: ObjectStore): Promise<string> {
@@ -55,7 +43,7 @@ for (
     }],
   ] as const
 ) {
-  Deno.test(`a deletion cut off at any object is finished ${how}, and nothing is left`, async (t) => {
+  Deno.test(`an interrupted deletion of a job is finished ${how}, and nothing is left`, async (t) => {
     for (let deletions = 0; deletions < 8; deletions++) {
       await t.step(`after ${deletions} objects`, () =>
         withStore(async (setting) => {

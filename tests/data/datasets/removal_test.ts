@@ -4,26 +4,14 @@ import { DatasetNotFoundError } from "../../../data/datasets/dataset.ts";
 import { datasetKey } from "../../../data/datasets/stored.ts";
 import { openStore } from "../../../data/objects/open.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
+import { failingDeletes } from "../../setup/failingDeletes.ts";
 
 const ID = `ds_${"0".repeat(26)}`;
 const NAMES = ["meta.json", "train-images", "train-labels", "test-images"];
 
 /** Object storage whose process is killed before the n-th deletion. */
-function killedAfter(objects: ObjectStore, deletions: number): ObjectStore {
-  let left = deletions;
-  return new Proxy(objects, {
-    get(target, name) {
-      if (name === "delete") {
-        return (key: string) => {
-          if (left-- > 0) return target.delete(key);
-          throw new Error("The process was killed");
-        };
-      }
-      const value = target[name as keyof ObjectStore];
-      return typeof value === "function" ? (value as () => unknown).bind(target) : value;
-    },
-  });
-}
+const killedAfter = (objects: ObjectStore, deletions: number) =>
+  failingDeletes(objects, deletions, new Error("The process was killed"));
 
 const keysOf = (objects: ObjectStore) => Array.fromAsync(objects.list(""), ({ key }) => key);
 
@@ -36,7 +24,7 @@ for (
     }],
   ] as const
 ) {
-  Deno.test(`a data set's deletion cut off at any object is finished ${how}`, async (t) => {
+  Deno.test(`an interrupted deletion of a data set is finished ${how}`, async (t) => {
     for (let deletions = 0; deletions <= NAMES.length; deletions++) {
       await t.step(`after ${deletions} objects`, async () => {
         const folder = await Deno.makeTempDir();
