@@ -21,6 +21,7 @@ import {
   datasetFields,
   datasetListQuery,
   datasetListSchema,
+  datasetListWire,
   datasetSchema,
   datasetUploadSchema,
   datasetWire,
@@ -129,7 +130,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
       await datasets.hasUpload(id) || await datasets.info(id).then(() => true, ifNotFound);
     await checkCursor(query.after, page.data.length === 0, exists, services.now());
     const next = page.hasMore ? page.data.at(-1)!.id : null;
-    return context.json({ ...listOf(page.data.map(datasetWire), next), damaged: [...page.damaged] });
+    return context.json({ ...listOf(page.data.map(datasetListWire), next), damaged: [...page.damaged] });
   });
 
   addRoute(app, {

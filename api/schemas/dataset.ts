@@ -8,6 +8,7 @@ import { LINE_OF_TEXT_RULE, LINE_OR_EMPTY } from "../../data/lineOfText.ts";
 import { FOLDER_READINGS } from "../../data/datasets/divided.ts";
 import { toWire } from "../../data/wire.ts";
 import { type DatasetInfo, PASSED_OVER } from "../../data/datasets/dataset.ts";
+import { namesForRow } from "../../jobs/classNames.ts";
 import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
 import { listSchema } from "./list.ts";
@@ -40,7 +41,7 @@ export const datasetSchema = z.strictObject({
   splits: z.strictObject({ train: split, test: split }),
   labelled: z.boolean(),
   num_classes: z.int(),
-  class_names: z.array(z.string()),
+  class_names: z.array(z.string()).nullable().describe("Null in lists when the names are long"),
   ...pictureAnswer,
   size: z.int().describe("Bytes stored"),
   layout: layout.nullable().describe("How an archive was read; null for IDX files and built-in data sets"),
@@ -119,4 +120,9 @@ export type DatasetWire = z.output<typeof datasetSchema>;
 export function datasetWire(info: DatasetInfo): DatasetWire {
   const wire = toWire({ layout: null, ...info });
   return Object.fromEntries(Object.keys(datasetSchema.shape).map((key) => [key, wire[key]])) as DatasetWire;
+}
+
+/** A data set as a list shows it: with its class names only if they are short. */
+export function datasetListWire(info: DatasetInfo): DatasetWire {
+  return { ...datasetWire(info), class_names: namesForRow(info.classNames)?.slice() ?? null };
 }

@@ -34,6 +34,10 @@ for (const [what, names] of Object.entries(NAMES)) {
     );
     const { id: dataset, class_names: classes } = await (await api.upload({ archive })).json();
     expect(classes).toEqual(names);
+    expect(await (await api.send(`/v1/datasets/${dataset}`)).json()).toMatchObject({ class_names: names });
+    const { data: listed } = await (await api.send("/v1/datasets")).json();
+    expect(listed.find(({ id }: { id: string }) => id === dataset))
+      .toMatchObject({ num_classes: names.length, class_names: null });
     await using runner = new TestRunner(api);
     const job = await runner.run({
       kind: "finetune",
