@@ -61,7 +61,7 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof InferenceError) return inferenceProblem(error);
   if (error instanceof ObjectNotFoundError) return new ProblemError(404, "Its content is no longer stored");
   return outageProblem(error) ??
-    new ProblemError(500, "Something went wrong here. The log has more under this request_id.", {
+    new ProblemError(500, "An internal error occurred. The log has details under this request_id.", {
       cause: error,
     });
 }

@@ -66,7 +66,7 @@ function ruleOf(issue: Issue): { readonly rule: string; readonly showsValue: boo
       return { rule: issue.message, showsValue: false };
     case "invalid_format":
       // A pattern with its own message states the rule. Zod's default message shows the regular expression.
-      return shownRule(issue.message.startsWith("Invalid ") ? "must have another form" : issue.message);
+      return shownRule(issue.message.startsWith("Invalid ") ? "must have a valid format" : issue.message);
     default:
       return shownRule(issue.message);
   }

@@ -83,7 +83,7 @@ function unusableAddress({ port, host }: Settings, error: unknown): unknown {
     return new SettingsError(`Port ${port} is in use: choose another with UNMASK_PORT`);
   }
   if (code === "EACCES") {
-    return new SettingsError(`Port ${port} may not be used here: choose another with UNMASK_PORT`);
+    return new SettingsError(`Port ${port} is not permitted for this user: choose another with UNMASK_PORT`);
   }
   return new SettingsError(`The API cannot listen on '${host}' (UNMASK_HOST): ${oneLine(error)}`);
 }

@@ -74,18 +74,18 @@ const hours = z.string().regex(/^\d{1,4}(\.\d{1,6})?$/).transform(Number)
 
 const RULES = {
   UNMASK_PORT: [whole(0, 65_535), "a port, 0 to 65535"],
-  UNMASK_HOST: [z.string().regex(/^[A-Za-z0-9._:-]{1,253}$/), "a host name or an address, as 127.0.0.1"],
+  UNMASK_HOST: [z.string().regex(/^[A-Za-z0-9._:-]{1,253}$/), "a host name or an address, such as 127.0.0.1"],
   UNMASK_HOSTS: [
     z.string().transform((list) => list.split(",").map((name) => name.trim().toLowerCase()).filter(Boolean))
       .refine((names) => names.length > 0 && names.every((name) => name === "*" || isHostName(name))),
-    "host names without ports, with commas between, or * for any",
+    "host names without ports, separated by commas, or * for any",
   ],
   UNMASK_START_SECONDS: [whole(0, 86_400), "a number of seconds, 0 to 86400"],
   UNMASK_STOP_SECONDS: [whole(1, 3600), "a number of seconds, 1 to 3600"],
   UNMASK_MAX_TRAINING_BYTES: [whole(1, 2 ** 49), "a number of bytes"],
   UNMASK_TENSORFLOW: [z.string().min(1), "a folder"],
-  UNMASK_MNIST_MIRRORS: [mirrors, "http(s) addresses with commas between"],
-  UNMASK_FASHION_MNIST_MIRRORS: [mirrors, "http(s) addresses with commas between"],
+  UNMASK_MNIST_MIRRORS: [mirrors, "http(s) addresses, separated by commas"],
+  UNMASK_FASHION_MNIST_MIRRORS: [mirrors, "http(s) addresses, separated by commas"],
   UNMASK_DATA: [z.string().min(1), "a folder"],
   UNMASK_STORE: [z.string().regex(/^(file:|s3:\/\/)./), "file:PATH or s3://BUCKET/PREFIX"],
   UNMASK_KV: [
@@ -101,7 +101,7 @@ const RULES = {
     "all, or a number, 1 to 256",
   ],
   UNMASK_OUTAGE_WAIT_SECONDS: [whole(0, 604_800), "a number of seconds, 0 to 604800"],
-  UNMASK_OUTAGE_LIMIT_HOURS: [hours, "a number of hours above 0, at most 8760, as 24 or 0.5"],
+  UNMASK_OUTAGE_LIMIT_HOURS: [hours, "a number of hours above 0, at most 8760, such as 24 or 0.5"],
   UNMASK_MODEL_CACHE_BYTES: [whole(0, 2 ** 40), "a number of bytes"],
   UNMASK_MAX_DATASET_BYTES: [whole(1, 2 ** 49), "a number of bytes"],
   UNMASK_MAX_CHECKPOINT_BYTES: [whole(1, 2 ** 49), "a number of bytes"],

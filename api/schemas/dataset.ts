@@ -25,7 +25,7 @@ const layout = z.strictObject({
   passed_over: z.array(z.strictObject({
     reason: z.enum(PASSED_OVER),
     count: z.int().min(1),
-    example: z.string().describe("Path of the first of them"),
+    example: z.string().describe("Path of the first such file"),
   })),
 }).openapi("ArchiveLayout");
 

@@ -107,7 +107,7 @@ export const reconstructionSchema = z.strictObject({
     z.strictObject({
       index: z.int(),
       loss: z.number(),
-      mask: z.array(z.int()).describe("One number a patch, row by row: 1 = masked"),
+      mask: z.array(z.int()).describe("One number per patch, row by row: 1 = masked"),
       ids_restore: z.array(z.int()),
       images: z.strictObject({ original: png, masked: png, reconstruction: png })
         .openapi("ReconstructionPngs").optional(),

@@ -14,7 +14,7 @@ export const resizeField = z.enum(RESIZES).describe(
 
 /** `background` of a request. */
 export const backgroundField = z.string()
-  .regex(BACKGROUND_PATTERN, "must be none, black, white or a colour as #ff8000")
+  .regex(BACKGROUND_PATTERN, "must be none, black, white or a colour such as #ff8000")
   .describe(
     "Colour that replaces transparency: `black`, `white` or a colour such as `#ff8000`. `none` drops transparency and " +
       "keeps the stored colours, as torchvision does. `pad` uses it for its bars, which are black for `none`",

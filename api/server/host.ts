@@ -49,11 +49,11 @@ export function targetOf(target: string, hosts: readonly string[], httpVersion: 
   if (hosts.length > 1) throw refused("Host must be given once");
   if (hosts.length === 0 && httpVersion !== "1.0") throw refused("The Host header is missing");
   if (hosts.length === 1 && parseHost(hosts[0]) === null) {
-    throw refused("Host must be a name or address, as host[:port]");
+    throw refused("Host must be a name or an address, with an optional port, such as example.com:8000");
   }
   const absolute = /^https?:\/\/([^/?]*)(.*)$/i.exec(target);
   if (absolute !== null && parseHost(absolute[1]) === null) {
-    throw refused("The address must have a host, as http://host[:port]/path");
+    throw refused("The address must have a valid host, such as http://example.com:8000/path");
   }
   const [host, rest] = absolute === null ? [hosts[0] ?? null, target] : [absolute[1], absolute[2]];
   const path = absolute !== null && !rest.startsWith("/") ? `/${rest}` : rest;

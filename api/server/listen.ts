@@ -144,7 +144,7 @@ const STATUS_OF_CODE: Readonly<Record<string, [status: 400 | 408 | 431, detail: 
 function refuseUnreadable(error: Error & { code?: string }, socket: Socket): void {
   // A socket that has already been answered or closed gets no second response.
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
-  const [status, detail] = STATUS_OF_CODE[error.code ?? ""] ?? [400, "This is not a request of HTTP/1.1"];
+  const [status, detail] = STATUS_OF_CODE[error.code ?? ""] ?? [400, "This is not an HTTP/1.1 request"];
   const body = problemText(new ProblemError(status, detail), "", `req_${ulid()}`);
   const lines = [
     `HTTP/1.1 ${status} ${PROBLEM_TITLES[status]}`,

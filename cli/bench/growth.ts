@@ -111,7 +111,7 @@ export async function answerFigures(subject: GrowthSubject): Promise<Record<stri
     kv.close();
     await using service = await startProcess("api", folder, { UNMASK_KV: path });
     const figures: Record<string, AnswerFigures> = {
-      "is a data set in use": { ms: median(times), bytes: 0 },
+      "check whether a data set is in use": { ms: median(times), bytes: 0 },
     };
     const series = `/v1/jobs/${id}/metrics`;
     const paths = [
