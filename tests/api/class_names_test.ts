@@ -16,11 +16,11 @@ const numbered = (count: number, nameOf: (index: string) => string) =>
   Array.from({ length: count }, (_, i) => nameOf(String(i).padStart(4, "0")));
 const NAMES: Record<string, string[]> = {
   "600 names of 125 characters": numbered(600, (index) => `${index} `.padEnd(125, "a long name of a class ")),
-  "1,000 names of species": numbered(
+  "1,000 species names": numbered(
     1000,
     (index) => `Genus${index} species${index} subsp. ferruginea-montana`,
   ),
-  "4,096 names of 80 characters beyond Latin": numbered(4096, (index) => `${index}${"猫の名前".repeat(19)}`),
+  "4,096 non-Latin names of 80 characters": numbered(4096, (index) => `${index}${"猫の名前".repeat(19)}`),
 };
 
 for (const [what, names] of Object.entries(NAMES)) {

@@ -115,7 +115,7 @@ export class TestApi implements AsyncDisposable {
     return { port: server.port, [Symbol.asyncDispose]: () => server.close(0) };
   }
 
-  /** Sends a request, and expects the OpenAPI document to describe its answer. */
+  /** Sends a request, and expects the OpenAPI document to describe the response. */
   async send(path: string, init: RequestInit = {}): Promise<Response> {
     const response = await this.#app.request(path, init);
     const document = await (TestApi.#document ??= this.#fetchDocument());

@@ -45,7 +45,7 @@ Deno.test("patterns need no flag, and no schema combines two closed schemas", as
   );
   expect(patterns.length).toBeGreaterThan(3);
   for (const { path, pattern } of patterns) {
-    // Python's re has no \p{…}; a slash at the end is left of a literal with flags.
+    // Python's re does not support \p{…}. A slash at the end comes from a literal with flags.
     expect({ path, pattern, compiles: new RegExp(pattern) instanceof RegExp }).toMatchObject({
       compiles: true,
     });

@@ -27,7 +27,11 @@ Deno.test("of web pages, only the service's own may write", async (t) => {
       origin: "http://localhost:3000",
       "sec-fetch-site": "same-site",
     }, 403],
-    ["another port, without more", { host: "localhost:8000", origin: "http://localhost:3000" }, 403],
+    [
+      "another port, without Sec-Fetch-Site",
+      { host: "localhost:8000", origin: "http://localhost:3000" },
+      403,
+    ],
     ["another name of this machine", { host: "localhost:8000", origin: "http://127.0.0.1:8000" }, 403],
     ["a page without an origin", { host: "localhost:8000", origin: "null" }, 403],
     ["a page of an extension", { host: "localhost:8000", origin: "chrome-extension://abc" }, 403],

@@ -21,14 +21,14 @@ Deno.test("a start that cannot succeed prints the reason in one line and exits w
   const { port } = taken.addr as Deno.NetAddr;
   const table: [what: string, env: Record<string, string>, said: RegExp, command?: string][] = [
     ["a damaged database", { UNMASK_KV: `${folder}/damaged.sqlite3` }, /UNMASK_KV.*not a database/],
-    ["a folder that cannot be made", { UNMASK_DATA: `${folder}/file/data` }, /file\/data/],
+    ["a folder that cannot be created", { UNMASK_DATA: `${folder}/file/data` }, /file\/data/],
     [
       "a folder that cannot be written",
       { UNMASK_STORE: "file:/proc/unmask" },
       /UNMASK_STORE cannot be written/,
     ],
     [
-      "a database in a place that cannot be written",
+      "a database in a folder that cannot be written",
       { UNMASK_KV: "/proc/unmask/kv" },
       /UNMASK_KV.*\/proc\/unmask/,
     ],
@@ -57,7 +57,7 @@ Deno.test("a start that cannot succeed prints the reason in one line and exits w
     ],
     ["a size that is not a number", { UNMASK_MAX_TRAINING_BYTES: "abc" }, /UNMASK_MAX_TRAINING_BYTES.*'abc'/],
     [
-      "a runner's memory that is no number",
+      "a runner's size that is not a number",
       { UNMASK_MAX_TRAINING_BYTES: "1e9" },
       /UNMASK_MAX_TRAINING_BYTES/,
       "runner",

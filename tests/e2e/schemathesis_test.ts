@@ -89,7 +89,7 @@ Deno.test({ name: "Schemathesis finds no failure", ignore: python === null }, as
     await served.tested(config, ...examples, ...only);
   });
 
-  // This deletes them, too.
+  // This run also deletes the models.
   await t.step("for the whole API", () => served.tested("", ...examples));
 
   await t.step("and its requests reached stored data", async () => {
