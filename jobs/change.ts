@@ -94,7 +94,7 @@ export function statusEvent(job: Job, cause?: string): NewEvent {
  *
  * @param forMs how long the change is tried while the database is unavailable; see `persistently`
  * @returns the job after the change; null when `plan` declined
- * @throws {JobNotFoundError} @throws {RowTooLargeError} and whatever `plan` throws
+ * @throws {JobNotFoundError} @throws {RowTooLargeError} and the errors of `plan`
  */
 export function changeJob(
   database: JobsDatabase,

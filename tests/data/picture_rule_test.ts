@@ -20,7 +20,7 @@ Deno.test("a picture that is not square is cropped, squashed or padded, encoded 
   ];
   for (const [what, decoded] of decoders) {
     await t.step(what, async () => {
-      // The middle square holds 100 alone.
+      // The middle square has only the value 100.
       const cropped = rowsOf(await decoded(rule("crop")));
       for (const row of cropped) expect(row.slice(1, 3)).toEqual([100, 100]);
       const squashed = rowsOf(await decoded(rule("squash")));
@@ -34,7 +34,7 @@ Deno.test("a picture that is not square is cropped, squashed or padded, encoded 
   }
 });
 
-Deno.test("a tall picture of 50 x 2000 is whole when squashed or padded", async () => {
+Deno.test("a tall picture of 50 x 2000 is kept whole when squashed or padded", async () => {
   // White above, black below.
   const tall = Uint8Array.from({ length: 50 * 2000 }, (_, at) => at < 50 * 1000 ? 255 : 0);
   const file = await encodePng(tall, 50, 2000, 1);
@@ -48,7 +48,7 @@ Deno.test("a tall picture of 50 x 2000 is whole when squashed or padded", async 
 });
 
 const TWO = { width: 2, height: 2 };
-/** Black ink, half and wholly clear pixels below which everything is black too. */
+/** Black pixels: opaque, half transparent and transparent. */
 const INK: [string, Bytes][] = [
   ["grey and alpha", pngFile({ ...TWO, type: 4 }, pngData([[0, 255, 0, 0], [0, 128, 0, 0]]))],
   [
@@ -73,7 +73,7 @@ const INK: [string, Bytes][] = [
   ],
 ];
 
-Deno.test("black ink on transparency stands on the background that is asked for", async (t) => {
+Deno.test("transparent pixels of a black drawing show the requested background", async (t) => {
   const colours: [background: string, channels: 1 | 3, clear: number[], half: number[]][] = [
     ["none", 1, [0], [0]],
     ["none", 3, [0, 0, 0], [0, 0, 0]],

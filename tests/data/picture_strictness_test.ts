@@ -20,7 +20,7 @@ const encode = async (options: JpegOptions = {}): Promise<Bytes> =>
 const jpeg = await encode();
 const progressive = await encode({ progressive: true });
 
-/** Where markers of a kind stand. */
+/** Offsets of the markers of a kind. */
 function places(file: Bytes, marker: number): number[] {
   return [...file.keys()].filter((at) => file[at] === 0xff && file[at + 1] === marker);
 }
@@ -62,7 +62,7 @@ const SOUND: [what: string, file: Bytes, same: Bytes][] = [
   ],
 ];
 
-Deno.test("JPEGs with stray bytes and other harmless oddities are taken, and shown as without them", async (t) => {
+Deno.test("JPEGs with stray bytes and other harmless faults are accepted, and decoded as without them", async (t) => {
   for (const [what, file, same] of SOUND) {
     await t.step(what, async () => {
       expect(await inspectPicture(file)).toMatchObject({ width: 64, height: 64, channels: 3 });
@@ -94,7 +94,7 @@ Deno.test("JPEGs with missing or damaged pixels are refused by name", async (t) 
   }
 });
 
-Deno.test("what is accepted can be decoded at every size and by every rule, lines of pixels too", async (t) => {
+Deno.test("accepted pictures, even lines of pixels, can be decoded at every size and by every rule", async (t) => {
   const { side } = PICTURE_LIMITS;
   for (const [width, height] of [[1, 1], [1, side], [side, 1], [3, 2000], [1, 5000]]) {
     await t.step(`${width} x ${height}`, async () => {
@@ -117,7 +117,7 @@ Deno.test("what is accepted can be decoded at every size and by every rule, line
   await expect(inspectPicture(long)).rejects.toThrow(`is 1 x ${side + 1}: at most ${side} pixels a side`);
 });
 
-Deno.test("a picture that cannot be decoded is refused in a whole sentence", async () => {
+Deno.test("the refusal of a picture that cannot be decoded is a whole sentence", async () => {
   const two = { width: 2, height: 2 }, rows = pngData([[1, 2], [3, 4]]);
   const wrong = pngFile(two, rows).map((byte, at) => at === 29 ? byte ^ 0xff : byte);
   const frame = places(jpeg, 0xc0)[0];
@@ -138,7 +138,7 @@ Deno.test("a picture that cannot be decoded is refused in a whole sentence", asy
   }
 });
 
-Deno.test("sound and damaged images are told apart when they are inspected at the same time", async () => {
+Deno.test("intact and damaged images are distinguished when they are inspected at the same time", async () => {
   const sound = inserted(scan, [1, 2, 3]);
   const damaged = [
     jpeg.subarray(0, jpeg.length * 2 / 3),

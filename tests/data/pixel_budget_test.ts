@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { PixelBudget } from "../../data/pixelBudget.ts";
 
-/** Work that ends when it is told to, and how much of it runs. */
+/** Work whose end the test controls, with the names of the running work. */
 function bench(total: number) {
   const budget = new PixelBudget(total);
   const ends = new Map<string, PromiseWithResolvers<void>>();
@@ -26,13 +26,13 @@ function bench(total: number) {
   };
 }
 
-Deno.test("images run side by side up to the budget, and in their order", async () => {
+Deno.test("images run concurrently up to the budget, and in order", async () => {
   const work = bench(10);
   const a = work.start("a", 6), b = work.start("b", 4), c = work.start("c", 5), d = work.start("d", 1);
   expect([...work.running]).toEqual(["a", "b"]);
   work.end("b");
   expect(await b).toBe("b");
-  // Small ones do not overtake: a large one would wait for ever.
+  // Small images do not overtake, or a large image would never run.
   expect([...work.running]).toEqual(["a"]);
   work.end("a");
   expect(await a).toBe("a");
@@ -43,7 +43,7 @@ Deno.test("images run side by side up to the budget, and in their order", async 
   expect(await Promise.all([c, d])).toEqual(["c", "d"]);
 });
 
-Deno.test("an image above the budget runs alone, and one that fails gives its share back", async () => {
+Deno.test("an image above the budget runs alone, and a failed image releases its pixels", async () => {
   const work = bench(10);
   const large = work.start("large", 99), small = work.start("small", 1);
   expect([...work.running]).toEqual(["large"]);

@@ -7,7 +7,7 @@ import { findDenokv, startDenokv } from "../setup/denokv.ts";
 const program = await findDenokv();
 
 Deno.test({
-  name: "denokv away: calls end with an error, at once after the first; two lines of log for the outage",
+  name: "denokv outage: calls fail, at once after the first, and the log has two lines",
   ignore: program === null,
   async fn() {
     await using server = (await startDenokv())!;
@@ -34,7 +34,7 @@ Deno.test({
     expect(lines.length).toBe(2);
     expect(lines[1]).toMatch(/^The database is available again after/);
 
-    // A server that stands still: the connection is open, no answer comes.
+    // A suspended server: the connection is open, but no answer arrives.
     await server.signal("SIGSTOP");
     const stuck = await Promise.allSettled(calls.map((call) => call()));
     for (const { status } of stuck) expect(status).toBe("rejected");
@@ -56,7 +56,7 @@ async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-Deno.test("while an outage lasts one probe at a time reaches the database", async () => {
+Deno.test("in an outage only one probe at a time reaches the database", async () => {
   let now = 0, calls = 0;
   const waiting = Promise.withResolvers<never>();
   const circuit = new KvCircuit({ local: false, log: () => {}, clock: () => now });
@@ -78,7 +78,7 @@ Deno.test("while an outage lasts one probe at a time reaches the database", asyn
 for (
   const message of ["database or disk is full", "disk I/O error", "attempt to write a readonly database"]
 ) {
-  Deno.test(`a local database that says "${message}" is unavailable for writes, and answers reads`, async () => {
+  Deno.test(`a local database with the error "${message}" is unavailable for writes and answers reads`, async () => {
     const real = await Deno.openKv(":memory:");
     let full = true;
     const broken = new Proxy(real, {
@@ -103,7 +103,7 @@ for (
   });
 }
 
-Deno.test("an answer that came while the thread was busy past the time limit is no outage", async () => {
+Deno.test("an answer that arrives while the thread is busy past the time limit is not an outage", async () => {
   const kv = guardedKv(
     await Deno.openKv(":memory:"),
     new KvCircuit({ local: true, callMs: 50, log: (line) => lines.push(line) }),

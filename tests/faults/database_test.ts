@@ -90,7 +90,7 @@ for (const seed of [1, 2, 3]) {
 
     expect(ran.sort()).toEqual(ids.sort());
     const plain = new JobStore(real);
-    // Counters, not a count of rows: a change whose answer was lost is in them once.
+    // The counters include a change whose answer was lost exactly once.
     expect(await plain.counts()).toMatchObject({ queued: 0, running: 0, succeeded: JOBS, failed: 0 });
     for (const id of ids) {
       expect(await plain.get(id)).toMatchObject({ status: "succeeded", attempt: 1 });

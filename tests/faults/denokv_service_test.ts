@@ -12,7 +12,7 @@ const training = {
 };
 
 Deno.test({
-  name: "denokv: a start waits for a server that is away, and a stop does not",
+  name: "denokv: in an outage of the server a start waits, and a stop does not",
   ignore,
   async fn() {
     const folder = await Deno.makeTempDir();

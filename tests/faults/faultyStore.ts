@@ -1,5 +1,5 @@
 /**
- * An object store that fails by a plan.
+ * An object store with planned faults.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export interface FaultPlan {
   readonly nth: number;
   /** Calls that fail in a row. */
   readonly times: number;
-  /** Before anything is done, or after it was done (an answer that did not come). */
+  /** Before the call takes effect, or after it (a lost answer). */
   readonly when: "before" | "after";
   /** Bytes after which each body breaks; none breaks when absent. */
   readonly breakBodiesAt?: number;

@@ -43,7 +43,7 @@ async function started(client: Client): Promise<string> {
   return id;
 }
 
-Deno.test("a full disk fails no job: objects alone on it, then the database too", async (t) => {
+Deno.test("a full disk fails no job, whether it holds only the objects or also the database", async (t) => {
   const folder = await Deno.makeTempDir();
   let whole = "";
   await t.step("undisturbed", async () => {
@@ -77,7 +77,7 @@ Deno.test("a full disk fails no job: objects alone on it, then the database too"
       const refused = await fetch(`${service.url}/v1/jobs/${waiting.id}/cancel`, { method: "POST" });
       await refused.body?.cancel();
       expect([refused.status, refused.headers.has("retry-after")]).toEqual([503, true]);
-      // Longer than a lease: the runner has to give its job up.
+      // Longer than a lease, so that the runner loses its job.
       await new Promise((resolve) => setTimeout(resolve, 20_000));
       await makeRoom();
       const job = await service.client.finished(id, () => {});

@@ -22,7 +22,7 @@ function joined(...parts: readonly Uint8Array[]): Bytes {
   return whole;
 }
 
-/** A tar up to its end, without the zeros that end it. */
+/** A tar without the zeros at its end. */
 const open = async (...names: string[]) => (await tarOf(...names.map((name) => ({ name })))).slice(0, -1024);
 
 /** Many entries on one piece of compressed data ("A better zip bomb", Fifield). */
@@ -95,7 +95,7 @@ function entryCount(zip: Bytes): Bytes {
   return joined(body, new Uint8Array(record.buffer), end);
 }
 
-Deno.test("what unpacks to far more than it is, or is read in two ways, is refused by its cause", async (t) => {
+Deno.test("archives that unpack to far more than their size, or that are ambiguous, are refused with the cause", async (t) => {
   await using api = await TestApi.open();
   for (const [what, archive, says] of REFUSED) {
     await t.step(what, async () => {
@@ -106,14 +106,14 @@ Deno.test("what unpacks to far more than it is, or is read in two ways, is refus
   expect((await api.traces()).filter((trace) => /upload|datasets/.test(trace))).toEqual([]);
 });
 
-Deno.test("a gzipped IDX file cannot unpack without end either", async () => {
+Deno.test("a gzipped IDX file cannot unpack without limit", async () => {
   await using api = await TestApi.open();
   const train_images = gz(idx(0x803, [9_000_000, 28, 28], bomb));
   const { errors } = await problemOf(await api.upload({ train_images }), 422);
   expect(errors).toEqual([{ path: "train_images", message: expect.stringMatching(/more than 100 times/) }]);
 });
 
-Deno.test("sound archives with padding and small images are not taken for bombs", async () => {
+Deno.test("valid archives with padding and small images are not refused as bombs", async () => {
   await using api = await TestApi.open();
   const tar = await tarOf({ name: "a/1.png" }, { name: "b/1.png" });
   const one = joined(await open("a/1.png", "b/1.png"), new Uint8Array(512));
@@ -167,10 +167,10 @@ const BUSY: [what: string, parts: () => Promise<Record<string, Bytes>>][] = [
   ],
 ];
 
-/** Other requests that are answered before the upload is, at least. */
+/** Least number of other requests that are answered before the upload. */
 const OTHERS = 100;
 
-/** A clock that is far ahead at each look: work that is due to give a turn when time has passed gives it always. */
+/** A clock that jumps far ahead at each reading, so that work yields at every opportunity. */
 function hurriedClock(): Disposable {
   const real = performance.now;
   let looks = 0;
@@ -190,7 +190,7 @@ Deno.test("other requests are answered while an upload is read", async (t) => {
       while (!ended) {
         expect((await api.send("/healthz")).status).toBe(200);
         if (!ended) answered++;
-        // Each request comes in a turn of its own, as from a socket.
+        // Each request arrives in its own turn of the event loop, as from a socket.
         await new Promise((resolve) => setTimeout(resolve, 0));
       }
       await end;

@@ -6,7 +6,7 @@ import { Stage } from "../jobs/stage.ts";
 
 const steps = (count: number) => Array.from({ length: count }, () => "step").join(",");
 
-/** A database that fails by a switch: every call, or writes alone. */
+/** A database with a switch that makes every call, or only writes, fail. */
 class Switched {
   failure: { message: string; kind: "all" | "writes" } | null = null;
   readonly lines: string[] = [];
@@ -56,7 +56,7 @@ for (
     { message: "connection refused", kind: "all" },
   ] as const
 ) {
-  Deno.test(`a run keeps its job while "${failure.message}" lasts and its lease holds`, async () => {
+  Deno.test(`a run keeps its job during "${failure.message}" until its lease expires`, async () => {
     const database = new Switched();
     await using stage = await Stage.on(new JobStore(await database.open()));
     stage.runner({ leaseMs: 15_000 });
@@ -71,7 +71,7 @@ for (
   });
 }
 
-Deno.test("a run whose lease runs out in an outage of the database stops, and hands its job back with the cause", async () => {
+Deno.test("a run whose lease expires in an outage of the database stops and hands its job back with the cause", async () => {
   const database = new Switched();
   await using stage = await Stage.on(new JobStore(await database.open()));
   stage.runner({ leaseMs: 1_000 });

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import type { JobView } from "../../cli/client.ts";
 import { type ServiceProcess, startProcess } from "../../cli/process.ts";
 
-/** Checkpoints after every step, so that a kill is likely to hit the writing of one. */
+/** Checkpoints after every step, so that a kill is likely to interrupt the writing of one. */
 const TRAINING = {
   kind: "pretrain",
   model: { patch_size: 7, embed_dim: 32, depth: 1, decoder_depth: 1, dropout: 0.1 },
@@ -24,7 +24,7 @@ async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
   return files.sort();
 }
 
-/** The files that are there as soon as they fit; the sweep of the service makes them. */
+/** Waits until the sweep of the service has left files that fulfil a condition. @returns the files */
 async function filesWhen(folder: string, fits: (files: string[]) => boolean): Promise<string[]> {
   while (true) {
     const files = await filesBelow(folder).catch(() => []);
@@ -41,7 +41,7 @@ async function checkpointsOf({ client }: ServiceProcess, id: string): Promise<st
   return data.map((row: { id: string }) => row.id);
 }
 
-Deno.test("kills while checkpoints are written and removed leave no file that no row names", async () => {
+Deno.test("after kills during writing and removal of checkpoints every file is named by a row", async () => {
   const folder = await Deno.makeTempDir();
   let id = "";
   for (let kill = 0; kill < 2; kill++) {
@@ -63,7 +63,7 @@ Deno.test("kills while checkpoints are written and removed leave no file that no
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a deletion cut off by a kill is finished by the next one, and nothing is left", async () => {
+Deno.test("a deletion interrupted by a kill is finished by the next one, and nothing is left", async () => {
   const folder = await Deno.makeTempDir();
   let id = "";
   {
@@ -87,7 +87,7 @@ Deno.test("a deletion cut off by a kill is finished by the next one, and nothing
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("an upload cut off by a kill is gone after the next start", async () => {
+Deno.test("an upload interrupted by a kill is removed after the next start", async () => {
   const folder = await Deno.makeTempDir();
   const head = '--x\r\ncontent-disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n';
   const uploads = `${folder}/uploads`;

@@ -47,7 +47,7 @@ async function finished({ url }: ServiceProcess, id: string): Promise<JobView> {
     const response = await fetch(`${url}/v1/jobs/${id}`);
     const body = await response.json();
     if (response.ok && ["succeeded", "failed", "cancelled"].includes(body.status)) return body;
-    // An outage is the service's to name and the client's to wait for.
+    // The service reports an outage, and the client waits.
     if (!response.ok) expect([response.status, response.headers.has("retry-after")]).toEqual([503, true]);
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
@@ -116,7 +116,7 @@ Deno.test({
         const { output } = await process.end("SIGTERM");
         const begun = output.match(/^The database is unavailable/gm) ?? [];
         expect(output.match(/^The database is available again/gm)?.length ?? 0).toBe(begun.length);
-        // An API that nobody asks meanwhile notices nothing.
+        // An API without requests in that time does not notice the outage.
         if (process === api) expect(begun.length).toBeLessThanOrEqual(2);
         else expect(begun.length).toBe(2);
         expect(output).not.toMatch(/^KV Connect failed/m);

@@ -9,14 +9,14 @@ import { withStore } from "./fixtures.ts";
 const log = (queue: JobQueue, claim: Claim, ...messages: string[]) =>
   queue.record(claim, { logs: messages.map((message) => ({ level: "info" as const, message })) });
 
-/** Takes as many events as asked for. */
+/** Reads the given number of events. */
 async function take(events: AsyncGenerator<JobEvent, void>, count: number): Promise<JobEvent[]> {
   const taken: JobEvent[] = [];
   while (taken.length < count) taken.push((await events.next()).value!);
   return taken;
 }
 
-Deno.test("follow: 50 followers of a job poll no more than one, and read each event once", () =>
+Deno.test("follow: 50 followers of a job poll as often as one follower, and read each event once", () =>
   withStore(async ({ kv, running }) => {
     const { id, queue, claim } = await running();
     const [one, many] = [counting(kv), counting(kv)];
@@ -30,21 +30,21 @@ Deno.test("follow: 50 followers of a job poll no more than one, and read each ev
       await log(queue, claim, `${i}`);
       for (const [event] of await next) expect(event.message).toBe(`${i}`);
     }
-    // Both watched for the same time. Polls are jittered: they differ by less than a factor of two.
+    // Both watched for the same time. Because of jitter the numbers differ by less than a factor of two.
     expect(many.reads.calls).toBeLessThan(3 * one.reads.calls);
     const gone = Promise.all([...few, ...crowd].map((follower) => follower.next()));
     await queue.finish(claim, { type: "succeeded", result: {} });
     await gone;
     const entriesOfEvents = events + 1;
     for (const { reads } of [one, many]) {
-      // A poll reads the row: the rest are the events.
+      // Each poll reads the row. All other reads are of events.
       expect(reads.entries).toBeGreaterThanOrEqual(entriesOfEvents);
       expect(reads.entries).toBeLessThanOrEqual(reads.calls + entriesOfEvents);
     }
     for (const follower of [...few, ...crowd]) expect((await follower.next()).done).toBe(true);
   }));
 
-Deno.test("follow: followers are given the same event, not copies", () =>
+Deno.test("follow: followers receive the same event object, not copies", () =>
   withStore(async ({ store, running }) => {
     const { id, queue, claim } = await running();
     const followers = [store.follow(id, 2), store.follow(id, 2)];
@@ -57,7 +57,7 @@ Deno.test("follow: followers are given the same event, not copies", () =>
   }));
 
 for (const seed of [1, 2]) {
-  Deno.test(`follow: every follower gets all from its place in order, early or late, quick or slow (seed ${seed})`, () =>
+  Deno.test(`follow: early, late, fast and slow followers receive all events from their position in order (seed ${seed})`, () =>
     withStore(async ({ store, running }) => {
       const { id, queue, claim } = await running();
       const draws = uniform({ seed, purpose: "followers" }, 80);
@@ -84,7 +84,7 @@ for (const seed of [1, 2]) {
     }));
 }
 
-Deno.test("follow: one that stops reading for 400 events goes on where it was, without a gap", () =>
+Deno.test("follow: a follower that stops reading for 400 events continues without a gap", () =>
   withStore(async ({ store, running }) => {
     const { id, queue, claim } = await running();
     const slow = store.follow(id);
@@ -100,7 +100,7 @@ Deno.test("follow: one that stops reading for 400 events goes on where it was, w
     expect(got).toEqual(all);
   }));
 
-Deno.test("follow: of progress that is gone when a slow follower reads on, the rest comes in order", () =>
+Deno.test("follow: a slow follower receives the remaining events in order after old progress was dropped", () =>
   withStore(async ({ store, running }) => {
     const { id, queue, claim } = await running();
     const slow = store.follow(id);
@@ -118,7 +118,7 @@ Deno.test("follow: of progress that is gone when a slow follower reads on, the r
       .toEqual(["Running", "step 150", "step 300", "step 450", "Succeeded"]);
   }));
 
-Deno.test("finished: waits for the end without reading events, and gives up with its signal", () =>
+Deno.test("finished: waits for the end without reading events, and stops with its signal", () =>
   withStore(async ({ kv, running, queued, store }) => {
     const { id, queue, claim } = await running();
     for (let i = 0; i < 30; i++) {
@@ -139,7 +139,7 @@ Deno.test("finished: waits for the end without reading events, and gives up with
     expect(await waiting).toBeNull();
   }));
 
-/** A database whose polls fail: `error` says how, null for none. */
+/** A database whose polls fail with `error`; they succeed if it is null. */
 function failing(kv: Deno.Kv): { kv: Deno.Kv; fault: { error: Error | null; count: number } } {
   const fault: { error: Error | null; count: number } = { error: null, count: 0 };
   const proxy = new Proxy(kv, {
@@ -156,7 +156,7 @@ function failing(kv: Deno.Kv): { kv: Deno.Kv; fault: { error: Error | null; coun
   return { kv: proxy, fault };
 }
 
-Deno.test("follow: an outage of the database is waited out, and nothing is missed", () =>
+Deno.test("follow: no event is missed in an outage of the database", () =>
   withStore(async ({ kv, running }) => {
     const { id, queue, claim } = await running();
     const { kv: weak, fault } = failing(kv), store = new JobStore(weak);
@@ -176,7 +176,7 @@ Deno.test("follow: an outage of the database is waited out, and nothing is misse
     expect((await end)!.status).toBe("succeeded");
   }));
 
-Deno.test("follow: an error that does not pass ends every follower, and a later one starts again", () =>
+Deno.test("follow: an error that is not temporary ends every follower, and a later follower can start", () =>
   withStore(async ({ kv, queued }) => {
     const { kv: weak, fault } = failing(kv), store = new JobStore(weak);
     const id = await queued();

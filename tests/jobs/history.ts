@@ -7,7 +7,7 @@ import { JOB_STATUSES, type JobStatus } from "../../jobs/job.ts";
 import { uniform } from "../../model/random.ts";
 import { NO_OBJECTS, request, type Setting } from "./fixtures.ts";
 
-/** Jobs in every state, counted one by one. */
+/** Number of jobs in every state, counted from their rows. */
 export async function recounted(kv: Deno.Kv): Promise<Record<JobStatus, number>> {
   const counts = Object.fromEntries(JOB_STATUSES.map((status) => [status, 0])) as Record<JobStatus, number>;
   for await (const { value } of kv.list<{ job: { status: JobStatus } }>({ prefix: ["job"] })) {
@@ -16,7 +16,7 @@ export async function recounted(kv: Deno.Kv): Promise<Record<JobStatus, number>>
   return counts;
 }
 
-/** Makes of a database what an earlier version would have left: no counters, and rows that are not counted. */
+/** Changes a database to that of an earlier version, without counters and with rows that are not counted. */
 export async function makeOld(kv: Deno.Kv): Promise<void> {
   for (const prefix of [["job_count"], ["dataset_job"], ["index_version"]]) {
     await kv.delete(prefix);
@@ -35,7 +35,7 @@ const ENDS = [
   { type: "released" },
 ] as const;
 
-/** Changes jobs by a seeded plan: creates, claims, ends, cancels, loses and deletes them. */
+/** Changes jobs by a seeded plan: it creates, claims, ends, cancels, loses and deletes them. */
 export async function changeAtRandom(setting: Setting, seed: number, changes: number): Promise<void> {
   const { store, clock, runner } = setting;
   const draws = uniform({ seed, purpose: "changes" }, 2 * changes);

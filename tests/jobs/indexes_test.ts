@@ -5,7 +5,7 @@ import { claimed, withStore } from "./fixtures.ts";
 import { changeAtRandom, makeOld, recounted } from "./history.ts";
 
 for (const seed of [1, 2, 3]) {
-  Deno.test(`counters: equal a count of the rows, whatever happens to the jobs (seed ${seed})`, () =>
+  Deno.test(`counters: equal a count of the rows after random changes of jobs (seed ${seed})`, () =>
     withStore(async (setting) => {
       const { store, kv } = setting;
       await store.upgrade();
@@ -16,7 +16,7 @@ for (const seed of [1, 2, 3]) {
     }));
 }
 
-Deno.test("counters: asking for them reads the same with 5 jobs and with 300", () =>
+Deno.test("counters: take the same number of reads with 5 jobs and with 300", () =>
   withStore(async ({ kv, queued, store }) => {
     await store.upgrade();
     const counted = counting(kv), reader = new JobStore(counted.kv);
@@ -30,12 +30,12 @@ Deno.test("counters: asking for them reads the same with 5 jobs and with 300", (
   }));
 
 for (const seed of [1, 2, 3]) {
-  Deno.test(`upgrade: three processes count an old database right while jobs change (seed ${seed})`, () =>
+  Deno.test(`upgrade: three processes count an old database correctly while jobs change (seed ${seed})`, () =>
     withStore(async (setting) => {
       const { store, kv } = setting;
       await changeAtRandom(setting, seed, 300);
       await makeOld(kv);
-      // Right answers before, too.
+      // The answers are right before the upgrade too.
       expect(await store.counts()).toEqual(await recounted(kv));
       expect(await store.usesDataset("ds_1")).not.toBeNull();
 
@@ -62,7 +62,7 @@ for (const seed of [1, 2, 3]) {
     }));
 }
 
-Deno.test("upgrade: one that was cut off goes on where it was, and counts nothing twice", () =>
+Deno.test("upgrade: an interrupted one is continued and counts no job twice", () =>
   withStore(async ({ store, kv, queued }) => {
     for (let i = 0; i < 45; i++) await queued({ dataset: "ds_1" });
     await makeOld(kv);
@@ -84,7 +84,7 @@ Deno.test("upgrade: one that was cut off goes on where it was, and counts nothin
     expect((await new JobStore(counted.kv).usesDataset("ds_1"))!.request.dataset.id).toBe("ds_1");
   }));
 
-Deno.test("usesDataset: reads the same with 5 unfinished jobs of other data sets and with 300", () =>
+Deno.test("usesDataset: takes the same number of reads with 5 unfinished jobs of other data sets and with 300", () =>
   withStore(async ({ kv, store, queued }) => {
     await store.upgrade();
     const counted = counting(kv), reader = new JobStore(counted.kv);

@@ -1,5 +1,5 @@
 /**
- * A worker that tells of a checkpoint whose row the database does not take.
+ * A worker that reports a checkpoint whose row is too large for the database.
  *
  * @module
  */

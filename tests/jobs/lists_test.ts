@@ -32,7 +32,7 @@ Deno.test("lists: a page of 100 checkpoints takes a dozen reads", () =>
     expect(reads.calls).toBe(12);
   }));
 
-Deno.test("lists: more jobs than one read gives come whole and in order", () =>
+Deno.test("lists: more jobs than one read returns are complete and in order", () =>
   withStore(async ({ store, queued }) => {
     const ids: string[] = [];
     for (let i = 0; i < 450; i++) ids.unshift(await queued());

@@ -104,7 +104,7 @@ Deno.test("metrics: a page holds the epochs that ended in it, with their figures
     expect((await store.metrics(id, { after: 300 })).epochs).toEqual([]);
   }));
 
-Deno.test("metrics: limit and every bound the epochs as they do the steps, and pages give each once", () =>
+Deno.test("metrics: limit and every apply to epochs as to steps, and pages have each epoch once", () =>
   withRun(async ({ store, id, queue, claim }) => {
     const perEpoch = 2, epochs = 1000;
     const steps = points(1, epochs * perEpoch).map((point) => ({
@@ -124,7 +124,7 @@ Deno.test("metrics: limit and every bound the epochs as they do the steps, and p
       }
       if (limit >= 500) expect((await readAll(store, id, { limit })).epochs).toEqual(all);
     }
-    // One epoch in 100 steps: the last that ended in them.
+    // One epoch in 100 steps, which is the last one that ended in them.
     const thin = await store.metrics(id, { every: 100, limit: 1000 });
     expect(thin.epochs).toEqual(all.filter((epoch) => epoch % 50 === 49).map((e) => epochPoint(e, perEpoch)));
     expect((await readAll(store, id, { every: 100, limit: 3 })).epochs).toEqual(
@@ -133,11 +133,11 @@ Deno.test("metrics: limit and every bound the epochs as they do the steps, and p
     expect((await store.metrics(id, { every: 1_000_000 })).epochs).toEqual([
       epochPoint(epochs - 1, perEpoch),
     ]);
-    // Where epochs are longer than that, each is shown.
+    // If epochs are longer than that, each is shown.
     expect((await store.metrics(id, { every: 2, limit: 1000 })).epochs).toHaveLength(epochs);
   }));
 
-Deno.test("metrics: a page reads the rows of its part alone, however long the series is", () =>
+Deno.test("metrics: a page reads only the rows of its part of a long series", () =>
   withStore(async ({ kv, running }) => {
     const { id, queue, claim } = await running();
     const counted = counting(kv), store = new JobStore(counted.kv);

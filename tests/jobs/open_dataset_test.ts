@@ -8,7 +8,7 @@ import { Bench } from "./bench.ts";
 import { request } from "./fixtures.ts";
 
 /** Stores eight pictures as if the data set had been downloaded. */
-async function arrive(store: ObjectStore): Promise<void> {
+async function storeDownloaded(store: ObjectStore): Promise<void> {
   const [images, labels] = ["train-images.raw", "train-labels.raw"].map((name) => `datasets/mnist/${name}`);
   await store.put(images, new Uint8Array(8 * 28 * 28));
   await store.put(labels, new Uint8Array(8));
@@ -19,11 +19,11 @@ async function arrive(store: ObjectStore): Promise<void> {
   });
 }
 
-/** Runs a job on MNIST with mirrors that cannot be reached; `heard` gets every event. */
-async function runAway(
+/** Runs a job on MNIST with mirrors that cannot be reached. `received` is called with every event. */
+async function runWithoutMirrors(
   bench: Bench,
   signal: AbortSignal,
-  heard: (event: KindEvent) => Promise<void> | void,
+  received: (event: KindEvent) => Promise<void> | void,
 ): Promise<void> {
   // Nothing listens on port 1.
   Deno.env.set("UNMASK_MNIST_MIRRORS", "http://127.0.0.1:1/");
@@ -37,19 +37,19 @@ async function runAway(
       source: null,
       signal,
     };
-    for await (const event of KINDS.pretrain(context)) await heard(event);
+    for await (const event of KINDS.pretrain(context)) await received(event);
   } finally {
     Deno.env.delete("UNMASK_MNIST_MIRRORS");
     Deno.env.delete("UNMASK_DATA");
   }
 }
 
-Deno.test("a run waits for a data set that cannot be downloaded, and says so once", async () => {
+Deno.test("a run waits for a data set that cannot be downloaded, and reports this once", async () => {
   await using bench = await Bench.open();
   const events: KindEvent[] = [];
-  await runAway(bench, new AbortController().signal, async (event) => {
+  await runWithoutMirrors(bench, new AbortController().signal, async (event) => {
     events.push(event);
-    if (event.type === "log") await arrive(bench.store);
+    if (event.type === "log") await storeDownloaded(bench.store);
   });
   expect(events.filter(({ type }) => type === "log")).toEqual([
     { type: "log", level: "warning", message: expect.stringMatching(/127\.0\.0\.1:1.*tried again/) },
@@ -57,9 +57,9 @@ Deno.test("a run waits for a data set that cannot be downloaded, and says so onc
   expect(events.at(-1)).toMatchObject({ type: "result", result: { steps: 1 } });
 });
 
-Deno.test("a run that waits for a download ends when it is cancelled", async () => {
+Deno.test("a run that waits for a download ends on a cancel", async () => {
   await using bench = await Bench.open();
   const stop = new AbortController();
-  const run = runAway(bench, stop.signal, () => stop.abort(new Error("cancelled")));
+  const run = runWithoutMirrors(bench, stop.signal, () => stop.abort(new Error("cancelled")));
   await expect(run).rejects.toThrow("cancelled");
 });

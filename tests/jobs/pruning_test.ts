@@ -8,7 +8,7 @@ async function stored(objects: ReturnType<typeof openStore>): Promise<string[]> 
   return (await Array.fromAsync(objects.list("checkpoints/"), ({ key }) => key)).sort();
 }
 
-Deno.test("a job keeps its newest checkpoints, and those that an unfinished job starts from", () =>
+Deno.test("a job keeps its newest checkpoints and those that another unfinished job starts from", () =>
   withStore(async ({ store, kv, running }) => {
     const folder = await Deno.makeTempDir();
     const objects = openStore(`file:${folder}`);
@@ -29,7 +29,7 @@ Deno.test("a job keeps its newest checkpoints, and those that an unfinished job 
     const kept = [made[7], made[6], made[5], made[1]];
     expect((await store.listCheckpoints(id)).data.map((row) => row.id)).toEqual(kept);
     expect(await store.getCheckpoint(made[0])).toBeNull();
-    // What a killed runner would leave: the objects of the others are there, and named as garbage.
+    // As after a kill of the runner: the objects of the others exist and have garbage rows.
     expect((await stored(objects)).length).toBe(16);
     expect((await collectGarbage(kv, objects)).length).toBe(8);
     const files = kept.flatMap((id) => [
@@ -41,7 +41,7 @@ Deno.test("a job keeps its newest checkpoints, and those that an unfinished job 
     await Deno.remove(folder, { recursive: true });
   }));
 
-Deno.test("objects of a checkpoint being written stay while the lease is held, and go once it is lost", () =>
+Deno.test("objects of a checkpoint being written are kept while the lease is held, and deleted once it is lost", () =>
   withStore(async ({ store, kv, running, clock }) => {
     const folder = await Deno.makeTempDir();
     const objects = openStore(`file:${folder}`);
@@ -59,7 +59,7 @@ Deno.test("objects of a checkpoint being written stay while the lease is held, a
     await Deno.remove(folder, { recursive: true });
   }));
 
-Deno.test("a request of an earlier version, which says nothing of it, keeps all its checkpoints", () =>
+Deno.test("a job of an earlier version, without a number of checkpoints, keeps all of them", () =>
   withStore(async ({ store, runner }) => {
     const { keep: _, ...old } = request() as unknown as Record<string, unknown>;
     const { job: { id } } = await store.create(old as unknown as ReturnType<typeof request>);

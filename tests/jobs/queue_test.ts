@@ -388,7 +388,7 @@ Deno.test("record: an update that cannot be written leaves nothing behind", () =
     expect(await store.getCheckpoint(foreign.id)).toBeNull();
   }));
 
-Deno.test("record: of progress the latest hundred events are kept, and all of few other events", () =>
+Deno.test("record: the latest hundred progress events and all events of the other types are kept", () =>
   withStore(async ({ store, running }) => {
     const { id, queue, claim } = await running();
     for (let step = 1; step <= 130; step++) {
@@ -410,7 +410,7 @@ Deno.test("record: of progress the latest hundred events are kept, and all of fe
     expect(numbers.at(-1)).toBe(2 + 130 + 2);
   }));
 
-Deno.test("record: of checkpoints the latest two hundred events are kept, in rows of earlier versions too", () =>
+Deno.test("record: the latest two hundred checkpoint events are kept, in rows of earlier versions too", () =>
   withStore(async ({ store, kv, running }) => {
     const { id, queue, claim } = await running();
     const record = async (from: number, to: number) => {
@@ -611,7 +611,7 @@ for (
     ["a minute, of a runner with long leases", 60_000, 90_000, false],
   ] as const
 ) {
-  Deno.test(`reap: a lease that a clock set back by ${what} left ahead is ${taken ? "" : "not "}taken`, () =>
+  Deno.test(`reap: after a clock set back by ${what} a lease that ends ahead is ${taken ? "" : "not "}taken`, () =>
     withStore(async ({ store, clock, runner, queued }) => {
       const id = await queued();
       await claimed(runner("killed", { leaseMs }));
@@ -639,7 +639,7 @@ Deno.test("heartbeat: a living runner renews its lease after the clock was set b
     expect(await runner("reaper").reap()).toEqual([id]);
   }));
 
-Deno.test("reap: a lease of an earlier version, without its length, is of the usual one", () =>
+Deno.test("reap: a lease of an earlier version, without its length, has the default length", () =>
   withStore(async ({ kv, clock, runner, running }) => {
     const { id } = await running();
     await kv.set(["lease", id], { runner: "old", token: "t", until: clock.now() + 15_000 });
@@ -648,7 +648,7 @@ Deno.test("reap: a lease of an earlier version, without its length, is of the us
     expect(await runner("reaper").reap()).toEqual([id]);
   }));
 
-Deno.test("giveUp: fails the waiting jobs that an outage interrupted, and no other", () =>
+Deno.test("giveUp: fails only the queued jobs that an outage interrupted", () =>
   withStore(async ({ store, runner, queued, running }) => {
     const { id, queue, claim } = await running();
     const other = await queued();
@@ -671,7 +671,7 @@ Deno.test("giveUp: fails the waiting jobs that an outage interrupted, and no oth
     expect(await store.get(other)).toMatchObject({ status: "queued" });
   }));
 
-Deno.test("claim: a job handed back in an outage waits behind the others, and is still taken", () =>
+Deno.test("claim: a job handed back in an outage is claimed after the others", () =>
   withStore(async ({ runner, queued, running }) => {
     const { id, queue, claim } = await running();
     const other = await queued();

@@ -41,7 +41,7 @@ async function stored(
   return { ...saved, createdAt: "2026-01-01T00:00:00.000Z" };
 }
 
-Deno.test("measuring a model whose numbers are not finite fails and says what helps", async () => {
+Deno.test("measuring a model whose numbers are not finite fails with advice", async () => {
   await using bench = await Bench.open();
   for (
     const [model, tensor] of [["mae", "decoder.decoder_pred.weight"], [
@@ -58,7 +58,7 @@ Deno.test("measuring a model whose numbers are not finite fails and says what he
   }
 });
 
-Deno.test("measuring in smaller batches than asked is said in a warning", async () => {
+Deno.test("a warning reports batches smaller than requested", async () => {
   await using bench = await Bench.open();
   const source = await stored(bench, "classifier", { config: PRESETS.mnist });
   const body = { kind: "evaluate", checkpoint: source.id, split: "train", batch_size: 4096 };
@@ -84,7 +84,7 @@ Deno.test("fine-tuning a model whose numbers are not finite fails at once", asyn
   }
 });
 
-Deno.test("whatever a kind reports, a number that is not finite fails the job", async () => {
+Deno.test("a number that is not finite in any event fails the job", async () => {
   const reports: KindEvent[] = [
     { type: "result", result: { steps: 4, testLoss: NaN } },
     { type: "result", result: { confusion: [[1, 2], [3, -Infinity]] } },
@@ -112,7 +112,7 @@ Deno.test("whatever a kind reports, a number that is not finite fails the job", 
   }
 });
 
-Deno.test("a class without a training picture is named in a warning, once", async () => {
+Deno.test("one warning names the classes without a training picture", async () => {
   await using bench = await Bench.open();
   const id = `ds_${"0".repeat(26)}`;
   const [images, labels] = ["train-images.raw", "train-labels.raw"].map((name) => `datasets/${id}/${name}`);
@@ -146,7 +146,7 @@ Deno.test("a class without a training picture is named in a warning, once", asyn
   expect(resumed.filter((event) => event.type === "log" && event.level === "warning")).toEqual([]);
 });
 
-Deno.test("classes are matched by name, whatever their order", () => {
+Deno.test("classes are matched by name in any order", () => {
   const labels = (classifier: string[], dataset: string[]) => {
     const match = matchClasses(classifier, dataset);
     return match.labels ? [...match.labels] : match.unknown;
@@ -160,7 +160,7 @@ Deno.test("classes are matched by name, whatever their order", () => {
   expect(labels(["e\u0301", "\u00e9"], ["\u00e9", "e\u0301"])).toEqual([1, 0]);
 });
 
-Deno.test("the largest result of a measured classifier is kept, beside the largest request", async () => {
+Deno.test("the largest result of a classifier fits in a row with the largest request", async () => {
   const largest = (classes: number, length: number) => {
     const counts = new Uint32Array(classes * classes).fill(2 ** 32 - 1);
     const names = Array.from({ length: classes }, () => "\u732b".repeat(length));
@@ -168,7 +168,7 @@ Deno.test("the largest result of a measured classifier is kept, beside the large
     const checkpoint = `ckpt_${"0".repeat(26)}`;
     return { accuracy: 1 / 3, loss: 1 / 3, ...summary, images: 2 ** 32 - 1, checkpoint };
   };
-  // Names of the length up to which they are given, of the next, and as many classes as there may be.
+  // Names of the longest length that is in the result, of the next length, and the largest number of classes.
   const fits = Math.floor((INLINE_NAMES - 1) / INLINE_CLASSES) - 3;
   expect(largest(INLINE_CLASSES, fits)).toHaveProperty("classNames");
   expect(largest(INLINE_CLASSES, fits + 1)).not.toHaveProperty("classNames");

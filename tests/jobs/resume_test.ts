@@ -41,7 +41,7 @@ class Place implements AsyncDisposable {
     return `${this.folder}/objects/${key}`;
   }
 
-  /** Runs jobs until one fits; the runner then hands back what it holds. */
+  /** Runs jobs until one fulfils the condition. The runner then hands back its jobs. */
   async until(id: string, fits: (job: Job) => boolean): Promise<Job> {
     const runner = new Runner({
       jobs: this.jobs,
@@ -60,7 +60,7 @@ class Place implements AsyncDisposable {
     return [...data].sort((a, b) => b.step - a.step);
   }
 
-  /** Everything of a finished run that could differ. */
+  /** All parts of a finished run that could differ. */
   async outcome(id: string) {
     const job = (await this.jobs.get(id))!;
     expect(job).toMatchObject({ status: "succeeded" });
@@ -171,7 +171,7 @@ Deno.test("a run whose newest checkpoints are damaged resumes from the newest wh
   await Deno.remove(root, { recursive: true });
 });
 
-Deno.test("a job taken back and stopped again goes on from where it was taken back to", async () => {
+Deno.test("a job that fell back and was stopped again continues from the same checkpoint", async () => {
   const folder = await Deno.makeTempDir();
   await using place = await Place.open(folder);
   const { job: { id } } = await place.jobs.create(TRAINING);
@@ -191,7 +191,7 @@ Deno.test("a job taken back and stopped again goes on from where it was taken ba
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a storage that is away is no damage: the run does not go back, and says that storage is away", async () => {
+Deno.test("a run does not fall back in an outage of storage, and reports the outage", async () => {
   const folder = await Deno.makeTempDir();
   await using place = await Place.open(folder);
   const { job: { id } } = await place.jobs.create(TRAINING);

@@ -41,7 +41,7 @@ export class Stage implements AsyncDisposable {
     return (await this.jobs.create(request({ metadata: { script, ...metadata } }))).job.id;
   }
 
-  /** The job as soon as it fits. */
+  /** Waits until the job fulfils a condition. @returns the job */
   async when(id: string, fits: (job: Job) => boolean): Promise<Job> {
     for await (const _ of this.jobs.follow(id)) {
       const job = (await this.jobs.get(id))!;

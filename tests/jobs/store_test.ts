@@ -645,7 +645,7 @@ Deno.test("follow: ends when the reader goes, when the job is deleted, and when 
     expect(told).toEqual(["Queued"]);
   }));
 
-Deno.test("datasets: of a new job and a deletion at the same moment, one succeeds and the other is refused", async () => {
+Deno.test("datasets: if a new job and a deletion race, one succeeds and the other is refused", async () => {
   for (let i = 0; i < 20; i++) {
     await withStore(async ({ store }) => {
       await store.upgrade();
@@ -665,7 +665,7 @@ Deno.test("datasets: of a new job and a deletion at the same moment, one succeed
   }
 });
 
-Deno.test("datasets: one that was not deleted after all takes jobs again, at once or after a minute", () =>
+Deno.test("datasets: after a failed deletion, jobs are accepted again at once or after a minute", () =>
   withStore(async ({ store, clock, queued }) => {
     const id = await queued({ dataset: "ds_1" });
     expect((await store.beginDatasetDeletion("ds_1"))!.id).toBe(id);

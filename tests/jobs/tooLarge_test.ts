@@ -8,7 +8,7 @@ import { checkpointOf, request, withStore } from "./fixtures.ts";
 
 const LARGE = "x".repeat(70_000);
 
-Deno.test("a checkpoint whose row the database does not take is an error that says so, and writes nothing", () =>
+Deno.test("a checkpoint whose row is too large for the database is an error, and nothing is written", () =>
   withStore(async ({ store, running }) => {
     const { id, queue, claim } = await running();
     const checkpoint = checkpointOf(id, { classNames: [LARGE] } as Partial<Checkpoint>);
@@ -17,7 +17,7 @@ Deno.test("a checkpoint whose row the database does not take is an error that sa
     expect(await queue.finish(claim, { type: "cancelled" })).toMatchObject({ status: "cancelled" });
   }));
 
-Deno.test("a run that tells what cannot be stored fails at its first attempt, by name", async () => {
+Deno.test("a run that reports too large a row fails at its first attempt with its error code", async () => {
   const jobs = new JobStore(await Deno.openKv(":memory:"));
   const folder = await Deno.makeTempDir();
   const workerUrl = new URL("./large_worker.ts", import.meta.url);
@@ -36,7 +36,7 @@ Deno.test("a run that tells what cannot be stored fails at its first attempt, by
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("the largest request, backend, result and error that are taken fit into a row", () =>
+Deno.test("the largest accepted request, backend, result and error fit in a row", () =>
   withStore(async ({ running }) => {
     const metadata = Object.fromEntries(
       Array.from({ length: 16 }, (_, i) => [`${i}`.padEnd(64, "鍵"), "値".repeat(512)]),

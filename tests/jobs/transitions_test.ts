@@ -262,7 +262,7 @@ Deno.test("transitions: asking twice to cancel keeps the time of the first, and 
   expect(transition(asked, EVENTS.failed, NOW).status).toBe("failed");
 });
 
-Deno.test("outages never give a job up; lost runners still do", () => {
+Deno.test("a job never fails because of its number of outages, but it fails after many lost runners", () => {
   let job = jobThat("running", { interruptions: 0 });
   const again = (event: JobEventInput) => {
     const after = transition(job, event, NOW);
@@ -276,7 +276,7 @@ Deno.test("outages never give a job up; lost runners still do", () => {
   expect(again(EVENTS.lease_lost)).toMatchObject({ status: "failed", error: { code: "runner_lost" } });
 });
 
-Deno.test("a job of an earlier version, without a count of outages, takes an outage", () => {
+Deno.test("an outage is counted for a job of an earlier version without a count of outages", () => {
   const { outages: _, ...old } = jobThat("running");
   expect(transition(old, EVENTS.outage, NOW)).toMatchObject({
     status: "queued",

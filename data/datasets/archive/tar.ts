@@ -132,7 +132,7 @@ export async function* tarEntries(file: UploadedFile, signal?: AbortSignal): Asy
   const tar = extract({ allowUnknownFormat: true, highWaterMark: 1 } as never);
   tar.on("entry", (entry: Header) => {
     const header = entry as Header & { byteOffset: number };
-    // The content of a folder has no bytes, whatever its header says.
+    // The content of a folder has no bytes, even if its header declares some.
     frame.next = header.byteOffset + (header.type === "directory" ? 0 : whole(header.size ?? 0));
   });
   const pieces = content(file, signal);

@@ -11,7 +11,7 @@ async function* upTo(count: number, fails = false): AsyncGenerator<number> {
   if (fails) throw new Error("the source failed");
 }
 
-/** Work that ends when it is told to. */
+/** Work whose end the test controls. */
 class Work {
   readonly begun: PromiseWithResolvers<number>[] = [];
   readonly #waiting: (() => void)[] = [];
@@ -22,7 +22,7 @@ class Work {
     return this.begun[item].promise;
   };
 
-  /** Resolves when so many have begun. */
+  /** Resolves when the work on `count` items has begun. */
   async until(count: number): Promise<void> {
     while (this.begun.length < count) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -30,7 +30,7 @@ class Work {
   }
 }
 
-Deno.test("results come in order, whatever ends first, and no more is begun than may be", async () => {
+Deno.test("results are in the order of the items, and no more items are in work than allowed", async () => {
   const work = new Work();
   const results = ahead(upTo(5), 3, work.run);
   const first = results.next();
@@ -48,7 +48,7 @@ Deno.test("results come in order, whatever ends first, and no more is begun than
   expect(await rest).toEqual([10, 20, 30, 40]);
 });
 
-Deno.test("the first error in order is the one that is thrown, the source's own behind those of its items", async () => {
+Deno.test("the error of the earliest item is thrown, and an error of the source after those of its items", async () => {
   const work = new Work();
   const all = Array.fromAsync(ahead(upTo(3, true), 8, work.run));
   const outcome = all.then(() => "none", (error) => error.message);
@@ -62,11 +62,11 @@ Deno.test("the first error in order is the one that is thrown, the source's own 
   );
 });
 
-Deno.test("of several damaged images the first in the archive is named", async () => {
+Deno.test("the error names the first of several damaged images in the archive", async () => {
   await using shelf = await Shelf.open();
   const side = 1500;
   const noise = Uint8Array.from({ length: side * side }, (_, i) => (i * i) % 251);
-  // The first takes far longer to be found damaged than the second.
+  // Detecting the damage takes far longer for the first image than for the second.
   const large = (await encodePng(noise, side, side, 1)).slice(0, -2000);
   const small = (await flat(10)).slice(0, -16);
   const archive = zipOf([

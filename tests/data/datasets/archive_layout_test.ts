@@ -50,7 +50,7 @@ const TEST = [
   ...["evaluation", "evaluation-set", "holdout", "held_out", "hold-out"],
 ];
 
-Deno.test("a folder named as a split in any of the usual ways is one", async (t) => {
+Deno.test("the usual names of splits are recognised", async (t) => {
   const pairs = [...TRAIN.map((train) => [train, "test"]), ...TEST.map((test) => ["train", test])];
   for (const [train, test] of pairs) {
     await t.step(`${train} and ${test}`, async () => {
@@ -65,7 +65,7 @@ Deno.test("a folder named as a split in any of the usual ways is one", async (t)
   }
 });
 
-Deno.test("folders with a further word are splits where the word has both", async () => {
+Deno.test("folders with a further word are splits if both splits have the same word", async () => {
   for (const [train, test] of [["seg_train", "seg_test"], ["train-horses", "validation-horses"]]) {
     const twice = both(train, test).map((path) => path.replace(/^([^/]+)/, "$1/$1"));
     for (const paths of [both(train, test), twice]) {
@@ -95,7 +95,7 @@ Deno.test("folders with a further word are splits where the word has both", asyn
   }
 });
 
-Deno.test("folders around the splits, and a split's name twice, mean nothing", async () => {
+Deno.test("folders around the splits, and a repeated split name, are ignored", async () => {
   for (
     const paths of [
       both("archive/v1/train", "archive/v1/test"),
@@ -113,7 +113,7 @@ Deno.test("folders around the splits, and a split's name twice, mean nothing", a
   }
 });
 
-Deno.test("val and test are one split together, and that is said", async () => {
+Deno.test("val and test form one split, and a note reports it", async () => {
   const info = await uploaded(await zipOfImages(...both("d/train", "d/val", "d/test")));
   expect(info.splits).toEqual({ train: { count: 4 }, test: { count: 8 } });
   expect(info.layout!.folders).toEqual([
@@ -124,7 +124,7 @@ Deno.test("val and test are one split together, and that is said", async () => {
   expect(info.notes).toEqual([expect.stringMatching(/'d\/test', 'd\/val'.*one split together: test/)]);
 });
 
-Deno.test("splits beside other folders are read as the user says, not as is guessed", async () => {
+Deno.test("splits next to other folders need the user's choice of a reading", async () => {
   const mixed = await zipOfImages(...both("train", "test"), "samples/cat/1.png", "samples/dog/1.png");
   const said = await refused(mixed);
   for (const part of ["'train'", "'test'", "'samples'", "folders=splits", "folders=classes"]) {
@@ -149,7 +149,7 @@ Deno.test("splits beside other folders are read as the user says, not as is gues
   );
 });
 
-Deno.test("splits inside of classes or of splits are refused: their test images would be trained on", async () => {
+Deno.test("splits inside classes or splits are refused", async () => {
   for (
     const paths of [
       ["cat/train/1.png", "cat/test/2.png", "dog/train/1.png", "dog/test/2.png"],
@@ -164,7 +164,7 @@ Deno.test("splits inside of classes or of splits are refused: their test images 
   expect(info.classNames).toEqual(["cat", "dog"]);
 });
 
-Deno.test("a copy of the tree inside of itself is passed over", async () => {
+Deno.test("a copy of the tree inside itself is passed over", async () => {
   const withCopy = async (paths: string[], root: string) => {
     const entries = await Promise.all(paths.map(async (name, at) => ({ name, bytes: await flat(at) })));
     return zipOf([...entries, ...entries.map(({ name, bytes }) => ({ name: `${root}/${name}`, bytes }))]);
@@ -211,7 +211,7 @@ Deno.test("a copy of the tree inside of itself is passed over", async () => {
     );
 });
 
-Deno.test("images in one folder have no classes, and one class alone is said to be one", async () => {
+Deno.test("images in one folder have no classes, and a note reports a single class", async () => {
   const bare = await uploaded(await zipOfImages("photos/1.png", "photos/2.png"));
   expect([bare.labelled, bare.notes]).toEqual([false, [expect.stringMatching(/'photos'.*no classes/)]]);
   const one = await uploaded(await zipOfImages("train/cat/1.png", "train/cat/2.png", "test/cat/1.png"));

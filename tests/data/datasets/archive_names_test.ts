@@ -41,7 +41,7 @@ function unicodePath(plain: Uint8Array, name: string, checksum = crc32(plain)): 
   return new Uint8Array(field.buffer);
 }
 
-Deno.test("what is hidden or made by a tool is neither a class nor an image, at any depth and in any case", async () => {
+Deno.test("hidden and tool-made files and folders are passed over at any depth and in any case", async () => {
   const hidden = [
     ...[".ipynb_checkpoints/1.png", "cat/.ipynb_checkpoints/1-checkpoint.png", "cat/@eaDir/1.png/THUMB.jpg"],
     ...[
@@ -69,7 +69,7 @@ Deno.test("what is hidden or made by a tool is neither a class nor an image, at 
   }
 });
 
-Deno.test("files that are no images are passed over, and counted; bytes decide what an image is", async () => {
+Deno.test("files that are not images by their bytes are passed over and counted", async () => {
   const others = [
     "README.md",
     "LICENSE",
@@ -93,14 +93,14 @@ Deno.test("files that are no images are passed over, and counted; bytes decide w
   }
 });
 
-Deno.test("names of a zip are UTF-8 with its flag or without, or in their extra field", async () => {
+Deno.test("names in a zip are decoded from UTF-8 with or without the flag, and from the extra field", async () => {
   expect((await uploaded(named(utf8("猫/1.png")))).classNames).toEqual(["z", "猫"]);
   const plain = latin("?/1.png");
   expect((await uploaded(named(plain, { extra: unicodePath(plain, "кот/1.png") }))).classNames).toEqual([
     "z",
     "кот",
   ]);
-  // An extra field for another name does not count (APPNOTE 4.6.9).
+  // An extra field for another name is ignored (APPNOTE 4.6.9).
   expect((await uploaded(named(plain, { extra: unicodePath(plain, "кот/1.png", 1) }))).classNames).toEqual([
     "?",
     "z",
@@ -108,16 +108,16 @@ Deno.test("names of a zip are UTF-8 with its flag or without, or in their extra 
   const western = await uploaded(named(latin("\x8epfel/1.png")));
   expect(western.classNames).toEqual(["z", "Äpfel"]);
   expect(western.notes).toContainEqual(expect.stringMatching(/'Äpfel\/1\.png'.*code page 437/));
-  // Shift-JIS that could be Western letters is read as such, and that is said.
+  // Shift-JIS that could be Western letters is decoded as such, and a note reports it.
   const japanese = await uploaded(named(latin("\x83l\x83R/1.png")));
   expect(japanese.notes).toContainEqual(expect.stringMatching(/'âlâR\/1\.png'.*code page 437/));
-  // Other Shift-JIS, and GBK: what they would be in code page 437 is no name.
+  // Other Shift-JIS, and GBK, would contain symbols in code page 437.
   for (const bytes of ["\x94L\xdf/1.png", "\x95\x5c/1.png", "\xc3\xa8\xb9\xb7/1.png", "\xb0\xa1/1.png"]) {
     expect(await refused(named(latin(bytes)))).toMatch(/holds the name '.*\\x[0-9a-f]{2}.*not in UTF-8/);
   }
 });
 
-Deno.test("joiners and emoji are letters of names; other invisible characters are refused", async () => {
+Deno.test("joiners and emoji are allowed in names; other invisible characters are refused", async () => {
   const names = [
     "می\u200cخواهم",
     "क्\u200dष",
@@ -140,7 +140,7 @@ Deno.test("joiners and emoji are letters of names; other invisible characters ar
   expect(await refused(zipOf([{ name: "/\u200da.png".slice(1), bytes: dark }]))).toMatch(/invisible/);
 });
 
-Deno.test("names that differ in case alone are two, those that differ in the form of their accents are one", async () => {
+Deno.test("names that differ only in case are different; names that differ only in Unicode form are equal", async () => {
   const entries = ["A/1.png", "a/1.png", "B/é.png", "B/É.png"].map((name) => ({ name, bytes: dark }));
   for (const archive of [zipOf(entries), await tarOf(...entries)]) {
     const info = await uploaded(archive);
@@ -157,7 +157,7 @@ async function createdWithTest(archive: Bytes): Promise<DatasetInfo> {
   return await createDataset(await shelf.files({ archive }), {}, shelf.store);
 }
 
-Deno.test("backslashes separate folders where Windows wrote them, and nowhere else", async () => {
+Deno.test("backslashes separate folders only in archives written on Windows", async () => {
   const paths = ["cat\\", "cat\\1.png", "dog\\deep\\1.png"];
   for (const host of [0, 3, 10, 14]) {
     const entries = paths.map((name) => ({

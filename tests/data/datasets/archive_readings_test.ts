@@ -23,7 +23,7 @@ const refused = async (upload: Promise<DatasetInfo>): Promise<DatasetError> =>
 const images = (...folders: string[]) =>
   folders.flatMap((folder) => [1, 2].map((at) => `${folder}/${at}.png`));
 
-Deno.test("a split with a number in front is a split", async () => {
+Deno.test("a split name with a leading number is recognised", async () => {
   for (
     const [train, test] of [["01_train", "02_test"], ["1-training", "2-validation"], ["0 Train", "1 Val"]]
   ) {
@@ -40,7 +40,7 @@ Deno.test("a split with a number in front is a split", async () => {
   ]);
 });
 
-Deno.test("a class named as a split is taken as one inside of a split when that is asked for", async () => {
+Deno.test("a class with the name of a split is accepted inside a split on request", async () => {
   const paths = images("v/train/bus", "v/train/train", "v/test/bus", "v/test/train");
   expect((await refused(archived(paths))).message).toMatch(
     /has the split 'train' inside of another folder.*send folders=splits to take it as a class, or folders=classes to take every/,
@@ -56,7 +56,7 @@ Deno.test("a class named as a split is taken as one inside of a split when that 
   expect(below).toMatch(/or send folders=classes to take every/);
 });
 
-Deno.test("a folder called images in each split is no class", async () => {
+Deno.test("a folder called images in each split is not a class", async () => {
   for (const name of ["images", "imgs", "Image Files"]) {
     const info = await archived(images(`train/${name}`, `valid/${name}`));
     expect([info.labelled, info.classNames, info.splits.train.count]).toEqual([false, [], 2]);
@@ -65,7 +65,7 @@ Deno.test("a folder called images in each split is no class", async () => {
   expect(classes.classNames).toEqual(["images", "maps"]);
 });
 
-Deno.test("classes that hold folders of the same names are said to", async () => {
+Deno.test("a note reports classes that hold folders of the same names", async () => {
   const folds = await archived(images("fold_0/cat", "fold_0/dog", "fold_1/cat", "fold_1/dog"));
   expect([folds.classNames, folds.notes]).toEqual([
     ["fold_0", "fold_1"],
@@ -80,7 +80,7 @@ Deno.test("classes that hold folders of the same names are said to", async () =>
   expect([asked.classNames, asked.notes]).toEqual([["fold_0", "fold_1"], []]);
 });
 
-Deno.test("folders with words for splits that are no pair are refused where they hold the same classes", async () => {
+Deno.test("unrecognised split names are refused if their folders hold the same classes", async () => {
   for (const [train, test] of [["train-clean-100", "test-other"], ["train_a", "val_b"]]) {
     const paths = images(`${train}/cat`, `${train}/dog`, `${test}/cat`, `${test}/dog`);
     expect((await refused(archived(paths))).message).toMatch(
@@ -94,7 +94,7 @@ Deno.test("folders with words for splits that are no pair are refused where they
   ]);
 });
 
-Deno.test("folders is refused for IDX files", async () => {
+Deno.test("the field folders is refused for IDX files", async () => {
   const train_images = idx(0x803, [10, 1, 1], new Uint8Array(10));
   const error = await refused(uploaded({ train_images }, { folders: "classes" }));
   expect([error.field, error.message]).toEqual([
@@ -104,7 +104,7 @@ Deno.test("folders is refused for IDX files", async () => {
   expect((await uploaded({ train_images }, { folders: "auto" })).splits.train.count).toBe(9);
 });
 
-Deno.test("the event loop gets its turns between empty entries of a zip", async () => {
+Deno.test("the event loop runs between empty entries of a zip", async () => {
   await using shelf = await Shelf.open();
   const entries = Array.from({ length: 200 }, (_, at) => ({ name: `a/${at}`, bytes: new Uint8Array(0) }));
   const [file] = await shelf.files({ archive: zipOf(entries) });
@@ -129,7 +129,7 @@ Deno.test("the event loop gets its turns between empty entries of a zip", async 
   expect([seen, turns >= 100]).toEqual([199, true]);
 });
 
-Deno.test("a share that is asked for and holds out no image is said to", async () => {
+Deno.test("a note reports a requested share that holds out no image", async () => {
   const says = [expect.stringMatching(/^No image is held out: 0\.01 of (4|10) is less than one image\.$/)];
   expect((await archived(images("a", "b"), { heldOut: 0.01 })).notes).toEqual(says);
   const train_images = idx(0x803, [10, 1, 1], new Uint8Array(10));
@@ -139,7 +139,7 @@ Deno.test("a share that is asked for and holds out no image is said to", async (
   }
 });
 
-Deno.test("thumbnails that file servers make are passed over", async () => {
+Deno.test("thumbnails made by file servers are passed over", async () => {
   const info = await archived([...images("a", "b"), "@__thumb/1.png", "a/@__thumb/1.png", "_gsdata_/1.png"]);
   expect([info.classNames, info.layout!.passedOver]).toEqual([
     ["a", "b"],

@@ -347,7 +347,7 @@ function method(zip: Bytes, method: number): Bytes {
   return copy;
 }
 
-/** A zip that says it is the second disk. */
+/** A zip that claims to be the second disk. */
 function part(zip: Bytes): Bytes {
   const copy = zip.slice();
   new DataView(copy.buffer).setUint16(copy.length - 18, 1, true);

@@ -120,7 +120,7 @@ Deno.test("a data set that is deleted is gone with every byte of it, and no othe
   expect((await house.catalogue.info(id("B"))).id).toBe(id("B"));
 });
 
-Deno.test("the sweep takes uploads that were given up hours ago, and nothing else", async () => {
+Deno.test("the sweep removes only uploads that were abandoned hours ago", async () => {
   await using house = await shelved(id("A"));
   const { store } = house.shelf;
   const abandoned = [`datasets/${id("X")}/train-images.raw`, `datasets/${id("X")}/train-labels.raw`];
@@ -181,7 +181,7 @@ Deno.test("damage in the store is said as such", async (t) => {
   });
 });
 
-Deno.test("a page reads few descriptions beside its own, several at a time, wherever it begins", async () => {
+Deno.test("a page reads few descriptions other than its own, and several at the same time", async () => {
   const ids = Array.from({ length: 30 }, (_, i) => `ds_${String(i).padStart(26, "0")}`);
   await using house = await shelved(...ids);
   const { store } = house.shelf;
@@ -219,7 +219,7 @@ Deno.test("a page reads few descriptions beside its own, several at a time, wher
   expect(most).toBeGreaterThan(1);
 });
 
-Deno.test("a storage that is away is no damage: its error passes through", async () => {
+Deno.test("an outage of storage is not reported as damage", async () => {
   await using house = await shelved(id("A"));
   const away = new StorageUnavailableError("The storage does not answer");
   const store = new Proxy(house.shelf.store, {

@@ -59,7 +59,7 @@ async function splitsOf(shelf: Shelf, parts: Readonly<Record<string, Bytes>>, op
 const counts = (rows: readonly { label: number }[], classes: number) =>
   Array.from({ length: classes }, (_, label) => rows.filter((row) => row.label === label).length);
 
-Deno.test("every class gives its share of what is held out, and keeps an image to train on", async (t) => {
+Deno.test("the hold-out is stratified, and every class keeps a training image", async (t) => {
   const cases: [sizes: number[], share: number, held: number][] = [
     [[2, 2, 2, 2, 2, 2, 2, 2, 2, 2], 0.5, 10],
     [[40, 20, 10], 0.1, 7],
@@ -81,7 +81,7 @@ Deno.test("every class gives its share of what is held out, and keeps an image t
         for (const [label, count] of counts(test, sizes.length).entries()) {
           const most = sizes[label] - 1, exact = share * sizes[label];
           expect(count).toBeGreaterThanOrEqual(Math.min(most, Math.floor(exact)));
-          // A class gives more than its rounded share only where others cannot give theirs.
+          // A class exceeds its rounded share only if other classes are too small for theirs.
           if (!sizes.includes(1)) expect(count).toBeLessThanOrEqual(Math.ceil(exact));
         }
       });
@@ -89,7 +89,7 @@ Deno.test("every class gives its share of what is held out, and keeps an image t
   }
 });
 
-Deno.test("what is held out depends on the seed alone", async () => {
+Deno.test("the hold-out depends only on the seed", async () => {
   for (const [, kind] of KINDS) {
     await using shelf = await Shelf.open();
     const parts = await kind([30, 30]);
@@ -101,7 +101,7 @@ Deno.test("what is held out depends on the seed alone", async () => {
   }
 });
 
-Deno.test("a class with a single image is trained on, and that is said", async () => {
+Deno.test("a class with a single image stays in training, and a note reports it", async () => {
   for (const [what, kind] of KINDS) {
     await using shelf = await Shelf.open();
     const { info, train } = await splitsOf(shelf, await kind([10, 1]), { heldOut: 0.5 });
@@ -133,7 +133,7 @@ Deno.test("a data set that an earlier version stored keeps its splits", async ()
   );
   const dataset = await new DatasetCatalogue(shelf.store).open({ id });
   const test = await dataset.load("test", FORM);
-  // As the version before drew them: the first five of the permutation of seed 3.
+  // The earlier version drew the first five of the permutation of seed 3.
   expect([...test.labels!].map((label, row) => [test.pixels[row * 4], label])).toEqual(OLD_TEST);
   expect((await dataset.load("train", FORM)).count).toBe(15);
 });

@@ -23,7 +23,7 @@ async function labelsOf(shelf: Shelf, id: string, imageSize = 2): Promise<number
   return [...labels!];
 }
 
-Deno.test("labels that begin at 1 or have gaps are classes named by their numbers", async (t) => {
+Deno.test("labels that begin at 1 or have gaps become classes named by their numbers", async (t) => {
   const tables: [string, number[], number[]][] = [
     ["from 1", [1, 2, 3, 1, 2, 3], [0, 1, 2, 0, 1, 2]],
     ["with gaps", [40, 7, 7, 0, 40, 0], [2, 1, 1, 0, 2, 0]],
@@ -77,7 +77,7 @@ Deno.test("more than 256 classes keep their labels", async () => {
   expect(await labelsOf(shelf, info.id, 1)).toEqual(values.map((value) => value / 200));
 });
 
-Deno.test("other work gets its turns while a large label file is read", async () => {
+Deno.test("other work runs while a large label file is read", async () => {
   await using shelf = await Shelf.open();
   const count = 1_000_000;
   const pictures = gz(idx(IMAGES, [count, 1, 1], new Uint8Array(count)));
@@ -90,7 +90,7 @@ Deno.test("other work gets its turns while a large label file is read", async ()
   expect(turns).toBeGreaterThan(10);
 });
 
-Deno.test("gzip files with padding of zeros, or of several members, are taken whole", async (t) => {
+Deno.test("gzip files with zero padding or several members are read whole", async (t) => {
   const half = Math.floor(images.length / 2);
   const members = Uint8Array.from([...gz(images.slice(0, half)), ...gz(images.slice(half))]);
   const files: [string, Bytes][] = [

@@ -217,7 +217,7 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
   ],
 ];
 
-Deno.test("IDX files that do not say what they hold are refused by field and cause; nothing is kept", async (t) => {
+Deno.test("invalid IDX files are refused with field and cause; nothing is kept", async (t) => {
   for (const [what, parts, field, says] of REFUSED) {
     await t.step(what, async () => {
       await using shelf = await Shelf.open();

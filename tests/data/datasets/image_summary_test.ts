@@ -3,7 +3,7 @@ import { DECODED_LIMITS, ImageSummary } from "../../../data/datasets/imageSummar
 
 const image = (side: number) => ({ height: side, width: side, channels: 1, hasAlpha: false }) as const;
 
-Deno.test("images that are far larger than their files are taken up to a limit", () => {
+Deno.test("images far larger than their files are accepted up to a limit", () => {
   const summary = new ImageSummary("archive");
   const side = 7000, most = Math.floor(DECODED_LIMITS.free / side ** 2);
   for (let at = 0; at < most; at++) summary.add(image(side), 1);
@@ -14,7 +14,7 @@ Deno.test("images that are far larger than their files are taken up to a limit",
   }));
 });
 
-Deno.test("images with bytes for their pixels are taken without a limit", () => {
+Deno.test("images in proportion to their files are accepted without a limit", () => {
   const summary = new ImageSummary("archive");
   const side = 7000, enough = side ** 2 / DECODED_LIMITS.ratio;
   for (let at = 0; at < 1000; at++) summary.add(image(side), enough);

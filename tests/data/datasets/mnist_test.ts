@@ -155,7 +155,7 @@ Deno.test("the fault names each mirror and what became of it", async () => {
   expect(error.message).toContain(`${wrong.url}made.gz: its sha256 is wrong`);
   expect(missing.asked.length).toBe(1);
   await expect(download(resource, [], to.file)).rejects.toThrow("no mirror is set");
-  // Nothing listens on port 1: a mirror that is not reached may be reached later.
+  // Nothing listens on port 1. A mirror that cannot be reached now may be reachable later.
   const away = download(resource, [missing.url, "http://127.0.0.1:1/"], to.file).catch((error) => error);
   expect(await away).toBeInstanceOf(DatasetUnavailableError);
 });

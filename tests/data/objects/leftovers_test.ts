@@ -5,7 +5,7 @@ import { startVersitygw } from "../../setup/versitygw.ts";
 
 const MINUTES = 60_000;
 
-/** A put in a process of its own that has written a part and waits: its process is given back. */
+/** Starts a process whose put has written a part and waits. @returns the process */
 async function startPut(folder: string): Promise<Deno.ChildProcess> {
   const module = new URL("../../../data/objects/local.ts", import.meta.url).href;
   const script = `
@@ -28,7 +28,7 @@ async function startPut(folder: string): Promise<Deno.ChildProcess> {
   return child;
 }
 
-/** Multipart uploads in a process of their own, each with two parts sent and the third to come. */
+/** Starts a process with multipart uploads, each with two of three parts sent. */
 async function startUploads(
   urls: readonly string[],
   env: (name: string) => string | undefined,
@@ -65,7 +65,7 @@ async function startUploads(
 
 const aside = (folder: string) => Array.fromAsync(Deno.readDir(`${folder}/~aside`), ({ name }) => name);
 
-Deno.test("the file of a put stays while its process lives, and goes once it is killed", async () => {
+Deno.test("the file of a put is kept while its process lives, and removed after it is killed", async () => {
   const folder = await Deno.makeTempDir();
   const child = await startPut(folder);
   const store = new LocalStore(folder);
@@ -74,20 +74,20 @@ Deno.test("the file of a put stays while its process lives, and goes once it is 
   expect((await aside(folder)).length).toBe(1);
   child.kill("SIGKILL");
   await child.status;
-  expect(await store.sweep(Date.now())).toBe(0); // it may have been whole, and about to be published
+  expect(await store.sweep(Date.now())).toBe(0); // it may have been complete, and about to be published
   expect(await store.sweep(later)).toBe(1);
   expect(await aside(folder)).toEqual([]);
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("the sweep of a store without a folder finds nothing", async () => {
+Deno.test("the sweep of a store without a folder removes nothing", async () => {
   const folder = await Deno.makeTempDir();
   expect(await new LocalStore(`${folder}/none`).sweep()).toBe(0);
   expect(await new LocalStore(`${folder}/none`).freeBytes()).toBeGreaterThan(0);
   await Deno.remove(folder);
 });
 
-Deno.test("S3: multipart uploads that were begun a day ago are aborted, newer ones and others' are not", async () => {
+Deno.test("S3: multipart uploads begun a day ago are aborted; newer ones and those of other prefixes are not", async () => {
   await using server = await startVersitygw();
   if (!server) return;
   const stores = ["ours", "others"].map((prefix) => `s3://${server.bucket}/${prefix}`);

@@ -35,7 +35,7 @@ const passing = [
   new S3Error("no bucket", 404, "NoSuchBucket"),
 ];
 for (const error of passing) {
-  Deno.test(`storage: "${error.message}" (${error.name}) may pass`, async () => {
+  Deno.test(`storage: "${error.message}" (${error.name}) is temporary`, async () => {
     for (const call of Object.values(calls)) {
       const thrown = await call(failing(error)).catch((error) => error) as Error;
       expect(thrown).toBeInstanceOf(StorageUnavailableError);
@@ -54,14 +54,14 @@ const lasting = [
   new TypeError("x is not a function"),
 ];
 for (const error of lasting) {
-  Deno.test(`storage: "${error.message}" (${error.name}) does not pass by itself`, async () => {
+  Deno.test(`storage: "${error.message}" (${error.name}) is not temporary`, async () => {
     for (const call of Object.values(calls)) {
       expect(await call(failing(error)).catch((error) => error)).toBe(error);
     }
   });
 }
 
-Deno.test("storage: the failure of a stream to be stored is not the store's", async () => {
+Deno.test("storage: a failure of the source stream is not an outage", async () => {
   const folder = await Deno.makeTempDir();
   const store = openStore(`file:${folder}`);
   const broken = new Deno.errors.TimedOut("the client stopped sending");
@@ -73,7 +73,7 @@ Deno.test("storage: the failure of a stream to be stored is not the store's", as
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("storage: a folder that goes away is an outage where it must be there, and is not made again", async () => {
+Deno.test("storage: the loss of a folder that must exist is an outage, and it is not created again", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/objects`;
   await Deno.mkdir(path);
@@ -92,7 +92,7 @@ Deno.test("storage: a folder that goes away is an outage where it must be there,
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("storage: a full disk is an outage, leaves nothing, and ends when there is room", async () => {
+Deno.test("storage: a full disk is an outage that leaves no file and ends when there is space", async () => {
   await withFullDisk(async (folder, makeRoom) => {
     const store = openStore(`file:${folder}/objects`);
     await expect(store.put("x", new Uint8Array(64 * 1024))).rejects.toBeInstanceOf(StorageUnavailableError);
