@@ -225,7 +225,7 @@ export class Run {
     this.#collecting ??= collectGarbage(jobs.kv, store, id)
       .then(() => {}, (error) => {
         const isAway = error instanceof StorageUnavailableError || error instanceof DatabaseUnavailableError;
-        if (!isAway) log(`${id}: old objects are left to the sweep`, error);
+        if (!isAway) log(`${id}: old objects could not be deleted; the sweep will delete them`, error);
       })
       .finally(() => this.#collecting = undefined);
   }

@@ -55,7 +55,7 @@ export function lengthFault(
   const warmup = warmupSteps(request, length);
   if (warmup <= total) return null;
   const message =
-    `must not be longer than the run: ${request.warmupEpochs} epochs are ${warmup} steps, the run has ` +
+    `must not be longer than the run: ${request.warmupEpochs} epochs are ${warmup} steps, and the run has ` +
     `${total}`;
   return { field: "warmup_epochs", message };
 }
@@ -67,12 +67,12 @@ export function lengthWarnings(request: TrainingRequest, length: RunLength, pict
   if (maxSteps !== undefined && total < maxSteps) {
     warnings.push(
       `The run ends after ${total} steps, not ${maxSteps}: epochs is ${epochs}, and an epoch has ${perEpoch} steps. ` +
-        "Leave epochs out to make all of max_steps",
+        "Leave out epochs to run all max_steps steps",
     );
   }
   if (!dropLast && batchSize > pictures) {
     warnings.push(
-      `batch_size is ${batchSize}, but there are ${pictures} training pictures: every batch has those`,
+      `batch_size is ${batchSize}, but there are ${pictures} training pictures: every batch has all of them`,
     );
   }
   const warmup = warmupSteps(request, length);
@@ -81,13 +81,13 @@ export function lengthWarnings(request: TrainingRequest, length: RunLength, pict
     warnings.push(`The warm-up of ${warmup} steps is longer than the run of ${total}: it ends at ${reached}`);
   }
   if (warmupEpochs > 0 && warmup === 0) {
-    warnings.push(`warmup_epochs is ${warmupEpochs}, less than a step: there is no warm-up`);
+    warnings.push(`warmup_epochs is ${warmupEpochs}, which is less than a step: there is no warm-up`);
   }
   const every = checkpointSteps(request, length);
   // One epoch is the default, so the user did not ask for it.
   if (every > total && request.checkpointEvery.epochs !== 1) {
     warnings.push(
-      `checkpoint_every is ${every} steps, the run has ${total}: its only checkpoint is the one at the end`,
+      `checkpoint_every is ${every} steps, and the run has ${total}: its only checkpoint is the one at the end`,
     );
   }
   return warnings;

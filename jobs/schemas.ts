@@ -99,7 +99,7 @@ export const classifierModelSchema = z.union([
     .openapi("ClassifierModelFields"),
 ]).transform(configOf).openapi("ClassifierModelConfig", {
   description:
-    "A preset's name (`mnist`, `vit_base`), or fields over a preset; nothing of masks or the decoder.",
+    "A preset's name (`mnist`, `vit_base`), or fields that override a preset, without those of masking and the decoder.",
   example: { preset: "mnist", depth: 6 },
 });
 
@@ -147,9 +147,9 @@ const common = {
 
 const training = {
   epochs: z.int().min(1).max(JOB_LIMITS.epochs).optional()
-    .describe("1 when absent, or as many as `max_steps` needs"),
+    .describe("When absent: the number that `max_steps` needs, or 1"),
   max_steps: z.int().min(1).max(JOB_LIMITS.steps).optional()
-    .describe("Optimiser steps of the run; with `epochs` given too, it ends with whichever comes first"),
+    .describe("Optimiser steps of the run; with `epochs` given too, it ends at the smaller limit"),
   batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128),
   drop_last: z.boolean().default(true),
   weight_decay: z.number().min(0).max(10).default(0.05),
@@ -157,14 +157,14 @@ const training = {
   eps: z.number().min(1e-12).max(1).default(1e-8),
   schedule: z.enum(["constant", "cosine"]).openapi("Schedule").default("constant"),
   warmup_epochs: z.number().min(0).max(JOB_LIMITS.epochs).default(0),
-  min_lr: z.number().min(0).max(10).default(0).describe("Where the schedule `cosine` ends"),
+  min_lr: z.number().min(0).max(10).default(0).describe("Final learning rate of the schedule `cosine`"),
   checkpoint_every: z.strictObject({
     epochs: z.int().min(1).max(JOB_LIMITS.epochs).optional(),
     steps: z.int().min(1).max(JOB_LIMITS.steps).optional(),
   }).refine((every) => (every.epochs === undefined) !== (every.steps === undefined), {
     message: "give either epochs or steps",
   }).openapi("CheckpointEvery", exactlyOneRule(["epochs", "steps"])).default({ epochs: 1 }).describe(
-    "How often a checkpoint is written, beside the one at the end",
+    "How often a checkpoint is written, in addition to the one at the end",
   ),
   keep: z.strictObject({ last: z.int().min(1).max(JOB_LIMITS.keptCheckpoints) }).openapi("KeepCheckpoints")
     .default({ last: 10 }).describe(
@@ -174,7 +174,7 @@ const training = {
 const lr = (rate: number) => z.number().min(1e-12).max(10).default(rate).describe("Learning rate");
 const source = {
   checkpoint: reference.optional().describe("A checkpoint to start from (`ckpt_…`)"),
-  job: reference.optional().describe("A job whose latest checkpoint to start from (`job_…`)"),
+  job: reference.optional().describe("A job (`job_…`); its latest checkpoint is used"),
 };
 
 const pretrainSchema = z.strictObject({
@@ -234,7 +234,7 @@ export const jobRequestSchema = z.discriminatedUnion("kind", [
     wrong(["warmup_epochs"], `must not be above epochs: ${request.warmup_epochs} > ${epochs}`);
   }
   if (request.min_lr > 0 && request.schedule === "constant") {
-    wrong(["min_lr"], "is where the schedule 'cosine' ends: leave it out for 'constant'");
+    wrong(["min_lr"], "is the final learning rate of the schedule 'cosine': leave it out for 'constant'");
   }
   if (request.kind === "linear_probe" && request.model !== undefined && request.model.dropout > 0) {
     wrong(["model", "dropout"], "must be 0: the encoder of a linear probe is not trained");

@@ -151,7 +151,7 @@ const TABLE: Record<JobStatus, Row> = {
       if (lost < MAX_INTERRUPTIONS || job.cancelRequestedAt !== null) {
         return requeued(job, at, interruptions);
       }
-      const message = `The runner was lost ${lost} times in a row without a new checkpoint between`;
+      const message = `The runner was lost ${lost} times in a row without a new checkpoint in between`;
       return ended(job, at, { status: "failed", interruptions, error: { code: "runner_lost", message } });
     },
     released: (job, _, at) => requeued(job, at, job.interruptions),

@@ -17,12 +17,12 @@ function isZip(bytes: Uint8Array): boolean {
 /** Error messages of the zip library, and the messages for users that replace them. */
 const NOT_READ: readonly (readonly [RegExp, string])[] = [
   [/strong encryption/i, "is encrypted: make the archive without a password"],
-  [/multi-disk/i, "is one part of a zip in several: make the archive in one part"],
+  [/multi-disk/i, "is one part of a multi-part zip: make the archive in one part"],
   [
     /central dir\w* record signature not found/i,
     "is damaged: it is a zip without its end, as after a broken download",
   ],
-  [/extra bytes at the end/i, "is damaged: there are other bytes behind the end of the zip"],
+  [/extra bytes at the end/i, "is damaged: there are other bytes after the end of the zip"],
   [/(too many|not enough) bytes in the stream/i, "is damaged: an entry's size is not what the zip says"],
 ];
 

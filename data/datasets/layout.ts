@@ -156,12 +156,12 @@ function notesOn(
 ): string[] {
   const notes: string[] = [];
   const test = folders.filter(({ split }) => split === "test").map(({ folder }) => folder);
-  if (test.length > 1) notes.push(`The folders ${listed(test)} are one split together: test.`);
+  if (test.length > 1) notes.push(`The folders ${listed(test)} are read as one split: test.`);
   if (classNames.length === 0 && wrapper !== "") {
     notes.push(`All images lie in the folder ${shown(wrapper)}: they have no classes.`);
   }
   if (classNames.length === 1) {
-    notes.push(`There is one class alone, ${shown(classNames[0])}: a classifier needs two at least.`);
+    notes.push(`There is only one class, ${shown(classNames[0])}: a classifier needs at least two.`);
   }
   return notes;
 }

@@ -125,7 +125,9 @@ async function withHeldOut(
 
 /** Note for the user about classes with a single image. */
 export function singleNote(names: readonly string[]): string {
-  return `Classes with a single image (${listed(names)}) are trained on: none of theirs is held out.`;
+  return `Classes with a single image (${
+    listed(names)
+  }) are only in the training split: their images are not held out.`;
 }
 
 /** Note for the user about a share that is too small to hold out one image. */

@@ -121,7 +121,7 @@ function checkTestLabels(numbers: readonly number[], test: IdxLabels | null): vo
   if (unknown === undefined) return;
   const known = numbers.length > 12 ? [...numbers.slice(0, 12), "…"] : numbers;
   throw new DatasetError(
-    `must use the labels of train_labels alone (${known.join(", ")}): one is ${unknown}`,
+    `must use only the labels of train_labels (${known.join(", ")}): one is ${unknown}`,
     "test_labels",
   );
 }

@@ -99,6 +99,8 @@ async function trainingSet(
   if (empty.length === 0) return { set };
   return {
     set,
-    warnings: [`No training picture of ${listNames(empty)}: the classifier cannot learn these classes`],
+    warnings: [
+      `There is no training picture of ${listNames(empty)}: the classifier cannot learn these classes`,
+    ],
   };
 }

@@ -78,8 +78,8 @@ Deno.test("a warning reports where a run differs from its request", async () => 
   await using api = await TestApi.open();
   await using runner = new TestRunner(api);
   const cases: [more: object, warning: RegExp][] = [
-    [{ checkpoint_every: { steps: 3 } }, /checkpoint_every is 3 steps, the run has 2/],
-    [{ checkpoint_every: { epochs: 2 } }, /checkpoint_every is 4 steps, the run has 2/],
+    [{ checkpoint_every: { steps: 3 } }, /checkpoint_every is 3 steps, and the run has 2/],
+    [{ checkpoint_every: { epochs: 2 } }, /checkpoint_every is 4 steps, and the run has 2/],
     [{ batch_size: 64, drop_last: false }, /there are 40 training pictures/],
     [{ warmup_epochs: 0.1 }, /less than a step/],
   ];

@@ -29,7 +29,7 @@ const inserted = (at: number, bytes: ArrayLike<number>, file = jpeg): Bytes =>
 const [scan] = places(jpeg, 0xda);
 
 const SOUND: [what: string, file: Bytes, same: Bytes][] = [
-  ["stray bytes behind the start", inserted(2, [0, 0, 0]), jpeg],
+  ["stray bytes after the start", inserted(2, [0, 0, 0]), jpeg],
   ["stray bytes before a table", inserted(places(jpeg, 0xc4)[0], new Uint8Array(700)), jpeg],
   ["stray bytes before the scan", inserted(scan, [1, 2, 3]), jpeg],
   ["stray bytes in several places", inserted(2, [7], inserted(scan, [1, 2, 3])), jpeg],
@@ -39,8 +39,8 @@ const SOUND: [what: string, file: Bytes, same: Bytes][] = [
     progressive,
   ],
   ["stray bytes before the end", inserted(jpeg.length - 2, [1, 2, 3]), jpeg],
-  ["bytes behind the end", joined(jpeg, [1, 2, 3]), jpeg],
-  ["a second picture behind the end, as cameras add", joined(jpeg, progressive), jpeg],
+  ["bytes after the end", joined(jpeg, [1, 2, 3]), jpeg],
+  ["a second picture after the end, as cameras add", joined(jpeg, progressive), jpeg],
   ["fill bytes before a marker", inserted(scan, [0xff, 0xff, 0xff]), jpeg],
   [
     "another revision of JFIF",

@@ -47,20 +47,20 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
     /unpacks to more than 100 times/,
   ],
   [
-    "zeros behind the end of a tar",
+    "zeros after the end of a tar",
     async () => gz(joined(await tarOf({ name: "a/1.png" }), bomb)),
     /unpacks to more than 100 times/,
   ],
   [
-    "a tar behind the end of a tar",
+    "a tar after the end of a tar",
     async () => joined(await tarOf({ name: "a/1.png" }), await tarOf({ name: "b/1.png" })),
-    /data behind the end of the tar/,
+    /data after the end of the tar/,
   ],
   [
-    "a tar behind the end of a tar, gzipped",
+    "a tar after the end of a tar, gzipped",
     async () =>
       gz(joined(await tarOf({ name: "a/1.png" }), new Uint8Array(9216), await tarOf({ name: "b/1.png" }))),
-    /data behind the end of the tar/,
+    /data after the end of the tar/,
   ],
   ["overlapping entries of a zip", () => overlapping(300), /entries that overlap each other/],
   [
@@ -74,7 +74,7 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
     /unpacks to more than 100 times/,
   ],
   [
-    "a directory of more entries than are taken",
+    "a directory of more entries than are allowed",
     () => entryCount(zipOf([{ name: "a/1.png", bytes: dark }])),
     /entries/,
   ],

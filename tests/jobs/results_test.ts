@@ -136,7 +136,7 @@ Deno.test("one warning names the classes without a training picture", async () =
     {
       type: "log",
       level: "warning",
-      message: expect.stringContaining("No training picture of 'bee', 'dog'"),
+      message: expect.stringContaining("There is no training picture of 'bee', 'dog'"),
     },
   ]);
   const saved = events.find((event) => event.type === "checkpoint")!.checkpoint;

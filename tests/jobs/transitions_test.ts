@@ -222,7 +222,7 @@ Deno.test("transitions: a job is given up when its runner is lost too often in a
     finishedAt: AT,
     error: {
       code: "runner_lost",
-      message: "The runner was lost 5 times in a row without a new checkpoint between",
+      message: "The runner was lost 5 times in a row without a new checkpoint in between",
     },
   });
 });

@@ -65,7 +65,7 @@ async function* upToItsEnd(
     let rest = left.length === 0 ? piece : joined(left, piece);
     while (rest.length > 0) {
       if (zeroBlocks === 2) {
-        if (!isZeros(rest)) throw new DatasetError("has data behind the end of the tar", ledger.field);
+        if (!isZeros(rest)) throw new DatasetError("has data after the end of the tar", ledger.field);
         rest = rest.subarray(rest.length);
         continue;
       }

@@ -121,7 +121,7 @@ Deno.test("val and test form one split, and a note reports it", async () => {
     { folder: "d/train", split: "train", count: 4 },
     { folder: "d/val", split: "test", count: 4 },
   ]);
-  expect(info.notes).toEqual([expect.stringMatching(/'d\/test', 'd\/val'.*one split together: test/)]);
+  expect(info.notes).toEqual([expect.stringMatching(/'d\/test', 'd\/val'.*read as one split: test/)]);
 });
 
 Deno.test("splits next to other folders need the user's choice of a reading", async () => {
@@ -216,6 +216,6 @@ Deno.test("images in one folder have no classes, and a note reports a single cla
   expect([bare.labelled, bare.notes]).toEqual([false, [expect.stringMatching(/'photos'.*no classes/)]]);
   const one = await uploaded(await zipOfImages("train/cat/1.png", "train/cat/2.png", "test/cat/1.png"));
   expect([one.classNames, one.notes]).toEqual([["cat"], [
-    expect.stringMatching(/one class alone, 'cat'.*two/),
+    expect.stringMatching(/only one class, 'cat'.*two/),
   ]]);
 });

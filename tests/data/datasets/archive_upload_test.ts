@@ -226,9 +226,9 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["a tar.bz2", () => Uint8Array.from(ascii("BZh91AY")), /^is compressed by bzip2: send images as zip/],
   ["a tar.zst", () => Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd), /^is compressed by Zstandard: send images/],
   [
-    "a zip with bytes behind its end",
+    "a zip with bytes after its end",
     () => Uint8Array.from([...zip("a/1.png"), 1, 2]),
-    /^is damaged: there are other bytes behind the end of the zip$/,
+    /^is damaged: there are other bytes after the end of the zip$/,
   ],
   ["a zip that is cut", () => zip("a/1.png").slice(0, -30), /^is damaged: it is a zip without its end/],
   [
@@ -314,7 +314,7 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["an encrypted entry", () => zipOf([{ name: "a/1.png", bytes: dark, flags: 1 }]), /a\/1\.png.*encrypted/],
   ["a method that is not read", () => method(zip("a/1.png"), 9), /a\/1\.png.*Deflate64.*with Deflate/],
   ["strong encryption", () => zipOf([{ name: "a/1.png", bytes: dark, flags: 0x41 }]), /^is encrypted/],
-  ["a part of a zip", () => part(zip("a/1.png")), /^is one part of a zip in several/],
+  ["a part of a zip", () => part(zip("a/1.png")), /^is one part of a multi-part zip/],
   ["a zip cut in the middle", () => zip("a/1.png", "b/1.png").slice(0, 150), /damaged/],
   ["a zip cut at its last byte", () => zip("a/1.png").slice(0, -1), /damaged/],
   ["bytes after a zip", () => Uint8Array.from([...zip("a/1.png"), 1, 2, 3]), /damaged/],

@@ -108,7 +108,7 @@ Deno.test("a class with a single image stays in training, and a note reports it"
     expect(counts(train, 2)[1]).toBe(1);
     const name = what === "an archive" ? "c1" : "1";
     expect(info.notes).toEqual([
-      expect.stringMatching(new RegExp(`single image \\('${name}'\\) are trained on`)),
+      expect.stringMatching(new RegExp(`single image \\('${name}'\\) are only in the training split`)),
     ]);
   }
 });

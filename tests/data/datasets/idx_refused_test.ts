@@ -129,7 +129,7 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
   ["labels twice gzipped", { train_images: images, train_labels: gz(gz(labels)) }, "train_labels", /twice/],
   ["bytes after the gzip data", { train_images: and(gz(images), 1, 2, 3) }, "train_images", /gzip/],
   [
-    "bytes behind zeros behind the gzip data",
+    "bytes after zeros after the gzip data",
     { train_images: and(gz(images), 0, 0, 9) },
     "train_images",
     /gzip/,
