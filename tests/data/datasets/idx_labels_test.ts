@@ -1,21 +1,8 @@
 import { expect } from "expect";
-import { gzipSync } from "node:zlib";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
-import { createDataset } from "../../../data/datasets/upload.ts";
-import type { UploadOptions } from "../../../data/datasets/uploaded.ts";
 import { type Bytes, idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";
-
-const IMAGES = 0x803, LABELS = 0x801;
-const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
-
-/** Six pictures of 2 x 3, every pixel of its own value. */
-const pixels = Uint8Array.from({ length: 36 }, (_, i) => i * 7);
-const images = idx(IMAGES, [6, 2, 3], pixels);
-
-const upload = async (shelf: Shelf, parts: Record<string, Bytes>, options: UploadOptions = {}) =>
-  await createDataset(await shelf.files(parts), options, shelf.store);
-const and = (bytes: Bytes, ...more: number[]): Bytes => Uint8Array.from([...bytes, ...more]);
+import { and, gz, IMAGES, images, LABELS, pixels, upload } from "./sixPictures.ts";
 
 async function labelsOf(shelf: Shelf, id: string, imageSize = 2): Promise<number[]> {
   const dataset = await new DatasetCatalogue(shelf.store).open({ id });

@@ -1,24 +1,11 @@
 import { expect } from "expect";
-import { gzipSync } from "node:zlib";
 import type { DatasetError } from "../../../data/datasets/dataset.ts";
-import { createDataset } from "../../../data/datasets/upload.ts";
-import type { UploadOptions } from "../../../data/datasets/uploaded.ts";
 import { type Bytes, idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";
+import { and, COLOUR, gz, IMAGES, images, LABELS, labels, pixels, upload } from "./sixPictures.ts";
 
-const IMAGES = 0x803, COLOUR = 0x804, LABELS = 0x801;
-const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
-
-/** Six pictures of 2 x 3, every pixel of its own value, of the classes 0, 1, 2, 0, 1, 2. */
-const pixels = Uint8Array.from({ length: 36 }, (_, i) => i * 7);
-const images = idx(IMAGES, [6, 2, 3], pixels);
-const labels = idx(LABELS, [6], Uint8Array.of(0, 1, 2, 0, 1, 2));
-
-const upload = async (shelf: Shelf, parts: Record<string, Bytes>, options: UploadOptions = {}) =>
-  await createDataset(await shelf.files(parts), options, shelf.store);
 const NEGATIVE = 0xffffffff;
 const cut = (bytes: Bytes, count: number): Bytes => bytes.slice(0, -count);
-const and = (bytes: Bytes, ...more: number[]): Bytes => Uint8Array.from([...bytes, ...more]);
 
 const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says: RegExp][] = [
   ["no bytes", { train_images: new Uint8Array(0) }, "train_images", /too short/],

@@ -1,21 +1,11 @@
 import { expect } from "expect";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { gunzipSync } from "node:zlib";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { createDataset } from "../../../data/datasets/upload.ts";
-import type { UploadOptions } from "../../../data/datasets/uploaded.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";
+import { COLOUR, gz, IMAGES, images, labels, upload } from "./sixPictures.ts";
 
-const IMAGES = 0x803, COLOUR = 0x804, LABELS = 0x801;
-const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
-
-/** Six pictures of 2 x 3, every pixel of its own value, of the classes 0, 1, 2, 0, 1, 2. */
-const pixels = Uint8Array.from({ length: 36 }, (_, i) => i * 7);
-const images = idx(IMAGES, [6, 2, 3], pixels);
-const labels = idx(LABELS, [6], Uint8Array.of(0, 1, 2, 0, 1, 2));
-
-const upload = async (shelf: Shelf, parts: Record<string, Bytes>, options: UploadOptions = {}) =>
-  await createDataset(await shelf.files(parts), options, shelf.store);
 Deno.test("IDX files in colour become an RGB data set, its channels last", async () => {
   await using shelf = await Shelf.open();
   const colours = Uint8Array.from({ length: 2 * 2 * 2 * 3 }, (_, i) => i * 10);

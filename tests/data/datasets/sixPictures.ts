@@ -1,0 +1,36 @@
+/**
+ * IDX files of six small pictures, and their upload.
+ *
+ * @module
+ */
+import { gzipSync } from "node:zlib";
+import type { DatasetInfo } from "../../../data/datasets/dataset.ts";
+import { createDataset } from "../../../data/datasets/upload.ts";
+import type { UploadOptions } from "../../../data/datasets/uploaded.ts";
+import { type Bytes, idx } from "../../setup/uploads.ts";
+import type { Shelf } from "./fixtures.ts";
+
+/** Magic numbers of IDX files: grey images, images with channels last, labels. */
+export const IMAGES = 0x803, COLOUR = 0x804, LABELS = 0x801;
+
+/** Compresses bytes with gzip. */
+export const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
+
+/** Pixels of six pictures of 2 x 3. Every pixel has a different value. */
+export const pixels = Uint8Array.from({ length: 36 }, (_, i) => i * 7);
+/** Image file of the six pictures. */
+export const images = idx(IMAGES, [6, 2, 3], pixels);
+/** Label file of the six pictures: the classes 0, 1, 2, 0, 1, 2. */
+export const labels = idx(LABELS, [6], Uint8Array.of(0, 1, 2, 0, 1, 2));
+
+/** Uploads the parts as a data set. */
+export async function upload(
+  shelf: Shelf,
+  parts: Record<string, Bytes>,
+  options: UploadOptions = {},
+): Promise<DatasetInfo> {
+  return await createDataset(await shelf.files(parts), options, shelf.store);
+}
+
+/** The bytes followed by `more`. */
+export const and = (bytes: Bytes, ...more: number[]): Bytes => Uint8Array.from([...bytes, ...more]);
