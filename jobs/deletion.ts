@@ -35,7 +35,7 @@ const CHUNK = 500;
 const CHECKPOINT_CHUNK = 100;
 
 /**
- * Deletes a queued or finished job with its events, metrics, checkpoints and results. A deletion that was cut off is
+ * Deletes a queued or finished job with its events, metrics, checkpoints and results. An interrupted deletion is
  * finished by deleting the job again.
  *
  * @throws {JobNotFoundError} @throws {JobUnfinishedError} @throws {CheckpointInUseError}
@@ -47,7 +47,7 @@ export async function deleteJob(database: JobsDatabase, objects: ObjectStore, id
   await finishDeletion(database.kv, objects, id);
 }
 
-/** Age of a deletion at which it counts as cut off, in milliseconds: until then the client may repeat it. */
+/** Age at which a deletion counts as interrupted, in milliseconds. Until then the client may repeat it. */
 const CUT_OFF_MS = 60_000;
 
 /** Ids of the jobs whose deletion began at least a minute ago and is not finished. */

@@ -6,6 +6,7 @@
 import type { ArchiveEntry } from "./archive/entry.ts";
 import { isTarHeader, TAR_BLOCK, tarEntries } from "./archive/tar.ts";
 import { zipEntries } from "./archive/zip.ts";
+import { UNSUPPORTED_COMPRESSION } from "./compression.ts";
 import { DatasetError } from "./dataset.ts";
 import { beginning, isGzip, type UploadedFile } from "./gzip.ts";
 
@@ -30,9 +31,7 @@ const NOT_READ: readonly (readonly [RegExp, string])[] = [
 const OTHERS: readonly (readonly [name: string, head: readonly number[]])[] = [
   ["a 7z archive", [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c]],
   ["a RAR archive", [0x52, 0x61, 0x72, 0x21, 0x1a, 0x07]],
-  ["compressed by xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
-  ["compressed by bzip2", [0x42, 0x5a, 0x68]],
-  ["compressed by Zstandard", [0x28, 0xb5, 0x2f, 0xfd]],
+  ...UNSUPPORTED_COMPRESSION.map(([kind, start]) => [`compressed by ${kind}`, start] as const),
 ];
 
 /** Describes a file that is neither a zip nor a tar. */

@@ -80,7 +80,7 @@ function areCopies(files: readonly Filed[], folders: ReadonlyMap<string, readonl
   if (splitFolders(folders.keys()).splits.size > 0) return false;
   const trees = new Set<string>();
   for (const inside of folders.values()) {
-    // Classes may share images, but hardly the same folders of them.
+    // Classes may share images, but it is unlikely that they have equal folders of images.
     if (foldersOf(withoutWrappers(inside, false).files).size < 2) return false;
     const hash = createHash("sha256");
     for (const { rest, digest } of inside) hash.update(`${rest.join("/")}\n${digest}\n`);

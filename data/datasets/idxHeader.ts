@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { UNSUPPORTED_COMPRESSION } from "./compression.ts";
 import { DatasetError } from "./dataset.ts";
 import { isGzip, type UploadedFile } from "./gzip.ts";
 
@@ -83,9 +84,7 @@ export function word(head: Bytes, at: number): number {
 /** First bytes of files of other compression formats. */
 const PACKED: readonly (readonly [kind: string, start: readonly number[]])[] = [
   ["zip", [0x50, 0x4b, 0x03, 0x04]],
-  ["bzip2", [0x42, 0x5a, 0x68]],
-  ["xz", [0xfd, 0x37, 0x7a, 0x58]],
-  ["Zstandard", [0x28, 0xb5, 0x2f, 0xfd]],
+  ...UNSUPPORTED_COMPRESSION,
 ];
 
 /** The parts of a magic number: two zero bytes, the type, the number of dimensions. */

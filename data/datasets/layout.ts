@@ -95,7 +95,7 @@ export async function layoutOf(
   };
 }
 
-/** The tree without the folders around it and without copies of itself. */
+/** Removes the folders around the tree, and copies of the tree inside itself. */
 function trunk(
   all: readonly Filed[],
   reading: FolderReading,
@@ -114,7 +114,7 @@ function trunk(
   };
 }
 
-/** By UTF-16 code units. */
+/** Compares paths by UTF-16 code units. */
 function byPath(a: { readonly path: string }, b: { readonly path: string }): number {
   return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
 }

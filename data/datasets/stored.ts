@@ -91,7 +91,7 @@ const infoSchema = z.looseObject({
   labelled: z.boolean(),
   num_classes: count,
   class_names: z.array(z.string()),
-  // Data sets of earlier versions have no choices.
+  // Data sets of earlier versions have neither `resize` nor `background`.
   resize: z.enum(RESIZES).default(DEFAULT_RULE.resize),
   background: z.string().regex(BACKGROUND_PATTERN).default(DEFAULT_RULE.background),
   notes: z.array(z.string()).default([]),
