@@ -1,12 +1,12 @@
 /**
  * How a job is deleted: its row first, then its objects and the rows that name them. Each step can be repeated, so
- * that a deletion that was cut off is finished by the next one or by the sweep.
+ * that an interrupted deletion is finished by the next one or by the sweep.
  *
  * @module
  */
 import type { ObjectStore } from "../data/objects/store.ts";
 import { JobNotFoundError, type JobsDatabase } from "./change.ts";
-import { collectGarbage, condemn } from "./garbage.ts";
+import { collectGarbage, discardCheckpoint } from "./garbage.ts";
 import { updateIndexes } from "./indexes.ts";
 import type { Checkpoint, JobStatus } from "./job.ts";
 import { persistently } from "./kv.ts";
@@ -108,7 +108,7 @@ async function condemnCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
       for (const { key, value } of entries) {
         const row = (await kv.get<Checkpoint>(keys.checkpoint(value))).value;
         if (row === null) operation.delete(key);
-        else condemn(operation, row);
+        else discardCheckpoint(operation, row);
       }
       if (entries.length > 0 && !(await operation.commit()).ok) return undefined;
       return entries.length;

@@ -16,7 +16,7 @@ export function objectKeysOf({ objectKey, stateKey }: Pick<Checkpoint, "objectKe
 }
 
 /** Adds to a commit the removal of a checkpoint's rows and the garbage rows of its objects. */
-export function condemn(operation: Deno.AtomicOperation, checkpoint: Checkpoint): void {
+export function discardCheckpoint(operation: Deno.AtomicOperation, checkpoint: Checkpoint): void {
   const { id, jobId } = checkpoint;
   operation.delete(keys.checkpoint(id)).delete(keys.jobCheckpoint(jobId, id));
   for (const key of objectKeysOf(checkpoint)) {
@@ -28,7 +28,7 @@ export function condemn(operation: Deno.AtomicOperation, checkpoint: Checkpoint)
  * Adds to a commit the garbage rows of objects that a run is about to write. They are garbage unless the run that holds
  * the lease records them.
  */
-export function announce(
+export function addGarbage(
   operation: Deno.AtomicOperation,
   jobId: string,
   token: string,
@@ -38,7 +38,7 @@ export function announce(
 }
 
 /** Removes the garbage rows of a checkpoint in the commit that records it. */
-export function adopt(
+export function removeGarbage(
   operation: Deno.AtomicOperation,
   checkpoint: Pick<Checkpoint, "jobId" | "objectKey" | "stateKey">,
 ): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { condemn } from "./garbage.ts";
+import { discardCheckpoint } from "./garbage.ts";
 import type { Checkpoint, Job } from "./job.ts";
 import { readAll } from "./lists.ts";
 import { keys } from "./rows.ts";
@@ -51,6 +51,6 @@ export async function pruning(
   if (removed.length === 0) return null;
   return (operation) => {
     operation.check(guard);
-    for (const row of removed) condemn(operation, row);
+    for (const row of removed) discardCheckpoint(operation, row);
   };
 }

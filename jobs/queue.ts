@@ -6,7 +6,7 @@
 import { ulid } from "ulid";
 import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "./change.ts";
 import { damagedRows, type FallBack, fallBackEvent } from "./fallBack.ts";
-import { adopt, announce } from "./garbage.ts";
+import { addGarbage, removeGarbage } from "./garbage.ts";
 import type { Checkpoint, Job } from "./job.ts";
 import { persistently } from "./kv.ts";
 import { METRICS_LIMITS, stepRows, truncation } from "./metrics.ts";
@@ -181,7 +181,7 @@ export class JobQueue {
           if (epoch) operation.set(keys.epoch(job.id, epoch.epoch), bounded(epoch));
           if (!checkpoint) return;
           pruned?.(operation);
-          adopt(operation, checkpoint);
+          removeGarbage(operation, checkpoint);
           const row: Checkpoint = { ...checkpoint, createdAt: new Date(now()).toISOString() };
           operation.set(keys.checkpoint(row.id), row).set(keys.jobCheckpoint(job.id, row.id), row.id);
         },
@@ -200,7 +200,7 @@ export class JobQueue {
     const { id } = claim.job;
     await this.#fenced(
       claim,
-      ({ job }) => ({ job, also: (operation) => announce(operation, id, claim.token, objectKeys) }),
+      ({ job }) => ({ job, also: (operation) => addGarbage(operation, id, claim.token, objectKeys) }),
     );
   }
 

@@ -53,8 +53,8 @@ export function reserveUpload(
       if (found) return { type: "found", datasetId: row.datasetId };
       if (busy) return { type: "busy" };
     }
-    const mine: UploadRow = { datasetId, fingerprint, at, until: now() + RESERVATION_MS };
-    const operation = kv.atomic().check(seen).set(keys.upload(key), mine, { expireIn: IDEMPOTENCY_MS });
+    const reserved: UploadRow = { datasetId, fingerprint, at, until: now() + RESERVATION_MS };
+    const operation = kv.atomic().check(seen).set(keys.upload(key), reserved, { expireIn: IDEMPOTENCY_MS });
     return (await operation.commit()).ok ? { type: "reserved" } : undefined;
   });
 }
