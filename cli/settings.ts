@@ -149,7 +149,12 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
 }
 
 /** Variables that only tests and benchmarks read. */
-const NO_SETTINGS: ReadonlySet<string> = new Set(["UNMASK_SHARED", "UNMASK_PYTHON", "UNMASK_VERSITYGW"]);
+const NO_SETTINGS: ReadonlySet<string> = new Set([
+  "UNMASK_SHARED",
+  "UNMASK_PYTHON",
+  "UNMASK_VERSITYGW",
+  "UNMASK_DENOKV",
+]);
 
 /**
  * Finds variables that begin with `UNMASK_` but are not settings, such as a misspelt `UNMASK_SLOT`.
