@@ -2,7 +2,8 @@ import { expect } from "expect";
 import type { Client, JobView } from "../../cli/client.ts";
 import { startProcess } from "../../cli/process.ts";
 
-const STEPS_PER_EPOCH = 16;
+/** Enough that a run reports its progress several times in the middle of an epoch: it does so twice a second. */
+const STEPS_PER_EPOCH = 64;
 const request = {
   kind: "pretrain",
   model: { depth: 2, decoder_depth: 1, dropout: 0.1 },
