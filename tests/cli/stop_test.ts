@@ -103,6 +103,18 @@ Deno.test("on SIGTERM an API without a runner answers waits and ends streams", a
   await Deno.remove(folder, { recursive: true });
 });
 
+/** Starts a job and locks the database once the job has made progress. @returns the connection that holds the lock */
+async function lockWhileTraining(api: ServiceProcess, folder: string): Promise<DatabaseSync> {
+  const { id } = await api.client.createJob(training);
+  await eventsUntil(
+    await api.client.send(`/v1/jobs/${id}/events`, { headers: { accept: "text/event-stream" } }),
+    (text) => text.includes("event: progress"),
+  );
+  const lock = new DatabaseSync(`${folder}/kv.sqlite3`);
+  lock.exec("BEGIN EXCLUSIVE");
+  return lock;
+}
+
 Deno.test("a second signal ends the process at once", async () => {
   const folder = await Deno.makeTempDir();
   await using api = await startProcess("api", folder);
@@ -110,13 +122,7 @@ Deno.test("a second signal ends the process at once", async () => {
   await using runner = await startProcess("runner", folder, { UNMASK_STOP_SECONDS: "600" }, (output) => {
     if (output.includes("SIGTERM: stopping")) stopping.resolve();
   });
-  const { id } = await api.client.createJob(training);
-  await eventsUntil(
-    await api.client.send(`/v1/jobs/${id}/events`, { headers: { accept: "text/event-stream" } }),
-    (text) => text.includes("event: progress"),
-  );
-  using lock = new DatabaseSync(`${folder}/kv.sqlite3`);
-  lock.exec("BEGIN EXCLUSIVE");
+  using lock = await lockWhileTraining(api, folder);
   Deno.kill(runner.pid, "SIGTERM");
   await stopping.promise;
   expect((await runner.end("SIGTERM")).code).toBe(143);
@@ -129,13 +135,7 @@ Deno.test("a runner that cannot hand its job back exits at its deadline", async 
   const folder = await Deno.makeTempDir();
   await using api = await startProcess("api", folder);
   await using runner = await startProcess("runner", folder, { UNMASK_STOP_SECONDS: "2" });
-  const { id } = await api.client.createJob(training);
-  await eventsUntil(
-    await api.client.send(`/v1/jobs/${id}/events`, { headers: { accept: "text/event-stream" } }),
-    (text) => text.includes("event: progress"),
-  );
-  using lock = new DatabaseSync(`${folder}/kv.sqlite3`);
-  lock.exec("BEGIN EXCLUSIVE");
+  using lock = await lockWhileTraining(api, folder);
   const { code, output } = await runner.end("SIGTERM");
   expect({ code, output }).toEqual({
     code: 1,

@@ -5,6 +5,20 @@ import { startVersitygw } from "../../setup/versitygw.ts";
 
 const MINUTES = 60_000;
 
+/** Runs a script in a process of its own. @returns the process, once it has printed something */
+async function runUntilOutput(script: string, env: Record<string, string> = {}): Promise<Deno.ChildProcess> {
+  const config = new URL("../../../deno.json", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--config", config, script],
+    env,
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  reader.cancel();
+  return child;
+}
+
 /** Starts a process whose put has written a part and waits. @returns the process */
 async function startPut(folder: string): Promise<Deno.ChildProcess> {
   const module = new URL("../../../data/objects/local.ts", import.meta.url).href;
@@ -17,15 +31,7 @@ async function startPut(folder: string): Promise<Deno.ChildProcess> {
     setInterval(() => {}, 1000);
     await new LocalStore("${folder}").put("a/b", body);
   `;
-  const config = new URL("../../../deno.json", import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--config", config, script],
-    stdout: "piped",
-  }).spawn();
-  const reader = child.stdout.getReader();
-  await reader.read();
-  reader.cancel();
-  return child;
+  return await runUntilOutput(script);
 }
 
 /** Starts a process with multipart uploads, each with two of three parts sent. */
@@ -52,15 +58,7 @@ async function startUploads(
   `;
   const names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"];
   const given = names.flatMap((name) => env(name) === undefined ? [] : [[name, env(name)!]]);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--config", new URL("../../../deno.json", import.meta.url).pathname, script],
-    env: Object.fromEntries(given),
-    stdout: "piped",
-  }).spawn();
-  const reader = child.stdout.getReader();
-  await reader.read();
-  reader.cancel();
-  return child;
+  return await runUntilOutput(script, Object.fromEntries(given));
 }
 
 const aside = (folder: string) => Array.fromAsync(Deno.readDir(`${folder}/~aside`), ({ name }) => name);
