@@ -5,16 +5,16 @@
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { pages } from "./dashboard/mod.ts";
-import type { ApiEnv, AppDeps, Services } from "./environment.ts";
-import { answerError } from "./errors.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
-import { createMetrics } from "./metrics.ts";
+import type { ApiEnv, AppDeps, Services } from "./http/context.ts";
+import { answerError } from "./http/errors.ts";
+import { DEFAULT_LIMITS } from "./http/limits.ts";
+import { createMetrics } from "./http/metrics.ts";
 import { headLength } from "./middleware/headLength.ts";
 import { headSize } from "./middleware/headSize.ts";
 import { logFailures, observe } from "./middleware/observe.ts";
 import { sameSite } from "./middleware/site.ts";
-import { ProblemError } from "./problem.ts";
-import { closeRoutes } from "./register.ts";
+import { ProblemError } from "./http/problem.ts";
+import { closeRoutes } from "./http/route.ts";
 import { addCheckpointContentRoute } from "./routes/checkpointContent.ts";
 import { addCheckpointRoutes } from "./routes/checkpoints.ts";
 import { addClassificationRoute } from "./routes/classifications.ts";
@@ -28,7 +28,7 @@ import { addJobRoutes } from "./routes/jobs.ts";
 import { addOpenApiRoute } from "./routes/openapi.ts";
 import { addReconstructionRoute } from "./routes/reconstructions.ts";
 
-export type { AppDeps, HostNames, LogEntry } from "./environment.ts";
+export type { AppDeps, HostNames, LogEntry } from "./http/context.ts";
 
 /**
  * Creates the application: `app.fetch` for `listen`, `app.request` for tests. The caller opens and closes what it uses.

@@ -4,8 +4,8 @@
  * @module
  */
 import { dirname } from "node:path";
-import { openDatabase } from "../jobs/database.ts";
-import { isLocked, isRemoteKv, jittered, pause } from "../jobs/kv.ts";
+import { openDatabase } from "../jobs/store/database.ts";
+import { isLocked, isRemoteKv, jittered, pause } from "../jobs/store/kv.ts";
 import { type Settings, SettingsError } from "./settings.ts";
 
 /** Time limit for one attempt, in milliseconds. */

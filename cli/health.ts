@@ -4,7 +4,7 @@
  * @module
  */
 import { openStore } from "../data/objects/open.ts";
-import { JobStore } from "../jobs/store.ts";
+import { JobStore } from "../jobs/store/store.ts";
 import { awaitDatabase } from "./database.ts";
 import type { Settings } from "./settings.ts";
 

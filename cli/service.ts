@@ -5,9 +5,9 @@
  */
 import { openStore } from "../data/objects/open.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
-import { isRemoteKv } from "../jobs/kv.ts";
-import { Runner } from "../jobs/runner.ts";
-import { JobStore } from "../jobs/store.ts";
+import { isRemoteKv } from "../jobs/store/kv.ts";
+import { Runner } from "../jobs/runner/runner.ts";
+import { JobStore } from "../jobs/store/store.ts";
 import { awaitDatabase, oneLine } from "./database.ts";
 import { type Settings, SettingsError } from "./settings.ts";
 import { runSteps, type StopStep } from "./stopping.ts";

@@ -6,8 +6,8 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { SPLIT_BYTES } from "../data/datasets/memory.ts";
-import { isRemoteKv } from "../jobs/kv.ts";
-import { DATA_DIR } from "../jobs/tensorflow.ts";
+import { isRemoteKv } from "../jobs/store/kv.ts";
+import { DATA_DIR } from "../jobs/runner/tensorflow.ts";
 import { BACKENDS } from "../model/backends/backend.ts";
 
 /** How a process is set up. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { JobKind, JobRequest } from "./schemas.ts";
+import type { JobKind, JobRequest } from "./requests/schemas.ts";
 
 /** Every state of a job, in the order of its life. */
 export const JOB_STATUSES = ["queued", "running", "paused", "succeeded", "failed", "cancelled"] as const;
@@ -84,7 +84,7 @@ export interface Checkpoint {
    */
   readonly classNames: readonly string[] | null;
   /** How transparent and non-square images were prepared in training. `crop` and `none` in rows of earlier versions. */
-  readonly rule?: import("../data/pictureRule.ts").PictureRule;
+  readonly rule?: import("../data/images/preparation.ts").PictureRule;
   /** Bytes of the safetensors file. */
   readonly size: number;
   /** Hexadecimal SHA-256 of the safetensors file. */

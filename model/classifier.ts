@@ -7,7 +7,7 @@
 import { type Tensor2D, tensor3d } from "@tensorflow/tfjs-core";
 import { type MaeConfig, numPatches, patchDim } from "./config.ts";
 import { encode } from "./encoder.ts";
-import { meanPool } from "./ops/mean_pool.ts";
+import { meanPool } from "./ops/meanPool.ts";
 import type { DropoutKey } from "./ops/dropout.ts";
 import { patchify } from "./patches.ts";
 import { sinusoidalPositions } from "./positions.ts";

@@ -10,7 +10,7 @@ import { decode } from "./decoder.ts";
 import { encode } from "./encoder.ts";
 import { type Masking, randomMasking, takeVisible } from "./masking.ts";
 import type { DropoutKey } from "./ops/dropout.ts";
-import { maskedLoss } from "./ops/masked_loss.ts";
+import { maskedLoss } from "./ops/maskedLoss.ts";
 import { patchify } from "./patches.ts";
 import { sinusoidalPositions } from "./positions.ts";
 import type { Weights } from "./transformer.ts";

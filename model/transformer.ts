@@ -8,7 +8,7 @@ import { add } from "./ops/add.ts";
 import { attention } from "./ops/attention.ts";
 import { dropout, dropoutFactors, type DropoutKey } from "./ops/dropout.ts";
 import { gelu } from "./ops/gelu.ts";
-import { layerNorm } from "./ops/layer_norm.ts";
+import { layerNorm } from "./ops/layerNorm.ts";
 import { linear } from "./ops/linear.ts";
 
 /** Parameters on the backend by their `state_dict` names. */

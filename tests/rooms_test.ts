@@ -24,7 +24,7 @@ const room = (specifier: string) =>
   specifier.startsWith(root) ? specifier.slice(root.length).split("/")[0].replace(/\.ts$/, "") : null;
 
 async function imports(): Promise<{ from: string; to: string }[]> {
-  const entries = ["main.ts", "jobs/worker.ts", "api/inference/worker.ts"];
+  const entries = ["main.ts", "jobs/runner/worker.ts", "api/inference/worker.ts"];
   const graphs = await Promise.all(entries.map(async (entry) => {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["info", "--json", entry],

@@ -4,7 +4,7 @@
  * @module
  */
 import { LINE_OF_TEXT } from "../../data/lineOfText.ts";
-import { fieldProblem } from "../problem.ts";
+import { fieldProblem } from "../http/problem.ts";
 
 /** A file of a form, kept in a temporary file while the request is handled. */
 export interface FormFile {

@@ -4,8 +4,8 @@
  * @module
  */
 import { createScanner, parse, type ParseError, printParseErrorCode } from "jsonc-parser";
-import type { ApiLimits } from "../limits.ts";
-import { fieldProblem, ProblemError } from "../problem.ts";
+import type { ApiLimits } from "../http/limits.ts";
+import { fieldProblem, ProblemError } from "../http/problem.ts";
 import { readBody } from "./stream.ts";
 
 /** `SyntaxKind` of jsonc-parser, which is a const enum and so has no values to import. */

@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 // @ts-types="@types/busboy"
 import busboy from "busboy";
 import { isOutage } from "../../data/objects/outage.ts";
-import { fieldProblem, ProblemError } from "../problem.ts";
+import { fieldProblem, ProblemError } from "../http/problem.ts";
 import { checkField, checkFilename, type Form, type FormFile, type FormRules } from "./formPart.ts";
 import { type BodyLimits, checkBodyHeaders, readBody } from "./stream.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProblemError } from "../problem.ts";
+import { ProblemError } from "../http/problem.ts";
 
 /** How much may come, and how slowly. */
 export interface BodyLimits {

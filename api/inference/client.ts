@@ -6,7 +6,7 @@
 import type { PictureSet } from "../../data/datasets/dataset.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import type { MaeBatchResult } from "../../model/evaluate.ts";
+import type { MaeBatchResult } from "../../model/training/evaluate.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
 import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
 

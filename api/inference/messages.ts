@@ -4,7 +4,7 @@
  * @module
  */
 import type { Checkpoint } from "../../jobs/job.ts";
-import type { TensorflowSettings } from "../../jobs/tensorflow.ts";
+import type { TensorflowSettings } from "../../jobs/runner/tensorflow.ts";
 
 /** First message to the worker. */
 export interface InferenceSetup {

@@ -5,9 +5,9 @@
  */
 import { dispose } from "@tensorflow/tfjs-core";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { loadWeights } from "../../jobs/checkpoints.ts";
+import { loadWeights } from "../../jobs/artifacts/checkpoints.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { onBackend } from "../../model/evaluate.ts";
+import { onBackend } from "../../model/training/evaluate.ts";
 import type { Weights } from "../../model/transformer.ts";
 
 interface Loaded {

@@ -10,7 +10,7 @@ import { notFinite } from "../../jobs/kinds/finite.ts";
 import { JobFailure } from "../../jobs/kinds/kind.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
-import { classifyBatch, embedBatch, reconstruct } from "../../model/evaluate.ts";
+import { classifyBatch, embedBatch, reconstruct } from "../../model/training/evaluate.ts";
 import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
 import { ModelCache } from "./models.ts";
 

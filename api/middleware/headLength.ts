@@ -4,7 +4,7 @@
  * @module
  */
 import type { MiddlewareHandler } from "hono";
-import type { ApiEnv } from "../environment.ts";
+import type { ApiEnv } from "../http/context.ts";
 
 /** Creates the middleware. Routes that answer HEAD without a body set `content-length` themselves. */
 export function headLength(): MiddlewareHandler<ApiEnv> {

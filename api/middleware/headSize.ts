@@ -4,9 +4,9 @@
  * @module
  */
 import type { MiddlewareHandler } from "hono";
-import type { ApiEnv } from "../environment.ts";
-import type { ApiLimits } from "../limits.ts";
-import { ProblemError } from "../problem.ts";
+import type { ApiEnv } from "../http/context.ts";
+import type { ApiLimits } from "../http/limits.ts";
+import { ProblemError } from "../http/problem.ts";
 
 /** Middleware: 414 for the address, 431 for the header. */
 export function headSize(limits: ApiLimits): MiddlewareHandler<ApiEnv> {

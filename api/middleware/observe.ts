@@ -5,7 +5,7 @@
  */
 import type { MiddlewareHandler } from "hono";
 import { ulid } from "ulid";
-import type { ApiEnv, Services } from "../environment.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 

@@ -5,8 +5,8 @@
  * @module
  */
 import type { Context, MiddlewareHandler } from "hono";
-import type { ApiEnv, HostNames } from "../environment.ts";
-import { ProblemError } from "../problem.ts";
+import type { ApiEnv, HostNames } from "../http/context.ts";
+import { ProblemError } from "../http/problem.ts";
 import { parseHost } from "../server/host.ts";
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { RouteConfig, z } from "@hono/zod-openapi";
-import { PROBLEM_TITLES, type ProblemStatus } from "../problem.ts";
+import { PROBLEM_TITLES, type ProblemStatus } from "../http/problem.ts";
 import { REQUEST_ID, REQUEST_ID_PARAMETER } from "./headers.ts";
 import { convert, type Converted, type JsonObject } from "./jsonSchemas.ts";
 

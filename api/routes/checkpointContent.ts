@@ -6,11 +6,11 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { ObjectNotFoundError, RangeNotSatisfiableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import type { ApiEnv, Services } from "../environment.ts";
-import { matchesEtag, partOf } from "../ranges.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
+import { matchesEtag, partOf } from "../http/ranges.ts";
 import { header } from "../openapi/headers.ts";
-import { ProblemError } from "../problem.ts";
-import { addRoute } from "../register.ts";
+import { ProblemError } from "../http/problem.ts";
+import { addRoute } from "../http/route.ts";
 import { checkpointParams } from "../schemas/ids.ts";
 import { problems } from "../schemas/problem.ts";
 import { checkpointOr404 } from "./checkpoints.ts";

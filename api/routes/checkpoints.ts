@@ -5,14 +5,14 @@
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
-import { classNamesOf } from "../../jobs/classNames.ts";
+import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { JobFailure } from "../../jobs/kinds/kind.ts";
-import { checkCursor } from "../cursor.ts";
-import type { ApiEnv, Services } from "../environment.ts";
+import { checkCursor } from "../http/cursor.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
 import { linksTo } from "../openapi/links.ts";
-import { ProblemError } from "../problem.ts";
-import { addRoute } from "../register.ts";
+import { ProblemError } from "../http/problem.ts";
+import { addRoute } from "../http/route.ts";
 import { checkpointListSchema, checkpointSchema, checkpointWire } from "../schemas/checkpoint.ts";
 import { checkpointIdSchema, checkpointParams, jobParams, pageLimit } from "../schemas/ids.ts";
 import { listOf } from "../schemas/list.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
-import { classNamesOf } from "../../jobs/classNames.ts";
-import type { ApiEnv, Services } from "../environment.ts";
-import { withSubject } from "../pictures/request.ts";
-import { fieldProblem } from "../problem.ts";
-import { addRoute } from "../register.ts";
+import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
+import { withSubject } from "../requests/inference.ts";
+import { fieldProblem } from "../http/problem.ts";
+import { addRoute } from "../http/route.ts";
 import { classificationSchema, inferenceFormSchema, inferenceSchema } from "../schemas/inference.ts";
 import { problems } from "../schemas/problem.ts";
 

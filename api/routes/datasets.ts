@@ -6,16 +6,16 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { BUILT_IN } from "../../data/datasets/catalogue.ts";
 import { DatasetNotFoundError } from "../../data/datasets/dataset.ts";
-import { createDataset } from "../../data/datasets/upload.ts";
+import { createDataset } from "../../data/datasets/upload/createDataset.ts";
 import { withForm } from "../body/multipart.ts";
-import { checkCursor } from "../cursor.ts";
-import type { ApiEnv, Services } from "../environment.ts";
-import { checked } from "../issues.ts";
-import { IDEMPOTENCY_KEY, idempotencyKey } from "../idempotency.ts";
+import { checkCursor } from "../http/cursor.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
+import { checked } from "../http/validation.ts";
+import { IDEMPOTENCY_KEY, idempotencyKey } from "../http/idempotency.ts";
 import { header, location } from "../openapi/headers.ts";
 import { linksTo } from "../openapi/links.ts";
-import { ProblemError } from "../problem.ts";
-import { addRoute } from "../register.ts";
+import { ProblemError } from "../http/problem.ts";
+import { addRoute } from "../http/route.ts";
 import {
   DATASET_FILES,
   datasetFields,
@@ -29,8 +29,8 @@ import {
 import { datasetParams } from "../schemas/ids.ts";
 import { listOf } from "../schemas/list.ts";
 import { problems } from "../schemas/problem.ts";
-import { limited } from "../time.ts";
-import { uploadFingerprint, uploadOnce } from "../uploadOnce.ts";
+import { limited } from "../http/timeLimit.ts";
+import { uploadFingerprint, uploadOnce } from "../requests/uploadOnce.ts";
 
 const tags = ["Datasets"];
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });

@@ -4,9 +4,9 @@
  * @module
  */
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
-import type { ApiEnv, Services } from "../environment.ts";
-import { withSubject } from "../pictures/request.ts";
-import { addRoute } from "../register.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
+import { withSubject } from "../requests/inference.ts";
+import { addRoute } from "../http/route.ts";
 import { embeddingSchema, inferenceFormSchema, inferenceSchema } from "../schemas/inference.ts";
 import { problems } from "../schemas/problem.ts";
 

@@ -4,11 +4,11 @@
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { ApiEnv, Services } from "../environment.ts";
-import { eventStream } from "../eventStream.ts";
-import { checked } from "../issues.ts";
-import { ProblemError } from "../problem.ts";
-import { addRoute } from "../register.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
+import { eventStream } from "../http/eventStream.ts";
+import { checked } from "../http/validation.ts";
+import { ProblemError } from "../http/problem.ts";
+import { addRoute } from "../http/route.ts";
 import { eventListSchema, eventStreamSchema, eventWire } from "../schemas/event.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
 import { listOf } from "../schemas/list.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { ApiEnv, Services } from "../environment.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
 import { JOB_STATUSES } from "../../jobs/job.ts";
-import { outageProblem } from "../errors.ts";
-import { ProblemError } from "../problem.ts";
-import { addRoute } from "../register.ts";
+import { outageProblem } from "../http/errors.ts";
+import { ProblemError } from "../http/problem.ts";
+import { addRoute } from "../http/route.ts";
 import { problems } from "../schemas/problem.ts";
-import { within } from "../time.ts";
+import { within } from "../http/timeLimit.ts";
 
 const healthSchema = z.strictObject({ status: z.literal("ok") }).openapi("Health");
 const tags = ["Service"];

@@ -5,8 +5,8 @@
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { toWire } from "../../data/wire.ts";
-import type { ApiEnv, Services } from "../environment.ts";
-import { addRoute } from "../register.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
+import { addRoute } from "../http/route.ts";
 import { seriesSchema } from "../schemas/event.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
 import { jobOr404 } from "./jobs.ts";

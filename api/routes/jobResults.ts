@@ -4,12 +4,12 @@
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import { CONFUSION, resultKey } from "../../jobs/results.ts";
-import type { ApiEnv, Services } from "../environment.ts";
+import { CONFUSION, resultKey } from "../../jobs/artifacts/results.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
 import { header } from "../openapi/headers.ts";
-import { ProblemError } from "../problem.ts";
-import { matchesEtag } from "../ranges.ts";
-import { addRoute } from "../register.ts";
+import { ProblemError } from "../http/problem.ts";
+import { matchesEtag } from "../http/ranges.ts";
+import { addRoute } from "../http/route.ts";
 import { confusionSchema } from "../schemas/confusion.ts";
 import { jobParams } from "../schemas/ids.ts";
 import { jobOr404 } from "./jobs.ts";

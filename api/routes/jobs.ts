@@ -6,24 +6,24 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Job } from "../../jobs/job.ts";
-import { jobRequestSchema } from "../../jobs/schemas.ts";
+import { jobRequestSchema } from "../../jobs/requests/schemas.ts";
 import { fromWire } from "../../data/wire.ts";
-import type { JobRequest } from "../../jobs/schemas.ts";
+import type { JobRequest } from "../../jobs/requests/schemas.ts";
 import { readJson } from "../body/json.ts";
-import { checkCursor } from "../cursor.ts";
-import type { ApiEnv, Services } from "../environment.ts";
-import { fingerprint, IDEMPOTENCY_KEY, idempotencyKey, preferredWait } from "../idempotency.ts";
-import { checked } from "../issues.ts";
-import { resolveJobRequest } from "../jobRequest.ts";
+import { checkCursor } from "../http/cursor.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
+import { fingerprint, IDEMPOTENCY_KEY, idempotencyKey, preferredWait } from "../http/idempotency.ts";
+import { checked } from "../http/validation.ts";
+import { resolveJobRequest } from "../requests/job.ts";
 import { header, location, PREFERENCE_APPLIED } from "../openapi/headers.ts";
 import { linksTo } from "../openapi/links.ts";
-import { ProblemError } from "../problem.ts";
-import { addRoute } from "../register.ts";
+import { ProblemError } from "../http/problem.ts";
+import { addRoute } from "../http/route.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
 import { jobListQuery, jobListSchema, jobSchema, jobWire } from "../schemas/job.ts";
 import { listOf } from "../schemas/list.ts";
 import { problems } from "../schemas/problem.ts";
-import { finishedWithin } from "../wait.ts";
+import { finishedWithin } from "../http/wait.ts";
 
 /** @throws {ProblemError} 404 */
 export async function jobOr404(services: Services, id: string): Promise<Job> {

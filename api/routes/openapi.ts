@@ -4,10 +4,10 @@
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { ApiEnv } from "../environment.ts";
+import type { ApiEnv } from "../http/context.ts";
 import { type DocumentHead, openApiDocument } from "../openapi/document.ts";
 import type { JsonObject } from "../openapi/jsonSchemas.ts";
-import { addRoute, routesOf } from "../register.ts";
+import { addRoute, routesOf } from "../http/route.ts";
 
 const HEAD: DocumentHead = {
   info: {

@@ -5,16 +5,16 @@
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
-import { encodePng } from "../../data/images.ts";
-import { renderTriptych } from "../../data/triptych.ts";
+import { encodePng } from "../../data/images/codec.ts";
+import { renderTriptych } from "../../data/images/triptych.ts";
 import { type MaeConfig, numPatches, patchDim } from "../../model/config.ts";
-import type { ApiEnv, Services } from "../environment.ts";
+import type { ApiEnv, Services } from "../http/context.ts";
 import type { Reconstruction } from "../inference/inference.ts";
-import { checkRatio } from "../maskRatio.ts";
-import { type ReconstructionRow, reconstructionRows, toBytes } from "../pictures/reconstruction.ts";
-import { withSubject } from "../pictures/request.ts";
-import { fieldProblem } from "../problem.ts";
-import { addRoute } from "../register.ts";
+import { checkRatio } from "../requests/maskRatio.ts";
+import { type ReconstructionRow, reconstructionRows, toBytes } from "../inference/reconstructionImages.ts";
+import { withSubject } from "../requests/inference.ts";
+import { fieldProblem } from "../http/problem.ts";
+import { addRoute } from "../http/route.ts";
 import {
   reconstructionFormSchema,
   reconstructionRequestSchema,

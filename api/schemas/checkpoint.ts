@@ -4,13 +4,13 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { DEFAULT_RULE } from "../../data/pictureRule.ts";
+import { DEFAULT_RULE } from "../../data/images/preparation.ts";
 import { toWire } from "../../data/wire.ts";
-import { classesOf } from "../../jobs/classNames.ts";
+import { classesOf } from "../../jobs/artifacts/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 import { listSchema } from "./list.ts";
-import { backgroundField, resizeField } from "./picture.ts";
+import { backgroundField, resizeField } from "./image.ts";
 
 /** A stored model. */
 export const checkpointSchema = z.strictObject({

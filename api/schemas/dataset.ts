@@ -5,14 +5,14 @@
  */
 import { z } from "@hono/zod-openapi";
 import { LINE_OF_TEXT_RULE, LINE_OR_EMPTY } from "../../data/lineOfText.ts";
-import { FOLDER_READINGS } from "../../data/datasets/divided.ts";
+import { FOLDER_READINGS } from "../../data/datasets/archive/splitFolders.ts";
 import { toWire } from "../../data/wire.ts";
 import { type DatasetInfo, PASSED_OVER } from "../../data/datasets/dataset.ts";
-import { namesForRow } from "../../jobs/classNames.ts";
-import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
+import { namesForRow } from "../../jobs/artifacts/classNames.ts";
+import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
 import { listSchema } from "./list.ts";
-import { backgroundField, pictureAnswer, resizeField } from "./picture.ts";
+import { backgroundField, pictureAnswer, resizeField } from "./image.ts";
 
 const split = z.strictObject({ count: z.int().min(0) }).openapi("DatasetSplit");
 

@@ -4,10 +4,10 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { exactlyOneOf } from "../../jobs/exactlyOne.ts";
-import { DIGITS_ONLY, JOB_LIMITS, reference } from "../../jobs/schemas.ts";
+import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
+import { DIGITS_ONLY, JOB_LIMITS, reference } from "../../jobs/requests/schemas.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
-import { backgroundField, pictureAnswer, resizeField } from "./picture.ts";
+import { backgroundField, pictureAnswer, resizeField } from "./image.ts";
 
 /** Most pictures of a request. */
 export const MOST_PICTURES = 64;

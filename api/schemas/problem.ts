@@ -6,7 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import { header } from "../openapi/headers.ts";
 import type { JsonObject } from "../openapi/jsonSchemas.ts";
-import { PROBLEM_TITLES, type ProblemStatus } from "../problem.ts";
+import { PROBLEM_TITLES, type ProblemStatus } from "../http/problem.ts";
 
 const fieldErrorSchema = z.strictObject({
   path: z.string().describe("Path of the wrong value, such as `model.patch_size`"),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ApiLimits } from "../limits.ts";
+import type { ApiLimits } from "../http/limits.ts";
 import { targetOf } from "./host.ts";
 
 /** A function that answers requests, such as `app.fetch`. */

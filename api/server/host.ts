@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ProblemError } from "../problem.ts";
+import { ProblemError } from "../http/problem.ts";
 
 /** The parts of `host[:port]`. */
 export interface Host {

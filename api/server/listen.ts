@@ -7,8 +7,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { ulid } from "ulid";
-import { type ApiLimits, DEFAULT_LIMITS } from "../limits.ts";
-import { PROBLEM_TITLES, ProblemError, problemResponse, problemText } from "../problem.ts";
+import { type ApiLimits, DEFAULT_LIMITS } from "../http/limits.ts";
+import { PROBLEM_TITLES, ProblemError, problemResponse, problemText } from "../http/problem.ts";
 import { answer, type Handler, requestOf } from "./exchange.ts";
 
 /** Address and limits of a server. */

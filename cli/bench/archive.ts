@@ -5,9 +5,9 @@
  */
 import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
-import { drawDigit } from "../../data/datasets/digits.ts";
-import { createDataset } from "../../data/datasets/upload.ts";
-import { encodePng } from "../../data/images.ts";
+import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
+import { createDataset } from "../../data/datasets/upload/createDataset.ts";
+import { encodePng } from "../../data/images/codec.ts";
 import { openStore } from "../../data/objects/open.ts";
 
 /** Number of different images; a larger archive repeats them. */

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { tensorflowSettings } from "../../jobs/tensorflow.ts";
+import { tensorflowSettings } from "../../jobs/runner/tensorflow.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { type MaeConfig, PRESETS } from "../../model/config.ts";
 import { classify, features } from "../../model/classifier.ts";
 import { forward, maskBatch } from "../../model/mae.ts";
-import { objective } from "../../model/objective.ts";
+import { objective } from "../../model/training/objective.ts";
 import { uniform } from "../../model/random.ts";
-import { openStepper, type Stepper } from "../../model/stepper.ts";
+import { openStepper, type Stepper } from "../../model/training/stepper.ts";
 import { type HostWeights, initialWeights, parameterSpecs } from "../../model/weights.ts";
 import * as tf from "@tensorflow/tfjs-core";
 

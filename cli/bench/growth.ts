@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { insertJob } from "../../jobs/change.ts";
+import { insertJob } from "../../jobs/store/change.ts";
 import type { Job } from "../../jobs/job.ts";
-import { type JobRow, keys } from "../../jobs/rows.ts";
-import type { JobRequest } from "../../jobs/schemas.ts";
-import { JobStore } from "../../jobs/store.ts";
+import { type JobRow, keys } from "../../jobs/store/rows.ts";
+import type { JobRequest } from "../../jobs/requests/schemas.ts";
+import { JobStore } from "../../jobs/store/store.ts";
 import type { Client } from "../client.ts";
 import { type ServiceProcess, startProcess } from "../process.ts";
 import { median } from "./engine.ts";

@@ -8,7 +8,7 @@ import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts
 import { compile } from "../../model/backends/simd/plan/program.ts";
 import { record } from "../../model/backends/simd/plan/record.ts";
 import { type MaeConfig } from "../../model/config.ts";
-import { objective } from "../../model/objective.ts";
+import { objective } from "../../model/training/objective.ts";
 import { sizeOf } from "../../model/shape.ts";
 import { initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { Addresses } from "./addresses.ts";

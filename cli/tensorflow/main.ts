@@ -5,7 +5,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { tensorflowFolder } from "../../jobs/tensorflow.ts";
+import { tensorflowFolder } from "../../jobs/runner/tensorflow.ts";
 import { SetupError } from "./program.ts";
 import { hasNvidiaGpu, setUpTensorflow } from "./setUp.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
-import { tensorflowSettings } from "../../jobs/tensorflow.ts";
+import { tensorflowSettings } from "../../jobs/runner/tensorflow.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { tensorflowLibrary } from "../../model/backends/tensorflow.ts";
 

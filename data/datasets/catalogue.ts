@@ -11,12 +11,12 @@ import {
   DatasetNotFoundError,
   type DatasetRef,
 } from "./dataset.ts";
-import { digitsInfo, openDigits } from "./digits.ts";
-import { fetchRelease, releaseInfo, RELEASES } from "./mnist.ts";
-import { ObjectDataset } from "./objectDataset.ts";
-import { isBeingRemoved, REMOVAL_MARK, removeDataset } from "./removal.ts";
-import { datasetKey, getStored } from "./stored.ts";
-import { StoredParts } from "./storedParts.ts";
+import { digitsInfo, openDigits } from "./builtIn/digits.ts";
+import { fetchRelease, releaseInfo, RELEASES } from "./builtIn/mnist.ts";
+import { ObjectDataset } from "./stored/objectDataset.ts";
+import { isBeingRemoved, REMOVAL_MARK, removeDataset } from "./stored/removal.ts";
+import { datasetKey, getStored } from "./stored/manifest.ts";
+import { StoredParts } from "./stored/parts.ts";
 
 /** Names of the data sets that are always there. */
 export const BUILT_IN: readonly string[] = ["digits", ...Object.keys(RELEASES)];

@@ -5,7 +5,7 @@
  */
 
 import { StorageUnavailableError } from "../objects/store.ts";
-import type { PictureRule } from "../pictureRule.ts";
+import type { PictureRule } from "../images/preparation.ts";
 
 /** The two parts of a data set: what is trained on, and what was held out to measure on. */
 export type SplitName = "train" | "test";

@@ -7,13 +7,13 @@
 import { dispose } from "@tensorflow/tfjs-core";
 import type { Dataset } from "../../data/datasets/dataset.ts";
 import type { MaeConfig } from "../../model/config.ts";
-import { onBackend } from "../../model/evaluate.ts";
+import { onBackend } from "../../model/training/evaluate.ts";
 import { classifierFlops } from "../../model/flops.ts";
 import { encoderSpecs, headSpecs, initialWeights, type ModelShape } from "../../model/weights.ts";
-import { loadWeights } from "../checkpoints.ts";
-import { emptyClasses, listNames } from "../classes.ts";
-import { confusionSummary, putConfusion } from "../results.ts";
-import type { RequestOf } from "../schemas.ts";
+import { loadWeights } from "../artifacts/checkpoints.ts";
+import { emptyClasses, listNames } from "../artifacts/classes.ts";
+import { confusionSummary, putConfusion } from "../artifacts/results.ts";
+import type { RequestOf } from "../requests/schemas.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 import { measureClassifier } from "./measure.ts";
 import { openDataset } from "./openDataset.ts";

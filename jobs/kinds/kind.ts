@@ -4,10 +4,10 @@
  * @module
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
-import type { StartThread } from "../../model/threads.ts";
-import type { FallBack } from "../fallBack.ts";
+import type { StartThread } from "../../model/training/threads.ts";
+import type { FallBack } from "../store/fallback.ts";
 import type { Checkpoint } from "../job.ts";
-import type { JobRequest } from "../schemas.ts";
+import type { JobRequest } from "../requests/schemas.ts";
 
 /** What a kind is given. */
 export interface KindContext<R extends JobRequest = JobRequest> {

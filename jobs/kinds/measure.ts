@@ -5,9 +5,9 @@
  */
 import type { PictureSet } from "../../data/datasets/dataset.ts";
 import type { MaeConfig } from "../../model/config.ts";
-import { classifyBatch, reconstruct } from "../../model/evaluate.ts";
+import { classifyBatch, reconstruct } from "../../model/training/evaluate.ts";
 import type { Weights } from "../../model/transformer.ts";
-import type { Confusion } from "../results.ts";
+import type { Confusion } from "../artifacts/results.ts";
 import { notFinite } from "./finite.ts";
 import type { KindContext, KindEvent } from "./kind.ts";
 import { breather, inOrder } from "./training.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { JobKind } from "../schemas.ts";
+import type { JobKind } from "../requests/schemas.ts";
 import { trainClassifier } from "./classify.ts";
 import { evaluate } from "./evaluate.ts";
 import { finite } from "./finite.ts";

@@ -5,7 +5,7 @@
  */
 import { forwardFlops } from "../../model/flops.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
-import type { RequestOf } from "../schemas.ts";
+import type { RequestOf } from "../requests/schemas.ts";
 import type { KindContext, KindEvent } from "./kind.ts";
 import { openDataset } from "./openDataset.ts";
 import { chooseBackend, loadSplit, runTraining } from "./training.ts";

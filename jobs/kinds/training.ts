@@ -10,17 +10,17 @@ import {
   type PictureSet,
 } from "../../data/datasets/dataset.ts";
 import { epochBatches } from "../../data/datasets/loader.ts";
-import { type PictureRule, ruleOf } from "../../data/pictureRule.ts";
+import { type PictureRule, ruleOf } from "../../data/images/preparation.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
 import { forwardBatch, type MaeConfig, parameterCount } from "../../model/config.ts";
-import type { TrainingBatch } from "../../model/objective.ts";
-import { train, type TrainerState, TrainingError } from "../../model/trainer.ts";
+import type { TrainingBatch } from "../../model/training/objective.ts";
+import { train, type TrainerState, TrainingError } from "../../model/training/trainer.ts";
 import { sizeOf } from "../../model/shape.ts";
 import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
-import { newCheckpointId, objectsOf, saveCheckpoint } from "../checkpoints.ts";
-import { objectKeysOf } from "../garbage.ts";
-import { resume } from "../resume.ts";
+import { newCheckpointId, objectsOf, saveCheckpoint } from "../artifacts/checkpoints.ts";
+import { objectKeysOf } from "../store/garbage.ts";
+import { resume } from "./resume.ts";
 import {
   checkpointSteps,
   lengthWarnings,
@@ -28,8 +28,8 @@ import {
   runLength,
   type TrainingRequest,
   warmupSteps,
-} from "../runLength.ts";
-import { tensorflowSettings } from "../tensorflow.ts";
+} from "../requests/runLength.ts";
+import { tensorflowSettings } from "../runner/tensorflow.ts";
 import { notFinite } from "./finite.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
 

@@ -6,7 +6,7 @@
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Shape } from "../shape.ts";
-import type { Stepper, StepperOptions } from "../stepper.ts";
+import type { Stepper, StepperOptions } from "../training/stepper.ts";
 import type { AdamWStep } from "./adamw.ts";
 
 /** Kernels of a backend; one that is absent is computed by the operation's composition. */

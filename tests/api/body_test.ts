@@ -1,8 +1,8 @@
 import { expect } from "expect";
 import { readJson } from "../../api/body/json.ts";
 import { withForm } from "../../api/body/multipart.ts";
-import { DEFAULT_LIMITS } from "../../api/limits.ts";
-import { ProblemError } from "../../api/problem.ts";
+import { DEFAULT_LIMITS } from "../../api/http/limits.ts";
+import { ProblemError } from "../../api/http/problem.ts";
 import { withFullDisk } from "../setup/fullDisk.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import { drawDigit } from "../../data/datasets/digits.ts";
-import { decodePicture } from "../../data/images.ts";
+import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
+import { decodePicture } from "../../data/images/codec.ts";
 import { idx, idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
 import { zipOf } from "../setup/zip.ts";
 import { problemOf, TestApi } from "./fixtures.ts";

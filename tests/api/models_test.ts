@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { readSafetensors } from "../../data/safetensors.ts";
+import { readSafetensors } from "../../data/safetensors/safetensors.ts";
 import { pngDigit } from "../setup/uploads.ts";
 import { TestApi, TINY } from "./fixtures.ts";
 

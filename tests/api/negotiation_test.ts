@@ -1,7 +1,7 @@
 import { expect } from "expect";
-import { negotiate } from "../../api/accept.ts";
-import { idempotencyKey, preferredWait } from "../../api/idempotency.ts";
-import { matchesEtag, partOf } from "../../api/ranges.ts";
+import { negotiate } from "../../api/http/negotiation.ts";
+import { idempotencyKey, preferredWait } from "../../api/http/idempotency.ts";
+import { matchesEtag, partOf } from "../../api/http/ranges.ts";
 
 const offered = ["application/json", "image/png"];
 

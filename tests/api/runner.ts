@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Runner } from "../../jobs/runner.ts";
+import { Runner } from "../../jobs/runner/runner.ts";
 import type { TestApi } from "./fixtures.ts";
 
 /** A finished job as the API returns it. */

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { downloadLibrary } from "../../cli/tensorflow/archive.ts";
 import { runProgram } from "../../cli/tensorflow/program.ts";
 import { expectPlatform, setUpTensorflow } from "../../cli/tensorflow/setUp.ts";
-import { tensorflowFolder } from "../../jobs/tensorflow.ts";
+import { tensorflowFolder } from "../../jobs/runner/tensorflow.ts";
 import { findTensorflow, TENSORFLOW_FOLDER } from "../setup/tensorflow.ts";
 import { tarGz } from "../setup/uploads.ts";
 

@@ -7,7 +7,7 @@ import {
   PICTURE_LIMITS,
   PictureError,
   resizeRaw,
-} from "../../data/images.ts";
+} from "../../data/images/codec.ts";
 import { pngChunk, pngData, pngFile } from "../setup/png.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;

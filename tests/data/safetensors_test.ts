@@ -6,7 +6,7 @@ import {
   SafetensorsError,
   type Tensor,
   writeSafetensors,
-} from "../../data/safetensors.ts";
+} from "../../data/safetensors/safetensors.ts";
 import { findPython, runPython } from "../setup/python.ts";
 
 /** A file of any header text and any bytes after it. */

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import sharp from "sharp";
-import { renderTriptych, type TriptychRow, triptychSize } from "../../data/triptych.ts";
+import { renderTriptych, type TriptychRow, triptychSize } from "../../data/images/triptych.ts";
 
 const GAP = 8;
 

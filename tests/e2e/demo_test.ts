@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import { JobStore } from "../../jobs/store.ts";
-import { readSafetensors } from "../../data/safetensors.ts";
+import { JobStore } from "../../jobs/store/store.ts";
+import { readSafetensors } from "../../data/safetensors/safetensors.ts";
 
 const root = new URL("../../", import.meta.url);
 

@@ -7,9 +7,9 @@ import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { fromWire } from "../../data/wire.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { type Claim, JobQueue } from "../../jobs/queue.ts";
-import { type JobRequest, jobRequestSchema } from "../../jobs/schemas.ts";
-import { JobStore } from "../../jobs/store.ts";
+import { type Claim, JobQueue } from "../../jobs/store/queue.ts";
+import { type JobRequest, jobRequestSchema } from "../../jobs/requests/schemas.ts";
+import { JobStore } from "../../jobs/store/store.ts";
 import { PRESETS } from "../../model/config.ts";
 
 /** Object storage that holds nothing. */

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Job } from "../../jobs/job.ts";
-import { Runner, type RunnerOptions } from "../../jobs/runner.ts";
-import { JobStore } from "../../jobs/store.ts";
+import { Runner, type RunnerOptions } from "../../jobs/runner/runner.ts";
+import { JobStore } from "../../jobs/store/store.ts";
 import { isFinished } from "../../jobs/transitions.ts";
 import { request } from "./fixtures.ts";
 
@@ -27,7 +27,7 @@ export class Stage implements AsyncDisposable {
     const runner = new Runner({
       jobs: this.jobs,
       storeUrl: `file:${this.folder}`,
-      workerUrl: new URL("./scripted_worker.ts", import.meta.url),
+      workerUrl: new URL("./scriptedWorker.ts", import.meta.url),
       pollMs: 20,
       log: (message, error) => this.said.push(error === undefined ? message : `${message}: ${error}`),
       ...options,

@@ -2,12 +2,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
 import { type MaeConfig, PRESETS } from "../../model/config.ts";
-import { classifyBatch, embedBatch, onBackend, reconstruct } from "../../model/evaluate.ts";
+import { classifyBatch, embedBatch, onBackend, reconstruct } from "../../model/training/evaluate.ts";
 import { randomMasking, takeVisible } from "../../model/masking.ts";
 import { patchify, unpatchify } from "../../model/patches.ts";
 import { sinusoidalPositions } from "../../model/positions.ts";
 import { uniform } from "../../model/random.ts";
-import { learningRate } from "../../model/schedule.ts";
+import { learningRate } from "../../model/training/schedule.ts";
 import {
   bufferTensors,
   checkWeights,

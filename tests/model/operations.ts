@@ -10,13 +10,13 @@ import { selectBackend, type SelectOptions } from "../../model/backends/select.t
 import { randomMasking } from "../../model/masking.ts";
 import { add, addConstant } from "../../model/ops/add.ts";
 import { attention } from "../../model/ops/attention.ts";
-import { crossEntropy } from "../../model/ops/cross_entropy.ts";
+import { crossEntropy } from "../../model/ops/crossEntropy.ts";
 import { drawFactors, dropout, dropoutFactors } from "../../model/ops/dropout.ts";
 import { gelu } from "../../model/ops/gelu.ts";
-import { layerNorm } from "../../model/ops/layer_norm.ts";
+import { layerNorm } from "../../model/ops/layerNorm.ts";
 import { linear } from "../../model/ops/linear.ts";
-import { maskedLoss } from "../../model/ops/masked_loss.ts";
-import { meanPool } from "../../model/ops/mean_pool.ts";
+import { maskedLoss } from "../../model/ops/maskedLoss.ts";
+import { meanPool } from "../../model/ops/meanPool.ts";
 import { unshuffle } from "../../model/ops/unshuffle.ts";
 import { normal, uniform } from "../../model/random.ts";
 import { sizeOf } from "../../model/shape.ts";

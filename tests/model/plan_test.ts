@@ -3,7 +3,7 @@ import { selectBackend } from "../../model/backends/select.ts";
 import { PlannedStepper } from "../../model/backends/simd/plan/stepper.ts";
 import { PRESETS, trainingBytes } from "../../model/config.ts";
 import { uniform } from "../../model/random.ts";
-import { train, type TrainerState, type TrainOptions } from "../../model/trainer.ts";
+import { train, type TrainerState, type TrainOptions } from "../../model/training/trainer.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 
 /** Odd everywhere: widths that are no multiple of 8, batches that no number of threads divides. */

@@ -8,12 +8,12 @@ import { expect } from "expect";
 import type { BackendName } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { attention } from "../../model/ops/attention.ts";
-import { crossEntropy } from "../../model/ops/cross_entropy.ts";
+import { crossEntropy } from "../../model/ops/crossEntropy.ts";
 import { gelu } from "../../model/ops/gelu.ts";
-import { layerNorm } from "../../model/ops/layer_norm.ts";
+import { layerNorm } from "../../model/ops/layerNorm.ts";
 import { linear } from "../../model/ops/linear.ts";
-import { maskedLoss } from "../../model/ops/masked_loss.ts";
-import { meanPool } from "../../model/ops/mean_pool.ts";
+import { maskedLoss } from "../../model/ops/maskedLoss.ts";
+import { meanPool } from "../../model/ops/meanPool.ts";
 import { normal, uniform } from "../../model/random.ts";
 import { sizeOf } from "../../model/shape.ts";
 

@@ -9,7 +9,12 @@ import type { BackendName } from "../../model/backends/backend.ts";
 import { selectBackend, type SelectOptions } from "../../model/backends/select.ts";
 import { type MaeConfig, PRESETS } from "../../model/config.ts";
 import { uniform } from "../../model/random.ts";
-import { train, type TrainerEvent, type TrainerState, type TrainOptions } from "../../model/trainer.ts";
+import {
+  train,
+  type TrainerEvent,
+  type TrainerState,
+  type TrainOptions,
+} from "../../model/training/trainer.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 
 const config: MaeConfig = {

@@ -4,14 +4,14 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { readSafetensors } from "../../data/safetensors.ts";
+import { readSafetensors } from "../../data/safetensors/safetensors.ts";
 import { fromWire } from "../../data/wire.ts";
 import { classify, features as featuresOf } from "../../model/classifier.ts";
 import { type MaeConfig, numPatches, PRESETS } from "../../model/config.ts";
-import { lossAndGradient } from "../../model/gradients.ts";
+import { lossAndGradient } from "../../model/training/gradients.ts";
 import { forward, type MaeOutput, maskBatch } from "../../model/mae.ts";
-import { crossEntropy } from "../../model/ops/cross_entropy.ts";
-import { AdamW } from "../../model/optimizer.ts";
+import { crossEntropy } from "../../model/ops/crossEntropy.ts";
+import { AdamW } from "../../model/training/optimizer.ts";
 import { sinusoidalPositions } from "../../model/positions.ts";
 import { type HostTensor, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 

@@ -8,12 +8,12 @@
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { epochBatches } from "../../data/datasets/loader.ts";
-import { type Tensor, writeSafetensors } from "../../data/safetensors.ts";
+import { type Tensor, writeSafetensors } from "../../data/safetensors/safetensors.ts";
 import { toWire } from "../../data/wire.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { numPatches, PRESETS } from "../../model/config.ts";
 import { permutation, uniform } from "../../model/random.ts";
-import { train } from "../../model/trainer.ts";
+import { train } from "../../model/training/trainer.ts";
 import { initialWeights, parameterSpecs } from "../../model/weights.ts";
 
 const { values } = parseArgs({

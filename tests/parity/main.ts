@@ -6,7 +6,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { tensorflowSettings } from "../../jobs/tensorflow.ts";
+import { tensorflowSettings } from "../../jobs/runner/tensorflow.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { compareWithReference } from "./compare.ts";

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { readSafetensors, writeSafetensors } from "../../data/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../data/safetensors/safetensors.ts";
 import { type BackendName, EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { findTensorflow } from "../setup/tensorflow.ts";

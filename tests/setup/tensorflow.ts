@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readSetup, setUpTensorflow } from "../../cli/tensorflow/setUp.ts";
-import { tensorflowSettings } from "../../jobs/tensorflow.ts";
+import { tensorflowSettings } from "../../jobs/runner/tensorflow.ts";
 import { unavailable } from "./unavailable.ts";
 
 /** Folder of the native backend that tests use. */

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Readable } from "node:stream";
-import { isImage, looksLikeImage } from "../../imageKinds.ts";
-import { PICTURE_LIMITS } from "../../images.ts";
+import { isImage, looksLikeImage } from "../../images/formats.ts";
+import { PICTURE_LIMITS } from "../../images/codec.ts";
 import { DatasetError } from "../dataset.ts";
 import { shown } from "./names.ts";
 

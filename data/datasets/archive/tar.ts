@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
 import { DatasetError } from "../dataset.ts";
-import { content, isGzip, isZeros, type UploadedFile } from "../gzip.ts";
+import { content, isGzip, isZeros, type UploadedFile } from "../files/gzip.ts";
 import { type ArchiveEntry, imageBytes, Ledger } from "./entry.ts";
 import { checkedPath, isToolMade, shown } from "./names.ts";
 

@@ -7,11 +7,11 @@ import type { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 // @ts-types="@types/yauzl"
 import { type Entry, openPromise, type ZipFile } from "yauzl";
-import { PICTURE_LIMITS } from "../../images.ts";
+import { PICTURE_LIMITS } from "../../images/codec.ts";
 import { DatasetError } from "../dataset.ts";
-import { Expansion } from "../expansion.ts";
-import type { UploadedFile } from "../gzip.ts";
-import { Turns } from "../turns.ts";
+import { Expansion } from "../files/expansion.ts";
+import type { UploadedFile } from "../files/gzip.ts";
+import { Turns } from "../../eventLoop.ts";
 import { ARCHIVE_LIMITS, type ArchiveEntry, imageBytes, isTaken, Ledger, tooManyEntries } from "./entry.ts";
 import { checkedPath, isToolMade, shown } from "./names.ts";
 import { decodeName, type ZipName } from "./zipNames.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { LAYER_NORM_EPS } from "../../ops/layer_norm.ts";
+import { LAYER_NORM_EPS } from "../../ops/layerNorm.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
 import type { Kernels } from "./instance.ts";
 import { EDGE_VALUES, PACKED_FROM, PACKED_VALUES, padded } from "./source/products.ts";

@@ -1,7 +1,7 @@
 import { expect } from "expect";
-import { ahead } from "../../../data/datasets/ahead.ts";
-import { createDataset } from "../../../data/datasets/upload.ts";
-import { encodePng } from "../../../data/images.ts";
+import { ahead } from "../../../data/datasets/upload/prefetch.ts";
+import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
+import { encodePng } from "../../../data/images/codec.ts";
 import { flat } from "../../setup/archives.ts";
 import { zipOf } from "../../setup/zip.ts";
 import { Shelf } from "./fixtures.ts";

@@ -1,9 +1,9 @@
 import { expect } from "expect";
 import { BUILT_IN, DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { DatasetNotFoundError } from "../../../data/datasets/dataset.ts";
-import { ObjectDataset } from "../../../data/datasets/objectDataset.ts";
-import { getStored } from "../../../data/datasets/stored.ts";
-import { createDataset } from "../../../data/datasets/upload.ts";
+import { ObjectDataset } from "../../../data/datasets/stored/objectDataset.ts";
+import { getStored } from "../../../data/datasets/stored/manifest.ts";
+import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import { StorageUnavailableError } from "../../../data/objects/store.ts";
 import { idx, idxDigits } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";

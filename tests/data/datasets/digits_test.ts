@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { DIGITS_TEST, DIGITS_TRAIN, drawDigit, openDigits } from "../../../data/datasets/digits.ts";
+import { DIGITS_TEST, DIGITS_TRAIN, drawDigit, openDigits } from "../../../data/datasets/builtIn/digits.ts";
 
 const FORM = { imageSize: 28, channels: 1 } as const;
 

@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { DatasetNotFoundError } from "../../../data/datasets/dataset.ts";
-import { datasetKey } from "../../../data/datasets/stored.ts";
+import { datasetKey } from "../../../data/datasets/stored/manifest.ts";
 import { openStore } from "../../../data/objects/open.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
 import { failingDeletes } from "../../setup/failingDeletes.ts";

@@ -5,8 +5,8 @@
  */
 import { gzipSync } from "node:zlib";
 import type { DatasetInfo } from "../../../data/datasets/dataset.ts";
-import { createDataset } from "../../../data/datasets/upload.ts";
-import type { UploadOptions } from "../../../data/datasets/uploaded.ts";
+import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
+import type { UploadOptions } from "../../../data/datasets/upload/options.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
 import type { Shelf } from "./fixtures.ts";
 

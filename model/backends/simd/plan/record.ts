@@ -5,8 +5,8 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { PlanError } from "../../../stepper.ts";
-import type { Objective } from "../../../objective.ts";
+import { PlanError } from "../../../training/stepper.ts";
+import type { Objective } from "../../../training/objective.ts";
 import type { ParameterSpec } from "../../../weights.ts";
 import { type Shape, sizeOf } from "../../../shape.ts";
 import { type KernelSpec, PLAIN_SPECS, SPECS } from "../specs.ts";

@@ -8,13 +8,13 @@
  * @module
  */
 import { ownPlace, type Place } from "../../../mae.ts";
-import { objective, type TrainingBatch } from "../../../objective.ts";
+import { objective, type TrainingBatch } from "../../../training/objective.ts";
 import { adamwNumbers } from "../../../ops/adamw.ts";
 import { drawFactors } from "../../../ops/dropout.ts";
-import type { OptimizerState } from "../../../optimizer.ts";
-import { PlanError, type Stepper, type StepperOptions } from "../../../stepper.ts";
+import type { OptimizerState } from "../../../training/optimizer.ts";
+import { PlanError, type Stepper, type StepperOptions } from "../../../training/stepper.ts";
 import { sizeOf } from "../../../shape.ts";
-import { startWorker } from "../../../threads.ts";
+import { startWorker } from "../../../training/threads.ts";
 import type { HostTensor } from "../../../weights.ts";
 import { kernelModule } from "../instance.ts";
 import type { Graph } from "./graph.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StartThread, Thread } from "../../../threads.ts";
+import type { StartThread, Thread } from "../../../training/threads.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 /** Threads that run steps together. */

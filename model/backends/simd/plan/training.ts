@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { objective } from "../../../objective.ts";
+import { objective } from "../../../training/objective.ts";
 import type { Shape } from "../../../shape.ts";
-import type { StepperOptions } from "../../../stepper.ts";
+import type { StepperOptions } from "../../../training/stepper.ts";
 import type { Graph } from "./graph.ts";
 import { record } from "./record.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { hearStarter } from "../../../threads.ts";
+import { hearStarter } from "../../../training/threads.ts";
 import { instantiate, type Kernels } from "../instance.ts";
 import type { Call } from "./program.ts";
 import {

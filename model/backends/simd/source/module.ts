@@ -7,7 +7,7 @@
 import { ADAMW } from "./adamw.ts";
 import { attention } from "./attention.ts";
 import { constants } from "./constants.ts";
-import { LAYER_NORM } from "./layer_norm.ts";
+import { LAYER_NORM } from "./layerNorm.ts";
 import { products } from "./products.ts";
 import { rowKernels } from "./rows.ts";
 import { lines } from "./write.ts";

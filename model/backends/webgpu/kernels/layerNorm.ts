@@ -1,4 +1,4 @@
-import { LAYER_NORM_EPS } from "../../../ops/layer_norm.ts";
+import { LAYER_NORM_EPS } from "../../../ops/layerNorm.ts";
 import { type Program, program } from "../program.ts";
 import { columnSums } from "./sums.ts";
 

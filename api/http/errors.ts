@@ -1,0 +1,111 @@
+/**
+ * The one place where errors become answers.
+ *
+ * @module
+ */
+import type { Context } from "hono";
+import {
+  DatasetDamagedError,
+  DatasetError,
+  DatasetNotFoundError,
+  DatasetUnavailableError,
+} from "../../data/datasets/dataset.ts";
+import { PictureError } from "../../data/images/codec.ts";
+import { ObjectNotFoundError, StorageUnavailableError } from "../../data/objects/store.ts";
+import { JobFailure } from "../../jobs/kinds/kind.ts";
+import { DatabaseUnavailableError, isLocked, KvContentionError } from "../../jobs/store/kv.ts";
+import { SourceError } from "../../jobs/store/sources.ts";
+import {
+  CheckpointInUseError,
+  CheckpointNotFoundError,
+  IdempotencyConflictError,
+  InvalidTransitionError,
+  JobNotFoundError,
+  JobUnfinishedError,
+} from "../../jobs/store/store.ts";
+import { RowTooLargeError } from "../../jobs/store/tooLarge.ts";
+import type { ApiEnv } from "./context.ts";
+import { InferenceError } from "../inference/inference.ts";
+import { fieldProblem, ProblemError, problemResponse } from "./problem.ts";
+
+/** What an error thrown by any room means to the client. */
+export function problemOf(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof JobNotFoundError || error instanceof DatasetNotFoundError) {
+    return new ProblemError(404, error.message);
+  }
+  const conflicts = [InvalidTransitionError, CheckpointInUseError, JobUnfinishedError];
+  if (error instanceof Error && conflicts.some((conflict) => error instanceof conflict)) {
+    return new ProblemError(409, error.message);
+  }
+  if (error instanceof CheckpointNotFoundError) return fieldProblem(422, "checkpoint", error.message);
+  if (error instanceof IdempotencyConflictError) {
+    return new ProblemError(422, "This Idempotency-Key was used for another request: choose a new one", {
+      errors: [{ path: "idempotency-key", message: "was used for another request" }],
+    });
+  }
+  if (error instanceof RowTooLargeError) return fieldProblem(413, "", "is too large to be stored as a job");
+  if (error instanceof SourceError) {
+    return fieldProblem(error.code === "no_checkpoint" ? 409 : 422, error.field, error.message);
+  }
+  if (error instanceof JobFailure && error.code === "checkpoint_unreadable") {
+    return fieldProblem(409, "checkpoint", error.message);
+  }
+  if (error instanceof DatasetDamagedError) return new ProblemError(409, error.message);
+  if (error instanceof DatasetError) {
+    return error.field === undefined
+      ? new ProblemError(422, error.message, { errors: [{ path: "", message: error.message }] })
+      : fieldProblem(422, error.field, error.message);
+  }
+  if (error instanceof PictureError) return fieldProblem(422, "pictures", error.message);
+  if (error instanceof InferenceError) return inferenceProblem(error);
+  if (error instanceof ObjectNotFoundError) return new ProblemError(404, "Its content is no longer stored");
+  return outageProblem(error) ??
+    new ProblemError(500, "An internal error occurred. The log has details under this request_id.", {
+      cause: error,
+    });
+}
+
+/** The 503 problem for an outage of the database or of object storage; null for other errors. */
+export function outageProblem(error: unknown): ProblemError | null {
+  const unavailable = (detail: string, seconds: number, path?: string) =>
+    new ProblemError(503, detail, {
+      headers: { "retry-after": String(seconds) },
+      errors: path === undefined ? [] : [{ path, message: detail }],
+      cause: error,
+    });
+  if (error instanceof KvContentionError) return unavailable(error.message, 1);
+  if (error instanceof DatasetUnavailableError) return unavailable(error.message, 30, "dataset");
+  // The messages of these errors contain internal addresses, so clients get a general one.
+  if (error instanceof StorageUnavailableError) {
+    return unavailable("Object storage is temporarily unavailable: try again", 5);
+  }
+  if (error instanceof DatabaseUnavailableError || isLocked(error)) {
+    return unavailable("The database is temporarily unavailable: try again", 5);
+  }
+  return null;
+}
+
+/** The problem for an error of a model. @param field the request's field that names the model */
+export function inferenceProblem(error: InferenceError, field = "checkpoint"): ProblemError {
+  if (error.code === "wrong_model" || error.code === "not_finite") {
+    return fieldProblem(422, field, error.message);
+  }
+  if (error.code === "checkpoint_unreadable") return fieldProblem(409, field, error.message);
+  return new ProblemError(500, "The model could not be run. The log has more under this request_id.", {
+    cause: error,
+  });
+}
+
+/** Hono's `onError`: the problem's answer, and the cause kept for the log where it is our fault. */
+export function answerError(error: unknown, context: Context<ApiEnv>): Response {
+  const problem = problemOf(error);
+  // An outage is logged once where it is detected, not for every request. A request that was abandoned because its
+  // client disconnected is not a failure either.
+  const isExpected = problem.status === 503 &&
+    (problem.cause === undefined || outageProblem(problem.cause) !== null);
+  if (problem.status >= 500 && !isExpected && !context.req.raw.signal.aborted) {
+    context.set("failure", problem.cause ?? problem);
+  }
+  return problemResponse(problem, context.req.path.slice(0, 200), context.get("requestId"));
+}

@@ -1,0 +1,47 @@
+/**
+ * Rejects a training job whose checkpoints do not fit into object storage.
+ *
+ * @module
+ */
+import type { DatasetInfo } from "../../data/datasets/dataset.ts";
+import { runLength, type TrainingRequest } from "../../jobs/requests/runLength.ts";
+import { checkpointBytes, checkpointsAtOnce } from "../../jobs/artifacts/storageNeed.ts";
+import type { MaeConfig } from "../../model/config.ts";
+import type { ModelShape } from "../../model/weights.ts";
+import type { Services } from "../http/context.ts";
+import { fieldProblem } from "../http/problem.ts";
+
+/**
+ * Estimates how many bytes the stored checkpoints take at most, and compares them with the limit and the free space.
+ *
+ * @throws {ProblemError} 422 naming `keep.last`, or naming the model if keeping one checkpoint is already too much
+ */
+export async function checkCheckpointSpace(
+  { objects, limits }: Services,
+  request: TrainingRequest,
+  config: MaeConfig,
+  { numClasses, splits }: DatasetInfo,
+): Promise<void> {
+  const shape: ModelShape = request.kind === "pretrain"
+    ? { model: "mae" }
+    : { model: "classifier", classes: numClasses };
+  const one = checkpointBytes(config, shape, request.kind === "linear_probe");
+  const length = runLength(request, splits.train.count);
+  const bytes = one * checkpointsAtOnce(request, length, request.keep.last);
+  const free = await objects.freeBytes?.() ?? Infinity;
+  const most = Math.min(free, limits.checkpointBytes);
+  if (bytes <= most) return;
+  const why = free < limits.checkpointBytes
+    ? `${size(free)} are free in object storage`
+    : `a job may take ${size(most)} (UNMASK_MAX_CHECKPOINT_BYTES)`;
+  const least = one * checkpointsAtOnce(request, length, 1);
+  if (least > most) {
+    const field = request.kind === "pretrain" || request.checkpoint === undefined ? "model" : "checkpoint";
+    throw fieldProblem(422, field, `is too large: its checkpoints take about ${size(least)}, but ${why}`);
+  }
+  const message = `must be smaller: the checkpoints would take about ${size(bytes)}, but ${why}`;
+  throw fieldProblem(422, "keep.last", message);
+}
+
+const size = (bytes: number) =>
+  bytes < 2 ** 30 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -1,0 +1,167 @@
+/**
+ * Uploads of archives of images.
+ *
+ * @module
+ */
+import { crc32 } from "node:zlib";
+import { type InspectedPicture, inspectPicture, PictureError } from "../../images/codec.ts";
+import { archiveEntries } from "../archive/entries.ts";
+import { type ArchiveEntry, joined } from "../archive/entry.ts";
+import { shown } from "../archive/names.ts";
+import { ahead } from "./prefetch.ts";
+import { DatasetError, type FilesPassedOver } from "../dataset.ts";
+import { listed } from "../archive/splitFolders.ts";
+import { heldOutRows } from "./heldOut.ts";
+import { ImageSummary, PassedOverCounts } from "./imageSummary.ts";
+import { layoutOf, type Placed } from "../archive/layout.ts";
+import { datasetKey, type PackIndex, type PackSplit, type StoredDataset } from "../stored/manifest.ts";
+import { Turns } from "../../eventLoop.ts";
+import { heldOutShare, type Upload } from "./options.ts";
+
+/** Images that are inspected at the same time, each on a thread. */
+const AT_ONCE = 8;
+
+/** Bytes that are stored at once. */
+const PIECE = 262_144;
+
+/** The position of an image in the pack. */
+interface Packed {
+  readonly path: string;
+  readonly digest: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * Stores the unchanged images of an archive in one object, the pack, with an index. The test columns of the index have
+ * the images that are held out.
+ *
+ * @throws {DatasetError} naming the field and the image that is wrong
+ */
+export async function fromArchive({ parts, base, options, store, signal }: Upload): Promise<StoredDataset> {
+  const archive = parts.archive!;
+  const other = Object.values(parts).find((part) => part && part !== archive);
+  if (other) throw new DatasetError("must not be given beside archive", other.field);
+  const packed: Packed[] = [], notes: string[] = [];
+  const summary = new ImageSummary(archive.field), passedOver = new PassedOverCounts();
+  const pack = datasetKey(base.id, "pictures.pack"), index = datasetKey(base.id, "index.json");
+  let size = 0;
+  async function* images(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    // Small images are grouped into larger writes.
+    const waiting: Uint8Array<ArrayBuffer>[] = [];
+    let waitingBytes = 0;
+    const inspect = async (entry: ArchiveEntry) => ({
+      entry,
+      found: "bytes" in entry ? await inspected(entry.path, entry.bytes, archive.field) : null,
+    });
+    for await (const { entry, found } of ahead(archiveEntries(archive, notes, signal), AT_ONCE, inspect)) {
+      const { path } = entry;
+      if (!("bytes" in entry)) {
+        passedOver.add(entry.passedOver, path);
+        continue;
+      }
+      const { bytes } = entry;
+      summary.add(found!, bytes.length);
+      packed.push({ path, digest: `${bytes.length}/${crc32(bytes)}`, offset: size, length: bytes.length });
+      size += bytes.length;
+      waiting.push(bytes);
+      waitingBytes += bytes.length;
+      if (waitingBytes < PIECE) continue;
+      yield joined(waiting, waitingBytes);
+      waiting.length = waitingBytes = 0;
+    }
+    if (waitingBytes > 0) yield joined(waiting, waitingBytes);
+    if (packed.length === 0) throw noImage(passedOver.list(), archive.field);
+  }
+  await store.put(pack, ReadableStream.from(images()), { signal });
+
+  const layout = await layoutOf(packed, options.folders ?? "auto", archive.field);
+  for (const { reason, path } of layout.passedOver) passedOver.add(reason, path);
+  const { images: placed, classNames, folders } = layout;
+  const turns = new Turns();
+  const divided = await withHeldOut(placed, options, classNames, notes);
+  const places = new Map(packed.map((image) => [image.path, image]));
+  await turns.take();
+  const content: PackIndex = { train: columns(divided.train, places), test: columns(divided.test, places) };
+  await turns.take();
+  const text = new TextEncoder().encode(JSON.stringify(content));
+  await store.put(index, text, { signal });
+  return {
+    info: {
+      ...base,
+      format: "encoded",
+      ...summary.common(),
+      splits: { train: { count: divided.train.length }, test: { count: divided.test.length } },
+      labelled: classNames.length > 0,
+      numClasses: classNames.length,
+      classNames,
+      size: size + text.length,
+      layout: { folders, passedOver: passedOver.list() },
+      notes: [...layout.notes, ...notes, ...summary.notes(base)],
+    },
+    storage: { kind: "pack", pack, index, heldOut: null },
+  };
+}
+
+/** The two splits, after a share of the training images was moved to the test split. */
+async function withHeldOut(
+  images: readonly Placed[],
+  options: Upload["options"],
+  classNames: readonly string[],
+  notes: string[],
+): Promise<{ train: Placed[]; test: Placed[] }> {
+  const train = images.filter(({ split }) => split === "train");
+  const test = images.filter(({ split }) => split === "test");
+  const share = heldOutShare(options, test.length > 0);
+  if (share === 0) return { train, test };
+  const labels = classNames.length > 0 ? train.map(({ label }) => label!) : null;
+  const { rows, single } = await heldOutRows({ count: train.length, labels }, share, options.seed ?? 0);
+  if (single.length > 0) notes.push(singleNote(single.map((label) => classNames[label])));
+  else if (rows.length === 0 && options.heldOut) notes.push(noneHeldOutNote(options.heldOut, train.length));
+  const aside = new Uint8Array(train.length);
+  for (const row of rows) aside[row] = 1;
+  return { train: train.filter((_, row) => !aside[row]), test: train.filter((_, row) => aside[row]) };
+}
+
+/** Note for the user about classes with a single image. */
+export function singleNote(names: readonly string[]): string {
+  return `Classes with a single image (${
+    listed(names)
+  }) are only in the training split: their images are not held out.`;
+}
+
+/** Note for the user about a share that is too small to hold out one image. */
+export function noneHeldOutNote(share: number, count: number): string {
+  return `No image is held out: ${share} of ${count} is less than one image.`;
+}
+
+function columns(images: readonly Placed[], places: ReadonlyMap<string, Packed>): PackSplit {
+  return {
+    offsets: images.map(({ path }) => places.get(path)!.offset),
+    lengths: images.map(({ path }) => places.get(path)!.length),
+    labels: images.flatMap(({ label }) => label === null ? [] : [label]),
+  };
+}
+
+function noImage(passedOver: readonly FilesPassedOver[], field: string): DatasetError {
+  const files = passedOver.reduce((sum, { count }) => sum + count, 0);
+  const beside = files === 0
+    ? ""
+    : `: ${files === 1 ? "one file was" : `${files} files were`} passed over, as ${
+      shown(passedOver[0].example)
+    }`;
+  return new DatasetError(`holds no PNG or JPEG image${beside}`, field);
+}
+
+async function inspected(
+  path: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  field: string,
+): Promise<InspectedPicture> {
+  try {
+    return await inspectPicture(bytes);
+  } catch (error) {
+    if (!(error instanceof PictureError)) throw error;
+    throw new DatasetError(`holds ${shown(path)}, which ${error.message}`, field, { cause: error });
+  }
+}

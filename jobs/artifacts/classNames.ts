@@ -1,0 +1,50 @@
+/**
+ * Class names of a checkpoint. The database row holds them if they are short. The header of the safetensors file
+ * always holds them.
+ *
+ * @module
+ */
+import type { ObjectStore } from "../../data/objects/store.ts";
+import { readStoredHeader } from "../../data/safetensors/stored.ts";
+import { WeightsError } from "../../model/weights.ts";
+import type { Checkpoint } from "../job.ts";
+import { unreadable } from "./unreadable.ts";
+
+/** Most characters of class names, as JSON, that a checkpoint's row holds. */
+export const ROW_NAMES = 2048;
+
+/** The names as a row holds them; null if they are too long for a row. */
+export function namesForRow(names: readonly string[]): readonly string[] | null {
+  return JSON.stringify(names).length <= ROW_NAMES ? names : null;
+}
+
+/** Number of classes of a checkpoint; 0 for a masked autoencoder. */
+export function classesOf({ classes, classNames }: Pick<Checkpoint, "classes" | "classNames">): number {
+  return classes ?? classNames?.length ?? 0;
+}
+
+/**
+ * Class names of a checkpoint, from its row or from the header of its file.
+ *
+ * @throws {JobFailure} `checkpoint_unreadable` where the file is missing or its header cannot be read
+ */
+export async function classNamesOf(store: ObjectStore, checkpoint: Checkpoint): Promise<readonly string[]> {
+  if (checkpoint.classNames !== null) return checkpoint.classNames;
+  return await unreadable(checkpoint, async () => {
+    const { metadata } = await readStoredHeader(store, checkpoint.objectKey);
+    return parsedNames(metadata.class_names, classesOf(checkpoint));
+  });
+}
+
+function parsedNames(text: string | undefined, classes: number): readonly string[] {
+  let names: unknown;
+  try {
+    names = JSON.parse(text ?? "");
+  } catch {
+    throw new WeightsError("Its metadata's class_names is not JSON");
+  }
+  const areNames = Array.isArray(names) && names.length === classes &&
+    names.every((name) => typeof name === "string");
+  if (!areNames) throw new WeightsError(`Its metadata's class_names must be ${classes} strings`);
+  return names as string[];
+}

@@ -1,0 +1,63 @@
+/**
+ * The classes of a classifier and of a data set, matched by name.
+ *
+ * @module
+ */
+import type { PictureSet } from "../../data/datasets/dataset.ts";
+
+/** Most names listed in a message, and most characters shown of each. */
+const NAMES_SHOWN = 8, NAME_LENGTH = 60;
+
+/** Class names as a list for a message: the first eight, and how many more there are. */
+export function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_SHOWN).map((name) =>
+    `'${name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH)}…` : name}'`
+  );
+  const more = names.length - shown.length;
+  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/** The classifier's label for each label of a data set, or the data set's class names that the classifier lacks. */
+export type ClassMatch =
+  | { readonly labels: Uint16Array<ArrayBuffer>; readonly unknown: null }
+  | { readonly labels: null; readonly unknown: readonly string[] };
+
+/**
+ * Matches the classes of a data set to those of a classifier by name. Their order does not matter, and the data set
+ * may have fewer. Names that differ only in their Unicode form (composed or decomposed) are the same.
+ */
+export function matchClasses(classifier: readonly string[], dataset: readonly string[]): ClassMatch {
+  const exact = labelsByName(classifier);
+  const normalized = labelsByName(classifier.map((name) => name.normalize("NFC")));
+  const found = dataset.map((name, label) =>
+    classifier[label] === name ? label : exact.get(name) ?? normalized.get(name.normalize("NFC"))
+  );
+  const unknown = dataset.filter((_, label) => found[label] === undefined);
+  return unknown.length > 0
+    ? { labels: null, unknown }
+    : { labels: Uint16Array.from(found as number[]), unknown: null };
+}
+
+/** Maps each name to its label, or to its first label if the name occurs twice. */
+function labelsByName(names: readonly string[]): Map<string, number> {
+  return new Map(names.map((name, label) => [name, label] as const).reverse());
+}
+
+/** Message that lists the classes of a data set that a classifier lacks, and the classes of the classifier. */
+export function classesDiffer(classifier: readonly string[], unknown: readonly string[]): string {
+  return `has classes that the classifier does not have: ${
+    listNames(unknown)
+  }; the classifier's ${classifier.length} ` +
+    `classes are ${listNames(classifier)}`;
+}
+
+/** Pictures with the labels of a classifier instead of their data set's. */
+export function relabelled(set: PictureSet, labels: Uint16Array): PictureSet {
+  return { ...set, labels: set.labels && set.labels.map((label) => labels[label]) };
+}
+
+/** Names of the classes without a picture in a set. */
+export function emptyClasses(set: PictureSet, classNames: readonly string[]): string[] {
+  const present = new Set(set.labels);
+  return classNames.filter((_, label) => !present.has(label));
+}

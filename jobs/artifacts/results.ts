@@ -1,0 +1,80 @@
+/**
+ * Large parts of a result. They are stored as objects under `results/{job id}/`, and the result has their address.
+ *
+ * @module
+ */
+import type { ObjectStore } from "../../data/objects/store.ts";
+
+/** Name of the confusion matrix among the objects of a result. */
+export const CONFUSION = "confusion.json";
+
+/** Most classes of a confusion matrix that a result holds in addition to the address: 1,024 counts. */
+export const INLINE_CLASSES = 32;
+/** Most characters of class names, as JSON, that a result holds in addition to the address. */
+export const INLINE_NAMES = 2048;
+
+/** Key of an object of a job's result. */
+export const resultKey = (jobId: string, name: string): string => `results/${jobId}/${name}`;
+
+/** Counts of pictures by actual and predicted class. */
+export interface Confusion {
+  readonly classes: number;
+  /** `[actual, predicted]`, row after row. */
+  readonly counts: Uint32Array;
+}
+
+/** The checkpoint and the data of a measurement; stored with the counts. */
+export interface ConfusionSource {
+  readonly jobId: string;
+  readonly checkpoint: string;
+  readonly dataset: string;
+  readonly split: "train" | "test";
+  /** Names of rows and columns. */
+  readonly classNames: readonly string[];
+}
+
+/** Writes a confusion matrix: 4,096 classes have 16.8 million counts, which are 34 MB when most are 0. */
+export async function putConfusion(
+  store: ObjectStore,
+  source: ConfusionSource,
+  { classes, counts }: Confusion,
+): Promise<void> {
+  const { jobId: job, checkpoint, dataset, split, classNames } = source;
+  const head = JSON.stringify({
+    object: "confusion",
+    job,
+    checkpoint,
+    dataset,
+    split,
+    class_names: classNames,
+    confusion: [],
+  });
+  const encoder = new TextEncoder();
+  const pieces = [encoder.encode(head.slice(0, -"]}".length))];
+  for (let row = 0; row < classes; row++) {
+    const values = counts.subarray(row * classes, (row + 1) * classes).join(",");
+    pieces.push(encoder.encode(`${row > 0 ? "," : ""}[${values}]`));
+  }
+  pieces.push(encoder.encode("]}"));
+  // Bytes instead of a stream, so that the put can be retried in an outage of the store.
+  await store.put(resultKey(job, CONFUSION), await new Blob(pieces).bytes());
+}
+
+/**
+ * The fields of a result for a confusion matrix: its address, and the counts and names if they are small. Larger ones
+ * do not fit in the job's row.
+ */
+export function confusionSummary(
+  jobId: string,
+  classNames: readonly string[],
+  { classes, counts }: Confusion,
+): Readonly<Record<string, unknown>> {
+  const address = { classes, confusionUrl: `/v1/jobs/${jobId}/results/${CONFUSION}` };
+  if (classes > INLINE_CLASSES) return address;
+  const confusion = Array.from(
+    { length: classes },
+    (_, row) => Array.from(counts.subarray(row * classes, (row + 1) * classes)),
+  );
+  const names = JSON.stringify(classNames).length <= INLINE_NAMES ? { classNames: [...classNames] } : {};
+  return { ...address, ...names, confusion };
+}

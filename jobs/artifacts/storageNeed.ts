@@ -1,0 +1,28 @@
+/**
+ * How much object storage the checkpoints of a job take.
+ *
+ * @module
+ */
+import type { MaeConfig } from "../../model/config.ts";
+import { sizeOf } from "../../model/shape.ts";
+import { type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { checkpointSteps, type RunLength, type TrainingRequest } from "../requests/runLength.ts";
+
+/** Bytes of a number in a checkpoint. */
+const FLOAT32 = 4;
+
+/** Estimated bytes of one checkpoint: the parameters, and two moments of each that is trained. */
+export function checkpointBytes(config: MaeConfig, shape: ModelShape, isProbe: boolean): number {
+  let bytes = 0;
+  for (const spec of parameterSpecs(config, shape)) {
+    const isTrained = !isProbe || spec.name.startsWith("head.");
+    bytes += sizeOf(spec.shape) * FLOAT32 * (isTrained ? 3 : 1);
+  }
+  return bytes;
+}
+
+/** Most checkpoints of a run in storage at the same time: those that are kept, and the one being written. */
+export function checkpointsAtOnce(request: TrainingRequest, length: RunLength, kept: number): number {
+  const written = Math.ceil(length.total / checkpointSteps(request, length));
+  return Math.min(written, kept + 1);
+}

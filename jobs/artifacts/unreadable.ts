@@ -1,0 +1,27 @@
+/**
+ * Checkpoints whose files are damaged or missing.
+ *
+ * @module
+ */
+import { ObjectNotFoundError } from "../../data/objects/store.ts";
+import { SafetensorsError } from "../../data/safetensors/safetensors.ts";
+import { WeightsError } from "../../model/weights.ts";
+import type { Checkpoint } from "../job.ts";
+import { JobFailure } from "../kinds/kind.ts";
+
+/**
+ * Calls `read` and turns damage and missing files into a failure of the job. The error of a storage outage is rethrown.
+ *
+ * @throws {JobFailure} `checkpoint_unreadable`
+ */
+export async function unreadable<T>(checkpoint: Pick<Checkpoint, "id">, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    const isDamage = error instanceof WeightsError || error instanceof SafetensorsError;
+    if (!isDamage && !(error instanceof ObjectNotFoundError)) throw error;
+    const why = isDamage ? error.message : "one of its files is missing in object storage";
+    const message = `Cannot read checkpoint ${checkpoint.id}: ${why}`;
+    throw new JobFailure("checkpoint_unreadable", message, { cause: error });
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Resuming an interrupted run from its newest readable checkpoint.
+ *
+ * @module
+ */
+import type { TrainerState } from "../../model/training/trainer.ts";
+import { loadState } from "../artifacts/checkpoints.ts";
+import type { Checkpoint, Job } from "../job.ts";
+import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
+import { PAGE_LIMIT } from "../store/lists.ts";
+import type { JobStore } from "../store/store.ts";
+
+/** The checkpoints that a job can resume from, newest first: its latest, then those before it. */
+export async function resumePoints(
+  jobs: JobStore,
+  { id, latestCheckpoint }: Pick<Job, "id" | "latestCheckpoint">,
+): Promise<Checkpoint[]> {
+  if (latestCheckpoint === null) return [];
+  const [latest, { data }] = await Promise.all([
+    jobs.getCheckpoint(latestCheckpoint),
+    jobs.listCheckpoints(id, { limit: PAGE_LIMIT }),
+  ]);
+  const older = data
+    .filter((row) => row.id !== latestCheckpoint && row.step <= (latest?.step ?? Infinity) && !row.damage)
+    .sort((a, b) => b.step - a.step);
+  return [...(latest ? [latest] : []), ...older].filter(({ stateKey }) => stateKey !== null);
+}
+
+/**
+ * Loads the state of the newest readable checkpoint. If newer ones cannot be read, the runner records the fallback
+ * before the run continues. An outage of storage does not count as damage, and its error is rethrown.
+ *
+ * @param trained names of the parameters that have moments
+ * @returns null for a run that begins at the start
+ */
+export async function* resume(
+  context: Pick<KindContext, "store" | "resumeFrom" | "fallbacks">,
+  trained: (name: string) => boolean,
+): AsyncGenerator<KindEvent, { checkpoint: Checkpoint; state: TrainerState } | null> {
+  const { store, resumeFrom, fallbacks = [] } = context;
+  if (resumeFrom === null) return null;
+  const damaged: { checkpoint: string; message: string }[] = [];
+  for (const checkpoint of [resumeFrom, ...fallbacks]) {
+    let state: TrainerState;
+    try {
+      state = await loadState(store, checkpoint, trained);
+    } catch (error) {
+      if (!(error instanceof JobFailure && error.code === "checkpoint_unreadable")) throw error;
+      damaged.push({ checkpoint: checkpoint.id, message: error.message });
+      continue;
+    }
+    if (damaged.length > 0) {
+      yield { type: "fell_back", damaged, checkpoint: checkpoint.id, step: checkpoint.step };
+    }
+    return { checkpoint, state };
+  }
+  yield { type: "fell_back", damaged, checkpoint: null, step: 0 };
+  return null;
+}

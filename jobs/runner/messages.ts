@@ -1,0 +1,58 @@
+/**
+ * Messages between a runner and the worker of a run.
+ *
+ * @module
+ */
+import type { Checkpoint } from "../job.ts";
+import type { KindEvent } from "../kinds/kind.ts";
+import type { JobRequest } from "../requests/schemas.ts";
+import type { ThreadEnd, ThreadRequest } from "./threads.ts";
+
+/** What a run starts from: the first message to the worker. */
+export interface RunStart {
+  readonly type: "run";
+  readonly jobId: string;
+  readonly request: JobRequest;
+  readonly storeUrl: string;
+  readonly resumeFrom: Checkpoint | null;
+  readonly fallbacks: readonly Checkpoint[];
+  readonly source: Checkpoint | null;
+  /** Longest wait for the end of an outage of object storage, in milliseconds. */
+  readonly outageWaitMs: number;
+}
+
+/** Events after which a run waits until they are recorded. */
+export const AWAITED: ReadonlySet<KindEvent["type"]> = new Set(["fell_back", "saving", "checkpoint"]);
+
+/** To the worker. */
+export type ToWorker =
+  | RunStart
+  /** The last event, one of those that the run waits for, is recorded. The run may continue. */
+  | { readonly type: "recorded" }
+  /** The run must end between two steps. */
+  | { readonly type: "stop" };
+
+/** From the worker. The last message of a run is `ended`, `unavailable` or `failed`. */
+export type FromWorker =
+  | ThreadRequest
+  | ThreadEnd
+  /** The events of the run, in order. */
+  | { readonly type: "events"; readonly events: readonly KindEvent[] }
+  | { readonly type: "ended" }
+  /**
+   * Object storage or the mirrors of a data set were unavailable for longer than the run may wait. `message` has the
+   * cause, and `isStorage` is true for object storage.
+   */
+  | {
+    readonly type: "unavailable";
+    readonly message: string;
+    readonly waitedMs: number;
+    readonly isStorage: boolean;
+  }
+  /** `code` is null for an error that the kind of job does not handle. `stack` is only for the log. */
+  | {
+    readonly type: "failed";
+    readonly code: string | null;
+    readonly message: string;
+    readonly stack: string;
+  };

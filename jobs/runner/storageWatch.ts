@@ -1,0 +1,71 @@
+/**
+ * Availability of object storage for a runner. After an outage in a run, no job is claimed until a probe succeeds.
+ *
+ * @module
+ */
+import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
+import { jittered } from "../store/kv.ts";
+
+/** Pause before the first probe, and the longest pause before a later one, in milliseconds. */
+const FIRST_PAUSE_MS = 250, LONGEST_PAUSE_MS = 10_000;
+const PROBE_KEY = "health/probe";
+/** Bytes of a probe; enough to detect a full disk. */
+const PROBE_BYTES = 256 * 1024;
+
+/** Availability of object storage, as observed by one runner. */
+export class StorageWatch {
+  readonly #store: ObjectStore;
+  readonly #log: (message: string) => void;
+  #outage: { readonly since: number; pauseMs: number; nextProbe: number } | null = null;
+
+  /** @param log called once when an outage begins and once when it ends */
+  constructor(store: ObjectStore, log: (message: string) => void) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** How long the present outage has lasted, in milliseconds; 0 without an outage. */
+  get outageMs(): number {
+    return this.#outage === null ? 0 : performance.now() - this.#outage.since;
+  }
+
+  /** Records an outage that occurred in a run. @param lastedMs how long it has lasted already */
+  failed(reason: string, lastedMs = 0): void {
+    if (this.#outage !== null) return;
+    const now = performance.now();
+    this.#outage = {
+      since: now - lastedMs,
+      pauseMs: FIRST_PAUSE_MS,
+      nextProbe: now + jittered(FIRST_PAUSE_MS),
+    };
+    this.#log(`${reason}; no job is claimed until it is available again`);
+  }
+
+  /** True without an outage, and when a probe succeeds. Probes are made with backoff. */
+  async available(): Promise<boolean> {
+    const outage = this.#outage;
+    if (outage === null) return true;
+    if (performance.now() < outage.nextProbe) return false;
+    try {
+      await this.#probe();
+    } catch (error) {
+      if (!(error instanceof StorageUnavailableError)) throw error;
+      outage.pauseMs = Math.min(LONGEST_PAUSE_MS, outage.pauseMs * 2);
+      outage.nextProbe = performance.now() + jittered(outage.pauseMs);
+      return false;
+    }
+    this.#outage = null;
+    this.#log(
+      `Object storage is available again after ${((performance.now() - outage.since) / 1000).toFixed(1)} s`,
+    );
+    return true;
+  }
+
+  async #probe(): Promise<void> {
+    try {
+      await this.#store.put(PROBE_KEY, new Uint8Array(PROBE_BYTES));
+    } finally {
+      await this.#store.delete(PROBE_KEY).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * How a job comes into being: one commit, once per idempotency key.
+ *
+ * @module
+ */
+import { monotonicFactory } from "ulid";
+import { insertJob, type JobsDatabase, ring } from "./change.ts";
+import { checkDataset } from "./datasetUse.ts";
+import type { Checkpoint, Job } from "../job.ts";
+import { persistently } from "./kv.ts";
+import { type IdempotencyRow, type JobRow, keys, sourceOf } from "./rows.ts";
+import type { JobRequest } from "../requests/schemas.ts";
+import { namedTooLarge } from "./tooLarge.ts";
+import { transition } from "../transitions.ts";
+
+/** How long an idempotency key is remembered, in milliseconds. */
+export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
+/** Longest idempotency key, in characters. */
+export const IDEMPOTENCY_KEY_LENGTH = 255;
+
+/** What comes with a request. */
+export interface CreateOptions {
+  /** The request's own name when absent. */
+  readonly name?: string | null;
+  /** The request's own metadata when absent. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Two requests with the same key within 24 hours are one. */
+  readonly idempotencyKey?: string;
+  /** What makes two requests the same, e.g. a hash of the body. */
+  readonly fingerprint?: string;
+}
+
+/** The key was used for another request. */
+export class IdempotencyConflictError extends Error {
+  override readonly name = "IdempotencyConflictError";
+  constructor(readonly key: string) {
+    super(`The idempotency key '${key.slice(0, 80)}' was used for a different request: choose another key`);
+  }
+}
+
+/** No checkpoint of that id. */
+export class CheckpointNotFoundError extends Error {
+  override readonly name = "CheckpointNotFoundError";
+  constructor(readonly id: string) {
+    super(`There is no checkpoint '${id.slice(0, 80)}'`);
+  }
+}
+
+const nextUlid = monotonicFactory();
+
+/**
+ * Creates a job and puts it in the queue, or finds the one that the same key created before.
+ *
+ * @throws {IdempotencyConflictError} @throws {CheckpointNotFoundError}
+ * @throws {DatasetError} when its data set is being deleted
+ * @throws {TypeError} for a request that still names a job instead of its checkpoint
+ */
+export function createJob(
+  database: JobsDatabase,
+  request: JobRequest,
+  options: CreateOptions = {},
+): Promise<{ job: Job; created: boolean }> {
+  const { kv, now } = database;
+  const { idempotencyKey: key, fingerprint = "" } = options;
+  if (key !== undefined && (key.length < 1 || key.length > IDEMPOTENCY_KEY_LENGTH)) {
+    throw new RangeError(
+      `An idempotency key must have 1 to ${IDEMPOTENCY_KEY_LENGTH} characters: this one has ${key.length}`,
+    );
+  }
+  if ("job" in request && request.job !== undefined) {
+    throw new TypeError("The request names a job to start from: resolve it to a checkpoint first");
+  }
+  const at = now();
+  const id = `job_${nextUlid()}`;
+  const name = options.name ?? (request.name as string | undefined) ?? null;
+  const metadata = options.metadata ?? (request.metadata as Record<string, string> | undefined) ?? {};
+  const job = transition(null, { type: "created", id, request, name, metadata }, at);
+  const source = sourceOf(job);
+
+  return persistently(async () => {
+    // The job's own row is read first: when it is there, an earlier commit was done though its answer was lost.
+    const own = await kv.get<JobRow>(keys.job(id));
+    if (own.value !== null) return { job: own.value.job, created: true };
+    const operation = kv.atomic().check(own);
+
+    if (key !== undefined) {
+      const seen = await kv.get<IdempotencyRow>(keys.idempotency(key));
+      if (seen.value !== null && isRecent(seen.value, at)) {
+        const earlier = await kv.get<JobRow>(keys.job(seen.value.jobId));
+        if (earlier.value !== null) {
+          if (seen.value.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
+          return { job: earlier.value.job, created: false };
+        }
+      }
+      const row: IdempotencyRow = { jobId: id, fingerprint, at };
+      operation.check(seen).set(keys.idempotency(key), row, { expireIn: IDEMPOTENCY_MS });
+    }
+    await checkDataset(kv, operation, request.dataset.id, at);
+    if (source !== null) await startFrom(kv, operation, source, id);
+    insertJob(operation, job, id);
+    ring(database, operation);
+    const { ok } = await operation.commit().catch((error) => {
+      throw namedTooLarge(error);
+    });
+    return ok ? { job, created: true } : undefined;
+  });
+}
+
+/**
+ * The job that an idempotency key has created; null when there is none.
+ *
+ * @throws {IdempotencyConflictError} when it was created by another request
+ */
+export async function findCreated(
+  { kv, now }: JobsDatabase,
+  key: string,
+  fingerprint: string,
+): Promise<Job | null> {
+  const { value } = await persistently(() => kv.get<IdempotencyRow>(keys.idempotency(key)));
+  if (value === null || !isRecent(value, now())) return null;
+  const job = (await persistently(() => kv.get<JobRow>(keys.job(value.jobId)))).value?.job ?? null;
+  if (job !== null && value.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
+  return job;
+}
+
+/** Whether a key is still remembered. A time far in the future was written before the clock was set back. */
+function isRecent({ at }: IdempotencyRow, now: number): boolean {
+  return Math.abs(now - at) < IDEMPOTENCY_MS;
+}
+
+/** Holds the checkpoint that a new job starts from against being deleted. */
+async function startFrom(
+  kv: Deno.Kv,
+  operation: Deno.AtomicOperation,
+  source: string,
+  jobId: string,
+): Promise<void> {
+  const checkpoint = await kv.get<Checkpoint>(keys.checkpoint(source));
+  if (checkpoint.value === null) throw new CheckpointNotFoundError(source);
+  const owner = checkpoint.value.jobId;
+  const [guard, deleting] = await kv.getMany([keys.guard(owner), keys.deleting(owner)]);
+  if (deleting.value !== null) throw new CheckpointNotFoundError(source);
+  operation.check(checkpoint, guard, deleting)
+    .set(keys.guard(owner), jobId)
+    .set(keys.start(source, jobId), jobId);
+}

@@ -1,0 +1,81 @@
+/**
+ * Which data sets are in use. While an unused data set is deleted, new jobs cannot refer to it.
+ *
+ * @module
+ */
+import { DatasetError } from "../../data/datasets/dataset.ts";
+import type { JobsDatabase } from "./change.ts";
+import { hasCompleteIndexes } from "./indexes.ts";
+import type { Job } from "../job.ts";
+import { persistently } from "./kv.ts";
+import { listJobs, PAGE_LIMIT } from "./lists.ts";
+import { type JobRow, keys } from "./rows.ts";
+import { isFinished } from "../transitions.ts";
+
+/** How long new jobs with a data set are refused once its deletion began, in milliseconds. A deletion takes less. */
+export const DELETION_MS = 60_000;
+
+/**
+ * Refuses new jobs with a data set, unless an unfinished job reads it. If a deletion and a new job race, only one
+ * succeeds: the commit of a job checks that no deletion is recorded, and the deletion searches for jobs after it is
+ * recorded.
+ *
+ * @returns null when the data set can be deleted; else a job that uses it
+ */
+export async function beginDatasetDeletion(
+  { kv, now }: JobsDatabase,
+  datasetId: string,
+): Promise<Job | null> {
+  const key = keys.datasetDeleting(datasetId);
+  await persistently(() => kv.set(key, now(), { expireIn: DELETION_MS }));
+  const user = await findDatasetUser(kv, datasetId);
+  if (user !== null) await persistently(() => kv.delete(key).then(() => true));
+  return user;
+}
+
+/** Makes a new job's commit fail if its data set is being deleted. @throws {DatasetError} if the deletion has begun */
+export async function checkDataset(
+  kv: Deno.Kv,
+  operation: Deno.AtomicOperation,
+  datasetId: string,
+  now: number,
+): Promise<void> {
+  const deleting = await kv.get<number>(keys.datasetDeleting(datasetId));
+  if (deleting.value !== null && Math.abs(now - deleting.value) < DELETION_MS) {
+    throw new DatasetError(`The data set '${datasetId}' is being deleted`, "dataset");
+  }
+  operation.check(deleting);
+}
+
+/**
+ * Finds an unfinished job that reads the data set; null when there is none. A job that is claimed or handed back
+ * during the search is still found, because its index row exists until it is finished.
+ */
+export async function findDatasetUser(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
+  if (!await hasCompleteIndexes(kv)) return findDatasetUserByWalk(kv, datasetId);
+  return await persistently(async () => {
+    for await (
+      const { value: id } of kv.list<string>({ prefix: keys.datasetJob(datasetId, "").slice(0, -1) })
+    ) {
+      const job = (await kv.get<JobRow>(keys.job(id))).value?.job;
+      // The job may have finished since the list was read.
+      if (job !== undefined && !isFinished(job.status)) return job;
+    }
+    return null;
+  });
+}
+
+/** The same for a database whose indexes are incomplete: every unfinished job is read. */
+async function findDatasetUserByWalk(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
+  // Queued jobs are read before and after running ones, so that a job that changes between them is not missed.
+  for (const status of ["queued", "running", "queued", "paused"] as const) {
+    let after: string | undefined;
+    do {
+      const page = await listJobs(kv, { status, limit: PAGE_LIMIT, after });
+      const user = page.data.find((job) => job.request.dataset.id === datasetId);
+      if (user) return user;
+      after = page.next ?? undefined;
+    } while (after !== undefined);
+  }
+  return null;
+}

@@ -1,0 +1,137 @@
+/**
+ * How a job is deleted: its row first, then its objects and the rows that name them. Each step can be repeated, so
+ * that an interrupted deletion is finished by the next one or by the sweep.
+ *
+ * @module
+ */
+import type { ObjectStore } from "../../data/objects/store.ts";
+import { JobNotFoundError, type JobsDatabase } from "./change.ts";
+import { collectGarbage, discardCheckpoint } from "./garbage.ts";
+import { updateIndexes } from "./indexes.ts";
+import type { Checkpoint, JobStatus } from "../job.ts";
+import { persistently } from "./kv.ts";
+import { resultKey } from "../artifacts/results.ts";
+import { type JobRow, keys, sourceOf } from "./rows.ts";
+
+/** The job is running or paused and cannot be deleted yet. */
+export class JobUnfinishedError extends Error {
+  override readonly name = "JobUnfinishedError";
+  constructor(readonly id: string, readonly status: JobStatus) {
+    super(`Cannot delete a job that is ${status}: cancel it first`);
+  }
+}
+
+/** A job that is not finished starts from one of the checkpoints. */
+export class CheckpointInUseError extends Error {
+  override readonly name = "CheckpointInUseError";
+  constructor(readonly checkpointId: string, readonly jobId: string) {
+    super(`Cannot delete checkpoint '${checkpointId}': job '${jobId}' starts from it and is not finished`);
+  }
+}
+
+/** Rows removed in one commit. */
+const CHUNK = 500;
+/** Checkpoints removed in one commit, each with five changes. */
+const CHECKPOINT_CHUNK = 100;
+
+/**
+ * Deletes a queued or finished job with its events, metrics, checkpoints and results. An interrupted deletion is
+ * finished by deleting the job again.
+ *
+ * @throws {JobNotFoundError} @throws {JobUnfinishedError} @throws {CheckpointInUseError}
+ * @throws {StorageUnavailableError} when the objects cannot be deleted at present
+ */
+export async function deleteJob(database: JobsDatabase, objects: ObjectStore, id: string): Promise<void> {
+  await persistently(() => withdraw(database, id));
+  database.changed(id);
+  await finishDeletion(database.kv, objects, id);
+}
+
+/** Age at which a deletion counts as interrupted, in milliseconds. Until then the client may repeat it. */
+const CUT_OFF_MS = 60_000;
+
+/** Ids of the jobs whose deletion began at least a minute ago and is not finished. */
+export function unfinishedDeletions({ kv, now }: Pick<JobsDatabase, "kv" | "now">): Promise<string[]> {
+  return persistently(async () => {
+    const rows = await Array.fromAsync(kv.list<number>({ prefix: ["deleting"] }));
+    return rows.filter(({ value }) => Math.abs(now() - value) >= CUT_OFF_MS).map(({ key }) =>
+      key[1] as string
+    );
+  });
+}
+
+/** Removes all that is left of a job whose row is deleted. The row that marks the deletion is deleted last. */
+export async function finishDeletion(kv: Deno.Kv, objects: ObjectStore, id: string): Promise<void> {
+  await condemnCheckpoints(kv, id);
+  await collectGarbage(kv, objects, id);
+  for await (const { key } of objects.list(resultKey(id, ""))) await objects.delete(key);
+  for (const table of ["event", "steps", "epoch"]) await removeAll(kv, kv.list({ prefix: [table, id] }));
+  await persistently(() =>
+    kv.atomic().delete(keys.guard(id)).delete(keys.deleting(id)).commit().then(({ ok }) => ok || undefined)
+  );
+}
+
+/** Deletes the row of the job. Returns true on success, undefined after a conflict with another change. */
+async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | undefined> {
+  const [entry, guard, deleting] = await kv.getMany<[JobRow, string, number]>([
+    keys.job(id),
+    keys.guard(id),
+    keys.deleting(id),
+  ]);
+  if (entry.value === null) {
+    if (deleting.value !== null) return true;
+    throw new JobNotFoundError(id);
+  }
+  const { job } = entry.value;
+  if (job.status === "running" || job.status === "paused") throw new JobUnfinishedError(id, job.status);
+  for await (const { value: checkpoint } of kv.list<string>({ prefix: ["job_checkpoint", id] })) {
+    for await (const { value: user } of kv.list<string>({ prefix: ["start", checkpoint] }, { limit: 1 })) {
+      throw new CheckpointInUseError(checkpoint, user);
+    }
+  }
+  const operation = kv.atomic().check(entry, guard, deleting)
+    .delete(entry.key).delete(keys.ready(id)).set(keys.deleting(id), now());
+  updateIndexes(operation, entry.value, null);
+  const source = sourceOf(job);
+  if (source !== null) operation.delete(keys.start(source, id));
+  return (await operation.commit()).ok || undefined;
+}
+
+/** Removes the rows of a job's checkpoints. The same commits record their objects as garbage. */
+async function condemnCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
+  while (true) {
+    const count = await persistently(async () => {
+      const entries = await Array.fromAsync(
+        kv.list<string>({ prefix: ["job_checkpoint", id] }, { limit: CHECKPOINT_CHUNK }),
+      );
+      const operation = kv.atomic();
+      for (const { key, value } of entries) {
+        const row = (await kv.get<Checkpoint>(keys.checkpoint(value))).value;
+        if (row === null) operation.delete(key);
+        else discardCheckpoint(operation, row);
+      }
+      if (entries.length > 0 && !(await operation.commit()).ok) return undefined;
+      return entries.length;
+    });
+    if (count < CHECKPOINT_CHUNK) return;
+  }
+}
+
+async function removeAll(kv: Deno.Kv, entries: AsyncIterable<Deno.KvEntry<unknown>>): Promise<void> {
+  let pending: Deno.KvKey[] = [];
+  const flush = async () => {
+    const batch = pending;
+    pending = [];
+    if (batch.length === 0) return;
+    await persistently(async () => {
+      const operation = kv.atomic();
+      for (const key of batch) operation.delete(key);
+      return (await operation.commit()).ok || undefined;
+    });
+  };
+  for await (const { key } of entries) {
+    pending.push(key);
+    if (pending.length >= CHUNK) await flush();
+  }
+  await flush();
+}

@@ -1,0 +1,81 @@
+/**
+ * Garbage collection of the objects of checkpoints. The database holds a garbage row for an object before the object is
+ * written, and again from the commit that removes the last row that names it. Every object that a killed process
+ * leaves behind therefore has such a row.
+ *
+ * @module
+ */
+import type { ObjectStore } from "../../data/objects/store.ts";
+import type { Checkpoint } from "../job.ts";
+import { persistently } from "./kv.ts";
+import { type GarbageRow, keys, type Lease } from "./rows.ts";
+
+/** Keys of a checkpoint's objects. */
+export function objectKeysOf({ objectKey, stateKey }: Pick<Checkpoint, "objectKey" | "stateKey">): string[] {
+  return stateKey === null ? [objectKey] : [objectKey, stateKey];
+}
+
+/** Adds to a commit the removal of a checkpoint's rows and the garbage rows of its objects. */
+export function discardCheckpoint(operation: Deno.AtomicOperation, checkpoint: Checkpoint): void {
+  const { id, jobId } = checkpoint;
+  operation.delete(keys.checkpoint(id)).delete(keys.jobCheckpoint(jobId, id));
+  for (const key of objectKeysOf(checkpoint)) {
+    operation.set(keys.garbage(jobId, key), { token: null } satisfies GarbageRow);
+  }
+}
+
+/**
+ * Adds to a commit the garbage rows of objects that a run is about to write. They are garbage unless the run that holds
+ * the lease records them.
+ */
+export function addGarbage(
+  operation: Deno.AtomicOperation,
+  jobId: string,
+  token: string,
+  objectKeys: readonly string[],
+): void {
+  for (const key of objectKeys) operation.set(keys.garbage(jobId, key), { token } satisfies GarbageRow);
+}
+
+/** Removes the garbage rows of a checkpoint in the commit that records it. */
+export function removeGarbage(
+  operation: Deno.AtomicOperation,
+  checkpoint: Pick<Checkpoint, "jobId" | "objectKey" | "stateKey">,
+): void {
+  for (const key of objectKeysOf(checkpoint)) operation.delete(keys.garbage(checkpoint.jobId, key));
+}
+
+/**
+ * Deletes the objects that have garbage rows, and then those rows. Objects that the run with the job's lease is writing
+ * are kept.
+ *
+ * @param jobId job whose objects are deleted; all jobs when absent
+ * @returns keys of the objects deleted
+ */
+export async function collectGarbage(kv: Deno.Kv, objects: ObjectStore, jobId?: string): Promise<string[]> {
+  const prefix = jobId === undefined ? ["garbage"] : ["garbage", jobId];
+  const noted = await persistently(() => Array.fromAsync(kv.list<GarbageRow>({ prefix })));
+  const deleted: string[] = [];
+  for (const { key } of noted) {
+    const [, owner, objectKey] = key as [string, string, string];
+    if (!await persistently(() => claimed(kv, key, owner))) continue;
+    await objects.delete(objectKey);
+    await persistently(() => kv.delete(key).then(() => true));
+    deleted.push(objectKey);
+  }
+  return deleted;
+}
+
+/**
+ * True once nothing can record the object any more: the run that announced it has lost its lease, and lease tokens are
+ * never reused. False when the object is recorded or can still be recorded.
+ */
+async function claimed(kv: Deno.Kv, key: Deno.KvKey, jobId: string): Promise<boolean | undefined> {
+  const [row, lease] = await kv.getMany<[GarbageRow, Lease]>([key, keys.lease(jobId)]);
+  if (row.value === null) return false;
+  const { token } = row.value;
+  if (token === null) return true;
+  if (token === lease.value?.token) return false;
+  const operation = kv.atomic().check(row, lease).set(key, { token: null } satisfies GarbageRow);
+  return (await operation.commit()).ok || undefined;
+}

@@ -1,0 +1,64 @@
+/**
+ * Objects that no row of the database names. Garbage rows cover what a killed process leaves behind (see `garbage.ts`).
+ * This module deletes objects that earlier versions left, or that a restored database does not contain.
+ *
+ * @module
+ */
+import type { ObjectStore } from "../../data/objects/store.ts";
+import type { Checkpoint } from "../job.ts";
+import { readAll } from "./lists.ts";
+import { type JobRow, keys } from "./rows.ts";
+import type { JobStore } from "./store.ts";
+
+/** Age after which an unknown file is no longer one about to be recorded, in milliseconds. */
+const ABANDONED_MS = 24 * 3_600_000;
+/** Objects looked up at a time. */
+const BATCH = 160;
+
+/**
+ * Removes files of checkpoints and results that no row has named for a day.
+ *
+ * @param now milliseconds since 1970
+ * @returns keys of the objects removed
+ */
+export async function sweepOrphans(
+  jobs: JobStore,
+  store: ObjectStore,
+  now: number = Date.now(),
+): Promise<string[]> {
+  const checkpoint = /^checkpoints\/(ckpt_[0-9A-Z]+)(\.state)?\.safetensors$/;
+  const result = /^results\/(job_[0-9A-Z]+)\//;
+  return [
+    ...await sweepPrefix<Checkpoint>(jobs, store, "checkpoints/", checkpoint, keys.checkpoint, now),
+    ...await sweepPrefix<JobRow>(jobs, store, "results/", result, keys.job, now),
+  ];
+}
+
+async function sweepPrefix<T>(
+  { kv }: JobStore,
+  store: ObjectStore,
+  prefix: string,
+  pattern: RegExp,
+  keyOf: (id: string) => Deno.KvKey,
+  now: number,
+): Promise<string[]> {
+  const removed: string[] = [];
+  let batch: { key: string; id: string }[] = [];
+  const flush = async () => {
+    const rows = await readAll<T>(kv, batch.map(({ id }) => keyOf(id)));
+    for (const [i, { key }] of batch.entries()) {
+      if (rows[i] !== null) continue;
+      await store.delete(key);
+      removed.push(key);
+    }
+    batch = [];
+  };
+  for await (const { key, modifiedAt } of store.list(prefix)) {
+    const id = pattern.exec(key)?.[1];
+    if (id === undefined || now - modifiedAt.getTime() < ABANDONED_MS) continue;
+    batch.push({ key, id });
+    if (batch.length === BATCH) await flush();
+  }
+  await flush();
+  return removed;
+}

@@ -1,0 +1,56 @@
+/**
+ * Which checkpoints of a job are kept: the newest ones, up to the number in its request.
+ *
+ * @module
+ */
+import { discardCheckpoint } from "./garbage.ts";
+import type { Checkpoint, Job } from "../job.ts";
+import { readAll } from "./lists.ts";
+import { keys } from "./rows.ts";
+
+/** Checkpoints removed in one commit. */
+const CHUNK = 50;
+
+/** How many checkpoints a job keeps. Requests of earlier versions have no number, and then all of them are kept. */
+export function keptCheckpoints({ request }: Pick<Job, "request">): number {
+  const keep = request.kind === "evaluate" ? undefined : request.keep as typeof request.keep | undefined;
+  return keep?.last ?? Infinity;
+}
+
+/**
+ * Prepares the removal of a job's older checkpoints, for the commit that records a newer one. A checkpoint that another
+ * unfinished job starts from is kept. Damaged checkpoints do not count towards the number that is kept.
+ *
+ * @returns changes for the commit; null when nothing is to be removed
+ */
+export async function pruning(
+  kv: Deno.Kv,
+  job: Job,
+  newest: { readonly id: string; readonly step: number },
+): Promise<((operation: Deno.AtomicOperation) => void) | null> {
+  const kept = keptCheckpoints(job);
+  if (kept === Infinity) return null;
+  // Read before the rows of the jobs that start from it: a job that is created in between changes the guard.
+  const guard = await kv.get(keys.guard(job.id));
+  const ids = await Array.fromAsync(kv.list<string>({ prefix: ["job_checkpoint", job.id] }));
+  const rows = (await readAll<Checkpoint>(kv, ids.map(({ value }) => keys.checkpoint(value))))
+    .filter((row) => row !== null && row.id !== newest.id)
+    .sort((a, b) => b!.step - a!.step || (b!.createdAt < a!.createdAt ? -1 : 1)) as Checkpoint[];
+  const surplus: Checkpoint[] = [];
+  let whole = 1; // the newest one
+  for (const row of rows) {
+    if (whole >= kept) surplus.push(row);
+    else if (row.damage === undefined) whole++;
+  }
+  const removed: Checkpoint[] = [];
+  for (const row of surplus.reverse()) {
+    if (removed.length === CHUNK) break;
+    const users = await Array.fromAsync(kv.list({ prefix: ["start", row.id] }, { limit: 1 }));
+    if (users.length === 0) removed.push(row);
+  }
+  if (removed.length === 0) return null;
+  return (operation) => {
+    operation.check(guard);
+    for (const row of removed) discardCheckpoint(operation, row);
+  };
+}

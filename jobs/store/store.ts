@@ -1,0 +1,176 @@
+/**
+ * Jobs and their checkpoints in Deno KV, as the API sees them.
+ *
+ * @module
+ */
+import type { ObjectStore } from "../../data/objects/store.ts";
+import { changeJob, type JobsDatabase } from "./change.ts";
+import { createJob, type CreateOptions, findCreated } from "./creation.ts";
+import { deleteJob } from "./deletion.ts";
+import { type JobEvent, pageEvents } from "./events.ts";
+import { finishedJob, followEvents } from "./follow.ts";
+import { beginDatasetDeletion, findDatasetUser } from "./datasetUse.ts";
+import { completeIndexes, countJobs } from "./indexes.ts";
+import type { Checkpoint, Job, JobStatus } from "../job.ts";
+import { persistently } from "./kv.ts";
+import { type JobQuery, listJobs, newestFirst, type Page, readAll } from "./lists.ts";
+import { type JobRow, keys } from "./rows.ts";
+import type { JobRequest } from "../requests/schemas.ts";
+import { type JobMetrics, type MetricsQuery, readMetrics } from "./series.ts";
+import { transition } from "../transitions.ts";
+import { JobWatcher } from "./watch.ts";
+
+export { JobNotFoundError } from "./change.ts";
+export { CheckpointNotFoundError, type CreateOptions, IdempotencyConflictError } from "./creation.ts";
+export { CheckpointInUseError, JobUnfinishedError } from "./deletion.ts";
+export { type JobQuery, type Page, PAGE_LIMIT } from "./lists.ts";
+export { InvalidTransitionError } from "../transitions.ts";
+
+/** How a store is opened. */
+export interface JobStoreOptions {
+  /** Ring the in-process doorbell when a job becomes ready: for a local KV only. Off when absent. */
+  readonly doorbell?: boolean;
+  /** The clock, milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** Jobs in Deno KV. Every change is one atomic commit; any number of processes may share the database. */
+export class JobStore implements JobsDatabase {
+  readonly doorbell: boolean;
+  readonly now: () => number;
+  readonly #watcher: JobWatcher;
+
+  constructor(readonly kv: Deno.Kv, options: JobStoreOptions = {}) {
+    this.#watcher = new JobWatcher(kv);
+    this.doorbell = options.doorbell ?? false;
+    this.now = options.now ?? Date.now;
+  }
+
+  /**
+   * Creates a job and puts it in the queue; `created` is false when the same idempotency key created it before.
+   *
+   * @throws {IdempotencyConflictError} @throws {CheckpointNotFoundError}
+   */
+  create(request: JobRequest, options: CreateOptions = {}): Promise<{ job: Job; created: boolean }> {
+    return createJob(this, request, options);
+  }
+
+  /**
+   * The job that an idempotency key has created; null when there is none.
+   *
+   * @throws {IdempotencyConflictError} when it was created by another request
+   */
+  findCreated(key: string, fingerprint: string): Promise<Job | null> {
+    return findCreated(this, key, fingerprint);
+  }
+
+  /** A job; null when there is none of that id. */
+  async get(id: string): Promise<Job | null> {
+    return (await persistently(() => this.kv.get<JobRow>(keys.job(id)))).value?.job ?? null;
+  }
+
+  /** Jobs, newest first. A page is short only at the end. @throws {RangeError} for a limit outside 1 to 1000 */
+  list(query: JobQuery = {}): Promise<Page<Job>> {
+    return listJobs(this.kv, query);
+  }
+
+  /**
+   * Asks for a job's end: a queued one is cancelled at once, a running one by its runner within two seconds.
+   *
+   * @throws {JobNotFoundError} @throws {InvalidTransitionError} when it has ended already
+   */
+  async cancel(id: string): Promise<Job> {
+    const job = await changeJob(this, id, ({ job }) => ({
+      job: transition(job, { type: "cancel_requested" }, this.now()),
+      events: job.status === "running" && job.cancelRequestedAt === null
+        ? [{
+          type: "status",
+          level: "info",
+          message: "Cancelling: its runner was asked to stop",
+          data: { status: job.status, cancelRequested: true },
+        }]
+        : [],
+    }));
+    return job!;
+  }
+
+  /**
+   * Deletes a queued or finished job with its events, metrics, checkpoints and results. A deletion that was cut off is
+   * finished by deleting the job again.
+   *
+   * @throws {JobNotFoundError} @throws {JobUnfinishedError} @throws {CheckpointInUseError}
+   */
+  delete(id: string, objects: ObjectStore): Promise<void> {
+    return deleteJob(this, objects, id);
+  }
+
+  /** A checkpoint; null when there is none of that id. */
+  async getCheckpoint(id: string): Promise<Checkpoint | null> {
+    return (await persistently(() => this.kv.get<Checkpoint>(keys.checkpoint(id)))).value;
+  }
+
+  /** A job's checkpoints, newest first. */
+  listCheckpoints(jobId: string, query: { limit?: number; after?: string } = {}): Promise<Page<Checkpoint>> {
+    const { limit = 100, after } = query;
+    return newestFirst(
+      this.kv,
+      ["job_checkpoint", jobId],
+      { limit, after },
+      (ids: readonly string[]) => readAll<Checkpoint>(this.kv, ids.map(keys.checkpoint)),
+    );
+  }
+
+  /** Events with numbers above `after`, oldest first, at most `limit` (1 to 1000). */
+  events(jobId: string, query: { after?: number; limit?: number } = {}): Promise<JobEvent[]> {
+    return pageEvents(this.kv, jobId, query.after, query.limit);
+  }
+
+  /** Events above `after` as they come, until the job is finished and all are told or the signal is aborted. */
+  follow(jobId: string, after = 0, signal?: AbortSignal): AsyncGenerator<JobEvent, void> {
+    return followEvents(this.#watcher, this.kv, jobId, after, signal);
+  }
+
+  /** Waits until the job is finished. Null when the job is deleted or the signal is aborted before that. */
+  finished(jobId: string, signal?: AbortSignal): Promise<Job | null> {
+    return finishedJob(this.#watcher, jobId, signal);
+  }
+
+  /** Notifies the followers of a job at once about a change made by this process. */
+  changed(id: string): void {
+    this.#watcher.changed(id);
+  }
+
+  /** A part of the job's loss series. @throws {RangeError} for a query outside its limits */
+  metrics(jobId: string, query: MetricsQuery = {}): Promise<JobMetrics> {
+    return readMetrics(this.kv, jobId, query);
+  }
+
+  /** Number of jobs in every state: one read. */
+  counts(): Promise<Record<JobStatus, number>> {
+    return countJobs(this.kv);
+  }
+
+  /**
+   * Adds the index rows that a database of an earlier version lacks, see `indexes.ts`. Other processes can use the
+   * database meanwhile; some answers then take longer. Every process calls this once, at its start.
+   *
+   * @returns number of jobs whose rows were added
+   */
+  upgrade(signal?: AbortSignal): Promise<number> {
+    return completeIndexes(this.kv, signal);
+  }
+
+  /** Finds an unfinished job that reads the data set; null when there is none. */
+  usesDataset(datasetId: string): Promise<Job | null> {
+    return findDatasetUser(this.kv, datasetId);
+  }
+
+  /**
+   * Refuses new jobs with a data set for a minute, before its deletion, unless an unfinished job reads it.
+   *
+   * @returns null when the data set can be deleted; else a job that uses it
+   */
+  beginDatasetDeletion(datasetId: string): Promise<Job | null> {
+    return beginDatasetDeletion(this, datasetId);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * What a run reports in one commit, and the events of that report.
+ *
+ * @module
+ */
+import type { NewEvent } from "./events.ts";
+import type { Checkpoint, Job, JobProgress } from "../job.ts";
+import { type EpochPoint, METRICS_LIMITS, type StepPoint } from "./metrics.ts";
+
+/** What a run reports. All of it becomes visible in one commit. */
+export interface JobUpdate {
+  readonly backend?: NonNullable<Job["backend"]>;
+  /** In increasing order, at most 2048. */
+  readonly steps?: readonly StepPoint[];
+  readonly progress?: JobProgress;
+  readonly epoch?: EpochPoint;
+  readonly checkpoint?: Omit<Checkpoint, "createdAt">;
+  readonly logs?: readonly { readonly level: "info" | "warning"; readonly message: string }[];
+}
+
+/** The events of an update, in the order in which they occurred. */
+export function updateEvents({ backend, progress, epoch, checkpoint, logs = [] }: JobUpdate): NewEvent[] {
+  const events: NewEvent[] = [];
+  const add = (type: NewEvent["type"], message: string, data: object, level: NewEvent["level"] = "info") =>
+    void events.push({ type, level, message, data: { ...data } });
+  if (backend) add("log", `Computing on ${backend.name}`, { backend });
+  if (progress) {
+    const loss = progress.loss === null ? "" : `, loss ${progress.loss.toPrecision(6)}`;
+    add("progress", `Step ${progress.step} of ${progress.totalSteps}${loss}`, progress);
+  }
+  if (epoch) {
+    const message = `Epoch ${epoch.epoch + 1} ended at step ${epoch.step}, mean loss ${
+      epoch.loss.toPrecision(6)
+    }`;
+    add("epoch", message, bounded(epoch));
+  }
+  if (checkpoint) {
+    const { id, step, epoch, final, metrics, size, sha256 } = checkpoint;
+    const data = { checkpoint: id, step, epoch, final, metrics, size, sha256 };
+    add("checkpoint", `Checkpoint ${id} at step ${step}`, data);
+  }
+  for (const { level, message } of logs) add("log", message, {}, level);
+  return events;
+}
+
+/** An epoch with at most the number of values that fit in a row. */
+export function bounded(epoch: EpochPoint): EpochPoint {
+  return {
+    ...epoch,
+    metrics: Object.fromEntries(
+      Object.entries(epoch.metrics).slice(0, METRICS_LIMITS.epochMetrics)
+        .map(([name, value]) => [name.slice(0, METRICS_LIMITS.metricName), value]),
+    ),
+  };
+}
+
+/** Most notes of a backend that are kept, and the most characters of each. */
+const NOTES = 8, NOTE_LENGTH = 400;
+
+/** A backend with its notes limited to what fits in a row. */
+export function boundedBackend(backend: NonNullable<Job["backend"]>): NonNullable<Job["backend"]> {
+  return { ...backend, notes: backend.notes.slice(0, NOTES).map((note) => note.slice(0, NOTE_LENGTH)) };
+}

@@ -1,0 +1,115 @@
+/**
+ * What a trained model is worth: reconstruction error, or accuracy and loss of a classifier.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { classify, features } from "../classifier.ts";
+import { type MaeConfig, numPatches, patchDim } from "../config.ts";
+import { forward, maskBatch } from "../mae.ts";
+import { crossEntropy } from "../ops/crossEntropy.ts";
+import { uniform } from "../random.ts";
+import type { TrainingBatch } from "./objective.ts";
+import type { Weights } from "../transformer.ts";
+import type { HostWeights } from "../weights.ts";
+
+/** Puts weights on the backend. The caller disposes them (`tf.dispose`). */
+export function onBackend(weights: HostWeights): Weights {
+  return Object.fromEntries(
+    [...weights].map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]),
+  );
+}
+
+/** A batch's numbers of an MAE. */
+export interface MaeBatchResult {
+  readonly images: number;
+  /** Masked mean squared error of each picture, `[batch]`. */
+  readonly losses: Float32Array;
+  /** Mean squared error of each picture over all of its pixels, `[batch]`. */
+  readonly pixelErrors: Float32Array;
+  /** `[batch, N, P·P·C]`. */
+  readonly pred: Float32Array;
+  /** `[batch, N]`, 1 = masked. */
+  readonly mask: Float32Array;
+  /** `[batch, N]`. */
+  readonly idsRestore: Int32Array;
+}
+
+/**
+ * Reconstructs pictures.
+ *
+ * @param pixels `[batch, height, width, channels]` in [0, 1]
+ * @param key seed and step (the number of the batch) the random masks depend on
+ */
+export async function reconstruct(
+  weights: Weights,
+  config: MaeConfig,
+  pixels: Float32Array,
+  key: { seed: number; step?: number; maskRatio: number },
+): Promise<MaeBatchResult> {
+  const n = numPatches(config), dim = patchDim(config);
+  const images = pixels.length / (n * dim);
+  const noise = uniform({ seed: key.seed, purpose: "reconstruct", step: key.step }, images * n);
+  const batch = maskBatch(config, pixels, noise, key.maskRatio);
+  const tensor = tf.tidy(() => forward(weights, config, batch).pred);
+  const pred = await tensor.data() as Float32Array;
+  tensor.dispose();
+  const { mask, idsRestore, keep } = batch.masking;
+  const losses = new Float32Array(images), pixelErrors = new Float32Array(images);
+  for (let image = 0; image < images; image++) {
+    let masked = 0, all = 0;
+    for (let patch = image * n; patch < (image + 1) * n; patch++) {
+      let sum = 0;
+      for (let i = patch * dim; i < (patch + 1) * dim; i++) sum += (pred[i] - batch.target[i]) ** 2;
+      all += sum;
+      masked += sum * mask[patch];
+    }
+    losses[image] = masked / ((n - keep) * dim);
+    pixelErrors[image] = all / (n * dim);
+  }
+  return { images, losses, pixelErrors, pred, mask, idsRestore };
+}
+
+/** A batch's numbers of a classifier. */
+export interface ClassifierBatchResult {
+  readonly images: number;
+  /** Mean cross-entropy; null without labels. */
+  readonly loss: number | null;
+  /** `[batch, classes]`. */
+  readonly probabilities: Float32Array;
+  /** `[batch]`. */
+  readonly predicted: Int32Array;
+}
+
+/** Classifies pictures. @param batch pixels `[batch, height, width, channels]` in [0, 1] */
+export async function classifyBatch(
+  weights: Weights,
+  config: MaeConfig,
+  batch: TrainingBatch,
+): Promise<ClassifierBatchResult> {
+  const tensors = tf.tidy(() => {
+    const logits = classify(weights, features(weights, config, batch.pixels));
+    const loss = batch.labels ? crossEntropy(logits, batch.labels) : tf.scalar(0);
+    return [tf.softmax(logits), tf.argMax(logits, 1), loss];
+  });
+  const [probabilities, predicted, loss] = await Promise.all(tensors.map((tensor) => tensor.data()));
+  tf.dispose(tensors);
+  return {
+    images: predicted.length,
+    loss: batch.labels ? loss[0] : null,
+    probabilities: probabilities as Float32Array,
+    predicted: predicted as Int32Array,
+  };
+}
+
+/** Mean-pooled encoder features. @returns `[batch, embedDim]` */
+export async function embedBatch(
+  weights: Weights,
+  config: MaeConfig,
+  pixels: Float32Array,
+): Promise<Float32Array> {
+  const pooled = tf.tidy(() => features(weights, config, pixels));
+  const values = await pooled.data() as Float32Array;
+  pooled.dispose();
+  return values;
+}

@@ -1,0 +1,159 @@
+/**
+ * Questions to models that make no sense (groups 18 to 47), and checkpoints that are not what they say (56 to 66). The rules of
+ * the file format are tested closer in `tests/data/safetensors_test.ts`.
+ *
+ * @module
+ */
+import { readSafetensors, type Tensor, writeSafetensors } from "../../../data/safetensors/safetensors.ts";
+import type { Bytes } from "../../setup/uploads.ts";
+import { TestApi, TINY } from "../fixtures.ts";
+import { ask, type Present, type Row } from "./row.ts";
+
+const one = { dataset: { id: "digits", indices: [0] } };
+const indices = (...list: unknown[]) => ({ dataset: { id: "digits", indices: list } });
+
+/** Questions that make no sense. */
+export const QUESTIONS: readonly Row[] = [
+  ask(18, "an unknown field", "embeddings", { ...one, layer: 3 }, "layer"),
+  ask(18, "a field of reconstructions alone", "classifications", { ...one, mask_ratio: 0.5 }, "mask_ratio"),
+  ask(18, "an unknown part of the answer", "reconstructions", { ...one, include: ["weights"] }, "include.0"),
+  ask(18, "neither pictures nor a data set", "embeddings", {}, "pictures", /exactly one/),
+  ask(18, "pictures and a data set", "embeddings", { ...one, pictures: ["AAAA"] }, "pictures", /exactly one/),
+  ask(18, "no picture", "embeddings", { pictures: [] }, "pictures"),
+  ask(18, "65 pictures", "embeddings", { pictures: Array(65).fill("AAAA") }, "pictures", /64/),
+  ask(18, "a model and a job", "embeddings", ({ job }) => ({ ...one, job }), "checkpoint", /exactly one/),
+  ask(18, "an unknown data set", "embeddings", { dataset: { id: "cifar", indices: [0] } }, "dataset.id"),
+  ask(
+    18,
+    "an unknown split",
+    "embeddings",
+    { dataset: { id: "digits", indices: [0], split: "all" } },
+    "dataset.split",
+  ),
+  ask(20, "an index outside the data set", "embeddings", indices(0, 2000), "dataset.indices.1", /0 to 1999/),
+  ask(
+    20,
+    "an index above the size asked for",
+    "embeddings",
+    {
+      dataset: { id: "digits", split: "train", size: 10, indices: [10] },
+    },
+    "dataset.indices.0",
+    /0 to 9/,
+  ),
+  ...[-1, 0.5, "0", 2 ** 53, null].map((index) =>
+    ask(20, `the index ${JSON.stringify(index)}`, "embeddings", indices(index), "dataset.indices.0")
+  ),
+  ask(20, "no index", "embeddings", indices(), "dataset.indices"),
+  ask(20, "65 indices", "embeddings", indices(...Array(65).keys()), "dataset.indices", /64/),
+  ...[0, 1, -0.5, 1.5, "0.5"].map((mask_ratio) =>
+    ask(
+      22,
+      `a mask ratio of ${JSON.stringify(mask_ratio)}`,
+      "reconstructions",
+      { ...one, mask_ratio },
+      "mask_ratio",
+    )
+  ),
+  ask(
+    23,
+    "a ratio that keeps nothing",
+    "reconstructions",
+    { ...one, mask_ratio: 0.99 },
+    "mask_ratio",
+    /keeps no/,
+  ),
+  ask(
+    23,
+    "a ratio that masks nothing",
+    "reconstructions",
+    { ...one, mask_ratio: 1e-18 },
+    "mask_ratio",
+    /masks no/,
+  ),
+  ...[-1, 0.5, 2 ** 53, "1"].map((seed) =>
+    ask(35, `the seed ${JSON.stringify(seed)}`, "reconstructions", { ...one, seed }, "seed")
+  ),
+  ...["job_00000000000000000000000000", "../ckpt", "", 7].map((checkpoint) =>
+    ask(
+      69,
+      `the checkpoint ${JSON.stringify(checkpoint)}`,
+      "embeddings",
+      { ...one, checkpoint },
+      "checkpoint",
+    )
+  ),
+];
+
+type Tensors = Map<string, Tensor>;
+
+/** A checkpoint's file with other tensors or other metadata, the header in order. */
+const rewritten =
+  (change: (tensors: Tensors, metadata: Record<string, string>) => void) => (file: Bytes): Bytes => {
+    const { tensors, metadata } = readSafetensors(file);
+    const changed = { tensors: new Map(tensors), metadata: { ...metadata } };
+    change(changed.tensors, changed.metadata);
+    return writeSafetensors(changed.tensors, changed.metadata);
+  };
+
+const NORM = "encoder.norm.weight";
+
+function filled(tensors: Tensors, value: number): void {
+  const tensor = tensors.get(NORM)!;
+  tensors.set(NORM, { ...tensor, data: new Float32Array(TINY.embedDim).fill(value) } as Tensor);
+}
+
+/** Files that a checkpoint's row vouches for, and what is said of them. */
+const ALTERED: readonly [group: number, what: string, altered: (file: Bytes) => Bytes, says: RegExp][] = [
+  [
+    57,
+    "a tensor of another shape",
+    rewritten((tensors) => {
+      const tensor = tensors.get(NORM)!;
+      tensors.set(NORM, { ...tensor, shape: [4, 4] });
+    }),
+    /encoder\.norm\.weight/,
+  ],
+  [58, "a tensor too few", rewritten((tensors) => void tensors.delete(NORM)), /encoder\.norm\.weight/],
+  [58, "a tensor too many", rewritten((tensors) => void tensors.set("extra", tensors.get(NORM)!)), /extra/],
+  [
+    59,
+    "another number format",
+    rewritten((tensors) => {
+      tensors.set(
+        NORM,
+        { dtype: "F64", shape: [TINY.embedDim], data: new Float64Array(TINY.embedDim) } as Tensor,
+      );
+    }),
+    /F64/,
+  ],
+  [60, "NaN", rewritten((tensors) => filled(tensors, NaN)), /encoder\.norm\.weight/],
+  [60, "an infinity", rewritten((tensors) => filled(tensors, Infinity)), /encoder\.norm\.weight/],
+  [
+    64,
+    "a pickle",
+    () => new Uint8Array([0x80, 2, 0x7d, 0x71, 0, 0x2e, ...new Uint8Array(100)]),
+    /pickle/,
+  ],
+  [65, "a byte too few", (file) => file.slice(0, -1), /bytes/],
+  [65, "a byte too many", (file) => new Uint8Array([...file, 0]), /bytes/],
+  [
+    66,
+    "metadata of another configuration",
+    rewritten((_, metadata) => {
+      metadata.config = JSON.stringify({ ...JSON.parse(metadata.config), depth: 2 });
+    }),
+    /depth 2/,
+  ],
+];
+
+/** Stores the altered checkpoints. @returns rows that ask them */
+export async function alteredCheckpoints(api: TestApi): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [group, what, altered, says] of ALTERED) {
+    const { id } = await api.model("mae", altered);
+    const body = (_: Present) => ({ checkpoint: id, ...one });
+    rows.push(ask(group, what, "reconstructions", body, "checkpoint", says, 409));
+  }
+  return rows;
+}

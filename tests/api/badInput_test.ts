@@ -1,0 +1,59 @@
+import { expect } from "expect";
+import { idx, idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
+import { FILES } from "./badInput/files.ts";
+import { HTTP } from "./badInput/http.ts";
+import { LISTS } from "./badInput/lists.ts";
+import { alteredCheckpoints, QUESTIONS } from "./badInput/models.ts";
+import { NUMBERS } from "./badInput/numbers.ts";
+import type { Present } from "./badInput/row.ts";
+import { problemOf, TestApi } from "./fixtures.ts";
+
+async function present(api: TestApi): Promise<Present> {
+  const mae = await api.model("mae"),
+    classifier = await api.model("classifier"),
+    gone = await api.model("mae");
+  await api.send(`/v1/jobs/${gone.jobId}`, { method: "DELETE" });
+  const cancelled = await api.job();
+  await api.send(`/v1/jobs/${cancelled}/cancel`, { method: "POST" });
+  const dataset = async (...upload: Parameters<TestApi["upload"]>): Promise<string> => {
+    const answer = await api.upload(...upload);
+    expect(answer.status).toBe(201);
+    return (await answer.json()).id;
+  };
+  const png = await pngDigit(0);
+  return {
+    mae: mae.id,
+    classifier: classifier.id,
+    job: mae.jobId,
+    queued: await api.job(),
+    cancelled,
+    twoClasses: await dataset({ archive: await tarGz({ "a/1.png": png, "b/1.png": png }) }, {
+      held_out: "0.5",
+    }),
+    unlabelled: await dataset({ train_images: idxDigits(200, "train").images }, { held_out: "0" }),
+    single: await dataset({ train_images: idx(0x803, [1, 28, 28], new Uint8Array(784)) }),
+    deleted: gone.id,
+    deletedJob: gone.jobId,
+  };
+}
+
+Deno.test("bad input is refused with a problem that names it, and leaves nothing behind", async (t) => {
+  await using api = await TestApi.open();
+  const altered = await alteredCheckpoints(api);
+  const ids = await present(api);
+  const rows = [...HTTP, ...NUMBERS, ...FILES, ...QUESTIONS, ...altered, ...LISTS];
+  for (const { group, what, send, status, path, says } of rows) {
+    await t.step(`${group}: ${what}`, async () => {
+      const before = await api.traces();
+      const { detail, errors } = await problemOf(await send(api, ids), status);
+      if (path !== undefined) expect(errors.map((error) => error.path)).toContain(path);
+      if (says) expect([detail, ...errors.map(({ message }) => message)].join("\n")).toMatch(says);
+      expect(await api.traces()).toEqual(before);
+    });
+  }
+  await t.step(
+    "none of it was our fault",
+    () => expect(api.log.filter((entry) => entry.level === "error")).toEqual([]),
+  );
+  await t.step("a good request is answered as before", async () => void await api.job());
+});

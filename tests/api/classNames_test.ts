@@ -1,0 +1,81 @@
+import { expect } from "expect";
+import { readHeader } from "../../data/safetensors/safetensors.ts";
+import { keys } from "../../jobs/store/rows.ts";
+import { pngDigit, tarGz } from "../setup/uploads.ts";
+import { TINY } from "./fixtures.ts";
+import { TestApi } from "./fixtures.ts";
+import { TestRunner } from "./runner.ts";
+
+const MODEL = {
+  patch_size: TINY.patchSize,
+  embed_dim: TINY.embedDim,
+  depth: TINY.depth,
+  num_heads: TINY.numHeads,
+};
+const numbered = (count: number, nameOf: (index: string) => string) =>
+  Array.from({ length: count }, (_, i) => nameOf(String(i).padStart(4, "0")));
+const NAMES: Record<string, string[]> = {
+  "600 names of 125 characters": numbered(600, (index) => `${index} `.padEnd(125, "a long name of a class ")),
+  "1,000 species names": numbered(
+    1000,
+    (index) => `Genus${index} species${index} subsp. ferruginea-montana`,
+  ),
+  "4,096 non-Latin names of 80 characters": numbered(4096, (index) => `${index}${"猫の名前".repeat(19)}`),
+};
+
+for (const [what, names] of Object.entries(NAMES)) {
+  Deno.test(`a classifier of ${what} can be trained, shown, used and measured`, async () => {
+    await using api = await TestApi.open();
+    const picture = await pngDigit(0);
+    const archive = await tarGz(
+      Object.fromEntries(
+        names.flatMap((name) => [[`train/${name}/0.png`, picture], [`test/${name}/1.png`, picture]]),
+      ),
+    );
+    const { id: dataset, class_names: classes } = await (await api.upload({ archive })).json();
+    expect(classes).toEqual(names);
+    expect(await (await api.send(`/v1/datasets/${dataset}`)).json()).toMatchObject({ class_names: names });
+    const { data: listed } = await (await api.send("/v1/datasets")).json();
+    expect(listed.find(({ id }: { id: string }) => id === dataset))
+      .toMatchObject({ num_classes: names.length, class_names: null });
+    await using runner = new TestRunner(api);
+    const job = await runner.run({
+      kind: "finetune",
+      dataset,
+      model: MODEL,
+      batch_size: 128,
+      max_steps: 2,
+      checkpoint_every: { steps: 1 },
+    });
+    expect(job).toMatchObject({ status: "succeeded", error: null });
+    const id = job.latest_checkpoint!;
+
+    const row = await api.kv.get<Record<string, unknown>>(keys.checkpoint(id));
+    expect(JSON.stringify(row.value).length).toBeLessThan(4096);
+    const alone = await (await api.send(`/v1/checkpoints/${id}`)).json();
+    expect(alone).toMatchObject({ num_classes: names.length, class_names: names });
+    const { data } = await (await api.send(`/v1/jobs/${job.id}/checkpoints`)).json();
+    expect(data.length).toBe(2);
+    for (const item of data) expect(item).toMatchObject({ num_classes: names.length, class_names: null });
+    const file = new Uint8Array(await (await api.send(`/v1/checkpoints/${id}/content`)).arrayBuffer());
+    expect(JSON.parse(readHeader(file).metadata.class_names)).toEqual(names);
+
+    const body = { checkpoint: id, pictures: [picture.toBase64()] };
+    const answer = await (await api.post("/v1/classifications", body)).json();
+    expect(answer.class_names).toEqual(names);
+    expect(answer.data[0].class_name).toBe(names[answer.data[0].label]);
+    const measured = await runner.run({ kind: "evaluate", checkpoint: id, dataset });
+    expect(measured).toMatchObject({ status: "succeeded", result: { classes: names.length } });
+  });
+}
+
+Deno.test("a row of an earlier version, with class names but without their number, is returned as before", async () => {
+  await using api = await TestApi.open();
+  const checkpoint = await api.model("classifier");
+  const { classes: _, stateSha256: __, ...old } = checkpoint;
+  await api.kv.set(keys.checkpoint(checkpoint.id), old);
+  const answer = await (await api.send(`/v1/checkpoints/${checkpoint.id}`)).json();
+  expect(answer).toMatchObject({ num_classes: 10, class_names: checkpoint.classNames, resumable: true });
+  const body = { checkpoint: checkpoint.id, pictures: [(await pngDigit(0)).toBase64()] };
+  expect((await api.post("/v1/classifications", body)).status).toBe(200);
+});

@@ -1,0 +1,64 @@
+import { expect } from "expect";
+import { openDatabase } from "../../jobs/store/database.ts";
+import type { JobEvent } from "../../jobs/store/events.ts";
+import { JobStore } from "../../jobs/store/store.ts";
+import { claimed, settingOn } from "../jobs/fixtures.ts";
+import { changeAtRandom, makeOld, recounted } from "../jobs/history.ts";
+import { type Denokv, findDenokv, startDenokv } from "../setup/denokv.ts";
+
+const program = await findDenokv();
+
+/** A test with a database on a server of its own. */
+function onDenokv(name: string, test: (kv: Deno.Kv, server: Denokv) => Promise<void>): void {
+  Deno.test({
+    name: `denokv: ${name}`,
+    ignore: program === null,
+    async fn() {
+      await using server = (await startDenokv())!;
+      for (const [name, value] of Object.entries(server.env)) Deno.env.set(name, value);
+      const kv = await openDatabase(server.url, { log: () => {} });
+      try {
+        await test(kv, server);
+      } finally {
+        kv.close();
+      }
+    },
+  });
+}
+
+onDenokv(
+  "counters equal a count of the rows, also of an old database that three processes upgrade",
+  async (kv) => {
+    const setting = settingOn(kv), { store } = setting;
+    await changeAtRandom(setting, 1, 80);
+    await makeOld(kv);
+    await Promise.all([
+      ...[store, new JobStore(kv), new JobStore(kv)].map((store) => store.upgrade()),
+      changeAtRandom(setting, 2, 40),
+    ]);
+    await changeAtRandom(setting, 3, 40);
+    const counts = await store.counts();
+    expect(counts).toEqual(await recounted(kv));
+    expect(Object.values(counts).reduce((sum, count) => sum + count)).toBeGreaterThan(10);
+    expect((await store.list({ limit: 30, status: "queued" })).data.length).toBe(Math.min(30, counts.queued));
+  },
+);
+
+onDenokv("followers miss nothing while the server is killed and started again", async (kv, server) => {
+  const { store, queued, runner } = settingOn(kv);
+  const id = await queued(), queue = runner(), claim = await claimed(queue);
+  const follow = async (after: number) => await Array.fromAsync(store.follow(id, after));
+  const followers: Promise<JobEvent[]>[] = [follow(0), follow(0), follow(1)], end = store.finished(id);
+  await queue.record(claim, { logs: [{ level: "info", message: "before" }] });
+  await server.signal("SIGKILL");
+  await expect(store.get(id)).rejects.toThrow("unavailable");
+  await server.restart();
+  while (await store.get(id).catch(() => null) === null) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await queue.finish(claim, { type: "succeeded", result: {} });
+  expect((await end)!.status).toBe("succeeded");
+  const [first, second, third] = await Promise.all(followers);
+  expect(first.map(({ message }) => message)).toEqual(["Queued", "Running", "before", "Succeeded"]);
+  expect([second, third]).toEqual([first, first.slice(1)]);
+});

@@ -1,7 +1,0 @@
-/** A thread that says back what it hears, and falls over at a word. */
-import { hearStarter } from "../../model/threads.ts";
-
-const tell = hearStarter<string>((text) => {
-  if (text === "fall") throw new Error("it fell");
-  tell(`heard ${text}`);
-});

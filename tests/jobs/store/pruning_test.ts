@@ -1,0 +1,71 @@
+import { expect } from "expect";
+import { openStore } from "../../../data/objects/open.ts";
+import { collectGarbage } from "../../../jobs/store/garbage.ts";
+import { checkpointOf, request, withStore } from "../fixtures.ts";
+
+/** Names of the checkpoints in object storage: `known` for both files of one. */
+async function stored(objects: ReturnType<typeof openStore>): Promise<string[]> {
+  return (await Array.fromAsync(objects.list("checkpoints/"), ({ key }) => key)).sort();
+}
+
+Deno.test("a job keeps its newest checkpoints and those that another unfinished job starts from", () =>
+  withStore(async ({ store, kv, running }) => {
+    const folder = await Deno.makeTempDir();
+    const objects = openStore(`file:${folder}`);
+    const { id, queue, claim } = await running({ keep: { last: 3 } });
+    const made: string[] = [];
+    for (let step = 1; step <= 8; step++) {
+      const checkpoint = checkpointOf(id, { step });
+      await queue.announce(claim, [checkpoint.objectKey, checkpoint.stateKey!]);
+      for (const key of [checkpoint.objectKey, checkpoint.stateKey!]) {
+        await objects.put(key, new Uint8Array(3));
+      }
+      await queue.record(claim, { checkpoint });
+      made.push(checkpoint.id);
+      if (step === 2) {
+        await store.create(request({ kind: "evaluate", checkpoint: checkpoint.id }));
+      }
+    }
+    const kept = [made[7], made[6], made[5], made[1]];
+    expect((await store.listCheckpoints(id)).data.map((row) => row.id)).toEqual(kept);
+    expect(await store.getCheckpoint(made[0])).toBeNull();
+    // As after a kill of the runner: the objects of the others exist and have garbage rows.
+    expect((await stored(objects)).length).toBe(16);
+    expect((await collectGarbage(kv, objects)).length).toBe(8);
+    const files = kept.flatMap((id) => [
+      `checkpoints/${id}.safetensors`,
+      `checkpoints/${id}.state.safetensors`,
+    ]);
+    expect(await stored(objects)).toEqual(files.sort());
+    expect(await collectGarbage(kv, objects)).toEqual([]);
+    await Deno.remove(folder, { recursive: true });
+  }));
+
+Deno.test("objects of a checkpoint being written are kept while the lease is held, and deleted once it is lost", () =>
+  withStore(async ({ store, kv, running, clock }) => {
+    const folder = await Deno.makeTempDir();
+    const objects = openStore(`file:${folder}`);
+    const { id, queue, claim } = await running();
+    const { objectKey, stateKey } = checkpointOf(id);
+    await queue.announce(claim, [objectKey, stateKey!]);
+    await objects.put(stateKey!, new Uint8Array(3));
+    expect(await collectGarbage(kv, objects)).toEqual([]);
+    expect(await stored(objects)).toEqual([stateKey]);
+    clock.advance(60_000);
+    await queue.reap();
+    expect((await collectGarbage(kv, objects)).sort()).toEqual([objectKey, stateKey].sort());
+    expect(await stored(objects)).toEqual([]);
+    expect((await store.get(id))!.status).toBe("queued");
+    await Deno.remove(folder, { recursive: true });
+  }));
+
+Deno.test("a job of an earlier version, without a number of checkpoints, keeps all of them", () =>
+  withStore(async ({ store, runner }) => {
+    const { keep: _, ...old } = request() as unknown as Record<string, unknown>;
+    const { job: { id } } = await store.create(old as unknown as ReturnType<typeof request>);
+    const queue = runner(), claim = (await queue.claim())!;
+    for (let step = 1; step <= 30; step++) {
+      await queue.record(claim, { checkpoint: checkpointOf(id, { step }) });
+    }
+    expect((await store.listCheckpoints(id)).data.length).toBe(30);
+  }));

@@ -1,0 +1,120 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { expect } from "expect";
+import { selectBackend } from "../../model/backends/select.ts";
+import { adapterName, isSoftware } from "../../model/backends/webgpu/adapter.ts";
+import type { WebgpuBackend } from "../../model/backends/webgpu/backend.ts";
+import { Launcher } from "../../model/backends/webgpu/launcher.ts";
+import { boundMemory } from "../../model/backends/webgpu/memory.ts";
+import { elementwise } from "../../model/backends/webgpu/program.ts";
+import { selfTest } from "../../model/backends/webgpu/selfTest.ts";
+import { gelu } from "../../model/ops/gelu.ts";
+import { native, useNative } from "../../model/ops/native.ts";
+import { train } from "../../model/training/trainer.ts";
+import { findVulkan } from "../setup/vulkan.ts";
+import { collect, options } from "./training.ts";
+
+const vulkan = await findVulkan();
+
+Deno.test("software adapters are known by their names, whatever else they say", () => {
+  const info = { vendor: "", architecture: "", device: "", description: "" };
+  for (
+    const description of [
+      "llvmpipe (LLVM 15.0.6, 256 bits)",
+      "SwiftShader Device",
+      "Microsoft Basic Render Driver",
+      "CPU",
+    ]
+  ) expect(isSoftware({ ...info, description })).toBe(true);
+  for (
+    const description of ["NVIDIA H100 80GB HBM3", "AMD Radeon RX 7900", "Apple M2", "Intel(R) UHD Graphics"]
+  ) {
+    expect(isSoftware({ ...info, description })).toBe(false);
+    expect(isSoftware({ ...info, description, isFallbackAdapter: true })).toBe(true);
+  }
+  expect(adapterName({ ...info, vendor: "nvidia", architecture: "hopper" })).toBe("hopper");
+});
+
+/** Runs a program that does not compile. */
+function runInvalid(x: tf.Tensor): tf.Tensor {
+  const invalid = elementwise({
+    name: "invalid",
+    writes: { y: "f32" },
+    reads: { x: "f32" },
+    numbers: {},
+    body: "  y[i] = x[i] + nowhere;",
+  });
+  const launcher = new Launcher(tf.backend() as WebgpuBackend);
+  return launcher.runElements(invalid, x.size, { reads: [x], writes: [x.shape], numbers: [] })[0];
+}
+
+if (vulkan) {
+  Deno.test("work of ever other sizes does not fill the device's memory (webgpu)", async () => {
+    await selectBackend("webgpu");
+    const backend = tf.backend() as WebgpuBackend;
+    boundMemory(backend, 0);
+    const { bufferManager } = backend, before = bufferManager.numBytesUsed;
+    for (let size = 100_000; size < 100_050; size++) {
+      const x = tf.ones([size]), y = gelu(x);
+      expect((await y.data())[size - 1]).toBeCloseTo(0.841345, 5);
+      tf.dispose([x, y]);
+      expect(bufferManager.numBytesAllocated).toBeLessThan(before + 4e6);
+    }
+  });
+
+  Deno.test("auto passes over a processor that plays a GPU, and says so", async () => {
+    const adapter = await navigator.gpu.requestAdapter();
+    const { name, notes } = await selectBackend("auto", { flops: 1e12 });
+    if (isSoftware(adapter!.info)) {
+      expect(name).toBe("simd");
+      expect(notes.join()).toMatch(/webgpu: its only adapter is software/);
+    } else expect(name).toBe("webgpu");
+  });
+
+  Deno.test("an invalid program makes every read fail, never zeros, until the backend is started anew (webgpu)", async () => {
+    await selectBackend("webgpu");
+    const x = tf.ones([8]);
+    const good = tf.mul(x, 2);
+    const y = runInvalid(x);
+    await expect(y.data()).rejects.toThrow(/WebGPU failed.*nowhere/s);
+    await expect(good.data()).rejects.toThrow(/WebGPU failed/);
+    tf.dispose([x, good, y]);
+
+    await selectBackend("webgpu");
+    const again = tf.mul(tf.ones([8]), 2);
+    expect([...await again.data()]).toEqual(new Array(8).fill(2));
+    again.dispose();
+  });
+
+  Deno.test("an invalid program makes the step fail before a weight moves (webgpu)", async () => {
+    await selectBackend("webgpu");
+    useNative({ ...native(), gelu: { forward: (x) => [runInvalid(x), tf.onesLike(x)] } });
+    await expect(collect(train(options({ model: "mae" })))).rejects.toThrow(/WebGPU failed.*nowhere/s);
+  });
+
+  Deno.test("a device that is lost makes operations and reads fail, and another is opened (webgpu)", async () => {
+    await selectBackend("webgpu");
+    const x = tf.ones([2000]);
+    const y = tf.mul(x, 2);
+    (tf.backend() as WebgpuBackend).device.destroy();
+    await expect(y.data()).rejects.toThrow(/WebGPU failed/);
+    expect(() => tf.mul(x, 3)).toThrow(/WebGPU failed/);
+    tf.dispose([x, y]);
+    await selectBackend("webgpu");
+    expect((await tf.mul(tf.ones([2000]), 2).data())[1999]).toBe(2);
+  });
+
+  Deno.test("programs that give wrong numbers, zeros or a wrong gradient are not trusted (webgpu)", async () => {
+    await selectBackend("webgpu");
+    const ops = native();
+    expect(await selfTest(ops)).toBe(null);
+    const gelus: Record<string, (value: tf.Tensor, slope: tf.Tensor) => [tf.Tensor, tf.Tensor]> = {
+      "of gelu": (value, slope) => [tf.mul(value, 1.001), slope],
+      "of gelu gave 0": (value, slope) => [tf.zerosLike(value), slope],
+      "of gradient 1 of gelu": (value, slope) => [value, tf.mul(slope, 0.999)],
+    };
+    for (const [says, wrong] of Object.entries(gelus)) {
+      const fault = await selfTest({ ...ops, gelu: { forward: (x) => wrong(...ops.gelu!.forward(x)) } });
+      expect(fault).toContain(`its self-test ${says}`);
+    }
+  });
+} else Deno.test.ignore("trust in webgpu", () => {});
