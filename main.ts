@@ -17,7 +17,7 @@ const USAGE = `Usage: deno task COMMAND
   api      the API alone
   runner   a runner alone, on the same KV and object storage
   health   whether database and object storage answer
-  demo     a training job from the first request to the pictures; options:
+  demo     a training job from the first request to the images; options:
              --dataset digits|mnist|fashion-mnist|ds_…   --mnist FOLDER   --size N
              --epochs N   --finetune-epochs N   --finetune-steps N   --batch-size N
              --seed N   --out FOLDER

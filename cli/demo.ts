@@ -150,7 +150,7 @@ function ending(out: string, pretrain: object, finetune: object, question: { che
   const { checkpoint } = question;
   return `
 Files in ${out}:
-  triptych.png             original | masked | reconstruction of eight test pictures
+  triptych.png             original | masked | reconstruction of eight test images
   loss.svg                 loss of every step
   checkpoint.safetensors   model.load_state_dict(load_file("checkpoint.safetensors")) in PyTorch
 

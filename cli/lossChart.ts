@@ -1,5 +1,5 @@
 /**
- * A loss series as a picture.
+ * A loss series as an image.
  *
  * @module
  */

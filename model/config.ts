@@ -6,7 +6,7 @@
 
 /** Every size of a masked autoencoder (tutorial step 7, `MAE.__init__`). Immutable once a model is built. */
 export interface MaeConfig {
-  /** Height and width of the square input picture, in pixels. */
+  /** Height and width of the square input image, in pixels. */
   readonly imageSize: number;
   /** Height and width of a square patch, in pixels; divides `imageSize`. */
   readonly patchSize: number;
@@ -84,7 +84,7 @@ export const CONFIG_LIMITS = {
   numPatches: 4096,
 } as const;
 
-/** Number of patches of a picture, N = (imageSize / patchSize)². */
+/** Number of patches of an image, N = (imageSize / patchSize)². */
 export function numPatches(config: MaeConfig): number {
   return Math.floor(config.imageSize / config.patchSize) ** 2;
 }
@@ -200,8 +200,8 @@ export function parameterCount(config: MaeConfig): number {
     p;
 }
 
-/** Values that a step keeps of a picture for its backward pass, and what it reads of it; see {@linkcode trainingBytes}. */
-function perPicture(config: MaeConfig, masked: boolean): { readonly kept: number; readonly fed: number } {
+/** Values that a step keeps of an image for its backward pass, and what it reads of it; see {@linkcode trainingBytes}. */
+function perImage(config: MaeConfig, masked: boolean): { readonly kept: number; readonly fed: number } {
   const { embedDim, decoderEmbedDim, mlpRatio, depth, decoderDepth, numHeads, decoderNumHeads } = config;
   const n = numPatches(config),
     tokens = masked ? numKeep(n, config.maskRatio) : n,
@@ -224,21 +224,21 @@ function perPicture(config: MaeConfig, masked: boolean): { readonly kept: number
 
 /**
  * Estimate of the memory that a training step needs at least, in bytes, where our kernels compute it: parameters,
- * gradients and AdamW's two moments, what is kept of one picture (a batch is gone through in as small parts as have to
+ * gradients and AdamW's two moments, what is kept of one image (a batch is gone through in as small parts as have to
  * be), and two whole batches of input. Measured against the planner's own sum.
  *
  * @param masked false for a classifier, whose encoder sees every patch and which has no decoder
  */
 export function trainingBytes(config: MaeConfig, batchSize: number, masked = true): number {
-  const { kept, fed } = perPicture(config, masked);
+  const { kept, fed } = perImage(config, masked);
   return 4 * (4 * parameterCount(config) + kept + 2 * batchSize * fed);
 }
 
 /**
- * Pictures of one forward pass that stay within so many bytes, at least one.
+ * Images of one forward pass that stay within so many bytes, at least one.
  *
  * @param masked false for a classifier
  */
 export function forwardBatch(config: MaeConfig, bytes: number, masked = true): number {
-  return Math.max(1, Math.floor(bytes / (4 * perPicture(config, masked).kept)));
+  return Math.max(1, Math.floor(bytes / (4 * perImage(config, masked).kept)));
 }

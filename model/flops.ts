@@ -5,7 +5,7 @@
  */
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "./config.ts";
 
-/** Floating-point operations of a block's forward pass over one picture. */
+/** Floating-point operations of a block's forward pass over one image. */
 function block(tokens: number, dim: number, mlpRatio: number): number {
   const linear = tokens * dim * (3 * dim + dim + 2 * hiddenDim(dim, mlpRatio));
   return 2 * (linear + 2 * tokens * tokens * dim);
@@ -17,7 +17,7 @@ function encoder(config: MaeConfig, patches: number): number {
   return 2 * patches * patchDim(config) * embedDim + depth * block(patches, embedDim, mlpRatio);
 }
 
-/** Floating-point operations of the MAE's forward pass over one picture; a training step has three times as many. */
+/** Floating-point operations of the MAE's forward pass over one image; a training step has three times as many. */
 export function forwardFlops(config: MaeConfig): number {
   const { embedDim, decoderEmbedDim, decoderDepth, maskRatio, mlpRatio } = config;
   const n = numPatches(config), keep = numKeep(n, maskRatio);

@@ -1,5 +1,5 @@
 /**
- * The masked autoencoder (tutorial step 7; He et al. 2022): mask most patches of a picture, encode the rest, decode
+ * The masked autoencoder (tutorial step 7; He et al. 2022): mask most patches of an image, encode the rest, decode
  * all, and measure the error where it was masked.
  *
  * @module
@@ -15,7 +15,7 @@ import { patchify } from "./patches.ts";
 import { sinusoidalPositions } from "./positions.ts";
 import type { Weights } from "./transformer.ts";
 
-/** What the model makes of a batch: N patches of a picture, K of them visible. */
+/** What the model makes of a batch: N patches of an image, K of them visible. */
 export interface MaeOutput {
   /** Encoded visible patches, `[batch, K, embedDim]`. */
   readonly latent: Tensor3D;

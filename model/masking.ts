@@ -8,7 +8,7 @@ import { CONFIG_LIMITS, numKeep } from "./config.ts";
 /** More than any index of a patch. */
 const INDEX_RANGE = CONFIG_LIMITS.numPatches;
 
-/** Which patches of each picture are visible. N patches, K of them kept. */
+/** Which patches of each image are visible. N patches, K of them kept. */
 export interface Masking {
   readonly batch: number;
   readonly patches: number;
@@ -87,7 +87,7 @@ function argsortMany(values: Float32Array): Int32Array {
 }
 
 /**
- * The visible rows of each picture.
+ * The visible rows of each image.
  *
  * @param rows `[batch, N, dim]`, or `[N, dim]` shared by the whole batch
  * @param visible receives them; an array of their own by default

@@ -1,5 +1,5 @@
 /**
- * Pictures into patches and back (tutorial step 1: `b c (h p1) (w p2) -> b (h w) (p1 p2 c)`), on the host: pictures
+ * Images into patches and back (tutorial step 1: `b c (h p1) (w p2) -> b (h w) (p1 p2 c)`), on the host: images
  * need no gradient, so patches are cut before a batch reaches the backend.
  *
  * @module
@@ -9,7 +9,7 @@ import type { MaeConfig } from "./config.ts";
 /** The order of a configuration, which every part of every batch needs. */
 const orders = new WeakMap<MaeConfig, Uint32Array>();
 
-/** Where each value of a picture's patches stands in the picture. */
+/** Where each value of an image's patches stands in the image. */
 function pixelsOfPatches(config: MaeConfig): Uint32Array {
   let order = orders.get(config);
   if (!order) orders.set(config, order = computedOrder(config));
@@ -31,19 +31,19 @@ function computedOrder({ imageSize, patchSize, inChannels }: MaeConfig): Uint32A
   return order;
 }
 
-/** Number of pictures in a buffer. @throws {RangeError} when it holds no whole number of them */
+/** Number of images in a buffer. @throws {RangeError} when it holds no whole number of them */
 function count(length: number, config: MaeConfig): number {
   const batch = length / (config.imageSize * config.imageSize * config.inChannels);
   if (!Number.isInteger(batch)) {
     throw new RangeError(
-      `Cannot read ${length} values as pictures of ${config.imageSize}x${config.imageSize}x${config.inChannels}`,
+      `Cannot read ${length} values as images of ${config.imageSize}x${config.imageSize}x${config.inChannels}`,
     );
   }
   return batch;
 }
 
 /**
- * Cuts pictures into patches.
+ * Cuts images into patches.
  *
  * @param pixels `[batch, height, width, channels]`
  * @param patches receives them; an array of their own by default

@@ -27,7 +27,7 @@ const DASHBOARD_FILES: Record<string, PageFile> = {
   ),
 };
 
-/** What both pages may do: their own scripts and pictures, talk to their own server, and nothing else. */
+/** What both pages may do: their own scripts and images, talk to their own server, and nothing else. */
 const POLICY = {
   defaultSrc: ["'none'"],
   scriptSrc: ["'self'"],

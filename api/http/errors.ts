@@ -10,7 +10,7 @@ import {
   DatasetNotFoundError,
   DatasetUnavailableError,
 } from "../../data/datasets/dataset.ts";
-import { PictureError } from "../../data/images/codec.ts";
+import { ImageError } from "../../data/images/codec.ts";
 import { ObjectNotFoundError, StorageUnavailableError } from "../../data/objects/store.ts";
 import { JobFailure } from "../../jobs/kinds/kind.ts";
 import { DatabaseUnavailableError, isLocked, KvContentionError } from "../../jobs/store/kv.ts";
@@ -57,7 +57,7 @@ export function problemOf(error: unknown): ProblemError {
       ? new ProblemError(422, error.message, { errors: [{ path: "", message: error.message }] })
       : fieldProblem(422, error.field, error.message);
   }
-  if (error instanceof PictureError) return fieldProblem(422, "pictures", error.message);
+  if (error instanceof ImageError) return fieldProblem(422, "pictures", error.message);
   if (error instanceof InferenceError) return inferenceProblem(error);
   if (error instanceof ObjectNotFoundError) return new ProblemError(404, "Its content is no longer stored");
   return outageProblem(error) ??

@@ -12,8 +12,8 @@ export interface ApiLimits {
   readonly jsonDepth: number;
   /** Keys and array elements of a JSON body together. */
   readonly jsonValues: number;
-  /** A JSON body that carries pictures in base64. */
-  readonly pictureJsonBytes: number;
+  /** A JSON body that carries images in base64. */
+  readonly imageJsonBytes: number;
   /** Path and query of a request, as received. */
   readonly urlBytes: number;
   /** Names and values of all header fields together. */
@@ -34,14 +34,14 @@ export interface ApiLimits {
   readonly formFields: number;
   /** One field of a multipart body. */
   readonly formFieldBytes: number;
-  /** Pictures of an inference request. */
+  /** Images of an inference request. */
   readonly pictures: number;
-  /** One picture of an inference request, encoded. */
-  readonly pictureBytes: number;
-  /** All pictures of an inference request in a multipart body. */
-  readonly picturesBytes: number;
-  /** Values (height x width x channels x pictures) of an inference request. */
-  readonly pictureValues: number;
+  /** One image of an inference request, encoded. */
+  readonly imageBytes: number;
+  /** All images of an inference request in a multipart body. */
+  readonly imagesBytes: number;
+  /** Values (height x width x channels x images) of an inference request. */
+  readonly imageValues: number;
   /** Time for loading a model and computing an answer. */
   readonly inferenceMs: number;
   /** Longest `Prefer: wait` or `?wait=`. */
@@ -73,7 +73,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   jsonBytes: 2 ** 20,
   jsonDepth: 32,
   jsonValues: 10_000,
-  pictureJsonBytes: 32 * 2 ** 20,
+  imageJsonBytes: 32 * 2 ** 20,
   urlBytes: 8192,
   headerBytes: 32 * 1024,
   bodyIdleMs: 15_000,
@@ -85,9 +85,9 @@ export const DEFAULT_LIMITS: ApiLimits = {
   formFields: 16,
   formFieldBytes: 4096,
   pictures: 64,
-  pictureBytes: 20 * 2 ** 20,
-  picturesBytes: 64 * 2 ** 20,
-  pictureValues: 2 ** 24,
+  imageBytes: 20 * 2 ** 20,
+  imagesBytes: 64 * 2 ** 20,
+  imageValues: 2 ** 24,
   inferenceMs: 120_000,
   waitSeconds: 60,
   heartbeatMs: 15_000,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PictureSet } from "../../data/datasets/dataset.ts";
+import type { ImageSet } from "../../data/datasets/dataset.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { MaeBatchResult } from "../../model/training/evaluate.ts";
@@ -33,7 +33,7 @@ export class WorkerInference implements Inference {
   /** @inheritdoc */
   async reconstruct(
     checkpoint: Checkpoint,
-    pictures: PictureSet,
+    pictures: ImageSet,
     { maskRatio, seed, signal }: ReconstructOptions,
   ): Promise<Reconstruction> {
     expectModel(checkpoint, "mae");
@@ -53,13 +53,13 @@ export class WorkerInference implements Inference {
   }
 
   /** @inheritdoc */
-  async classify(checkpoint: Checkpoint, pictures: PictureSet, signal?: AbortSignal): Promise<Float32Array> {
+  async classify(checkpoint: Checkpoint, pictures: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
     expectModel(checkpoint, "classifier");
     return await this.#ask("classify", checkpoint, pictures, { seed: 0, signal });
   }
 
   /** @inheritdoc */
-  async embed(checkpoint: Checkpoint, pictures: PictureSet, signal?: AbortSignal): Promise<Float32Array> {
+  async embed(checkpoint: Checkpoint, pictures: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
     return await this.#ask("embed", checkpoint, pictures, { seed: 0, signal });
   }
 
@@ -73,7 +73,7 @@ export class WorkerInference implements Inference {
   async #ask<T>(
     operation: InferenceRequest["operation"],
     checkpoint: Checkpoint,
-    pictures: PictureSet,
+    pictures: ImageSet,
     { seed, maskRatio, signal }: ReconstructOptions,
   ): Promise<T> {
     signal?.throwIfAborted();

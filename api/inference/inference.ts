@@ -1,17 +1,17 @@
 /**
- * What the API asks of a model: pictures in, numbers out. The implementation runs in a worker of its own, so that
+ * What the API asks of a model: images in, numbers out. The implementation runs in a worker of its own, so that
  * no other request waits for the arithmetic.
  *
  * @module
  */
-import type { PictureSet } from "../../data/datasets/dataset.ts";
+import type { ImageSet } from "../../data/datasets/dataset.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 
-/** A reconstruction of `count` pictures; N patches of D = P·P·C values each. */
+/** A reconstruction of `count` images; N patches of D = P·P·C values each. */
 export interface Reconstruction {
-  /** Mean squared error on the masked patches, over all pictures. */
+  /** Mean squared error on the masked patches, over all images. */
   readonly loss: number;
-  /** `[count]`: the same for each picture. */
+  /** `[count]`: the same for each image. */
   readonly losses: Float32Array;
   /** Predicted patches, `[count, N, D]`, not clipped. */
   readonly pred: Float32Array;
@@ -35,13 +35,13 @@ export interface Inference {
   /** @param checkpoint an `mae` checkpoint */
   reconstruct(
     checkpoint: Checkpoint,
-    pictures: PictureSet,
+    pictures: ImageSet,
     options: ReconstructOptions,
   ): Promise<Reconstruction>;
   /** Class probabilities, `[count, classes]`. @param checkpoint a `classifier` checkpoint */
-  classify(checkpoint: Checkpoint, pictures: PictureSet, signal?: AbortSignal): Promise<Float32Array>;
+  classify(checkpoint: Checkpoint, pictures: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
   /** Mean-pooled encoder features, `[count, embedDim]`. @param checkpoint either model */
-  embed(checkpoint: Checkpoint, pictures: PictureSet, signal?: AbortSignal): Promise<Float32Array>;
+  embed(checkpoint: Checkpoint, pictures: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
   /** Stops; whoever waits gets an error. */
   close(): void;
 }

@@ -1,9 +1,9 @@
 /**
- * A model's numbers into pictures: original, masked, reconstructed.
+ * A model's numbers into images: original, masked, reconstructed.
  *
  * @module
  */
-import type { PictureSet } from "../../data/datasets/dataset.ts";
+import type { ImageSet } from "../../data/datasets/dataset.ts";
 import { type MaeConfig, numPatches, patchDim } from "../../model/config.ts";
 import type { Reconstruction } from "./inference.ts";
 
@@ -26,7 +26,7 @@ const MASKED = 0.5;
  */
 export function reconstructionRows(
   config: MaeConfig,
-  pictures: PictureSet,
+  pictures: ImageSet,
   result: Reconstruction,
   pasteVisible: boolean,
 ): ReconstructionRow[] {

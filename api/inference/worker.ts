@@ -56,12 +56,12 @@ async function compute(request: InferenceRequest): Promise<unknown> {
   }
 }
 
-/** @throws {JobFailure} `not_finite` naming the first picture whose output has a number that is not finite */
+/** @throws {JobFailure} `not_finite` naming the first image whose output has a number that is not finite */
 function checkFinite(checkpoint: Checkpoint, values: Float32Array, pictures: number): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at === -1) return;
   const picture = Math.floor(at / (values.length / pictures));
-  throw notFinite(`Checkpoint ${checkpoint.id} gives ${values[at]} for picture ${picture}`);
+  throw notFinite(`Checkpoint ${checkpoint.id} gives ${values[at]} for image ${picture}`);
 }
 
 async function answer(request: InferenceRequest): Promise<InferenceAnswer> {

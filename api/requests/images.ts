@@ -1,21 +1,21 @@
 /**
- * Uploaded pictures into the form a model wants.
+ * Uploaded images into the form a model wants.
  *
  * @module
  */
-import type { PictureForm, PictureSet } from "../../data/datasets/dataset.ts";
-import { decodePicture, inspectPicture, PictureError } from "../../data/images/codec.ts";
+import type { ImageForm, ImageSet } from "../../data/datasets/dataset.ts";
+import { decodeImage, ImageError, inspectImage } from "../../data/images/codec.ts";
 import {
   backgroundNote,
-  type PictureRule,
-  type PictureShape,
+  type ImageRule,
+  type ImageShape,
   resizeNote,
 } from "../../data/images/preparation.ts";
 import type { ApiLimits } from "../http/limits.ts";
 import { fieldProblem } from "../http/problem.ts";
 
-/** A picture as it was sent. */
-export interface EncodedPicture {
+/** An image as it was sent. */
+export interface EncodedImage {
   /** Where it stands in the request, as `pictures.3`. */
   readonly path: string;
   /** Its bytes, PNG or JPEG. */
@@ -23,7 +23,7 @@ export interface EncodedPicture {
 }
 
 /** @throws {ProblemError} 422 for what is neither base64 nor a data URL of a PNG or JPEG, 413 when it is too large */
-export function fromBase64(text: string, at: number, limits: ApiLimits): EncodedPicture {
+export function fromBase64(text: string, at: number, limits: ApiLimits): EncodedImage {
   const path = `pictures.${at}`;
   const prefix = /^data:[^,]{0,100},/.exec(text)?.[0] ?? "";
   if (prefix !== "" && !/^data:image\/(png|jpeg);base64,$/.test(prefix)) {
@@ -33,9 +33,9 @@ export function fromBase64(text: string, at: number, limits: ApiLimits): Encoded
       "a data URL must begin with data:image/png;base64, or data:image/jpeg;base64,",
     );
   }
-  const most = Math.ceil(limits.pictureBytes / 3) * 4;
+  const most = Math.ceil(limits.imageBytes / 3) * 4;
   if (text.length - prefix.length > most) {
-    throw fieldProblem(413, path, `must have at most ${limits.pictureBytes} bytes`);
+    throw fieldProblem(413, path, `must have at most ${limits.imageBytes} bytes`);
   }
   let bytes: Uint8Array<ArrayBuffer>;
   try {
@@ -47,32 +47,32 @@ export function fromBase64(text: string, at: number, limits: ApiLimits): Encoded
 }
 
 /**
- * Decodes pictures one after the other, so that only one is ever unpacked at its own size.
+ * Decodes images one after the other, so that only one is ever unpacked at its own size.
  *
- * @throws {ProblemError} 422 naming the picture that cannot be read
+ * @throws {ProblemError} 422 naming the image that cannot be read
  */
 export async function decodeAll(
-  encoded: readonly EncodedPicture[],
-  form: PictureForm,
-  rule: PictureRule,
-): Promise<{ pictures: PictureSet; notes: string[] }> {
+  encoded: readonly EncodedImage[],
+  form: ImageForm,
+  rule: ImageRule,
+): Promise<{ pictures: ImageSet; notes: string[] }> {
   const each = form.imageSize * form.imageSize * form.channels;
   const pixels = new Uint8Array(encoded.length * each);
   const notes: string[] = [];
   for (const [at, picture] of encoded.entries()) {
     try {
       const bytes = await picture.read();
-      notes.push(...notesOn(picture.path, await inspectPicture(bytes), rule));
-      pixels.set(await decodePicture(bytes, form, rule), at * each);
+      notes.push(...notesOn(picture.path, await inspectImage(bytes), rule));
+      pixels.set(await decodeImage(bytes, form, rule), at * each);
     } catch (error) {
-      if (error instanceof PictureError) throw fieldProblem(422, picture.path, error.message);
+      if (error instanceof ImageError) throw fieldProblem(422, picture.path, error.message);
       throw error;
     }
   }
   return { pictures: { ...form, count: encoded.length, pixels, labels: null }, notes };
 }
 
-function notesOn(path: string, { height, width, hasAlpha }: PictureShape, rule: PictureRule): string[] {
+function notesOn(path: string, { height, width, hasAlpha }: ImageShape, rule: ImageRule): string[] {
   const notes: string[] = [];
   if (height !== width) notes.push(`${path} is ${width} x ${height}: ${resizeNote(rule)}`);
   if (hasAlpha) notes.push(`${path} has transparency: ${backgroundNote(rule)}`);

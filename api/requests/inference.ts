@@ -1,11 +1,11 @@
 /**
- * Requests to a model: which checkpoint, which pictures, from JSON or a form.
+ * Requests to a model: which checkpoint, which images, from JSON or a form.
  *
  * @module
  */
 import type { z } from "@hono/zod-openapi";
-import type { PictureForm, PictureSet } from "../../data/datasets/dataset.ts";
-import { type PictureRule, resizeNote, ruleOf } from "../../data/images/preparation.ts";
+import type { ImageForm, ImageSet } from "../../data/datasets/dataset.ts";
+import { type ImageRule, resizeNote, ruleOf } from "../../data/images/preparation.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { readJson } from "../body/json.ts";
 import { withForm } from "../body/multipart.ts";
@@ -15,27 +15,27 @@ import { InferenceError } from "../inference/inference.ts";
 import { checked } from "../http/validation.ts";
 import { datasetProblem } from "../http/datasetProblem.ts";
 import { fieldProblem } from "../http/problem.ts";
-import { type InferenceRequest, MOST_PICTURES } from "../schemas/inference.ts";
+import { type InferenceRequest, MAX_IMAGES } from "../schemas/inference.ts";
 import { limited } from "../http/timeLimit.ts";
-import { decodeAll, type EncodedPicture, fromBase64 } from "./images.ts";
+import { decodeAll, type EncodedImage, fromBase64 } from "./images.ts";
 
 /** A request with its references looked up. */
 export interface Subject<S extends z.ZodType> {
   readonly input: z.output<S>;
   readonly checkpoint: Checkpoint;
-  readonly pictures: PictureSet;
+  readonly pictures: ImageSet;
   /** How the images were resized; every response reports it. */
   readonly treatment: Treatment;
   readonly signal: AbortSignal;
 }
 
 /** How images that are not square or have transparency were treated. */
-export interface Treatment extends PictureRule {
+export interface Treatment extends ImageRule {
   readonly notes: string[];
 }
 
 /**
- * Reads a request, looks up its checkpoint and pictures, and hands them to `use`.
+ * Reads a request, looks up its checkpoint and images, and hands them to `use`.
  *
  * @throws {ProblemError} naming the field that is wrong; 422 for a checkpoint or job that is not there, 409 for a job
  * without a checkpoint, 504 when it took too long
@@ -47,18 +47,18 @@ export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
   use: (subject: Subject<S>) => Promise<T>,
 ): Promise<T> {
   const { limits } = services;
-  const run = async (body: unknown, encoded: readonly EncodedPicture[] | null) => {
+  const run = async (body: unknown, encoded: readonly EncodedImage[] | null) => {
     const input = checked(schema, body);
     const checkpoint = await checkpointOf(services, input);
     return await limited(request, limits.inferenceMs, async (signal) => {
       const form = formOf(services, checkpoint, input);
       const { pictures, treatment } = input.dataset === undefined
-        ? await sentPictures(
+        ? await sentImages(
           encoded ?? input.pictures!.map((text, at) => fromBase64(text, at, limits)),
           form,
           ruleOf(input, checkpoint.rule),
         )
-        : await datasetPictures(services, { ...input, dataset: input.dataset }, form, signal);
+        : await datasetImages(services, { ...input, dataset: input.dataset }, form, signal);
       try {
         return await use({ input, checkpoint, pictures, treatment, signal });
       } catch (error) {
@@ -68,14 +68,14 @@ export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
     });
   };
   if (!/^multipart\//i.test(request.headers.get("content-type") ?? "")) {
-    return await run(await readJson(request, limits, limits.pictureJsonBytes), null);
+    return await run(await readJson(request, limits, limits.imageJsonBytes), null);
   }
-  const bounds = { bytes: limits.picturesBytes, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
+  const bounds = { bytes: limits.imagesBytes, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
   const rules = {
     fileFields: ["pictures"],
     repeated: ["pictures"],
-    files: Math.min(limits.pictures, MOST_PICTURES),
-    fileBytes: limits.pictureBytes,
+    files: Math.min(limits.pictures, MAX_IMAGES),
+    fileBytes: limits.imageBytes,
     fields: limits.formFields,
     fieldBytes: limits.formFieldBytes,
   };
@@ -114,41 +114,41 @@ async function checkpointOf(services: Services, input: InferenceRequest): Promis
   return checkpoint;
 }
 
-function formOf(services: Services, checkpoint: Checkpoint, input: InferenceRequest): PictureForm {
+function formOf(services: Services, checkpoint: Checkpoint, input: InferenceRequest): ImageForm {
   const { imageSize, inChannels } = checkpoint.config;
   const [path, count] = input.dataset === undefined
     ? ["pictures", input.pictures!.length]
     : ["dataset.indices", input.dataset.indices.length];
-  const most = Math.floor(services.limits.pictureValues / (imageSize * imageSize * inChannels));
+  const most = Math.floor(services.limits.imageValues / (imageSize * imageSize * inChannels));
   if (count > most) {
     throw fieldProblem(
       413,
       path,
-      `at most ${most} pictures of this model's size are taken at once: ${count} were given`,
+      `at most ${most} images of this model's size are taken at once: ${count} were given`,
     );
   }
   return { imageSize, channels: inChannels as 1 | 3 };
 }
 
-/** A request's pictures in the shape of the model's input, and how they were treated. */
+/** A request's images in the shape of the model's input, and how they were treated. */
 interface Treated {
-  readonly pictures: PictureSet;
+  readonly pictures: ImageSet;
   readonly treatment: Treatment;
 }
 
-async function sentPictures(
-  encoded: readonly EncodedPicture[],
-  form: PictureForm,
-  rule: PictureRule,
+async function sentImages(
+  encoded: readonly EncodedImage[],
+  form: ImageForm,
+  rule: ImageRule,
 ): Promise<Treated> {
   const { pictures, notes } = await decodeAll(encoded, form, rule);
   return { pictures, treatment: { ...rule, notes } };
 }
 
-async function datasetPictures(
+async function datasetImages(
   services: Services,
   input: InferenceRequest & { dataset: NonNullable<InferenceRequest["dataset"]> },
-  form: PictureForm,
+  form: ImageForm,
   signal: AbortSignal,
 ): Promise<Treated> {
   const { id, size, seed, split, indices } = input.dataset;

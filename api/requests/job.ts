@@ -43,14 +43,14 @@ export async function resolveJobRequest(services: Services, request: JobRequest)
     );
   }
   const config = source?.config ?? (resolved.kind === "evaluate" ? undefined : resolved.model);
-  if (config !== undefined) checkPictures(resolved, config, dataset);
+  if (config !== undefined) checkImages(resolved, config, dataset);
   if (config !== undefined && resolved.kind !== "evaluate") {
     await checkCheckpointSpace(services, resolved, config, dataset);
   }
   return resolved;
 }
 
-/** Describes the data set, with the number of training pictures that the request selects. */
+/** Describes the data set, with the number of training images that the request selects. */
 async function datasetOf(services: Services, ref: DatasetRef): Promise<DatasetInfo> {
   try {
     const info = await services.datasets.whole(ref.id);
@@ -67,7 +67,7 @@ function checkSplit(
   { splits }: DatasetInfo,
 ): JobRequest {
   if (splits[request.split].count > 0) return request;
-  throw fieldProblem(422, "split", `the data set has no picture in '${request.split}'`);
+  throw fieldProblem(422, "split", `the data set has no image in '${request.split}'`);
 }
 
 /** Checks a training request and fills in `epochs`. */
@@ -85,12 +85,12 @@ function checkTraining(request: TrainingRequest, dataset: DatasetInfo): JobReque
       }`,
     );
   }
-  if (count === 0) throw fieldProblem(422, "dataset", "has no training picture");
+  if (count === 0) throw fieldProblem(422, "dataset", "has no training image");
   if (request.dropLast && request.batchSize > count) {
     throw fieldProblem(
       422,
       "batch_size",
-      `must not be above the ${count} training pictures while drop_last is true, or no batch is left: ` +
+      `must not be above the ${count} training images while drop_last is true, or no batch is left: ` +
         `current value is ${request.batchSize}`,
     );
   }
@@ -100,8 +100,8 @@ function checkTraining(request: TrainingRequest, dataset: DatasetInfo): JobReque
   return { ...request, epochs: length.epochs };
 }
 
-/** Rejects a run whose pictures, resized for the model, do not fit into memory. */
-function checkPictures(request: JobRequest, config: MaeConfig, { splits }: DatasetInfo): void {
+/** Rejects a run whose images, resized for the model, do not fit into memory. */
+function checkImages(request: JobRequest, config: MaeConfig, { splits }: DatasetInfo): void {
   const form = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
   const read = request.kind === "evaluate"
     ? [request.split]

@@ -1,5 +1,5 @@
 /**
- * `POST /v1/classifications`: what a fine-tuned model sees in pictures.
+ * `POST /v1/classifications`: what a fine-tuned model sees in images.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
     path: "/v1/classifications",
     operationId: "createClassification",
     tags: ["Models"],
-    summary: "Classify pictures",
+    summary: "Classify images",
     request: {
       body: {
         required: true,
@@ -31,7 +31,7 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
     },
     responses: {
       200: {
-        description: "A class for each picture",
+        description: "A class for each image",
         content: { "application/json": { schema: classificationSchema } },
       },
       ...problems(409, 504),

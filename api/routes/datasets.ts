@@ -52,8 +52,8 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     summary: "Upload a data set",
     description:
       "Either IDX files (`train_images`, and `train_labels`, `test_images`, `test_labels` where there are " +
-      "any) or one `archive` of PNG and JPEG pictures in folders named for their classes. Without test pictures " +
-      "`held_out` of the training pictures are kept to measure on. `resize` and `background` state how images that " +
+      "any) or one `archive` of PNG and JPEG images in folders named for their classes. Without test images " +
+      "`held_out` of the training images are kept to measure on. `resize` and `background` state how images that " +
       "are not square or have transparency are changed wherever they are used; `notes` gives their number.",
     request: {
       headers: z.object({

@@ -1,5 +1,5 @@
 /**
- * `POST /v1/embeddings`: pictures as feature vectors.
+ * `POST /v1/embeddings`: images as feature vectors.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export function addEmbeddingRoute(app: OpenAPIHono<ApiEnv>, services: Services):
     path: "/v1/embeddings",
     operationId: "createEmbedding",
     tags: ["Models"],
-    summary: "Mean-pooled encoder features of pictures",
+    summary: "Mean-pooled encoder features of images",
     request: {
       body: {
         required: true,
@@ -29,7 +29,7 @@ export function addEmbeddingRoute(app: OpenAPIHono<ApiEnv>, services: Services):
     },
     responses: {
       200: {
-        description: "A vector for each picture",
+        description: "A vector for each image",
         content: { "application/json": { schema: embeddingSchema } },
       },
       ...problems(409, 504),

@@ -25,7 +25,7 @@ export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services):
     tags: ["Jobs"],
     summary: "The confusion matrix of a measured classifier",
     description:
-      "Stored for every `evaluate` of a classifier, and for the held-out pictures of `finetune` and `linear_probe`. " +
+      "Stored for every `evaluate` of a classifier, and for the held-out images of `finetune` and `linear_probe`. " +
       "The job's result has this address in `confusion_url`. `If-None-Match` is supported.",
     request: {
       params: jobParams,

@@ -29,7 +29,7 @@ async function pngBase64(values: Float32Array, config: MaeConfig): Promise<strin
   return (await encodePng(toBytes(values), config.imageSize, config.imageSize, channels)).toBase64();
 }
 
-async function pictureWire(
+async function imageWire(
   index: number,
   config: MaeConfig,
   result: Reconstruction,
@@ -68,9 +68,9 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
     path: "/v1/reconstructions",
     operationId: "createReconstruction",
     tags: ["Models"],
-    summary: "Mask pictures and reconstruct them",
+    summary: "Mask images and reconstruct them",
     description:
-      "`Accept: image/png` gives original, masked and reconstructed pictures side by side, one row each.",
+      "`Accept: image/png` gives original, masked and reconstructed images side by side, one row each.",
     request: {
       body: {
         required: true,
@@ -109,7 +109,7 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
       }
       const data: Wire["data"] = [];
       for (const [index, row] of rows.entries()) {
-        data.push(await pictureWire(index, config, result, row, input.include));
+        data.push(await imageWire(index, config, result, row, input.include));
       }
       const answer: Wire = {
         object: "reconstruction",

@@ -12,7 +12,7 @@ import { namesForRow } from "../../jobs/artifacts/classNames.ts";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
 import { listSchema } from "./list.ts";
-import { backgroundField, pictureAnswer, resizeField } from "./image.ts";
+import { backgroundField, imageAnswer, resizeField } from "./image.ts";
 
 const split = z.strictObject({ count: z.int().min(0) }).openapi("DatasetSplit");
 
@@ -42,7 +42,7 @@ export const datasetSchema = z.strictObject({
   labelled: z.boolean(),
   num_classes: z.int(),
   class_names: z.array(z.string()).nullable().describe("Null in lists when the names are long"),
-  ...pictureAnswer,
+  ...imageAnswer,
   size: z.int().describe("Bytes stored"),
   layout: layout.nullable().describe("How an archive was read; null for IDX files and built-in data sets"),
   created_at: z.iso.datetime(),
@@ -102,13 +102,13 @@ const COMPANIONS: object = {
 /** The multipart body of `POST /v1/datasets`, for OpenAPI. */
 export const datasetUploadSchema = exactlyOneOf(
   datasetFields.extend({
-    train_images: file.describe("IDX pictures, gzipped or not"),
+    train_images: file.describe("IDX images, gzipped or not"),
     train_labels: file.describe(
       "IDX labels: integers of any type, or QMNIST's rows; the numbers present are the class names",
     ),
-    test_images: file.describe("IDX pictures to measure on"),
+    test_images: file.describe("IDX images to measure on"),
     test_labels: file.describe("IDX labels"),
-    archive: file.describe("zip, tar or tar.gz of PNG and JPEG pictures; folders are classes"),
+    archive: file.describe("zip, tar or tar.gz of PNG and JPEG images; folders are classes"),
   }),
   ["train_images", "archive"],
 ).openapi("DatasetUpload", COMPANIONS);

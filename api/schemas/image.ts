@@ -21,7 +21,7 @@ export const backgroundField = z.string()
   );
 
 /** Fields of a response that report how images were changed. */
-export const pictureAnswer = {
+export const imageAnswer = {
   resize: resizeField,
   background: backgroundField,
   notes: z.array(z.string()).describe(

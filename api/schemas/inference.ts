@@ -7,16 +7,16 @@ import { z } from "@hono/zod-openapi";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { DIGITS_ONLY, JOB_LIMITS, reference } from "../../jobs/requests/schemas.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
-import { backgroundField, pictureAnswer, resizeField } from "./image.ts";
+import { backgroundField, imageAnswer, resizeField } from "./image.ts";
 
-/** Most pictures of a request. */
-export const MOST_PICTURES = 64;
+/** Most images of a request. */
+export const MAX_IMAGES = 64;
 
-const datasetPictures = z.strictObject({
+const datasetImages = z.strictObject({
   id: reference,
   split: z.enum(["train", "test"]).default("test"),
-  indices: z.array(z.int().min(0).max(0xffff_ffff)).min(1).max(MOST_PICTURES),
-  size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training pictures (digits only)"),
+  indices: z.array(z.int().min(0).max(0xffff_ffff)).min(1).max(MAX_IMAGES),
+  size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training images (digits only)"),
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe("Seed of the drawing (digits only)"),
 }).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
   message: "size and seed are taken for the data set 'digits' only",
@@ -31,9 +31,9 @@ const rule = { resize: resizeField.optional(), background: backgroundField.optio
 const subject = {
   checkpoint: checkpointIdSchema.optional().describe("The model to ask"),
   job: jobIdSchema.optional().describe("The job whose latest checkpoint to ask"),
-  pictures: z.array(z.string().min(1).openapi({ pattern: BASE64 })).min(1).max(MOST_PICTURES).optional()
+  pictures: z.array(z.string().min(1).openapi({ pattern: BASE64 })).min(1).max(MAX_IMAGES).optional()
     .describe("PNG or JPEG in base64, bare or as data URL"),
-  dataset: datasetPictures.optional().describe("Pictures of a data set, instead of `pictures`"),
+  dataset: datasetImages.optional().describe("Pictures of a data set, instead of `pictures`"),
   ...rule,
 };
 
@@ -75,11 +75,11 @@ const file = z.string().openapi({ type: "string", format: "binary" });
 const formFields = {
   checkpoint: subject.checkpoint,
   job: subject.job,
-  pictures: z.array(file).min(1).max(MOST_PICTURES).describe("PNG or JPEG files"),
+  pictures: z.array(file).min(1).max(MAX_IMAGES).describe("PNG or JPEG files"),
   ...rule,
 };
 
-/** A request as a form, for OpenAPI: the pictures are files. */
+/** A request as a form, for OpenAPI: the images are files. */
 export const inferenceFormSchema = exactlyOneOf(z.strictObject(formFields), MODEL).openapi("InferenceForm");
 
 /** A request for reconstructions as a form, for OpenAPI. */
@@ -101,8 +101,8 @@ export const reconstructionSchema = z.strictObject({
   checkpoint: z.string(),
   mask_ratio: z.number(),
   seed: z.int(),
-  loss: z.number().describe("Mean squared error on the masked patches of all pictures"),
-  ...pictureAnswer,
+  loss: z.number().describe("Mean squared error on the masked patches of all images"),
+  ...imageAnswer,
   data: z.array(
     z.strictObject({
       index: z.int(),
@@ -122,7 +122,7 @@ export const classificationSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
   class_names: z.array(z.string()),
-  ...pictureAnswer,
+  ...imageAnswer,
   data: z.array(
     z.strictObject({
       index: z.int(),
@@ -139,6 +139,6 @@ export const embeddingSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
   dimensions: z.int(),
-  ...pictureAnswer,
+  ...imageAnswer,
   data: z.array(z.strictObject({ index: z.int(), embedding: z.array(z.number()) }).openapi("Embedding")),
 }).openapi("Embeddings");

@@ -1,5 +1,5 @@
 /**
- * Training steps and inference on pictures of noise, timed.
+ * Training steps and inference on images of noise, timed.
  *
  * @module
  */

@@ -17,7 +17,7 @@ export interface ProductSpeed {
   readonly gflops: { readonly forward: number; readonly dx: number; readonly dw: number };
 }
 
-/** Times every linear layer of a configuration at so many pictures. */
+/** Times every linear layer of a configuration at so many images. */
 export function productSpeeds(config: MaeConfig, images: number): ProductSpeed[] {
   const n = numPatches(config), keep = numKeep(n, config.maskRatio);
   const block = (name: string, tokens: number, dim: number) => {

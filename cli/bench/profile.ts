@@ -34,7 +34,7 @@ function flopsOf(name: string, numbers: readonly number[]): number {
   return 0;
 }
 
-/** Times every call of a step over chunks of so many pictures, so many times. */
+/** Times every call of a step over chunks of so many images, so many times. */
 export async function profile(
   config: MaeConfig,
   batch: number,

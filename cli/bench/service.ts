@@ -1,5 +1,5 @@
 /**
- * What a user waits for: a whole job over HTTP, the start of a runner, one picture reconstructed.
+ * What a user waits for: a whole job over HTTP, the start of a runner, one image reconstructed.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import { peakMemory } from "./memory.ts";
 
 /** What is asked of the service. */
 export interface ServiceSubject {
-  /** Folder with MNIST's four files; pictures are drawn where it is null. */
+  /** Folder with MNIST's four files; images are drawn where it is null. */
   readonly mnist: string | null;
   readonly batch: number;
   readonly threads: number;
   readonly epochs: number;
 }
 
-/** Pictures drawn where there is no MNIST. */
+/** Images drawn where there is no MNIST. */
 const DRAWN = 60_000;
 
 async function look(client: Client, id: string, query: string): Promise<JobView> {
@@ -72,7 +72,7 @@ export interface ServiceFigures {
   readonly runnerPeakMib: number | null;
   /** The same with both in one process, as `deno task start` has them. */
   readonly together: JobFigures;
-  /** Milliseconds until one picture is reconstructed, the model in the cache: median of 200 answers. */
+  /** Milliseconds until one image is reconstructed, the model in the cache: median of 200 answers. */
   readonly reconstructJsonMs: number;
   readonly reconstructPngMs: number;
 }

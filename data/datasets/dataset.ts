@@ -1,11 +1,11 @@
 /**
- * What a data set is to the rest of the house: labelled or unlabelled pictures in two splits.
+ * What a data set is to the rest of the house: labelled or unlabelled images in two splits.
  *
  * @module
  */
 
 import { StorageUnavailableError } from "../objects/store.ts";
-import type { PictureRule } from "../images/preparation.ts";
+import type { ImageRule } from "../images/preparation.ts";
 
 /** The two parts of a data set: what is trained on, and what was held out to measure on. */
 export type SplitName = "train" | "test";
@@ -37,17 +37,17 @@ export interface ArchiveLayout {
 }
 
 /** What is known of a data set; kept as `datasets/{id}/meta.json` in object storage and answered by the API. */
-export interface DatasetInfo extends PictureRule {
+export interface DatasetInfo extends ImageRule {
   /** `ds_…`, or the built-in name (`digits`, `mnist`, `fashion-mnist`). */
   readonly id: string;
   readonly name: string;
   readonly source: "builtin" | "upload";
-  /** How pictures are stored: one raw block of equal size, or as encoded PNG/JPEG files. */
+  /** How images are stored: one raw block of equal size, or as encoded PNG/JPEG files. */
   readonly format: "raw" | "encoded";
-  /** Size of a stored picture in pixels; null where they differ. */
+  /** Size of a stored image in pixels; null where they differ. */
   readonly height: number | null;
   readonly width: number | null;
-  /** Channels of the stored pictures: 3 when any has colour. */
+  /** Channels of the stored images: 3 when any has colour. */
   readonly channels: 1 | 3;
   readonly splits: {
     readonly train: { readonly count: number };
@@ -68,16 +68,16 @@ export interface DatasetInfo extends PictureRule {
   readonly createdAt: string;
 }
 
-/** The form in which a model wants its pictures. */
-export interface PictureForm {
+/** The form in which a model wants its images. */
+export interface ImageForm {
   /** Height and width in pixels. */
   readonly imageSize: number;
   /** 1 (grey) or 3 (RGB). */
   readonly channels: 1 | 3;
 }
 
-/** Decoded pictures in the form asked for. */
-export interface PictureSet extends PictureForm {
+/** Decoded images in the form asked for. */
+export interface ImageSet extends ImageForm {
   readonly count: number;
   /** `[count, height, width, channels]`, 0 to 255. */
   readonly pixels: Uint8Array;
@@ -89,9 +89,9 @@ export interface PictureSet extends PictureForm {
 export interface Dataset {
   readonly info: DatasetInfo;
   /** A whole split in memory. @throws {DatasetError} when it would pass the memory limit, or the bytes are damaged */
-  load(split: SplitName, form: PictureForm, signal?: AbortSignal): Promise<PictureSet>;
+  load(split: SplitName, form: ImageForm, signal?: AbortSignal): Promise<ImageSet>;
   /**
-   * Some pictures by index.
+   * Some images by index.
    *
    * @param rule replaces the data set's own rule
    * @throws {DatasetError} for an index outside the split
@@ -99,15 +99,15 @@ export interface Dataset {
   read(
     split: SplitName,
     indices: readonly number[],
-    form: PictureForm,
-    rule?: PictureRule,
-  ): Promise<PictureSet>;
+    form: ImageForm,
+    rule?: ImageRule,
+  ): Promise<ImageSet>;
 }
 
 /** Names a data set: an upload's id or a built-in's name, with what only `digits` takes. */
 export interface DatasetRef {
   readonly id: string;
-  /** Training pictures to draw (`digits` only). */
+  /** Training images to draw (`digits` only). */
   readonly size?: number;
   /** Seed of the drawing (`digits` only). */
   readonly seed?: number;

@@ -1,10 +1,10 @@
 /**
- * Pictures in batches, as a training loop wants them.
+ * Images in batches, as a training loop wants them.
  *
  * @module
  */
 import { permutation } from "../../model/random.ts";
-import type { PictureSet } from "./dataset.ts";
+import type { ImageSet } from "./dataset.ts";
 
 /** How an epoch is cut into batches. */
 export interface BatchOptions {
@@ -20,20 +20,20 @@ export interface BatchOptions {
   readonly startBatch?: number;
 }
 
-/** Pictures of one step. */
+/** Images of one step. */
 export interface Batch {
   /** `[batch, height, width, channels]` in [0, 1], as torchvision's `ToTensor` scales; until the next batch is taken. */
   readonly pixels: Float32Array<ArrayBuffer>;
   /** `[batch]`; null when unlabelled. */
   readonly labels: Int32Array<ArrayBuffer> | null;
-  /** `[batch]`: where each picture stands in the set. */
+  /** `[batch]`: where each image stands in the set. */
   readonly indices: Uint32Array<ArrayBuffer>;
 }
 
 /** A byte as float32(byte / 255). */
 const SCALE = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
-/** Writes pictures of `values` bytes each, by index, as numbers. */
+/** Writes images of `values` bytes each, by index, as numbers. */
 function scale(bytes: Uint8Array, indices: Uint32Array, values: number, out: Float32Array): void {
   for (let row = 0, to = 0; row < indices.length; row++) {
     const from = indices[row] * values;
@@ -51,7 +51,7 @@ function scale(bytes: Uint8Array, indices: Uint32Array, values: number, out: Flo
  * }
  * ```
  */
-export function* epochBatches(set: PictureSet, options: BatchOptions): Generator<Batch, void> {
+export function* epochBatches(set: ImageSet, options: BatchOptions): Generator<Batch, void> {
   const { batchSize, dropLast, seed, epoch, shuffle, startBatch = 0 } = options;
   const order = shuffle
     ? permutation({ seed, purpose: "shuffle", epoch }, set.count)

@@ -1,9 +1,9 @@
 /**
- * How much memory the pictures of a split may take.
+ * How much memory the images of a split may take.
  *
  * @module
  */
-import { DatasetError, type PictureForm, type SplitName } from "./dataset.ts";
+import { DatasetError, type ImageForm, type SplitName } from "./dataset.ts";
 
 /** Default limit of the bytes of a split in memory. */
 export const SPLIT_BYTES = 8 * 2 ** 30;
@@ -14,18 +14,18 @@ function mostBytes(): number {
   return /^\d{1,15}$/.test(set) ? Number(set) : SPLIT_BYTES;
 }
 
-/** Error about decoded pictures that take too much memory, as the end of a sentence; null when they fit. */
-export function splitTooLarge(count: number, { imageSize, channels }: PictureForm): string | null {
+/** Error about decoded images that take too much memory, as the end of a sentence; null when they fit. */
+export function splitTooLarge(count: number, { imageSize, channels }: ImageForm): string | null {
   const bytes = count * imageSize ** 2 * channels, most = mostBytes();
   if (bytes <= most) return null;
   return `needs ${
     gib(bytes)
-  } of memory: ${count} pictures of ${imageSize} x ${imageSize} x ${channels} bytes. At most ` +
+  } of memory: ${count} images of ${imageSize} x ${imageSize} x ${channels} bytes. At most ` +
     `${gib(most)} are taken (UNMASK_MAX_DATASET_BYTES): choose a smaller image_size, or fewer pictures`;
 }
 
 /** @throws {DatasetError} for a split that takes too much memory */
-export function checkMemory(count: number, form: PictureForm, split: SplitName): void {
+export function checkMemory(count: number, form: ImageForm, split: SplitName): void {
   const fault = splitTooLarge(count, form);
   if (fault) throw new DatasetError(`The split '${split}' ${fault}`);
 }

@@ -1,16 +1,16 @@
 /**
- * PNG and JPEG pictures into the form a model wants, and back.
+ * PNG and JPEG images into the form a model wants, and back.
  *
  * @module
  */
 import type { Sharp } from "sharp";
-import type { PictureForm } from "../datasets/dataset.ts";
+import type { ImageForm } from "../datasets/dataset.ts";
 import { isImage } from "./formats.ts";
 import { PixelBudget } from "./pixelBudget.ts";
-import { DEFAULT_RULE, type PictureRule, type PictureShape } from "./preparation.ts";
+import { DEFAULT_RULE, type ImageRule, type ImageShape } from "./preparation.ts";
 
-/** What a picture may be at most. */
-export const PICTURE_LIMITS = {
+/** What an image may be at most. */
+export const IMAGE_LIMITS = {
   /** Encoded bytes. */
   bytes: 20 * 2 ** 20,
   /** Pixels: what is unpacked stays below 200 MiB. */
@@ -19,26 +19,26 @@ export const PICTURE_LIMITS = {
   side: 65_535,
 } as const;
 
-/** A picture that cannot be read; the message says why, without naming the picture. */
-export class PictureError extends Error {
-  override readonly name = "PictureError";
+/** An image that cannot be read; the message says why, without naming the image. */
+export class ImageError extends Error {
+  override readonly name = "ImageError";
 }
 
-/** What a picture is. */
-export interface PictureSize {
+/** What an image is. */
+export interface ImageSize {
   readonly height: number;
   readonly width: number;
   /** 3 when it has colour. */
   readonly channels: 1 | 3;
 }
 
-/** What is known of a picture after it was decoded. */
-export type InspectedPicture = PictureSize & PictureShape;
+/** What is known of an image after it was decoded. */
+export type InspectedImage = ImageSize & ImageShape;
 
 /** The library, loaded at its first use: a job on raw pixels starts without it. */
 async function library() {
   const { default: sharp } = await import("sharp");
-  // One picture at a time is small work: more threads than callers would only fight for the cores.
+  // One image at a time is small work: more threads than callers would only fight for the cores.
   sharp.concurrency(1);
   sharp.cache(false);
   return sharp;
@@ -50,7 +50,7 @@ async function library() {
  */
 const decoding = new PixelBudget(64_000_000);
 
-/** Effort of PNG's compression, 0 to 9: more takes longer, and small pictures hardly shrink. */
+/** Effort of PNG's compression, 0 to 9: more takes longer, and small images hardly shrink. */
 const PNG_LEVEL = 3;
 
 /**
@@ -59,31 +59,31 @@ const PNG_LEVEL = 3;
  */
 const HARMLESS = /extraneous bytes before marker|unknown JFIF revision|unknown Adobe color transform/i;
 
-/** Opens a picture. Its kind is determined by its bytes, not its name. @param failOn least severe fault refused */
+/** Opens an image. Its kind is determined by its bytes, not its name. @param failOn least severe fault refused */
 async function opened(bytes: Uint8Array<ArrayBuffer>, failOn: "warning" | "error"): Promise<Sharp> {
-  if (bytes.length === 0) throw new PictureError("is empty");
-  if (bytes.length > PICTURE_LIMITS.bytes) {
-    throw new PictureError(`has ${bytes.length} bytes, at most ${PICTURE_LIMITS.bytes} are taken`);
+  if (bytes.length === 0) throw new ImageError("is empty");
+  if (bytes.length > IMAGE_LIMITS.bytes) {
+    throw new ImageError(`has ${bytes.length} bytes, at most ${IMAGE_LIMITS.bytes} are taken`);
   }
-  if (!isImage(bytes)) throw new PictureError("is neither PNG nor JPEG");
+  if (!isImage(bytes)) throw new ImageError("is neither PNG nor JPEG");
   const sharp = await library();
-  return sharp(bytes, { limitInputPixels: PICTURE_LIMITS.pixels, failOn, pages: 1 });
+  return sharp(bytes, { limitInputPixels: IMAGE_LIMITS.pixels, failOn, pages: 1 });
 }
 
 async function reading<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (error instanceof PictureError) throw error;
+    if (error instanceof ImageError) throw error;
     const said = error instanceof Error ? error.message : String(error);
     const message = /pixel limit/i.test(said)
-      ? `has more than ${PICTURE_LIMITS.pixels} pixels`
+      ? `has more than ${IMAGE_LIMITS.pixels} pixels`
       : `cannot be decoded: ${reasonOf(said)}`;
-    throw new PictureError(message, { cause: error });
+    throw new ImageError(message, { cause: error });
   }
 }
 
-/** Lines and prefixes of sharp's messages without information about the picture. */
+/** Lines and prefixes of sharp's messages without information about the image. */
 const EMPTY_LINE = /^(warning treated as error.*|libpng read error)?$/i;
 const PREFIX = /^(input buffer has corrupt header:|vipsjpeg:|vipspng:|\s)+/i;
 
@@ -93,7 +93,7 @@ function isHarmless(message: string): boolean {
   return faults.length > 0 && faults.every((line) => HARMLESS.test(line));
 }
 
-/** Turns sharp's message into a sentence with the reason why a picture cannot be decoded. */
+/** Turns sharp's message into a sentence with the reason why an image cannot be decoded. */
 function reasonOf(said: string): string {
   const lines = said.split("\n").map((line) => line.replace(PREFIX, "").replace(/\p{C}/gu, "?").trim());
   const detail = lines.find((line) => !EMPTY_LINE.test(line))?.slice(0, 200);
@@ -102,7 +102,7 @@ function reasonOf(said: string): string {
   return detail === undefined ? part : `${part} (${detail})`;
 }
 
-/** The picture turned upright, with its transparency removed or replaced by the background. */
+/** The image turned upright, with its transparency removed or replaced by the background. */
 async function opaque(picture: Sharp, hasAlpha: boolean, background: string): Promise<Sharp> {
   if (!hasAlpha) return picture.autoOrient();
   // In one go with a resize sharp would weigh colours by their alpha first: what is clear would become black.
@@ -129,10 +129,10 @@ interface Source {
 }
 
 /**
- * Repeats the rows or columns of a picture if `squash` enlarges one side of it and not the other. Otherwise libvips
- * would shift the picture by half a pixel along the side that is not enlarged.
+ * Repeats the rows or columns of an image if `squash` enlarges one side of it and not the other. Otherwise libvips
+ * would shift the image by half a pixel along the side that is not enlarged.
  */
-async function repeated(source: Source, { imageSize }: PictureForm, rule: PictureRule): Promise<Source> {
+async function repeated(source: Source, { imageSize }: ImageForm, rule: ImageRule): Promise<Source> {
   const { picture, height, width } = source;
   const mixed = Math.min(height, width) < imageSize && Math.max(height, width) >= imageSize;
   if (rule.resize !== "squash" || !mixed) return source;
@@ -144,8 +144,8 @@ async function repeated(source: Source, { imageSize }: PictureForm, rule: Pictur
   return { ...size, picture: sharp(data, { raw: { ...size, channels: info.channels } }) };
 }
 
-/** The picture resized by the rule, in 8 bits. */
-function formed({ picture, height, width }: Source, form: PictureForm, rule: PictureRule): Sharp {
+/** The image resized by the rule, in 8 bits. */
+function formed({ picture, height, width }: Source, form: ImageForm, rule: ImageRule): Sharp {
   const { imageSize, channels } = form;
   const short = Math.min(height, width), long = Math.max(height, width);
   // A line of pixels would become too long when its shorter side is scaled. Its middle is therefore extracted before.
@@ -170,8 +170,8 @@ function formed({ picture, height, width }: Source, form: PictureForm, rule: Pic
 
 async function toForm(
   source: Source,
-  form: PictureForm,
-  rule: PictureRule,
+  form: ImageForm,
+  rule: ImageRule,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { data, info } = await formed(await repeated(source, form, rule), form, rule).raw({ depth: "uchar" })
     .toBuffer({
@@ -179,7 +179,7 @@ async function toForm(
     });
   const values = form.imageSize ** 2 * form.channels;
   if (info.channels === form.channels) return new Uint8Array(data);
-  // A grey picture stays grey in some colour spaces: its one channel stands for all.
+  // A grey image stays grey in some colour spaces: its one channel stands for all.
   const out = new Uint8Array(values);
   for (let i = 0; i < values; i++) {
     out[i] =
@@ -190,16 +190,16 @@ async function toForm(
 
 /**
  * Decodes a PNG or JPEG. EXIF rotation is applied, transparency is treated by the rule, 16 bits become 8, CMYK becomes
- * RGB, and only the first frame of an animation is used. Every picture that {@linkcode inspectPicture} accepts can be
- * decoded at every size. This function does not detect all faults that {@linkcode inspectPicture} refuses.
+ * RGB, and only the first frame of an animation is used. Every image that {@linkcode inspectImage} accepts can be
+ * decoded at every size. This function does not detect all faults that {@linkcode inspectImage} refuses.
  *
  * @returns `[imageSize, imageSize, channels]`, 0 to 255
- * @throws {PictureError}
+ * @throws {ImageError}
  */
-export async function decodePicture(
+export async function decodeImage(
   bytes: Uint8Array<ArrayBuffer>,
-  form: PictureForm,
-  rule: PictureRule = DEFAULT_RULE,
+  form: ImageForm,
+  rule: ImageRule = DEFAULT_RULE,
 ): Promise<Uint8Array<ArrayBuffer>> {
   return await reading(async () => {
     const encoded = await opened(bytes, "error");
@@ -214,14 +214,14 @@ export async function decodePicture(
 /**
  * Decodes a whole PNG or JPEG to check it, and returns its size and shape. Damaged and truncated files are refused.
  *
- * @throws {PictureError}
+ * @throws {ImageError}
  */
-export async function inspectPicture(bytes: Uint8Array<ArrayBuffer>): Promise<InspectedPicture> {
+export async function inspectImage(bytes: Uint8Array<ArrayBuffer>): Promise<InspectedImage> {
   return await reading(async () => {
     try {
       return await inspected(bytes, "warning", (pixels, decode) => decoding.run(pixels, decode));
     } catch (error) {
-      if (error instanceof PictureError) throw error;
+      if (error instanceof ImageError) throw error;
       // libvips keeps the messages of all threads in one buffer. The image is therefore decoded alone, so that only the
       // messages about its own faults decide whether it is accepted.
       return await decoding.run(decoding.total, () => inspectedAlone(bytes));
@@ -229,7 +229,7 @@ export async function inspectPicture(bytes: Uint8Array<ArrayBuffer>): Promise<In
   });
 }
 
-async function inspectedAlone(bytes: Uint8Array<ArrayBuffer>): Promise<InspectedPicture> {
+async function inspectedAlone(bytes: Uint8Array<ArrayBuffer>): Promise<InspectedImage> {
   const run: Run = (_, decode) => decode();
   try {
     return await inspected(bytes, "warning", run);
@@ -246,11 +246,11 @@ async function inspected(
   bytes: Uint8Array<ArrayBuffer>,
   failOn: "warning" | "error",
   run: Run,
-): Promise<InspectedPicture> {
+): Promise<InspectedImage> {
   const picture = await opened(bytes, failOn);
   const { space, hasAlpha, width: across, height: down } = await run(0, () => picture.metadata());
-  if (Math.max(across, down) > PICTURE_LIMITS.side) {
-    throw new PictureError(`is ${across} x ${down}: at most ${PICTURE_LIMITS.side} pixels a side are taken`);
+  if (Math.max(across, down) > IMAGE_LIMITS.side) {
+    throw new ImageError(`is ${across} x ${down}: at most ${IMAGE_LIMITS.side} pixels a side are taken`);
   }
   const { info: { height, width } } = await run(
     across * down,
@@ -260,16 +260,16 @@ async function inspected(
 }
 
 /**
- * A raw picture in the form asked for.
+ * A raw image in the form asked for.
  *
  * @param pixels `[height, width, channels]`, 0 to 255
  * @returns `[imageSize, imageSize, channels]`, 0 to 255
  */
 export async function resizeRaw(
   pixels: Uint8Array<ArrayBuffer>,
-  { height, width, channels }: PictureSize,
-  form: PictureForm,
-  rule: PictureRule = DEFAULT_RULE,
+  { height, width, channels }: ImageSize,
+  form: ImageForm,
+  rule: ImageRule = DEFAULT_RULE,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const sharp = await library();
   const picture = sharp(pixels, { raw: { height, width, channels } });

@@ -1,23 +1,23 @@
 /**
- * The tutorial's figure (step 11): original, masked and reconstructed pictures side by side.
+ * The tutorial's figure (step 11): original, masked and reconstructed images side by side.
  *
  * @module
  */
 import { encodePng } from "./codec.ts";
 
-/** Pictures of one row, each `[size, size, channels]`, values 0 to 1. */
+/** Images of one row, each `[size, size, channels]`, values 0 to 1. */
 export interface TriptychRow {
   readonly original: Float32Array;
   readonly masked: Float32Array;
   readonly reconstruction: Float32Array;
 }
 
-/** Pixels between pictures and around them. */
+/** Pixels between images and around them. */
 const GAP = 8;
-/** Small pictures are enlarged by a whole number, at least to this many pixels where it divides well. */
+/** Small images are enlarged by a whole number, at least to this many pixels where it divides well. */
 const SHOWN = 168;
 
-/** Width and height of the figure, and by how much a picture is enlarged. */
+/** Width and height of the figure, and by how much an image is enlarged. */
 export function triptychSize(rows: number, size: number): { scale: number; width: number; height: number } {
   const scale = Math.max(1, Math.floor(SHOWN / size));
   const step = size * scale + GAP;
@@ -43,9 +43,9 @@ function enlargedRow(
 }
 
 /**
- * Renders the figure as PNG: a row for each picture, enlarged without smoothing, on white.
+ * Renders the figure as PNG: a row for each image, enlarged without smoothing, on white.
  *
- * @param size height and width of a picture, in pixels
+ * @param size height and width of an image, in pixels
  */
 export async function renderTriptych(
   rows: readonly TriptychRow[],

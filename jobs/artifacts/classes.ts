@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PictureSet } from "../../data/datasets/dataset.ts";
+import type { ImageSet } from "../../data/datasets/dataset.ts";
 
 /** Most names listed in a message, and most characters shown of each. */
 const NAMES_SHOWN = 8, NAME_LENGTH = 60;
@@ -51,13 +51,13 @@ export function classesDiffer(classifier: readonly string[], unknown: readonly s
     `classes are ${listNames(classifier)}`;
 }
 
-/** Pictures with the labels of a classifier instead of their data set's. */
-export function relabelled(set: PictureSet, labels: Uint16Array): PictureSet {
+/** Images with the labels of a classifier instead of their data set's. */
+export function relabelled(set: ImageSet, labels: Uint16Array): ImageSet {
   return { ...set, labels: set.labels && set.labels.map((label) => labels[label]) };
 }
 
-/** Names of the classes without a picture in a set. */
-export function emptyClasses(set: PictureSet, classNames: readonly string[]): string[] {
+/** Names of the classes without an image in a set. */
+export function emptyClasses(set: ImageSet, classNames: readonly string[]): string[] {
   const present = new Set(set.labels);
   return classNames.filter((_, label) => !present.has(label));
 }

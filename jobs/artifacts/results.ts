@@ -16,7 +16,7 @@ export const INLINE_NAMES = 2048;
 /** Key of an object of a job's result. */
 export const resultKey = (jobId: string, name: string): string => `results/${jobId}/${name}`;
 
-/** Counts of pictures by actual and predicted class. */
+/** Counts of images by actual and predicted class. */
 export interface Confusion {
   readonly classes: number;
   /** `[actual, predicted]`, row after row. */

@@ -28,7 +28,7 @@ import {
 
 type ClassifierRequest = RequestOf<"finetune"> | RequestOf<"linear_probe">;
 
-/** Runs a `finetune` or `linear_probe` job and measures it on the held-out pictures. */
+/** Runs a `finetune` or `linear_probe` job and measures it on the held-out images. */
 export async function* trainClassifier(
   context: KindContext<ClassifierRequest>,
 ): AsyncGenerator<KindEvent, void> {
@@ -88,7 +88,7 @@ export async function* trainClassifier(
   }
 }
 
-/** The training pictures, and a warning when a class has none. */
+/** The training images, and a warning when a class has none. */
 async function trainingSet(
   context: KindContext,
   dataset: Dataset,
@@ -100,7 +100,7 @@ async function trainingSet(
   return {
     set,
     warnings: [
-      `There is no training picture of ${listNames(empty)}: the classifier cannot learn these classes`,
+      `There is no training image of ${listNames(empty)}: the classifier cannot learn these classes`,
     ],
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { dispose } from "@tensorflow/tfjs-core";
-import type { Dataset, PictureSet } from "../../data/datasets/dataset.ts";
+import type { Dataset, ImageSet } from "../../data/datasets/dataset.ts";
 import { type MaeConfig, numKeep, numPatches } from "../../model/config.ts";
 import { onBackend } from "../../model/training/evaluate.ts";
 import { classifierFlops, forwardFlops } from "../../model/flops.ts";
@@ -85,7 +85,7 @@ async function* classified(
   context: KindContext<RequestOf<"evaluate">>,
   { id: checkpoint, config, classNames }: Checkpoint & { readonly classNames: readonly string[] },
   weights: Weights,
-  set: PictureSet,
+  set: ImageSet,
   batchSize: number,
 ): AsyncGenerator<KindEvent, Record<string, unknown>> {
   const { jobId, store, request: { dataset: { id: dataset }, split } } = context;

@@ -44,7 +44,7 @@ export type KindEvent =
     readonly epoch: number;
     readonly loss: number;
     readonly lr: number;
-    /** Pictures in this step. */
+    /** Images in this step. */
     readonly images: number;
   }
   /** After the last step of an epoch; `epoch` counts from 0. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PictureSet } from "../../data/datasets/dataset.ts";
+import type { ImageSet } from "../../data/datasets/dataset.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { classifyBatch, reconstruct } from "../../model/training/evaluate.ts";
 import type { Weights } from "../../model/transformer.ts";
@@ -24,7 +24,7 @@ export interface ClassifierMeasure {
 /**
  * Accuracy, loss and confusion over a split.
  *
- * @param set pictures with the labels of the classifier
+ * @param set images with the labels of the classifier
  * @param reportSteps whether each batch is reported as a step
  * @throws {JobFailure} `not_finite` when the output of the model is not finite
  */
@@ -32,7 +32,7 @@ export async function* measureClassifier(
   { signal }: KindContext,
   weights: Weights,
   config: MaeConfig,
-  set: PictureSet,
+  set: ImageSet,
   classes: number,
   batchSize: number,
   reportSteps: boolean,
@@ -69,7 +69,7 @@ export async function* measureMae(
   { signal }: KindContext,
   weights: Weights,
   config: MaeConfig,
-  set: PictureSet,
+  set: ImageSet,
   { batchSize, seed, maskRatio }: { batchSize: number; seed: number; maskRatio: number },
 ): AsyncGenerator<KindEvent, MaeMeasure> {
   const breathe = breather();

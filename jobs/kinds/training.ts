@@ -7,10 +7,10 @@ import {
   type Dataset,
   DatasetError,
   DatasetNotFoundError,
-  type PictureSet,
+  type ImageSet,
 } from "../../data/datasets/dataset.ts";
 import { epochBatches } from "../../data/datasets/loader.ts";
-import { type PictureRule, ruleOf } from "../../data/images/preparation.ts";
+import { type ImageRule, ruleOf } from "../../data/images/preparation.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
 import { forwardBatch, type MaeConfig, parameterCount } from "../../model/config.ts";
@@ -39,7 +39,7 @@ export async function loadSplit(
   dataset: Dataset,
   split: "train" | "test",
   config: MaeConfig,
-): Promise<PictureSet> {
+): Promise<ImageSet> {
   const form = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
   return await datasetFailure(async () => await dataset.load(split, form, context.signal));
 }
@@ -88,23 +88,23 @@ export function breather(everyMs = 20): () => Promise<void> {
 /** Bytes that measuring may take for what a batch's forward pass holds. */
 const MEASURING_BYTES = 2 ** 30;
 
-/** Pictures of a batch that is measured: what was asked for, or as many as fit. @param masked false for a classifier */
+/** Images of a batch that is measured: what was asked for, or as many as fit. @param masked false for a classifier */
 export function measuredBatch(config: MaeConfig, batchSize: number, masked: boolean): number {
   return Math.min(batchSize, forwardBatch(config, MEASURING_BYTES, masked));
 }
 
 /** Batches of a split in their own order, for measuring. */
-export function* inOrder(set: PictureSet, batchSize: number): Generator<TrainingBatch> {
+export function* inOrder(set: ImageSet, batchSize: number): Generator<TrainingBatch> {
   yield* epochBatches(set, { batchSize, dropLast: false, seed: 0, epoch: 0, shuffle: false });
 }
 
-/** The length of a run over `pictures` pictures. @throws {JobFailure} `no_batches` when an epoch has no batch */
+/** The length of a run over `pictures` images. @throws {JobFailure} `no_batches` when an epoch has no batch */
 function lengthOf(request: TrainingRequest, pictures: number): RunLength {
   const length = runLength(request, pictures);
   if (length.perEpoch > 0) return length;
   throw new JobFailure(
     "no_batches",
-    `batch_size ${request.batchSize} is more than the ${pictures} training pictures: choose at most ${pictures}, or ` +
+    `batch_size ${request.batchSize} is more than the ${pictures} training images: choose at most ${pictures}, or ` +
       "set drop_last to false",
   );
 }
@@ -116,9 +116,9 @@ export interface TrainingPlan {
   readonly classNames: readonly string[];
   readonly freezeEncoder: boolean;
   readonly backend: SelectedBackend;
-  readonly set: PictureSet;
+  readonly set: ImageSet;
   /** How transparent and non-square images are prepared. */
-  readonly rule: PictureRule;
+  readonly rule: ImageRule;
   /** Warnings about the data or the request. They are reported when the job starts, not when it resumes. */
   readonly warnings?: readonly string[];
   /** First values of every parameter; not asked for when resuming. */

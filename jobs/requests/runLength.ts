@@ -10,7 +10,7 @@ export type TrainingRequest = RequestOf<"pretrain"> | RequestOf<"finetune"> | Re
 
 /** Steps of a run. */
 export interface RunLength {
-  /** Optimiser steps in an epoch; 0 when the pictures do not fill a batch. */
+  /** Optimiser steps in an epoch; 0 when the images do not fill a batch. */
   readonly perEpoch: number;
   readonly epochs: number;
   /** The last step of the run. */
@@ -18,7 +18,7 @@ export interface RunLength {
 }
 
 /**
- * The length of a run over `pictures` pictures. Without `epochs` it is one epoch, or the number of epochs that
+ * The length of a run over `pictures` images. Without `epochs` it is one epoch, or the number of epochs that
  * `max_steps` needs. With both fields the run ends at the smaller of the two limits.
  */
 export function runLength(request: TrainingRequest, pictures: number): RunLength {
@@ -72,7 +72,7 @@ export function lengthWarnings(request: TrainingRequest, length: RunLength, pict
   }
   if (!dropLast && batchSize > pictures) {
     warnings.push(
-      `batch_size is ${batchSize}, but there are ${pictures} training pictures: every batch has all of them`,
+      `batch_size is ${batchSize}, but there are ${pictures} training images: every batch has all of them`,
     );
   }
   const warmup = warmupSteps(request, length);

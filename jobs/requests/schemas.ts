@@ -115,7 +115,7 @@ export const datasetRefSchema = z.union([
   reference.transform((id) => ({ id })),
   z.strictObject({
     id: reference,
-    size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training pictures (digits only)"),
+    size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training images (digits only)"),
     seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(
       "Seed of the drawing (digits only)",
     ),

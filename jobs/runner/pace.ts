@@ -7,7 +7,7 @@
 /** Milliseconds looked back on. */
 const WINDOW_MS = 10_000;
 
-/** Counts steps and pictures as they come. */
+/** Counts steps and images as they come. */
 export class Pace {
   readonly #points: { readonly at: number; readonly images: number }[] = [];
   #images = 0;
@@ -17,7 +17,7 @@ export class Pace {
     this.#points.push({ at, images: 0 });
   }
 
-  /** A step ended. @param at milliseconds of the same clock @param images pictures in the step */
+  /** A step ended. @param at milliseconds of the same clock @param images images in the step */
   step(at: number, images: number): void {
     this.#images += images;
     this.#points.push({ at, images: this.#images });
@@ -25,7 +25,7 @@ export class Pace {
     while (this.#points.length > 2 && this.#points[1].at < at - WINDOW_MS) this.#points.shift();
   }
 
-  /** Pictures a second and seconds a step; null before the first step. */
+  /** Images a second and seconds a step; null before the first step. */
   now(): { readonly imagesPerSecond: number; readonly secondsPerStep: number } | null {
     const first = this.#points[0], last = this.#points.at(-1)!;
     const seconds = (last.at - first.at) / 1000;

@@ -10,11 +10,11 @@ export interface DropoutKey {
   readonly seed: number;
   readonly epoch: number;
   readonly step: number;
-  /** Set for a part of a batch: it gets the factors that its pictures have in the whole. */
+  /** Set for a part of a batch: it gets the factors that its images have in the whole. */
   readonly part?: {
-    /** Index of its first picture in the batch. */
+    /** Index of its first image in the batch. */
     readonly first: number;
-    /** Number of its pictures. */
+    /** Number of its images. */
     readonly images: number;
   };
   /** Receives what is drawn, by site. */

@@ -23,9 +23,9 @@ export function onBackend(weights: HostWeights): Weights {
 /** A batch's numbers of an MAE. */
 export interface MaeBatchResult {
   readonly images: number;
-  /** Masked mean squared error of each picture, `[batch]`. */
+  /** Masked mean squared error of each image, `[batch]`. */
   readonly losses: Float32Array;
-  /** Mean squared error of each picture over all of its pixels, `[batch]`. */
+  /** Mean squared error of each image over all of its pixels, `[batch]`. */
   readonly pixelErrors: Float32Array;
   /** `[batch, N, P·P·C]`. */
   readonly pred: Float32Array;
@@ -36,7 +36,7 @@ export interface MaeBatchResult {
 }
 
 /**
- * Reconstructs pictures.
+ * Reconstructs images.
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @param key seed and step (the number of the batch) the random masks depend on
@@ -81,7 +81,7 @@ export interface ClassifierBatchResult {
   readonly predicted: Int32Array;
 }
 
-/** Classifies pictures. @param batch pixels `[batch, height, width, channels]` in [0, 1] */
+/** Classifies images. @param batch pixels `[batch, height, width, channels]` in [0, 1] */
 export async function classifyBatch(
   weights: Weights,
   config: MaeConfig,

@@ -14,7 +14,7 @@ import { uniform } from "../random.ts";
 import type { Weights } from "../transformer.ts";
 import type { ModelShape } from "../weights.ts";
 
-/** Pictures of one step. */
+/** Images of one step. */
 export interface TrainingBatch {
   /** `[batch, height, width, channels]` in [0, 1]. */
   readonly pixels: Float32Array;
@@ -31,32 +31,32 @@ export interface Task {
   readonly seed: number;
 }
 
-/** Some pictures of a batch. */
+/** Some images of a batch. */
 export interface Part {
   /** Index of the first in the batch. */
   readonly first: number;
   readonly images: number;
 }
 
-/** The loss of some pictures. */
+/** The loss of some images. */
 export interface Objective {
-  /** What is read from the host, by name; one behind the other, picture after picture. */
+  /** What is read from the host, by name; one behind the other, image after image. */
   readonly feeds: Readonly<Record<string, Float32Array | Int32Array>>;
   /** Key of the dropout; absent where there is none. */
   readonly drop?: DropoutKey;
-  /** Mean loss over the pictures. @param drop `drop`, or a key that tells what is drawn */
+  /** Mean loss over the images. @param drop `drop`, or a key that tells what is drawn */
   loss(weights: Weights, drop?: DropoutKey): Scalar;
 }
 
-/** Number of pictures of a batch. */
+/** Number of images of a batch. */
 export function imagesOf({ config }: Task, batch: TrainingBatch): number {
   return batch.pixels.length / (config.imageSize ** 2 * config.inChannels);
 }
 
 /**
- * The objective of a batch. Masks and dropout depend on (seed, epoch, step) and a picture's place in the batch alone.
+ * The objective of a batch. Masks and dropout depend on (seed, epoch, step) and an image's place in the batch alone.
  *
- * @param part some of its pictures; all by default
+ * @param part some of its images; all by default
  * @param place gives arrays for the large feeds
  */
 export function objective(

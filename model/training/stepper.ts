@@ -23,7 +23,7 @@ export interface StepperOptions {
   readonly optimizer: AdamWOptions;
   /** Where the optimiser goes on. */
   readonly state?: OptimizerState;
-  /** Pictures of the largest batch. */
+  /** Images of the largest batch. */
   readonly batchSize: number;
   /** Threads that compute, where the backend has them. */
   readonly threads: number;

@@ -18,7 +18,7 @@ export interface TrainOptions extends Task {
   /** `totalSteps` is where the run ends. */
   readonly schedule: Schedule;
   readonly stepsPerEpoch: number;
-  /** Pictures of the largest batch. */
+  /** Images of the largest batch. */
   readonly batchSize: number;
   /** Threads that compute, where the backend has them. @default 1 */
   readonly threads?: number;

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
-import { decodePicture } from "../../data/images/codec.ts";
+import { decodeImage } from "../../data/images/codec.ts";
 import { idx, idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
 import { zipOf } from "../setup/zip.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
@@ -22,7 +22,7 @@ async function shown(api: TestApi, checkpoint: string, dataset: object): Promise
   const { data } = await answer.json() as { data: { images: { original: string } }[] };
   return await Promise.all(
     data.map(({ images }) =>
-      decodePicture(Uint8Array.fromBase64(images.original), { imageSize: 28, channels: 1 })
+      decodeImage(Uint8Array.fromBase64(images.original), { imageSize: 28, channels: 1 })
     ),
   );
 }

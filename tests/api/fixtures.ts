@@ -21,7 +21,7 @@ import { claimed, request } from "../jobs/fixtures.ts";
 import { expectDocumented, type OpenApiDocument } from "./documented.ts";
 import type { Bytes } from "../setup/uploads.ts";
 
-/** A model of 28 x 28 pictures that computes at once. */
+/** A model of 28 x 28 images that computes at once. */
 export const TINY: MaeConfig = {
   ...PRESETS.mnist,
   patchSize: 7,

@@ -21,7 +21,7 @@ interface Answer {
   readonly data: Picture[];
 }
 
-/** Pictures of `digits`, drawn with the seed that the files of these tests are drawn with. */
+/** Images of `digits`, drawn with the seed that the files of these tests are drawn with. */
 const digits = (...indices: number[]) => ({ id: "digits", seed: 1, indices });
 const digit = (index: number) => drawDigit(1, "test", index).pixels;
 
@@ -53,7 +53,7 @@ function place(x: number, y: number): { patch: number; inside: number } {
   return { patch, inside: (y % SIDE) * SIDE + x % SIDE };
 }
 
-Deno.test("a reconstruction's masks, losses, patches and pictures say the same", async () => {
+Deno.test("a reconstruction's masks, losses, patches and images say the same", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model();
   const ask = async (more: object) =>
@@ -100,7 +100,7 @@ Deno.test("a reconstruction's masks, losses, patches and pictures say the same",
   }
 });
 
-Deno.test("the figure shows each picture, masked and reconstructed, as the numbers have it", async () => {
+Deno.test("the figure shows each image, masked and reconstructed, as the numbers have it", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model();
   const body = { checkpoint: id, dataset: digits(3, 4), seed: 2 };
@@ -130,7 +130,7 @@ Deno.test("the figure shows each picture, masked and reconstructed, as the numbe
   }
 });
 
-Deno.test("a form and JSON, a file and base64, a picture and its index in a data set mean the same", async () => {
+Deno.test("a form and JSON, a file and base64, an image and its index in a data set mean the same", async () => {
   await using api = await TestApi.open();
   const { id, jobId } = await api.model();
   const pictures = [await pngDigit(0), await pngDigit(5)];
@@ -161,7 +161,7 @@ Deno.test("a form and JSON, a file and base64, a picture and its index in a data
   );
 });
 
-Deno.test("a picture's answer does not depend on its neighbours in the request", async () => {
+Deno.test("an image's answer does not depend on its neighbours in the request", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model("classifier");
   const ask = async (path: string, ...indices: number[]) =>
@@ -222,7 +222,7 @@ Deno.test("a model that is not there, not ready or of the wrong sort is refused 
 });
 
 Deno.test("a model that is asked for more than fits, or takes too long, says so", async () => {
-  await using api = await TestApi.open({ pictureValues: 2 * SIZE * SIZE });
+  await using api = await TestApi.open({ imageValues: 2 * SIZE * SIZE });
   const { id } = await api.model();
   const ask = (indices: number[]) =>
     api.post("/v1/embeddings", { checkpoint: id, dataset: digits(...indices) });

@@ -80,7 +80,7 @@ Deno.test("a warning reports where a run differs from its request", async () => 
   const cases: [more: object, warning: RegExp][] = [
     [{ checkpoint_every: { steps: 3 } }, /checkpoint_every is 3 steps, and the run has 2/],
     [{ checkpoint_every: { epochs: 2 } }, /checkpoint_every is 4 steps, and the run has 2/],
-    [{ batch_size: 64, drop_last: false }, /there are 40 training pictures/],
+    [{ batch_size: 64, drop_last: false }, /there are 40 training images/],
     [{ warmup_epochs: 0.1 }, /less than a step/],
   ];
   for (const [more, warning] of cases) {
@@ -112,19 +112,19 @@ Deno.test("a job whose images do not fit into memory is rejected when it is crea
   const large = { kind: "pretrain", model, dataset: { id: "digits", size: 100_000 }, batch_size: 1 };
   expect(await refused(api, large)).toEqual({
     path: "dataset",
-    message: expect.stringMatching(/97\.7 GiB.*100000 pictures of 1024 x 1024 x 1.*8\.0 GiB/),
+    message: expect.stringMatching(/97\.7 GiB.*100000 images of 1024 x 1024 x 1.*8\.0 GiB/),
   });
   expect((await api.post("/v1/jobs", { ...large, dataset: { id: "digits", size: 1000 } })).status).toBe(201);
 
   Deno.env.set("UNMASK_MAX_DATASET_BYTES", String(1500 * 28 * 28));
   try {
     const source = { checkpoint: mae, dataset: { id: "digits", size: 100 }, batch_size: 10 };
-    // The training pictures fit, the 2,000 to measure on do not.
+    // The training images fit, the 2,000 to measure on do not.
     expect((await api.post("/v1/jobs", { ...source, kind: "evaluate", split: "train" })).status).toBe(201);
     for (const kind of ["finetune", "linear_probe", "evaluate"]) {
       expect(await refused(api, { ...source, kind })).toMatchObject({
         path: "dataset",
-        message: expect.stringContaining("2000 pictures"),
+        message: expect.stringContaining("2000 images"),
       });
     }
   } finally {

@@ -39,7 +39,7 @@ Deno.test("a checkpoint's file is served whole, in parts, and not again", async 
   ]);
 });
 
-Deno.test("a reconstruction is a picture or numbers, the same for the same seed", async () => {
+Deno.test("a reconstruction is an image or numbers, the same for the same seed", async () => {
   await using api = await TestApi.open();
   const { id, jobId } = await api.model();
   const ask = (more: object = {}, accept = "application/json") =>
@@ -86,7 +86,7 @@ Deno.test("pictures come as files or in base64 and mean the same", async () => {
   }
 });
 
-Deno.test("embeddings have the encoder's width, from either model, and differ between pictures", async () => {
+Deno.test("embeddings have the encoder's width, from either model, and differ between images", async () => {
   await using api = await TestApi.open();
   for (const model of ["mae", "classifier"] as const) {
     const { id } = await api.model(model);

@@ -17,7 +17,7 @@ interface Result {
 
 const resultOf = ({ result }: { result: Record<string, unknown> | null }) => result as unknown as Result;
 
-/** Pictures of digits in folders `test/NAME`, a few of each, and one of each in `train/NAME`. */
+/** Images of digits in folders `test/NAME`, a few of each, and one of each in `train/NAME`. */
 async function pictures(names: readonly string[]): Promise<{ name: string; path: string; bytes: Bytes }[]> {
   const all: { name: string; path: string; bytes: Bytes }[] = [];
   for (const [at, name] of names.entries()) {

@@ -1,11 +1,11 @@
 import { expect } from "expect";
 import sharp, { type Sharp } from "sharp";
 import {
-  decodePicture,
+  decodeImage,
   encodePng,
-  inspectPicture,
-  PICTURE_LIMITS,
-  PictureError,
+  IMAGE_LIMITS,
+  ImageError,
+  inspectImage,
   resizeRaw,
 } from "../../data/images/codec.ts";
 import { pngChunk, pngData, pngFile } from "../setup/png.ts";
@@ -21,15 +21,15 @@ const made = async (picture: Sharp): Promise<Bytes> => new Uint8Array(await pict
 const raw = (pixels: Uint8Array, width: number, height: number, channels: 1 | 3 | 4) =>
   sharp(pixels, { raw: { width, height, channels } });
 
-Deno.test("a picture of the right size is decoded exactly, in grey and in colour", async () => {
-  expect(await decodePicture(greyPng, GREY)).toEqual(grey);
-  expect(await decodePicture(colourPng, RGB)).toEqual(colour);
-  expect(await decodePicture(greyPng, RGB)).toEqual(
+Deno.test("an image of the right size is decoded exactly, in grey and in colour", async () => {
+  expect(await decodeImage(greyPng, GREY)).toEqual(grey);
+  expect(await decodeImage(colourPng, RGB)).toEqual(colour);
+  expect(await decodeImage(greyPng, RGB)).toEqual(
     Uint8Array.from({ length: 192 }, (_, i) => grey[Math.floor(i / 3)]),
   );
-  expect((await decodePicture(colourPng, GREY)).length).toBe(64);
-  expect(await inspectPicture(greyPng)).toEqual({ height: 8, width: 8, channels: 1, hasAlpha: false });
-  expect(await inspectPicture(colourPng)).toEqual({ height: 8, width: 8, channels: 3, hasAlpha: false });
+  expect((await decodeImage(colourPng, GREY)).length).toBe(64);
+  expect(await inspectImage(greyPng)).toEqual({ height: 8, width: 8, channels: 1, hasAlpha: false });
+  expect(await inspectImage(colourPng)).toEqual({ height: 8, width: 8, channels: 3, hasAlpha: false });
 });
 
 Deno.test("every kind of PNG and JPEG becomes 8 bits of the model's channels", async () => {
@@ -46,7 +46,7 @@ Deno.test("every kind of PNG and JPEG becomes 8 bits of the model's channels", a
   ];
   for (const [kind, bytes, value] of kinds) {
     for (const form of [GREY, RGB]) {
-      const decoded = await decodePicture(bytes, form);
+      const decoded = await decodeImage(bytes, form);
       expect([kind, decoded.length]).toEqual([kind, 64 * form.channels]);
       for (const pixel of decoded) expect(Math.abs(pixel - value)).toBeLessThan(6);
     }
@@ -57,7 +57,7 @@ Deno.test("a camera's rotation is applied", async () => {
   // Left half white; orientation 6 means: turn a quarter to the right, which brings left to the top.
   const pixels = Uint8Array.from({ length: 256 }, (_, i) => i % 16 < 8 ? 255 : 0);
   const turned = await made(raw(pixels, 16, 16, 1).withMetadata({ orientation: 6 }).jpeg({ quality: 100 }));
-  const decoded = await decodePicture(turned, GREY);
+  const decoded = await decodeImage(turned, GREY);
   expect(decoded[8 * 1 + 4]).toBeGreaterThan(200);
   expect(decoded[8 * 6 + 4]).toBeLessThan(50);
 });
@@ -65,7 +65,7 @@ Deno.test("a camera's rotation is applied", async () => {
 Deno.test("another shape is resized over its shorter side and cut to the middle", async () => {
   // 32 wide, 16 high: black, with a white middle of 16.
   const pixels = Uint8Array.from({ length: 512 }, (_, i) => i % 32 >= 8 && i % 32 < 24 ? 255 : 0);
-  const decoded = await decodePicture(await encodePng(pixels, 32, 16, 1), GREY);
+  const decoded = await decodeImage(await encodePng(pixels, 32, 16, 1), GREY);
   const middle = [...decoded].filter((_, i) => i % 8 > 0 && i % 8 < 7);
   expect(Math.min(...middle)).toBeGreaterThan(240);
   const same = await resizeRaw(grey, { height: 8, width: 8, channels: 1 }, GREY);
@@ -88,7 +88,7 @@ Deno.test("what cannot be read is refused, with the reason", async () => {
     ["a PDF", new TextEncoder().encode("%PDF-1.7 and more"), /neither PNG nor JPEG/],
     ["a GIF", await made(raw(grey, 8, 8, 1).gif()), /neither PNG nor JPEG/],
     ["an SVG", new TextEncoder().encode("<svg xmlns='http://www.w3.org/2000/svg'/>"), /neither PNG nor JPEG/],
-    ["too many bytes", new Uint8Array(PICTURE_LIMITS.bytes + 1), /at most/],
+    ["too many bytes", new Uint8Array(IMAGE_LIMITS.bytes + 1), /at most/],
     ["too many pixels", large, /pixels/],
     ["a cut PNG", greyPng.slice(0, end - 20), /cannot be decoded/],
     ["a header and no more", greyPng.slice(0, 33), /cannot be decoded/],
@@ -97,16 +97,16 @@ Deno.test("what cannot be read is refused, with the reason", async () => {
     ["a width of 0", greyPng.map((byte, i) => i >= 16 && i < 20 ? 0 : byte), /cannot be decoded/],
   ];
   for (const [what, bytes, says] of table) {
-    for (const read of [() => decodePicture(bytes, GREY), () => inspectPicture(bytes)]) {
+    for (const read of [() => decodeImage(bytes, GREY), () => inspectImage(bytes)]) {
       const error = await read().then(() => null, (error) => error);
-      expect([what, error?.name]).toEqual([what, "PictureError"]);
+      expect([what, error?.name]).toEqual([what, "ImageError"]);
       expect(error.message).toMatch(says);
     }
   }
 });
 
 const TWO = { width: 2, height: 2 };
-/** RGB of the four pixels of a 2 x 2 picture, each `n` in 0, 10, … */
+/** RGB of the four pixels of a 2 x 2 image, each `n` in 0, 10, … */
 const four = [[10, 20, 30], [40, 50, 60], [70, 80, 90], [10, 20, 30]];
 const palette = pngChunk("PLTE", Uint8Array.from(four.slice(0, 3).flat()));
 
@@ -167,18 +167,18 @@ const PIXELS: [kind: string, file: Bytes, channels: 1 | 3, pixels: number[]][] =
 Deno.test("the pixels of every kind of PNG are those it holds", async (t) => {
   for (const [kind, file, channels, pixels] of PIXELS) {
     await t.step(kind, async () => {
-      expect(await inspectPicture(file)).toEqual({
+      expect(await inspectImage(file)).toEqual({
         ...TWO,
         channels,
         hasAlpha: /alpha|transparent/.test(kind),
       });
-      expect([...await decodePicture(file, { imageSize: 2, channels })]).toEqual(pixels);
+      expect([...await decodeImage(file, { imageSize: 2, channels })]).toEqual(pixels);
     });
   }
   await t.step("interlaced", async () => {
     const interlaced = await made(raw(colour, 8, 8, 3).png({ progressive: true }));
     expect(interlaced[28]).toBe(1);
-    expect(await decodePicture(interlaced, RGB)).toEqual(colour);
+    expect(await decodeImage(interlaced, RGB)).toEqual(colour);
   });
 });
 
@@ -186,14 +186,14 @@ Deno.test("transparency is dropped, resized or not: the colour below it stays", 
   const row = [0, 255].flatMap((alpha) => [200, 100, 50, alpha]);
   const clear = pngFile({ ...TWO, type: 6 }, pngData([row, row]));
   for (const imageSize of [1, 2, 5]) {
-    const decoded = await decodePicture(clear, { imageSize, channels: 3 });
+    const decoded = await decodeImage(clear, { imageSize, channels: 3 });
     expect([...decoded]).toEqual(Array.from({ length: imageSize ** 2 }, () => [200, 100, 50]).flat());
   }
 });
 
 Deno.test("colour becomes grey by its lightness, and grey in three channels stays grey", async () => {
   const rgb = pngFile({ ...TWO, type: 2 }, pngData([[255, 0, 0, 0, 255, 0], [0, 0, 255, 90, 90, 90]]));
-  const [red, green, blue, flat] = await decodePicture(rgb, { imageSize: 2, channels: 1 });
+  const [red, green, blue, flat] = await decodeImage(rgb, { imageSize: 2, channels: 1 });
   expect(green).toBeGreaterThan(red);
   expect(red).toBeGreaterThan(blue);
   expect(flat).toBe(90);
@@ -203,12 +203,12 @@ Deno.test("a CMYK JPEG becomes its colours", async () => {
   const red = Uint8Array.from({ length: 768 }, (_, i) => i % 3 === 0 ? 200 : 20);
   const file = await made(raw(red, 16, 16, 3).toColourspace("cmyk").jpeg({ quality: 100 }));
   expect((await sharp(file).metadata()).channels).toBe(4);
-  const [r, g, b] = await decodePicture(file, RGB);
+  const [r, g, b] = await decodeImage(file, RGB);
   expect(r).toBeGreaterThan(150);
   expect(Math.max(g, b)).toBeLessThan(80);
 });
 
-Deno.test("all eight EXIF orientations show the same upright picture", async () => {
+Deno.test("all eight EXIF orientations show the same upright image", async () => {
   // Upright: the upper left quarter is white, the upper right one grey, the lower half black.
   const upright = Uint8Array.from({ length: 256 }, (_, i) => i >= 128 ? 0 : i % 16 < 8 ? 255 : 128);
   const at = (x: number, y: number) => upright[y * 16 + x];
@@ -228,20 +228,20 @@ Deno.test("all eight EXIF orientations show the same upright picture", async () 
     const file = await made(
       raw(pixels, 16, 16, 1).withMetadata({ orientation: before + 1 }).jpeg({ quality: 100 }),
     );
-    const decoded = await decodePicture(file, GREY);
+    const decoded = await decodeImage(file, GREY);
     const corners = [decoded[8 * 1 + 1], decoded[8 * 1 + 6], decoded[8 * 6 + 1], decoded[8 * 6 + 6]];
     const nearest = corners.map((value) => Math.round(value / 128));
     expect([before + 1, nearest]).toEqual([before + 1, [2, 1, 0, 0]]);
   }
   const tall = await made(raw(new Uint8Array(128), 8, 16, 1).withMetadata({ orientation: 6 }).jpeg());
-  expect(await inspectPicture(tall)).toMatchObject({ width: 16, height: 8 });
+  expect(await inspectImage(tall)).toMatchObject({ width: 16, height: 8 });
 });
 
 Deno.test("a PNG that is not sound is refused by its header, before anything is unpacked", async (t) => {
   const rows = pngData([[1, 2], [3, 4]]);
   const table: [string, Bytes, RegExp][] = [
     ["no data", pngFile(TWO), /cannot be decoded/],
-    ["a palette picture without palette", pngFile({ ...TWO, type: 3 }, rows), /cannot be decoded/],
+    ["a palette image without palette", pngFile({ ...TWO, type: 3 }, rows), /cannot be decoded/],
     ["a width of 0", pngFile({ width: 0, height: 2 }, rows), /cannot be decoded/],
     ["a height of 0", pngFile({ width: 2, height: 0 }, rows), /cannot be decoded/],
     ["3 bits", pngFile({ ...TWO, depth: 3 }, rows), /cannot be decoded/],
@@ -254,8 +254,8 @@ Deno.test("a PNG that is not sound is refused by its header, before anything is 
   ];
   for (const [what, bytes, says] of table) {
     await t.step(what, async () => {
-      await expect(inspectPicture(bytes)).rejects.toThrow(says);
-      await expect(decodePicture(bytes, GREY)).rejects.toThrow(PictureError);
+      await expect(inspectImage(bytes)).rejects.toThrow(says);
+      await expect(decodeImage(bytes, GREY)).rejects.toThrow(ImageError);
     });
   }
 });
@@ -266,10 +266,10 @@ Deno.test("a file cut anywhere before its last pixel is refused", async () => {
   const png = await made(raw(noise, 16, 16, 1).png());
   // The last 12 bytes of a PNG only say that it ends.
   for (const [file, needed] of [[png, png.length - 12], [jpeg, jpeg.length]] as const) {
-    expect((await decodePicture(file, GREY)).length).toBe(64);
+    expect((await decodeImage(file, GREY)).length).toBe(64);
     for (let length = 0; length < needed; length++) {
-      const error = await decodePicture(file.slice(0, length), GREY).then(() => null, (error) => error);
-      expect([length, error?.name]).toEqual([length, "PictureError"]);
+      const error = await decodeImage(file.slice(0, length), GREY).then(() => null, (error) => error);
+      expect([length, error?.name]).toEqual([length, "ImageError"]);
     }
   }
 });

@@ -22,7 +22,7 @@ async function drawn(rows: readonly TriptychRow[], size: number, channels: 1 | 3
     height,
     step,
     canvas,
-    /** Every colour that the enlarged pixel (x, y) of a picture is made of. */
+    /** Every colour that the enlarged pixel (x, y) of an image is made of. */
     pixel(row: number, column: number, x: number, y: number): number[][] {
       const colours = new Map<string, number[]>();
       for (let dy = 0; dy < scale; dy++) {
@@ -53,7 +53,7 @@ Deno.test("a row shows original, masked and reconstruction, each pixel a square 
   expect(values(1, 2)).toEqual(values(0, 2));
 });
 
-Deno.test("the pictures stand on white, with the gap between and around them", async () => {
+Deno.test("the images stand on white, with the gap between and around them", async () => {
   const black = new Float32Array(4);
   const { canvas, step, width, height } = await drawn(
     [0, 1].map(() => ({ original: black, masked: black, reconstruction: black })),
@@ -62,8 +62,8 @@ Deno.test("the pictures stand on white, with the gap between and around them", a
   );
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const inPicture = x % step >= GAP && y % step >= GAP;
-      if (canvas(x, y)[0] !== (inPicture ? 0 : 255)) throw new Error(`wrong at ${x}, ${y}`);
+      const inImage = x % step >= GAP && y % step >= GAP;
+      if (canvas(x, y)[0] !== (inImage ? 0 : 255)) throw new Error(`wrong at ${x}, ${y}`);
     }
   }
 });
@@ -79,7 +79,7 @@ Deno.test("colours keep their channels", async () => {
   }
 });
 
-Deno.test("small pictures are enlarged by a whole number, large ones shown as they are", () => {
+Deno.test("small images are enlarged by a whole number, large ones shown as they are", () => {
   expect(triptychSize(4, 28)).toEqual({ scale: 6, width: 3 * 176 + GAP, height: 4 * 176 + GAP });
   expect(triptychSize(1, 224)).toEqual({ scale: 1, width: 3 * 232 + GAP, height: 232 + GAP });
 });

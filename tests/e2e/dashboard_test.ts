@@ -29,12 +29,12 @@ Deno.test({
       await page.goto(service.url);
 
       await t.step("a wrong field is named where it was typed", async () => {
-        await page.getByLabel("Training pictures").fill("256");
+        await page.getByLabel("Training images").fill("256");
         await page.getByLabel("Batch size").fill("512");
         await page.getByRole("button", { name: "Start pre-training" }).click();
         await page.locator("#field-batch_size-error").waitFor();
         expect(await page.locator("#field-batch_size-error").textContent()).toContain(
-          "256 training pictures",
+          "256 training images",
         );
         expect(await page.locator("#jobs li").count()).toBe(0);
       });

@@ -20,7 +20,7 @@ async function deno(
 
 const folder = await Deno.makeTempDir();
 
-Deno.test("the demo trains, measures, and leaves its pictures and its model", async () => {
+Deno.test("the demo trains, measures, and leaves its images and its model", async () => {
   const out = `${folder}/out`;
   const { code, output } = await deno([
     "demo",

@@ -31,7 +31,7 @@ const EVENTS: Events = {
   outage: { type: "outage", cause: "the disk is full", waitedMs: 500 },
   outage_limit: { type: "outage_limit", error: { code: "storage_unavailable", message: "too long" } },
   succeeded: { type: "succeeded", result: { loss: 0.125 } },
-  failed: { type: "failed", error: { code: "no_batches", message: "too few pictures" } },
+  failed: { type: "failed", error: { code: "no_batches", message: "too few images" } },
   cancel_requested: { type: "cancel_requested" },
   cancelled: { type: "cancelled" },
 };
@@ -82,7 +82,7 @@ const TAKEN: Partial<Record<JobStatus, Partial<Record<EventType, Partial<Job>>>>
     succeeded: { status: "succeeded", result: { loss: 0.125 }, finishedAt: AT, progress: stopped },
     failed: {
       status: "failed",
-      error: { code: "no_batches", message: "too few pictures" },
+      error: { code: "no_batches", message: "too few images" },
       finishedAt: AT,
       progress: stopped,
     },

@@ -31,7 +31,7 @@ const config: MaeConfig = {
 const weights = initialWeights(parameterSpecs(config, { model: "mae" }), 1);
 const pixels = uniform({ seed: 2, purpose: "pictures" }, 2 * 12 * 12 * 3);
 
-Deno.test("patches hold their values by row, column and channel, and go back to the picture they were", () => {
+Deno.test("patches hold their values by row, column and channel, and go back to the image they were", () => {
   // Every value says where it is: 1000 · y + 10 · x + channel.
   const picture = Float32Array.from({ length: 12 * 12 * 3 }, (_, at) => {
     return 1000 * Math.floor(at / 36) + 10 * (Math.floor(at / 3) % 12) + at % 3;

@@ -108,7 +108,7 @@ Deno.test("the estimate of a step's memory is what the planner takes at least", 
       await stepper.dispose();
       const estimate = trainingBytes(config, batchSize);
       expect(estimate).toBeLessThan(1.1 * stepper.bytes);
-      // A part of the batch is one picture here; a larger part, where there is room, takes more.
+      // A part of the batch is one image here; a larger part, where there is room, takes more.
       if (batchSize === 1) expect(estimate).toBeGreaterThan(0.9 * stepper.bytes);
     }
   }

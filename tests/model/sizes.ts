@@ -83,7 +83,7 @@ const SIZES: readonly {
     op: (x) => attention(x, 1),
   },
   {
-    name: "attention of more pictures than a line of workgroups",
+    name: "attention of more images than a line of workgroups",
     shapes: [[70_000, 1, 3]],
     op: (x) => attention(x, 1),
   },

@@ -34,7 +34,7 @@ const MAE: ModelShape = { model: "mae" };
 const CLASSIFIER: ModelShape = { model: "classifier", classes: 2 };
 const STEPS_PER_EPOCH = 5, BATCH = 4;
 
-/** Pictures that are bright above (class 0) or below (class 1), with a little noise. */
+/** Images that are bright above (class 0) or below (class 1), with a little noise. */
 function* batches(epoch: number, fromBatch: number) {
   for (let batch = fromBatch; batch < STEPS_PER_EPOCH; batch++) {
     const pixels = uniform({ seed: 1, purpose: "pictures", epoch, step: batch }, BATCH * 64).map((v) =>

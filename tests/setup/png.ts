@@ -40,7 +40,7 @@ export function pngFile({ width, height, depth = 8, type = 0 }: PngHeader, ...ch
   return new Uint8Array(parts.flatMap((part) => [...part]));
 }
 
-/** The picture's data chunk. @param rows packed samples of each row, most significant bit and byte first */
+/** The image's data chunk. @param rows packed samples of each row, most significant bit and byte first */
 export function pngData(rows: readonly (readonly number[])[]): Bytes {
   return pngChunk("IDAT", deflateSync(Uint8Array.from(rows.flatMap((row) => [0, ...row]))));
 }

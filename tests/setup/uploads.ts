@@ -44,7 +44,7 @@ export const qmnistLabels = (classes: readonly number[]): Bytes =>
 
 /** Digits as MNIST's two files, gzipped. Ten at least, so that every class is there. */
 export function idxDigits(count: number, split: "train" | "test"): { images: Bytes; labels: Bytes } {
-  // The first of each class, then as they come: a class without a picture is refused.
+  // The first of each class, then as they come: a class without an image is refused.
   const drawn = Array.from({ length: 200 + count }, (_, index) => drawDigit(1, split, index));
   const first = Array.from({ length: 10 }, (_, label) => drawn.find((digit) => digit.label === label)!);
   const chosen = [...first, ...drawn].slice(0, count);

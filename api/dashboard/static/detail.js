@@ -106,7 +106,7 @@ function frame(id) {
     error: element("p", { class: "error", role: "alert", hidden: true }),
     chart: element("div", { class: "chart-box" }),
     checkpoints: element("div", {}, element("p", { class: "quiet" }, "No checkpoint yet.")),
-    reconstruct: element("section", { class: "card", "aria-label": "Reconstruct pictures", hidden: true }),
+    reconstruct: element("section", { class: "card", "aria-label": "Reconstruct images", hidden: true }),
     events: element("ol", { class: "events" }),
     request: element("pre", { tabindex: "0", "aria-label": "Request" }),
   };

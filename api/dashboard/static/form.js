@@ -12,7 +12,7 @@ const FIELDS = [
   { path: "dataset.id", label: "Data set", type: "select", value: "digits" },
   {
     path: "dataset.size",
-    label: "Training pictures",
+    label: "Training images",
     type: "number",
     value: "2000",
     hint: "drawn, for digits",
@@ -123,7 +123,7 @@ async function fillDatasets(select) {
   try {
     const datasets = await callList("/v1/datasets");
     const options = datasets.map(({ id, name, splits }) => {
-      const label = id === name ? id : `${name} (${splits.train.count} pictures)`;
+      const label = id === name ? id : `${name} (${splits.train.count} images)`;
       return element("option", { value: id }, label);
     });
     if (options.length > 0) select.replaceChildren(...options);

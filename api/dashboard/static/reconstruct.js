@@ -1,12 +1,12 @@
 /**
- * Pictures of the data set beside what a checkpoint draws of them.
+ * Images of the data set beside what a checkpoint draws of them.
  *
  * @module
  */
 import { call } from "./api.js";
 import { element } from "./elements.js";
 
-/** The panel; `offer(checkpoints)` sets the choice, newest last, and `close()` frees the picture. */
+/** The panel; `offer(checkpoints)` sets the choice, newest last, and `close()` frees the image. */
 export function reconstructPanel(container, dataset) {
   const checkpoint = element("select", { id: "rec-checkpoint" });
   const indices = element("input", {
@@ -33,7 +33,7 @@ export function reconstructPanel(container, dataset) {
     element(
       "div",
       { class: "fields four" },
-      ...[["Checkpoint", checkpoint], ["Test pictures", indices], ["Mask ratio", ratio], [
+      ...[["Checkpoint", checkpoint], ["Test images", indices], ["Mask ratio", ratio], [
         "Seed of the mask",
         seed,
       ]]
@@ -79,9 +79,9 @@ export function reconstructPanel(container, dataset) {
     address = URL.createObjectURL(blob);
     const picture = element("img", {
       src: address,
-      alt: "Each row: the original picture, the visible patches, and the reconstruction",
+      alt: "Each row: the original image, the visible patches, and the reconstruction",
     });
-    const save = element("a", { href: address, download: "triptych.png" }, "Save the picture");
+    const save = element("a", { href: address, download: "triptych.png" }, "Save the image");
     figure.replaceChildren(
       picture,
       element("figcaption", {}, "Original | masked (grey) | reconstruction. ", save),

@@ -5,7 +5,7 @@
  */
 import type { Readable } from "node:stream";
 import { isImage, looksLikeImage } from "../../images/formats.ts";
-import { PICTURE_LIMITS } from "../../images/codec.ts";
+import { IMAGE_LIMITS } from "../../images/codec.ts";
 import { DatasetError } from "../dataset.ts";
 import { shown } from "./names.ts";
 
@@ -31,7 +31,7 @@ export const SNIFFED = 32;
 /** @returns the error for a file that is too large */
 export function tooLarge(path: string, field: string): DatasetError {
   return new DatasetError(
-    `holds ${shown(path)}, which has more than ${PICTURE_LIMITS.bytes} bytes`,
+    `holds ${shown(path)}, which has more than ${IMAGE_LIMITS.bytes} bytes`,
     field,
   );
 }
@@ -73,7 +73,7 @@ export async function imageBytes(
     parts.push(part);
     if (taken === undefined && size >= Math.min(SNIFFED, declared)) {
       taken = isTaken(path, joined(parts, size));
-      if (taken && declared > PICTURE_LIMITS.bytes) throw tooLarge(path, field);
+      if (taken && declared > IMAGE_LIMITS.bytes) throw tooLarge(path, field);
       if (!taken && !toItsEnd) break;
       if (!taken) parts.length = 0;
     }

@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 // @ts-types="@types/yauzl"
 import { type Entry, openPromise, type ZipFile } from "yauzl";
-import { PICTURE_LIMITS } from "../../images/codec.ts";
+import { IMAGE_LIMITS } from "../../images/codec.ts";
 import { DatasetError } from "../dataset.ts";
 import { Expansion } from "../files/expansion.ts";
 import type { UploadedFile } from "../files/gzip.ts";
@@ -125,7 +125,7 @@ async function checkedFiles(
     if (!isToolMade(path)) {
       checkKind(path, entry, field);
       ledger.bytes(entry.uncompressedSize);
-      if (entry.uncompressedSize <= PICTURE_LIMITS.bytes) expansion.add(entry.uncompressedSize);
+      if (entry.uncompressedSize <= IMAGE_LIMITS.bytes) expansion.add(entry.uncompressedSize);
     }
     files.push({ path, entry });
   }

@@ -1,25 +1,25 @@
 /**
  * Drawn digits in MNIST's form: ten classes of strokes, slanted, stretched, bent, thick or thin, and noisy. Every
- * picture follows from (seed, split, index) alone, so that a set of any size begins with the smaller ones.
+ * image follows from (seed, split, index) alone, so that a set of any size begins with the smaller ones.
  *
  * @module
  */
 import { randomUint32 } from "../../../model/random.ts";
 import { resizeRaw } from "../../images/codec.ts";
 import { DEFAULT_RULE } from "../../images/preparation.ts";
-import { type Dataset, type DatasetInfo, type PictureForm, type SplitName } from "../dataset.ts";
+import { type Dataset, type DatasetInfo, type ImageForm, type SplitName } from "../dataset.ts";
 import { glyphOf, type Point } from "./glyphs.ts";
 import { checkMemory } from "../memory.ts";
 import { checkIndex } from "../stored/objectDataset.ts";
 
-/** Side of a picture in pixels, as MNIST's. */
+/** Side of an image in pixels, as MNIST's. */
 const SIZE = 28;
-/** Training pictures when no size is asked for. */
+/** Training images when no size is asked for. */
 export const DIGITS_TRAIN = 10_000;
-/** Test pictures, whatever the size of the training split. */
+/** Test images, whatever the size of the training split. */
 export const DIGITS_TEST = 2_000;
 
-/** What is known of `digits`. @param train number of training pictures */
+/** What is known of `digits`. @param train number of training images */
 export function digitsInfo(train: number = DIGITS_TRAIN): DatasetInfo {
   return {
     id: "digits",
@@ -40,7 +40,7 @@ export function digitsInfo(train: number = DIGITS_TRAIN): DatasetInfo {
   };
 }
 
-/** Numbers for one picture, drawn one after the other. */
+/** Numbers for one image, drawn one after the other. */
 class Draws {
   #at = 0;
   constructor(readonly words: Uint32Array) {}
@@ -56,7 +56,7 @@ class Draws {
   }
 }
 
-/** Numbers that the shape of a picture takes; its noise takes one for each pixel after them. */
+/** Numbers that the shape of an image takes; its noise takes one for each pixel after them. */
 const SHAPE_DRAWS = 96;
 
 /** Slant, stretch, turn and place (affine), then bends of long wavelength (elastic), in pixels. */
@@ -113,7 +113,7 @@ function draw(strokes: readonly Point[][], radius: number, ink: number): Float32
   return values;
 }
 
-/** Draws one picture. @returns its label and `[28, 28, 1]`, 0 to 255 */
+/** Draws one image. @returns its label and `[28, 28, 1]`, 0 to 255 */
 export function drawDigit(
   seed: number,
   split: SplitName,
@@ -139,14 +139,14 @@ export function drawDigit(
   return { label, pixels };
 }
 
-/** The data set `digits`. @param size training pictures @param seed of the drawing */
+/** The data set `digits`. @param size training images @param seed of the drawing */
 export function openDigits(size: number = DIGITS_TRAIN, seed = 0): Dataset {
   const info = digitsInfo(size);
   const fill = async (
     split: SplitName,
     indices: Iterable<number>,
     count: number,
-    form: PictureForm,
+    form: ImageForm,
     signal?: AbortSignal,
   ) => {
     const values = form.imageSize ** 2 * form.channels;

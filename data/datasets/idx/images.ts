@@ -72,7 +72,7 @@ async function headed(
   const bytes = header.count * header.height * header.width * channels;
   if (bytes > IDX_LIMITS.bytes) {
     throw new DatasetError(
-      `declares ${bytes} bytes of pictures: at most ${IDX_LIMITS.bytes} are taken`,
+      `declares ${bytes} bytes of images: at most ${IDX_LIMITS.bytes} are taken`,
       file.field,
     );
   }

@@ -9,7 +9,7 @@ import { BACKGROUND_PATTERN, DEFAULT_RULE, RESIZES } from "../../images/preparat
 import { fromWire, toWire } from "../../wire.ts";
 import { DatasetDamagedError, type DatasetInfo, PASSED_OVER } from "../dataset.ts";
 
-/** Concatenated pictures of equal size, and their labels (unsigned integers) in an object of their own. */
+/** Concatenated images of equal size, and their labels (unsigned integers) in an object of their own. */
 export interface RawBlock {
   readonly count: number;
   readonly images: string;
@@ -38,7 +38,7 @@ export type Storage =
  */
 export type HeldOut = { readonly count: number; readonly seed: number; readonly rows?: string } | null;
 
-/** Encoded pictures: where each lies in the pack. */
+/** Encoded images: where each lies in the pack. */
 export interface PackIndex {
   readonly train: PackSplit;
   readonly test: PackSplit;

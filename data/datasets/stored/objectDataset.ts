@@ -4,16 +4,16 @@
  * @module
  */
 import { permutation } from "../../../model/random.ts";
-import { decodePicture, PictureError, resizeRaw } from "../../images/codec.ts";
+import { decodeImage, ImageError, resizeRaw } from "../../images/codec.ts";
 import type { ObjectStore } from "../../objects/store.ts";
-import type { PictureRule } from "../../images/preparation.ts";
+import type { ImageRule } from "../../images/preparation.ts";
 import {
   type Dataset,
   DatasetDamagedError,
   DatasetError,
   type DatasetInfo,
-  type PictureForm,
-  type PictureSet,
+  type ImageForm,
+  type ImageSet,
   type SplitName,
 } from "../dataset.ts";
 import { checkMemory } from "../memory.ts";
@@ -52,11 +52,11 @@ interface Rows {
   /** The label of a row; null without classes. */
   readonly label: ((row: number) => number) | null;
   /** All of them one behind the other, where they are stored in just that form; else null. */
-  whole?(form: PictureForm, signal?: AbortSignal): Promise<Bytes | null>;
+  whole?(form: ImageForm, signal?: AbortSignal): Promise<Bytes | null>;
   /** Every row in the form asked for, in any order. */
-  all(form: PictureForm, signal?: AbortSignal): AsyncGenerator<[row: number, pixels: Bytes]>;
+  all(form: ImageForm, signal?: AbortSignal): AsyncGenerator<[row: number, pixels: Bytes]>;
   /** One row in the form asked for. */
-  one(row: number, form: PictureForm, rule: PictureRule): Promise<Bytes>;
+  one(row: number, form: ImageForm, rule: ImageRule): Promise<Bytes>;
 }
 
 /** A data set kept in object storage. */
@@ -72,7 +72,7 @@ export class ObjectDataset implements Dataset {
   }
 
   /** @inheritdoc */
-  async load(split: SplitName, form: PictureForm, signal?: AbortSignal): Promise<PictureSet> {
+  async load(split: SplitName, form: ImageForm, signal?: AbortSignal): Promise<ImageSet> {
     checkMemory(this.info.splits[split].count, form, split);
     const rows = await this.#rows(split, signal);
     const whole = await rows.whole?.(form, signal);
@@ -93,9 +93,9 @@ export class ObjectDataset implements Dataset {
   async read(
     split: SplitName,
     indices: readonly number[],
-    form: PictureForm,
-    rule: PictureRule = this.info,
-  ): Promise<PictureSet> {
+    form: ImageForm,
+    rule: ImageRule = this.info,
+  ): Promise<ImageSet> {
     const rows = await this.#rows(split);
     const values = form.imageSize ** 2 * form.channels;
     const pixels = new Uint8Array(indices.length * values);
@@ -139,10 +139,10 @@ export class ObjectDataset implements Dataset {
     const stored = (row: number) => some ? some[row] : row;
     const size = height * width * channels;
     const all = await parts.labels(block, signal);
-    const fits = (form: PictureForm) =>
+    const fits = (form: ImageForm) =>
       form.imageSize === height && form.imageSize === width && form.channels === channels;
     const own = this.info;
-    const shaped = (pixels: Bytes, form: PictureForm, rule: PictureRule = own) =>
+    const shaped = (pixels: Bytes, form: ImageForm, rule: ImageRule = own) =>
       fits(form) ? pixels : resizeRaw(pixels, { height, width, channels }, form, rule);
     return {
       count,
@@ -173,11 +173,11 @@ export class ObjectDataset implements Dataset {
     const chosen = await rowsOf(parts, split, columns.offsets.length, storage.heldOut, signal) ??
       Uint32Array.from({ length: columns.offsets.length }, (_, i) => i);
     const own = this.info;
-    const decoded = async (row: number, bytes: Bytes, form: PictureForm, rule: PictureRule = own) => {
+    const decoded = async (row: number, bytes: Bytes, form: ImageForm, rule: ImageRule = own) => {
       try {
-        return await decodePicture(bytes, form, rule);
+        return await decodeImage(bytes, form, rule);
       } catch (error) {
-        if (!(error instanceof PictureError)) throw error;
+        if (!(error instanceof ImageError)) throw error;
         throw new DatasetDamagedError(this.info.id, `image ${row} of '${split}' ${error.message}`, {
           cause: error,
         });
@@ -203,15 +203,13 @@ export class ObjectDataset implements Dataset {
   }
 }
 
-/** Encoded pictures fetched and decoded side by side. */
+/** Encoded images fetched and decoded side by side. */
 const AT_ONCE = 16;
 
 /** @throws {DatasetError} */
 export function checkIndex(index: number, count: number, split: SplitName): void {
   if (Number.isInteger(index) && index >= 0 && index < count) return;
   throw new DatasetError(
-    `The split '${split}' has ${count} pictures: index ${index} must be a whole number from 0 to ${
-      count - 1
-    }`,
+    `The split '${split}' has ${count} images: index ${index} must be a whole number from 0 to ${count - 1}`,
   );
 }

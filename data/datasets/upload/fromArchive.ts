@@ -4,7 +4,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import { type InspectedPicture, inspectPicture, PictureError } from "../../images/codec.ts";
+import { ImageError, type InspectedImage, inspectImage } from "../../images/codec.ts";
 import { archiveEntries } from "../archive/entries.ts";
 import { type ArchiveEntry, joined } from "../archive/entry.ts";
 import { shown } from "../archive/names.ts";
@@ -157,11 +157,11 @@ async function inspected(
   path: string,
   bytes: Uint8Array<ArrayBuffer>,
   field: string,
-): Promise<InspectedPicture> {
+): Promise<InspectedImage> {
   try {
-    return await inspectPicture(bytes);
+    return await inspectImage(bytes);
   } catch (error) {
-    if (!(error instanceof PictureError)) throw error;
+    if (!(error instanceof ImageError)) throw error;
     throw new DatasetError(`holds ${shown(path)}, which ${error.message}`, field, { cause: error });
   }
 }

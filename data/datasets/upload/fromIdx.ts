@@ -24,12 +24,12 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
     throw new DatasetError("must be left out for IDX files, which have no folders", "folders");
   }
   if (!train_images) {
-    throw new DatasetError("must be given (IDX pictures), or archive instead", "train_images");
+    throw new DatasetError("must be given (IDX images), or archive instead", "train_images");
   }
   if (test_labels && !test_images) throw new DatasetError("must be given beside test_labels", "test_images");
   if (test_images && Boolean(train_labels) !== Boolean(test_labels)) {
     const missing = train_labels ? "test_labels" : "train_labels";
-    throw new DatasetError("must be given, as the other pictures have labels", missing);
+    throw new DatasetError("must be given, as the other images have labels", missing);
   }
   const labels = {
     train: train_labels ? await readIdxLabels(train_labels, signal) : null,
@@ -46,7 +46,7 @@ export async function fromIdx({ parts, base, options, store, signal }: Upload): 
     if (own && own.values.length !== header.count) {
       await pixels.return(undefined);
       throw new DatasetError(
-        `has ${own.values.length} labels for the ${header.count} pictures of ${file.field}`,
+        `has ${own.values.length} labels for the ${header.count} images of ${file.field}`,
         `${split}_labels`,
       );
     }

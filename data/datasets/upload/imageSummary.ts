@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { InspectedPicture } from "../../images/codec.ts";
-import { backgroundNote, type PictureRule, resizeNote } from "../../images/preparation.ts";
+import type { InspectedImage } from "../../images/codec.ts";
+import { backgroundNote, type ImageRule, resizeNote } from "../../images/preparation.ts";
 import { DatasetError, type FilesPassedOver } from "../dataset.ts";
 
 /** Limits of the decoded size of the images of an archive. */
@@ -35,7 +35,7 @@ export class ImageSummary {
    * @param bytes size of its file
    * @throws {DatasetError} when the images are far larger than their files
    */
-  add({ height, width, channels, hasAlpha }: InspectedPicture, bytes: number): void {
+  add({ height, width, channels, hasAlpha }: InspectedImage, bytes: number): void {
     this.#pixels += height * width;
     this.#bytes += bytes;
     if (this.#pixels > DECODED_LIMITS.free + DECODED_LIMITS.ratio * this.#bytes) {
@@ -60,7 +60,7 @@ export class ImageSummary {
   }
 
   /** Notes for the user about images that the rule changes. */
-  notes(rule: PictureRule): string[] {
+  notes(rule: ImageRule): string[] {
     const notes: string[] = [];
     const of = `of ${this.#count} images`;
     if (this.#notSquare > 0) notes.push(`${this.#notSquare} ${of} are not square: ${resizeNote(rule)}`);

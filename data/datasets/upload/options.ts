@@ -4,7 +4,7 @@
  * @module
  */
 import type { ObjectStore } from "../../objects/store.ts";
-import type { PictureRule } from "../../images/preparation.ts";
+import type { ImageRule } from "../../images/preparation.ts";
 import { DatasetError, type DatasetInfo } from "../dataset.ts";
 import type { UploadedFile } from "../files/gzip.ts";
 import type { FolderReading } from "../archive/splitFolders.ts";
@@ -13,12 +13,12 @@ import type { FolderReading } from "../archive/splitFolders.ts";
 export interface UploadOptions {
   /** For people; the first file's name when absent. */
   readonly name?: string;
-  /** Share of the training pictures set aside when there are no test pictures, 0 to 0.5. @default 0.1 */
+  /** Share of the training images set aside when there are no test images, 0 to 0.5. @default 0.1 */
   readonly heldOut?: number;
-  /** Seed of which pictures are set aside. @default 0 */
+  /** Seed of which images are set aside. @default 0 */
   readonly seed?: number;
   /** How transparent and non-square images are prepared. @default crop, none */
-  readonly rule?: Partial<PictureRule>;
+  readonly rule?: Partial<ImageRule>;
   /** How the folders of an archive are read. @default "auto" */
   readonly folders?: FolderReading;
   /** RFC 3339; now when absent. */

@@ -1,5 +1,5 @@
 /**
- * Groups 41 to 54: files, pictures and archives. What is in them is tested closer in `tests/data/`; these rows see
+ * Groups 41 to 54: files, images and archives. What is in them is tested closer in `tests/data/`; these rows see
  * that it comes through HTTP.
  *
  * @module
@@ -53,12 +53,12 @@ const form = (
 const part = (disposition: string) =>
   `--x\r\nContent-Disposition: form-data; ${disposition}\r\n\r\nabc\r\n--x--\r\n`;
 
-/** Files, pictures and archives. */
+/** Files, images and archives. */
 export const FILES: readonly Row[] = [
   upload(41, "no file", {}, "train_images", /archive/, { fields: { name: "x" } }),
   upload(41, "an empty file", { train_images: bytes() }, "train_images"),
   upload(41, "an empty archive", { archive: bytes() }, "archive", /empty/),
-  upload(41, "labels without pictures", { train_labels: labels(0, 1) }, "train_images"),
+  upload(41, "labels without images", { train_labels: labels(0, 1) }, "train_images"),
   upload(
     41,
     "an archive beside IDX files",
@@ -157,7 +157,7 @@ export const FILES: readonly Row[] = [
   ),
   upload(
     37,
-    "test pictures of another size",
+    "test images of another size",
     { train_images: image, test_images: idx(0x803, [1, 4, 2], new Uint8Array(8)) },
     "test_images",
     /height 2/,
@@ -190,14 +190,14 @@ export const FILES: readonly Row[] = [
   ),
   upload(
     51,
-    "64 MB of zeros, gzipped to 64 KB, behind the pictures",
+    "64 MB of zeros, gzipped to 64 KB, behind the images",
     { train_images: gz(idx(0x803, [2, 2, 2], new Uint8Array(2 ** 26))) },
     "train_images",
     /longer than/,
   ),
   upload(
     52,
-    "an archive without a picture",
+    "an archive without an image",
     { archive: await tarGz({ "a/.DS_Store": bytes(1) }) },
     "archive",
   ),

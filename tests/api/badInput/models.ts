@@ -17,10 +17,10 @@ export const QUESTIONS: readonly Row[] = [
   ask(18, "an unknown field", "embeddings", { ...one, layer: 3 }, "layer"),
   ask(18, "a field of reconstructions alone", "classifications", { ...one, mask_ratio: 0.5 }, "mask_ratio"),
   ask(18, "an unknown part of the answer", "reconstructions", { ...one, include: ["weights"] }, "include.0"),
-  ask(18, "neither pictures nor a data set", "embeddings", {}, "pictures", /exactly one/),
+  ask(18, "neither images nor a data set", "embeddings", {}, "pictures", /exactly one/),
   ask(18, "pictures and a data set", "embeddings", { ...one, pictures: ["AAAA"] }, "pictures", /exactly one/),
-  ask(18, "no picture", "embeddings", { pictures: [] }, "pictures"),
-  ask(18, "65 pictures", "embeddings", { pictures: Array(65).fill("AAAA") }, "pictures", /64/),
+  ask(18, "no image", "embeddings", { pictures: [] }, "pictures"),
+  ask(18, "65 images", "embeddings", { pictures: Array(65).fill("AAAA") }, "pictures", /64/),
   ask(18, "a model and a job", "embeddings", ({ job }) => ({ ...one, job }), "checkpoint", /exactly one/),
   ask(18, "an unknown data set", "embeddings", { dataset: { id: "cifar", indices: [0] } }, "dataset.id"),
   ask(

@@ -180,7 +180,7 @@ export const NUMBERS: readonly Row[] = [
   ),
   job(
     53,
-    "a single picture for a batch",
+    "a single image for a batch",
     ({ single }) => ({ ...PRETRAIN, dataset: single }),
     "batch_size",
     /1 train/,

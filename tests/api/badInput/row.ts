@@ -15,7 +15,7 @@ export interface Present {
   /** A job without a checkpoint: one waits, one was cancelled. */
   readonly queued: string;
   readonly cancelled: string;
-  /** Data sets: two classes, no labels and nothing held out, a single picture. */
+  /** Data sets: two classes, no labels and nothing held out, a single image. */
   readonly twoClasses: string;
   readonly unlabelled: string;
   readonly single: string;

@@ -26,7 +26,7 @@ const tar = (...names: string[]): Promise<Bytes> => tarOf(...names.map((name) =>
 const upload = async (shelf: Shelf, archive: Bytes, options: UploadOptions = {}) =>
   await createDataset(await shelf.files({ archive }), options, shelf.store);
 
-Deno.test("the pictures of an archive are read in the form of the model", async () => {
+Deno.test("the images of an archive are read in the form of the model", async () => {
   await using shelf = await Shelf.open();
   const wide = new Uint8Array(
     await sharp(new Uint8Array(20 * 10).fill(120), { raw: { width: 20, height: 10, channels: 1 } })
@@ -63,7 +63,7 @@ Deno.test("the pictures of an archive are read in the form of the model", async 
   );
 });
 
-Deno.test("a share of an archive's pictures is held out by the seed; every picture is in one split", async () => {
+Deno.test("a share of an archive's images is held out by the seed; every image is in one split", async () => {
   await using shelf = await Shelf.open();
   const pictures = await Promise.all(
     Array.from(
@@ -153,7 +153,7 @@ Deno.test("what desktops and archivers leave behind is passed over", async () =>
   }
 });
 
-Deno.test("a zip's pictures may be compressed", async () => {
+Deno.test("a zip's images may be compressed", async () => {
   await using shelf = await Shelf.open();
   const info = await upload(
     shelf,
@@ -211,7 +211,7 @@ const NAMES: [name: string, says: RegExp][] = [
 
 const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegExp][] = [
   ["no bytes", () => new Uint8Array(0), /is empty.*zip, tar or tar\.gz/],
-  ["a picture", () => dark, /neither a zip nor a tar/],
+  ["an image", () => dark, /neither a zip nor a tar/],
   ["a rar", () => Uint8Array.from(ascii("Rar!\x1a\x07\x01\0")), /^is a RAR archive: send images as zip/],
   [
     "a 7z",
@@ -257,10 +257,10 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
     () => tarOf({ name: "a/1.png" }, { name: "b/2", bytes: text("GIF89a and so on") }),
     /b\/2'.*neither PNG nor JPEG/,
   ],
-  ["an empty picture", () => tarOf({ name: "a/1.png", bytes: new Uint8Array(0) }), /a\/1\.png.*is empty/],
-  ["a damaged picture", () => tarOf({ name: "a/1.png", bytes: dark.slice(0, -16) }), /a\/1\.png.*decoded/],
+  ["an empty image", () => tarOf({ name: "a/1.png", bytes: new Uint8Array(0) }), /a\/1\.png.*is empty/],
+  ["a damaged image", () => tarOf({ name: "a/1.png", bytes: dark.slice(0, -16) }), /a\/1\.png.*decoded/],
   [
-    "a damaged picture in a zip",
+    "a damaged image in a zip",
     () => zipOf([{ name: "a/1.png", bytes: dark.slice(0, -16) }]),
     /1\.png.*decoded/,
   ],
@@ -323,12 +323,12 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
     () => flipped(zippedJpeg, 37 + jpeg.length - 100),
     /1\.jpg.*checksum/,
   ],
-  ["a picture larger than may be", () => zipOf([bomb]), /a\/1\.png.*more than 20971520 bytes/],
-  ["a picture larger than it says", () => zipOf([{ ...bomb, size: 100 }]), /damaged/],
+  ["an image larger than may be", () => zipOf([bomb]), /a\/1\.png.*more than 20971520 bytes/],
+  ["an image larger than it says", () => zipOf([{ ...bomb, size: 100 }]), /damaged/],
 
   ["pictures in and out of folders", () => zip("a/1.png", "2.png"), /a\/1\.png.*outside of them.*2\.png/],
   [
-    "a class without training pictures",
+    "a class without training images",
     () => zip("train/a/1.png", "test/b/1.png"),
     /training image of the class 'b'/,
   ],

@@ -60,7 +60,7 @@ Deno.test("both splits have MNIST's form: a digit in the middle on black, of eve
   }
 });
 
-Deno.test("pictures of one class are more alike than pictures of two", () => {
+Deno.test("pictures of one class are more alike than images of two", () => {
   const drawn = Array.from({ length: 300 }, (_, index) => drawDigit(5, "train", index));
   const distance = { same: [0, 0], other: [0, 0] };
   drawn.forEach((a, i) => {
@@ -89,7 +89,7 @@ Deno.test("digits come in the form of the model, the same whether loaded or read
         expect(some.pixels.slice(at * values, (at + 1) * values))
           .toEqual(all.pixels.slice(index * values, (index + 1) * values))
       );
-      // Resized, the ink of a picture stays about what it was.
+      // Resized, the ink of an image stays about what it was.
       const ink = (pixels: Uint8Array, size: number) => pixels.reduce((sum, value) => sum + value, 0) / size;
       const ratio = ink(all.pixels, all.pixels.length) / ink(plain.pixels, plain.pixels.length);
       expect(Math.abs(ratio - 1)).toBeLessThan(0.05);
@@ -107,11 +107,11 @@ Deno.test("what is not there cannot be read, and what is too much is not drawn",
   for (const index of [-1, 10, 0.5, NaN]) {
     await expect(digits.read("train", [0, index], FORM)).rejects.toMatchObject({
       name: "DatasetError",
-      message: expect.stringContaining("'train' has 10 pictures"),
+      message: expect.stringContaining("'train' has 10 images"),
     });
   }
   await expect(openDigits(10_000_000).load("train", { imageSize: 224, channels: 3 })).rejects.toThrow(
-    /1401\.9 GiB of memory: 10000000 pictures/,
+    /1401\.9 GiB of memory: 10000000 images/,
   );
   const gone = AbortSignal.abort(new Error("given up"));
   await expect(digits.load("train", FORM, gone)).rejects.toThrow("given up");

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { type Bytes, idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";
-import { and, gz, IMAGES, images, LABELS, pixels, upload } from "./sixPictures.ts";
+import { and, gz, IMAGES, images, LABELS, pixels, upload } from "./sixImages.ts";
 
 async function labelsOf(shelf: Shelf, id: string, imageSize = 2): Promise<number[]> {
   const dataset = await new DatasetCatalogue(shelf.store).open({ id });

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import type { DatasetError } from "../../../data/datasets/dataset.ts";
 import { type Bytes, idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";
-import { and, COLOUR, gz, IMAGES, images, LABELS, labels, pixels, upload } from "./sixPictures.ts";
+import { and, COLOUR, gz, IMAGES, images, LABELS, labels, pixels, upload } from "./sixImages.ts";
 
 const NEGATIVE = 0xffffffff;
 const cut = (bytes: Bytes, count: number): Bytes => bytes.slice(0, -count);
@@ -83,7 +83,7 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
     /label 65536/,
   ],
   [
-    "a picture",
+    "an image",
     { train_images: Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10) },
     "train_images",
     /IDX/,
@@ -100,7 +100,7 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
     "train_labels",
     /xz/,
   ],
-  ["labels as pictures", { train_images: labels }, "train_images", /0x00000803.*it is a label file/],
+  ["labels as images", { train_images: labels }, "train_images", /0x00000803.*it is a label file/],
   [
     "pictures as labels",
     { train_images: images, train_labels: images },
@@ -131,13 +131,13 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
     /gzip/,
   ],
   [
-    "fewer labels than pictures",
+    "fewer labels than images",
     { train_images: images, train_labels: idx(LABELS, [5], Uint8Array.of(0, 1, 2, 0, 1)) },
     "train_labels",
-    /5 labels for the 6 pictures of train_images/,
+    /5 labels for the 6 images of train_images/,
   ],
   [
-    "fewer test labels than pictures",
+    "fewer test labels than images",
     {
       train_images: images,
       train_labels: labels,
@@ -145,7 +145,7 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
       test_labels: idx(LABELS, [1], Uint8Array.of(0)),
     },
     "test_labels",
-    /1 labels for the 6 pictures of test_images/,
+    /1 labels for the 6 images of test_images/,
   ],
   [
     "a test label that is not trained on",
@@ -159,23 +159,23 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
     /\(0, 1, 2\): one is 3/,
   ],
   [
-    "test pictures of another width",
+    "test images of another width",
     { train_images: images, test_images: idx(IMAGES, [6, 2, 2], new Uint8Array(24)) },
     "test_images",
     /width 3.*it has 2/,
   ],
   [
-    "test pictures in colour",
+    "test images in colour",
     { train_images: images, test_images: idx(COLOUR, [1, 2, 3, 3], new Uint8Array(18)) },
     "test_images",
     /channels 1/,
   ],
-  ["no pictures", { train_images: idx(IMAGES, [0, 2, 3], new Uint8Array(0)) }, "train_images", /0 pictures/],
+  ["no images", { train_images: idx(IMAGES, [0, 2, 3], new Uint8Array(0)) }, "train_images", /0 images/],
   [
-    "-1 pictures",
+    "-1 images",
     { train_images: idx(IMAGES, [NEGATIVE, 2, 3], pixels) },
     "train_images",
-    /4294967295 pictures/,
+    /4294967295 images/,
   ],
   ["-1 rows", { train_images: idx(IMAGES, [6, NEGATIVE, 3], pixels) }, "train_images", /4294967295 rows/],
   [

@@ -4,7 +4,7 @@ import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";
-import { COLOUR, gz, IMAGES, images, labels, upload } from "./sixPictures.ts";
+import { COLOUR, gz, IMAGES, images, labels, upload } from "./sixImages.ts";
 
 Deno.test("IDX files in colour become an RGB data set, its channels last", async () => {
   await using shelf = await Shelf.open();

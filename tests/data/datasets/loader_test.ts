@@ -1,8 +1,8 @@
 import { expect } from "expect";
-import type { PictureSet } from "../../../data/datasets/dataset.ts";
+import type { ImageSet } from "../../../data/datasets/dataset.ts";
 import { type BatchOptions, epochBatches } from "../../../data/datasets/loader.ts";
 
-const set: PictureSet = {
+const set: ImageSet = {
   imageSize: 2,
   channels: 1,
   count: 10,
@@ -14,7 +14,7 @@ const batchesOf = (options: BatchOptions) =>
   Array.from(epochBatches(set, options), (batch) => ({ ...batch, pixels: batch.pixels.slice() }));
 const options = { batchSize: 4, dropLast: true, seed: 3, epoch: 0, shuffle: true };
 
-Deno.test("an epoch shows every picture once, scaled to [0, 1], with its label", () => {
+Deno.test("an epoch shows every image once, scaled to [0, 1], with its label", () => {
   const batches = batchesOf({ ...options, dropLast: false });
   expect(batches.map((batch) => batch.indices.length)).toEqual([4, 4, 2]);
   expect(batches.flatMap((batch) => [...batch.indices]).sort((a, b) => a - b)).toEqual([...Array(10).keys()]);

@@ -112,7 +112,7 @@ Deno.test("a number that is not finite in any event fails the job", async () => 
   }
 });
 
-Deno.test("one warning names the classes without a training picture", async () => {
+Deno.test("one warning names the classes without a training image", async () => {
   await using bench = await Bench.open();
   const id = `ds_${"0".repeat(26)}`;
   const [images, labels] = ["train-images.raw", "train-labels.raw"].map((name) => `datasets/${id}/${name}`);
@@ -136,7 +136,7 @@ Deno.test("one warning names the classes without a training picture", async () =
     {
       type: "log",
       level: "warning",
-      message: expect.stringContaining("There is no training picture of 'bee', 'dog'"),
+      message: expect.stringContaining("There is no training image of 'bee', 'dog'"),
     },
   ]);
   const saved = events.find((event) => event.type === "checkpoint")!.checkpoint;

@@ -7,7 +7,7 @@ import { KINDS } from "../../../jobs/kinds/mod.ts";
 import { Bench } from "../bench.ts";
 import { request } from "../fixtures.ts";
 
-/** Stores eight pictures as if the data set had been downloaded. */
+/** Stores eight images as if the data set had been downloaded. */
 async function storeDownloaded(store: ObjectStore): Promise<void> {
   const [images, labels] = ["train-images.raw", "train-labels.raw"].map((name) => `datasets/mnist/${name}`);
   await store.put(images, new Uint8Array(8 * 28 * 28));

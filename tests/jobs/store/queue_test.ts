@@ -483,14 +483,14 @@ Deno.test("rewind: a second run writes its steps over what the first did past th
   }));
 
 Deno.test("finish: what becomes of a job", async (t) => {
-  const error = { code: "no_batches", message: "too few pictures" };
+  const error = { code: "no_batches", message: "too few images" };
   const outcomes: [Outcome, Record<string, unknown>, string][] = [
     [
       { type: "succeeded", result: { loss: 0.5 } },
       { status: "succeeded", result: { loss: 0.5 } },
       "Succeeded",
     ],
-    [{ type: "failed", error }, { status: "failed", error, result: null }, "Failed: too few pictures"],
+    [{ type: "failed", error }, { status: "failed", error, result: null }, "Failed: too few images"],
     [{ type: "cancelled" }, { status: "cancelled", error: null }, "Cancelled"],
     [
       { type: "released" },

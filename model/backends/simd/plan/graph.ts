@@ -31,7 +31,7 @@ export interface Node {
   readonly attributes: Attributes;
 }
 
-/** Forward and backward pass over some pictures. */
+/** Forward and backward pass over some images. */
 export interface Graph {
   readonly nodes: readonly Node[];
   readonly loss: Value;

@@ -49,7 +49,7 @@ export interface StartMessage {
   readonly grads: { readonly at: number; readonly size: number };
 }
 
-/** A worker's program for so many pictures. */
+/** A worker's program for so many images. */
 export interface ProgramMessage {
   readonly type: "program";
   readonly images: number;
@@ -62,7 +62,7 @@ export interface ProgramMessage {
   readonly weightAt: number;
 }
 
-/** Some pictures of a step. */
+/** Some images of a step. */
 export interface Chunk {
   /** Its place among the step's chunks. */
   readonly index: number;
@@ -75,7 +75,7 @@ export interface Chunk {
 /** One step. */
 export interface StepMessage {
   readonly type: "step";
-  /** Pictures of the whole batch. */
+  /** Images of the whole batch. */
   readonly images: number;
   /** This worker's chunks. */
   readonly chunks: readonly Chunk[];

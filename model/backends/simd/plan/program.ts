@@ -29,7 +29,7 @@ export interface Places {
   readonly scratch: number;
 }
 
-/** Forward and backward pass over some pictures. */
+/** Forward and backward pass over some images. */
 export interface Program {
   readonly calls: readonly Call[];
   /** Each feed's distance in bytes from the first, in the order of the recording. */
@@ -39,7 +39,7 @@ export interface Program {
   readonly scratchBytes: number;
   /** Address of the loss. */
   readonly lossAt: number;
-  /** Address of the weight of these pictures in the batch. */
+  /** Address of the weight of these images in the batch. */
   readonly weightAt: number;
 }
 

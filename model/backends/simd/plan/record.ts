@@ -14,7 +14,7 @@ import { type Graph, type Node, simplified, use, type Value } from "./graph.ts";
 
 const BACKEND = "unmask-recorder";
 
-/** Name of the feed that the loss is weighted by: the share of these pictures in the batch. */
+/** Name of the feed that the loss is weighted by: the share of these images in the batch. */
 export const WEIGHT = "weight";
 
 /** Prefix of the feeds that hold factors of dropout. */

@@ -1,7 +1,7 @@
 /**
  * Training in planned steps: recorded once, laid out once, then replayed by every core on its share of each batch.
  *
- * The same seed and number of threads give the same bits: a worker sums its pictures' gradients in their order, and
+ * The same seed and number of threads give the same bits: a worker sums its images' gradients in their order, and
  * the workers' sums are added in the workers' order. Another number of threads adds in another order, and agrees to
  * float32 rounding.
  *
@@ -29,7 +29,7 @@ import { recordImages, type Training, trainingOf } from "./training.ts";
 /** Bytes of a chunk's results that are aimed at: measured, and flat around it. */
 const CHUNK_BYTES = 4 * 2 ** 20;
 
-/** What is known of a chunk of so many pictures. */
+/** What is known of a chunk of so many images. */
 interface Recorded {
   readonly graph: Graph;
   readonly program: Program;
@@ -121,7 +121,7 @@ export class PlannedStepper implements Stepper {
     const { task } = this.#options;
     const images = batch.pixels.length / (task.config.imageSize ** 2 * task.config.inChannels);
     if (images > this.#options.batchSize) {
-      throw new RangeError(`${images} pictures are more than were planned`);
+      throw new RangeError(`${images} images are more than were planned`);
     }
     const from = this.#division.feeds[this.#buffer];
     this.#buffer = 1 - this.#buffer;
@@ -199,7 +199,7 @@ export class PlannedStepper implements Stepper {
     this.#recorded.set(this.#images, Promise.resolve(this.#compile(graph, this.#images)));
   }
 
-  /** Which pictures go to which worker, in which chunks. */
+  /** Which images go to which worker, in which chunks. */
   #chunks(images: number, feeds: number): Chunk[][] {
     const count = chunkCount(images, this.threads, this.#images);
     const chunks = Array.from({ length: count }, (_, index) => {
@@ -285,7 +285,7 @@ export class PlannedStepper implements Stepper {
   }
 }
 
-/** Chunks of a batch: as many for each worker, none with more than so many pictures. */
+/** Chunks of a batch: as many for each worker, none with more than so many images. */
 function chunkCount(images: number, threads: number, most: number): number {
   return threads * Math.ceil(Math.ceil(images / threads) / most);
 }

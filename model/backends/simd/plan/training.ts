@@ -26,7 +26,7 @@ export function trainingOf({ task, trainable, optimizer, batchSize, frozen }: St
   };
 }
 
-/** Records the step of so many pictures, which need be no real ones. */
+/** Records the step of so many images, which need be no real ones. */
 export function recordImages({ task, trainable, frozen }: Training, images: number): Promise<Graph> {
   const { imageSize, inChannels } = task.config;
   const batch = {

@@ -42,7 +42,7 @@ function barrier(): void {
   if (Atomics.load(control, CONTROL.failed) === 1) throw new Error("Another thread has failed");
 }
 
-/** Forward and backward pass of this worker's pictures. */
+/** Forward and backward pass of this worker's images. */
 function runChunks({ chunks, images }: StepMessage): void {
   // Nothing is left of the step before where there is nothing to do.
   if (chunks.length === 0) kernels.zero(start.grads.at, start.grads.size);

@@ -45,12 +45,12 @@ fn product(a: Vector, b: Vector) -> f32 { return ${wide ? "dot(a, b)" : "a * b"}
   const each = (body: string) => `for (var i = 0u; i < COUNT; i++) { ${body} }`;
   /** The place of a token's query, key (`1`) or value (`2`) in qkv, and of its row in the output. */
   const inQkv = (token: string, part: number) =>
-    `((picture * n.tokens + ${token}) * 3u + ${part}u) * width + head * COUNT`;
-  const inRows = (token: string) => `(picture * n.tokens + ${token}) * width + head * COUNT`;
+    `((image * n.tokens + ${token}) * 3u + ${part}u) * width + head * COUNT`;
+  const inRows = (token: string) => `(image * n.tokens + ${token}) * width + head * COUNT`;
   const start = `
   if (group >= n.groups) { return; }
   let pair = group / n.blocks;
-  let picture = pair / n.heads;
+  let image = pair / n.heads;
   let head = pair % n.heads;
   let width = n.heads * COUNT;
   let token = group % n.blocks * ${threads}u + thread;

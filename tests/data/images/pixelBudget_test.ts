@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { PixelBudget } from "../../data/images/pixelBudget.ts";
+import { PixelBudget } from "../../../data/images/pixelBudget.ts";
 
 /** Work whose end the test controls, with the names of the running work. */
 function bench(total: number) {

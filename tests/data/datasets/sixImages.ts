@@ -1,5 +1,5 @@
 /**
- * IDX files of six small pictures, and their upload.
+ * IDX files of six small images, and their upload.
  *
  * @module
  */
@@ -16,11 +16,11 @@ export const IMAGES = 0x803, COLOUR = 0x804, LABELS = 0x801;
 /** Compresses bytes with gzip. */
 export const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
 
-/** Pixels of six pictures of 2 x 3. Every pixel has a different value. */
+/** Pixels of six images of 2 x 3. Every pixel has a different value. */
 export const pixels = Uint8Array.from({ length: 36 }, (_, i) => i * 7);
-/** Image file of the six pictures. */
+/** Image file of the six images. */
 export const images = idx(IMAGES, [6, 2, 3], pixels);
-/** Label file of the six pictures: the classes 0, 1, 2, 0, 1, 2. */
+/** Label file of the six images: the classes 0, 1, 2, 0, 1, 2. */
 export const labels = idx(LABELS, [6], Uint8Array.of(0, 1, 2, 0, 1, 2));
 
 /** Uploads the parts as a data set. */

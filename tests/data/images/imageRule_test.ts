@@ -1,10 +1,10 @@
 import { expect } from "expect";
-import { decodePicture, encodePng, resizeRaw } from "../../data/images/codec.ts";
-import type { PictureRule } from "../../data/images/preparation.ts";
-import { pngChunk, pngData, pngFile } from "../setup/png.ts";
+import { decodeImage, encodePng, resizeRaw } from "../../../data/images/codec.ts";
+import type { ImageRule } from "../../../data/images/preparation.ts";
+import { pngChunk, pngData, pngFile } from "../../setup/png.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-const rule = (resize: PictureRule["resize"], background = "none"): PictureRule => ({ resize, background });
+const rule = (resize: ImageRule["resize"], background = "none"): ImageRule => ({ resize, background });
 
 /** 4 wide, 2 high: columns of 0, 100, 100, 200. */
 const columns = Uint8Array.of(0, 100, 100, 200, 0, 100, 100, 200);
@@ -13,9 +13,9 @@ const form = { imageSize: 4, channels: 1 } as const;
 const rowsOf = (pixels: Uint8Array) =>
   Array.from({ length: 4 }, (_, row) => [...pixels.subarray(4 * row, 4 * row + 4)]);
 
-Deno.test("a picture that is not square is cropped, squashed or padded, encoded or raw", async (t) => {
-  const decoders: [string, (rule: PictureRule) => Promise<Bytes>][] = [
-    ["encoded", (rule) => decodePicture(wide, form, rule)],
+Deno.test("an image that is not square is cropped, squashed or padded, encoded or raw", async (t) => {
+  const decoders: [string, (rule: ImageRule) => Promise<Bytes>][] = [
+    ["encoded", (rule) => decodeImage(wide, form, rule)],
     ["raw", (rule) => resizeRaw(columns, { height: 2, width: 4, channels: 1 }, form, rule)],
   ];
   for (const [what, decoded] of decoders) {
@@ -34,14 +34,14 @@ Deno.test("a picture that is not square is cropped, squashed or padded, encoded 
   }
 });
 
-Deno.test("a tall picture of 50 x 2000 is kept whole when squashed or padded", async () => {
+Deno.test("a tall image of 50 x 2000 is kept whole when squashed or padded", async () => {
   // White above, black below.
   const tall = Uint8Array.from({ length: 50 * 2000 }, (_, at) => at < 50 * 1000 ? 255 : 0);
   const file = await encodePng(tall, 50, 2000, 1);
   const eight = { imageSize: 8, channels: 1 } as const;
-  const squashed = await decodePicture(file, eight, rule("squash"));
+  const squashed = await decodeImage(file, eight, rule("squash"));
   for (let at = 0; at < 64; at++) expect(Math.abs(squashed[at] - (at < 32 ? 255 : 0))).toBeLessThan(30);
-  const padded = await decodePicture(file, eight, rule("pad", "#404040"));
+  const padded = await decodeImage(file, eight, rule("pad", "#404040"));
   expect([padded[0], padded[7], padded[63]]).toEqual([64, 64, 64]);
   const middle = Array.from({ length: 8 }, (_, row) => Math.max(padded[8 * row + 3], padded[8 * row + 4]));
   expect(middle[1]).toBeGreaterThan(200);
@@ -85,7 +85,7 @@ Deno.test("transparent pixels of a black drawing show the requested background",
   for (const [kind, file] of INK) {
     for (const [background, channels, clear, half] of colours) {
       await t.step(`${kind}, ${background}, ${channels} channels`, async () => {
-        const decoded = await decodePicture(file, { imageSize: 2, channels }, rule("crop", background));
+        const decoded = await decodeImage(file, { imageSize: 2, channels }, rule("crop", background));
         const ink = clear.map(() => 0);
         const wanted = [...ink, ...clear, ...half, ...clear];
         // Half of a colour is rounded down or up.
@@ -99,15 +99,15 @@ Deno.test("transparent pixels of a black drawing show the requested background",
 
 Deno.test("a single transparent colour shows the background, in grey and in RGB", async () => {
   const grey = pngFile(TWO, pngChunk("tRNS", Uint8Array.of(0, 20)), pngData([[10, 20], [30, 20]]));
-  expect([...await decodePicture(grey, { imageSize: 2, channels: 1 }, rule("crop", "white"))])
+  expect([...await decodeImage(grey, { imageSize: 2, channels: 1 }, rule("crop", "white"))])
     .toEqual([10, 255, 30, 255]);
-  expect([...await decodePicture(grey, { imageSize: 2, channels: 3 }, rule("crop", "#ff0000"))])
+  expect([...await decodeImage(grey, { imageSize: 2, channels: 3 }, rule("crop", "#ff0000"))])
     .toEqual([10, 10, 10, 255, 0, 0, 30, 30, 30, 255, 0, 0]);
   const rgb = pngFile(
     { ...TWO, type: 2 },
     pngChunk("tRNS", Uint8Array.of(0, 1, 0, 2, 0, 3)),
     pngData([[1, 2, 3, 4, 5, 6], [7, 8, 9, 1, 2, 3]]),
   );
-  expect([...await decodePicture(rgb, { imageSize: 2, channels: 3 }, rule("crop", "black"))])
+  expect([...await decodeImage(rgb, { imageSize: 2, channels: 3 }, rule("crop", "black"))])
     .toEqual([0, 0, 0, 4, 5, 6, 7, 8, 9, 0, 0, 0]);
 });

@@ -1,14 +1,14 @@
 import { expect } from "expect";
 import sharp, { type JpegOptions } from "sharp";
 import {
-  decodePicture,
+  decodeImage,
   encodePng,
-  inspectPicture,
-  PICTURE_LIMITS,
-  PictureError,
-} from "../../data/images/codec.ts";
-import { RESIZES } from "../../data/images/preparation.ts";
-import { pngData, pngFile } from "../setup/png.ts";
+  IMAGE_LIMITS,
+  ImageError,
+  inspectImage,
+} from "../../../data/images/codec.ts";
+import { RESIZES } from "../../../data/images/preparation.ts";
+import { pngData, pngFile } from "../../setup/png.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 const text = (value: string) => new TextEncoder().encode(value);
@@ -46,7 +46,7 @@ const SOUND: [what: string, file: Bytes, same: Bytes][] = [
   ],
   ["stray bytes before the end", inserted(jpeg.length - 2, [1, 2, 3]), jpeg],
   ["bytes after the end", joined(jpeg, [1, 2, 3]), jpeg],
-  ["a second picture after the end, as cameras add", joined(jpeg, progressive), jpeg],
+  ["a second image after the end, as cameras add", joined(jpeg, progressive), jpeg],
   ["fill bytes before a marker", inserted(scan, [0xff, 0xff, 0xff]), jpeg],
   [
     "another revision of JFIF",
@@ -71,10 +71,10 @@ const SOUND: [what: string, file: Bytes, same: Bytes][] = [
 Deno.test("JPEGs with stray bytes and other harmless faults are accepted, and decoded as without them", async (t) => {
   for (const [what, file, same] of SOUND) {
     await t.step(what, async () => {
-      expect(await inspectPicture(file)).toMatchObject({ width: 64, height: 64, channels: 3 });
+      expect(await inspectImage(file)).toMatchObject({ width: 64, height: 64, channels: 3 });
       for (const imageSize of [4, 28, 64, 100]) {
         const form = { imageSize, channels: 3 } as const;
-        expect(await decodePicture(file, form)).toEqual(await decodePicture(same, form));
+        expect(await decodeImage(file, form)).toEqual(await decodeImage(same, form));
       }
     });
   }
@@ -93,23 +93,23 @@ Deno.test("JPEGs with missing or damaged pixels are refused by name", async (t) 
   ];
   for (const [what, file] of files) {
     await t.step(what, async () => {
-      const error = await inspectPicture(file).then(() => null, (error) => error);
-      expect(error).toBeInstanceOf(PictureError);
+      const error = await inspectImage(file).then(() => null, (error) => error);
+      expect(error).toBeInstanceOf(ImageError);
       expect(error.message).toMatch(/cannot be decoded: .*(premature end|Corrupt JPEG|bad Huffman)/);
     });
   }
 });
 
-Deno.test("accepted pictures, even lines of pixels, can be decoded at every size and by every rule", async (t) => {
-  const { side } = PICTURE_LIMITS;
+Deno.test("accepted images, even lines of pixels, can be decoded at every size and by every rule", async (t) => {
+  const { side } = IMAGE_LIMITS;
   for (const [width, height] of [[1, 1], [1, side], [side, 1], [3, 2000], [1, 5000]]) {
     await t.step(`${width} x ${height}`, async () => {
       const values = Uint8Array.from({ length: width * height }, () => 77);
       const file = await encodePng(values, width, height, 1);
-      expect(await inspectPicture(file)).toMatchObject({ width, height });
+      expect(await inspectImage(file)).toMatchObject({ width, height });
       for (const imageSize of [1, 28, 1024]) {
         for (const resize of RESIZES) {
-          const decoded = await decodePicture(file, { imageSize, channels: 1 }, {
+          const decoded = await decodeImage(file, { imageSize, channels: 1 }, {
             resize,
             background: "#4d4d4d",
           });
@@ -120,10 +120,10 @@ Deno.test("accepted pictures, even lines of pixels, can be decoded at every size
     });
   }
   const long = await encodePng(new Uint8Array(side + 1), 1, side + 1, 1);
-  await expect(inspectPicture(long)).rejects.toThrow(`is 1 x ${side + 1}: at most ${side} pixels a side`);
+  await expect(inspectImage(long)).rejects.toThrow(`is 1 x ${side + 1}: at most ${side} pixels a side`);
 });
 
-Deno.test("the refusal of a picture that cannot be decoded is a whole sentence", async () => {
+Deno.test("the refusal of an image that cannot be decoded is a whole sentence", async () => {
   const two = { width: 2, height: 2 }, rows = pngData([[1, 2], [3, 4]]);
   const wrong = pngFile(two, rows).map((byte, at) => at === 29 ? byte ^ 0xff : byte);
   const frame = places(jpeg, 0xc0)[0];
@@ -140,7 +140,7 @@ Deno.test("the refusal of a picture that cannot be decoded is a whole sentence",
     ],
   ];
   for (const [file, message] of files) {
-    expect(await inspectPicture(file).then(() => "accepted", (error) => error.message)).toBe(message);
+    expect(await inspectImage(file).then(() => "accepted", (error) => error.message)).toBe(message);
   }
 });
 
@@ -152,7 +152,7 @@ Deno.test("intact and damaged images are distinguished when they are inspected a
     text("\x89PNG\r\n\x1a\njunk"),
   ].map((file) => new Uint8Array(file));
   const files = Array.from({ length: 96 }, (_, i) => i % 3 > 0 ? sound : damaged[i / 3 % damaged.length]);
-  const results = await Promise.allSettled(files.map((file) => inspectPicture(file)));
+  const results = await Promise.allSettled(files.map((file) => inspectImage(file)));
   expect(results.map(({ status }) => status)).toEqual(
     files.map((file) => file === sound ? "fulfilled" : "rejected"),
   );
