@@ -4,20 +4,25 @@
  * @module
  */
 
-/** Most milliseconds of work between two yields. */
-const TURN_MS = 8;
+let lastYield = performance.now();
 
 /**
- * Yields to the event loop between the pieces of long work, at most once every few milliseconds, so that other requests
- * are served.
+ * Waits for one round of the event loop, so that other requests, timers and messages are served. It does so only when
+ * the last yield of this thread was at least `intervalMs` milliseconds ago, so it may be called after every small piece
+ * of work.
+ *
+ * @example
+ * ```ts
+ * import { yieldToEventLoop } from "./eventLoop.ts";
+ *
+ * for (const rows of [[1, 2], [3, 4]]) {
+ *   rows.sort();
+ *   await yieldToEventLoop();
+ * }
+ * ```
  */
-export class Turns {
-  #since = performance.now();
-
-  /** Waits for one round of the event loop if enough time has passed since the last one. */
-  async take(): Promise<void> {
-    if (performance.now() - this.#since < TURN_MS) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    this.#since = performance.now();
-  }
+export async function yieldToEventLoop(intervalMs = 8): Promise<void> {
+  if (performance.now() - lastYield < intervalMs) return;
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  lastYield = performance.now();
 }

@@ -8,7 +8,7 @@ import { DatasetError, type FolderRead, type SplitName } from "../dataset.ts";
 import { checkInner, divided, type FolderReading, listed } from "./splitFolders.ts";
 import { type Filed, withoutCopies, withoutWrappers } from "./folders.ts";
 import { hintsAtSplits } from "./splits.ts";
-import { Turns } from "../../eventLoop.ts";
+import { yieldToEventLoop } from "../../eventLoop.ts";
 
 /** Most classes of a data set. */
 export const MOST_CLASSES = 4096;
@@ -54,31 +54,30 @@ export async function layoutOf(
   field: string,
 ): Promise<Layout> {
   // Half a million images take a second. Other requests are served between the steps.
-  const turns = new Turns();
   const all: Filed[] = [];
   for (const { path, digest } of images.toSorted(byPath)) {
     all.push({ path, digest, rest: path.split("/") });
-    if (all.length % 1024 === 0) await turns.take();
+    if (all.length % 1024 === 0) await yieldToEventLoop();
   }
   const { wrapper, kept, copies } = trunk(all, reading, field);
-  await turns.take();
+  await yieldToEventLoop();
   const found = divided(kept, wrapper, reading, field);
-  await turns.take();
+  await yieldToEventLoop();
   if (reading === "auto") checkInner(found, field);
-  await turns.take();
+  await yieldToEventLoop();
   const placed = found.parts.flatMap(({ split, files }) =>
     files.map(({ path, rest }) => ({ path, split, rest }))
   );
-  await turns.take();
+  await yieldToEventLoop();
   const classNames = classesOf(placed, field);
   const labels = new Map(classNames.map((name, label) => [name, label]));
-  await turns.take();
+  await yieldToEventLoop();
   const ordered = placed.map(({ path, split, rest }) => ({
     path,
     split,
     label: classNames.length === 0 ? null : labels.get(rest[0])!,
   }));
-  await turns.take();
+  await yieldToEventLoop();
   if (found.parts.length > 1) ordered.sort(byPath);
   const passedOver = [
     ...copies.map(({ path }) => ({ path, reason: "copy" as const })),

@@ -11,7 +11,7 @@ import { IMAGE_LIMITS } from "../../images/codec.ts";
 import { DatasetError } from "../dataset.ts";
 import { Expansion } from "../files/expansion.ts";
 import type { UploadedFile } from "../files/gzip.ts";
-import { Turns } from "../../eventLoop.ts";
+import { yieldToEventLoop } from "../../eventLoop.ts";
 import { ARCHIVE_LIMITS, type ArchiveEntry, imageBytes, isTaken, Ledger, tooManyEntries } from "./entry.ts";
 import { checkedPath, isToolMade, shown } from "./names.ts";
 import { decodeName, type ZipName } from "./zipNames.ts";
@@ -68,16 +68,15 @@ async function directoryOf(zip: ZipFile, field: string, signal?: AbortSignal): P
  */
 async function checkOverlap(named: readonly Named[], field: string): Promise<void> {
   const wrong = () => new DatasetError("has entries that overlap each other", field);
-  const turns = new Turns();
   const sizes = new Map<number, number>();
   for (const { entry } of named) {
-    await turns.take();
+    await yieldToEventLoop();
     const start = entry.relativeOffsetOfLocalHeader;
     if (sizes.has(start)) throw wrong();
     sizes.set(start, LOCAL_HEADER + entry.compressedSize);
   }
   const starts = Float64Array.from(sizes.keys()).sort();
-  await turns.take();
+  await yieldToEventLoop();
   for (let i = 1; i < starts.length; i++) {
     if (starts[i - 1] + sizes.get(starts[i - 1])! > starts[i]) throw wrong();
   }
@@ -111,11 +110,11 @@ async function checkedFiles(
   notes: string[],
 ): Promise<Listed[]> {
   const { field } = file;
-  const ledger = new Ledger(field), expansion = new Expansion(file.size, field), turns = new Turns();
+  const ledger = new Ledger(field), expansion = new Expansion(file.size, field);
   const slashes = named.some(({ name }) => name.includes("/"));
   const files: Listed[] = [];
   for (const one of named) {
-    await turns.take();
+    await yieldToEventLoop();
     const name = separators(one, slashes) ? one.name.replaceAll("\\", "/") : one.name;
     const { entry } = one;
     const path = checkedPath(name, field);
@@ -171,10 +170,9 @@ export async function* zipEntries(
   try {
     const named = await directoryOf(zip, file.field, signal);
     await checkOverlap(named, file.field);
-    const turns = new Turns();
     for (const listed of await checkedFiles(named, file, notes)) {
       signal?.throwIfAborted();
-      await turns.take();
+      await yieldToEventLoop();
       const { path } = listed;
       if (isToolMade(path)) {
         yield { path, passedOver: "hidden" };

@@ -8,7 +8,7 @@ import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { DatasetError } from "../dataset.ts";
 import { Expansion } from "./expansion.ts";
-import { Turns } from "../../eventLoop.ts";
+import { yieldToEventLoop } from "../../eventLoop.ts";
 
 /** A file of an upload. */
 export interface UploadedFile {
@@ -82,7 +82,6 @@ export async function* content(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const gunzip = isGzip(await beginning(file.path, 2)) ? createGunzip({ chunkSize: PIECE }) : null;
   const expansion = gunzip && new Expansion(file.size, file.field);
-  const turns = new Turns();
   // Not before anything is awaited: a fault of a stream that nobody listens to yet would end the process.
   const raw = createReadStream(file.path);
   if (gunzip) raw.on("error", (error) => gunzip.destroy(error)).pipe(gunzip);
@@ -90,7 +89,7 @@ export async function* content(
     for await (const piece of gunzip ?? raw) {
       signal?.throwIfAborted();
       expansion?.add((piece as Uint8Array).length);
-      await turns.take();
+      await yieldToEventLoop();
       yield piece as Uint8Array<ArrayBuffer>;
     }
     if (gunzip) await checkPadding(file, gunzip.bytesWritten, signal);

@@ -15,7 +15,7 @@ import { heldOutRows } from "./heldOut.ts";
 import { ImageSummary, PassedOverCounts } from "./imageSummary.ts";
 import { layoutOf, type Placed } from "../archive/layout.ts";
 import { datasetKey, type PackIndex, type PackSplit, type StoredDataset } from "../stored/manifest.ts";
-import { Turns } from "../../eventLoop.ts";
+import { yieldToEventLoop } from "../../eventLoop.ts";
 import { heldOutShare, type Upload } from "./options.ts";
 
 /** Images that are inspected at the same time, each on a thread. */
@@ -78,12 +78,11 @@ export async function fromArchive({ parts, base, options, store, signal }: Uploa
   const layout = await layoutOf(packed, options.folders ?? "auto", archive.field);
   for (const { reason, path } of layout.passedOver) passedOver.add(reason, path);
   const { images: placed, classNames, folders } = layout;
-  const turns = new Turns();
   const divided = await withHeldOut(placed, options, classNames, notes);
   const places = new Map(packed.map((image) => [image.path, image]));
-  await turns.take();
+  await yieldToEventLoop();
   const content: PackIndex = { train: columns(divided.train, places), test: columns(divided.test, places) };
-  await turns.take();
+  await yieldToEventLoop();
   const text = new TextEncoder().encode(JSON.stringify(content));
   await store.put(index, text, { signal });
   return {

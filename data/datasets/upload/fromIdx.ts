@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { yieldToEventLoop } from "../../eventLoop.ts";
 import { resizeNote } from "../../images/preparation.ts";
 import { DatasetError } from "../dataset.ts";
 import { heldOutRows } from "./heldOut.ts";
@@ -145,7 +146,6 @@ async function* classIndices(
       else piece.setUint16(2 * at, label, true);
     }
     yield new Uint8Array(piece.buffer);
-    // Other requests are served between two pieces.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await yieldToEventLoop();
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { randomUint32 } from "../../../model/random.ts";
-import { Turns } from "../../eventLoop.ts";
+import { yieldToEventLoop } from "../../eventLoop.ts";
 
 /** Images processed between two yields to the event loop. */
 const PIECE = 65_536;
@@ -36,14 +36,13 @@ export async function heldOutRows(
   share: number,
   seed: number,
 ): Promise<HeldOutRows> {
-  const turns = new Turns();
   const sizes = new Map<number, number>();
   for (let from = 0; from < count; from += PIECE) {
     for (let row = from; row < Math.min(count, from + PIECE); row++) {
       const label = labels ? labels[row] : 0;
       sizes.set(label, (sizes.get(label) ?? 0) + 1);
     }
-    await turns.take();
+    await yieldToEventLoop();
   }
   const single = labels
     ? [...sizes].filter(([, size]) => size === 1).map(([label]) => label).sort(ascending)
@@ -64,7 +63,7 @@ export async function heldOutRows(
       wanted.set(label, needed - 1);
       rows[chosen++] = row;
     }
-    await turns.take();
+    await yieldToEventLoop();
   }
   return { rows, single };
 }
