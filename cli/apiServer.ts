@@ -11,7 +11,7 @@ import { listen } from "../api/server/listen.ts";
 import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
 import { OutageLogStore } from "../data/objects/outageLog.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
-import { pause } from "../jobs/store/kv.ts";
+import { pause } from "../jobs/backoff.ts";
 import type { JobStore } from "../jobs/store/store.ts";
 import { tensorflowSettings } from "../jobs/runner/tensorflow.ts";
 import { oneLine } from "./database.ts";

@@ -5,7 +5,8 @@
  */
 import { dirname } from "node:path";
 import { openDatabase } from "../jobs/store/database.ts";
-import { isLocked, isRemoteKv, jittered, pause } from "../jobs/store/kv.ts";
+import { jittered, pause } from "../jobs/backoff.ts";
+import { isLocked, isRemoteKv } from "../jobs/store/kv.ts";
 import { type Settings, SettingsError } from "./settings.ts";
 
 /** Time limit for one attempt, in milliseconds. */

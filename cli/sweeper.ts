@@ -6,7 +6,8 @@
 import type { UploadFolder } from "../api/body/uploadFolder.ts";
 import type { DatasetCatalogue } from "../data/datasets/catalogue.ts";
 import { StorageUnavailableError } from "../data/objects/store.ts";
-import { DatabaseUnavailableError, jittered, pause } from "../jobs/store/kv.ts";
+import { jittered, pause } from "../jobs/backoff.ts";
+import { DatabaseUnavailableError } from "../jobs/store/kv.ts";
 import { sweepOrphans } from "../jobs/store/orphans.ts";
 import type { JobStore } from "../jobs/store/store.ts";
 import { sweepJobs } from "../jobs/store/sweep.ts";

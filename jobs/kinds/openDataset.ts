@@ -5,7 +5,7 @@
  */
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { type Dataset, DatasetUnavailableError } from "../../data/datasets/dataset.ts";
-import { jittered, pause } from "../store/kv.ts";
+import { jittered, pause } from "../backoff.ts";
 import type { KindContext, KindEvent } from "./kind.ts";
 import { datasetFailure } from "./training.ts";
 

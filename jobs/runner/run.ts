@@ -5,7 +5,8 @@
  */
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 import { collectGarbage, objectKeysOf } from "../store/garbage.ts";
-import { DatabaseUnavailableError, jittered, pause } from "../store/kv.ts";
+import { jittered, pause } from "../backoff.ts";
+import { DatabaseUnavailableError } from "../store/kv.ts";
 import {
   type Claim,
   type JobQueue,

@@ -13,7 +13,7 @@ import {
   type PutOptions,
   StorageUnavailableError,
 } from "../../data/objects/store.ts";
-import { jittered, pause } from "../store/kv.ts";
+import { jittered, pause } from "../backoff.ts";
 
 /** Pause before the second attempt, doubled before each later one up to the longest, in milliseconds. */
 const FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 5_000;

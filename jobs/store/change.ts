@@ -8,7 +8,7 @@ import { ulid } from "ulid";
 import { drafted, EVENT_LIMITS, type JobEvent, type NewEvent, withLatest } from "./events.ts";
 import { INDEX_VERSION, updateIndexes } from "./indexes.ts";
 import type { Job } from "../job.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { type JobRow, keys, type Lease, sourceOf } from "./rows.ts";
 import { namedTooLarge } from "./tooLarge.ts";
 import { isFinished } from "../transitions.ts";
@@ -92,7 +92,7 @@ export function statusEvent(job: Job, cause?: string): NewEvent {
  * A change whose answer is lost (`commit` threw, or said no although it was done) is recognised by its id in the
  * row, and not done twice.
  *
- * @param forMs how long the change is tried while the database is unavailable; see `persistently`
+ * @param forMs how long the change is tried while the database is unavailable; see `withRetry`
  * @returns the job after the change; null when `plan` declined
  * @throws {JobNotFoundError} @throws {RowTooLargeError} and the errors of `plan`
  */
@@ -104,7 +104,7 @@ export function changeJob(
 ): Promise<Job | null> {
   const { kv } = database;
   const write = ulid();
-  return persistently(async () => {
+  return withRetry(async () => {
     const [entry, lease] = await kv.getMany<[JobRow, Lease]>([keys.job(id), keys.lease(id)]);
     const row = entry.value;
     if (row?.writes.includes(write)) return row.job;

@@ -7,7 +7,7 @@ import { monotonicFactory } from "ulid";
 import { insertJob, type JobsDatabase, ring } from "./change.ts";
 import { checkDataset } from "./datasetUse.ts";
 import type { Checkpoint, Job } from "../job.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { type IdempotencyRow, type JobRow, keys, sourceOf } from "./rows.ts";
 import type { JobRequest } from "../requests/schemas.ts";
 import { namedTooLarge } from "./tooLarge.ts";
@@ -77,7 +77,7 @@ export function createJob(
   const job = transition(null, { type: "created", id, request, name, metadata }, at);
   const source = sourceOf(job);
 
-  return persistently(async () => {
+  return withRetry(async () => {
     // The job's own row is read first: when it is there, an earlier commit was done though its answer was lost.
     const own = await kv.get<JobRow>(keys.job(id));
     if (own.value !== null) return { job: own.value.job, created: true };
@@ -116,9 +116,9 @@ export async function findCreated(
   key: string,
   fingerprint: string,
 ): Promise<Job | null> {
-  const { value } = await persistently(() => kv.get<IdempotencyRow>(keys.idempotency(key)));
+  const { value } = await withRetry(() => kv.get<IdempotencyRow>(keys.idempotency(key)));
   if (value === null || !isRecent(value, now())) return null;
-  const job = (await persistently(() => kv.get<JobRow>(keys.job(value.jobId)))).value?.job ?? null;
+  const job = (await withRetry(() => kv.get<JobRow>(keys.job(value.jobId)))).value?.job ?? null;
   if (job !== null && value.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
   return job;
 }

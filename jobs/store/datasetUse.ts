@@ -7,7 +7,7 @@ import { DatasetError } from "../../data/datasets/dataset.ts";
 import type { JobsDatabase } from "./change.ts";
 import { hasCompleteIndexes } from "./indexes.ts";
 import type { Job } from "../job.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { listJobs, PAGE_LIMIT } from "./lists.ts";
 import { type JobRow, keys } from "./rows.ts";
 import { isFinished } from "../transitions.ts";
@@ -27,9 +27,9 @@ export async function beginDatasetDeletion(
   datasetId: string,
 ): Promise<Job | null> {
   const key = keys.datasetDeleting(datasetId);
-  await persistently(() => kv.set(key, now(), { expireIn: DELETION_MS }));
+  await withRetry(() => kv.set(key, now(), { expireIn: DELETION_MS }));
   const user = await findDatasetUser(kv, datasetId);
-  if (user !== null) await persistently(() => kv.delete(key).then(() => true));
+  if (user !== null) await withRetry(() => kv.delete(key).then(() => true));
   return user;
 }
 
@@ -53,7 +53,7 @@ export async function checkDataset(
  */
 export async function findDatasetUser(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
   if (!await hasCompleteIndexes(kv)) return findDatasetUserByWalk(kv, datasetId);
-  return await persistently(async () => {
+  return await withRetry(async () => {
     for await (
       const { value: id } of kv.list<string>({ prefix: keys.datasetJob(datasetId, "").slice(0, -1) })
     ) {

@@ -9,7 +9,7 @@ import { JobNotFoundError, type JobsDatabase } from "./change.ts";
 import { collectGarbage, discardCheckpoint } from "./garbage.ts";
 import { updateIndexes } from "./indexes.ts";
 import type { Checkpoint, JobStatus } from "../job.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { resultKey } from "../artifacts/results.ts";
 import { type JobRow, keys, sourceOf } from "./rows.ts";
 
@@ -42,7 +42,7 @@ const CHECKPOINT_CHUNK = 100;
  * @throws {StorageUnavailableError} when the objects cannot be deleted at present
  */
 export async function deleteJob(database: JobsDatabase, objects: ObjectStore, id: string): Promise<void> {
-  await persistently(() => withdraw(database, id));
+  await withRetry(() => withdraw(database, id));
   database.changed(id);
   await finishDeletion(database.kv, objects, id);
 }
@@ -52,7 +52,7 @@ const CUT_OFF_MS = 60_000;
 
 /** Ids of the jobs whose deletion began at least a minute ago and is not finished. */
 export function unfinishedDeletions({ kv, now }: Pick<JobsDatabase, "kv" | "now">): Promise<string[]> {
-  return persistently(async () => {
+  return withRetry(async () => {
     const rows = await Array.fromAsync(kv.list<number>({ prefix: ["deleting"] }));
     return rows.filter(({ value }) => Math.abs(now() - value) >= CUT_OFF_MS).map(({ key }) =>
       key[1] as string
@@ -66,7 +66,7 @@ export async function finishDeletion(kv: Deno.Kv, objects: ObjectStore, id: stri
   await collectGarbage(kv, objects, id);
   for await (const { key } of objects.list(resultKey(id, ""))) await objects.delete(key);
   for (const table of ["event", "steps", "epoch"]) await removeAll(kv, kv.list({ prefix: [table, id] }));
-  await persistently(() =>
+  await withRetry(() =>
     kv.atomic().delete(keys.guard(id)).delete(keys.deleting(id)).commit().then(({ ok }) => ok || undefined)
   );
 }
@@ -100,7 +100,7 @@ async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | u
 /** Removes the rows of a job's checkpoints. The same commits record their objects as garbage. */
 async function condemnCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
   while (true) {
-    const count = await persistently(async () => {
+    const count = await withRetry(async () => {
       const entries = await Array.fromAsync(
         kv.list<string>({ prefix: ["job_checkpoint", id] }, { limit: CHECKPOINT_CHUNK }),
       );
@@ -123,7 +123,7 @@ async function removeAll(kv: Deno.Kv, entries: AsyncIterable<Deno.KvEntry<unknow
     const batch = pending;
     pending = [];
     if (batch.length === 0) return;
-    await persistently(async () => {
+    await withRetry(async () => {
       const operation = kv.atomic();
       for (const key of batch) operation.delete(key);
       return (await operation.commit()).ok || undefined;

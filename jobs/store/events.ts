@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { keys } from "./rows.ts";
 
 /** What an event is about. */
@@ -87,7 +87,7 @@ export function pageEvents(kv: Deno.Kv, jobId: string, after = 0, limit = 100): 
     );
   }
   const start = keys.event(jobId, after + 1);
-  return persistently(async () => {
+  return withRetry(async () => {
     const events: JobEvent[] = [];
     const end = keys.event(jobId, Number.MAX_SAFE_INTEGER);
     const batchSize = Math.min(limit, 500);

@@ -5,7 +5,8 @@
  */
 import { type JobEvent, pageEvents } from "./events.ts";
 import type { Job } from "../job.ts";
-import { isTransient, jittered, pause } from "./kv.ts";
+import { jittered, pause } from "../backoff.ts";
+import { isTransient } from "./kv.ts";
 import { isFinished } from "../transitions.ts";
 import type { JobWatcher } from "./watch.ts";
 

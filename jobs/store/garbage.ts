@@ -7,7 +7,7 @@
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../job.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { type GarbageRow, keys, type Lease } from "./rows.ts";
 
 /** Keys of a checkpoint's objects. */
@@ -54,13 +54,13 @@ export function removeGarbage(
  */
 export async function collectGarbage(kv: Deno.Kv, objects: ObjectStore, jobId?: string): Promise<string[]> {
   const prefix = jobId === undefined ? ["garbage"] : ["garbage", jobId];
-  const noted = await persistently(() => Array.fromAsync(kv.list<GarbageRow>({ prefix })));
+  const noted = await withRetry(() => Array.fromAsync(kv.list<GarbageRow>({ prefix })));
   const deleted: string[] = [];
   for (const { key } of noted) {
     const [, owner, objectKey] = key as [string, string, string];
-    if (!await persistently(() => claimed(kv, key, owner))) continue;
+    if (!await withRetry(() => claimed(kv, key, owner))) continue;
     await objects.delete(objectKey);
-    await persistently(() => kv.delete(key).then(() => true));
+    await withRetry(() => kv.delete(key).then(() => true));
     deleted.push(objectKey);
   }
   return deleted;

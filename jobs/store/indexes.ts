@@ -13,7 +13,7 @@
  * @module
  */
 import { type Job, JOB_STATUSES, type JobStatus } from "../job.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { indexKeys, indexPrefix, type JobRow, keys } from "./rows.ts";
 import { isFinished } from "../transitions.ts";
 
@@ -57,7 +57,7 @@ function isIndexed(row: JobRow): boolean {
 
 /** True once every job has its index rows. It never becomes false again. */
 export async function hasCompleteIndexes(kv: Deno.Kv): Promise<boolean> {
-  const { value } = await persistently(() => kv.get<number>(keys.indexVersion()));
+  const { value } = await withRetry(() => kv.get<number>(keys.indexVersion()));
   return (value ?? 0) >= INDEX_VERSION;
 }
 
@@ -80,13 +80,13 @@ export async function completeIndexes(kv: Deno.Kv, signal?: AbortSignal): Promis
     batch = [];
   }
   if (batch.length > 0) added += await indexJobs(kv, batch);
-  await persistently(() => kv.set(keys.indexVersion(), INDEX_VERSION));
+  await withRetry(() => kv.set(keys.indexVersion(), INDEX_VERSION));
   return added;
 }
 
 /** Adds the index rows of at most ten jobs. @returns number of jobs that had none */
 function indexJobs(kv: Deno.Kv, ids: readonly string[]): Promise<number> {
-  return persistently(async () => {
+  return withRetry(async () => {
     const entries = await kv.getMany<JobRow[]>(ids.map(keys.job));
     const operation = kv.atomic();
     let added = 0;
@@ -104,7 +104,7 @@ function indexJobs(kv: Deno.Kv, ids: readonly string[]): Promise<number> {
 
 /** Number of jobs in every state. It takes one read, or a scan of all jobs while the counters are incomplete. */
 export async function countJobs(kv: Deno.Kv): Promise<Record<JobStatus, number>> {
-  const [version, ...counters] = await persistently(() =>
+  const [version, ...counters] = await withRetry(() =>
     kv.getMany<[number, ...Deno.KvU64[]]>([keys.indexVersion(), ...JOB_STATUSES.map(keys.jobCount)])
   );
   const isComplete = (version.value ?? 0) >= INDEX_VERSION;
@@ -112,7 +112,7 @@ export async function countJobs(kv: Deno.Kv): Promise<Record<JobStatus, number>>
   for (const [i, status] of JOB_STATUSES.entries()) {
     counts[status] = isComplete
       ? Number(counters[i].value?.value ?? 0n)
-      : await persistently(() => countRows(kv, indexPrefix({ status })));
+      : await withRetry(() => countRows(kv, indexPrefix({ status })));
   }
   return counts;
 }

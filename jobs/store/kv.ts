@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { jittered, pause } from "../backoff.ts";
 
 /** Number of conflicts with other writers after which a call gives up its commit. */
 const MAX_CONTENTION = 12;
@@ -63,25 +64,6 @@ export function databaseUnavailable(error: unknown, outageMs = 0): DatabaseUnava
   return new DatabaseUnavailableError(`The database is unavailable: ${reason}`, { cause: error }, outageMs);
 }
 
-/** A part of `ms` between one half and the whole, so that processes do not stay in step. */
-export function jittered(ms: number): number {
-  return ms * (0.5 + crypto.getRandomValues(new Uint32Array(1))[0] / 2 ** 33);
-}
-
-/** Waits; ends early and without an error when the signal is aborted. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener("abort", done, { once: true });
-  });
-}
-
 /**
  * Calls `attempt` until it returns something other than `undefined`, with backoff. Transient errors are retried until
  * the time is over. When `forMs` is absent, the time is shorter in an outage that has lasted for a while.
@@ -90,7 +72,7 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
  * @throws {DatabaseUnavailableError} when the time was over
  * @throws {KvContentionError} when 12 attempts were refused
  */
-export async function persistently<T>(
+export async function withRetry<T>(
   attempt: () => Promise<T | undefined>,
   forMs?: () => number,
 ): Promise<T> {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient, jittered } from "./kv.ts";
+import { jittered } from "../backoff.ts";
+import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient } from "./kv.ts";
 
 /** Longest time of one call, in milliseconds. */
 export const CALL_MS = 5_000;

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Job, type JobStatus } from "../job.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { indexPrefix, type JobRow, keys } from "./rows.ts";
 import type { JobKind } from "../requests/schemas.ts";
 
@@ -84,7 +84,7 @@ export function newestFirst<R, T extends { readonly id: string }>(
   read: (values: readonly R[]) => readonly (T | null)[] | Promise<readonly (T | null)[]>,
 ): Promise<Page<T>> {
   checkLimit(limit);
-  return persistently(async () => {
+  return withRetry(async () => {
     const data: T[] = [];
     let end = after === undefined ? undefined : [...prefix, after];
     while (true) {

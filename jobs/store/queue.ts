@@ -8,7 +8,7 @@ import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "
 import { damagedRows, type FallBack, fallBackEvent } from "./fallback.ts";
 import { addGarbage, removeGarbage } from "./garbage.ts";
 import type { Checkpoint, Job } from "../job.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { METRICS_LIMITS, stepRows, truncation } from "./metrics.ts";
 import { fitting, type Outcome, tooLargeOutcome } from "./outcome.ts";
 import { pruning } from "./pruning.ts";
@@ -68,7 +68,7 @@ export class JobQueue {
   async claim(): Promise<Claim | null> {
     const { kv } = this.database;
     while (true) {
-      const waiting = await persistently(async () => {
+      const waiting = await withRetry(async () => {
         const ids: string[] = [];
         for await (const { value } of kv.list<string>({ prefix: ["ready"] }, { limit: CANDIDATES })) {
           ids.push(value);
@@ -148,7 +148,7 @@ export class JobQueue {
    * @throws {DatabaseUnavailableError} when the lease expired before the end of the outage
    */
   whileHeld<T>(claim: Claim, attempt: () => Promise<T | undefined>): Promise<T> {
-    return persistently(attempt, () => this.heldMs(claim));
+    return withRetry(attempt, () => this.heldMs(claim));
   }
 
   /** Writes what a run has to tell. @throws {LeaseLostError} */
@@ -250,7 +250,7 @@ export class JobQueue {
    */
   async giveUp(message: string): Promise<string[]> {
     const { kv, now } = this.database;
-    const waiting = await persistently(async () => {
+    const waiting = await withRetry(async () => {
       const ids: string[] = [];
       for await (const { value } of kv.list<string>({ prefix: ["ready"] })) ids.push(value);
       return ids;
@@ -279,7 +279,7 @@ export class JobQueue {
     const { kv, now } = this.database;
     const expired = (lease: Lease | null, token: string): lease is Lease =>
       lease !== null && lease.token === token && hasExpired(lease, now());
-    const leases = await persistently(async () => {
+    const leases = await withRetry(async () => {
       const found: { id: string; token: string }[] = [];
       for await (const { key, value } of kv.list<Lease>({ prefix: ["lease"] })) {
         if (expired(value, value.token)) found.push({ id: key[1] as string, token: value.token });

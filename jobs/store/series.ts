@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { type EpochPoint, METRICS_LIMITS, type StepChunk, type StepPoint } from "./metrics.ts";
 import { keys } from "./rows.ts";
 
@@ -41,7 +41,7 @@ export function readMetrics(kv: Deno.Kv, jobId: string, query: MetricsQuery = {}
   whole("after", after, 0, Number.MAX_SAFE_INTEGER);
   whole("limit", limit, 1, METRICS_LIMITS.page);
   whole("every", every, 1, Number.MAX_SAFE_INTEGER);
-  return persistently(async () => {
+  return withRetry(async () => {
     const { steps, first, last, next } = await readSteps(kv, jobId, { after, limit, every });
     if (first === null || last === null) return { steps, epochs: [], next };
     return { steps, epochs: await readEpochs(kv, jobId, first, last, every), next };

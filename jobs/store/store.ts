@@ -12,7 +12,7 @@ import { finishedJob, followEvents } from "./follow.ts";
 import { beginDatasetDeletion, findDatasetUser } from "./datasetUse.ts";
 import { completeIndexes, countJobs } from "./indexes.ts";
 import type { Checkpoint, Job, JobStatus } from "../job.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { type JobQuery, listJobs, newestFirst, type Page, readAll } from "./lists.ts";
 import { type JobRow, keys } from "./rows.ts";
 import type { JobRequest } from "../requests/schemas.ts";
@@ -66,7 +66,7 @@ export class JobStore implements JobsDatabase {
 
   /** A job; null when there is none of that id. */
   async get(id: string): Promise<Job | null> {
-    return (await persistently(() => this.kv.get<JobRow>(keys.job(id)))).value?.job ?? null;
+    return (await withRetry(() => this.kv.get<JobRow>(keys.job(id)))).value?.job ?? null;
   }
 
   /** Jobs, newest first. A page is short only at the end. @throws {RangeError} for a limit outside 1 to 1000 */
@@ -106,7 +106,7 @@ export class JobStore implements JobsDatabase {
 
   /** A checkpoint; null when there is none of that id. */
   async getCheckpoint(id: string): Promise<Checkpoint | null> {
-    return (await persistently(() => this.kv.get<Checkpoint>(keys.checkpoint(id)))).value;
+    return (await withRetry(() => this.kv.get<Checkpoint>(keys.checkpoint(id)))).value;
   }
 
   /** A job's checkpoints, newest first. */

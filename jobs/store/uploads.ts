@@ -5,7 +5,7 @@
  */
 import type { JobsDatabase } from "./change.ts";
 import { IDEMPOTENCY_MS, IdempotencyConflictError } from "./creation.ts";
-import { persistently } from "./kv.ts";
+import { withRetry } from "./kv.ts";
 import { keys, type UploadRow } from "./rows.ts";
 
 /** How long a reservation is valid unless it is renewed, in milliseconds. */
@@ -42,7 +42,7 @@ export function reserveUpload(
   exists: (datasetId: string) => Promise<boolean>,
 ): Promise<Reservation> {
   const at = now();
-  return persistently(async (): Promise<Reservation | undefined> => {
+  return withRetry(async (): Promise<Reservation | undefined> => {
     const seen = await kv.get<UploadRow>(keys.upload(key));
     const row = seen.value;
     if (row?.datasetId === datasetId) return { type: "reserved" };
@@ -71,7 +71,7 @@ export async function settleUpload(database: JobsDatabase, claim: UploadClaim): 
 
 /** Releases a key whose data set was not stored. */
 export async function releaseUpload({ kv }: JobsDatabase, { key, datasetId }: UploadClaim): Promise<void> {
-  await persistently(async () => {
+  await withRetry(async () => {
     const seen = await kv.get<UploadRow>(keys.upload(key));
     if (seen.value?.datasetId !== datasetId) return true;
     return (await kv.atomic().check(seen).delete(keys.upload(key)).commit()).ok || undefined;
@@ -83,7 +83,7 @@ function changeUpload(
   { key, datasetId }: UploadClaim,
   until: number | null,
 ): Promise<boolean> {
-  return persistently(async () => {
+  return withRetry(async () => {
     const seen = await kv.get<UploadRow>(keys.upload(key));
     if (seen.value?.datasetId !== datasetId) return false;
     const expireIn = Math.max(1, seen.value.at + IDEMPOTENCY_MS - now());

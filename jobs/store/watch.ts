@@ -8,7 +8,8 @@
  * @module
  */
 import type { JobEvent } from "./events.ts";
-import { isTransient, jittered, pause } from "./kv.ts";
+import { jittered, pause } from "../backoff.ts";
+import { isTransient } from "./kv.ts";
 import { KEYS_PER_READ } from "./lists.ts";
 import { type JobRow, keys } from "./rows.ts";
 
