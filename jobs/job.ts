@@ -99,3 +99,13 @@ export interface Checkpoint {
   readonly damage?: string;
   readonly createdAt: string;
 }
+
+/** The damaged checkpoints of a job, and the older one from which it continues. */
+export interface Fallback {
+  /** Newest first. */
+  readonly damaged: readonly { readonly checkpoint: string; readonly message: string }[];
+  /** Id of the newest readable checkpoint; null when the job starts from the beginning. */
+  readonly checkpoint: string | null;
+  /** Step of that checkpoint; 0 for the beginning. */
+  readonly step: number;
+}

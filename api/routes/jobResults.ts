@@ -4,7 +4,8 @@
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import { CONFUSION, resultKey } from "../../jobs/artifacts/results.ts";
+import { resultKey } from "../../jobs/artifacts/objectKeys.ts";
+import { CONFUSION } from "../../jobs/artifacts/results.ts";
 import type { ApiEnv, Services } from "../http/context.ts";
 import { header } from "../openapi/headers.ts";
 import { ProblemError } from "../http/problem.ts";

@@ -24,6 +24,7 @@ import {
 import { classesOf, namesForRow } from "./classNames.ts";
 import type { Checkpoint } from "../job.ts";
 import { JobFailure } from "../kinds/kind.ts";
+import { checkpointKeys } from "./objectKeys.ts";
 import { unreadable } from "./unreadable.ts";
 
 /** A checkpoint to be written. */
@@ -94,11 +95,6 @@ export function newCheckpointId(): string {
   return `ckpt_${ulid()}`;
 }
 
-/** Keys of a checkpoint's two objects. */
-export function objectsOf(id: string): { objectKey: string; stateKey: string } {
-  return { objectKey: `checkpoints/${id}.safetensors`, stateKey: `checkpoints/${id}.state.safetensors` };
-}
-
 /**
  * Writes both objects of a checkpoint and reads them back.
  *
@@ -110,7 +106,7 @@ export async function saveCheckpoint(
   id: string = newCheckpointId(),
 ): Promise<Omit<Checkpoint, "createdAt">> {
   const { config, shape, state } = content;
-  const { objectKey, stateKey } = objectsOf(id);
+  const { objectKey, stateKey } = checkpointKeys(id);
   try {
     // One file after the other, each made when its turn comes: beside a large model there is room for no more.
     const stateDigest = await putChecked(store, stateKey, stateFile(state));

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
+import { resultKey } from "./objectKeys.ts";
 
 /** Name of the confusion matrix among the objects of a result. */
 export const CONFUSION = "confusion.json";
@@ -12,9 +13,6 @@ export const CONFUSION = "confusion.json";
 export const INLINE_CLASSES = 32;
 /** Most characters of class names, as JSON, that a result holds in addition to the address. */
 export const INLINE_NAMES = 2048;
-
-/** Key of an object of a job's result. */
-export const resultKey = (jobId: string, name: string): string => `results/${jobId}/${name}`;
 
 /** Counts of images by actual and predicted class. */
 export interface Confusion {

@@ -5,8 +5,7 @@
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { StartThread } from "../../model/training/threads.ts";
-import type { FallBack } from "../store/fallback.ts";
-import type { Checkpoint } from "../job.ts";
+import type { Checkpoint, Fallback } from "../job.ts";
 import type { JobRequest } from "../requests/schemas.ts";
 
 /** What a kind is given. */
@@ -58,7 +57,7 @@ export type KindEvent =
     readonly metrics: Readonly<Record<string, number>>;
   }
   /** Newer checkpoints cannot be read. The run continues once the runner has recorded the fallback to `step`. */
-  | { readonly type: "fell_back" } & FallBack
+  | { readonly type: "fell_back" } & Fallback
   /** Sent before the objects of a checkpoint are written. They are written once the runner has recorded their keys. */
   | { readonly type: "saving"; readonly objectKeys: readonly string[] }
   /** Sent once both objects are stored and read back; the runner commits the row. */

@@ -5,26 +5,8 @@
  */
 import type { TrainerState } from "../../model/training/trainer.ts";
 import { loadState } from "../artifacts/checkpoints.ts";
-import type { Checkpoint, Job } from "../job.ts";
+import type { Checkpoint } from "../job.ts";
 import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
-import { PAGE_LIMIT } from "../store/lists.ts";
-import type { JobStore } from "../store/store.ts";
-
-/** The checkpoints that a job can resume from, newest first: its latest, then those before it. */
-export async function resumePoints(
-  jobs: JobStore,
-  { id, latestCheckpoint }: Pick<Job, "id" | "latestCheckpoint">,
-): Promise<Checkpoint[]> {
-  if (latestCheckpoint === null) return [];
-  const [latest, { data }] = await Promise.all([
-    jobs.getCheckpoint(latestCheckpoint),
-    jobs.listCheckpoints(id, { limit: PAGE_LIMIT }),
-  ]);
-  const older = data
-    .filter((row) => row.id !== latestCheckpoint && row.step <= (latest?.step ?? Infinity) && !row.damage)
-    .sort((a, b) => b.step - a.step);
-  return [...(latest ? [latest] : []), ...older].filter(({ stateKey }) => stateKey !== null);
-}
 
 /**
  * Loads the state of the newest readable checkpoint. If newer ones cannot be read, the runner records the fallback

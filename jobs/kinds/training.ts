@@ -18,8 +18,8 @@ import type { TrainingBatch } from "../../model/training/objective.ts";
 import { train, type TrainerState, TrainingError } from "../../model/training/trainer.ts";
 import { sizeOf } from "../../model/shape.ts";
 import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
-import { newCheckpointId, objectsOf, saveCheckpoint } from "../artifacts/checkpoints.ts";
-import { objectKeysOf } from "../store/garbage.ts";
+import { newCheckpointId, saveCheckpoint } from "../artifacts/checkpoints.ts";
+import { checkpointKeys, objectKeysOf } from "../artifacts/objectKeys.ts";
 import { resume } from "./resume.ts";
 import {
   checkpointSteps,
@@ -208,7 +208,7 @@ export async function* runTraining(
           metrics: { loss },
         };
         const id = newCheckpointId();
-        yield { type: "saving", objectKeys: objectKeysOf(objectsOf(id)) };
+        yield { type: "saving", objectKeys: objectKeysOf(checkpointKeys(id)) };
         const checkpoint = await saveCheckpoint(store, content, id);
         yield { type: "checkpoint", checkpoint: { ...checkpoint, rule: ruleOf(plan.rule) } };
         last = { state: final ? state : undefined, checkpoint: checkpoint.id };

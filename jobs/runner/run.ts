@@ -4,7 +4,8 @@
  * @module
  */
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
-import { collectGarbage, objectKeysOf } from "../store/garbage.ts";
+import { objectKeysOf } from "../artifacts/objectKeys.ts";
+import { collectGarbage } from "../store/garbage.ts";
 import { jittered, pause } from "../backoff.ts";
 import { DatabaseUnavailableError } from "../store/kv.ts";
 import {
@@ -16,7 +17,7 @@ import {
   tooLargeOutcome,
 } from "../store/queue.ts";
 import { outageError, type OutageLimits } from "./outageLimits.ts";
-import { resumePoints } from "../kinds/resume.ts";
+import { resumePoints } from "../store/checkpoints.ts";
 import { sourceOf } from "../store/rows.ts";
 import type { JobStore } from "../store/store.ts";
 import { Telling, WRITE_MS } from "./updateBuffer.ts";
@@ -196,7 +197,7 @@ export class Run {
   async #compute(): Promise<Outcome> {
     const { job } = this.#claim;
     const { jobs, queue, storeUrl } = this.#deps;
-    const resumable = await queue.whileHeld(this.#claim, () => resumePoints(jobs, job));
+    const resumable = await queue.whileHeld(this.#claim, () => resumePoints(jobs.kv, job));
     const [resumeFrom = null, ...fallbacks] = resumable;
     await queue.rewind(this.#claim, resumeFrom?.step ?? 0);
     const sourceId = sourceOf(job);

@@ -10,7 +10,7 @@ import { collectGarbage, discardCheckpoint } from "./garbage.ts";
 import { updateIndexes } from "./indexes.ts";
 import type { Checkpoint, JobStatus } from "../job.ts";
 import { withRetry } from "./kv.ts";
-import { resultKey } from "../artifacts/results.ts";
+import { resultKey } from "../artifacts/objectKeys.ts";
 import { type JobRow, keys, sourceOf } from "./rows.ts";
 
 /** The job is running or paused and cannot be deleted yet. */

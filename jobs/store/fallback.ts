@@ -4,24 +4,14 @@
  * @module
  */
 import type { NewEvent } from "./events.ts";
-import type { Checkpoint } from "../job.ts";
+import type { Checkpoint, Fallback } from "../job.ts";
 import { keys } from "./rows.ts";
-
-/** Which checkpoints cannot be read, and from which one the job continues. */
-export interface FallBack {
-  /** Newest first. */
-  readonly damaged: readonly { readonly checkpoint: string; readonly message: string }[];
-  /** Id of the newest whole checkpoint; null when the job starts from the beginning. */
-  readonly checkpoint: string | null;
-  /** Its step; 0 for the beginning. */
-  readonly step: number;
-}
 
 /** Most damaged checkpoints that an event names and a commit marks. Jobs of earlier versions may have more. */
 const NAMED = 20;
 
 /** The event that names the damaged checkpoints and the one that is used. */
-export function fallBackEvent({ damaged, checkpoint, step }: FallBack): NewEvent {
+export function fallBackEvent({ damaged, checkpoint, step }: Fallback): NewEvent {
   const ids = damaged.slice(0, NAMED).map((entry) => entry.checkpoint);
   const more = damaged.length > NAMED ? ` and ${damaged.length - NAMED} more` : "";
   const from = checkpoint === null ? "the start: no checkpoint is whole" : `${checkpoint} at step ${step}`;
@@ -33,7 +23,7 @@ export function fallBackEvent({ damaged, checkpoint, step }: FallBack): NewEvent
 /** Prepares the marks on the rows of damaged checkpoints. */
 export async function damagedRows(
   kv: Deno.Kv,
-  { damaged }: FallBack,
+  { damaged }: Fallback,
 ): Promise<(operation: Deno.AtomicOperation) => void> {
   const rows: Checkpoint[] = [];
   for (const { checkpoint, message } of damaged.slice(0, NAMED)) {

@@ -6,14 +6,10 @@
  * @module
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
+import { objectKeysOf } from "../artifacts/objectKeys.ts";
 import type { Checkpoint } from "../job.ts";
 import { withRetry } from "./kv.ts";
 import { type GarbageRow, keys, type Lease } from "./rows.ts";
-
-/** Keys of a checkpoint's objects. */
-export function objectKeysOf({ objectKey, stateKey }: Pick<Checkpoint, "objectKey" | "stateKey">): string[] {
-  return stateKey === null ? [objectKey] : [objectKey, stateKey];
-}
 
 /** Adds to a commit the removal of a checkpoint's rows and the garbage rows of its objects. */
 export function discardCheckpoint(operation: Deno.AtomicOperation, checkpoint: Checkpoint): void {

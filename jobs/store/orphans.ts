@@ -5,6 +5,7 @@
  * @module
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
+import { checkpointOfKey, jobOfResultKey } from "../artifacts/objectKeys.ts";
 import type { Checkpoint } from "../job.ts";
 import { readAll } from "./lists.ts";
 import { type JobRow, keys } from "./rows.ts";
@@ -26,11 +27,9 @@ export async function sweepOrphans(
   store: ObjectStore,
   now: number = Date.now(),
 ): Promise<string[]> {
-  const checkpoint = /^checkpoints\/(ckpt_[0-9A-Z]+)(\.state)?\.safetensors$/;
-  const result = /^results\/(job_[0-9A-Z]+)\//;
   return [
-    ...await sweepPrefix<Checkpoint>(jobs, store, "checkpoints/", checkpoint, keys.checkpoint, now),
-    ...await sweepPrefix<JobRow>(jobs, store, "results/", result, keys.job, now),
+    ...await sweepPrefix<Checkpoint>(jobs, store, "checkpoints/", checkpointOfKey, keys.checkpoint, now),
+    ...await sweepPrefix<JobRow>(jobs, store, "results/", jobOfResultKey, keys.job, now),
   ];
 }
 
@@ -38,7 +37,7 @@ async function sweepPrefix<T>(
   { kv }: JobStore,
   store: ObjectStore,
   prefix: string,
-  pattern: RegExp,
+  idOf: (key: string) => string | null,
   keyOf: (id: string) => Deno.KvKey,
   now: number,
 ): Promise<string[]> {
@@ -54,8 +53,8 @@ async function sweepPrefix<T>(
     batch = [];
   };
   for await (const { key, modifiedAt } of store.list(prefix)) {
-    const id = pattern.exec(key)?.[1];
-    if (id === undefined || now - modifiedAt.getTime() < ABANDONED_MS) continue;
+    const id = idOf(key);
+    if (id === null || now - modifiedAt.getTime() < ABANDONED_MS) continue;
     batch.push({ key, id });
     if (batch.length === BATCH) await flush();
   }

@@ -5,9 +5,9 @@
  */
 import { ulid } from "ulid";
 import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "./change.ts";
-import { damagedRows, type FallBack, fallBackEvent } from "./fallback.ts";
+import { damagedRows, fallBackEvent } from "./fallback.ts";
 import { addGarbage, removeGarbage } from "./garbage.ts";
-import type { Checkpoint, Job } from "../job.ts";
+import type { Checkpoint, Fallback, Job } from "../job.ts";
 import { withRetry } from "./kv.ts";
 import { METRICS_LIMITS, stepRows, truncation } from "./metrics.ts";
 import { fitting, type Outcome, tooLargeOutcome } from "./outcome.ts";
@@ -210,7 +210,7 @@ export class JobQueue {
    *
    * @throws {LeaseLostError}
    */
-  async fallBack(claim: Claim, fallBack: FallBack): Promise<void> {
+  async fallBack(claim: Claim, fallBack: Fallback): Promise<void> {
     await this.rewind(claim, fallBack.step);
     const { kv, now } = this.database;
     await this.#fenced(claim, async ({ job }) => {

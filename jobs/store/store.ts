@@ -5,6 +5,7 @@
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { changeJob, type JobsDatabase } from "./change.ts";
+import { getCheckpoint, listCheckpoints } from "./checkpoints.ts";
 import { createJob, type CreateOptions, findCreated } from "./creation.ts";
 import { deleteJob } from "./deletion.ts";
 import { type JobEvent, pageEvents } from "./events.ts";
@@ -13,7 +14,7 @@ import { beginDatasetDeletion, findDatasetUser } from "./datasetUse.ts";
 import { completeIndexes, countJobs } from "./indexes.ts";
 import type { Checkpoint, Job, JobStatus } from "../job.ts";
 import { withRetry } from "./kv.ts";
-import { type JobQuery, listJobs, newestFirst, type Page, readAll } from "./lists.ts";
+import { type JobQuery, listJobs, type Page } from "./lists.ts";
 import { type JobRow, keys } from "./rows.ts";
 import type { JobRequest } from "../requests/schemas.ts";
 import { type JobMetrics, type MetricsQuery, readMetrics } from "./series.ts";
@@ -104,20 +105,14 @@ export class JobStore implements JobsDatabase {
     return deleteJob(this, objects, id);
   }
 
-  /** A checkpoint; null when there is none of that id. */
-  async getCheckpoint(id: string): Promise<Checkpoint | null> {
-    return (await withRetry(() => this.kv.get<Checkpoint>(keys.checkpoint(id)))).value;
+  /** Returns a checkpoint; null when there is none with that id. */
+  getCheckpoint(id: string): Promise<Checkpoint | null> {
+    return getCheckpoint(this.kv, id);
   }
 
-  /** A job's checkpoints, newest first. */
+  /** Returns a page of a job's checkpoints, newest first. */
   listCheckpoints(jobId: string, query: { limit?: number; after?: string } = {}): Promise<Page<Checkpoint>> {
-    const { limit = 100, after } = query;
-    return newestFirst(
-      this.kv,
-      ["job_checkpoint", jobId],
-      { limit, after },
-      (ids: readonly string[]) => readAll<Checkpoint>(this.kv, ids.map(keys.checkpoint)),
-    );
+    return listCheckpoints(this.kv, jobId, query);
   }
 
   /** Events with numbers above `after`, oldest first, at most `limit` (1 to 1000). */

@@ -3,7 +3,8 @@ import { expect } from "expect";
 import { openStore } from "../../../data/objects/open.ts";
 import { StorageUnavailableError } from "../../../data/objects/store.ts";
 import type { Checkpoint, Job } from "../../../jobs/job.ts";
-import { resume, resumePoints } from "../../../jobs/kinds/resume.ts";
+import { resume } from "../../../jobs/kinds/resume.ts";
+import { resumePoints } from "../../../jobs/store/checkpoints.ts";
 import { keys } from "../../../jobs/store/rows.ts";
 import { Runner } from "../../../jobs/runner/runner.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
@@ -196,7 +197,7 @@ Deno.test("a run does not fall back in an outage of storage, and reports the out
   await using place = await Place.open(folder);
   const { job: { id } } = await place.jobs.create(TRAINING);
   await place.until(id, (job) => (job.progress?.step ?? 0) >= 4 * STEPS_PER_EPOCH);
-  const [resumeFrom, ...fallbacks] = await resumePoints(place.jobs, (await place.jobs.get(id))!);
+  const [resumeFrom, ...fallbacks] = await resumePoints(place.jobs.kv, (await place.jobs.get(id))!);
   expect(fallbacks.length).toBeGreaterThan(1);
   const objects = openStore(`file:${folder}/objects`);
   const store = new Proxy(objects, {

@@ -1,0 +1,44 @@
+/**
+ * Reads the checkpoint rows of jobs.
+ *
+ * @module
+ */
+import type { Checkpoint, Job } from "../job.ts";
+import { withRetry } from "./kv.ts";
+import { newestFirst, type Page, PAGE_LIMIT, readAll } from "./lists.ts";
+import { keys } from "./rows.ts";
+
+/** Returns a checkpoint; null when there is none with that id. */
+export async function getCheckpoint(kv: Deno.Kv, id: string): Promise<Checkpoint | null> {
+  return (await withRetry(() => kv.get<Checkpoint>(keys.checkpoint(id)))).value;
+}
+
+/** Returns a page of a job's checkpoints, newest first. */
+export function listCheckpoints(
+  kv: Deno.Kv,
+  jobId: string,
+  { limit = 100, after }: { readonly limit?: number; readonly after?: string } = {},
+): Promise<Page<Checkpoint>> {
+  return newestFirst(
+    kv,
+    ["job_checkpoint", jobId],
+    { limit, after },
+    (ids: readonly string[]) => readAll<Checkpoint>(kv, ids.map(keys.checkpoint)),
+  );
+}
+
+/** Returns the checkpoints that a job can resume from: its latest one, then older ones, newest first. */
+export async function resumePoints(
+  kv: Deno.Kv,
+  { id, latestCheckpoint }: Pick<Job, "id" | "latestCheckpoint">,
+): Promise<Checkpoint[]> {
+  if (latestCheckpoint === null) return [];
+  const [latest, { data }] = await Promise.all([
+    getCheckpoint(kv, latestCheckpoint),
+    listCheckpoints(kv, id, { limit: PAGE_LIMIT }),
+  ]);
+  const older = data
+    .filter((row) => row.id !== latestCheckpoint && row.step <= (latest?.step ?? Infinity) && !row.damage)
+    .sort((a, b) => b.step - a.step);
+  return [...(latest ? [latest] : []), ...older].filter(({ stateKey }) => stateKey !== null);
+}
