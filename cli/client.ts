@@ -8,7 +8,7 @@
 export interface JobView {
   readonly id: string;
   readonly kind: string;
-  readonly status: "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+  readonly status: "queued" | "running" | "succeeded" | "failed" | "cancelled";
   readonly progress: {
     readonly step: number;
     readonly total_steps: number;

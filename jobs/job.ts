@@ -6,7 +6,7 @@
 import type { JobKind, JobRequest } from "./requests/schemas.ts";
 
 /** Every state of a job, in the order of its life. */
-export const JOB_STATUSES = ["queued", "running", "paused", "succeeded", "failed", "cancelled"] as const;
+export const JOB_STATUSES = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
 /** State of a job. */
 export type JobStatus = typeof JOB_STATUSES[number];
 

@@ -84,7 +84,6 @@ const VERBS: Record<JobEventInput["type"], string> = {
 const STATES: Record<JobStatus, string> = {
   queued: "is queued",
   running: "is running",
-  paused: "is paused",
   succeeded: "has succeeded",
   failed: "has failed",
   cancelled: "has been cancelled",
@@ -166,7 +165,6 @@ const TABLE: Record<JobStatus, Row> = {
     cancelled: (job, _, at) =>
       ended(job, at, { status: "cancelled", cancelRequestedAt: job.cancelRequestedAt ?? at }),
   },
-  paused: NONE,
   succeeded: NONE,
   failed: NONE,
   cancelled: NONE,

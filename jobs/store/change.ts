@@ -77,7 +77,6 @@ export function statusEvent(job: Job, cause?: string): NewEvent {
     : {
       queued: "Queued",
       running: "Running",
-      paused: "Paused",
       succeeded: "Succeeded",
     }[job.status as string] ??
       "Cancelled";

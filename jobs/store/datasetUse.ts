@@ -68,7 +68,7 @@ export async function findDatasetUser(kv: Deno.Kv, datasetId: string): Promise<J
 /** The same for a database whose indexes are incomplete: every unfinished job is read. */
 async function findDatasetUserByWalk(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
   // Queued jobs are read before and after running ones, so that a job that changes between them is not missed.
-  for (const status of ["queued", "running", "queued", "paused"] as const) {
+  for (const status of ["queued", "running", "queued"] as const) {
     let after: string | undefined;
     do {
       const page = await listJobs(kv, { status, limit: PAGE_LIMIT, after });

@@ -13,7 +13,7 @@ import { withRetry } from "./kv.ts";
 import { resultKey } from "../artifacts/objectKeys.ts";
 import { type JobRow, keys, sourceOf } from "./rows.ts";
 
-/** The job is running or paused and cannot be deleted yet. */
+/** The job is running and cannot be deleted yet. */
 export class JobUnfinishedError extends Error {
   override readonly name = "JobUnfinishedError";
   constructor(readonly id: string, readonly status: JobStatus) {
@@ -83,7 +83,7 @@ async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | u
     throw new JobNotFoundError(id);
   }
   const { job } = entry.value;
-  if (job.status === "running" || job.status === "paused") throw new JobUnfinishedError(id, job.status);
+  if (job.status === "running") throw new JobUnfinishedError(id, job.status);
   for await (const { value: checkpoint } of kv.list<string>({ prefix: ["job_checkpoint", id] })) {
     for await (const { value: user } of kv.list<string>({ prefix: ["start", checkpoint] }, { limit: 1 })) {
       throw new CheckpointInUseError(checkpoint, user);

@@ -58,7 +58,7 @@ export const request: Schemas["JobRequest"] = {
 // @ts-expect-error -- one of checkpoint, job and model is needed
 export const nothing: Schemas["FinetuneRequest"] = { kind: "finetune", dataset: "digits" };
 export type Created = operations["createJob"]["responses"][201]["content"]["application/json"];
-export const status = (job: Created): "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled" =>
+export const status = (job: Created): "queued" | "running" | "succeeded" | "failed" | "cancelled" =>
   job.status;
 `,
       );

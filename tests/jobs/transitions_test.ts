@@ -110,7 +110,6 @@ const REFUSALS: Record<EventType, string> = {
 const STATES: Record<JobStatus, string> = {
   queued: "is queued",
   running: "is running",
-  paused: "is paused",
   succeeded: "has succeeded",
   failed: "has failed",
   cancelled: "has been cancelled",

@@ -188,7 +188,7 @@ Deno.test("list: newest first, by state, by kind and by both", async (t) => {
   await withStore(async (setting) => {
     const { store } = setting;
     const jobs = [...(await oneOfEach(setting)).values()].reverse();
-    const statuses = [undefined, "queued", "running", "paused", "succeeded", "failed", "cancelled"] as const;
+    const statuses = [undefined, "queued", "running", "succeeded", "failed", "cancelled"] as const;
     for (const status of statuses) {
       for (const kind of [undefined, "pretrain", "linear_probe", "evaluate"] as (JobKind | undefined)[]) {
         await t.step(`${status ?? "any"} ${kind ?? "of any kind"}`, async () => {
@@ -205,12 +205,12 @@ Deno.test("list: newest first, by state, by kind and by both", async (t) => {
 
 Deno.test("list: counts tells how many are in every state", () =>
   withStore(async (setting) => {
-    const none = { queued: 0, running: 0, paused: 0, succeeded: 0, failed: 0, cancelled: 0 };
+    const none = { queued: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0 };
     expect(await setting.store.counts()).toEqual(none);
     await oneOfEach(setting);
     await setting.queued();
     expect(await setting.store.counts())
-      .toEqual({ queued: 3, running: 2, paused: 0, succeeded: 2, failed: 2, cancelled: 2 });
+      .toEqual({ queued: 3, running: 2, succeeded: 2, failed: 2, cancelled: 2 });
   }));
 
 Deno.test("list: pages of any size give every job once", async (t) => {
