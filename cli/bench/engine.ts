@@ -33,7 +33,7 @@ export class TrainingBench {
   /** Starts the engine. */
   static async open(subject: Subject): Promise<TrainingBench> {
     const config = PRESETS[subject.preset], shape = { model: "mae" } as const;
-    await selectBackend(subject.backend, tensorflowSettings(subject.threads));
+    const { planner } = await selectBackend(subject.backend, tensorflowSettings(subject.threads));
     const specs = parameterSpecs(config, shape);
     const stepper = await openStepper({
       task: { config, shape, seed: 0 },
@@ -43,7 +43,7 @@ export class TrainingBench {
       optimizer: { weightDecay: 0.05, betas: [0.9, 0.95], eps: 1e-8 },
       batchSize: subject.batch,
       threads: subject.threads,
-    });
+    }, planner);
     return new TrainingBench(stepper, subject, noise(config, subject.batch));
   }
 

@@ -32,7 +32,7 @@ export async function* evaluate(
   const batchSize = measuredBatch(config, request.batchSize, isMae);
   const maskRatio = request.maskRatio ?? config.maskRatio;
   if (isMae) checkMaskRatio(config, maskRatio);
-  const backend = await chooseBackend(
+  const { name, notes } = await chooseBackend(
     batchSize * (isMae ? forwardFlops({ ...config, maskRatio }) : classifierFlops(config)),
   );
   const dataset = yield* openDataset(context);
@@ -46,6 +46,7 @@ export async function* evaluate(
   const host = await loadWeights(store, source);
   const batches = Math.ceil(set.count / batchSize);
   const parameters = [...host.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const backend = { name, notes };
   yield { type: "started", backend, totalSteps: batches, stepsPerEpoch: batches, step: 0, parameters };
   if (batchSize < Math.min(request.batchSize, set.count)) yield smallerBatch(request.batchSize, batchSize);
   const weights = onBackend(host);

@@ -161,6 +161,7 @@ export async function* runTraining(
     batchSize: request.batchSize,
     threads: threads(),
     startThread: context.startThread,
+    planner: plan.backend.planner,
     seed: request.seed,
     checkpointSteps: checkpointSteps(request, steps),
     batches: (epoch, startBatch) =>

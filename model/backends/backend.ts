@@ -4,6 +4,7 @@
  * @module
  */
 import type { NativeOps } from "../ops/native.ts";
+import type { Planner } from "../training/stepper.ts";
 
 /** Backends, in the order in which they are told of. */
 export const BACKENDS = ["simd", "tensorflow", "webgpu", "wasm", "cpu"] as const;
@@ -23,15 +24,22 @@ export interface BackendSettings {
   readonly gpuOnly?: boolean;
 }
 
-/** How a backend starts. */
+/** A backend that has started. */
+export interface StartedBackend {
+  /** Kernels of single operations. */
+  readonly ops: NativeOps;
+  /** Plans whole training steps. */
+  readonly planner?: Planner;
+}
+
+/** A backend that can be started. */
 export interface Backend {
   /**
    * Makes it TensorFlow.js's backend.
    *
-   * @returns its own kernels
-   * @throws {Error} that says why it cannot be used here
+   * @throws {Error} with the reason when it cannot be used on this machine
    */
-  start(settings: BackendSettings): Promise<NativeOps>;
+  start(settings: BackendSettings): Promise<StartedBackend>;
 }
 
 /** A backend cannot be used; the message says why. */

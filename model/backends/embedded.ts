@@ -7,15 +7,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
-import type { NativeOps } from "../ops/native.ts";
-import { type Backend, BackendError } from "./backend.ts";
+import { type Backend, BackendError, type StartedBackend } from "./backend.ts";
 import { installKernels } from "./simd/kernels.ts";
 import { SIMD_OPS } from "./simd/ops.ts";
+import { PlannedStepper } from "./simd/plan/stepper.ts";
 
-async function use(name: "wasm" | "cpu"): Promise<NativeOps> {
+async function use(name: "wasm" | "cpu"): Promise<StartedBackend> {
   if (!await tf.setBackend(name)) throw new BackendError("it did not start");
   await tf.ready();
-  return {};
+  return { ops: {} };
 }
 
 /** Our kernels, in the memory of TensorFlow.js's WebAssembly backend. */
@@ -23,7 +23,7 @@ export const simd: Backend = {
   async start() {
     await use("wasm");
     installKernels();
-    return SIMD_OPS;
+    return { ops: SIMD_OPS, planner: (options) => PlannedStepper.open(options) };
   },
 };
 

@@ -5,6 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { useNative } from "../ops/native.ts";
+import type { Planner } from "../training/stepper.ts";
 import { type Backend, BackendError, type BackendName, BACKENDS, type BackendSettings } from "./backend.ts";
 import { cpu, simd, wasm } from "./embedded.ts";
 import { tensorflow } from "./tensorflow.ts";
@@ -20,6 +21,8 @@ export interface SelectedBackend {
   readonly name: BackendName;
   /** A line for each backend that was passed over. */
   readonly notes: readonly string[];
+  /** Plans whole training steps, where the backend can. */
+  readonly planner?: Planner;
 }
 
 /** What the choice depends on. */
@@ -62,13 +65,15 @@ async function selfTest(): Promise<string | null> {
 async function tryBackend(
   { name, gpuOnly }: Candidate,
   { tensorflow, threads }: SelectOptions,
-): Promise<string | null> {
+): Promise<{ planner?: Planner } | { fault: string }> {
   try {
     useNative();
-    useNative(await STARTS[name].start({ tensorflow, threads, gpuOnly }));
-    return await selfTest();
+    const { ops, planner } = await STARTS[name].start({ tensorflow, threads, gpuOnly });
+    useNative(ops);
+    const fault = await selfTest();
+    return fault === null ? { planner } : { fault };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return { fault: error instanceof Error ? error.message : String(error) };
   }
 }
 
@@ -88,9 +93,9 @@ export async function selectBackend(
   }
   const notes: string[] = [];
   for (const candidate of known ? [{ name: known }] : candidates(options.flops ?? 0)) {
-    const fault = await tryBackend(candidate, options);
-    if (fault === null) return { name: candidate.name, notes };
-    notes.push(`${candidate.name}: ${fault}`);
+    const tried = await tryBackend(candidate, options);
+    if (!("fault" in tried)) return { name: candidate.name, notes, planner: tried.planner };
+    notes.push(`${candidate.name}: ${tried.fault}`);
   }
   throw new BackendError(`No backend works. ${notes.join("; ")}`);
 }

@@ -84,6 +84,6 @@ export const tensorflow: Backend = {
     load(tensorflow, gpuOnly ?? false);
     if (!await tf.setBackend("tensorflow")) throw new BackendError("it did not start");
     if (gpuOnly && !tensorflowLibrary().gpu) throw new BackendError("TensorFlow sees no GPU");
-    return { threads };
+    return { ops: { threads } };
   },
 };

@@ -58,6 +58,6 @@ export const webgpu: Backend = {
     }
     if (gpuOnly && trusted.software) throw new BackendError(trusted.software);
     await tf.setBackend(NAME);
-    return trusted.ops;
+    return { ops: trusted.ops };
   },
 };

@@ -1,18 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { native } from "./native.ts";
+import { type AdamWStep, native } from "./native.ts";
 
-/** Numbers of one AdamW step. */
-export interface AdamWStep {
-  /** Learning rate of this step. */
-  readonly lr: number;
-  readonly weightDecay: number;
-  readonly betas: readonly [number, number];
-  readonly eps: number;
-  /** Count of steps including this one, from 1. */
-  readonly step: number;
-}
-
-/** What a step takes of its options and count: factors in the order of `torch.optim.AdamW`'s operations. */
+/** The scalar factors of a step, in the order of `torch.optim.AdamW`'s operations. */
 export interface AdamWNumbers {
   /** 1 - lr · weight decay. */
   readonly decay: number;
@@ -26,7 +15,7 @@ export interface AdamWNumbers {
   readonly size: number;
 }
 
-/** The numbers of a step. */
+/** Computes the scalar factors of a step. */
 export function adamwNumbers({ lr, weightDecay, betas: [beta1, beta2], eps, step }: AdamWStep): AdamWNumbers {
   return {
     decay: 1 - lr * weightDecay,

@@ -1,15 +1,23 @@
 /**
- * Which operations run on kernels of our own, in place of their composition of TensorFlow.js operations. Whoever
- * selects a backend decides.
+ * The kernels of the backend in use. An operation without a kernel runs as a composition of TensorFlow.js operations.
  *
  * @module
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Shape } from "../shape.ts";
-import type { Stepper, StepperOptions } from "../training/stepper.ts";
-import type { AdamWStep } from "./adamw.ts";
 
-/** Kernels of a backend; one that is absent is computed by the operation's composition. */
+/** Options of one AdamW step. */
+export interface AdamWStep {
+  /** Learning rate of this step. */
+  readonly lr: number;
+  readonly weightDecay: number;
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  /** Number of steps including this one, from 1. */
+  readonly step: number;
+}
+
+/** Kernels of single operations. An absent kernel is replaced by the operation's composition. */
 export interface NativeOps {
   /** Threads over which the backend spreads an operation by itself. @default 1 */
   readonly threads?: number;
@@ -20,8 +28,6 @@ export interface NativeOps {
     /** dy `[rows, out]` → gradients of x, weight and bias. */
     gradient(dy: tf.Tensor2D, x: tf.Tensor2D, weight: tf.Tensor2D): [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
   };
-  /** Takes over whole steps of a training. @throws {PlanError} when it cannot take this one */
-  plan?(options: StepperOptions): Promise<Stepper>;
   /** Puts the mask token where a patch is masked. */
   readonly unshuffle?: {
     /** visible `[rows, dim]`, token `[dim]`, from `[count]` (int32; -1 for the token) → `[count, dim]`. */

@@ -56,11 +56,18 @@ export class PlanError extends Error {
   override readonly name = "PlanError";
 }
 
-/** The backend's own planner where it has one that takes this training, else TensorFlow.js. */
-export async function openStepper(options: StepperOptions): Promise<Stepper> {
+/**
+ * Plans the steps of a training for a backend that runs whole steps.
+ *
+ * @throws {PlanError} when it does not support this training
+ */
+export type Planner = (options: StepperOptions) => Promise<Stepper>;
+
+/** Returns a planned stepper where `planner` supports the training, else one that runs TensorFlow.js operations. */
+export async function openStepper(options: StepperOptions, planner?: Planner): Promise<Stepper> {
+  if (!planner) return new EagerStepper(options, null);
   try {
-    const planned = await native().plan?.(options);
-    return planned ?? new EagerStepper(options, null);
+    return await planner(options);
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
     return new EagerStepper(options, error.message);

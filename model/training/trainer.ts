@@ -6,7 +6,7 @@
 import { imagesOf, type Task, type TrainingBatch } from "./objective.ts";
 import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
-import { openStepper } from "./stepper.ts";
+import { openStepper, type Planner } from "./stepper.ts";
 import type { StartThread } from "./threads.ts";
 import { type HostTensor, type HostWeights, type ParameterSpec, parameterSpecs } from "../weights.ts";
 
@@ -24,6 +24,8 @@ export interface TrainOptions extends Task {
   readonly threads?: number;
   /** How they are started. @default startWorker */
   readonly startThread?: StartThread;
+  /** Planner of the selected backend; without it, steps run operation by operation. */
+  readonly planner?: Planner;
   /** Steps between checkpoints; one more comes at the end. */
   readonly checkpointSteps: number;
   /** The batches of an epoch from one of them on; a function of its arguments alone. */
@@ -122,7 +124,7 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
     batchSize: options.batchSize,
     threads: options.threads ?? 1,
     startThread: options.startThread,
-  });
+  }, options.planner);
   return { stepper, frozen };
 }
 

@@ -47,10 +47,10 @@ function options(shape: ModelShape, threads: number, more: Partial<TrainOptions>
 }
 
 async function run(backend: string, options: TrainOptions) {
-  await selectBackend(backend);
+  const { planner } = await selectBackend(backend);
   const losses: number[] = [];
   let state: TrainerState | undefined, threads = 0;
-  for await (const event of train(options)) {
+  for await (const event of train({ ...options, planner })) {
     if (event.type === "ready") {
       threads = event.threads;
       expect(event.note).toBe(null);

@@ -87,10 +87,10 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
   const on = `${backend}, ${threads} threads: `;
   for (const shape of [MAE, CLASSIFIER]) {
     Deno.test(`${on}${shape.model}: it learns, and tells steps, epochs and checkpoints in order`, async () => {
-      await selectBackend(backend, select);
+      const { planner } = await selectBackend(backend, select);
       const tensors = tf.memory().numTensors;
       const events = await collect(
-        train(options(shape, { threads, schedule: { ...options(shape).schedule, totalSteps: 60 } })),
+        train(options(shape, { threads, planner, schedule: { ...options(shape).schedule, totalSteps: 60 } })),
       );
       const losses = lossesOf(events);
       expect(mean(losses.slice(-10))).toBeLessThan(mean(losses.slice(0, 5)) * 0.7);
@@ -104,26 +104,26 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
     });
 
     Deno.test(`${on}${shape.model}: a run continued in the middle of an epoch has the same bits as a whole one`, async () => {
-      await selectBackend(backend, select);
-      const whole = await collect(train(options(shape, { threads })));
-      expect(await collect(train(options(shape, { threads })))).toEqual(whole);
+      const { planner } = await selectBackend(backend, select);
+      const whole = await collect(train(options(shape, { threads, planner })));
+      expect(await collect(train(options(shape, { threads, planner })))).toEqual(whole);
       const saved = statesOf(whole).find((state) => state.step === 7) as TrainerState;
-      const rest = await collect(train(options(shape, { threads }), { resumeFrom: saved }));
+      const rest = await collect(train(options(shape, { threads, planner }), { resumeFrom: saved }));
       expect(rest).toEqual(whole.filter((event) => event.step > 7));
       expect(lossesOf(rest).length).toBe(15);
     });
   }
 
   Deno.test(on + "another seed gives other masks, and so other losses", async () => {
-    await selectBackend(backend, select);
-    const first = lossesOf(await collect(train(options(MAE, { threads }))));
-    expect(lossesOf(await collect(train(options(MAE, { seed: 7, threads }))))).not.toEqual(first);
+    const { planner } = await selectBackend(backend, select);
+    const first = lossesOf(await collect(train(options(MAE, { threads, planner }))));
+    expect(lossesOf(await collect(train(options(MAE, { seed: 7, threads, planner }))))).not.toEqual(first);
   });
 
   Deno.test(on + "a linear probe changes the head alone", async () => {
-    await selectBackend(backend, select);
+    const { planner } = await selectBackend(backend, select);
     const start = options(CLASSIFIER), weights = await start.initial();
-    const events = await collect(train({ ...start, freezeEncoder: true, threads }));
+    const events = await collect(train({ ...start, freezeEncoder: true, threads, planner }));
     for (const [name, { data }] of statesOf(events).at(-1)!.weights) {
       if (name.startsWith("head.")) expect(data).not.toEqual(weights.get(name)!.data);
       else expect(data).toEqual(weights.get(name)!.data);
@@ -131,13 +131,13 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
   });
 
   Deno.test(on + "a loss that is not finite ends the run before anything is saved of it", async () => {
-    await selectBackend(backend, select);
+    const { planner } = await selectBackend(backend, select);
     const weights = new Map(await options(MAE).initial());
     const bias = weights.get("decoder.decoder_pred.bias")!;
     weights.set("decoder.decoder_pred.bias", { ...bias, data: bias.data.map(() => 1e30) });
     const seen: Told[] = [];
     const run = async () => {
-      for await (const event of train(options(MAE, { initial: () => weights, threads }))) {
+      for await (const event of train(options(MAE, { initial: () => weights, threads, planner }))) {
         if (event.type !== "ready") seen.push(event);
       }
     };
@@ -146,12 +146,12 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
   });
 
   Deno.test(on + "a stop is heard between two steps, and nothing stays on the backend", async () => {
-    await selectBackend(backend, select);
+    const { planner } = await selectBackend(backend, select);
     const tensors = tf.memory().numTensors;
     const stop = new AbortController();
     const seen: Told[] = [];
     const run = async () => {
-      for await (const event of train(options(MAE, { threads }), { signal: stop.signal })) {
+      for await (const event of train(options(MAE, { threads, planner }), { signal: stop.signal })) {
         if (event.type === "ready") continue;
         seen.push(event);
         if (event.step === 3) stop.abort(new Error("enough"));
@@ -163,9 +163,9 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
   });
 
   Deno.test(on + "data that end early are an error, not a short epoch", async () => {
-    await selectBackend(backend, select);
+    const { planner } = await selectBackend(backend, select);
     const short = (epoch: number, from: number) => [...batches(epoch, from)].slice(0, 2);
-    await expect(collect(train(options(MAE, { batches: short, threads })))).rejects.toMatchObject({
+    await expect(collect(train(options(MAE, { batches: short, threads, planner })))).rejects.toMatchObject({
       code: "data_ended",
     });
   });

@@ -37,13 +37,14 @@ const stepsPerEpoch = Math.floor(set.count / batchSize);
 /** Mean losses of our epochs. */
 async function ours(): Promise<number[]> {
   const losses: number[] = [];
-  await selectBackend("simd");
+  const { planner } = await selectBackend("simd");
   const events = train({
     config,
     shape,
     seed,
     initial: () => weights,
     threads,
+    planner,
     optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-8 },
     schedule: { kind: "constant", lr: 1.5e-4, minLr: 0, warmupSteps: 0, totalSteps: epochs * stepsPerEpoch },
     stepsPerEpoch,

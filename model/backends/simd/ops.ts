@@ -5,7 +5,6 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NativeOps } from "../../ops/native.ts";
-import { PlannedStepper } from "./plan/stepper.ts";
 import type { SpecName } from "./specs.ts";
 
 /** Runs a kernel; an input that is undefined is absent. */
@@ -25,7 +24,6 @@ function run(
 
 /** Operations on the kernels of `specs.ts`. */
 export const SIMD_OPS: NativeOps = {
-  plan: (options) => PlannedStepper.open(options),
   linear: {
     forward: (x, weight, bias) => run("UnmaskLinear", { x, weight, bias })[0],
     gradient: (dy, x, weight) => {
