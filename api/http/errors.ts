@@ -12,7 +12,7 @@ import {
 } from "../../data/datasets/dataset.ts";
 import { ImageError } from "../../data/images/codec.ts";
 import { ObjectNotFoundError, StorageUnavailableError } from "../../data/objects/store.ts";
-import { JobFailure } from "../../jobs/kinds/kind.ts";
+import { JobFailure } from "../../jobs/failure.ts";
 import { DatabaseUnavailableError, isLocked, KvContentionError } from "../../jobs/store/kv.ts";
 import { SourceError } from "../../jobs/store/sources.ts";
 import {

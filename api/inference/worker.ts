@@ -7,7 +7,7 @@ import { openStore } from "../../data/objects/open.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { notFinite } from "../../jobs/kinds/finite.ts";
-import { JobFailure } from "../../jobs/kinds/kind.ts";
+import { JobFailure } from "../../jobs/failure.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { classifyBatch, embedBatch, reconstruct } from "../../model/training/evaluate.ts";

@@ -9,7 +9,7 @@ import { checkStored } from "../../jobs/artifacts/checkpoints.ts";
 import { classesDiffer, listNames, matchClasses } from "../../jobs/artifacts/classes.ts";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { JobFailure } from "../../jobs/kinds/kind.ts";
+import { JobFailure } from "../../jobs/failure.ts";
 import { tooLarge } from "../../jobs/requests/memory.ts";
 import { lengthFault, runLength, type TrainingRequest } from "../../jobs/requests/runLength.ts";
 import type { JobRequest } from "../../jobs/requests/schemas.ts";

@@ -7,7 +7,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { JobFailure } from "../../jobs/kinds/kind.ts";
+import { JobFailure } from "../../jobs/failure.ts";
 import { checkCursor } from "../http/cursor.ts";
 import type { ApiEnv, Services } from "../http/context.ts";
 import { linksTo } from "../openapi/links.ts";

@@ -23,7 +23,7 @@ import {
 } from "../../model/weights.ts";
 import { classesOf, namesForRow } from "./classNames.ts";
 import type { Checkpoint } from "../job.ts";
-import { JobFailure } from "../kinds/kind.ts";
+import { JobFailure } from "../failure.ts";
 import { checkpointKeys } from "./objectKeys.ts";
 import { unreadable } from "./unreadable.ts";
 

@@ -7,7 +7,7 @@ import { ObjectNotFoundError } from "../../data/objects/store.ts";
 import { SafetensorsError } from "../../data/safetensors/safetensors.ts";
 import { WeightsError } from "../../model/weights.ts";
 import type { Checkpoint } from "../job.ts";
-import { JobFailure } from "../kinds/kind.ts";
+import { JobFailure } from "../failure.ts";
 
 /**
  * Calls `read` and turns damage and missing files into a failure of the job. The error of a storage outage is rethrown.

@@ -14,7 +14,8 @@ import { loadWeights } from "../artifacts/checkpoints.ts";
 import { emptyClasses, listNames } from "../artifacts/classes.ts";
 import { confusionSummary, putConfusion } from "../artifacts/results.ts";
 import type { RequestOf } from "../requests/schemas.ts";
-import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
+import { JobFailure } from "../failure.ts";
+import type { KindContext, KindEvent } from "./kind.ts";
 import { measureClassifier } from "./measure.ts";
 import { openDataset } from "./openDataset.ts";
 import {

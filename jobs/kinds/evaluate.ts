@@ -15,7 +15,8 @@ import { classesDiffer, matchClasses, relabelled } from "../artifacts/classes.ts
 import type { Checkpoint } from "../job.ts";
 import { confusionSummary, putConfusion } from "../artifacts/results.ts";
 import type { RequestOf } from "../requests/schemas.ts";
-import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
+import { JobFailure } from "../failure.ts";
+import type { KindContext, KindEvent } from "./kind.ts";
 import { measureClassifier, measureMae } from "./measure.ts";
 import { openDataset } from "./openDataset.ts";
 import { chooseBackend, loadSplit, measuredBatch } from "./training.ts";

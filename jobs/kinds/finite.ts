@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { JobFailure, type KindEvent, type RunKind } from "./kind.ts";
+import { JobFailure } from "../failure.ts";
+import type { KindEvent, RunKind } from "./kind.ts";
 
 /** Advice for a model that has diverged. */
 const ADVICE = "The model has diverged: start from an earlier checkpoint, or train it with a lower lr or a " +

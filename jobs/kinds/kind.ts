@@ -69,11 +69,3 @@ export type KindEvent =
 export type RunKind<R extends JobRequest = JobRequest> = (
   context: KindContext<R>,
 ) => AsyncGenerator<KindEvent, void>;
-
-/** A failure that is the job's own fault, told to the user as it is and not tried again. */
-export class JobFailure extends Error {
-  override readonly name = "JobFailure";
-  constructor(readonly code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-  }
-}

@@ -9,7 +9,7 @@ import { classifyBatch, reconstruct } from "../../model/training/evaluate.ts";
 import type { Weights } from "../../model/transformer.ts";
 import type { Confusion } from "../artifacts/results.ts";
 import { notFinite } from "./finite.ts";
-import type { KindContext, KindEvent } from "./kind.ts";
+import { KindContext, KindEvent } from "./kind.ts";
 import { breather, inOrder } from "./training.ts";
 
 /** A classifier's worth. */

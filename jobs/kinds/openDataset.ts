@@ -6,7 +6,7 @@
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { type Dataset, DatasetUnavailableError } from "../../data/datasets/dataset.ts";
 import { jittered, pause } from "../backoff.ts";
-import type { KindContext, KindEvent } from "./kind.ts";
+import { KindContext, KindEvent } from "./kind.ts";
 import { datasetFailure } from "./training.ts";
 
 /** Pause before the second attempt, doubled before each later one up to the longest, in milliseconds. */

@@ -31,7 +31,8 @@ import {
 } from "../requests/runLength.ts";
 import { tensorflowSettings } from "../runner/tensorflow.ts";
 import { notFinite } from "./finite.ts";
-import { JobFailure, type KindContext, type KindEvent } from "./kind.ts";
+import { JobFailure } from "../failure.ts";
+import type { KindContext, KindEvent } from "./kind.ts";
 
 /** A split in the form of the model. */
 export async function loadSplit(

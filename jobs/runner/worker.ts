@@ -5,7 +5,8 @@
  */
 import { DatasetUnavailableError } from "../../data/datasets/dataset.ts";
 import { openStore } from "../../data/objects/open.ts";
-import { JobFailure, type KindEvent } from "../kinds/kind.ts";
+import { JobFailure } from "../failure.ts";
+import type { KindEvent } from "../kinds/kind.ts";
 import { KINDS } from "../kinds/mod.ts";
 import { threadsByAsking } from "./threads.ts";
 import { storageFailure, WaitingStore } from "./waitingStore.ts";
