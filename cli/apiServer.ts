@@ -47,7 +47,7 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
     hosts: settings.hosts,
     stopping: stopping.signal,
     tempDir: uploads.path,
-    limits: { checkpointBytes: settings.maxCheckpointBytes },
+    limits: { checkpointBytes: settings.maxCheckpointBytes, trainingBytes: settings.maxTrainingBytes },
   });
   try {
     const { port, host } = settings;

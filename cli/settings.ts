@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { SPLIT_BYTES } from "../data/datasets/memory.ts";
 import { isRemoteKv } from "../jobs/store/kv.ts";
+import { MAX_TRAINING_BYTES } from "../jobs/requests/memory.ts";
 import { DATA_DIR } from "../jobs/runner/tensorflow.ts";
 import { BACKENDS } from "../model/backends/backend.ts";
 
@@ -44,6 +45,8 @@ export interface Settings {
   readonly maxCheckpointBytes: number;
   /** Seconds between two sweeps, which remove what killed processes left behind. */
   readonly sweepSeconds: number;
+  /** Maximum estimated bytes of a training step. */
+  readonly maxTrainingBytes: number;
 }
 
 /** A setting that cannot be used; the message names the variable and what would be right. */
@@ -63,7 +66,6 @@ const mirrors = z.string().refine((list) =>
 
 /** Settings that are read where they are used. They are validated at start as well. */
 const READ_ELSEWHERE = [
-  "UNMASK_MAX_TRAINING_BYTES",
   "UNMASK_TENSORFLOW",
   "UNMASK_MNIST_MIRRORS",
   "UNMASK_FASHION_MNIST_MIRRORS",
@@ -144,6 +146,7 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     startMs: read("UNMASK_START_SECONDS", "60") * 1000,
     stopMs: read("UNMASK_STOP_SECONDS", "8") * 1000,
     maxCheckpointBytes: read("UNMASK_MAX_CHECKPOINT_BYTES", String(2 ** 40)),
+    maxTrainingBytes: read("UNMASK_MAX_TRAINING_BYTES", String(MAX_TRAINING_BYTES)),
     sweepSeconds: read("UNMASK_SWEEP_SECONDS", "120"),
   };
 }

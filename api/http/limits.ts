@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MAX_TRAINING_BYTES } from "../../jobs/requests/memory.ts";
 
 /** Sizes in bytes, times in milliseconds unless the name says seconds. */
 export interface ApiLimits {
@@ -66,6 +67,8 @@ export interface ApiLimits {
   readonly refusedMs: number;
   /** Most bytes of one job's checkpoints in object storage, estimated. */
   readonly checkpointBytes: number;
+  /** Maximum estimated memory of a training step. */
+  readonly trainingBytes: number;
 }
 
 /** The limits of a server that is told nothing else. */
@@ -100,4 +103,5 @@ export const DEFAULT_LIMITS: ApiLimits = {
   refusedBytes: 16 * 2 ** 20,
   refusedMs: 1_000,
   checkpointBytes: 2 ** 40,
+  trainingBytes: MAX_TRAINING_BYTES,
 };

@@ -126,7 +126,7 @@ async function readable(field: "job" | "checkpoint", check: () => Promise<void>)
 
 /** What can be known only once the checkpoint is. */
 async function checkSource(
-  { objects }: Services,
+  { objects, limits }: Services,
   request: JobRequest,
   source: Checkpoint,
   dataset: DatasetInfo,
@@ -137,7 +137,7 @@ async function checkSource(
     else if (request.maskRatio !== undefined) checkRatio(source.config, request.maskRatio);
     return;
   }
-  const fault = tooLarge(source.config, request.batchSize, false);
+  const fault = tooLarge(source.config, request.batchSize, false, limits.trainingBytes);
   if (fault) throw fieldProblem(422, "batch_size", fault);
 }
 

@@ -65,6 +65,7 @@ const OF_JOB = [
 /** Adds the routes. */
 export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
   const { jobs, limits } = services;
+  const requestSchema = jobRequestSchema(limits.trainingBytes);
 
   addRoute(app, {
     method: "post",
@@ -79,7 +80,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
           description: "A request repeated with the same key and body within 24 hours returns the same job",
         }),
       }),
-      body: { required: true, content: json(jobRequestSchema) },
+      body: { required: true, content: json(requestSchema) },
     },
     responses: {
       201: {
@@ -97,7 +98,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
   }, async (context) => {
     const key = idempotencyKey(context.req.header("idempotency-key"));
     const wait = preferredWait(context.req.header("prefer"), limits.waitSeconds);
-    const parsed = checked(jobRequestSchema, await readJson(context.req.raw, limits));
+    const parsed = checked(requestSchema, await readJson(context.req.raw, limits));
     const asked = fromWire(parsed) as unknown as JobRequest;
     const print = key === undefined ? undefined : await fingerprint(asked);
     // A request that has its job already is not resolved again: what it started from may be gone by now.

@@ -8,7 +8,7 @@ import { z } from "@hono/zod-openapi";
 import { LINE_OF_TEXT_RULE, LINE_OR_EMPTY } from "../../data/lineOfText.ts";
 import { checkConfig, CONFIG_LIMITS, type MaeConfig, type PresetName, PRESETS } from "../../model/config.ts";
 import { exactlyOneOf, exactlyOneRule } from "./exactlyOne.ts";
-import { tooLarge } from "./memory.ts";
+import { MAX_TRAINING_BYTES, tooLarge } from "./memory.ts";
 import { type FromWire, fromWire, toWire } from "../../data/wire.ts";
 
 /** Explicit limits of a request. */
@@ -220,43 +220,53 @@ const evaluateSchema = exactlyOneOf(evaluateFields, ["checkpoint", "job"]).opena
   example: { kind: "evaluate", job: EXAMPLE_JOB, dataset: "digits" },
 });
 
-/** Body of `POST /v1/jobs`; parsing fills every default and resolves the model. */
-export const jobRequestSchema = z.discriminatedUnion("kind", [
-  pretrainSchema,
-  finetuneSchema,
-  linearProbeSchema,
-  evaluateSchema,
-]).superRefine((request, context) => {
-  const wrong = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
-  if (request.kind === "evaluate") return;
-  const epochs = request.epochs ?? (request.max_steps === undefined ? 1 : Infinity);
-  if (request.warmup_epochs > epochs) {
-    wrong(["warmup_epochs"], `must not be above epochs: ${request.warmup_epochs} > ${epochs}`);
-  }
-  if (request.min_lr > 0 && request.schedule === "constant") {
-    wrong(["min_lr"], "is the final learning rate of the schedule 'cosine': leave it out for 'constant'");
-  }
-  if (request.kind === "linear_probe" && request.model !== undefined && request.model.dropout > 0) {
-    wrong(["model", "dropout"], "must be 0: the encoder of a linear probe is not trained");
-  }
-  if (request.min_lr > request.lr) {
-    wrong(["min_lr"], `must not be above lr: ${request.min_lr} > ${request.lr}`);
-  }
-  if (request.model !== undefined) {
-    const fault = tooLarge(request.model, request.batch_size, request.kind === "pretrain");
-    if (fault) wrong(["batch_size"], fault);
-  }
-}).transform((request) =>
-  request.kind === "evaluate" || request.epochs !== undefined || request.max_steps !== undefined
-    ? request
-    : { ...request, epochs: 1 }
-).openapi("JobRequest");
+/**
+ * Returns the schema of the body of `POST /v1/jobs`. Parsing fills every default and resolves the model.
+ *
+ * @param maxTrainingBytes limit of a training step's estimated memory
+ */
+export const jobRequestSchema = (maxTrainingBytes: number = MAX_TRAINING_BYTES) =>
+  z.discriminatedUnion("kind", [
+    pretrainSchema,
+    finetuneSchema,
+    linearProbeSchema,
+    evaluateSchema,
+  ]).superRefine((request, context) => {
+    const wrong = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
+    if (request.kind === "evaluate") return;
+    const epochs = request.epochs ?? (request.max_steps === undefined ? 1 : Infinity);
+    if (request.warmup_epochs > epochs) {
+      wrong(["warmup_epochs"], `must not be above epochs: ${request.warmup_epochs} > ${epochs}`);
+    }
+    if (request.min_lr > 0 && request.schedule === "constant") {
+      wrong(["min_lr"], "is the final learning rate of the schedule 'cosine': leave it out for 'constant'");
+    }
+    if (request.kind === "linear_probe" && request.model !== undefined && request.model.dropout > 0) {
+      wrong(["model", "dropout"], "must be 0: the encoder of a linear probe is not trained");
+    }
+    if (request.min_lr > request.lr) {
+      wrong(["min_lr"], `must not be above lr: ${request.min_lr} > ${request.lr}`);
+    }
+    if (request.model !== undefined) {
+      const fault = tooLarge(
+        request.model,
+        request.batch_size,
+        request.kind === "pretrain",
+        maxTrainingBytes,
+      );
+      if (fault) wrong(["batch_size"], fault);
+    }
+  }).transform((request) =>
+    request.kind === "evaluate" || request.epochs !== undefined || request.max_steps !== undefined
+      ? request
+      : { ...request, epochs: 1 }
+  ).openapi("JobRequest");
 
 /** The kinds of job. */
 export type JobKind = "pretrain" | "finetune" | "linear_probe" | "evaluate";
 
 /** A checked request as the house handles it: camelCase, defaults filled, the model resolved. */
-export type JobRequest = FromWireUnion<z.output<typeof jobRequestSchema>>;
+export type JobRequest = FromWireUnion<z.output<ReturnType<typeof jobRequestSchema>>>;
 type FromWireUnion<T> = T extends unknown ? FromWire<T> : never;
 
 /** A request of one kind. */

@@ -132,6 +132,18 @@ Deno.test("a job whose images do not fit into memory is rejected when it is crea
   }
 });
 
+Deno.test("a job whose training step exceeds the memory limit of the service is rejected", async () => {
+  await using api = await TestApi.open({ trainingBytes: 2 ** 20 });
+  const { id: checkpoint } = await api.model("mae");
+  for (const start of [{ kind: "pretrain" }, { kind: "finetune", checkpoint }]) {
+    const body = { ...start, dataset: "digits", batch_size: 512 };
+    expect(await refused(api, body)).toEqual({
+      path: "batch_size",
+      message: expect.stringMatching(/GiB.*choose a smaller batch_size/),
+    });
+  }
+});
+
 Deno.test("a repeated Idempotency-Key returns the same job even if everything that it named is deleted", async () => {
   await using api = await TestApi.open();
   const png = await pngDigit(0);

@@ -23,6 +23,7 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
     stopMs: 8_000,
     maxCheckpointBytes: 2 ** 40,
     sweepSeconds: 120,
+    maxTrainingBytes: 4 * 2 ** 30,
   });
   expect(
     read({

@@ -38,7 +38,7 @@ export class Clock {
 
 /** The request that a body makes; a small pre-training on `digits` unless the fields say otherwise. */
 export function request(body: Record<string, unknown> = {}): JobRequest {
-  const parsed = jobRequestSchema.parse({ kind: "pretrain", dataset: "digits", ...body });
+  const parsed = jobRequestSchema().parse({ kind: "pretrain", dataset: "digits", ...body });
   return fromWire(parsed) as unknown as JobRequest;
 }
 
