@@ -9,7 +9,7 @@ import { openUploadFolder } from "../api/body/uploadFolder.ts";
 import { WorkerInference } from "../api/inference/client.ts";
 import { listen } from "../api/server/listen.ts";
 import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
-import { OutageLogStore } from "../data/objects/outageLog.ts";
+import { OutageLogStore } from "../data/objects/outageLogStore.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
 import { pause } from "../jobs/backoff.ts";
 import type { JobStore } from "../jobs/store/store.ts";

@@ -5,7 +5,7 @@
  */
 import { resolve } from "node:path";
 import { z } from "zod";
-import { SPLIT_BYTES } from "../data/datasets/memory.ts";
+import { DEFAULT_MAX_SPLIT_BYTES } from "../data/datasets/memoryLimit.ts";
 import { isRemoteKv } from "../jobs/store/kv.ts";
 import { MAX_TRAINING_BYTES } from "../jobs/requests/memory.ts";
 import { DATA_DIR } from "../jobs/runner/tensorflow.ts";
@@ -33,7 +33,7 @@ export interface Settings {
   readonly outageLimitMs: number;
   /** Bytes of models that the API keeps loaded. */
   readonly modelCacheBytes: number;
-  /** Most bytes of a split in memory. Workers read this setting themselves, in `data/datasets/memory.ts`. */
+  /** Most bytes of a split in memory. Workers read this setting themselves, in `data/datasets/memoryLimit.ts`. */
   readonly maxDatasetBytes: number;
   /** Names that are accepted in the Host header, in addition to loopback names. */
   readonly hosts: "any" | readonly string[];
@@ -141,7 +141,7 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     outageWaitMs: 1000 * read("UNMASK_OUTAGE_WAIT_SECONDS", "600"),
     outageLimitMs: 3_600_000 * read("UNMASK_OUTAGE_LIMIT_HOURS", "24"),
     modelCacheBytes: read("UNMASK_MODEL_CACHE_BYTES", String(2 ** 30)),
-    maxDatasetBytes: read("UNMASK_MAX_DATASET_BYTES", String(SPLIT_BYTES)),
+    maxDatasetBytes: read("UNMASK_MAX_DATASET_BYTES", String(DEFAULT_MAX_SPLIT_BYTES)),
     hosts: acceptedHosts(env("UNMASK_HOSTS") ? read("UNMASK_HOSTS", "") : null, host),
     startMs: read("UNMASK_START_SECONDS", "60") * 1000,
     stopMs: read("UNMASK_STOP_SECONDS", "8") * 1000,

@@ -84,7 +84,7 @@ export interface Checkpoint {
    */
   readonly classNames: readonly string[] | null;
   /** How transparent and non-square images were prepared in training. `crop` and `none` in rows of earlier versions. */
-  readonly rule?: import("../data/images/preparation.ts").ImageRule;
+  readonly rule?: import("../data/images/preprocessing.ts").ImagePreprocessing;
   /** Bytes of the safetensors file. */
   readonly size: number;
   /** Hexadecimal SHA-256 of the safetensors file. */

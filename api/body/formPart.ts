@@ -3,23 +3,14 @@
  *
  * @module
  */
-import { LINE_OF_TEXT } from "../../data/lineOfText.ts";
+import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
+import { SINGLE_LINE } from "../../data/singleLineText.ts";
 import { fieldProblem } from "../http/problem.ts";
-
-/** A file of a form, kept in a temporary file while the request is handled. */
-export interface FormFile {
-  readonly field: string;
-  /** The client's name for it: for messages only, never a path. */
-  readonly filename: string;
-  readonly path: string;
-  /** Bytes. */
-  readonly size: number;
-}
 
 /** What a form held. */
 export interface Form {
   readonly fields: Readonly<Record<string, string>>;
-  readonly files: readonly FormFile[];
+  readonly files: readonly UploadedFile[];
 }
 
 /** What a form may hold. */
@@ -39,7 +30,7 @@ export function checkFilename(field: string, filename: string): string {
   if (filename.length > 255) {
     throw fieldProblem(422, field, `file name must have at most 255 characters: it has ${filename.length}`);
   }
-  if (filename !== "" && !LINE_OF_TEXT.test(filename)) {
+  if (filename !== "" && !SINGLE_LINE.test(filename)) {
     throw fieldProblem(422, field, "file name must not hold control or direction characters");
   }
   return filename;

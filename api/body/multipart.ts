@@ -8,7 +8,8 @@ import type { Readable } from "node:stream";
 import busboy from "busboy";
 import { isOutage } from "../../data/objects/outage.ts";
 import { fieldProblem, ProblemError } from "../http/problem.ts";
-import { checkField, checkFilename, type Form, type FormFile, type FormRules } from "./formPart.ts";
+import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
+import { checkField, checkFilename, type Form, type FormRules } from "./formPart.ts";
 import { type BodyLimits, checkBodyHeaders, readBody } from "./stream.ts";
 
 const FORBIDDEN = new Set(["__proto__", "constructor", "prototype"]);
@@ -88,7 +89,7 @@ async function receive(
   folder: string,
 ): Promise<Form> {
   const fields: Record<string, string> = {};
-  const writes: Promise<FormFile>[] = [];
+  const writes: Promise<UploadedFile>[] = [];
   const seen = new Set<string>();
   const failed = Promise.withResolvers<never>();
   const fail = (error: unknown) => failed.reject(error);
@@ -213,7 +214,7 @@ async function writeFile(
   filename: string,
   path: string,
   most: number,
-): Promise<FormFile> {
+): Promise<UploadedFile> {
   const file = await onDisk(() => Deno.open(path, { write: true, createNew: true, mode: 0o600 }));
   try {
     let size = 0;

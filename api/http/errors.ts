@@ -10,7 +10,7 @@ import {
   DatasetNotFoundError,
   DatasetUnavailableError,
 } from "../../data/datasets/dataset.ts";
-import { ImageError } from "../../data/images/codec.ts";
+import { ImageError } from "../../data/images/imageFile.ts";
 import { ObjectNotFoundError, StorageUnavailableError } from "../../data/objects/store.ts";
 import { JobFailure } from "../../jobs/failure.ts";
 import { DatabaseUnavailableError, isLocked, KvContentionError } from "../../jobs/store/kv.ts";

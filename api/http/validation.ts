@@ -40,7 +40,7 @@ function withoutLengths(issues: readonly Issue[]): Issue[] {
 }
 
 /** States the rule that a value breaks. @returns the rule, and whether the message shows the value after it */
-function ruleOf(issue: Issue): { readonly rule: string; readonly showsValue: boolean } {
+function resolvePreprocessing(issue: Issue): { readonly rule: string; readonly showsValue: boolean } {
   const shownRule = (rule: string) => ({ rule, showsValue: issue.input !== undefined });
   switch (issue.code) {
     case "too_small":
@@ -75,9 +75,9 @@ function ruleOf(issue: Issue): { readonly rule: string; readonly showsValue: boo
 /** Joins the rules of alternative branches, and shows the value once. */
 function wording(...branches: readonly Issue[][]): string {
   const rules = branches.map((issues) =>
-    [...new Set(issues.map((issue) => ruleOf(issue).rule))].join(" and ")
+    [...new Set(issues.map((issue) => resolvePreprocessing(issue).rule))].join(" and ")
   );
-  const first = branches.flat().find((issue) => ruleOf(issue).showsValue);
+  const first = branches.flat().find((issue) => resolvePreprocessing(issue).showsValue);
   const value = first === undefined ? "" : `: current value is ${shown(first.input)}`;
   return `${[...new Set(rules)].join(", or ").replaceAll(", or must be ", " or ")}${value}`;
 }

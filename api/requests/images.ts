@@ -3,14 +3,13 @@
  *
  * @module
  */
-import type { ImageForm, ImageSet } from "../../data/datasets/dataset.ts";
-import { decodeImage, ImageError, inspectImage } from "../../data/images/codec.ts";
-import {
-  backgroundNote,
-  type ImageRule,
-  type ImageShape,
-  resizeNote,
-} from "../../data/images/preparation.ts";
+import type { ImageSet } from "../../data/datasets/dataset.ts";
+import type { InputShape } from "../../data/images/imageShape.ts";
+import { decodeImage } from "../../data/images/decodeImage.ts";
+import { ImageError } from "../../data/images/imageFile.ts";
+import { inspectImage } from "../../data/images/inspectImage.ts";
+import { backgroundNote, type ImagePreprocessing, resizeNote } from "../../data/images/preprocessing.ts";
+import { type ImageInfo } from "../../data/images/imageShape.ts";
 import type { ApiLimits } from "../http/limits.ts";
 import { fieldProblem } from "../http/problem.ts";
 
@@ -53,8 +52,8 @@ export function fromBase64(text: string, at: number, limits: ApiLimits): Encoded
  */
 export async function decodeAll(
   encoded: readonly EncodedImage[],
-  form: ImageForm,
-  rule: ImageRule,
+  form: InputShape,
+  rule: ImagePreprocessing,
 ): Promise<{ pictures: ImageSet; notes: string[] }> {
   const each = form.imageSize * form.imageSize * form.channels;
   const pixels = new Uint8Array(encoded.length * each);
@@ -72,7 +71,7 @@ export async function decodeAll(
   return { pictures: { ...form, count: encoded.length, pixels, labels: null }, notes };
 }
 
-function notesOn(path: string, { height, width, hasAlpha }: ImageShape, rule: ImageRule): string[] {
+function notesOn(path: string, { height, width, hasAlpha }: ImageInfo, rule: ImagePreprocessing): string[] {
   const notes: string[] = [];
   if (height !== width) notes.push(`${path} is ${width} x ${height}: ${resizeNote(rule)}`);
   if (hasAlpha) notes.push(`${path} has transparency: ${backgroundNote(rule)}`);

@@ -4,8 +4,13 @@
  * @module
  */
 import type { z } from "@hono/zod-openapi";
-import type { ImageForm, ImageSet } from "../../data/datasets/dataset.ts";
-import { type ImageRule, resizeNote, ruleOf } from "../../data/images/preparation.ts";
+import type { ImageSet } from "../../data/datasets/dataset.ts";
+import type { InputShape } from "../../data/images/imageShape.ts";
+import {
+  type ImagePreprocessing,
+  resizeNote,
+  resolvePreprocessing,
+} from "../../data/images/preprocessing.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { readJson } from "../body/json.ts";
 import { withForm } from "../body/multipart.ts";
@@ -30,7 +35,7 @@ export interface Subject<S extends z.ZodType> {
 }
 
 /** How images that are not square or have transparency were treated. */
-export interface Treatment extends ImageRule {
+export interface Treatment extends ImagePreprocessing {
   readonly notes: string[];
 }
 
@@ -56,7 +61,7 @@ export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
         ? await sentImages(
           encoded ?? input.pictures!.map((text, at) => fromBase64(text, at, limits)),
           form,
-          ruleOf(input, checkpoint.rule),
+          resolvePreprocessing(input, checkpoint.rule),
         )
         : await datasetImages(services, { ...input, dataset: input.dataset }, form, signal);
       try {
@@ -114,7 +119,7 @@ async function checkpointOf(services: Services, input: InferenceRequest): Promis
   return checkpoint;
 }
 
-function formOf(services: Services, checkpoint: Checkpoint, input: InferenceRequest): ImageForm {
+function formOf(services: Services, checkpoint: Checkpoint, input: InferenceRequest): InputShape {
   const { imageSize, inChannels } = checkpoint.config;
   const [path, count] = input.dataset === undefined
     ? ["pictures", input.pictures!.length]
@@ -138,8 +143,8 @@ interface Treated {
 
 async function sentImages(
   encoded: readonly EncodedImage[],
-  form: ImageForm,
-  rule: ImageRule,
+  form: InputShape,
+  rule: ImagePreprocessing,
 ): Promise<Treated> {
   const { pictures, notes } = await decodeAll(encoded, form, rule);
   return { pictures, treatment: { ...rule, notes } };
@@ -148,7 +153,7 @@ async function sentImages(
 async function datasetImages(
   services: Services,
   input: InferenceRequest & { dataset: NonNullable<InferenceRequest["dataset"]> },
-  form: ImageForm,
+  form: InputShape,
   signal: AbortSignal,
 ): Promise<Treated> {
   const { id, size, seed, split, indices } = input.dataset;
@@ -164,7 +169,7 @@ async function datasetImages(
       `must be a whole number from 0 to ${count - 1}: current value is ${indices[at]}`,
     );
   }
-  const rule = ruleOf(input, info);
+  const rule = resolvePreprocessing(input, info);
   const notes = info.height === info.width && info.height !== null
     ? []
     : [`Images of the data set that are not square: ${resizeNote(rule)}`];

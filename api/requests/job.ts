@@ -4,7 +4,7 @@
  * @module
  */
 import type { DatasetInfo, DatasetRef } from "../../data/datasets/dataset.ts";
-import { splitTooLarge } from "../../data/datasets/memory.ts";
+import { memoryLimitMessage } from "../../data/datasets/memoryLimit.ts";
 import { checkStored } from "../../jobs/artifacts/checkpoints.ts";
 import { classesDiffer, listNames, matchClasses } from "../../jobs/artifacts/classes.ts";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
@@ -53,7 +53,7 @@ export async function resolveJobRequest(services: Services, request: JobRequest)
 /** Describes the data set, with the number of training images that the request selects. */
 async function datasetOf(services: Services, ref: DatasetRef): Promise<DatasetInfo> {
   try {
-    const info = await services.datasets.whole(ref.id);
+    const info = await services.datasets.verify(ref.id);
     return ref.size === undefined
       ? info
       : { ...info, splits: { ...info.splits, train: { count: ref.size } } };
@@ -109,7 +109,7 @@ function checkImages(request: JobRequest, config: MaeConfig, { splits }: Dataset
     ? ["train" as const]
     : ["train" as const, "test" as const];
   for (const split of read) {
-    const fault = splitTooLarge(splits[split].count, form);
+    const fault = memoryLimitMessage(splits[split].count, form);
     if (fault) throw fieldProblem(422, "dataset", fault);
   }
 }

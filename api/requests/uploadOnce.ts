@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { type DatasetInfo, DatasetNotFoundError } from "../../data/datasets/dataset.ts";
-import type { UploadedFile } from "../../data/datasets/files/gzip.ts";
+import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
 import { newDatasetId } from "../../data/datasets/upload/createDataset.ts";
 import { pause } from "../../jobs/backoff.ts";
 import {

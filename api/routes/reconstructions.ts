@@ -5,7 +5,7 @@
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
-import { encodePng } from "../../data/images/codec.ts";
+import { encodePng } from "../../data/images/encodePng.ts";
 import { renderTriptych } from "../../data/images/triptych.ts";
 import { type MaeConfig, numPatches, patchDim } from "../../model/config.ts";
 import type { ApiEnv, Services } from "../http/context.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { DEFAULT_RULE } from "../../data/images/preparation.ts";
+import { DEFAULT_PREPROCESSING } from "../../data/images/preprocessing.ts";
 import { toWire } from "../../data/wire.ts";
 import { classesOf } from "../../jobs/artifacts/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
@@ -50,7 +50,7 @@ export function checkpointWire(checkpoint: Checkpoint): CheckpointWire {
     stateSha256: _digest,
     damage,
     classes: _classes,
-    rule = DEFAULT_RULE,
+    rule = DEFAULT_PREPROCESSING,
     ...rest
   } = checkpoint;
   return toWire({

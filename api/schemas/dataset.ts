@@ -4,10 +4,10 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { LINE_OF_TEXT_RULE, LINE_OR_EMPTY } from "../../data/lineOfText.ts";
-import { FOLDER_READINGS } from "../../data/datasets/archive/splitFolders.ts";
+import { SINGLE_LINE_MESSAGE, SINGLE_LINE_OR_EMPTY } from "../../data/singleLineText.ts";
+import { FOLDER_MODES } from "../../data/datasets/layout/assignSplits.ts";
 import { toWire } from "../../data/wire.ts";
-import { type DatasetInfo, PASSED_OVER } from "../../data/datasets/dataset.ts";
+import { type DatasetInfo, SKIP_REASONS } from "../../data/datasets/dataset.ts";
 import { namesForRow } from "../../jobs/artifacts/classNames.ts";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
@@ -23,7 +23,7 @@ const layout = z.strictObject({
     count: z.int().min(0).describe("Images in it, before some of them were held out"),
   })),
   passed_over: z.array(z.strictObject({
-    reason: z.enum(PASSED_OVER),
+    reason: z.enum(SKIP_REASONS),
     count: z.int().min(1),
     example: z.string().describe("Path of the first such file"),
   })),
@@ -68,12 +68,12 @@ const heldOut = z.string().regex(/^(0|0?\.\d{1,6}|0\.\d{1,6})$/, "must be a numb
 
 /** Text fields of `POST /v1/datasets`. */
 export const datasetFields = z.strictObject({
-  name: z.string().min(1).max(128).regex(LINE_OR_EMPTY, LINE_OF_TEXT_RULE).optional(),
+  name: z.string().min(1).max(128).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE).optional(),
   held_out: heldOut.optional().openapi({ type: "number", minimum: 0, maximum: 0.5 }),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
   resize: resizeField.optional(),
   background: backgroundField.optional(),
-  folders: z.enum(FOLDER_READINGS).optional().describe(
+  folders: z.enum(FOLDER_MODES).optional().describe(
     "How to read an archive in which some top folders are named like splits and others are not: read only the " +
       "splits, or read each folder as a class. By default such an archive is rejected. Leave it out for IDX files",
   ),

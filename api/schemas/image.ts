@@ -4,10 +4,10 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { BACKGROUND_PATTERN, RESIZES } from "../../data/images/preparation.ts";
+import { BACKGROUND_PATTERN, RESIZE_MODES } from "../../data/images/preprocessing.ts";
 
 /** `resize` of a request. */
-export const resizeField = z.enum(RESIZES).describe(
+export const resizeField = z.enum(RESIZE_MODES).describe(
   "How an image that is not square is made square: `crop` resizes its shorter side and keeps the middle square, " +
     "`squash` changes its proportions, `pad` keeps the whole image and adds bars in the background colour",
 );

@@ -12,11 +12,11 @@ import {
   type DatasetRef,
 } from "./dataset.ts";
 import { digitsInfo, openDigits } from "./builtIn/digits.ts";
-import { fetchRelease, releaseInfo, RELEASES } from "./builtIn/mnist.ts";
-import { ObjectDataset } from "./stored/objectDataset.ts";
+import { downloadRelease, releaseInfo, RELEASES } from "./builtIn/mnist.ts";
+import { StoredDataset } from "./stored/storedDataset.ts";
 import { isBeingRemoved, REMOVAL_MARK, removeDataset } from "./stored/removal.ts";
-import { datasetKey, getStored } from "./stored/manifest.ts";
-import { StoredParts } from "./stored/parts.ts";
+import { datasetKey, readManifest } from "./stored/manifest.ts";
+import { DatasetObjects } from "./stored/datasetObjects.ts";
 
 /** Names of the data sets that are always there. */
 export const BUILT_IN: readonly string[] = ["digits", ...Object.keys(RELEASES)];
@@ -71,10 +71,10 @@ export class DatasetCatalogue {
    *
    * @throws {DatasetNotFoundError} @throws {DatasetDamagedError} naming what is missing or cut
    */
-  async whole(id: string): Promise<DatasetInfo> {
-    const stored = UPLOAD.test(id) ? await getStored(this.store, id) : null;
+  async verify(id: string): Promise<DatasetInfo> {
+    const stored = UPLOAD.test(id) ? await readManifest(this.store, id) : null;
     if (stored === null) return await this.info(id);
-    await new StoredParts(this.store, id).check(stored);
+    await new DatasetObjects(this.store, id).check(stored);
     return stored.info;
   }
 
@@ -86,12 +86,12 @@ export class DatasetCatalogue {
   async open({ id, size, seed }: DatasetRef, signal?: AbortSignal): Promise<Dataset> {
     if (id === "digits") return openDigits(size, seed);
     if (Object.hasOwn(RELEASES, id)) {
-      const { storage } = await fetchRelease(id, this.store, signal);
-      return new ObjectDataset(this.store, { info: releaseInfo(id), storage });
+      const { storage } = await downloadRelease(id, this.store, signal);
+      return new StoredDataset(this.store, { info: releaseInfo(id), storage });
     }
-    const stored = UPLOAD.test(id) ? await getStored(this.store, id) : null;
+    const stored = UPLOAD.test(id) ? await readManifest(this.store, id) : null;
     if (stored === null) throw new DatasetNotFoundError(id);
-    return new ObjectDataset(this.store, stored);
+    return new StoredDataset(this.store, stored);
   }
 
   /** Whether an upload with this id exists, damaged or not, or the remains of its interrupted deletion. */
@@ -132,7 +132,7 @@ export class DatasetCatalogue {
   async #find(id: string): Promise<DatasetInfo | null> {
     if (id === "digits") return digitsInfo();
     if (Object.hasOwn(RELEASES, id)) return releaseInfo(id);
-    return UPLOAD.test(id) ? (await getStored(this.store, id))?.info ?? null : null;
+    return UPLOAD.test(id) ? (await readManifest(this.store, id))?.info ?? null : null;
   }
 
   /** The description, or the error if it is damaged. */

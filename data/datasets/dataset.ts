@@ -5,13 +5,14 @@
  */
 
 import { StorageUnavailableError } from "../objects/store.ts";
-import type { ImageRule } from "../images/preparation.ts";
+import type { InputShape } from "../images/imageShape.ts";
+import type { ImagePreprocessing } from "../images/preprocessing.ts";
 
 /** The two parts of a data set: what is trained on, and what was held out to measure on. */
 export type SplitName = "train" | "test";
 
 /** A folder of an archive and the split that its images are in. */
-export interface FolderRead {
+export interface LayoutFolder {
   /** Its path in the archive; `.` for the whole archive. */
   readonly folder: string;
   readonly split: SplitName;
@@ -20,11 +21,11 @@ export interface FolderRead {
 }
 
 /** Why files are passed over: hidden or made by a tool, not an image, in a copy of the tree, outside the splits. */
-export const PASSED_OVER = ["hidden", "not_an_image", "copy", "outside_splits"] as const;
+export const SKIP_REASONS = ["hidden", "not_an_image", "copy", "outside_splits"] as const;
 
 /** Files of an archive that were not read. */
-export interface FilesPassedOver {
-  readonly reason: typeof PASSED_OVER[number];
+export interface SkippedFiles {
+  readonly reason: typeof SKIP_REASONS[number];
   readonly count: number;
   /** Path of the first of these files. */
   readonly example: string;
@@ -32,12 +33,12 @@ export interface FilesPassedOver {
 
 /** How an archive was read. */
 export interface ArchiveLayout {
-  readonly folders: readonly FolderRead[];
-  readonly passedOver: readonly FilesPassedOver[];
+  readonly folders: readonly LayoutFolder[];
+  readonly passedOver: readonly SkippedFiles[];
 }
 
 /** What is known of a data set; kept as `datasets/{id}/meta.json` in object storage and answered by the API. */
-export interface DatasetInfo extends ImageRule {
+export interface DatasetInfo extends ImagePreprocessing {
   /** `ds_…`, or the built-in name (`digits`, `mnist`, `fashion-mnist`). */
   readonly id: string;
   readonly name: string;
@@ -68,16 +69,8 @@ export interface DatasetInfo extends ImageRule {
   readonly createdAt: string;
 }
 
-/** The form in which a model wants its images. */
-export interface ImageForm {
-  /** Height and width in pixels. */
-  readonly imageSize: number;
-  /** 1 (grey) or 3 (RGB). */
-  readonly channels: 1 | 3;
-}
-
 /** Decoded images in the form asked for. */
-export interface ImageSet extends ImageForm {
+export interface ImageSet extends InputShape {
   readonly count: number;
   /** `[count, height, width, channels]`, 0 to 255. */
   readonly pixels: Uint8Array;
@@ -89,7 +82,7 @@ export interface ImageSet extends ImageForm {
 export interface Dataset {
   readonly info: DatasetInfo;
   /** A whole split in memory. @throws {DatasetError} when it would pass the memory limit, or the bytes are damaged */
-  load(split: SplitName, form: ImageForm, signal?: AbortSignal): Promise<ImageSet>;
+  load(split: SplitName, form: InputShape, signal?: AbortSignal): Promise<ImageSet>;
   /**
    * Some images by index.
    *
@@ -99,8 +92,8 @@ export interface Dataset {
   read(
     split: SplitName,
     indices: readonly number[],
-    form: ImageForm,
-    rule?: ImageRule,
+    form: InputShape,
+    rule?: ImagePreprocessing,
   ): Promise<ImageSet>;
 }
 

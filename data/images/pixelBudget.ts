@@ -1,39 +1,42 @@
 /**
- * Limits the number of pixels that are decoded at the same time.
+ * Limits the number of pixels that are decoded in parallel.
  *
  * @module
  */
 
-interface Waiting {
+interface QueuedWork {
   readonly pixels: number;
   start(): void;
 }
 
-/** Runs work on images concurrently while their total number of pixels is within a budget. Other work is queued. */
+/**
+ * A weighted semaphore: it runs work on images in parallel while their total number of pixels is within a budget, and
+ * queues the rest in order.
+ */
 export class PixelBudget {
-  #free: number;
-  readonly #waiting: Waiting[] = [];
+  #available: number;
+  readonly #queue: QueuedWork[] = [];
 
-  /** @param total pixels; an image that has more runs alone */
+  /** @param total number of pixels; a larger image runs alone */
   constructor(readonly total: number) {
-    this.#free = total;
+    this.#available = total;
   }
 
-  /** Runs `work` once `pixels` pixels are free in the budget. Requests are served in order. */
+  /** Runs `work` once `pixels` pixels of the budget are available. */
   async run<T>(pixels: number, work: () => Promise<T>): Promise<T> {
-    const taken = Math.min(pixels, this.total);
-    if (this.#waiting.length > 0 || taken > this.#free) {
-      await new Promise<void>((resolve) => this.#waiting.push({ pixels: taken, start: resolve }));
+    const cost = Math.min(pixels, this.total);
+    if (this.#queue.length > 0 || cost > this.#available) {
+      await new Promise<void>((resolve) => this.#queue.push({ pixels: cost, start: resolve }));
     } else {
-      this.#free -= taken;
+      this.#available -= cost;
     }
     try {
       return await work();
     } finally {
-      this.#free += taken;
-      while (this.#waiting.length > 0 && this.#waiting[0].pixels <= this.#free) {
-        const next = this.#waiting.shift()!;
-        this.#free -= next.pixels;
+      this.#available += cost;
+      while (this.#queue.length > 0 && this.#queue[0].pixels <= this.#available) {
+        const next = this.#queue.shift()!;
+        this.#available -= next.pixels;
         next.start();
       }
     }

@@ -1,51 +1,59 @@
 /**
- * The tutorial's figure (step 11): original, masked and reconstructed images side by side.
+ * The figure of a reconstruction: original, masked and reconstructed images side by side.
  *
  * @module
  */
-import { encodePng } from "./codec.ts";
+import { encodePng } from "./encodePng.ts";
 
-/** Images of one row, each `[size, size, channels]`, values 0 to 1. */
+/** Images of one row, each `[size, size, channels]` with values from 0 to 1. */
 export interface TriptychRow {
   readonly original: Float32Array;
   readonly masked: Float32Array;
   readonly reconstruction: Float32Array;
 }
 
-/** Pixels between images and around them. */
+/** Pixels between the images and around them. */
 const GAP = 8;
-/** Small images are enlarged by a whole number, at least to this many pixels where it divides well. */
-const SHOWN = 168;
+/** Pixels to which small images are enlarged. The factor is a whole number, so the result may be smaller. */
+const ENLARGED_SIZE = 168;
 
-/** Width and height of the figure, and by how much an image is enlarged. */
+/** Width and height of the figure, and the factor by which its images are enlarged. */
 export function triptychSize(rows: number, size: number): { scale: number; width: number; height: number } {
-  const scale = Math.max(1, Math.floor(SHOWN / size));
+  const scale = Math.max(1, Math.floor(ENLARGED_SIZE / size));
   const step = size * scale + GAP;
   return { scale, width: 3 * step + GAP, height: rows * step + GAP };
 }
 
-/** Writes a row of pixels, each several times, as bytes. */
-function enlargedRow(
-  picture: ArrayLike<number>,
-  from: number,
+/** Writes one row of pixels to the canvas, each pixel `scale` times, converted to bytes. */
+function writeEnlargedRow(
+  image: ArrayLike<number>,
+  imageOffset: number,
   size: number,
   scale: number,
   channels: number,
   canvas: Uint8Array,
-  to: number,
+  canvasOffset: number,
 ): void {
   for (let x = 0; x < size; x++) {
     for (let c = 0; c < channels; c++) {
-      const value = Math.round(Math.min(1, Math.max(0, picture[from + x * channels + c])) * 255);
-      for (let i = 0; i < scale; i++) canvas[to + (x * scale + i) * channels + c] = value;
+      const value = Math.round(Math.min(1, Math.max(0, image[imageOffset + x * channels + c])) * 255);
+      for (let i = 0; i < scale; i++) canvas[canvasOffset + (x * scale + i) * channels + c] = value;
     }
   }
 }
 
 /**
- * Renders the figure as PNG: a row for each image, enlarged without smoothing, on white.
+ * Renders the figure as PNG on a white background, with one row for each image, enlarged without smoothing.
  *
  * @param size height and width of an image, in pixels
+ * @example
+ * ```ts
+ * import { renderTriptych } from "./triptych.ts";
+ *
+ * const original = new Float32Array(28 * 28).fill(0.5);
+ * const masked = original.map((value, i) => i < 14 * 28 ? value : 0);
+ * const png = await renderTriptych([{ original, masked, reconstruction: original }], 28, 1);
+ * ```
  */
 export async function renderTriptych(
   rows: readonly TriptychRow[],
@@ -55,14 +63,14 @@ export async function renderTriptych(
   const { scale, width, height } = triptychSize(rows.length, size);
   const canvas = new Uint8Array(width * height * channels).fill(255);
   const step = size * scale + GAP;
-  rows.forEach((row, at) => {
-    [row.original, row.masked, row.reconstruction].forEach((picture, column) => {
-      const left = GAP + column * step, top = GAP + at * step, length = size * scale * channels;
+  rows.forEach((images, row) => {
+    [images.original, images.masked, images.reconstruction].forEach((image, column) => {
+      const left = GAP + column * step, top = GAP + row * step, length = size * scale * channels;
       for (let y = 0; y < size; y++) {
-        const first = ((top + y * scale) * width + left) * channels;
-        enlargedRow(picture, y * size * channels, size, scale, channels, canvas, first);
+        const offset = ((top + y * scale) * width + left) * channels;
+        writeEnlargedRow(image, y * size * channels, size, scale, channels, canvas, offset);
         for (let line = 1; line < scale; line++) {
-          canvas.copyWithin(first + line * width * channels, first, first + length);
+          canvas.copyWithin(offset + line * width * channels, offset, offset + length);
         }
       }
     });

@@ -4,9 +4,9 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { LocalStore } from "./local.ts";
-import { OutageStore } from "./outage.ts";
-import { S3Store } from "./s3.ts";
+import { LocalStore } from "./local/localStore.ts";
+import { OutageStore } from "./outageStore.ts";
+import { S3Store } from "./s3/s3Store.ts";
 import { checkPrefix } from "./range.ts";
 import { InvalidKeyError, type ObjectStore } from "./store.ts";
 

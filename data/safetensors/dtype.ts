@@ -70,7 +70,7 @@ export type Tensor = {
 }[Dtype];
 
 /** Where the first value that is no finite number stands, or -1; whole numbers are always finite. */
-export function firstNotFinite(tensor: Tensor): number {
+export function findNonFinite(tensor: Tensor): number {
   switch (tensor.dtype) {
     case "F32":
     case "F64":

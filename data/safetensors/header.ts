@@ -49,7 +49,7 @@ export interface SafetensorsHeader {
 }
 
 /** What is taken. */
-export interface HeaderLimits {
+export interface HeaderOptions {
   /** Most bytes of the header; 8 MiB when not given. */
   readonly maxHeaderBytes?: number;
   /** Number formats taken; all of {@linkcode DTYPES} when not given. */
@@ -66,7 +66,7 @@ export interface HeaderLimits {
 export function readHeader(
   bytes: Uint8Array,
   fileSize: number = bytes.length,
-  limits: HeaderLimits = {},
+  limits: HeaderOptions = {},
 ): SafetensorsHeader {
   const text = headerText(bytes, fileSize, limits.maxHeaderBytes ?? MAX_HEADER_BYTES);
   checkJson(text);

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { ARRAYS, type Dtype, DTYPES, firstNotFinite, type Tensor } from "./dtype.ts";
+import { ARRAYS, type Dtype, DTYPES, findNonFinite, type Tensor } from "./dtype.ts";
 import {
-  type HeaderLimits,
+  type HeaderOptions,
   LENGTH_BYTES,
   MAX_HEADER_BYTES,
   METADATA,
@@ -13,7 +13,7 @@ import {
   SafetensorsError,
 } from "./header.ts";
 
-export type { Dtype, HeaderLimits, Tensor };
+export type { Dtype, HeaderOptions, Tensor };
 export { readHeader, SafetensorsError };
 
 /** Named tensors and what is said of them. */
@@ -25,7 +25,7 @@ export interface Safetensors {
 }
 
 /** What is taken. */
-export interface ReadLimits extends HeaderLimits {
+export interface ReadOptions extends HeaderOptions {
   /** Refuse NaN and infinities. */
   readonly finite?: boolean;
 }
@@ -45,13 +45,13 @@ export interface ReadLimits extends HeaderLimits {
  * const token = tensors.get("decoder.mask_token");
  * ```
  */
-export function readSafetensors(bytes: Uint8Array<ArrayBuffer>, limits: ReadLimits = {}): Safetensors {
+export function readSafetensors(bytes: Uint8Array<ArrayBuffer>, limits: ReadOptions = {}): Safetensors {
   const { tensors, metadata } = readHeader(bytes, bytes.length, limits);
   const read = new Map<string, Tensor>();
   for (const [name, { dtype, shape, begin, end }] of tensors) {
     const view = arrayOver(dtype, bytes, begin, end);
     const tensor = { dtype, shape, data: view } as Tensor;
-    const wrong = limits.finite ? firstNotFinite(tensor) : -1;
+    const wrong = limits.finite ? findNonFinite(tensor) : -1;
     if (wrong >= 0) {
       throw new SafetensorsError(`The tensor '${name}' must be finite: value ${wrong} is NaN or infinite`);
     }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { readStoredHeader } from "../../data/safetensors/stored.ts";
+import { readStoredHeader } from "../../data/safetensors/storedHeader.ts";
 import { WeightsError } from "../../model/weights.ts";
 import type { Checkpoint } from "../job.ts";
 import { unreadable } from "./unreadable.ts";

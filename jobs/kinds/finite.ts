@@ -17,11 +17,11 @@ export function notFinite(what: string): JobFailure {
 }
 
 /** Path and value of the first number that is not finite; null when all numbers are finite. */
-export function firstNotFinite(value: unknown, path = ""): { path: string; value: number } | null {
+export function findNonFinite(value: unknown, path = ""): { path: string; value: number } | null {
   if (typeof value === "number") return Number.isFinite(value) ? null : { path, value };
   if (typeof value !== "object" || value === null) return null;
   for (const [key, inner] of Object.entries(value)) {
-    const found = firstNotFinite(inner, path === "" ? key : `${path}.${key}`);
+    const found = findNonFinite(inner, path === "" ? key : `${path}.${key}`);
     if (found) return found;
   }
   return null;
@@ -31,7 +31,7 @@ export function firstNotFinite(value: unknown, path = ""): { path: string; value
 export function finite(run: RunKind): RunKind {
   return async function* (context) {
     for await (const event of run(context)) {
-      const found = firstNotFinite(event);
+      const found = findNonFinite(event);
       if (found) throw notFinite(describe(event, found.path, found.value));
       yield event;
     }

@@ -10,7 +10,7 @@ import {
   type ImageSet,
 } from "../../data/datasets/dataset.ts";
 import { epochBatches } from "../../data/datasets/loader.ts";
-import { type ImageRule, ruleOf } from "../../data/images/preparation.ts";
+import { type ImagePreprocessing, resolvePreprocessing } from "../../data/images/preprocessing.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
 import { forwardBatch, type MaeConfig, parameterCount } from "../../model/config.ts";
@@ -119,7 +119,7 @@ export interface TrainingPlan {
   readonly backend: SelectedBackend;
   readonly set: ImageSet;
   /** How transparent and non-square images are prepared. */
-  readonly rule: ImageRule;
+  readonly rule: ImagePreprocessing;
   /** Warnings about the data or the request. They are reported when the job starts, not when it resumes. */
   readonly warnings?: readonly string[];
   /** First values of every parameter; not asked for when resuming. */
@@ -212,7 +212,7 @@ export async function* runTraining(
         const id = newCheckpointId();
         yield { type: "saving", objectKeys: objectKeysOf(checkpointKeys(id)) };
         const checkpoint = await saveCheckpoint(store, content, id);
-        yield { type: "checkpoint", checkpoint: { ...checkpoint, rule: ruleOf(plan.rule) } };
+        yield { type: "checkpoint", checkpoint: { ...checkpoint, rule: resolvePreprocessing(plan.rule) } };
         last = { state: final ? state : undefined, checkpoint: checkpoint.id };
       }
       await breathe();

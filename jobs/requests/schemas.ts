@@ -5,7 +5,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { LINE_OF_TEXT_RULE, LINE_OR_EMPTY } from "../../data/lineOfText.ts";
+import { SINGLE_LINE_MESSAGE, SINGLE_LINE_OR_EMPTY } from "../../data/singleLineText.ts";
 import { checkConfig, CONFIG_LIMITS, type MaeConfig, type PresetName, PRESETS } from "../../model/config.ts";
 import { exactlyOneOf, exactlyOneRule } from "./exactlyOne.ts";
 import { MAX_TRAINING_BYTES, tooLarge } from "./memory.ts";
@@ -128,10 +128,11 @@ export const datasetRefSchema = z.union([
 });
 
 const metadata = z.record(
-  z.string().min(1).max(JOB_LIMITS.metadataKeyLength).regex(LINE_OR_EMPTY, LINE_OF_TEXT_RULE).openapi({
-    not: { enum: ["__proto__", "constructor", "prototype"] },
-  }),
-  z.string().max(JOB_LIMITS.metadataValueLength).regex(LINE_OR_EMPTY, LINE_OF_TEXT_RULE),
+  z.string().min(1).max(JOB_LIMITS.metadataKeyLength).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE)
+    .openapi({
+      not: { enum: ["__proto__", "constructor", "prototype"] },
+    }),
+  z.string().max(JOB_LIMITS.metadataValueLength).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE),
 ).refine((value) => Object.keys(value).length <= JOB_LIMITS.metadataKeys, {
   message: `at most ${JOB_LIMITS.metadataKeys} keys`,
 }).openapi("Metadata", { maxProperties: JOB_LIMITS.metadataKeys }).default({}).describe(
@@ -140,7 +141,8 @@ const metadata = z.record(
 
 const common = {
   dataset: datasetRefSchema,
-  name: z.string().min(1).max(JOB_LIMITS.nameLength).regex(LINE_OR_EMPTY, LINE_OF_TEXT_RULE).optional(),
+  name: z.string().min(1).max(JOB_LIMITS.nameLength).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE)
+    .optional(),
   metadata,
   seed,
 };

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
-import { decodeImage } from "../../data/images/codec.ts";
+import { decodeImage } from "../../data/images/decodeImage.ts";
 import { idx, idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
 import { zipOf } from "../setup/zip.ts";
 import { problemOf, TestApi } from "./fixtures.ts";

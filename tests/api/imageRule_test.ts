@@ -1,7 +1,8 @@
 import { expect } from "expect";
 import sharp from "sharp";
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
-import { decodeImage, encodePng } from "../../data/images/codec.ts";
+import { decodeImage } from "../../data/images/decodeImage.ts";
+import { encodePng } from "../../data/images/encodePng.ts";
 import { pngData, pngFile } from "../setup/png.ts";
 import { idx, tarGz } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";

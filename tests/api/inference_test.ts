@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import sharp from "sharp";
 import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
-import { encodePng } from "../../data/images/codec.ts";
+import { encodePng } from "../../data/images/encodePng.ts";
 import { pngDigit } from "../setup/uploads.ts";
 import { problemOf, TestApi, TINY } from "./fixtures.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { openStore } from "../../data/objects/open.ts";
-import { OutageLogStore } from "../../data/objects/outageLog.ts";
+import { OutageLogStore } from "../../data/objects/outageLogStore.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 import { guardedKv } from "../../jobs/store/database.ts";
 import { KvCircuit } from "../../jobs/store/kvCircuit.ts";

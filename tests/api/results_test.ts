@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
-import { encodePng } from "../../data/images/codec.ts";
+import { encodePng } from "../../data/images/encodePng.ts";
 import { type Bytes, tarGz } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 import { TestRunner } from "./runner.ts";

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { gzipSync } from "node:zlib";
-import { EXPANSION_LIMITS } from "../../data/datasets/files/expansion.ts";
+import { EXPANSION_LIMITS } from "../../data/datasets/compression/expansionLimit.ts";
 import { problemOf, TestApi } from "../api/fixtures.ts";
 import { flat, tarOf } from "../setup/archives.ts";
 import { type Bytes, idx } from "../setup/uploads.ts";

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { LocalStore } from "../../data/objects/local.ts";
+import { LocalStore } from "../../data/objects/local/localStore.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { KindEvent } from "../../jobs/kinds/kind.ts";

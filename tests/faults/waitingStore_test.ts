@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { LocalStore } from "../../data/objects/local.ts";
+import { LocalStore } from "../../data/objects/local/localStore.ts";
 import { ObjectExistsError, type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 import { WaitingStore } from "../../jobs/runner/waitingStore.ts";
 import { faultyStore } from "./faultyStore.ts";

@@ -5,7 +5,7 @@
  */
 import { buffer } from "node:stream/consumers";
 import { type Header, pack } from "tar-stream";
-import { encodePng } from "../../data/images/codec.ts";
+import { encodePng } from "../../data/images/encodePng.ts";
 import type { Bytes } from "./uploads.ts";
 import { zipOf } from "./zip.ts";
 

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Readable } from "node:stream";
-import { isImage, looksLikeImage } from "../../images/formats.ts";
-import { IMAGE_LIMITS } from "../../images/codec.ts";
+import { isImage, looksLikeImage } from "../../images/fileType.ts";
+import { IMAGE_LIMITS } from "../../images/imageFile.ts";
 import { DatasetError } from "../dataset.ts";
-import { shown } from "./names.ts";
+import { quoted } from "./paths.ts";
 
 /** Explicit limits of an archive. */
 export const ARCHIVE_LIMITS = {
@@ -18,20 +18,20 @@ export const ARCHIVE_LIMITS = {
 } as const;
 
 /** Why a file of an archive is passed over. */
-export type PassedOver = "hidden" | "not_an_image";
+export type SkipReason = "hidden" | "not_an_image";
 
 /** A file of an archive: an image's bytes, or the reason why the file is passed over. */
 export type ArchiveEntry =
   | { readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly path: string; readonly passedOver: PassedOver };
+  | { readonly path: string; readonly passedOver: SkipReason };
 
 /** Number of bytes at the beginning of a file that determine its kind. */
-export const SNIFFED = 32;
+export const SIGNATURE_BYTES = 32;
 
 /** @returns the error for a file that is too large */
 export function tooLarge(path: string, field: string): DatasetError {
   return new DatasetError(
-    `holds ${shown(path)}, which has more than ${IMAGE_LIMITS.bytes} bytes`,
+    `holds ${quoted(path)}, which has more than ${IMAGE_LIMITS.bytes} bytes`,
     field,
   );
 }
@@ -40,7 +40,7 @@ export function tooLarge(path: string, field: string): DatasetError {
  * Whether a file is read as an image. Its first bytes decide. A file with the name of an image, or an image of an
  * unsupported kind, is also read, so that the decoder refuses it and names it.
  */
-export function isTaken(path: string, head: Uint8Array): boolean {
+export function isImageEntry(path: string, head: Uint8Array): boolean {
   return isImage(head) || looksLikeImage(path, head);
 }
 
@@ -60,7 +60,7 @@ export interface Reading {
  * @returns the bytes of an image; null for another file, whose bytes are dropped
  * @throws {DatasetError} for an image that is too large
  */
-export async function imageBytes(
+export async function readImageBytes(
   stream: AsyncIterable<Uint8Array<ArrayBuffer>> | Readable,
   { path, field, size: declared, toItsEnd }: Reading,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -71,14 +71,14 @@ export async function imageBytes(
     size += part.length;
     if (taken === false) continue;
     parts.push(part);
-    if (taken === undefined && size >= Math.min(SNIFFED, declared)) {
-      taken = isTaken(path, joined(parts, size));
+    if (taken === undefined && size >= Math.min(SIGNATURE_BYTES, declared)) {
+      taken = isImageEntry(path, joined(parts, size));
       if (taken && declared > IMAGE_LIMITS.bytes) throw tooLarge(path, field);
       if (!taken && !toItsEnd) break;
       if (!taken) parts.length = 0;
     }
   }
-  taken ??= isTaken(path, new Uint8Array(0));
+  taken ??= isImageEntry(path, new Uint8Array(0));
   return taken ? joined(parts, size) : null;
 }
 
@@ -95,7 +95,7 @@ export function joined(parts: readonly Uint8Array<ArrayBuffer>[], size: number):
 }
 
 /** Counts entries and bytes and records names, so that no archive unpacks without end and no name occurs twice. */
-export class Ledger {
+export class ArchiveChecker {
   #entries = 0;
   #bytes = 0;
   readonly #names = new Set<string>();
@@ -116,7 +116,7 @@ export class Ledger {
   /** Records a file. @throws {DatasetError} for a file without a name and for a repeated name */
   file(path: string): void {
     if (path === "") throw new DatasetError("holds a file without a name", this.field);
-    if (this.#names.has(path)) throw new DatasetError(`holds ${shown(path)} twice`, this.field);
+    if (this.#names.has(path)) throw new DatasetError(`holds ${quoted(path)} twice`, this.field);
     this.#names.add(path);
   }
 }

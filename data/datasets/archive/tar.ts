@@ -7,9 +7,10 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
 import { DatasetError } from "../dataset.ts";
-import { content, isGzip, isZeros, type UploadedFile } from "../files/gzip.ts";
-import { type ArchiveEntry, imageBytes, Ledger } from "./entry.ts";
-import { checkedPath, isToolMade, shown } from "./names.ts";
+import { content, isAllZeros, isGzip } from "../compression/gzip.ts";
+import { type UploadedFile } from "../uploadedFile.ts";
+import { ArchiveChecker, type ArchiveEntry, readImageBytes } from "./entry.ts";
+import { isIgnoredPath, normalizePath, quoted } from "./paths.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -56,7 +57,7 @@ interface Frame {
 async function* upToItsEnd(
   pieces: AsyncGenerator<Bytes>,
   frame: Frame,
-  ledger: Ledger,
+  ledger: ArchiveChecker,
 ): AsyncGenerator<Bytes> {
   let at = 0, zeroBlocks = 0;
   let left: Bytes = new Uint8Array(0);
@@ -65,7 +66,7 @@ async function* upToItsEnd(
     let rest = left.length === 0 ? piece : joined(left, piece);
     while (rest.length > 0) {
       if (zeroBlocks === 2) {
-        if (!isZeros(rest)) throw new DatasetError("has data after the end of the tar", ledger.field);
+        if (!isAllZeros(rest)) throw new DatasetError("has data after the end of the tar", ledger.field);
         rest = rest.subarray(rest.length);
         continue;
       }
@@ -74,7 +75,7 @@ async function* upToItsEnd(
         if (rest.length < TAR_BLOCK) break;
         length = TAR_BLOCK;
         const block = rest.subarray(0, length);
-        if (isZeros(block)) {
+        if (isAllZeros(block)) {
           zeroBlocks++;
           frame.next = at + TAR_BLOCK;
           at += TAR_BLOCK;
@@ -117,7 +118,7 @@ function joined(first: Bytes, second: Bytes): Bytes {
 function checkKind(path: string, type: string | null | undefined, field: string): void {
   if (type === "file" || type === "contiguous-file") return;
   const what = type ? `a ${type}` : "of an unknown type";
-  throw new DatasetError(`holds ${shown(path)}, which is ${what}, not a file`, field);
+  throw new DatasetError(`holds ${quoted(path)}, which is ${what}, not a file`, field);
 }
 
 /**
@@ -125,9 +126,9 @@ function checkKind(path: string, type: string | null | undefined, field: string)
  *
  * @throws {DatasetError} naming the field
  */
-export async function* tarEntries(file: UploadedFile, signal?: AbortSignal): AsyncGenerator<ArchiveEntry> {
+export async function* readTar(file: UploadedFile, signal?: AbortSignal): AsyncGenerator<ArchiveEntry> {
   const { field } = file;
-  const ledger = new Ledger(field), frame: Frame = { next: 0 };
+  const ledger = new ArchiveChecker(field), frame: Frame = { next: 0 };
   // Each piece is read before the next one is requested, because a header determines the offset of the next header.
   const tar = extract({ allowUnknownFormat: true, highWaterMark: 1 } as never);
   tar.on("entry", (entry: Header) => {
@@ -144,19 +145,19 @@ export async function* tarEntries(file: UploadedFile, signal?: AbortSignal): Asy
       signal?.throwIfAborted();
       ledger.entry();
       const { name, type, size = 0 } = entry.header as Header;
-      const path = checkedPath(name, field);
+      const path = normalizePath(name, field);
       if (type === "directory") {
         entry.resume();
         continue;
       }
       ledger.file(path);
-      if (isToolMade(path)) {
+      if (isIgnoredPath(path)) {
         entry.resume();
         yield { path, passedOver: "hidden" };
         continue;
       }
       checkKind(path, type, field);
-      const bytes = await imageBytes(entry as unknown as Readable, { path, field, size, toItsEnd: true });
+      const bytes = await readImageBytes(entry as unknown as Readable, { path, field, size, toItsEnd: true });
       yield bytes === null ? { path, passedOver: "not_an_image" } : { path, bytes };
     }
     await feeding;

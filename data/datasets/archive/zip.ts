@@ -7,13 +7,20 @@ import type { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 // @ts-types="@types/yauzl"
 import { type Entry, openPromise, type ZipFile } from "yauzl";
-import { IMAGE_LIMITS } from "../../images/codec.ts";
+import { IMAGE_LIMITS } from "../../images/imageFile.ts";
 import { DatasetError } from "../dataset.ts";
-import { Expansion } from "../files/expansion.ts";
-import type { UploadedFile } from "../files/gzip.ts";
+import { ExpansionLimit } from "../compression/expansionLimit.ts";
+import type { UploadedFile } from "../uploadedFile.ts";
 import { yieldToEventLoop } from "../../eventLoop.ts";
-import { ARCHIVE_LIMITS, type ArchiveEntry, imageBytes, isTaken, Ledger, tooManyEntries } from "./entry.ts";
-import { checkedPath, isToolMade, shown } from "./names.ts";
+import {
+  ARCHIVE_LIMITS,
+  ArchiveChecker,
+  type ArchiveEntry,
+  isImageEntry,
+  readImageBytes,
+  tooManyEntries,
+} from "./entry.ts";
+import { isIgnoredPath, normalizePath, quoted } from "./paths.ts";
 import { decodeName, type ZipName } from "./zipNames.ts";
 
 /** Host systems (APPNOTE 4.4.2) whose archivers may write backslashes: FAT, HPFS, NTFS, VFAT. */
@@ -85,14 +92,14 @@ async function checkOverlap(named: readonly Named[], field: string): Promise<voi
 function checkKind(path: string, entry: Entry, field: string): void {
   const kind = entry.externalFileAttributes >>> 16 & 0o170000;
   if (UNIX.has(entry.versionMadeBy >>> 8) && kind !== 0 && kind !== 0o100000) {
-    throw new DatasetError(`holds ${shown(path)}, which is a link or a device`, field);
+    throw new DatasetError(`holds ${quoted(path)}, which is a link or a device`, field);
   }
-  if (entry.isEncrypted()) throw new DatasetError(`holds ${shown(path)}, which is encrypted`, field);
+  if (entry.isEncrypted()) throw new DatasetError(`holds ${quoted(path)}, which is encrypted`, field);
   if (entry.canDecodeFileData()) return;
   const method = METHODS[entry.compressionMethod] ?? `method ${entry.compressionMethod}`;
   throw new DatasetError(
     `holds ${
-      shown(path)
+      quoted(path)
     }, which is compressed by ${method}: make the archive with Deflate or without compression`,
     field,
   );
@@ -110,18 +117,18 @@ async function checkedFiles(
   notes: string[],
 ): Promise<Listed[]> {
   const { field } = file;
-  const ledger = new Ledger(field), expansion = new Expansion(file.size, field);
+  const ledger = new ArchiveChecker(field), expansion = new ExpansionLimit(file.size, field);
   const slashes = named.some(({ name }) => name.includes("/"));
   const files: Listed[] = [];
   for (const one of named) {
     await yieldToEventLoop();
     const name = separators(one, slashes) ? one.name.replaceAll("\\", "/") : one.name;
     const { entry } = one;
-    const path = checkedPath(name, field);
+    const path = normalizePath(name, field);
     const folder = (entry.externalFileAttributes & DOS_FOLDER) !== 0 && entry.uncompressedSize === 0;
     if (name.endsWith("/") || folder) continue;
     ledger.file(path);
-    if (!isToolMade(path)) {
+    if (!isIgnoredPath(path)) {
       checkKind(path, entry, field);
       ledger.bytes(entry.uncompressedSize);
       if (entry.uncompressedSize <= IMAGE_LIMITS.bytes) expansion.add(entry.uncompressedSize);
@@ -132,7 +139,7 @@ async function checkedFiles(
   if (guessed) {
     notes.push(
       `Names such as ${
-        shown(guessed.name)
+        quoted(guessed.name)
       } are not in UTF-8: they were read in code page 437, the default of zip ` +
         "files. If they look wrong, make the archive with UTF-8 names.",
     );
@@ -146,11 +153,11 @@ async function imageOf(
   field: string,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   const empty = entry.uncompressedSize === 0 && entry.compressedSize <= 2;
-  if (empty) return isTaken(path, new Uint8Array(0)) ? new Uint8Array(0) : null;
+  if (empty) return isImageEntry(path, new Uint8Array(0)) ? new Uint8Array(0) : null;
   const stream = await zip.openReadStreamPromise(entry) as Readable;
-  const bytes = await imageBytes(stream, { path, field, size: entry.uncompressedSize, toItsEnd: false });
+  const bytes = await readImageBytes(stream, { path, field, size: entry.uncompressedSize, toItsEnd: false });
   if (bytes !== null && crc32(bytes) !== entry.crc32) {
-    throw new DatasetError(`holds ${shown(path)}, whose checksum is wrong`, field);
+    throw new DatasetError(`holds ${quoted(path)}, whose checksum is wrong`, field);
   }
   return bytes;
 }
@@ -161,7 +168,7 @@ async function imageOf(
  * @param notes receives notes for the user about the reading
  * @throws {DatasetError} naming the field
  */
-export async function* zipEntries(
+export async function* readZip(
   file: UploadedFile,
   notes: string[],
   signal?: AbortSignal,
@@ -174,7 +181,7 @@ export async function* zipEntries(
       signal?.throwIfAborted();
       await yieldToEventLoop();
       const { path } = listed;
-      if (isToolMade(path)) {
+      if (isIgnoredPath(path)) {
         yield { path, passedOver: "hidden" };
         continue;
       }

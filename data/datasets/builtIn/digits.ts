@@ -5,12 +5,13 @@
  * @module
  */
 import { randomUint32 } from "../../../model/random.ts";
-import { resizeRaw } from "../../images/codec.ts";
-import { DEFAULT_RULE } from "../../images/preparation.ts";
-import { type Dataset, type DatasetInfo, type ImageForm, type SplitName } from "../dataset.ts";
+import { resizeRaw } from "../../images/resizeImage.ts";
+import { DEFAULT_PREPROCESSING } from "../../images/preprocessing.ts";
+import { type Dataset, type DatasetInfo, type SplitName } from "../dataset.ts";
+import { type InputShape } from "../../images/imageShape.ts";
 import { glyphOf, type Point } from "./glyphs.ts";
-import { checkMemory } from "../memory.ts";
-import { checkIndex } from "../stored/objectDataset.ts";
+import { checkMemory } from "../memoryLimit.ts";
+import { checkIndex } from "../stored/storedDataset.ts";
 
 /** Side of an image in pixels, as MNIST's. */
 const SIZE = 28;
@@ -33,7 +34,7 @@ export function digitsInfo(train: number = DIGITS_TRAIN): DatasetInfo {
     labelled: true,
     numClasses: 10,
     classNames: Array.from({ length: 10 }, (_, digit) => String(digit)),
-    ...DEFAULT_RULE,
+    ...DEFAULT_PREPROCESSING,
     notes: [],
     size: 0,
     createdAt: "2026-11-24T00:00:00.000Z",
@@ -146,7 +147,7 @@ export function openDigits(size: number = DIGITS_TRAIN, seed = 0): Dataset {
     split: SplitName,
     indices: Iterable<number>,
     count: number,
-    form: ImageForm,
+    form: InputShape,
     signal?: AbortSignal,
   ) => {
     const values = form.imageSize ** 2 * form.channels;

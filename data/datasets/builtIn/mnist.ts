@@ -5,11 +5,11 @@
  */
 import { resolve } from "node:path";
 import type { ObjectStore } from "../../objects/store.ts";
-import { DEFAULT_RULE } from "../../images/preparation.ts";
+import { DEFAULT_PREPROCESSING } from "../../images/preprocessing.ts";
 import { DatasetDamagedError, type DatasetInfo } from "../dataset.ts";
-import { download, type Resource } from "../files/download.ts";
-import { getStored, type StoredDataset } from "../stored/manifest.ts";
-import { StoredParts } from "../stored/parts.ts";
+import { download, type Resource } from "./download.ts";
+import { type Manifest, readManifest } from "../stored/manifest.ts";
+import { DatasetObjects } from "../stored/datasetObjects.ts";
 import { createDataset } from "../upload/createDataset.ts";
 
 /** A data set to be downloaded. */
@@ -104,7 +104,7 @@ export function releaseInfo(id: string): DatasetInfo {
     labelled: true,
     numClasses: 10,
     classNames: release.classNames,
-    ...DEFAULT_RULE,
+    ...DEFAULT_PREPROCESSING,
     notes: [],
     size: 70_000 * (28 * 28 + 1),
     createdAt: CREATED_AT,
@@ -123,11 +123,11 @@ function mirrorsOf(release: Release): readonly string[] {
  *
  * @throws {DatasetError} when no mirror gives the right files
  */
-export async function fetchRelease(
+export async function downloadRelease(
   id: string,
   store: ObjectStore,
   signal?: AbortSignal,
-): Promise<StoredDataset> {
+): Promise<Manifest> {
   const found = await keptWhole(id, store);
   if (found) return found;
   const downloads = resolve(Deno.env.get("UNMASK_DATA") ?? ".unmask", "downloads");
@@ -143,14 +143,14 @@ export async function fetchRelease(
   await downloadInto(`${downloads}/${id}`, id, store, signal);
   // Whoever waits on the file that is gone now finds the release in the store.
   await Deno.remove(`${downloads}/${id}.lock`);
-  return (await getStored(store, id))!;
+  return (await readManifest(store, id))!;
 }
 
 /** A release in object storage. Null when it is missing or damaged, so that it is downloaded again. */
-async function keptWhole(id: string, store: ObjectStore): Promise<StoredDataset | null> {
+async function keptWhole(id: string, store: ObjectStore): Promise<Manifest | null> {
   try {
-    const stored = await getStored(store, id);
-    if (stored) await new StoredParts(store, id).check(stored);
+    const stored = await readManifest(store, id);
+    if (stored) await new DatasetObjects(store, id).check(stored);
     return stored;
   } catch (error) {
     if (error instanceof DatasetDamagedError) return null;

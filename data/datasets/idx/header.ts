@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { UNSUPPORTED_COMPRESSION } from "../files/compression.ts";
+import { UNSUPPORTED_COMPRESSION } from "../compression/unsupported.ts";
 import { DatasetError } from "../dataset.ts";
-import { isGzip, type UploadedFile } from "../files/gzip.ts";
+import { isGzip } from "../compression/gzip.ts";
+import { type UploadedFile } from "../uploadedFile.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -34,7 +35,7 @@ export function typeName(type: number): string {
 }
 
 /** Splits off the first bytes of a stream. `rest` is what was read beyond them. @param first bytes read before */
-export async function splitAt(
+export async function readExactly(
   pieces: AsyncGenerator<Bytes>,
   bytes: number,
   first: Bytes = new Uint8Array(0),
@@ -52,7 +53,7 @@ export async function splitAt(
 }
 
 /** Passes on a stream that must have exactly `bytes` bytes. @param first bytes read before */
-export async function* checkedBytes(
+export async function* withExactLength(
   file: UploadedFile,
   first: Bytes,
   pieces: AsyncGenerator<Bytes>,
@@ -89,7 +90,7 @@ const PACKED: readonly (readonly [kind: string, start: readonly number[]])[] = [
 
 /** The parts of a magic number: two zero bytes, the type, the number of dimensions. */
 export interface Magic {
-  /** The magic number as shown in messages. */
+  /** The magic number for messages. */
   readonly magic: string;
   readonly type: number;
   readonly dimensions: number;
@@ -100,7 +101,7 @@ export interface Magic {
  *
  * @param what `image` or `label`, for the message @throws {DatasetError} for a file that is not IDX
  */
-export function magicOf(file: UploadedFile, head: Bytes, what: "image" | "label"): Magic {
+export function readMagic(file: UploadedFile, head: Bytes, what: "image" | "label"): Magic {
   if (head.length < 4) throw new DatasetError("is too short to be an IDX file", file.field);
   if (isGzip(head)) throw new DatasetError("is gzipped twice: gzip it once, or not at all", file.field);
   const value = word(head, 0), magic = `0x${value.toString(16).padStart(8, "0")}`;

@@ -4,14 +4,15 @@
  * @module
  */
 import { DatasetError } from "../dataset.ts";
-import { content, type UploadedFile } from "../files/gzip.ts";
-import { checkedBytes, dimension, IDX_TYPES, magicOf, splitAt, typeName, word } from "./header.ts";
+import { content } from "../compression/gzip.ts";
+import { type UploadedFile } from "../uploadedFile.ts";
+import { dimension, IDX_TYPES, readExactly, readMagic, typeName, withExactLength, word } from "./header.ts";
 
 /** Explicit limits of IDX files. */
 export const IDX_LIMITS = { count: 10_000_000, side: 4096, bytes: 16 * 2 ** 30 } as const;
 
 /** What the header of an image file says. */
-export interface IdxImages {
+export interface IdxImageHeader {
   readonly count: number;
   readonly height: number;
   readonly width: number;
@@ -29,7 +30,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export async function openIdxImages(
   file: UploadedFile,
   signal?: AbortSignal,
-): Promise<{ header: IdxImages; pixels: AsyncGenerator<Bytes> }> {
+): Promise<{ header: IdxImageHeader; pixels: AsyncGenerator<Bytes> }> {
   const pieces = content(file, signal);
   try {
     return await headed(file, pieces);
@@ -41,7 +42,7 @@ export async function openIdxImages(
 
 /** @throws {DatasetError} unless the file holds images of unsigned bytes @returns the number of dimensions */
 function checkImages(file: UploadedFile, head: Bytes): number {
-  const { magic, type, dimensions } = magicOf(file, head, "image");
+  const { magic, type, dimensions } = readMagic(file, head, "image");
   if (type === IDX_TYPES.ubyte && (dimensions === 3 || dimensions === 4)) return dimensions;
   const begins = `must be an IDX image file (magic number 0x00000803): it begins with ${magic}`;
   if (dimensions < 3) throw new DatasetError(`${begins}, it is a label file`, file.field);
@@ -54,17 +55,17 @@ function checkImages(file: UploadedFile, head: Bytes): number {
 async function headed(
   file: UploadedFile,
   pieces: AsyncGenerator<Bytes>,
-): Promise<{ header: IdxImages; pixels: AsyncGenerator<Bytes> }> {
-  const start = await splitAt(pieces, 4);
+): Promise<{ header: IdxImageHeader; pixels: AsyncGenerator<Bytes> }> {
+  const start = await readExactly(pieces, 4);
   const dimensions = checkImages(file, start.head);
-  const { head, rest } = await splitAt(pieces, 4 * dimensions, start.rest);
+  const { head, rest } = await readExactly(pieces, 4 * dimensions, start.rest);
   if (head.length < 4 * dimensions) throw new DatasetError("ends inside its header", file.field);
   const channels = dimensions === 4 ? word(head, 12) : 1;
   if (channels !== 1 && channels !== 3) {
     throw new DatasetError(`declares ${channels} channels: it must be 1 (grey) or 3 (RGB)`, file.field);
   }
-  const header: IdxImages = {
-    count: dimension(file, "pictures", word(head, 0), IDX_LIMITS.count),
+  const header: IdxImageHeader = {
+    count: dimension(file, "images", word(head, 0), IDX_LIMITS.count),
     height: dimension(file, "rows", word(head, 4), IDX_LIMITS.side),
     width: dimension(file, "columns", word(head, 8), IDX_LIMITS.side),
     channels,
@@ -76,5 +77,5 @@ async function headed(
       file.field,
     );
   }
-  return { header, pixels: checkedBytes(file, rest, pieces, bytes) };
+  return { header, pixels: withExactLength(file, rest, pieces, bytes) };
 }

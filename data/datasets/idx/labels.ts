@@ -4,10 +4,11 @@
  * @module
  */
 import { DatasetError } from "../dataset.ts";
-import { content, type UploadedFile } from "../files/gzip.ts";
+import { content } from "../compression/gzip.ts";
+import { type UploadedFile } from "../uploadedFile.ts";
 import { IDX_LIMITS } from "./images.ts";
-import { checkedBytes, dimension, IDX_TYPES, magicOf, splitAt, typeName, word } from "./header.ts";
-import { MOST_CLASSES } from "../archive/layout.ts";
+import { dimension, IDX_TYPES, readExactly, readMagic, typeName, withExactLength, word } from "./header.ts";
+import { MAX_CLASSES } from "../layout/layout.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -41,15 +42,15 @@ export interface IdxLabels {
 export async function readIdxLabels(file: UploadedFile, signal?: AbortSignal): Promise<IdxLabels> {
   const pieces = content(file, signal);
   try {
-    const start = await splitAt(pieces, 4);
-    const { magic, type, dimensions } = magicOf(file, start.head, "label");
+    const start = await readExactly(pieces, 4);
+    const { magic, type, dimensions } = readMagic(file, start.head, "label");
     const begins = `must be an IDX label file (magic number 0x00000801): it begins with ${magic}`;
     if (dimensions > 2) throw new DatasetError(`${begins}, it is an image file`, file.field);
     const reader = READERS[type];
     if (reader === undefined) {
       throw new DatasetError(`${begins}, which holds ${typeName(type)}: labels must be integers`, file.field);
     }
-    const { head, rest } = await splitAt(pieces, 4 * dimensions, start.rest);
+    const { head, rest } = await readExactly(pieces, 4 * dimensions, start.rest);
     if (head.length < 4 * dimensions) throw new DatasetError("ends inside its header", file.field);
     const count = dimension(file, "labels", word(head, 0), IDX_LIMITS.count);
     const columns = dimensions === 1 ? 1 : word(head, 4);
@@ -61,7 +62,7 @@ export async function readIdxLabels(file: UploadedFile, signal?: AbortSignal): P
       );
     }
     const row = columns * reader.bytes;
-    return await collect(file, count, row, reader.read, checkedBytes(file, rest, pieces, count * row));
+    return await collect(file, count, row, reader.read, withExactLength(file, rest, pieces, count * row));
   } finally {
     await pieces.return(undefined);
   }
@@ -87,8 +88,8 @@ async function collect(
       values[at++] = label;
       seen.add(label);
     }
-    if (seen.size > MOST_CLASSES) {
-      throw new DatasetError(`has more than ${MOST_CLASSES} different labels`, file.field);
+    if (seen.size > MAX_CLASSES) {
+      throw new DatasetError(`has more than ${MAX_CLASSES} different labels`, file.field);
     }
   }
   return { values, distinct: [...seen].sort((a, b) => a - b) };

@@ -5,9 +5,9 @@
  */
 import { z } from "zod";
 import { ObjectNotFoundError, type ObjectStore } from "../../objects/store.ts";
-import { BACKGROUND_PATTERN, DEFAULT_RULE, RESIZES } from "../../images/preparation.ts";
+import { BACKGROUND_PATTERN, DEFAULT_PREPROCESSING, RESIZE_MODES } from "../../images/preprocessing.ts";
 import { fromWire, toWire } from "../../wire.ts";
-import { DatasetDamagedError, type DatasetInfo, PASSED_OVER } from "../dataset.ts";
+import { DatasetDamagedError, type DatasetInfo, SKIP_REASONS } from "../dataset.ts";
 
 /** Concatenated images of equal size, and their labels (unsigned integers) in an object of their own. */
 export interface RawBlock {
@@ -53,7 +53,7 @@ export interface PackSplit {
 }
 
 /** A data set's description as it is stored. */
-export interface StoredDataset {
+export interface Manifest {
   readonly info: DatasetInfo;
   readonly storage: Storage;
 }
@@ -76,7 +76,7 @@ const block = z.looseObject({
 const heldOut = z.object({ count, seed: z.int().min(0), rows: z.string().optional() }).nullable();
 const layout = z.object({
   folders: z.array(z.object({ folder: z.string(), split: z.enum(["train", "test"]), count })),
-  passed_over: z.array(z.object({ reason: z.enum(PASSED_OVER), count, example: z.string() })),
+  passed_over: z.array(z.object({ reason: z.enum(SKIP_REASONS), count, example: z.string() })),
 });
 
 const infoSchema = z.looseObject({
@@ -92,8 +92,8 @@ const infoSchema = z.looseObject({
   num_classes: count,
   class_names: z.array(z.string()),
   // Data sets of earlier versions have neither `resize` nor `background`.
-  resize: z.enum(RESIZES).default(DEFAULT_RULE.resize),
-  background: z.string().regex(BACKGROUND_PATTERN).default(DEFAULT_RULE.background),
+  resize: z.enum(RESIZE_MODES).default(DEFAULT_PREPROCESSING.resize),
+  background: z.string().regex(BACKGROUND_PATTERN).default(DEFAULT_PREPROCESSING.background),
   notes: z.array(z.string()).default([]),
   layout: layout.optional(),
   size: count,
@@ -125,13 +125,13 @@ const metaSchema = z.object({
 });
 
 /** Writes the description: from here on the data set is there. */
-export async function putStored(store: ObjectStore, dataset: StoredDataset): Promise<void> {
+export async function writeManifest(store: ObjectStore, dataset: Manifest): Promise<void> {
   const bytes = new TextEncoder().encode(JSON.stringify(toWire({ version: VERSION, ...dataset })));
   await store.put(datasetKey(dataset.info.id, "meta.json"), bytes);
 }
 
 /** A data set's description; null when there is none. @throws {DatasetDamagedError} when it cannot be read */
-export async function getStored(store: ObjectStore, id: string): Promise<StoredDataset | null> {
+export async function readManifest(store: ObjectStore, id: string): Promise<Manifest | null> {
   const key = datasetKey(id, "meta.json");
   let text: string;
   try {
@@ -143,7 +143,7 @@ export async function getStored(store: ObjectStore, id: string): Promise<StoredD
   return parsed(id, text);
 }
 
-function parsed(id: string, text: string): StoredDataset {
+function parsed(id: string, text: string): Manifest {
   const damaged = (why: string, cause?: unknown) =>
     new DatasetDamagedError(id, `its description ${why}`, { cause });
   let value: unknown;
@@ -167,5 +167,5 @@ function parsed(id: string, text: string): StoredDataset {
     throw damaged(`has no valid '${path.join(".").slice(0, 80)}'${why}`, result.error);
   }
   if (result.data.info.id !== id) throw damaged("is of another data set");
-  return fromWire(result.data) as unknown as StoredDataset;
+  return fromWire(result.data) as unknown as Manifest;
 }

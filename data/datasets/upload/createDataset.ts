@@ -5,14 +5,14 @@
  */
 import { ulid } from "ulid";
 import type { ObjectStore } from "../../objects/store.ts";
-import { ruleOf } from "../../images/preparation.ts";
+import { resolvePreprocessing } from "../../images/preprocessing.ts";
 import type { DatasetInfo } from "../dataset.ts";
-import type { UploadedFile } from "../files/gzip.ts";
+import type { UploadedFile } from "../uploadedFile.ts";
 import { removeObjects } from "../stored/removal.ts";
-import { putStored } from "../stored/manifest.ts";
-import { fromArchive } from "./fromArchive.ts";
-import type { Upload, UploadOptions } from "./options.ts";
-import { fromIdx } from "./fromIdx.ts";
+import { writeManifest } from "../stored/manifest.ts";
+import { storeArchive } from "./storeArchive.ts";
+import type { Upload, UploadOptions } from "./uploadOptions.ts";
+import { storeIdx } from "./storeIdx.ts";
 
 /**
  * Makes a data set of an upload: either IDX files in `train_images`, `train_labels`, `test_images`, `test_labels`,
@@ -31,13 +31,13 @@ export async function createDataset(
   const name = options.name ?? (nameOf(files[0]?.filename ?? "") || id);
   const created = options.createdAt ?? new Date().toISOString();
   const source = id.startsWith("ds_") ? "upload" : "builtin";
-  const base = { id, name, source, createdAt: created, ...ruleOf(options.rule ?? {}) } as const;
+  const base = { id, name, source, createdAt: created, ...resolvePreprocessing(options.rule ?? {}) } as const;
   try {
     const upload: Upload = { parts, base, options, store, signal };
-    const dataset = await (parts.archive ? fromArchive(upload) : fromIdx(upload));
+    const dataset = await (parts.archive ? storeArchive(upload) : storeIdx(upload));
     signal?.throwIfAborted();
     await options.confirm?.();
-    await putStored(store, dataset);
+    await writeManifest(store, dataset);
     return dataset.info;
   } catch (error) {
     await removeObjects(store, id).catch(() => {});

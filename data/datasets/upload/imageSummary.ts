@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { InspectedImage } from "../../images/codec.ts";
-import { backgroundNote, type ImageRule, resizeNote } from "../../images/preparation.ts";
-import { DatasetError, type FilesPassedOver } from "../dataset.ts";
+import type { ImageInfo } from "../../images/imageShape.ts";
+import { backgroundNote, type ImagePreprocessing, resizeNote } from "../../images/preprocessing.ts";
+import { DatasetError, type SkippedFiles } from "../dataset.ts";
 
 /** Limits of the decoded size of the images of an archive. */
 export const DECODED_LIMITS = {
@@ -35,7 +35,7 @@ export class ImageSummary {
    * @param bytes size of its file
    * @throws {DatasetError} when the images are far larger than their files
    */
-  add({ height, width, channels, hasAlpha }: InspectedImage, bytes: number): void {
+  add({ height, width, channels, hasAlpha }: ImageInfo, bytes: number): void {
     this.#pixels += height * width;
     this.#bytes += bytes;
     if (this.#pixels > DECODED_LIMITS.free + DECODED_LIMITS.ratio * this.#bytes) {
@@ -60,7 +60,7 @@ export class ImageSummary {
   }
 
   /** Notes for the user about images that the rule changes. */
-  notes(rule: ImageRule): string[] {
+  notes(rule: ImagePreprocessing): string[] {
     const notes: string[] = [];
     const of = `of ${this.#count} images`;
     if (this.#notSquare > 0) notes.push(`${this.#notSquare} ${of} are not square: ${resizeNote(rule)}`);
@@ -72,18 +72,18 @@ export class ImageSummary {
 }
 
 /** Files that are passed over, counted by reason. */
-export class PassedOverCounts {
-  readonly #counts = new Map<FilesPassedOver["reason"], { count: number; example: string }>();
+export class SkippedFileCounts {
+  readonly #counts = new Map<SkippedFiles["reason"], { count: number; example: string }>();
 
   /** Counts a file. */
-  add(reason: FilesPassedOver["reason"], path: string): void {
+  add(reason: SkippedFiles["reason"], path: string): void {
     const own = this.#counts.get(reason);
     if (own) own.count++;
     else this.#counts.set(reason, { count: 1, example: path });
   }
 
   /** The counts, with the first file of each reason. */
-  list(): FilesPassedOver[] {
+  list(): SkippedFiles[] {
     return [...this.#counts].map(([reason, { count, example }]) => ({ reason, count, example }));
   }
 }

@@ -1,8 +1,8 @@
 import { expect } from "expect";
-import { archiveEntries } from "../../../data/datasets/archive/entries.ts";
+import { readArchive } from "../../../data/datasets/archive/readArchive.ts";
 import type { DatasetError, DatasetInfo } from "../../../data/datasets/dataset.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
-import type { UploadOptions } from "../../../data/datasets/upload/options.ts";
+import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.ts";
 import { zipOfImages } from "../../setup/archives.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
 import { zipOf } from "../../setup/zip.ts";
@@ -112,7 +112,7 @@ Deno.test("the event loop runs between empty entries of a zip", async () => {
   let looks = 0, turns = 0, seen = 0, ended = false;
   performance.now = () => 1000 * ++looks;
   try {
-    const files = archiveEntries(file, []);
+    const files = readArchive(file, []);
     await files.next();
     const others = (async () => {
       while (!ended) {

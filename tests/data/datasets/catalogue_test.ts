@@ -1,8 +1,8 @@
 import { expect } from "expect";
 import { BUILT_IN, DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { DatasetNotFoundError } from "../../../data/datasets/dataset.ts";
-import { ObjectDataset } from "../../../data/datasets/stored/objectDataset.ts";
-import { getStored } from "../../../data/datasets/stored/manifest.ts";
+import { StoredDataset } from "../../../data/datasets/stored/storedDataset.ts";
+import { readManifest } from "../../../data/datasets/stored/manifest.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import { StorageUnavailableError } from "../../../data/objects/store.ts";
 import { idx, idxDigits } from "../../setup/uploads.ts";
@@ -230,11 +230,11 @@ Deno.test("an outage of storage is not reported as damage", async () => {
     },
   });
   const catalogue = new DatasetCatalogue(store);
-  const open = new ObjectDataset(store, (await getStored(house.shelf.store, id("A")))!);
+  const open = new StoredDataset(store, (await readManifest(house.shelf.store, id("A")))!);
   const calls = {
     list: () => catalogue.list(),
     info: () => catalogue.info(id("A")),
-    whole: () => catalogue.whole(id("A")),
+    verify: () => catalogue.verify(id("A")),
     open: () => catalogue.open({ id: id("A") }),
     delete: () => catalogue.delete(id("A")),
     load: () => open.load("train", FORM),

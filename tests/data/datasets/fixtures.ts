@@ -5,7 +5,7 @@
  */
 import { openStore } from "../../../data/objects/open.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
-import type { UploadedFile } from "../../../data/datasets/files/gzip.ts";
+import type { UploadedFile } from "../../../data/datasets/uploadedFile.ts";
 
 /** A store on a folder of its own. */
 export class Shelf implements AsyncDisposable {

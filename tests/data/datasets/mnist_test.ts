@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { DatasetError, DatasetUnavailableError } from "../../../data/datasets/dataset.ts";
-import { download, type Resource } from "../../../data/datasets/files/download.ts";
+import { download, type Resource } from "../../../data/datasets/builtIn/download.ts";
 import { RELEASES } from "../../../data/datasets/builtIn/mnist.ts";
 import { randomUint32 } from "../../../model/random.ts";
 import type { Bytes } from "../../setup/uploads.ts";

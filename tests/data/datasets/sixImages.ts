@@ -6,7 +6,7 @@
 import { gzipSync } from "node:zlib";
 import type { DatasetInfo } from "../../../data/datasets/dataset.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
-import type { UploadOptions } from "../../../data/datasets/upload/options.ts";
+import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
 import type { Shelf } from "./fixtures.ts";
 

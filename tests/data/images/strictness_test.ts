@@ -1,13 +1,10 @@
 import { expect } from "expect";
 import sharp, { type JpegOptions } from "sharp";
-import {
-  decodeImage,
-  encodePng,
-  IMAGE_LIMITS,
-  ImageError,
-  inspectImage,
-} from "../../../data/images/codec.ts";
-import { RESIZES } from "../../../data/images/preparation.ts";
+import { decodeImage } from "../../../data/images/decodeImage.ts";
+import { encodePng } from "../../../data/images/encodePng.ts";
+import { IMAGE_LIMITS, ImageError } from "../../../data/images/imageFile.ts";
+import { inspectImage } from "../../../data/images/inspectImage.ts";
+import { RESIZE_MODES } from "../../../data/images/preprocessing.ts";
 import { pngData, pngFile } from "../../setup/png.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -108,7 +105,7 @@ Deno.test("accepted images, even lines of pixels, can be decoded at every size a
       const file = await encodePng(values, width, height, 1);
       expect(await inspectImage(file)).toMatchObject({ width, height });
       for (const imageSize of [1, 28, 1024]) {
-        for (const resize of RESIZES) {
+        for (const resize of RESIZE_MODES) {
           const decoded = await decodeImage(file, { imageSize, channels: 1 }, {
             resize,
             background: "#4d4d4d",

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { LocalStore } from "../../../data/objects/local.ts";
+import { LocalStore } from "../../../data/objects/local/localStore.ts";
 import { openStore } from "../../../data/objects/open.ts";
 import { findVersitygw, startVersitygw, type Versitygw } from "../../setup/versitygw.ts";
 import { conformance } from "./conformance.ts";

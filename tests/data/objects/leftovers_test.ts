@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { LocalStore } from "../../../data/objects/local.ts";
+import { LocalStore } from "../../../data/objects/local/localStore.ts";
 import { openStore } from "../../../data/objects/open.ts";
 import { startVersitygw } from "../../setup/versitygw.ts";
 
@@ -21,7 +21,7 @@ async function runUntilOutput(script: string, env: Record<string, string> = {}):
 
 /** Starts a process whose put has written a part and waits. @returns the process */
 async function startPut(folder: string): Promise<Deno.ChildProcess> {
-  const module = new URL("../../../data/objects/local.ts", import.meta.url).href;
+  const module = new URL("../../../data/objects/local/localStore.ts", import.meta.url).href;
   const script = `
     import { LocalStore } from "${module}";
     const body = new ReadableStream({

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect } from "expect";
-import { LocalStore } from "../../../data/objects/local.ts";
+import { LocalStore } from "../../../data/objects/local/localStore.ts";
 import { all, bytes, read } from "./conformance.ts";
 
 async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> {
@@ -80,7 +80,7 @@ Deno.test("folder: a process killed in the middle of a put leaves the old object
   withFolder(async (folder) => {
     const store = new LocalStore(folder);
     await store.put("x", bytes(1000));
-    const module = new URL("../../../data/objects/local.ts", import.meta.url);
+    const module = new URL("../../../data/objects/local/localStore.ts", import.meta.url);
     const script = `
       import { LocalStore } from ${JSON.stringify(module.href)};
       let sent = 0;

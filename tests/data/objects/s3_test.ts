@@ -1,7 +1,7 @@
 /** What S3Store does when the server fails: a scripted server, as a real one fails too seldom. */
 import { expect } from "expect";
-import { S3Store } from "../../../data/objects/s3.ts";
-import { S3Error, type S3Patience } from "../../../data/objects/s3Client.ts";
+import { S3Store } from "../../../data/objects/s3/s3Store.ts";
+import { S3Error, type S3Patience } from "../../../data/objects/s3/client.ts";
 import { ObjectExistsError, ObjectNotFoundError } from "../../../data/objects/store.ts";
 import { openStore } from "../../../data/objects/open.ts";
 import { findVersitygw, startVersitygw } from "../../setup/versitygw.ts";

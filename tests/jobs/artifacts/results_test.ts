@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { digitsInfo } from "../../../data/datasets/builtIn/digits.ts";
-import { putStored } from "../../../data/datasets/stored/manifest.ts";
+import { writeManifest } from "../../../data/datasets/stored/manifest.ts";
 import { saveCheckpoint } from "../../../jobs/artifacts/checkpoints.ts";
 import { matchClasses } from "../../../jobs/artifacts/classes.ts";
 import type { Checkpoint } from "../../../jobs/job.ts";
@@ -118,7 +118,7 @@ Deno.test("one warning names the classes without a training image", async () => 
   const [images, labels] = ["train-images.raw", "train-labels.raw"].map((name) => `datasets/${id}/${name}`);
   await bench.store.put(images, new Uint8Array(8 * 28 * 28));
   await bench.store.put(labels, Uint8Array.of(0, 2, 0, 2, 0, 2, 0, 2));
-  await putStored(bench.store, {
+  await writeManifest(bench.store, {
     info: {
       ...digitsInfo(8),
       id,

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { putStored } from "../../../data/datasets/stored/manifest.ts";
+import { writeManifest } from "../../../data/datasets/stored/manifest.ts";
 import { releaseInfo } from "../../../data/datasets/builtIn/mnist.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
@@ -13,7 +13,7 @@ async function storeDownloaded(store: ObjectStore): Promise<void> {
   await store.put(images, new Uint8Array(8 * 28 * 28));
   await store.put(labels, new Uint8Array(8));
   const train = { count: 8, images, labels };
-  await putStored(store, {
+  await writeManifest(store, {
     info: releaseInfo("mnist"),
     storage: { kind: "raw", train, test: null, heldOut: null },
   });

@@ -1,0 +1,139 @@
+/**
+ * Reads the stored objects of a data set and checks that they are whole.
+ *
+ * @module
+ */
+import { z } from "zod";
+import {
+  type GetOptions,
+  type ObjectBody,
+  ObjectNotFoundError,
+  type ObjectStore,
+  RangeNotSatisfiableError,
+} from "../../objects/store.ts";
+import { DatasetDamagedError } from "../dataset.ts";
+import type { Manifest, PackIndex, RawBlock } from "./manifest.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const columns = z.array(z.int().min(0));
+const lengths = z.array(z.int().min(1));
+const packSplit = z.object({ offsets: columns, lengths, labels: columns }).refine(
+  ({ offsets, lengths, labels }) =>
+    offsets.length === lengths.length && (labels.length === 0 || labels.length === offsets.length),
+  { message: "has columns of different lengths" },
+);
+const indexSchema = z.object({ train: packSplit, test: packSplit });
+
+/**
+ * The objects of a data set. A missing, truncated or unreadable object causes a {@linkcode DatasetDamagedError}. An
+ * outage of storage keeps its own error.
+ */
+export class DatasetObjects {
+  readonly #store: ObjectStore;
+  readonly #id: string;
+
+  constructor(store: ObjectStore, id: string) {
+    this.#store = store;
+    this.#id = id;
+  }
+
+  /** A whole object, which must have exactly `size` bytes. @throws {DatasetDamagedError} */
+  async all(key: string, size: number, signal?: AbortSignal): Promise<Bytes> {
+    const { body, size: found } = await this.#get(key, { signal });
+    if (found !== size) {
+      await body.cancel();
+      throw this.#damaged(`'${key}' has ${found} bytes instead of ${size}`);
+    }
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    for await (const piece of body) {
+      if (at + piece.length > size) throw this.#damaged(`'${key}' has more than ${size} bytes`);
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    if (at !== size) throw this.#damaged(`'${key}' ended after ${at} bytes of ${size}`);
+    return bytes;
+  }
+
+  /** Some bytes of an object. @throws {DatasetDamagedError} */
+  async range(key: string, start: number, size: number): Promise<Bytes> {
+    const { body } = await this.#get(key, { range: { start, end: start + size - 1 } });
+    const bytes = new Uint8Array(await new Response(body).arrayBuffer());
+    if (bytes.length !== size) throw this.#damaged(`'${key}' is too short`);
+    return bytes;
+  }
+
+  /** Every stored label of a block; null without classes. @throws {DatasetDamagedError} */
+  async labels(block: RawBlock, signal?: AbortSignal): Promise<ArrayLike<number> | null> {
+    const { count, labels, labelBytes = 1 } = block;
+    if (labels === null) return null;
+    const bytes = await this.all(labels, count * labelBytes, signal);
+    // Typed arrays are little-endian on every machine that Deno runs on.
+    return labelBytes === 1 ? bytes : new Uint16Array(bytes.buffer);
+  }
+
+  /** Positions of held-out images in a block of `stored` images. @throws {DatasetDamagedError} */
+  async rows(key: string, count: number, stored: number, signal?: AbortSignal): Promise<Uint32Array> {
+    // Typed arrays are little-endian on every machine that Deno runs on.
+    const rows = new Uint32Array((await this.all(key, 4 * count, signal)).buffer);
+    const ascending = rows.every((row, at) => row < stored && (at === 0 || row > rows[at - 1]));
+    if (!ascending) throw this.#damaged(`'${key}' does not hold ascending positions below ${stored}`);
+    return rows;
+  }
+
+  /** The index of a pack. @throws {DatasetDamagedError} */
+  async index(key: string, signal?: AbortSignal): Promise<PackIndex> {
+    const text = await new Response((await this.#get(key, { signal })).body).text();
+    try {
+      return indexSchema.parse(JSON.parse(text));
+    } catch (error) {
+      throw this.#damaged(`'${key}' cannot be read`, error);
+    }
+  }
+
+  /** Checks that every object exists and has the right size. @throws {DatasetDamagedError} */
+  async check({ info, storage }: Manifest): Promise<void> {
+    if (storage.kind === "pack") {
+      const [pack, index] = await Promise.all([this.#size(storage.pack), this.#size(storage.index)]);
+      if (pack + index === info.size) return;
+      throw this.#damaged(
+        `'${storage.pack}' and its index have ${pack + index} bytes instead of ${info.size}`,
+      );
+    }
+    if (storage.heldOut?.rows !== undefined) {
+      await this.#expect(storage.heldOut.rows, 4 * storage.heldOut.count);
+    }
+    const values = info.height! * info.width! * info.channels;
+    for (const block of [storage.train, storage.test]) {
+      if (block === null) continue;
+      await this.#expect(block.images, block.count * values);
+      if (block.labels !== null) await this.#expect(block.labels, block.count * (block.labelBytes ?? 1));
+    }
+  }
+
+  async #expect(key: string, size: number): Promise<void> {
+    const found = await this.#size(key);
+    if (found !== size) throw this.#damaged(`'${key}' has ${found} bytes instead of ${size}`);
+  }
+
+  async #size(key: string): Promise<number> {
+    const found = await this.#store.head(key);
+    if (found === null) throw this.#damaged(`'${key}' is no longer stored`);
+    return found.size;
+  }
+
+  async #get(key: string, options: GetOptions): Promise<ObjectBody> {
+    try {
+      return await this.#store.get(key, options);
+    } catch (error) {
+      if (error instanceof ObjectNotFoundError) throw this.#damaged(`'${key}' is no longer stored`, error);
+      if (error instanceof RangeNotSatisfiableError) throw this.#damaged(`'${key}' is too short`, error);
+      throw error;
+    }
+  }
+
+  #damaged(why: string, cause?: unknown): DatasetDamagedError {
+    return new DatasetDamagedError(this.#id, why, { cause });
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Resizing of decoded images to the input of a model.
+ *
+ * @module
+ */
+import type { Sharp } from "sharp";
+import { loadSharp } from "./imageFile.ts";
+import type { ImageShape, InputShape } from "./imageShape.ts";
+import { DEFAULT_PREPROCESSING, type ImagePreprocessing } from "./preprocessing.ts";
+
+/** A decoded image and its upright size. */
+export interface DecodedImage {
+  readonly image: Sharp;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Largest coordinate that libvips supports, in pixels (`VIPS_MAX_COORD`). */
+const MAX_COORDINATE = 10_000_000;
+
+/** Values of sharp's `fit` option. */
+const FIT = { crop: "cover", squash: "fill", pad: "contain" } as const;
+
+/**
+ * Repeats the rows or columns of an image if `squash` enlarges one side of it and not the other. Otherwise libvips
+ * would shift the image by half a pixel along the side that is not enlarged.
+ */
+async function repeatPixels(
+  source: DecodedImage,
+  { imageSize }: InputShape,
+  { resize }: ImagePreprocessing,
+): Promise<DecodedImage> {
+  const { image, height, width } = source;
+  const mixed = Math.min(height, width) < imageSize && Math.max(height, width) >= imageSize;
+  if (resize !== "squash" || !mixed) return source;
+  const enlarged = (side: number) => side * Math.max(1, Math.ceil(imageSize / side));
+  const size = { height: enlarged(height), width: enlarged(width) };
+  const large = image.resize(size.width, size.height, { fit: "fill", kernel: "nearest" });
+  const { data, info } = await large.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  const sharp = await loadSharp();
+  return { ...size, image: sharp(data, { raw: { ...size, channels: info.channels } }) };
+}
+
+/** Crops, squashes or pads an image to the input shape, in 8 bits. */
+function resize(
+  { image, height, width }: DecodedImage,
+  { imageSize, channels }: InputShape,
+  preprocessing: ImagePreprocessing,
+): Sharp {
+  const short = Math.min(height, width), long = Math.max(height, width);
+  // Scaled to the input size, a very thin image would exceed the limit of libvips. Its middle is extracted first.
+  const tooLong = preprocessing.resize === "crop" && long * imageSize / short >= MAX_COORDINATE;
+  const source = tooLong
+    ? image.extract({
+      left: Math.floor((width - short) / 2),
+      top: Math.floor((height - short) / 2),
+      width: short,
+      height: short,
+    })
+    : image;
+  return source
+    .resize(imageSize, imageSize, {
+      fit: FIT[preprocessing.resize],
+      position: "centre",
+      kernel: "cubic",
+      background: preprocessing.background === "none" ? "black" : preprocessing.background,
+    })
+    .toColourspace(channels === 1 ? "b-w" : "srgb");
+}
+
+/** Converts a decoded image. @returns `[imageSize, imageSize, channels]`, 0 to 255 */
+export async function resizeToInput(
+  source: DecodedImage,
+  input: InputShape,
+  preprocessing: ImagePreprocessing,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const resized = resize(await repeatPixels(source, input, preprocessing), input, preprocessing);
+  const { data, info } = await resized.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  if (info.channels === input.channels) return new Uint8Array(data);
+  // A greyscale image keeps one channel in some colour spaces. That channel is copied to all channels.
+  const pixels = new Uint8Array(input.imageSize ** 2 * input.channels);
+  for (let i = 0; i < pixels.length; i++) {
+    const pixel = Math.floor(i / input.channels), channel = i % input.channels;
+    pixels[i] = data[pixel * info.channels + Math.min(channel, info.channels - 1)];
+  }
+  return pixels;
+}
+
+/**
+ * Resizes an image of raw pixels.
+ *
+ * @param pixels `[height, width, channels]`, 0 to 255
+ * @returns `[imageSize, imageSize, channels]`, 0 to 255
+ * @example
+ * ```ts
+ * import { resizeRaw } from "./resizeImage.ts";
+ *
+ * const white = new Uint8Array(28 * 28).fill(255);
+ * const shape = { height: 28, width: 28, channels: 1 } as const;
+ * const resized = await resizeRaw(white, shape, { imageSize: 32, channels: 3 }); // 32 * 32 * 3 bytes
+ * ```
+ */
+export async function resizeRaw(
+  pixels: Uint8Array<ArrayBuffer>,
+  { height, width, channels }: ImageShape,
+  input: InputShape,
+  preprocessing: ImagePreprocessing = DEFAULT_PREPROCESSING,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const sharp = await loadSharp();
+  const image = sharp(pixels, { raw: { height, width, channels } });
+  return await resizeToInput({ image, height, width }, input, preprocessing);
+}

@@ -1,0 +1,85 @@
+import { expect } from "expect";
+import sharp from "sharp";
+import { renderTriptych, type TriptychRow, triptychSize } from "../../../data/images/triptych.ts";
+
+const GAP = 8;
+
+/** Draws rows and lets them be asked pixel by pixel. */
+async function drawn(rows: readonly TriptychRow[], size: number, channels: 1 | 3) {
+  const { scale, width, height } = triptychSize(rows.length, size);
+  const png = await renderTriptych(rows, size, channels);
+  const { data, info } = await sharp(png).toColourspace(channels === 1 ? "b-w" : "srgb").raw()
+    .toBuffer({ resolveWithObject: true });
+  expect([info.width, info.height, info.channels]).toEqual([width, height, channels]);
+  const step = size * scale + GAP;
+  const canvas = (
+    x: number,
+    y: number,
+  ) => [...data.subarray((y * width + x) * channels).subarray(0, channels)];
+  return {
+    scale,
+    width,
+    height,
+    step,
+    canvas,
+    /** Every colour that the enlarged pixel (x, y) of an image is made of. */
+    pixel(row: number, column: number, x: number, y: number): number[][] {
+      const colours = new Map<string, number[]>();
+      for (let dy = 0; dy < scale; dy++) {
+        for (let dx = 0; dx < scale; dx++) {
+          const colour = canvas(GAP + column * step + x * scale + dx, GAP + row * step + y * scale + dy);
+          colours.set(colour.join(), colour);
+        }
+      }
+      return [...colours.values()];
+    },
+  };
+}
+
+Deno.test("a row shows original, masked and reconstruction, each pixel a square of one value, clipped", async () => {
+  const row = {
+    original: Float32Array.of(0, 1, 0.2, 0.4),
+    masked: Float32Array.of(0.5, 0.5, 0.2, 0.4),
+    reconstruction: Float32Array.of(-3, 7, NaN, 0.4),
+  };
+  const other = { ...row, original: Float32Array.of(1, 0, 0.4, 0.2) };
+  const { pixel } = await drawn([row, other], 2, 1);
+  const values = (row: number, column: number) =>
+    [[0, 0], [1, 0], [0, 1], [1, 1]].map(([x, y]) => pixel(row, column, x, y).flat());
+  expect(values(0, 0)).toEqual([[0], [255], [51], [102]]);
+  expect(values(0, 1)).toEqual([[128], [128], [51], [102]]);
+  expect(values(0, 2)).toEqual([[0], [255], [0], [102]]);
+  expect(values(1, 0)).toEqual([[255], [0], [102], [51]]);
+  expect(values(1, 2)).toEqual(values(0, 2));
+});
+
+Deno.test("the images stand on white, with the gap between and around them", async () => {
+  const black = new Float32Array(4);
+  const { canvas, step, width, height } = await drawn(
+    [0, 1].map(() => ({ original: black, masked: black, reconstruction: black })),
+    2,
+    1,
+  );
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const inImage = x % step >= GAP && y % step >= GAP;
+      if (canvas(x, y)[0] !== (inImage ? 0 : 255)) throw new Error(`wrong at ${x}, ${y}`);
+    }
+  }
+});
+
+Deno.test("colours keep their channels", async () => {
+  const colours = Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1, 0.2, 0.4, 0.6);
+  const { pixel } = await drawn([{ original: colours, masked: colours, reconstruction: colours }], 2, 3);
+  for (const column of [0, 1, 2]) {
+    expect(pixel(0, column, 0, 0)).toEqual([[255, 0, 0]]);
+    expect(pixel(0, column, 1, 0)).toEqual([[0, 255, 0]]);
+    expect(pixel(0, column, 0, 1)).toEqual([[0, 0, 255]]);
+    expect(pixel(0, column, 1, 1)).toEqual([[51, 102, 153]]);
+  }
+});
+
+Deno.test("small images are enlarged by a whole number, large ones shown as they are", () => {
+  expect(triptychSize(4, 28)).toEqual({ scale: 6, width: 3 * 176 + GAP, height: 4 * 176 + GAP });
+  expect(triptychSize(1, 224)).toEqual({ scale: 1, width: 3 * 232 + GAP, height: 232 + GAP });
+});
