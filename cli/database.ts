@@ -4,9 +4,10 @@
  * @module
  */
 import { dirname } from "node:path";
-import { openDatabase } from "../jobs/store/database.ts";
+import { openDatabase } from "../jobs/store/kv/open.ts";
 import { jittered, pause } from "../jobs/backoff.ts";
-import { isLocked, isRemoteKv } from "../jobs/store/kv.ts";
+import { isLocked } from "../jobs/store/kv/errors.ts";
+import { isRemoteKv } from "../jobs/store/kv/open.ts";
 import { type Settings, SettingsError } from "./settings.ts";
 
 /** Time limit for one attempt, in milliseconds. */

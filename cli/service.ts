@@ -5,7 +5,7 @@
  */
 import { openStore } from "../data/objects/open.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
-import { isRemoteKv } from "../jobs/store/kv.ts";
+import { isRemoteKv } from "../jobs/store/kv/open.ts";
 import { Runner } from "../jobs/runner/runner.ts";
 import { JobStore } from "../jobs/store/store.ts";
 import { awaitDatabase, oneLine } from "./database.ts";

@@ -6,7 +6,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { DEFAULT_MAX_SPLIT_BYTES } from "../data/datasets/memoryLimit.ts";
-import { isRemoteKv } from "../jobs/store/kv.ts";
+import { isRemoteKv } from "../jobs/store/kv/open.ts";
 import { MAX_TRAINING_BYTES } from "../jobs/requests/memory.ts";
 import { DATA_DIR } from "../jobs/runner/tensorflow.ts";
 import { BACKENDS } from "../model/backends/backend.ts";

@@ -7,10 +7,10 @@ import type { UploadFolder } from "../api/body/uploadFolder.ts";
 import type { DatasetCatalogue } from "../data/datasets/catalogue.ts";
 import { StorageUnavailableError } from "../data/objects/store.ts";
 import { jittered, pause } from "../jobs/backoff.ts";
-import { DatabaseUnavailableError } from "../jobs/store/kv.ts";
-import { sweepOrphans } from "../jobs/store/orphans.ts";
+import { DatabaseUnavailableError } from "../jobs/store/kv/errors.ts";
+import { sweepOrphans } from "../jobs/store/deletion/orphans.ts";
 import type { JobStore } from "../jobs/store/store.ts";
-import { sweepJobs } from "../jobs/store/sweep.ts";
+import { sweepJobs } from "../jobs/store/deletion/sweep.ts";
 
 /** Where the sweeper looks. */
 export interface Swept {

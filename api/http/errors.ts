@@ -13,8 +13,8 @@ import {
 import { ImageError } from "../../data/images/imageFile.ts";
 import { ObjectNotFoundError, StorageUnavailableError } from "../../data/objects/store.ts";
 import { JobFailure } from "../../jobs/failure.ts";
-import { DatabaseUnavailableError, isLocked, KvContentionError } from "../../jobs/store/kv.ts";
-import { SourceError } from "../../jobs/store/sources.ts";
+import { DatabaseUnavailableError, isLocked, KvContentionError } from "../../jobs/store/kv/errors.ts";
+import { SourceError } from "../../jobs/store/creation/sources.ts";
 import {
   CheckpointInUseError,
   CheckpointNotFoundError,
@@ -23,7 +23,7 @@ import {
   JobNotFoundError,
   JobUnfinishedError,
 } from "../../jobs/store/store.ts";
-import { RowTooLargeError } from "../../jobs/store/tooLarge.ts";
+import { RowTooLargeError } from "../../jobs/store/kv/errors.ts";
 import type { ApiEnv } from "./context.ts";
 import { InferenceError } from "../inference/inference.ts";
 import { fieldProblem, ProblemError, problemResponse } from "./problem.ts";

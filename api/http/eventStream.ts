@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { JobEvent } from "../../jobs/store/events.ts";
+import type { JobEvent } from "../../jobs/store/events/event.ts";
 import type { Services } from "./context.ts";
 import { eventWire } from "../schemas/event.ts";
 

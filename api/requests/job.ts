@@ -13,7 +13,7 @@ import { JobFailure } from "../../jobs/failure.ts";
 import { tooLarge } from "../../jobs/requests/memory.ts";
 import { lengthFault, runLength, type TrainingRequest } from "../../jobs/requests/runLength.ts";
 import type { JobRequest } from "../../jobs/requests/schemas.ts";
-import { resolveSource } from "../../jobs/store/sources.ts";
+import { resolveSource } from "../../jobs/store/creation/sources.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { checkCheckpointSpace } from "./checkpointSpace.ts";
 import type { Services } from "../http/context.ts";

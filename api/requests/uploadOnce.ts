@@ -17,7 +17,7 @@ import {
   reserveUpload,
   settleUpload,
   type UploadClaim,
-} from "../../jobs/store/uploads.ts";
+} from "../../jobs/store/creation/uploads.ts";
 import type { Services } from "../http/context.ts";
 import { fingerprint } from "../http/idempotency.ts";
 import { ProblemError } from "../http/problem.ts";

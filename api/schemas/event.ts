@@ -5,7 +5,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import { toWire } from "../../data/wire.ts";
-import { EVENT_TYPES, type JobEvent } from "../../jobs/store/events.ts";
+import { EVENT_TYPES, type JobEvent } from "../../jobs/store/events/event.ts";
 import { listSchema } from "./list.ts";
 
 /** An event. */

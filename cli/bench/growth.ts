@@ -5,7 +5,7 @@
  */
 import { insertJob } from "../../jobs/store/change.ts";
 import type { Job } from "../../jobs/job.ts";
-import { type JobRow, keys } from "../../jobs/store/rows.ts";
+import { type JobRow, keys } from "../../jobs/store/rows/keys.ts";
 import type { JobRequest } from "../../jobs/requests/schemas.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import type { Client } from "../client.ts";

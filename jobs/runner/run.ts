@@ -5,9 +5,9 @@
  */
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 import { objectKeysOf } from "../artifacts/objectKeys.ts";
-import { collectGarbage } from "../store/garbage.ts";
+import { collectGarbage } from "../store/checkpoints/garbage.ts";
 import { jittered, pause } from "../backoff.ts";
-import { DatabaseUnavailableError } from "../store/kv.ts";
+import { DatabaseUnavailableError } from "../store/kv/errors.ts";
 import {
   type Claim,
   type JobQueue,
@@ -15,14 +15,14 @@ import {
   LeaseLostError,
   type Outcome,
   tooLargeOutcome,
-} from "../store/queue.ts";
+} from "../store/queue/queue.ts";
 import { outageError, type OutageLimits } from "./outageLimits.ts";
-import { resumePoints } from "../store/checkpoints.ts";
-import { sourceOf } from "../store/rows.ts";
+import { resumePoints } from "../store/checkpoints/read.ts";
+import { sourceOf } from "../store/rows/keys.ts";
 import type { JobStore } from "../store/store.ts";
 import { Telling, WRITE_MS } from "./updateBuffer.ts";
 import { ThreadHost } from "./threads.ts";
-import { RowTooLargeError } from "../store/tooLarge.ts";
+import { RowTooLargeError } from "../store/kv/errors.ts";
 import { AWAITED, type FromWorker, type ToWorker } from "./messages.ts";
 
 /** Longest time between two heartbeats, in milliseconds: how soon a cancel is heard. */

@@ -5,10 +5,10 @@
  */
 import { openStore, prepareStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { sinceOutage } from "../store/database.ts";
+import { sinceOutage } from "../store/kv/open.ts";
 import { jittered, pause } from "../backoff.ts";
-import { isTransient } from "../store/kv.ts";
-import { type Claim, JobQueue, LEASE_MS } from "../store/queue.ts";
+import { isTransient } from "../store/kv/errors.ts";
+import { type Claim, JobQueue, LEASE_MS } from "../store/queue/queue.ts";
 import { OUTAGE_LIMITS, outageError, type OutageLimits } from "./outageLimits.ts";
 import { Run } from "./run.ts";
 import { StorageWatch } from "./storageWatch.ts";

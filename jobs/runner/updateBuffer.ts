@@ -5,9 +5,9 @@
  */
 import type { JobProgress } from "../job.ts";
 import type { KindEvent } from "../kinds/kind.ts";
-import { METRICS_LIMITS, type StepPoint } from "../store/metrics.ts";
+import { METRICS_LIMITS, type StepPoint } from "../store/metrics/chunks.ts";
 import { Pace } from "./pace.ts";
-import type { JobUpdate } from "../store/queue.ts";
+import type { JobUpdate } from "../store/queue/queue.ts";
 
 /** Longest time that a step waits to be written, in milliseconds. */
 export const WRITE_MS = 500;

@@ -5,12 +5,13 @@
  * @module
  */
 import { ulid } from "ulid";
-import { drafted, EVENT_LIMITS, type JobEvent, type NewEvent, withLatest } from "./events.ts";
-import { INDEX_VERSION, updateIndexes } from "./indexes.ts";
+import { EVENT_LIMITS, type JobEvent, type NewEvent, numberEvents, withLatest } from "./events/event.ts";
+import { statusEvent } from "./events/statusEvent.ts";
+import { INDEX_VERSION, updateIndexes } from "./rows/indexes.ts";
 import type { Job } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { type JobRow, keys, type Lease, sourceOf } from "./rows.ts";
-import { namedTooLarge } from "./tooLarge.ts";
+import { withRetry } from "./kv/retry.ts";
+import { type JobRow, keys, type Lease, sourceOf } from "./rows/keys.ts";
+import { sizeError } from "./kv/errors.ts";
 import { isFinished } from "../transitions.ts";
 
 /** What a change needs of its surroundings. */
@@ -56,31 +57,11 @@ export function ring(database: JobsDatabase, operation: Deno.AtomicOperation): v
 
 /** The first row of a new job with its indexes. */
 export function insertJob(operation: Deno.AtomicOperation, job: Job, write: string): void {
-  const { seq, events } = drafted(0, [statusEvent(job)], job.createdAt);
+  const { seq, events } = numberEvents(0, [statusEvent(job)], job.createdAt);
   const row: JobRow = { job, seq, writes: [write], progressSeqs: [], logs: 0, indexVersion: INDEX_VERSION };
   operation.set(keys.job(job.id), row).set(keys.ready(job.id), job.id);
   updateIndexes(operation, null, job);
   for (const event of events) operation.set(keys.event(job.id, event.seq), event);
-}
-
-/** The event that tells of a job's state. */
-export function statusEvent(job: Job, cause?: string): NewEvent {
-  const data: Record<string, unknown> = { status: job.status, attempt: job.attempt };
-  if (job.error) data.error = job.error;
-  if (cause !== undefined) data.cause = cause;
-  const level = job.status === "failed" ? "error" : "info";
-  const back = job.status === "queued" && job.attempt > 0;
-  const message = job.error && job.status === "failed"
-    ? `Failed: ${job.error.message}`
-    : back
-    ? `Back in the queue: ${cause ?? "its runner was lost or shut down"}`
-    : {
-      queued: "Queued",
-      running: "Running",
-      succeeded: "Succeeded",
-    }[job.status as string] ??
-      "Cancelled";
-  return { type: "status", level, message, data };
 }
 
 /**
@@ -117,7 +98,12 @@ export function changeJob(
       ...(job.status === before.status ? [] : [statusEvent(job, change.cause)]),
       ...(change.events ?? []),
     ];
-    const { seq, events, logs } = drafted(row.seq, news, new Date(database.now()).toISOString(), row.logs);
+    const { seq, events, logs } = numberEvents(
+      row.seq,
+      news,
+      new Date(database.now()).toISOString(),
+      row.logs,
+    );
     const progress = withLatest(row.progressSeqs, events, "progress", EVENT_LIMITS.progress);
     const checkpoints = withLatest(
       row.checkpointSeqs ?? [],
@@ -141,7 +127,7 @@ export function changeJob(
     if (job.status !== before.status) follow(database, operation, before, change);
     change.also?.(operation);
     const { ok } = await operation.commit().catch((error) => {
-      throw namedTooLarge(error);
+      throw sizeError(error);
     });
     if (ok) database.changed(id);
     return ok ? job : undefined;

@@ -5,26 +5,26 @@
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { changeJob, type JobsDatabase } from "./change.ts";
-import { getCheckpoint, listCheckpoints } from "./checkpoints.ts";
-import { createJob, type CreateOptions, findCreated } from "./creation.ts";
-import { deleteJob } from "./deletion.ts";
-import { type JobEvent, pageEvents } from "./events.ts";
-import { finishedJob, followEvents } from "./follow.ts";
-import { beginDatasetDeletion, findDatasetUser } from "./datasetUse.ts";
-import { completeIndexes, countJobs } from "./indexes.ts";
+import { getCheckpoint, listCheckpoints } from "./checkpoints/read.ts";
+import { createJob, type CreateOptions, findCreated } from "./creation/createJob.ts";
+import { deleteJob } from "./deletion/deleteJob.ts";
+import type { JobEvent } from "./events/event.ts";
+import { pageEvents } from "./events/read.ts";
+import { finishedJob, followEvents } from "./events/follow.ts";
+import { beginDatasetDeletion, findDatasetUser } from "./creation/datasetUse.ts";
+import { completeIndexes, countJobs } from "./rows/indexes.ts";
 import type { Checkpoint, Job, JobStatus } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { type JobQuery, listJobs, type Page } from "./lists.ts";
-import { type JobRow, keys } from "./rows.ts";
+import { getJob, type JobQuery, listJobs, type Page } from "./rows/read.ts";
 import type { JobRequest } from "../requests/schemas.ts";
-import { type JobMetrics, type MetricsQuery, readMetrics } from "./series.ts";
+import { type JobMetrics, type MetricsQuery, readMetrics } from "./metrics/read.ts";
 import { transition } from "../transitions.ts";
-import { JobWatcher } from "./watch.ts";
+import { JobWatcher } from "./events/watch.ts";
 
 export { JobNotFoundError } from "./change.ts";
-export { CheckpointNotFoundError, type CreateOptions, IdempotencyConflictError } from "./creation.ts";
-export { CheckpointInUseError, JobUnfinishedError } from "./deletion.ts";
-export { type JobQuery, type Page, PAGE_LIMIT } from "./lists.ts";
+export { CheckpointNotFoundError, type CreateOptions } from "./creation/createJob.ts";
+export { IdempotencyConflictError } from "./creation/idempotency.ts";
+export { CheckpointInUseError, JobUnfinishedError } from "./deletion/deleteJob.ts";
+export { type JobQuery, type Page, PAGE_LIMIT } from "./rows/read.ts";
 export { InvalidTransitionError } from "../transitions.ts";
 
 /** How a store is opened. */
@@ -66,8 +66,8 @@ export class JobStore implements JobsDatabase {
   }
 
   /** A job; null when there is none of that id. */
-  async get(id: string): Promise<Job | null> {
-    return (await withRetry(() => this.kv.get<JobRow>(keys.job(id)))).value?.job ?? null;
+  get(id: string): Promise<Job | null> {
+    return getJob(this.kv, id);
   }
 
   /** Jobs, newest first. A page is short only at the end. @throws {RangeError} for a limit outside 1 to 1000 */

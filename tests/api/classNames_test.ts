@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { readHeader } from "../../data/safetensors/safetensors.ts";
-import { keys } from "../../jobs/store/rows.ts";
+import { keys } from "../../jobs/store/rows/keys.ts";
 import { pngDigit, tarGz } from "../setup/uploads.ts";
 import { TINY } from "./fixtures.ts";
 import { TestApi } from "./fixtures.ts";

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import type { Claim, JobQueue } from "../../jobs/store/queue.ts";
+import type { Claim, JobQueue } from "../../jobs/store/queue/queue.ts";
 // @ts-types="./dashboardSeries.d.ts"
 import { lossSeries } from "../../api/dashboard/static/series.js";
 import { TestApi } from "./fixtures.ts";

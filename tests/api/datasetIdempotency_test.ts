@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import type { UploadRow } from "../../jobs/store/rows.ts";
+import type { UploadRow } from "../../jobs/store/rows/keys.ts";
 import { type Bytes, idx, idxDigits } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 

@@ -13,7 +13,7 @@ import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { saveCheckpoint } from "../../jobs/artifacts/checkpoints.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { type Claim, JobQueue } from "../../jobs/store/queue.ts";
+import { type Claim, JobQueue } from "../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { type MaeConfig, PRESETS } from "../../model/config.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { JobQueue } from "../../jobs/store/queue.ts";
+import { JobQueue } from "../../jobs/store/queue/queue.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
 const pretrain = { kind: "pretrain", dataset: "digits" };

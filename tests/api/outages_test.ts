@@ -2,8 +2,8 @@ import { expect } from "expect";
 import { openStore } from "../../data/objects/open.ts";
 import { OutageLogStore } from "../../data/objects/outageLogStore.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
-import { guardedKv } from "../../jobs/store/database.ts";
-import { KvCircuit } from "../../jobs/store/kvCircuit.ts";
+import { guardedKv } from "../../jobs/store/kv/open.ts";
+import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
 /** A database that can be made unavailable, behind the service's circuit breaker. */

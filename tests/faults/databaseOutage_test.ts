@@ -1,7 +1,7 @@
 import { expect } from "expect";
-import { guardedKv, openDatabase, sinceOutage } from "../../jobs/store/database.ts";
-import { DatabaseUnavailableError } from "../../jobs/store/kv.ts";
-import { KvCircuit } from "../../jobs/store/kvCircuit.ts";
+import { guardedKv, openDatabase, sinceOutage } from "../../jobs/store/kv/open.ts";
+import { DatabaseUnavailableError } from "../../jobs/store/kv/errors.ts";
+import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
 import { findDenokv, startDenokv } from "../setup/denokv.ts";
 
 const program = await findDenokv();

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { JobQueue } from "../../jobs/store/queue.ts";
+import { JobQueue } from "../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { uniform } from "../../model/random.ts";
 import { checkpointOf, NO_OBJECTS, request } from "../jobs/fixtures.ts";

@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import { openDatabase } from "../../jobs/store/database.ts";
-import type { JobEvent } from "../../jobs/store/events.ts";
+import { openDatabase } from "../../jobs/store/kv/open.ts";
+import type { JobEvent } from "../../jobs/store/events/event.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { claimed, settingOn } from "../jobs/fixtures.ts";
 import { changeAtRandom, makeOld, recounted } from "../jobs/history.ts";

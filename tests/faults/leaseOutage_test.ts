@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import { guardedKv } from "../../jobs/store/database.ts";
-import { KvCircuit } from "../../jobs/store/kvCircuit.ts";
+import { guardedKv } from "../../jobs/store/kv/open.ts";
+import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { Stage } from "../jobs/stage.ts";
 

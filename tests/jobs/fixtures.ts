@@ -7,7 +7,7 @@ import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { fromWire } from "../../data/wire.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { type Claim, JobQueue } from "../../jobs/store/queue.ts";
+import { type Claim, JobQueue } from "../../jobs/store/queue/queue.ts";
 import { type JobRequest, jobRequestSchema } from "../../jobs/requests/schemas.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { PRESETS } from "../../model/config.ts";

@@ -6,7 +6,7 @@ import { matchClasses } from "../../../jobs/artifacts/classes.ts";
 import type { Checkpoint } from "../../../jobs/job.ts";
 import { finite } from "../../../jobs/kinds/finite.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
-import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue.ts";
+import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/queue.ts";
 import { confusionSummary, INLINE_CLASSES, INLINE_NAMES } from "../../../jobs/artifacts/results.ts";
 import { type MaeConfig, PRESETS } from "../../../model/config.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../../model/weights.ts";

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { JobQueue } from "../../../jobs/store/queue.ts";
+import { JobQueue } from "../../../jobs/store/queue/queue.ts";
 import { Stage } from "../stage.ts";
 
 const steps = (count: number) => Array.from({ length: count }, () => "step").join(",");

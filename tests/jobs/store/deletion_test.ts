@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { openStore } from "../../../data/objects/open.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../../data/objects/store.ts";
 import { resultKey } from "../../../jobs/artifacts/objectKeys.ts";
-import { sweepJobs } from "../../../jobs/store/sweep.ts";
+import { sweepJobs } from "../../../jobs/store/deletion/sweep.ts";
 import { failingDeletes } from "../../setup/failingDeletes.ts";
 import { checkpointOf, type Setting, withStore } from "../fixtures.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import type { JobEvent } from "../../../jobs/store/events.ts";
-import type { Claim, JobQueue } from "../../../jobs/store/queue.ts";
+import type { JobEvent } from "../../../jobs/store/events/event.ts";
+import type { Claim, JobQueue } from "../../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { uniform } from "../../../model/random.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";

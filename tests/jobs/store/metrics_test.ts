@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import { METRICS_LIMITS, type StepPoint } from "../../../jobs/store/metrics.ts";
-import type { Claim, JobQueue } from "../../../jobs/store/queue.ts";
+import { METRICS_LIMITS, type StepPoint } from "../../../jobs/store/metrics/chunks.ts";
+import type { Claim, JobQueue } from "../../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
 import { withStore } from "../fixtures.ts";

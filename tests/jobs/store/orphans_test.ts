@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { openStore } from "../../../data/objects/open.ts";
-import { sweepOrphans } from "../../../jobs/store/orphans.ts";
+import { sweepOrphans } from "../../../jobs/store/deletion/orphans.ts";
 import { checkpointOf, withStore } from "../fixtures.ts";
 
 Deno.test("files of checkpoints that were never recorded go after a day, all others stay", () =>

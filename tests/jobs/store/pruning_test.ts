@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { openStore } from "../../../data/objects/open.ts";
-import { collectGarbage } from "../../../jobs/store/garbage.ts";
+import { collectGarbage } from "../../../jobs/store/checkpoints/garbage.ts";
 import { checkpointOf, request, withStore } from "../fixtures.ts";
 
 /** Names of the checkpoints in object storage: `known` for both files of one. */

@@ -8,7 +8,7 @@ import {
   type Outcome,
   RESULT_BYTES,
   resultBytes,
-} from "../../../jobs/store/queue.ts";
+} from "../../../jobs/store/queue/queue.ts";
 import { JOB_LIMITS } from "../../../jobs/requests/schemas.ts";
 import { InvalidTransitionError } from "../../../jobs/store/store.ts";
 import { MAX_INTERRUPTIONS } from "../../../jobs/transitions.ts";

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { DatasetError } from "../../../data/datasets/dataset.ts";
-import { IDEMPOTENCY_KEY_LENGTH, IDEMPOTENCY_MS } from "../../../jobs/store/creation.ts";
+import { IDEMPOTENCY_KEY_LENGTH, IDEMPOTENCY_MS } from "../../../jobs/store/creation/idempotency.ts";
 import type { Job, JobStatus } from "../../../jobs/job.ts";
 import type { JobKind } from "../../../jobs/requests/schemas.ts";
 import {

@@ -1,9 +1,9 @@
 import { expect } from "expect";
 import type { Checkpoint } from "../../../jobs/job.ts";
-import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue.ts";
+import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/queue.ts";
 import { Runner } from "../../../jobs/runner/runner.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
-import { RowTooLargeError } from "../../../jobs/store/tooLarge.ts";
+import { RowTooLargeError } from "../../../jobs/store/kv/errors.ts";
 import { checkpointOf, request, withStore } from "../fixtures.ts";
 
 const LARGE = "x".repeat(70_000);

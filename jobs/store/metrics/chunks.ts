@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { keys } from "./rows.ts";
+import { keys } from "../rows/keys.ts";
 
 /** A step of a job. */
 export interface StepPoint {

@@ -4,17 +4,17 @@
  * @module
  */
 import { ulid } from "ulid";
-import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "./change.ts";
-import { damagedRows, fallBackEvent } from "./fallback.ts";
-import { addGarbage, removeGarbage } from "./garbage.ts";
-import type { Checkpoint, Fallback, Job } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { METRICS_LIMITS, stepRows, truncation } from "./metrics.ts";
+import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "../change.ts";
+import { damagedRows, fallBackEvent } from "../checkpoints/fallback.ts";
+import { addGarbage, removeGarbage } from "../checkpoints/garbage.ts";
+import type { Checkpoint, Fallback, Job } from "../../job.ts";
+import { withRetry } from "../kv/retry.ts";
+import { METRICS_LIMITS, stepRows, truncation } from "../metrics/chunks.ts";
 import { fitting, type Outcome, tooLargeOutcome } from "./outcome.ts";
-import { pruning } from "./pruning.ts";
-import { type JobRow, keys, type Lease } from "./rows.ts";
-import { RowTooLargeError } from "./tooLarge.ts";
-import { type JobEventInput, transition } from "../transitions.ts";
+import { pruning } from "../checkpoints/pruning.ts";
+import { type JobRow, keys, type Lease } from "../rows/keys.ts";
+import { RowTooLargeError } from "../kv/errors.ts";
+import { type JobEventInput, transition } from "../../transitions.ts";
 import { bounded, boundedBackend, type JobUpdate, updateEvents } from "./update.ts";
 
 export { type Outcome, RESULT_BYTES, resultBytes, tooLargeOutcome } from "./outcome.ts";

@@ -4,19 +4,15 @@
  * @module
  */
 import { monotonicFactory } from "ulid";
-import { insertJob, type JobsDatabase, ring } from "./change.ts";
+import { insertJob, type JobsDatabase, ring } from "../change.ts";
+import { IDEMPOTENCY_KEY_LENGTH, IDEMPOTENCY_MS, IdempotencyConflictError } from "./idempotency.ts";
 import { checkDataset } from "./datasetUse.ts";
-import type { Checkpoint, Job } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { type IdempotencyRow, type JobRow, keys, sourceOf } from "./rows.ts";
-import type { JobRequest } from "../requests/schemas.ts";
-import { namedTooLarge } from "./tooLarge.ts";
-import { transition } from "../transitions.ts";
-
-/** How long an idempotency key is remembered, in milliseconds. */
-export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
-/** Longest idempotency key, in characters. */
-export const IDEMPOTENCY_KEY_LENGTH = 255;
+import type { Checkpoint, Job } from "../../job.ts";
+import { withRetry } from "../kv/retry.ts";
+import { type IdempotencyRow, type JobRow, keys, sourceOf } from "../rows/keys.ts";
+import type { JobRequest } from "../../requests/schemas.ts";
+import { sizeError } from "../kv/errors.ts";
+import { transition } from "../../transitions.ts";
 
 /** What comes with a request. */
 export interface CreateOptions {
@@ -28,14 +24,6 @@ export interface CreateOptions {
   readonly idempotencyKey?: string;
   /** What makes two requests the same, e.g. a hash of the body. */
   readonly fingerprint?: string;
-}
-
-/** The key was used for another request. */
-export class IdempotencyConflictError extends Error {
-  override readonly name = "IdempotencyConflictError";
-  constructor(readonly key: string) {
-    super(`The idempotency key '${key.slice(0, 80)}' was used for a different request: choose another key`);
-  }
 }
 
 /** No checkpoint of that id. */
@@ -100,7 +88,7 @@ export function createJob(
     insertJob(operation, job, id);
     ring(database, operation);
     const { ok } = await operation.commit().catch((error) => {
-      throw namedTooLarge(error);
+      throw sizeError(error);
     });
     return ok ? { job, created: true } : undefined;
   });

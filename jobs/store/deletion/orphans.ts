@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { ObjectStore } from "../../data/objects/store.ts";
-import { checkpointOfKey, jobOfResultKey } from "../artifacts/objectKeys.ts";
-import type { Checkpoint } from "../job.ts";
-import { readAll } from "./lists.ts";
-import { type JobRow, keys } from "./rows.ts";
-import type { JobStore } from "./store.ts";
+import type { ObjectStore } from "../../../data/objects/store.ts";
+import { checkpointOfKey, jobOfResultKey } from "../../artifacts/objectKeys.ts";
+import type { Checkpoint } from "../../job.ts";
+import { readAll } from "../rows/read.ts";
+import { type JobRow, keys } from "../rows/keys.ts";
+import type { JobsDatabase } from "../change.ts";
 
 /** Age after which an unknown file is no longer one about to be recorded, in milliseconds. */
 const ABANDONED_MS = 24 * 3_600_000;
@@ -23,7 +23,7 @@ const BATCH = 160;
  * @returns keys of the objects removed
  */
 export async function sweepOrphans(
-  jobs: JobStore,
+  jobs: Pick<JobsDatabase, "kv">,
   store: ObjectStore,
   now: number = Date.now(),
 ): Promise<string[]> {
@@ -34,7 +34,7 @@ export async function sweepOrphans(
 }
 
 async function sweepPrefix<T>(
-  { kv }: JobStore,
+  { kv }: Pick<JobsDatabase, "kv">,
   store: ObjectStore,
   prefix: string,
   idOf: (key: string) => string | null,

@@ -25,8 +25,8 @@
  *
  * @module
  */
-import type { Job, JobStatus } from "../job.ts";
-import type { JobKind } from "../requests/schemas.ts";
+import type { Job, JobStatus } from "../../job.ts";
+import type { JobKind } from "../../requests/schemas.ts";
 
 /** A job with what its writers need to know. Every change to anything of a job changes this row. */
 export interface JobRow {

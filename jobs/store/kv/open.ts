@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { databaseUnavailable, isRemoteKv, isTransient } from "./kv.ts";
-import { type CallKind, KvCircuit } from "./kvCircuit.ts";
-import { startKvGateway } from "./kvGateway.ts";
+import { databaseUnavailable, isTransient } from "./errors.ts";
+import { type CallKind, KvCircuit } from "./circuit.ts";
+import { startKvGateway } from "./gateway.ts";
 
 /** How the database is opened. */
 export interface DatabaseOptions {
@@ -13,6 +13,11 @@ export interface DatabaseOptions {
   readonly log?: (message: string) => void;
   /** Longest time of one call, in milliseconds. @default 5000 */
   readonly callMs?: number;
+}
+
+/** Returns true for a KV that is reached over HTTP (`denokv`). It has no queues. */
+export function isRemoteKv(pathOrUrl: string | undefined): boolean {
+  return pathOrUrl !== undefined && /^https?:\/\//i.test(pathOrUrl);
 }
 
 const KINDS: Readonly<Record<string, CallKind>> = {

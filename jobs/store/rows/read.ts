@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type Job, type JobStatus } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { indexPrefix, type JobRow, keys } from "./rows.ts";
-import type { JobKind } from "../requests/schemas.ts";
+import type { Job, JobStatus } from "../../job.ts";
+import { withRetry } from "../kv/retry.ts";
+import { indexPrefix, type JobRow, keys } from "./keys.ts";
+import type { JobKind } from "../../requests/schemas.ts";
 
 /** Most jobs or checkpoints of a page. */
 export const PAGE_LIMIT = 1000;
@@ -40,6 +40,11 @@ export function checkLimit(limit: number): void {
   if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_LIMIT) {
     throw new RangeError(`limit must be a whole number from 1 to ${PAGE_LIMIT}: current value is ${limit}`);
   }
+}
+
+/** Returns a job; null when there is none with that id. */
+export async function getJob(kv: Deno.Kv, id: string): Promise<Job | null> {
+  return (await withRetry(() => kv.get<JobRow>(keys.job(id)))).value?.job ?? null;
 }
 
 /** The values of the keys, in the order of the keys; null for a missing key. One read takes ten keys. */

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { type JobEvent, pageEvents } from "./events.ts";
-import type { Job } from "../job.ts";
-import { jittered, pause } from "../backoff.ts";
-import { isTransient } from "./kv.ts";
-import { isFinished } from "../transitions.ts";
+import type { JobEvent } from "./event.ts";
+import { pageEvents } from "./read.ts";
+import type { Job } from "../../job.ts";
+import { jittered, pause } from "../../backoff.ts";
+import { isTransient } from "../kv/errors.ts";
+import { isFinished } from "../../transitions.ts";
 import type { JobWatcher } from "./watch.ts";
 
 /** Longest pause between attempts of a follower that cannot read older events, in milliseconds. */

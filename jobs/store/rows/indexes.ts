@@ -12,10 +12,10 @@
  *
  * @module
  */
-import { type Job, JOB_STATUSES, type JobStatus } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { indexKeys, indexPrefix, type JobRow, keys } from "./rows.ts";
-import { isFinished } from "../transitions.ts";
+import { type Job, JOB_STATUSES, type JobStatus } from "../../job.ts";
+import { withRetry } from "../kv/retry.ts";
+import { indexKeys, indexPrefix, type JobRow, keys } from "./keys.ts";
+import { isFinished } from "../../transitions.ts";
 
 /** Version of the rows that this module keeps for a job. */
 export const INDEX_VERSION = 1;

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { NewEvent } from "./events.ts";
-import type { Checkpoint, Job, JobProgress } from "../job.ts";
-import { type EpochPoint, METRICS_LIMITS, type StepPoint } from "./metrics.ts";
+import type { NewEvent } from "../events/event.ts";
+import type { Checkpoint, Job, JobProgress } from "../../job.ts";
+import { type EpochPoint, METRICS_LIMITS, type StepPoint } from "../metrics/chunks.ts";
 
 /** What a run reports. All of it becomes visible in one commit. */
 export interface JobUpdate {

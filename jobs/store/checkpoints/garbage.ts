@@ -5,11 +5,11 @@
  *
  * @module
  */
-import type { ObjectStore } from "../../data/objects/store.ts";
-import { objectKeysOf } from "../artifacts/objectKeys.ts";
-import type { Checkpoint } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { type GarbageRow, keys, type Lease } from "./rows.ts";
+import type { ObjectStore } from "../../../data/objects/store.ts";
+import { objectKeysOf } from "../../artifacts/objectKeys.ts";
+import type { Checkpoint } from "../../job.ts";
+import { withRetry } from "../kv/retry.ts";
+import { type GarbageRow, keys, type Lease } from "../rows/keys.ts";
 
 /** Adds to a commit the removal of a checkpoint's rows and the garbage rows of its objects. */
 export function discardCheckpoint(operation: Deno.AtomicOperation, checkpoint: Checkpoint): void {

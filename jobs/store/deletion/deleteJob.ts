@@ -4,14 +4,14 @@
  *
  * @module
  */
-import type { ObjectStore } from "../../data/objects/store.ts";
-import { JobNotFoundError, type JobsDatabase } from "./change.ts";
-import { collectGarbage, discardCheckpoint } from "./garbage.ts";
-import { updateIndexes } from "./indexes.ts";
-import type { Checkpoint, JobStatus } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { resultKey } from "../artifacts/objectKeys.ts";
-import { type JobRow, keys, sourceOf } from "./rows.ts";
+import type { ObjectStore } from "../../../data/objects/store.ts";
+import { JobNotFoundError, type JobsDatabase } from "../change.ts";
+import { collectGarbage, discardCheckpoint } from "../checkpoints/garbage.ts";
+import { updateIndexes } from "../rows/indexes.ts";
+import type { Checkpoint, JobStatus } from "../../job.ts";
+import { withRetry } from "../kv/retry.ts";
+import { resultKey } from "../../artifacts/objectKeys.ts";
+import { type JobRow, keys, sourceOf } from "../rows/keys.ts";
 
 /** The job is running and cannot be deleted yet. */
 export class JobUnfinishedError extends Error {

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { DatasetError } from "../../data/datasets/dataset.ts";
-import type { JobsDatabase } from "./change.ts";
-import { hasCompleteIndexes } from "./indexes.ts";
-import type { Job } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { listJobs, PAGE_LIMIT } from "./lists.ts";
-import { type JobRow, keys } from "./rows.ts";
-import { isFinished } from "../transitions.ts";
+import { DatasetError } from "../../../data/datasets/dataset.ts";
+import type { JobsDatabase } from "../change.ts";
+import { hasCompleteIndexes } from "../rows/indexes.ts";
+import type { Job } from "../../job.ts";
+import { withRetry } from "../kv/retry.ts";
+import { listJobs, PAGE_LIMIT } from "../rows/read.ts";
+import { type JobRow, keys } from "../rows/keys.ts";
+import { isFinished } from "../../transitions.ts";
 
 /** How long new jobs with a data set are refused once its deletion began, in milliseconds. A deletion takes less. */
 export const DELETION_MS = 60_000;

@@ -4,9 +4,9 @@
  * @module
  */
 import { discardCheckpoint } from "./garbage.ts";
-import type { Checkpoint, Job } from "../job.ts";
-import { readAll } from "./lists.ts";
-import { keys } from "./rows.ts";
+import type { Checkpoint, Job } from "../../job.ts";
+import { readAll } from "../rows/read.ts";
+import { keys } from "../rows/keys.ts";
 
 /** Checkpoints removed in one commit. */
 const CHUNK = 50;

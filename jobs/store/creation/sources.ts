@@ -3,9 +3,11 @@
  *
  * @module
  */
-import type { JobRequest } from "../requests/schemas.ts";
-import type { JobStore } from "./store.ts";
-import { isFinished } from "../transitions.ts";
+import type { JobRequest } from "../../requests/schemas.ts";
+import type { JobsDatabase } from "../change.ts";
+import { getCheckpoint } from "../checkpoints/read.ts";
+import { getJob } from "../rows/read.ts";
+import { isFinished } from "../../transitions.ts";
 
 /** A source that cannot be used. `field` is the request's field, `code` says why. */
 export class SourceError extends Error {
@@ -25,16 +27,19 @@ export class SourceError extends Error {
  *
  * @throws {SourceError}
  */
-export async function resolveSource(store: JobStore, request: JobRequest): Promise<JobRequest> {
+export async function resolveSource(
+  { kv }: Pick<JobsDatabase, "kv">,
+  request: JobRequest,
+): Promise<JobRequest> {
   if (request.kind === "pretrain") return request;
   const { job: jobId, ...rest } = request as Extract<
     JobRequest,
     { kind: "finetune" | "linear_probe" | "evaluate" }
   >;
   const field = jobId === undefined ? "checkpoint" : "job";
-  const id = jobId === undefined ? rest.checkpoint : await latestCheckpoint(store, jobId);
+  const id = jobId === undefined ? rest.checkpoint : await latestCheckpoint(kv, jobId);
   if (id === undefined) return request;
-  const checkpoint = await store.getCheckpoint(id);
+  const checkpoint = await getCheckpoint(kv, id);
   if (checkpoint === null) {
     throw new SourceError("checkpoint_not_found", field, `There is no checkpoint '${id.slice(0, 80)}'`);
   }
@@ -48,8 +53,8 @@ export async function resolveSource(store: JobStore, request: JobRequest): Promi
   return { ...rest, checkpoint: id } as JobRequest;
 }
 
-async function latestCheckpoint(store: JobStore, jobId: string): Promise<string> {
-  const job = await store.get(jobId);
+async function latestCheckpoint(kv: Deno.Kv, jobId: string): Promise<string> {
+  const job = await getJob(kv, jobId);
   if (job === null) throw new SourceError("job_not_found", "job", `There is no job '${jobId.slice(0, 80)}'`);
   if (job.latestCheckpoint !== null) return job.latestCheckpoint;
   const state = isFinished(job.status) ? `it has ${job.status} without one` : `it is ${job.status}`;

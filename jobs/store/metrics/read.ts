@@ -7,9 +7,9 @@
  *
  * @module
  */
-import { withRetry } from "./kv.ts";
-import { type EpochPoint, METRICS_LIMITS, type StepChunk, type StepPoint } from "./metrics.ts";
-import { keys } from "./rows.ts";
+import { withRetry } from "../kv/retry.ts";
+import { type EpochPoint, METRICS_LIMITS, type StepChunk, type StepPoint } from "./chunks.ts";
+import { keys } from "../rows/keys.ts";
 
 /** Part of a job's series. */
 export interface JobMetrics {

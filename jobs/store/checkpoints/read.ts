@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Checkpoint, Job } from "../job.ts";
-import { withRetry } from "./kv.ts";
-import { newestFirst, type Page, PAGE_LIMIT, readAll } from "./lists.ts";
-import { keys } from "./rows.ts";
+import type { Checkpoint, Job } from "../../job.ts";
+import { withRetry } from "../kv/retry.ts";
+import { newestFirst, type Page, PAGE_LIMIT, readAll } from "../rows/read.ts";
+import { keys } from "../rows/keys.ts";
 
 /** Returns a checkpoint; null when there is none with that id. */
 export async function getCheckpoint(kv: Deno.Kv, id: string): Promise<Checkpoint | null> {

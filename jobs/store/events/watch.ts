@@ -7,11 +7,11 @@
  *
  * @module
  */
-import type { JobEvent } from "./events.ts";
-import { jittered, pause } from "../backoff.ts";
-import { isTransient } from "./kv.ts";
-import { KEYS_PER_READ } from "./lists.ts";
-import { type JobRow, keys } from "./rows.ts";
+import type { JobEvent } from "./event.ts";
+import { jittered, pause } from "../../backoff.ts";
+import { isTransient } from "../kv/errors.ts";
+import { KEYS_PER_READ } from "../rows/read.ts";
+import { type JobRow, keys } from "../rows/keys.ts";
 
 /** Longest pause between two polls, in milliseconds. The shortest is half of it. */
 const POLL_MS = 200;

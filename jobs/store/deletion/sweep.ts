@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { ObjectStore } from "../../data/objects/store.ts";
-import { finishDeletion, unfinishedDeletions } from "./deletion.ts";
-import { collectGarbage } from "./garbage.ts";
-import type { JobStore } from "./store.ts";
+import type { ObjectStore } from "../../../data/objects/store.ts";
+import { finishDeletion, unfinishedDeletions } from "./deleteJob.ts";
+import { collectGarbage } from "../checkpoints/garbage.ts";
+import type { JobsDatabase } from "../change.ts";
 
 /**
  * Finishes interrupted deletions of jobs, and deletes objects of checkpoints whose writing or removal was interrupted.
@@ -14,7 +14,10 @@ import type { JobStore } from "./store.ts";
  *
  * @returns number of jobs and objects deleted
  */
-export async function sweepJobs(jobs: JobStore, objects: ObjectStore): Promise<number> {
+export async function sweepJobs(
+  jobs: Pick<JobsDatabase, "kv" | "now">,
+  objects: ObjectStore,
+): Promise<number> {
   const { kv } = jobs;
   const ids = await unfinishedDeletions(jobs);
   for (const id of ids) await finishDeletion(kv, objects, id);

@@ -4,8 +4,8 @@
  * @module
  */
 import { serialize } from "node:v8";
-import type { RowTooLargeError } from "./tooLarge.ts";
-import type { JobEventInput } from "../transitions.ts";
+import type { RowTooLargeError } from "../kv/errors.ts";
+import type { JobEventInput } from "../../transitions.ts";
 
 /** How a run ended. */
 export type Outcome = Extract<

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { jittered } from "../backoff.ts";
-import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient } from "./kv.ts";
+import { jittered } from "../../backoff.ts";
+import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient } from "./errors.ts";
 
 /** Longest time of one call, in milliseconds. */
 export const CALL_MS = 5_000;

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { NewEvent } from "./events.ts";
-import type { Checkpoint, Fallback } from "../job.ts";
-import { keys } from "./rows.ts";
+import type { NewEvent } from "../events/event.ts";
+import type { Checkpoint, Fallback } from "../../job.ts";
+import { keys } from "../rows/keys.ts";
 
 /** Most damaged checkpoints that an event names and a commit marks. Jobs of earlier versions may have more. */
 const NAMED = 20;
