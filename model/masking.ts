@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { CONFIG_LIMITS, numKeep } from "./config.ts";
+import { MAX_PATCHES, numKeep } from "./config.ts";
 
 /** More than any index of a patch. */
-const INDEX_RANGE = CONFIG_LIMITS.numPatches;
+const INDEX_RANGE = MAX_PATCHES;
 
 /** Which patches of each image are visible. N patches, K of them kept. */
 export interface Masking {

@@ -105,6 +105,11 @@ export function parameterSpecs(config: MaeConfig, shape: ModelShape): ParameterS
   return [...encoderSpecs(config), ...rest];
 }
 
+/** Number of trainable parameters of a model. The fixed position tables are not counted. */
+export function parameterCount(config: MaeConfig, shape: ModelShape): number {
+  return parameterSpecs(config, shape).reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
+}
+
 /** The fixed tables that PyTorch keeps as buffers, so that `load_state_dict` finds them. */
 export function bufferTensors(config: MaeConfig, shape: ModelShape): Map<string, HostTensor> {
   const n = numPatches(config);

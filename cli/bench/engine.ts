@@ -5,7 +5,8 @@
  */
 import { tensorflowSettings } from "../../jobs/runner/tensorflow.ts";
 import { selectBackend } from "../../model/backends/select.ts";
-import { type MaeConfig, PRESETS } from "../../model/config.ts";
+import { type MaeConfig } from "../../model/config.ts";
+import { PRESETS } from "../../model/presets.ts";
 import { classify, features } from "../../model/classifier.ts";
 import { forward, maskBatch } from "../../model/mae.ts";
 import { objective } from "../../model/training/objective.ts";

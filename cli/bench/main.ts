@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { PRESETS } from "../../model/config.ts";
+import { PRESETS } from "../../model/presets.ts";
 import { archiveFigures } from "./archive.ts";
 import { inference, median, preparation, type Subject, TrainingBench } from "./engine.ts";
 import { forwardFlops } from "../../model/flops.ts";

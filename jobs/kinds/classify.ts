@@ -6,7 +6,7 @@
  */
 import { dispose } from "@tensorflow/tfjs-core";
 import type { Dataset } from "../../data/datasets/dataset.ts";
-import type { MaeConfig } from "../../model/config.ts";
+import { completeConfig, type MaeConfig } from "../../model/config.ts";
 import { onBackend } from "../../model/training/evaluate.ts";
 import { classifierFlops } from "../../model/flops.ts";
 import { encoderSpecs, headSpecs, initialWeights, type ModelShape } from "../../model/weights.ts";
@@ -34,7 +34,7 @@ export async function* trainClassifier(
   context: KindContext<ClassifierRequest>,
 ): AsyncGenerator<KindEvent, void> {
   const { request, source, store, jobId } = context;
-  const config = source?.config ?? request.model;
+  const config = source?.config ?? (request.model && completeConfig(request.model));
   if (!config) throw new JobFailure("no_model", "Neither a checkpoint nor a model was given");
   const passes = request.kind === "linear_probe" ? 1 : 3;
   const backend = await chooseBackend(passes * request.batchSize * classifierFlops(config));

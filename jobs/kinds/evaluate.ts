@@ -5,7 +5,7 @@
  */
 import { dispose } from "@tensorflow/tfjs-core";
 import type { Dataset, ImageSet } from "../../data/datasets/dataset.ts";
-import { type MaeConfig, numKeep, numPatches } from "../../model/config.ts";
+import { maskRatioIssue } from "../../model/checkConfig.ts";
 import { onBackend } from "../../model/training/evaluate.ts";
 import { classifierFlops, forwardFlops } from "../../model/flops.ts";
 import type { Weights } from "../../model/transformer.ts";
@@ -32,7 +32,8 @@ export async function* evaluate(
   const { config } = source, isMae = source.model === "mae";
   const batchSize = measuredBatch(config, request.batchSize, isMae);
   const maskRatio = request.maskRatio ?? config.maskRatio;
-  if (isMae) checkMaskRatio(config, maskRatio);
+  const ratioIssue = isMae ? maskRatioIssue(config, maskRatio) : null;
+  if (ratioIssue !== null) throw new JobFailure("mask_ratio", `mask_ratio ${ratioIssue}`);
   const { name, notes } = await chooseBackend(
     batchSize * (isMae ? forwardFlops({ ...config, maskRatio }) : classifierFlops(config)),
   );
@@ -59,12 +60,6 @@ export async function* evaluate(
   } finally {
     dispose(weights);
   }
-}
-
-function checkMaskRatio(config: MaeConfig, maskRatio: number): void {
-  const patches = numPatches(config), keep = numKeep(patches, maskRatio);
-  if (keep >= 1 && keep < patches) return;
-  throw new JobFailure("mask_ratio", `mask_ratio ${maskRatio} keeps ${keep} of ${patches} patches`);
 }
 
 /** The classifier's label for each label of the data set. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { completeConfig } from "../../model/config.ts";
 import { forwardFlops } from "../../model/flops.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import type { RequestOf } from "../requests/schemas.ts";
@@ -16,7 +17,8 @@ const SHAPE: ModelShape = { model: "mae" };
 export async function* pretrain(
   context: KindContext<RequestOf<"pretrain">>,
 ): AsyncGenerator<KindEvent, void> {
-  const { model: config, seed, batchSize } = context.request;
+  const { seed, batchSize } = context.request;
+  const config = completeConfig(context.request.model);
   const backend = await chooseBackend(3 * batchSize * forwardFlops(config));
   const dataset = yield* openDataset(context);
   const { state, checkpoint, epochLoss } = yield* runTraining(context, {

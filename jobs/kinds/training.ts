@@ -13,11 +13,11 @@ import { epochBatches } from "../../data/datasets/loader.ts";
 import { type ImagePreprocessing, resolvePreprocessing } from "../../data/images/preprocessing.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend, type SelectedBackend } from "../../model/backends/select.ts";
-import { forwardBatch, type MaeConfig, parameterCount } from "../../model/config.ts";
+import { type MaeConfig } from "../../model/config.ts";
+import { forwardBatch } from "../../model/memory.ts";
 import type { TrainingBatch } from "../../model/training/objective.ts";
 import { train, type TrainerState, TrainingError } from "../../model/training/trainer.ts";
-import { sizeOf } from "../../model/shape.ts";
-import { encoderSpecs, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { encoderSpecs, type HostWeights, type ModelShape, parameterCount } from "../../model/weights.ts";
 import { newCheckpointId, saveCheckpoint } from "../artifacts/checkpoints.ts";
 import { checkpointKeys, objectKeysOf } from "../artifacts/objectKeys.ts";
 import { resume } from "./resume.ts";
@@ -189,7 +189,7 @@ export async function* runTraining(
           totalSteps: steps.total,
           stepsPerEpoch: steps.perEpoch,
           step: resumed?.step ?? 0,
-          parameters: shape.model === "mae" ? parameterCount(config) : countParameters(config, shape),
+          parameters: parameterCount(config, shape),
         };
         if (resumed) continue;
         for (const message of [...plan.warnings ?? [], ...lengthWarnings(request, steps, set.count)]) {
@@ -237,10 +237,6 @@ function checkWeightsFinite({ step, weights }: TrainerState): void {
     const at = data.findIndex((value) => !Number.isFinite(value));
     if (at !== -1) throw notFinite(`A weight of '${name}' is ${data[at]} after step ${step}`);
   }
-}
-
-function countParameters(config: MaeConfig, shape: ModelShape): number {
-  return parameterSpecs(config, shape).reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
 }
 
 /** The encoder's parameters among a model's. */

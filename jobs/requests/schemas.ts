@@ -6,7 +6,9 @@
  */
 import { z } from "@hono/zod-openapi";
 import { SINGLE_LINE_MESSAGE, SINGLE_LINE_OR_EMPTY } from "../../data/singleLineText.ts";
-import { checkConfig, CONFIG_LIMITS, type MaeConfig, type PresetName, PRESETS } from "../../model/config.ts";
+import { checkConfig } from "../../model/checkConfig.ts";
+import { CONFIG_FIELDS, type MaeConfig } from "../../model/config.ts";
+import { type PresetName, PRESETS } from "../../model/presets.ts";
 import { exactlyOneOf, exactlyOneRule } from "./exactlyOne.ts";
 import { MAX_TRAINING_BYTES, tooLarge } from "./memory.ts";
 import { type FromWire, fromWire, toWire } from "../../data/wire.ts";
@@ -29,21 +31,21 @@ const presetSchema = z.enum(presetNames).openapi("ModelPreset");
 /** A whole number of a model. `checkConfig` enforces the limit; the schema only documents it. */
 const size = (most: number, description: string, multipleOf?: number) =>
   z.number().openapi({ type: "integer", minimum: 1, maximum: most, multipleOf, description });
-const WIDTH = CONFIG_LIMITS.embedDim, HEADS = CONFIG_LIMITS.numHeads;
+const WIDTH = CONFIG_FIELDS.embedDim.maximum, HEADS = CONFIG_FIELDS.numHeads.maximum;
 
 const modelFields = {
-  image_size: size(CONFIG_LIMITS.imageSize, "Height and width of the square input, in pixels"),
-  patch_size: size(CONFIG_LIMITS.patchSize, "Height and width of a patch; divides image_size"),
+  image_size: size(CONFIG_FIELDS.imageSize.maximum, "Height and width of the square input, in pixels"),
+  patch_size: size(CONFIG_FIELDS.patchSize.maximum, "Height and width of a patch; divides image_size"),
   in_channels: z.number().openapi({ type: "integer", enum: [1, 3], description: "1 (grey) or 3 (RGB)" }),
   embed_dim: size(WIDTH, "Width of the encoder", 2),
-  depth: size(CONFIG_LIMITS.depth, "Encoder blocks"),
+  depth: size(CONFIG_FIELDS.depth.maximum, "Encoder blocks"),
   num_heads: size(HEADS, "Attention heads of an encoder block; divides embed_dim"),
   decoder_embed_dim: size(WIDTH, "Width of the decoder", 2),
-  decoder_depth: size(CONFIG_LIMITS.depth, "Decoder blocks"),
+  decoder_depth: size(CONFIG_FIELDS.depth.maximum, "Decoder blocks"),
   decoder_num_heads: size(HEADS, "Attention heads of a decoder block; divides decoder_embed_dim"),
   mlp_ratio: z.number().openapi({
     exclusiveMinimum: 0,
-    maximum: CONFIG_LIMITS.mlpRatio,
+    maximum: CONFIG_FIELDS.mlpRatio.maximum,
     description: "Hidden width of an MLP over its input's",
   }),
   mask_ratio: z.number().openapi({

@@ -10,7 +10,7 @@ import type { Checkpoint } from "../../jobs/job.ts";
 import { type Claim, JobQueue } from "../../jobs/store/queue/queue.ts";
 import { type JobRequest, jobRequestSchema } from "../../jobs/requests/schemas.ts";
 import { JobStore } from "../../jobs/store/store.ts";
-import { PRESETS } from "../../model/config.ts";
+import { PRESETS } from "../../model/presets.ts";
 
 /** Object storage that holds nothing. */
 export const NO_OBJECTS: ObjectStore = openStore(

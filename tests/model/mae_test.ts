@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
-import { type MaeConfig, PRESETS } from "../../model/config.ts";
+import { type MaeConfig } from "../../model/config.ts";
+import { PRESETS } from "../../model/presets.ts";
 import { classifyBatch, embedBatch, onBackend, reconstruct } from "../../model/training/evaluate.ts";
 import { randomMasking, takeVisible } from "../../model/masking.ts";
 import { patchify, unpatchify } from "../../model/patches.ts";

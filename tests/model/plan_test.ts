@@ -1,7 +1,8 @@
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
 import { PlannedStepper } from "../../model/backends/simd/plan/stepper.ts";
-import { PRESETS, trainingBytes } from "../../model/config.ts";
+import { trainingBytes } from "../../model/memory.ts";
+import { PRESETS } from "../../model/presets.ts";
 import { uniform } from "../../model/random.ts";
 import { train, type TrainerState, type TrainOptions } from "../../model/training/trainer.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";

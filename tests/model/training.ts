@@ -7,7 +7,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import type { BackendName } from "../../model/backends/backend.ts";
 import { selectBackend, type SelectOptions } from "../../model/backends/select.ts";
-import { type MaeConfig, PRESETS } from "../../model/config.ts";
+import { type MaeConfig } from "../../model/config.ts";
+import { PRESETS } from "../../model/presets.ts";
 import { uniform } from "../../model/random.ts";
 import {
   train,

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
-import { PRESETS } from "../../model/config.ts";
+import { PRESETS } from "../../model/presets.ts";
 import { classifyBatch, embedBatch, onBackend, reconstruct } from "../../model/training/evaluate.ts";
 import { adamw } from "../../model/ops/adamw.ts";
 import { normal, uniform } from "../../model/random.ts";

@@ -3,14 +3,21 @@
  *
  * @module
  */
+import { completeConfig } from "../../../model/config.ts";
 import type { Checkpoint, Job } from "../../job.ts";
 import { withRetry } from "../kv/retry.ts";
 import { newestFirst, type Page, PAGE_LIMIT, readAll } from "../rows/read.ts";
 import { keys } from "../rows/keys.ts";
 
+/** Completes a row of an earlier version: its configuration lacks the fields that were added since. */
+function completed(row: Checkpoint): Checkpoint {
+  return { ...row, config: completeConfig(row.config) };
+}
+
 /** Returns a checkpoint; null when there is none with that id. */
 export async function getCheckpoint(kv: Deno.Kv, id: string): Promise<Checkpoint | null> {
-  return (await withRetry(() => kv.get<Checkpoint>(keys.checkpoint(id)))).value;
+  const { value } = await withRetry(() => kv.get<Checkpoint>(keys.checkpoint(id)));
+  return value && completed(value);
 }
 
 /** Returns a page of a job's checkpoints, newest first. */
@@ -23,7 +30,8 @@ export function listCheckpoints(
     kv,
     ["job_checkpoint", jobId],
     { limit, after },
-    (ids: readonly string[]) => readAll<Checkpoint>(kv, ids.map(keys.checkpoint)),
+    async (ids: readonly string[]) =>
+      (await readAll<Checkpoint>(kv, ids.map(keys.checkpoint))).map((row) => row && completed(row)),
   );
 }
 

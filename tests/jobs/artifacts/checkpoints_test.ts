@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { writeSafetensors } from "../../../data/safetensors/safetensors.ts";
 import { parseWeights } from "../../../jobs/artifacts/checkpoints.ts";
-import { PRESETS } from "../../../model/config.ts";
+import { PRESETS } from "../../../model/presets.ts";
 
 Deno.test("a file whose metadata hold no config as JSON object is refused as what it is", () => {
   for (const config of ["{", "", "null", "[]", "7", '"mnist"']) {

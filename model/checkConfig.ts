@@ -1,0 +1,105 @@
+/**
+ * The checks of a configuration: each field against its entry in the table, then the fields against each other.
+ *
+ * @module
+ */
+import {
+  CONFIG_FIELDS,
+  type ConfigField,
+  hiddenDim,
+  type MaeConfig,
+  MAX_PATCHES,
+  numKeep,
+  numPatches,
+} from "./config.ts";
+
+/** A field that makes a configuration invalid, and what would be valid. */
+export interface ConfigIssue {
+  readonly field: keyof MaeConfig;
+  readonly message: string;
+}
+
+/** Returns every issue of a configuration, none when a model can be built from it. */
+export function checkConfig(config: MaeConfig): ConfigIssue[] {
+  const names = Object.keys(CONFIG_FIELDS) as (keyof MaeConfig)[];
+  const issues = names.flatMap((field) => {
+    const message = valueIssue(CONFIG_FIELDS[field], config[field]);
+    return message === null ? [] : [{ field, message }];
+  });
+  return issues.length > 0 ? issues : combinationIssues(config);
+}
+
+/** Returns why a mask ratio cannot be used with a configuration, or null when it can. */
+export function maskRatioIssue(config: MaeConfig, maskRatio: number): string | null {
+  const patches = numPatches(config), keep = numKeep(patches, maskRatio);
+  if (keep < 1) return `keeps no patch of ${patches}: choose a ratio below ${maskRatio}`;
+  if (keep >= patches) return `masks no patch of ${patches}: choose a ratio above ${maskRatio}`;
+  return null;
+}
+
+/** Returns why a value is outside the range of its field, or null. Multiples are checked with the combinations. */
+function valueIssue(field: ConfigField, value: number | boolean): string | null {
+  const rule = rangeRule(field);
+  return isInRange(field, value) ? null : `must be ${rule}: current value is ${value}`;
+}
+
+function isInRange(field: ConfigField, value: number | boolean): boolean {
+  if (field.type === "boolean") return typeof value === "boolean";
+  if (typeof value !== "number") return false;
+  const {
+    minimum = -Infinity,
+    exclusiveMinimum = -Infinity,
+    maximum = Infinity,
+    exclusiveMaximum = Infinity,
+  } = field;
+  return (field.type === "number" || Number.isInteger(value)) && (field.enum?.includes(value) ?? true) &&
+    value >= minimum && value > exclusiveMinimum && value <= maximum && value < exclusiveMaximum;
+}
+
+function rangeRule(field: ConfigField): string {
+  if (field.type === "boolean") return "true or false";
+  if (field.enum) return field.enum.join(" or ");
+  if (field.type === "integer") return `a whole number from ${field.minimum} to ${field.maximum}`;
+  const lower = field.minimum === undefined ? `above ${field.exclusiveMinimum}` : `at least ${field.minimum}`;
+  const upper = field.maximum === undefined ? `below ${field.exclusiveMaximum}` : `at most ${field.maximum}`;
+  return `${lower} and ${upper}`;
+}
+
+/** Returns the issues between fields that are each within their range. */
+function combinationIssues(config: MaeConfig): ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  const report = (field: keyof MaeConfig, message: string) => void issues.push({ field, message });
+  const { imageSize, patchSize, embedDim, decoderEmbedDim, numHeads, decoderNumHeads, mlpRatio } = config;
+  if (patchSize > imageSize) {
+    report("patchSize", `must not be larger than the image: ${patchSize} > ${imageSize}`);
+  } else if (imageSize % patchSize !== 0) {
+    report("patchSize", `must divide the image size: ${imageSize} is not a multiple of ${patchSize}`);
+  }
+  if (embedDim % numHeads !== 0) {
+    report("numHeads", `must divide embed_dim: ${embedDim} is not a multiple of ${numHeads}`);
+  }
+  if (decoderEmbedDim % decoderNumHeads !== 0) {
+    report(
+      "decoderNumHeads",
+      `must divide decoder_embed_dim: ${decoderEmbedDim} is not a multiple of ${decoderNumHeads}`,
+    );
+  }
+  for (const field of ["embedDim", "decoderEmbedDim"] as const) {
+    if (config[field] % CONFIG_FIELDS[field].multipleOf !== 0) {
+      report(
+        field,
+        `must be even, for pairs of sine and cosine positions: current value is ${config[field]}`,
+      );
+    }
+  }
+  if (hiddenDim(embedDim, mlpRatio) < 1 || hiddenDim(decoderEmbedDim, mlpRatio) < 1) {
+    report("mlpRatio", `leaves the MLP no hidden unit: int(dim * ${mlpRatio}) is 0`);
+  }
+  const patches = numPatches(config);
+  if (patches > MAX_PATCHES) {
+    report("patchSize", `gives ${patches} patches: at most ${MAX_PATCHES} are allowed`);
+  }
+  const ratioIssue = maskRatioIssue(config, config.maskRatio);
+  if (ratioIssue !== null) report("maskRatio", ratioIssue);
+  return issues;
+}

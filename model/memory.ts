@@ -1,0 +1,55 @@
+/**
+ * Estimates of the memory that training and inference need.
+ *
+ * @module
+ */
+import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "./config.ts";
+import { parameterCount } from "./weights.ts";
+
+/** Number of float32 values of one image: `saved` for the backward pass, and `fed` from the host. */
+interface ImageValues {
+  readonly saved: number;
+  readonly fed: number;
+}
+
+function blockValues(config: MaeConfig, tokens: number, dim: number, heads: number): ImageValues {
+  const hidden = hiddenDim(dim, config.mlpRatio), paddedTokens = Math.ceil(tokens / 8) * 8;
+  return {
+    saved: tokens * (8 * dim + 3 * hidden) + heads * tokens * paddedTokens,
+    // The factors of dropout are drawn on the host.
+    fed: config.dropout > 0 ? tokens * (hidden + dim) + heads * tokens * tokens : 0,
+  };
+}
+
+function imageValues(config: MaeConfig, masked: boolean): ImageValues {
+  const { embedDim, decoderEmbedDim, numHeads, decoderNumHeads, depth } = config;
+  const n = numPatches(config), tokens = masked ? numKeep(n, config.maskRatio) : n;
+  const pixels = n * patchDim(config);
+  const encoder = blockValues(config, tokens, embedDim, numHeads);
+  const decoder = blockValues(config, n, decoderEmbedDim, decoderNumHeads);
+  const decoderDepth = masked ? config.decoderDepth : 0;
+  return {
+    saved: depth * encoder.saved + decoderDepth * decoder.saved + 2 * pixels,
+    fed: depth * encoder.fed + decoderDepth * decoder.fed + pixels + tokens * (patchDim(config) + embedDim),
+  };
+}
+
+/**
+ * Returns a lower estimate, in bytes, of the memory of a training step on the `simd` backend: parameters, gradients and
+ * AdamW's two moments, the saved values of the smallest chunk (one image), and the feeds of two batches.
+ *
+ * @param masked false for a classifier, whose encoder sees every patch and which has no decoder
+ */
+export function trainingBytes(config: MaeConfig, batchSize: number, masked = true): number {
+  const { saved, fed } = imageValues(config, masked);
+  return 4 * (4 * parameterCount(config, { model: "mae" }) + saved + 2 * batchSize * fed);
+}
+
+/**
+ * Returns the largest number of images, at least one, whose forward pass stays within `bytes`.
+ *
+ * @param masked false for a classifier
+ */
+export function forwardBatch(config: MaeConfig, bytes: number, masked = true): number {
+  return Math.max(1, Math.floor(bytes / (4 * imageValues(config, masked).saved)));
+}
