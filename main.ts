@@ -8,7 +8,8 @@ import { ApiError } from "./cli/client.ts";
 import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo.ts";
 import { checkHealth } from "./cli/health.ts";
 import { type Parts, type Service, startService } from "./cli/service.ts";
-import { readSettings, SettingsError, unknownSettings } from "./cli/settings.ts";
+import { loadSettings, unknownVariables } from "./cli/environment.ts";
+import { SettingsError } from "./cli/settings.ts";
 import { untilAsked } from "./cli/signals.ts";
 
 const USAGE = `Usage: deno task COMMAND
@@ -33,9 +34,9 @@ const COMMANDS: Readonly<Record<string, Parts>> = {
 };
 
 /** @returns the exit status */
-async function serve(parts: Parts): Promise<number> {
-  const settings = readSettings();
-  for (const name of unknownSettings(Object.keys(Deno.env.toObject()))) {
+async function serve(parts: Parts, threads: string | undefined): Promise<number> {
+  const settings = loadSettings({ UNMASK_THREADS: threads });
+  for (const name of unknownVariables()) {
     console.warn(`${name} is not a setting and is ignored`);
   }
   const asked = untilAsked();
@@ -65,7 +66,7 @@ async function run([command, ...rest]: string[]): Promise<number> {
     return 0;
   }
   if (command === "health") {
-    await checkHealth(readSettings());
+    await checkHealth(loadSettings());
     return 0;
   }
   if (command !== undefined && Object.hasOwn(COMMANDS, command)) {
@@ -74,9 +75,7 @@ async function run([command, ...rest]: string[]): Promise<number> {
       options: { threads: { type: "string" } },
       strict: true,
     });
-    // A setting like the others: the workers of the runs read it too.
-    if (threads !== undefined) Deno.env.set("UNMASK_THREADS", threads);
-    return await serve(COMMANDS[command]);
+    return await serve(COMMANDS[command], threads);
   }
   console.error(USAGE);
   return command === "help" || command === "--help" ? 0 : 2;

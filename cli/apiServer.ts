@@ -13,7 +13,6 @@ import { OutageLogStore } from "../data/objects/outageLogStore.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
 import { pause } from "../jobs/backoff.ts";
 import type { JobStore } from "../jobs/store/store.ts";
-import { tensorflowSettings } from "../jobs/runner/tensorflow.ts";
 import { oneLine } from "./database.ts";
 import { type Settings, SettingsError } from "./settings.ts";
 import { startSweeper } from "./sweeper.ts";
@@ -32,8 +31,7 @@ export interface ApiServer {
 export async function startApi(settings: Settings, jobs: JobStore, objects: ObjectStore): Promise<ApiServer> {
   const store = new OutageLogStore(objects, (message) => console.error(message));
   const inference = new WorkerInference(settings.storeUrl, {
-    backend: settings.backend,
-    tensorflow: tensorflowSettings(settings.threads ?? navigator.hardwareConcurrency),
+    compute: settings.compute,
     cacheBytes: settings.modelCacheBytes,
   });
   const datasets = new DatasetCatalogue(store);

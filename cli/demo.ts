@@ -9,7 +9,7 @@ import { lossChart } from "./lossChart.ts";
 import { uploadMnist } from "./mnistFiles.ts";
 import { ProgressBar } from "./progressBar.ts";
 import { startService } from "./service.ts";
-import { readSettings } from "./settings.ts";
+import { loadSettings } from "./environment.ts";
 import { untilAsked } from "./signals.ts";
 
 /** Options of the command line, for `parseArgs`. */
@@ -91,7 +91,7 @@ export async function runDemo(values: Values): Promise<void> {
   plan(values, null);
   const out = resolve(values.out!);
   await Deno.mkdir(out, { recursive: true });
-  const settings = { ...readSettings(), port: 0, host: "127.0.0.1" };
+  const settings = { ...loadSettings(), port: 0, host: "127.0.0.1" };
   // The bar shows what becomes of the jobs: only what went wrong is said beside it.
   const log = (message: string, error?: unknown) => error === undefined || console.error(message, error);
   const interrupted = new AbortController();

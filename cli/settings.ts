@@ -4,11 +4,12 @@
  * @module
  */
 import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { DEFAULT_MAX_SPLIT_BYTES } from "../data/datasets/memoryLimit.ts";
 import { isRemoteKv } from "../jobs/store/kv/open.ts";
 import { MAX_TRAINING_BYTES } from "../jobs/requests/memory.ts";
-import { DATA_DIR } from "../jobs/runner/tensorflow.ts";
+import type { ComputeSettings } from "../jobs/kinds/settings.ts";
 import { BACKENDS } from "../model/backends/backend.ts";
 
 /** How a process is set up. */
@@ -24,9 +25,7 @@ export interface Settings {
   readonly kv: string;
   /** Jobs that a runner runs at once. */
   readonly slots: number;
-  readonly backend: string;
-  /** Threads of a training; null for every core. */
-  readonly threads: number | null;
+  readonly compute: ComputeSettings;
   /** How long a run waits for object storage before its job is handed back to the queue, in milliseconds. */
   readonly outageWaitMs: number;
   /** Length of an outage of object storage after which interrupted jobs fail, in milliseconds. */
@@ -66,7 +65,6 @@ const mirrors = z.string().refine((list) =>
 
 /** Settings that are read where they are used. They are validated at start as well. */
 const READ_ELSEWHERE = [
-  "UNMASK_TENSORFLOW",
   "UNMASK_MNIST_MIRRORS",
   "UNMASK_FASHION_MNIST_MIRRORS",
 ] as const;
@@ -99,7 +97,7 @@ const RULES = {
   UNMASK_SLOTS: [whole(1, 64), "a number of jobs at once, 1 to 64"],
   UNMASK_BACKEND: [z.enum(["auto", ...BACKENDS]), `one of auto, ${BACKENDS.join(", ")}`],
   UNMASK_THREADS: [
-    z.union([z.literal("all").transform(() => null), whole(1, 256)]),
+    z.union([z.literal("all").transform(() => navigator.hardwareConcurrency), whole(1, 256)]),
     "all, or a number, 1 to 256",
   ],
   UNMASK_OUTAGE_WAIT_SECONDS: [whole(0, 604_800), "a number of seconds, 0 to 604800"],
@@ -110,13 +108,16 @@ const RULES = {
   UNMASK_SWEEP_SECONDS: [whole(1, 86_400), "a number of seconds, 1 to 86400"],
 } as const satisfies Record<string, readonly [z.ZodType, string]>;
 
+/** Name of a setting. */
+export type SettingName = keyof typeof RULES;
+
 /**
  * Reads the settings.
  *
  * @param env looks up an environment variable; an empty one counts as absent
  * @throws {SettingsError} naming the variable
  */
-export function readSettings(env: (name: string) => string | undefined = Deno.env.get): Settings {
+export function readSettings(env: (name: string) => string | undefined): Settings {
   const read = <N extends keyof typeof RULES>(name: N, fallback: string): z.output<typeof RULES[N][0]> => {
     const [schema, rule] = RULES[name];
     const result = schema.safeParse(env(name) || fallback);
@@ -128,7 +129,7 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
   if (isRemoteKv(env("UNMASK_KV")) && !env("DENO_KV_ACCESS_TOKEN")) {
     throw new SettingsError("DENO_KV_ACCESS_TOKEN must be set: UNMASK_KV is the address of a server");
   }
-  const dataDir = resolve(read("UNMASK_DATA", DATA_DIR));
+  const dataDir = resolve(read("UNMASK_DATA", ".unmask"));
   return {
     port: read("UNMASK_PORT", "8000"),
     host,
@@ -136,8 +137,11 @@ export function readSettings(env: (name: string) => string | undefined = Deno.en
     storeUrl: read("UNMASK_STORE", `file:${dataDir}/objects`),
     kv: read("UNMASK_KV", `${dataDir}/kv.sqlite3`),
     slots: read("UNMASK_SLOTS", "1"),
-    backend: read("UNMASK_BACKEND", "auto"),
-    threads: read("UNMASK_THREADS", "all"),
+    compute: {
+      backend: read("UNMASK_BACKEND", "auto"),
+      threads: read("UNMASK_THREADS", "all"),
+      tensorflow: pathToFileURL(resolve(read("UNMASK_TENSORFLOW", `${dataDir}/tensorflow`))).href,
+    },
     outageWaitMs: 1000 * read("UNMASK_OUTAGE_WAIT_SECONDS", "600"),
     outageLimitMs: 3_600_000 * read("UNMASK_OUTAGE_LIMIT_HOURS", "24"),
     modelCacheBytes: read("UNMASK_MODEL_CACHE_BYTES", String(2 ** 30)),

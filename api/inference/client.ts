@@ -6,6 +6,7 @@
 import type { ImageSet } from "../../data/datasets/dataset.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
+import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
 import type { MaeBatchResult } from "../../model/training/evaluate.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
 import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
@@ -27,7 +28,7 @@ export class WorkerInference implements Inference {
 
   /** @param storeUrl object storage, as in `UNMASK_STORE` */
   constructor(storeUrl: string, options: Partial<Omit<InferenceSetup, "storeUrl">> = {}) {
-    this.#setup = { storeUrl, backend: "auto", cacheBytes: MODEL_CACHE_BYTES, ...options };
+    this.#setup = { storeUrl, compute: DEFAULT_COMPUTE, cacheBytes: MODEL_CACHE_BYTES, ...options };
   }
 
   /** @inheritdoc */

@@ -4,14 +4,12 @@
  * @module
  */
 import type { Checkpoint } from "../../jobs/job.ts";
-import type { TensorflowSettings } from "../../jobs/runner/tensorflow.ts";
+import type { ComputeSettings } from "../../jobs/kinds/settings.ts";
 
 /** First message to the worker. */
 export interface InferenceSetup {
   readonly storeUrl: string;
-  readonly backend: string;
-  /** Where the native backend is. */
-  readonly tensorflow?: TensorflowSettings;
+  readonly compute: ComputeSettings;
   /** Bytes of loaded models kept. */
   readonly cacheBytes: number;
 }

@@ -21,8 +21,8 @@ let models: ModelCache | undefined;
 let broken: BackendError | undefined;
 let last: Promise<unknown> = Promise.resolve();
 
-async function setUp({ storeUrl, backend, tensorflow, cacheBytes }: InferenceSetup): Promise<void> {
-  await selectBackend(backend, tensorflow);
+async function setUp({ storeUrl, compute, cacheBytes }: InferenceSetup): Promise<void> {
+  await selectBackend(compute.backend, compute);
   models = new ModelCache(openStore(storeUrl), cacheBytes);
 }
 

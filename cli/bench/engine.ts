@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { tensorflowSettings } from "../../jobs/runner/tensorflow.ts";
+import { loadSettings } from "../environment.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
@@ -26,6 +26,8 @@ export interface Subject {
 const noise = ({ imageSize, inChannels }: MaeConfig, images: number) =>
   uniform({ seed: 1, purpose: "bench" }, images * imageSize ** 2 * inChannels);
 
+const computeWith = (threads: number) => loadSettings({ UNMASK_THREADS: String(threads) }).compute;
+
 /** A training whose steps can be timed one by one. */
 export class TrainingBench {
   #step = 0;
@@ -34,7 +36,7 @@ export class TrainingBench {
   /** Starts the engine. */
   static async open(subject: Subject): Promise<TrainingBench> {
     const config = PRESETS[subject.preset], shape = { model: "mae" } as const;
-    const { planner } = await selectBackend(subject.backend, tensorflowSettings(subject.threads));
+    const { planner } = await selectBackend(subject.backend, computeWith(subject.threads));
     const specs = parameterSpecs(config, shape);
     const stepper = await openStepper({
       task: { config, shape, seed: 0 },
@@ -75,7 +77,7 @@ export async function inference(
   count: number,
 ): Promise<number[]> {
   const config = PRESETS[preset], pixels = noise(config, batch);
-  await selectBackend(backend, tensorflowSettings(threads));
+  await selectBackend(backend, computeWith(threads));
   const host: HostWeights = new Map([
     ...initialWeights(parameterSpecs(config, { model: "mae" }), 0),
     ...initialWeights(parameterSpecs(config, { model: "classifier", classes: 10 }), 0),

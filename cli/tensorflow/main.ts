@@ -4,8 +4,9 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { tensorflowFolder } from "../../jobs/runner/tensorflow.ts";
+import { loadSettings } from "../environment.ts";
 import { SetupError } from "./program.ts";
 import { hasNvidiaGpu, setUpTensorflow } from "./setUp.ts";
 
@@ -14,7 +15,11 @@ const { values } = parseArgs({
 });
 try {
   const gpu = values.gpu ?? (!values.cpu && await hasNvidiaGpu());
-  await setUpTensorflow(tensorflowFolder(), { gpu, force: values.force, log: console.log });
+  await setUpTensorflow(fileURLToPath(loadSettings().compute.tensorflow!), {
+    gpu,
+    force: values.force,
+    log: console.log,
+  });
   if (gpu && !await hasNvidiaGpu()) {
     console.log("There is no NVIDIA GPU here: it computes on the CPU until there is");
   }

@@ -5,13 +5,13 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
-import { tensorflowSettings } from "../../jobs/runner/tensorflow.ts";
+import { loadSettings } from "../environment.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { tensorflowLibrary } from "../../model/backends/tensorflow.ts";
 
 try {
   await selectBackend("tensorflow", {
-    ...tensorflowSettings(),
+    ...loadSettings().compute,
     tensorflow: pathToFileURL(Deno.args[0]).href,
   });
   const { version, gpu } = tensorflowLibrary();

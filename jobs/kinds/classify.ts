@@ -37,7 +37,7 @@ export async function* trainClassifier(
   const config = source?.config ?? (request.model && completeConfig(request.model));
   if (!config) throw new JobFailure("no_model", "Neither a checkpoint nor a model was given");
   const passes = request.kind === "linear_probe" ? 1 : 3;
-  const backend = await chooseBackend(passes * request.batchSize * classifierFlops(config));
+  const backend = await chooseBackend(context.settings, passes * request.batchSize * classifierFlops(config));
   const dataset = yield* openDataset(context);
   const { numClasses, classNames, labelled, splits } = dataset.info;
   if (!labelled) throw new JobFailure("dataset_unlabelled", `The data set ${dataset.info.id} has no labels`);

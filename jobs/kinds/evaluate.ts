@@ -35,6 +35,7 @@ export async function* evaluate(
   const ratioIssue = isMae ? maskRatioIssue(config, maskRatio) : null;
   if (ratioIssue !== null) throw new JobFailure("mask_ratio", `mask_ratio ${ratioIssue}`);
   const { name, notes } = await chooseBackend(
+    context.settings,
     batchSize * (isMae ? forwardFlops({ ...config, maskRatio }) : classifierFlops(config)),
   );
   const dataset = yield* openDataset(context);

@@ -7,11 +7,13 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import type { StartThread } from "../../model/training/threads.ts";
 import type { Checkpoint, Fallback } from "../job.ts";
 import type { JobRequest } from "../requests/schemas.ts";
+import type { KindSettings } from "./settings.ts";
 
 /** What a kind is given. */
 export interface KindContext<R extends JobRequest = JobRequest> {
   readonly jobId: string;
   readonly request: R;
+  readonly settings: KindSettings;
   readonly store: ObjectStore;
   /** The checkpoint to continue from after an interruption; null at a fresh start. */
   readonly resumeFrom: Checkpoint | null;

@@ -19,7 +19,7 @@ export async function* pretrain(
 ): AsyncGenerator<KindEvent, void> {
   const { seed, batchSize } = context.request;
   const config = completeConfig(context.request.model);
-  const backend = await chooseBackend(3 * batchSize * forwardFlops(config));
+  const backend = await chooseBackend(context.settings, 3 * batchSize * forwardFlops(config));
   const dataset = yield* openDataset(context);
   const { state, checkpoint, epochLoss } = yield* runTraining(context, {
     config,

@@ -29,10 +29,10 @@ import {
   type TrainingRequest,
   warmupSteps,
 } from "../requests/runLength.ts";
-import { tensorflowSettings } from "../runner/tensorflow.ts";
 import { notFinite } from "./finite.ts";
 import { JobFailure } from "../failure.ts";
 import type { KindContext, KindEvent } from "./kind.ts";
+import type { KindSettings } from "./settings.ts";
 
 /** A split in the form of the model. */
 export async function loadSplit(
@@ -56,24 +56,22 @@ export async function datasetFailure<T>(read: () => Promise<T>): Promise<T> {
 }
 
 /**
- * The backend that `UNMASK_BACKEND` names, or the fastest.
+ * Selects the backend of the settings, by default the fastest that works.
  *
  * @param flops floating-point operations of a step
+ * @throws {JobFailure} `no_backend`
  */
-export async function chooseBackend(flops: number): Promise<SelectedBackend> {
+export async function chooseBackend(
+  { compute }: KindSettings,
+  flops: number,
+): Promise<SelectedBackend> {
   try {
-    const wanted = Deno.env.get("UNMASK_BACKEND") || "auto";
-    return await selectBackend(wanted, { flops, ...tensorflowSettings(threads()) });
+    const { backend, ...options } = compute;
+    return await selectBackend(backend, { flops, ...options });
   } catch (error) {
     if (error instanceof BackendError) throw new JobFailure("no_backend", error.message, { cause: error });
     throw error;
   }
-}
-
-/** Threads of a training: `UNMASK_THREADS`, or every core. */
-function threads(): number {
-  const set = Deno.env.get("UNMASK_THREADS") ?? "";
-  return /^[1-9]\d{0,3}$/.test(set) ? Number(set) : navigator.hardwareConcurrency;
 }
 
 /** Lets messages in (a cancel, say) when the last turn is more than so many milliseconds ago. */
@@ -160,7 +158,7 @@ export async function* runTraining(
     },
     stepsPerEpoch: steps.perEpoch,
     batchSize: request.batchSize,
-    threads: threads(),
+    threads: context.settings.compute.threads,
     startThread: context.startThread,
     planner: plan.backend.planner,
     seed: request.seed,

@@ -5,6 +5,7 @@
  */
 import type { Checkpoint } from "../job.ts";
 import type { KindEvent } from "../kinds/kind.ts";
+import type { KindSettings } from "../kinds/settings.ts";
 import type { JobRequest } from "../requests/schemas.ts";
 import type { ThreadEnd, ThreadRequest } from "./threads.ts";
 
@@ -13,6 +14,7 @@ export interface RunStart {
   readonly type: "run";
   readonly jobId: string;
   readonly request: JobRequest;
+  readonly settings: KindSettings;
   readonly storeUrl: string;
   readonly resumeFrom: Checkpoint | null;
   readonly fallbacks: readonly Checkpoint[];

@@ -21,6 +21,7 @@ import { resumePoints } from "../store/checkpoints/read.ts";
 import { sourceOf } from "../store/rows/keys.ts";
 import type { JobStore } from "../store/store.ts";
 import { Telling, WRITE_MS } from "./updateBuffer.ts";
+import type { KindSettings } from "../kinds/settings.ts";
 import { ThreadHost } from "./threads.ts";
 import { RowTooLargeError } from "../store/kv/errors.ts";
 import { AWAITED, type FromWorker, type ToWorker } from "./messages.ts";
@@ -42,6 +43,7 @@ export interface RunDeps {
   readonly queue: JobQueue;
   readonly store: ObjectStore;
   readonly storeUrl: string;
+  readonly settings: KindSettings;
   /** The module of the worker. */
   readonly workerUrl: URL;
   readonly log: (message: string, error?: unknown) => void;
@@ -196,7 +198,7 @@ export class Run {
 
   async #compute(): Promise<Outcome> {
     const { job } = this.#claim;
-    const { jobs, queue, storeUrl } = this.#deps;
+    const { jobs, queue, settings, storeUrl } = this.#deps;
     const resumable = await queue.whileHeld(this.#claim, () => resumePoints(jobs.kv, job));
     const [resumeFrom = null, ...fallbacks] = resumable;
     await queue.rewind(this.#claim, resumeFrom?.step ?? 0);
@@ -212,6 +214,7 @@ export class Run {
       type: "run",
       jobId: job.id,
       request: job.request,
+      settings,
       storeUrl,
       resumeFrom,
       fallbacks,

@@ -10,6 +10,7 @@ import { jittered, pause } from "../backoff.ts";
 import { isTransient } from "../store/kv/errors.ts";
 import { type Claim, JobQueue, LEASE_MS } from "../store/queue/queue.ts";
 import { OUTAGE_LIMITS, outageError, type OutageLimits } from "./outageLimits.ts";
+import { DEFAULT_KIND_SETTINGS, type KindSettings } from "../kinds/settings.ts";
 import { Run } from "./run.ts";
 import { StorageWatch } from "./storageWatch.ts";
 import type { JobStore } from "../store/store.ts";
@@ -30,6 +31,8 @@ export interface RunnerOptions {
   readonly pollMs?: number;
   /** For people; host and process id when absent. */
   readonly name?: string;
+  /** Settings of the runs. */
+  readonly settings?: KindSettings;
   /** How long runs wait in an outage of object storage. */
   readonly outage?: OutageLimits;
   /** The module that runs a job in a worker. */
@@ -141,6 +144,7 @@ export class Runner {
       queue: this.#queue,
       store: this.#store,
       storeUrl: this.#options.storeUrl,
+      settings: this.#options.settings ?? DEFAULT_KIND_SETTINGS,
       workerUrl: this.#options.workerUrl ?? new URL("./worker.ts", import.meta.url),
       log: (message, error) => this.#log(message, error),
     });

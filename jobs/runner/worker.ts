@@ -38,7 +38,7 @@ function say(event: KindEvent): void {
 }
 
 async function run(start: RunStart): Promise<void> {
-  const { jobId, request, storeUrl, resumeFrom, fallbacks, source, outageWaitMs } = start;
+  const { jobId, request, settings, storeUrl, resumeFrom, fallbacks, source, outageWaitMs } = start;
   const began = performance.now();
   let store: WaitingStore | undefined;
   try {
@@ -50,6 +50,7 @@ async function run(start: RunStart): Promise<void> {
     const context = {
       jobId,
       request,
+      settings,
       store,
       resumeFrom,
       fallbacks,

@@ -13,6 +13,7 @@ import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { saveCheckpoint } from "../../jobs/artifacts/checkpoints.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
+import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
 import { type Claim, JobQueue } from "../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { type MaeConfig } from "../../model/config.ts";
@@ -75,7 +76,7 @@ export class TestApi implements AsyncDisposable {
     this.tempDir = `${folder}/uploads`;
     this.jobs = new JobStore(kv);
     this.objects = objects ?? openStore(storeUrl);
-    this.#inference = new WorkerInference(storeUrl, { backend: "cpu" });
+    this.#inference = new WorkerInference(storeUrl, { compute: { ...DEFAULT_COMPUTE, backend: "cpu" } });
     this.#app = createApp({
       jobs: this.jobs,
       objects: this.objects,

@@ -12,8 +12,11 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
     storeUrl: "file:/tmp/x/objects",
     kv: "/tmp/x/kv.sqlite3",
     slots: 1,
-    backend: "auto",
-    threads: null,
+    compute: {
+      backend: "auto",
+      threads: navigator.hardwareConcurrency,
+      tensorflow: "file:///tmp/x/tensorflow",
+    },
     outageWaitMs: 600_000,
     outageLimitMs: 86_400_000,
     modelCacheBytes: 2 ** 30,
@@ -35,7 +38,13 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
       UNMASK_THREADS: "3",
     }),
   )
-    .toMatchObject({ port: 0, storeUrl: "s3://bucket/p", kv: "http://localhost:4512", slots: 1, threads: 3 });
+    .toMatchObject({
+      port: 0,
+      storeUrl: "s3://bucket/p",
+      kv: "http://localhost:4512",
+      slots: 1,
+      compute: { threads: 3 },
+    });
 });
 
 Deno.test("a wrong setting is named, with what would be right", () => {

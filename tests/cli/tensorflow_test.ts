@@ -1,16 +1,18 @@
 import { expect } from "expect";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { downloadLibrary } from "../../cli/tensorflow/archive.ts";
 import { runProgram } from "../../cli/tensorflow/program.ts";
 import { expectPlatform, setUpTensorflow } from "../../cli/tensorflow/setUp.ts";
-import { tensorflowFolder } from "../../jobs/runner/tensorflow.ts";
+import { readSettings } from "../../cli/settings.ts";
 import { findTensorflow, TENSORFLOW_FOLDER } from "../setup/tensorflow.ts";
 import { tarGz } from "../setup/uploads.ts";
 
 const here = await findTensorflow() !== null;
 
 Deno.test("the native backend's folder follows UNMASK_TENSORFLOW, else UNMASK_DATA", () => {
-  const folder = (variables: Record<string, string>) => tensorflowFolder((name) => variables[name]);
+  const folder = (variables: Record<string, string>) =>
+    fileURLToPath(readSettings((name) => variables[name]).compute.tensorflow!);
   expect(folder({})).toBe(resolve(".unmask/tensorflow"));
   expect(folder({ UNMASK_DATA: "/data" })).toBe("/data/tensorflow");
   expect(folder({ UNMASK_DATA: "/data", UNMASK_TENSORFLOW: "/opt/tensorflow" })).toBe("/opt/tensorflow");

@@ -3,6 +3,7 @@ import { LocalStore } from "../../data/objects/local/localStore.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { KindEvent } from "../../jobs/kinds/kind.ts";
+import { DEFAULT_KIND_SETTINGS } from "../../jobs/kinds/settings.ts";
 import { KINDS } from "../../jobs/kinds/mod.ts";
 import { WaitingStore } from "../../jobs/runner/waitingStore.ts";
 import { Stage } from "../jobs/stage.ts";
@@ -43,6 +44,7 @@ async function ran(
   const context = {
     jobId: "job_1",
     request: body,
+    settings: DEFAULT_KIND_SETTINGS,
     store: new WaitingStore(store, {
       patienceMs: 60_000,
       signal,

@@ -7,6 +7,7 @@ import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { KindContext, KindEvent } from "../../jobs/kinds/kind.ts";
 import { KINDS } from "../../jobs/kinds/mod.ts";
+import { DEFAULT_KIND_SETTINGS } from "../../jobs/kinds/settings.ts";
 import { request } from "./fixtures.ts";
 
 /** Runs kinds of job in this thread. */
@@ -27,6 +28,7 @@ export class Bench implements AsyncDisposable {
     const context: KindContext = {
       jobId: `job_${"0".repeat(26)}`,
       request: asked,
+      settings: DEFAULT_KIND_SETTINGS,
       store: this.store,
       resumeFrom: null,
       source: null,

@@ -6,7 +6,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { tensorflowSettings } from "../../jobs/runner/tensorflow.ts";
+import { loadSettings } from "../../cli/environment.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { compareWithReference } from "./compare.ts";
@@ -22,7 +22,7 @@ if (positionals.length === 0) {
 }
 let failed = false;
 try {
-  const { name } = await selectBackend(values.backend, tensorflowSettings());
+  const { name } = await selectBackend(values.backend, loadSettings().compute);
   for (const file of positionals) {
     console.log(`${file} (backend ${name})`);
     console.log(

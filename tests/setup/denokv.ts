@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { exemptLoopbackFromProxy } from "../../cli/environment.ts";
 import { freePort, listening } from "./server.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -56,6 +57,7 @@ export async function findDenokv(): Promise<string | null> {
 export async function startDenokv(): Promise<Denokv | null> {
   const program = await findDenokv();
   if (!program) return null;
+  exemptLoopbackFromProxy();
   const folder = await Deno.makeTempDir({ prefix: "unmask-kv-" });
   const port = freePort();
   const start = async () => {

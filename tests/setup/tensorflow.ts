@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readSetup, setUpTensorflow } from "../../cli/tensorflow/setUp.ts";
-import { tensorflowSettings } from "../../jobs/runner/tensorflow.ts";
+import { setTensorflowVariables } from "../../cli/environment.ts";
 import { unavailable } from "./unavailable.ts";
 
 /** Folder of the native backend that tests use. */
@@ -34,5 +34,7 @@ export async function findTensorflow(): Promise<{ tensorflow: string; threads: n
   } catch (error) {
     return unavailable("The native backend", (error as Error).message);
   }
-  return { ...tensorflowSettings(2), tensorflow: pathToFileURL(TENSORFLOW_FOLDER).href };
+  const threads = 2;
+  setTensorflowVariables(threads);
+  return { threads, tensorflow: pathToFileURL(TENSORFLOW_FOLDER).href };
 }

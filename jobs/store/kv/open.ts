@@ -42,7 +42,6 @@ export async function openDatabase(pathOrUrl: string, options: DatabaseOptions =
     if (!isRemoteKv(pathOrUrl)) {
       return guardedKv(await Deno.openKv(pathOrUrl), new KvCircuit({ local: true, callMs, log }));
     }
-    allowDirectLoopback();
     const gateway = startKvGateway(pathOrUrl, callMs === undefined ? undefined : callMs * 0.8);
     try {
       // Deno's client keeps sending requests even after the database could not be opened.
@@ -109,15 +108,4 @@ export function guardedKv(kv: Deno.Kv, circuit: KvCircuit, closed: () => void = 
   });
   circuits.set(guarded, circuit);
   return guarded;
-}
-
-/** Excludes the gateway from a proxy set in the environment: Deno's KV client uses proxies on loopback too. */
-function allowDirectLoopback(): void {
-  const proxied = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].some((name) => Deno.env.get(name));
-  if (!proxied) return;
-  const direct = Deno.env.get("NO_PROXY") ?? Deno.env.get("no_proxy") ?? "";
-  if (direct.split(",").some((host) => ["*", "127.0.0.1"].includes(host.trim()))) return;
-  const extended = direct === "" ? "127.0.0.1" : `${direct},127.0.0.1`;
-  Deno.env.set("NO_PROXY", extended);
-  Deno.env.set("no_proxy", extended);
 }

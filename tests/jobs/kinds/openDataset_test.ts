@@ -3,6 +3,7 @@ import { writeManifest } from "../../../data/datasets/stored/manifest.ts";
 import { releaseInfo } from "../../../data/datasets/builtIn/mnist.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
+import { DEFAULT_KIND_SETTINGS } from "../../../jobs/kinds/settings.ts";
 import { KINDS } from "../../../jobs/kinds/mod.ts";
 import { Bench } from "../bench.ts";
 import { request } from "../fixtures.ts";
@@ -32,6 +33,7 @@ async function runWithoutMirrors(
     const context: KindContext = {
       jobId: `job_${"0".repeat(26)}`,
       request: request({ model: { patch_size: 7, depth: 1 }, dataset: "mnist", batch_size: 8 }),
+      settings: DEFAULT_KIND_SETTINGS,
       store: bench.store,
       resumeFrom: null,
       source: null,

@@ -1,0 +1,26 @@
+/**
+ * Settings of the process that a kind of job depends on.
+ *
+ * @module
+ */
+
+/** Selects the backend. Structured-clonable: workers receive it in a message. */
+export interface ComputeSettings {
+  /** `auto`, or the name of the only backend to use. */
+  readonly backend: string;
+  /** Threads of a training step. */
+  readonly threads: number;
+  /** URL of the folder of TensorFlow's native library, which may be missing. */
+  readonly tensorflow?: string;
+}
+
+/** The fastest backend on all cores, without TensorFlow's native library. */
+export const DEFAULT_COMPUTE: ComputeSettings = { backend: "auto", threads: navigator.hardwareConcurrency };
+
+/** Settings of a run. Structured-clonable: the runner sends them to the run's worker. */
+export interface KindSettings {
+  readonly compute: ComputeSettings;
+}
+
+/** The default of each setting. */
+export const DEFAULT_KIND_SETTINGS: KindSettings = { compute: DEFAULT_COMPUTE };
