@@ -37,7 +37,7 @@ export function maskBatch(
   pixels: Float32Array,
   noise: Float32Array,
   maskRatio: number,
-  place: Place = ownPlace,
+  place: Allocate = newBuffer,
 ): MaskedBatch {
   const n = numPatches(config), { embedDim } = config, dim = patchDim(config);
   const masking = randomMasking(noise, noise.length / n, n, maskRatio);
@@ -50,10 +50,10 @@ export function maskBatch(
 }
 
 /** Gives an array for so many numbers of a name. */
-export type Place = (name: string, length: number) => Float32Array;
+export type Allocate = (name: string, length: number) => Float32Array;
 
 /** An array of its own each time. */
-export const ownPlace: Place = (_, length) => new Float32Array(length);
+export const newBuffer: Allocate = (_, length) => new Float32Array(length);
 
 /** A batch of {@linkcode maskBatch}. */
 export interface MaskedBatch {

@@ -7,7 +7,7 @@ import type { ImageSet } from "../../data/datasets/dataset.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
-import type { MaeBatchResult } from "../../model/training/evaluate.ts";
+import type { MaeBatchResult } from "../../model/inference.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
 import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
 

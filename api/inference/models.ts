@@ -7,7 +7,7 @@ import { dispose } from "@tensorflow/tfjs-core";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { loadWeights } from "../../jobs/artifacts/checkpoints.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { onBackend } from "../../model/training/evaluate.ts";
+import { toTensors } from "../../model/weights.ts";
 import type { Weights } from "../../model/transformer.ts";
 
 interface Loaded {
@@ -35,7 +35,7 @@ export class ModelCache {
       return await found.weights;
     }
     await this.#makeRoom(checkpoint.size);
-    const weights = loadWeights(this.#store, checkpoint).then(onBackend);
+    const weights = loadWeights(this.#store, checkpoint).then(toTensors);
     this.#models.set(checkpoint.id, { weights, bytes: checkpoint.size });
     try {
       return await weights;

@@ -10,7 +10,7 @@ import { notFinite } from "../../jobs/kinds/finite.ts";
 import { JobFailure } from "../../jobs/failure.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
-import { classifyBatch, embedBatch, reconstruct } from "../../model/training/evaluate.ts";
+import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts";
 import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
 import { ModelCache } from "./models.ts";
 
@@ -41,10 +41,7 @@ async function compute(request: InferenceRequest): Promise<unknown> {
       return result;
     }
     case "classify": {
-      const { probabilities, images } = await classifyBatch(weights, checkpoint.config, {
-        pixels,
-        labels: null,
-      });
+      const { probabilities, images } = await classifyBatch(weights, checkpoint.config, pixels);
       checkFinite(checkpoint, probabilities, images);
       return probabilities;
     }

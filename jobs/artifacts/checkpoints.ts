@@ -12,14 +12,13 @@ import { fromWire, toWire } from "../../data/wire.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { LAYER_NORM_EPS } from "../../model/ops/layerNorm.ts";
 import type { TrainerState } from "../../model/training/trainer.ts";
+import { checkWeights, WeightsError } from "../../model/checkWeights.ts";
 import {
   bufferTensors,
-  checkWeights,
   type HostTensor,
   type HostWeights,
   type ModelShape,
   parameterSpecs,
-  WeightsError,
 } from "../../model/weights.ts";
 import { classesOf, namesForRow } from "./classNames.ts";
 import type { Checkpoint } from "../job.ts";

@@ -6,7 +6,7 @@
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { readStoredHeader } from "../../data/safetensors/storedHeader.ts";
-import { WeightsError } from "../../model/weights.ts";
+import { WeightsError } from "../../model/checkWeights.ts";
 import type { Checkpoint } from "../job.ts";
 import { unreadable } from "./unreadable.ts";
 

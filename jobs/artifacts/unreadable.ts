@@ -5,7 +5,7 @@
  */
 import { ObjectNotFoundError } from "../../data/objects/store.ts";
 import { SafetensorsError } from "../../data/safetensors/safetensors.ts";
-import { WeightsError } from "../../model/weights.ts";
+import { WeightsError } from "../../model/checkWeights.ts";
 import type { Checkpoint } from "../job.ts";
 import { JobFailure } from "../failure.ts";
 

@@ -7,9 +7,8 @@
 import { dispose } from "@tensorflow/tfjs-core";
 import type { Dataset } from "../../data/datasets/dataset.ts";
 import { completeConfig, type MaeConfig } from "../../model/config.ts";
-import { onBackend } from "../../model/training/evaluate.ts";
+import { encoderSpecs, headSpecs, initialWeights, type ModelShape, toTensors } from "../../model/weights.ts";
 import { classifierFlops } from "../../model/flops.ts";
-import { encoderSpecs, headSpecs, initialWeights, type ModelShape } from "../../model/weights.ts";
 import { loadWeights } from "../artifacts/checkpoints.ts";
 import { emptyClasses, listNames } from "../artifacts/classes.ts";
 import { confusionSummary, putConfusion } from "../artifacts/results.ts";
@@ -68,7 +67,7 @@ export async function* trainClassifier(
 
   yield { type: "log", level: "info", message: `Measuring on ${splits.test.count} held-out pictures` };
   const test = await loadSplit(context, dataset, "test", config);
-  const weights = onBackend(state.weights);
+  const weights = toTensors(state.weights);
   try {
     const measured = yield* measureClassifier(
       context,

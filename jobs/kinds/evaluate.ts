@@ -6,7 +6,7 @@
 import { dispose } from "@tensorflow/tfjs-core";
 import type { Dataset, ImageSet } from "../../data/datasets/dataset.ts";
 import { maskRatioIssue } from "../../model/checkConfig.ts";
-import { onBackend } from "../../model/training/evaluate.ts";
+import { toTensors } from "../../model/weights.ts";
 import { classifierFlops, forwardFlops } from "../../model/flops.ts";
 import type { Weights } from "../../model/transformer.ts";
 import { loadWeights } from "../artifacts/checkpoints.ts";
@@ -52,7 +52,7 @@ export async function* evaluate(
   const backend = { name, notes };
   yield { type: "started", backend, totalSteps: batches, stepsPerEpoch: batches, step: 0, parameters };
   if (batchSize < Math.min(request.batchSize, set.count)) yield smallerBatch(request.batchSize, batchSize);
-  const weights = onBackend(host);
+  const weights = toTensors(host);
   try {
     const measured = isMae
       ? yield* measureMae(context, weights, config, set, { batchSize, seed: request.seed, maskRatio })

@@ -5,7 +5,7 @@
  */
 import type { ImageSet } from "../../data/datasets/dataset.ts";
 import type { MaeConfig } from "../../model/config.ts";
-import { classifyBatch, reconstruct } from "../../model/training/evaluate.ts";
+import { classifyBatch, reconstruct } from "../../model/inference.ts";
 import type { Weights } from "../../model/transformer.ts";
 import type { Confusion } from "../artifacts/results.ts";
 import { notFinite } from "./finite.ts";
@@ -42,7 +42,7 @@ export async function* measureClassifier(
   let right = 0, lossSum = 0, step = 0;
   for (const batch of inOrder(set, batchSize)) {
     signal.throwIfAborted();
-    const { images, loss, predicted } = await classifyBatch(weights, config, batch);
+    const { images, loss, predicted } = await classifyBatch(weights, config, batch.pixels, batch.labels);
     step++;
     if (!Number.isFinite(loss)) throw notFinite(`The classifier's loss in batch ${step} is ${loss}`);
     lossSum += loss! * images;

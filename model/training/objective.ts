@@ -6,7 +6,7 @@
 import type { Scalar } from "@tensorflow/tfjs-core";
 import { classify, featuresOfPatches } from "../classifier.ts";
 import { type MaeConfig, numPatches } from "../config.ts";
-import { forward, maskBatch, ownPlace, type Place } from "../mae.ts";
+import { type Allocate, forward, maskBatch, newBuffer } from "../mae.ts";
 import { crossEntropy } from "../ops/crossEntropy.ts";
 import type { DropoutKey } from "../ops/dropout.ts";
 import { patchify } from "../patches.ts";
@@ -65,7 +65,7 @@ export function objective(
   epoch: number,
   step: number,
   part: Part = { first: 0, images: imagesOf(task, batch) },
-  place: Place = ownPlace,
+  place: Allocate = newBuffer,
 ): Objective {
   const { config, shape, seed } = task;
   const { first, images } = part, values = config.imageSize ** 2 * config.inChannels;

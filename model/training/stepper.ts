@@ -9,7 +9,8 @@ import { type Objective, objective, type Task, type TrainingBatch } from "./obje
 import { native } from "../ops/native.ts";
 import { AdamW, type AdamWOptions, type OptimizerState } from "./optimizer.ts";
 import type { StartThread } from "./threads.ts";
-import type { HostTensor, HostWeights, ParameterSpec } from "../weights.ts";
+import type { Weights } from "../transformer.ts";
+import { type HostTensor, type HostWeights, type ParameterSpec, toTensors } from "../weights.ts";
 
 /** A training as its steps see it. */
 export interface StepperOptions {
@@ -78,16 +79,14 @@ export async function openStepper(options: StepperOptions, planner?: Planner): P
 export class EagerStepper implements Stepper {
   readonly threads = native().threads ?? 1;
   readonly #task: Task;
-  readonly #frozen: Record<string, tf.Tensor>;
+  readonly #frozen: Weights;
   readonly #optimizer: AdamW;
   #running: Promise<unknown> = Promise.resolve();
 
   /** @param note why something faster was passed over */
   constructor(options: StepperOptions, readonly note: string | null) {
     this.#task = options.task;
-    this.#frozen = Object.fromEntries(
-      [...options.frozen].map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]),
-    );
+    this.#frozen = toTensors(options.frozen);
     this.#optimizer = new AdamW(options.trainable, options.weights, options.optimizer, options.state);
   }
 

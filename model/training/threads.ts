@@ -20,7 +20,7 @@ export interface ThreadListener {
   failed(reason: string): void;
 }
 
-/** Starts a thread. @param module its URL; it hears messages by way of {@linkcode hearStarter} */
+/** Starts a thread. @param module its URL; it hears messages by way of {@linkcode connectToParent} */
 export type StartThread = (module: URL, listener: ThreadListener) => Thread;
 
 /** What a thread hears first when its messages come on a port. */
@@ -45,7 +45,7 @@ export const startWorker: StartThread = (module, { message, failed }) => {
  *
  * @returns sends something back
  */
-export function hearStarter<T>(hear: (message: T) => void): (message: unknown) => void {
+export function connectToParent<T>(hear: (message: T) => void): (message: unknown) => void {
   // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
   let other = self as any;
   other.onmessage = ({ data }: MessageEvent<PortMessage | T>) => {

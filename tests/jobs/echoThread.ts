@@ -1,7 +1,7 @@
 /** A thread that says back what it hears, and falls over at a word. */
-import { hearStarter } from "../../model/training/threads.ts";
+import { connectToParent } from "../../model/training/threads.ts";
 
-const tell = hearStarter<string>((text) => {
+const tell = connectToParent<string>((text) => {
   if (text === "fall") throw new Error("it fell");
   tell(`heard ${text}`);
 });

@@ -3,19 +3,20 @@ import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
 import { type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
-import { classifyBatch, embedBatch, onBackend, reconstruct } from "../../model/training/evaluate.ts";
+import { checkWeights } from "../../model/checkWeights.ts";
+import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts";
+import {
+  bufferTensors,
+  type HostTensor,
+  initialWeights,
+  parameterSpecs,
+  toTensors,
+} from "../../model/weights.ts";
 import { randomMasking, takeVisible } from "../../model/masking.ts";
 import { patchify, unpatchify } from "../../model/patches.ts";
 import { sinusoidalPositions } from "../../model/positions.ts";
 import { uniform } from "../../model/random.ts";
 import { learningRate } from "../../model/training/schedule.ts";
-import {
-  bufferTensors,
-  checkWeights,
-  type HostTensor,
-  initialWeights,
-  parameterSpecs,
-} from "../../model/weights.ts";
 
 const config: MaeConfig = {
   ...PRESETS.mnist,
@@ -95,7 +96,7 @@ Deno.test("equal noise is ordered by place, and visible rows follow the order of
 
 Deno.test("what is masked cannot be seen: changing it changes no prediction", async () => {
   await selectBackend("wasm");
-  const model = onBackend(weights);
+  const model = toTensors(weights);
   const key = { seed: 4, maskRatio: 0.5 };
   const first = await reconstruct(model, config, pixels, key);
   const patches = patchify(pixels, config);
@@ -123,8 +124,8 @@ Deno.test("what is masked cannot be seen: changing it changes no prediction", as
 
 Deno.test("a classifier's probabilities are a distribution, and features do not depend on the rest of the batch", async () => {
   await selectBackend("wasm");
-  const model = onBackend(initialWeights(parameterSpecs(config, { model: "classifier", classes: 4 }), 1));
-  const { probabilities, predicted } = await classifyBatch(model, config, { pixels, labels: null });
+  const model = toTensors(initialWeights(parameterSpecs(config, { model: "classifier", classes: 4 }), 1));
+  const { probabilities, predicted } = await classifyBatch(model, config, pixels);
   for (let row = 0; row < 2; row++) {
     const own = [...probabilities.slice(row * 4, row * 4 + 4)];
     expect(own.reduce((a, b) => a + b)).toBeCloseTo(1, 5);

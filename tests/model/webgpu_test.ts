@@ -2,11 +2,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
 import { PRESETS } from "../../model/presets.ts";
-import { classifyBatch, embedBatch, onBackend, reconstruct } from "../../model/training/evaluate.ts";
+import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts";
+import { initialWeights, parameterSpecs, toTensors } from "../../model/weights.ts";
 import { adamw } from "../../model/ops/adamw.ts";
 import { normal, uniform } from "../../model/random.ts";
 import { openStepper } from "../../model/training/stepper.ts";
-import { initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { findVulkan } from "../setup/vulkan.ts";
 import { testOperations } from "./operations.ts";
 import { errorOf, testNotFinite, testSizes } from "./sizes.ts";
@@ -43,12 +43,12 @@ if (vulkan) {
     const of = async (backend: string) => {
       await selectBackend(backend);
       const tensors = tf.memory().numTensors;
-      const mae = onBackend(initialWeights(parameterSpecs(config, { model: "mae" }), 1));
-      const classifier = onBackend(
+      const mae = toTensors(initialWeights(parameterSpecs(config, { model: "mae" }), 1));
+      const classifier = toTensors(
         initialWeights(parameterSpecs(config, { model: "classifier", classes: 4 }), 1),
       );
       const { pred } = await reconstruct(mae, config, pixels, { seed: 4, maskRatio: 0.5 });
-      const { probabilities, predicted } = await classifyBatch(classifier, config, { pixels, labels: null });
+      const { probabilities, predicted } = await classifyBatch(classifier, config, pixels);
       const embedded = await embedBatch(mae, config, pixels);
       tf.dispose([mae, classifier]);
       expect(tf.memory().numTensors).toBe(tensors);

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { ownPlace, type Place } from "../../../mae.ts";
+import { type Allocate, newBuffer } from "../../../mae.ts";
 import { objective, type TrainingBatch } from "../../../training/objective.ts";
 import { adamwNumbers } from "../../../ops/adamw.ts";
 import { drawFactors } from "../../../ops/dropout.ts";
@@ -129,10 +129,10 @@ export class PlannedStepper implements Stepper {
     const chunks = this.#chunks(images, from);
     for (const { first, images, feeds } of chunks.flat()) {
       const { graph, program } = await this.#program(images);
-      const place: Place = (name, length) =>
+      const place: Allocate = (name, length) =>
         graph.feeds.has(name)
           ? new Float32Array(buffer, feeds + program.feedOffsets.get(name)!, length)
-          : ownPlace(name, length);
+          : newBuffer(name, length);
       const given = objective(task, batch, epoch, step, { first, images }, place);
       for (const [name, { size }] of graph.feeds) {
         if (name === WEIGHT) continue;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { hearStarter } from "../../../training/threads.ts";
+import { connectToParent } from "../../../training/threads.ts";
 import { instantiate, type Kernels } from "../instance.ts";
 import type { Call } from "./program.ts";
 import {
@@ -16,7 +16,7 @@ import {
   type ToWorker,
 } from "./messages.ts";
 
-const tell: (message: FromWorker) => void = hearStarter(hear);
+const tell: (message: FromWorker) => void = connectToParent(hear);
 
 /** Turns of looking before a worker sleeps at a barrier: about as long as waking takes. */
 const SPINS = 2000;

@@ -4,21 +4,12 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { classify, features } from "../classifier.ts";
-import { type MaeConfig, numPatches, patchDim } from "../config.ts";
-import { forward, maskBatch } from "../mae.ts";
-import { crossEntropy } from "../ops/crossEntropy.ts";
-import { uniform } from "../random.ts";
-import type { TrainingBatch } from "./objective.ts";
-import type { Weights } from "../transformer.ts";
-import type { HostWeights } from "../weights.ts";
-
-/** Puts weights on the backend. The caller disposes them (`tf.dispose`). */
-export function onBackend(weights: HostWeights): Weights {
-  return Object.fromEntries(
-    [...weights].map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]),
-  );
-}
+import { classify, features } from "./classifier.ts";
+import { type MaeConfig, numPatches, patchDim } from "./config.ts";
+import { forward, maskBatch } from "./mae.ts";
+import { crossEntropy } from "./ops/crossEntropy.ts";
+import { uniform } from "./random.ts";
+import type { Weights } from "./transformer.ts";
 
 /** A batch's numbers of an MAE. */
 export interface MaeBatchResult {
@@ -85,18 +76,19 @@ export interface ClassifierBatchResult {
 export async function classifyBatch(
   weights: Weights,
   config: MaeConfig,
-  batch: TrainingBatch,
+  pixels: Float32Array,
+  labels: Int32Array | null = null,
 ): Promise<ClassifierBatchResult> {
   const tensors = tf.tidy(() => {
-    const logits = classify(weights, features(weights, config, batch.pixels));
-    const loss = batch.labels ? crossEntropy(logits, batch.labels) : tf.scalar(0);
+    const logits = classify(weights, features(weights, config, pixels));
+    const loss = labels ? crossEntropy(logits, labels) : tf.scalar(0);
     return [tf.softmax(logits), tf.argMax(logits, 1), loss];
   });
   const [probabilities, predicted, loss] = await Promise.all(tensors.map((tensor) => tensor.data()));
   tf.dispose(tensors);
   return {
     images: predicted.length,
-    loss: batch.labels ? loss[0] : null,
+    loss: labels ? loss[0] : null,
     probabilities: probabilities as Float32Array,
     predicted: predicted as Int32Array,
   };
