@@ -34,7 +34,7 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
     compute: settings.compute,
     cacheBytes: settings.modelCacheBytes,
   });
-  const datasets = new DatasetCatalogue(store);
+  const datasets = new DatasetCatalogue(store, settings.datasets);
   const uploads = openUploadFolder(join(settings.dataDir, "uploads"));
   const stopping = new AbortController();
   const app = createApp({

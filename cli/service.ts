@@ -74,7 +74,7 @@ export async function startService(
       const runner = new Runner({
         jobs,
         storeUrl: settings.storeUrl,
-        settings: { compute: settings.compute },
+        settings: { compute: settings.compute, datasets: settings.datasets },
         slots: settings.slots,
         outage: { waitMs: settings.outageWaitMs, limitMs: settings.outageLimitMs },
         log,

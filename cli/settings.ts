@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { DatasetSettings } from "../data/datasets/settings.ts";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
@@ -32,8 +33,7 @@ export interface Settings {
   readonly outageLimitMs: number;
   /** Bytes of models that the API keeps loaded. */
   readonly modelCacheBytes: number;
-  /** Most bytes of a split in memory. Workers read this setting themselves, in `data/datasets/memoryLimit.ts`. */
-  readonly maxDatasetBytes: number;
+  readonly datasets: DatasetSettings;
   /** Names that are accepted in the Host header, in addition to loopback names. */
   readonly hosts: "any" | readonly string[];
   /** How long a start waits for the database, in milliseconds. */
@@ -59,15 +59,8 @@ const whole = (least: number, most: number) =>
 const isHostName = (name: string) =>
   /^[a-z0-9._-]{1,253}$/.test(name) || URL.canParse(`http://${name}/`) && /^\[[0-9a-f:.]+\]$/.test(name);
 
-const mirrors = z.string().refine((list) =>
-  list.split(",").every((item) => /^https?:$/.test(URL.parse(item.trim())?.protocol ?? ""))
-);
-
-/** Settings that are read where they are used. They are validated at start as well. */
-const READ_ELSEWHERE = [
-  "UNMASK_MNIST_MIRRORS",
-  "UNMASK_FASHION_MNIST_MIRRORS",
-] as const;
+const mirrors = z.string().transform((list) => list.split(",").map((item) => item.trim()))
+  .refine((urls) => urls.every((url) => /^https?:$/.test(URL.parse(url)?.protocol ?? "")));
 
 const hours = z.string().regex(/^\d{1,4}(\.\d{1,6})?$/).transform(Number)
   .refine((value) => value > 0 && value <= 8760);
@@ -124,7 +117,6 @@ export function readSettings(env: (name: string) => string | undefined): Setting
     if (result.success) return result.data as z.output<typeof RULES[N][0]>;
     throw new SettingsError(`${name} must be ${rule}: current value is '${env(name)?.slice(0, 80)}'`);
   };
-  for (const name of READ_ELSEWHERE) if (env(name)) read(name, "");
   const host = read("UNMASK_HOST", "127.0.0.1");
   if (isRemoteKv(env("UNMASK_KV")) && !env("DENO_KV_ACCESS_TOKEN")) {
     throw new SettingsError("DENO_KV_ACCESS_TOKEN must be set: UNMASK_KV is the address of a server");
@@ -145,7 +137,15 @@ export function readSettings(env: (name: string) => string | undefined): Setting
     outageWaitMs: 1000 * read("UNMASK_OUTAGE_WAIT_SECONDS", "600"),
     outageLimitMs: 3_600_000 * read("UNMASK_OUTAGE_LIMIT_HOURS", "24"),
     modelCacheBytes: read("UNMASK_MODEL_CACHE_BYTES", String(2 ** 30)),
-    maxDatasetBytes: read("UNMASK_MAX_DATASET_BYTES", String(DEFAULT_MAX_SPLIT_BYTES)),
+    datasets: {
+      maxSplitBytes: read("UNMASK_MAX_DATASET_BYTES", String(DEFAULT_MAX_SPLIT_BYTES)),
+      downloadsDir: resolve(dataDir, "downloads"),
+      mirrors: {
+        ...env("UNMASK_MNIST_MIRRORS") && { mnist: read("UNMASK_MNIST_MIRRORS", "") },
+        ...env("UNMASK_FASHION_MNIST_MIRRORS") &&
+          { "fashion-mnist": read("UNMASK_FASHION_MNIST_MIRRORS", "") },
+      },
+    },
     hosts: acceptedHosts(env("UNMASK_HOSTS") ? read("UNMASK_HOSTS", "") : null, host),
     startMs: read("UNMASK_START_SECONDS", "60") * 1000,
     stopMs: read("UNMASK_STOP_SECONDS", "8") * 1000,

@@ -43,7 +43,7 @@ export async function resolveJobRequest(services: Services, request: JobRequest)
     );
   }
   const config = source?.config ?? (resolved.kind === "evaluate" ? undefined : resolved.model);
-  if (config !== undefined) checkImages(resolved, config, dataset);
+  if (config !== undefined) checkImages(resolved, config, dataset, services.datasets.settings.maxSplitBytes);
   if (config !== undefined && resolved.kind !== "evaluate") {
     await checkCheckpointSpace(services, resolved, config, dataset);
   }
@@ -101,7 +101,12 @@ function checkTraining(request: TrainingRequest, dataset: DatasetInfo): JobReque
 }
 
 /** Rejects a run whose images, resized for the model, do not fit into memory. */
-function checkImages(request: JobRequest, config: MaeConfig, { splits }: DatasetInfo): void {
+function checkImages(
+  request: JobRequest,
+  config: MaeConfig,
+  { splits }: DatasetInfo,
+  maxSplitBytes: number,
+): void {
   const form = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
   const read = request.kind === "evaluate"
     ? [request.split]
@@ -109,7 +114,7 @@ function checkImages(request: JobRequest, config: MaeConfig, { splits }: Dataset
     ? ["train" as const]
     : ["train" as const, "test" as const];
   for (const split of read) {
-    const fault = memoryLimitMessage(splits[split].count, form);
+    const fault = memoryLimitMessage(splits[split].count, form, maxSplitBytes);
     if (fault) throw fieldProblem(422, "dataset", fault);
   }
 }

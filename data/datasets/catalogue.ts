@@ -15,6 +15,7 @@ import { digitsInfo, openDigits } from "./builtIn/digits.ts";
 import { downloadRelease, releaseInfo, RELEASES } from "./builtIn/mnist.ts";
 import { StoredDataset } from "./stored/storedDataset.ts";
 import { isBeingRemoved, REMOVAL_MARK, removeDataset } from "./stored/removal.ts";
+import { type DatasetSettings, DEFAULT_DATASET_SETTINGS } from "./settings.ts";
 import { datasetKey, readManifest } from "./stored/manifest.ts";
 import { DatasetObjects } from "./stored/datasetObjects.ts";
 
@@ -42,7 +43,7 @@ export interface DatasetPage {
 
 /** Data sets by id. */
 export class DatasetCatalogue {
-  constructor(readonly store: ObjectStore) {}
+  constructor(readonly store: ObjectStore, readonly settings: DatasetSettings = DEFAULT_DATASET_SETTINGS) {}
 
   /** The built-in data sets, then the uploads from the oldest on. @param query `after`: the last id of the page before */
   async list({ limit = 20, after }: { limit?: number; after?: string } = {}): Promise<DatasetPage> {
@@ -84,14 +85,14 @@ export class DatasetCatalogue {
    * @throws {DatasetNotFoundError} @throws {DatasetError}
    */
   async open({ id, size, seed }: DatasetRef, signal?: AbortSignal): Promise<Dataset> {
-    if (id === "digits") return openDigits(size, seed);
+    if (id === "digits") return openDigits(size, seed, this.settings.maxSplitBytes);
     if (Object.hasOwn(RELEASES, id)) {
-      const { storage } = await downloadRelease(id, this.store, signal);
-      return new StoredDataset(this.store, { info: releaseInfo(id), storage });
+      const { storage } = await downloadRelease(id, this.store, this.settings, signal);
+      return new StoredDataset(this.store, { info: releaseInfo(id), storage }, this.settings.maxSplitBytes);
     }
     const stored = UPLOAD.test(id) ? await readManifest(this.store, id) : null;
     if (stored === null) throw new DatasetNotFoundError(id);
-    return new StoredDataset(this.store, stored);
+    return new StoredDataset(this.store, stored, this.settings.maxSplitBytes);
   }
 
   /** Whether an upload with this id exists, damaged or not, or the remains of its interrupted deletion. */

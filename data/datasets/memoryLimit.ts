@@ -9,25 +9,23 @@ import { type InputShape } from "../images/imageShape.ts";
 /** Default limit of the bytes of a split in memory. */
 export const DEFAULT_MAX_SPLIT_BYTES = 8 * 2 ** 30;
 
-/** Most bytes of a split in memory: `UNMASK_MAX_DATASET_BYTES` if it is a number, else the default. */
-function mostBytes(): number {
-  const set = Deno.env.get("UNMASK_MAX_DATASET_BYTES") ?? "";
-  return /^\d{1,15}$/.test(set) ? Number(set) : DEFAULT_MAX_SPLIT_BYTES;
-}
-
 /** Error about decoded images that take too much memory, as the end of a sentence; null when they fit. */
-export function memoryLimitMessage(count: number, { imageSize, channels }: InputShape): string | null {
-  const bytes = count * imageSize ** 2 * channels, most = mostBytes();
-  if (bytes <= most) return null;
+export function memoryLimitMessage(
+  count: number,
+  { imageSize, channels }: InputShape,
+  maxBytes: number,
+): string | null {
+  const bytes = count * imageSize ** 2 * channels;
+  if (bytes <= maxBytes) return null;
   return `needs ${
     gib(bytes)
   } of memory: ${count} images of ${imageSize} x ${imageSize} x ${channels} bytes. At most ` +
-    `${gib(most)} are taken (UNMASK_MAX_DATASET_BYTES): choose a smaller image_size, or fewer images`;
+    `${gib(maxBytes)} are taken (UNMASK_MAX_DATASET_BYTES): choose a smaller image_size, or fewer images`;
 }
 
 /** @throws {DatasetError} for a split that takes too much memory */
-export function checkMemory(count: number, form: InputShape, split: SplitName): void {
-  const fault = memoryLimitMessage(count, form);
+export function checkMemory(count: number, form: InputShape, split: SplitName, maxBytes: number): void {
+  const fault = memoryLimitMessage(count, form, maxBytes);
   if (fault) throw new DatasetError(`The split '${split}' ${fault}`);
 }
 

@@ -22,8 +22,8 @@ const PATIENCE_MS = 600_000;
  * @throws {DatasetUnavailableError} when no mirror could be reached within the time limit
  */
 export async function* openDataset(context: KindContext): AsyncGenerator<KindEvent, Dataset> {
-  const { store, request, signal } = context;
-  const catalogue = new DatasetCatalogue(store), since = performance.now();
+  const { store, request, settings, signal } = context;
+  const catalogue = new DatasetCatalogue(store, settings.datasets), since = performance.now();
   for (let wait = FIRST_PAUSE_MS;; wait = Math.min(2 * wait, LONGEST_PAUSE_MS)) {
     try {
       return await datasetFailure(() => catalogue.open(request.dataset, signal));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type DatasetSettings, DEFAULT_DATASET_SETTINGS } from "../../data/datasets/settings.ts";
 
 /** Selects the backend. Structured-clonable: workers receive it in a message. */
 export interface ComputeSettings {
@@ -20,7 +21,11 @@ export const DEFAULT_COMPUTE: ComputeSettings = { backend: "auto", threads: navi
 /** Settings of a run. Structured-clonable: the runner sends them to the run's worker. */
 export interface KindSettings {
   readonly compute: ComputeSettings;
+  readonly datasets: DatasetSettings;
 }
 
 /** The default of each setting. */
-export const DEFAULT_KIND_SETTINGS: KindSettings = { compute: DEFAULT_COMPUTE };
+export const DEFAULT_KIND_SETTINGS: KindSettings = {
+  compute: DEFAULT_COMPUTE,
+  datasets: DEFAULT_DATASET_SETTINGS,
+};

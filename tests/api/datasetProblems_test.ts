@@ -3,28 +3,23 @@ import { pngDigit, tarGz } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
 Deno.test("a built-in data set is temporarily unavailable when its mirrors cannot be reached", async () => {
-  await using api = await TestApi.open();
-  const { id: checkpoint } = await api.model();
   // Nothing listens on port 1.
-  Deno.env.set("UNMASK_MNIST_MIRRORS", "http://127.0.0.1:1/");
-  Deno.env.set("UNMASK_DATA", api.folder);
-  try {
-    const body = { checkpoint, dataset: { id: "mnist", indices: [0] } };
-    for (const route of ["reconstructions", "embeddings"]) {
-      const answer = await api.post(`/v1/${route}`, body);
-      const { errors } = await problemOf(answer, 503);
-      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
-      expect(errors).toEqual([{ path: "dataset", message: expect.stringContaining("127.0.0.1:1") }]);
-    }
-    Deno.env.set("UNMASK_MNIST_MIRRORS", ",");
-    const { errors } = await problemOf(await api.post("/v1/embeddings", body), 422);
-    expect(errors).toEqual([{ path: "dataset", message: expect.stringContaining("no mirror is set") }]);
-    // The job is accepted, because its data set may be available when it runs.
-    expect((await api.post("/v1/jobs", { kind: "pretrain", dataset: "mnist" })).status).toBe(201);
-  } finally {
-    Deno.env.delete("UNMASK_MNIST_MIRRORS");
-    Deno.env.delete("UNMASK_DATA");
+  await using api = await TestApi.open({ datasets: { mirrors: { mnist: ["http://127.0.0.1:1/"] } } });
+  await using without = await TestApi.open({ datasets: { mirrors: { mnist: [] } } });
+  const { id: checkpoint } = await api.model();
+  const body = { checkpoint, dataset: { id: "mnist", indices: [0] } };
+  for (const route of ["reconstructions", "embeddings"]) {
+    const answer = await api.post(`/v1/${route}`, body);
+    const { errors } = await problemOf(answer, 503);
+    expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(errors).toEqual([{ path: "dataset", message: expect.stringContaining("127.0.0.1:1") }]);
   }
+  const { id } = await without.model();
+  const answer = await without.post("/v1/embeddings", { ...body, checkpoint: id });
+  const { errors } = await problemOf(answer, 422);
+  expect(errors).toEqual([{ path: "dataset", message: expect.stringContaining("no mirror is set") }]);
+  // The job is accepted, because its data set may be available when it runs.
+  expect((await api.post("/v1/jobs", { kind: "pretrain", dataset: "mnist" })).status).toBe(201);
 });
 
 Deno.test("a request that uses a damaged data set is rejected by its field", async () => {

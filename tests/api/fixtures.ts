@@ -9,6 +9,7 @@ import { WorkerInference } from "../../api/inference/client.ts";
 import type { ApiLimits } from "../../api/http/limits.ts";
 import { listen } from "../../api/server/listen.ts";
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
+import { type DatasetSettings, DEFAULT_DATASET_SETTINGS } from "../../data/datasets/settings.ts";
 import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { saveCheckpoint } from "../../jobs/artifacts/checkpoints.ts";
@@ -57,6 +58,9 @@ export async function problemOf(response: Response, status: number): Promise<Pro
   return problem;
 }
 
+/** Limits of the API, and settings of its data sets. */
+export type TestLimits = Partial<ApiLimits> & { readonly datasets?: Partial<DatasetSettings> };
+
 /** An application that tests send requests to. */
 export class TestApi implements AsyncDisposable {
   readonly #app: ReturnType<typeof createApp>;
@@ -68,7 +72,7 @@ export class TestApi implements AsyncDisposable {
   private constructor(
     readonly kv: Deno.Kv,
     readonly folder: string,
-    limits: Partial<ApiLimits>,
+    { datasets, ...limits }: TestLimits,
     objects?: ObjectStore,
     hosts?: HostNames,
   ) {
@@ -80,7 +84,11 @@ export class TestApi implements AsyncDisposable {
     this.#app = createApp({
       jobs: this.jobs,
       objects: this.objects,
-      datasets: new DatasetCatalogue(this.objects),
+      datasets: new DatasetCatalogue(this.objects, {
+        ...DEFAULT_DATASET_SETTINGS,
+        downloadsDir: `${folder}/downloads`,
+        ...datasets,
+      }),
       inference: this.#inference,
       tempDir: this.tempDir,
       limits,
@@ -96,7 +104,7 @@ export class TestApi implements AsyncDisposable {
   readonly objects: ObjectStore;
 
   static async open(
-    limits: Partial<ApiLimits> = {},
+    limits: TestLimits = {},
     objects?: ObjectStore,
     hosts?: HostNames,
     wrapped: (kv: Deno.Kv) => Deno.Kv = (kv) => kv,

@@ -10,7 +10,7 @@ import { DEFAULT_PREPROCESSING } from "../../images/preprocessing.ts";
 import { type Dataset, type DatasetInfo, type SplitName } from "../dataset.ts";
 import { type InputShape } from "../../images/imageShape.ts";
 import { glyphOf, type Point } from "./glyphs.ts";
-import { checkMemory } from "../memoryLimit.ts";
+import { checkMemory, DEFAULT_MAX_SPLIT_BYTES } from "../memoryLimit.ts";
 import { checkIndex } from "../stored/storedDataset.ts";
 
 /** Side of an image in pixels, as MNIST's. */
@@ -141,7 +141,11 @@ export function drawDigit(
 }
 
 /** The data set `digits`. @param size training images @param seed of the drawing */
-export function openDigits(size: number = DIGITS_TRAIN, seed = 0): Dataset {
+export function openDigits(
+  size: number = DIGITS_TRAIN,
+  seed = 0,
+  maxBytes: number = DEFAULT_MAX_SPLIT_BYTES,
+): Dataset {
   const info = digitsInfo(size);
   const fill = async (
     split: SplitName,
@@ -151,7 +155,7 @@ export function openDigits(size: number = DIGITS_TRAIN, seed = 0): Dataset {
     signal?: AbortSignal,
   ) => {
     const values = form.imageSize ** 2 * form.channels;
-    checkMemory(count, form, split);
+    checkMemory(count, form, split, maxBytes);
     const pixels = new Uint8Array(count * values), labels = new Uint16Array(count);
     const plain = form.imageSize === SIZE && form.channels === 1;
     let at = 0;

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { resolve } from "node:path";
 import type { ObjectStore } from "../../objects/store.ts";
 import { DEFAULT_PREPROCESSING } from "../../images/preprocessing.ts";
 import { DatasetDamagedError, type DatasetInfo } from "../dataset.ts";
+import type { DatasetSettings } from "../settings.ts";
 import { download, type Resource } from "./download.ts";
 import { type Manifest, readManifest } from "../stored/manifest.ts";
 import { DatasetObjects } from "../stored/datasetObjects.ts";
@@ -15,8 +15,6 @@ import { createDataset } from "../upload/createDataset.ts";
 /** A data set to be downloaded. */
 interface Release {
   readonly name: string;
-  /** Environment variable that names other mirrors, with commas between. */
-  readonly variable: string;
   readonly mirrors: readonly string[];
   readonly classNames: readonly string[];
   readonly files: Readonly<Record<"train_images" | "train_labels" | "test_images" | "test_labels", Resource>>;
@@ -45,7 +43,6 @@ const named = (
 export const RELEASES: Readonly<Record<string, Release>> = {
   mnist: {
     name: "MNIST",
-    variable: "UNMASK_MNIST_MIRRORS",
     mirrors: [
       "https://ossci-datasets.s3.amazonaws.com/mnist/",
       "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -60,7 +57,6 @@ export const RELEASES: Readonly<Record<string, Release>> = {
   },
   "fashion-mnist": {
     name: "Fashion-MNIST",
-    variable: "UNMASK_FASHION_MNIST_MIRRORS",
     mirrors: ["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"],
     classNames: [
       "T-shirt/top",
@@ -111,26 +107,25 @@ export function releaseInfo(id: string): DatasetInfo {
   };
 }
 
-function mirrorsOf(release: Release): readonly string[] {
-  const set = Deno.env.get(release.variable);
-  const mirrors = set ? set.split(",").map((url) => url.trim()).filter((url) => url !== "") : release.mirrors;
-  return mirrors.map((url) => url.endsWith("/") ? url : `${url}/`);
+function mirrorsOf(id: string, { mirrors }: DatasetSettings): readonly string[] {
+  return (mirrors[id] ?? RELEASES[id].mirrors).map((url) => url.endsWith("/") ? url : `${url}/`);
 }
 
 /**
  * A release out of object storage; downloaded before when it is not there. What has arrived waits under
- * `UNMASK_DATA/downloads`, so that a broken download goes on where it was.
+ * `settings.downloadsDir`, so that a broken download goes on where it was.
  *
  * @throws {DatasetError} when no mirror gives the right files
  */
 export async function downloadRelease(
   id: string,
   store: ObjectStore,
+  settings: DatasetSettings,
   signal?: AbortSignal,
 ): Promise<Manifest> {
   const found = await keptWhole(id, store);
   if (found) return found;
-  const downloads = resolve(Deno.env.get("UNMASK_DATA") ?? ".unmask", "downloads");
+  const downloads = settings.downloadsDir;
   await Deno.mkdir(downloads, { recursive: true });
   // One at a time, of this process and of others on the folder: they would write into the same files.
   using lock = await Deno.open(`${downloads}/${id}.lock`, { create: true, write: true });
@@ -140,7 +135,7 @@ export async function downloadRelease(
   }
   const meanwhile = await keptWhole(id, store);
   if (meanwhile) return meanwhile;
-  await downloadInto(`${downloads}/${id}`, id, store, signal);
+  await downloadInto(`${downloads}/${id}`, id, store, settings, signal);
   // Whoever waits on the file that is gone now finds the release in the store.
   await Deno.remove(`${downloads}/${id}.lock`);
   return (await readManifest(store, id))!;
@@ -162,11 +157,12 @@ async function downloadInto(
   folder: string,
   id: string,
   store: ObjectStore,
+  settings: DatasetSettings,
   signal?: AbortSignal,
 ): Promise<void> {
   const release = RELEASES[id];
   await Deno.mkdir(folder, { recursive: true });
-  const mirrors = mirrorsOf(release);
+  const mirrors = mirrorsOf(id, settings);
   const files = [];
   for (const [field, resource] of Object.entries(release.files)) {
     const path = `${folder}/${resource.name}`;

@@ -18,7 +18,7 @@ import {
   type SplitName,
 } from "../dataset.ts";
 import { type InputShape } from "../../images/imageShape.ts";
-import { checkMemory } from "../memoryLimit.ts";
+import { checkMemory, DEFAULT_MAX_SPLIT_BYTES } from "../memoryLimit.ts";
 import type { HeldOut, Manifest, Storage } from "./manifest.ts";
 import { DatasetObjects } from "./datasetObjects.ts";
 
@@ -66,8 +66,11 @@ export class StoredDataset implements Dataset {
   readonly info: DatasetInfo;
   readonly #parts: DatasetObjects;
   readonly #storage: Storage;
+  readonly #maxBytes: number;
 
-  constructor(store: ObjectStore, { info, storage }: Manifest) {
+  /** @param maxBytes maximum memory for the decoded images of a split, in bytes */
+  constructor(store: ObjectStore, { info, storage }: Manifest, maxBytes: number = DEFAULT_MAX_SPLIT_BYTES) {
+    this.#maxBytes = maxBytes;
     this.#parts = new DatasetObjects(store, info.id);
     this.info = info;
     this.#storage = storage;
@@ -75,7 +78,7 @@ export class StoredDataset implements Dataset {
 
   /** @inheritdoc */
   async load(split: SplitName, form: InputShape, signal?: AbortSignal): Promise<ImageSet> {
-    checkMemory(this.info.splits[split].count, form, split);
+    checkMemory(this.info.splits[split].count, form, split, this.#maxBytes);
     const rows = await this.#rows(split, signal);
     const whole = await rows.whole?.(form, signal);
     const { count, label } = rows;

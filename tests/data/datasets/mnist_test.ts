@@ -2,6 +2,7 @@ import { expect } from "expect";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
+import { DEFAULT_DATASET_SETTINGS } from "../../../data/datasets/settings.ts";
 import { DatasetError, DatasetUnavailableError } from "../../../data/datasets/dataset.ts";
 import { download, type Resource } from "../../../data/datasets/builtIn/download.ts";
 import { RELEASES } from "../../../data/datasets/builtIn/mnist.ts";
@@ -191,19 +192,18 @@ const there = await Deno.stat(real).then(() => true, () => false);
 if (!there) console.warn(`skipped: what needs MNIST, as ${real} is not there (set UNMASK_SHARED)`);
 const mnistFile = (name: string): Bytes => Deno.readFileSync(`${real}/${name}`);
 
-/** A shelf whose downloads go to it, from these mirrors. */
-async function library(...mirrors: Mirror[]) {
+/** A shelf and a function that opens its catalogue with mirrors of MNIST, or of another data set. */
+async function library() {
   const shelf = await Shelf.open();
-  Deno.env.set("UNMASK_MNIST_MIRRORS", mirrors.map(({ url }) => url.slice(0, -1)).join(" , "));
-  Deno.env.set("UNMASK_DATA", `${shelf.folder}/data`);
   return {
     shelf,
-    catalogue: new DatasetCatalogue(shelf.store),
-    [Symbol.asyncDispose]: async () => {
-      Deno.env.delete("UNMASK_MNIST_MIRRORS");
-      Deno.env.delete("UNMASK_DATA");
-      await shelf[Symbol.asyncDispose]();
-    },
+    catalogue: (mirrors: readonly Mirror[], id = "mnist") =>
+      new DatasetCatalogue(shelf.store, {
+        ...DEFAULT_DATASET_SETTINGS,
+        downloadsDir: `${shelf.folder}/data/downloads`,
+        mirrors: { [id]: mirrors.map(({ url }) => url.slice(0, -1)) },
+      }),
+    [Symbol.asyncDispose]: () => shelf[Symbol.asyncDispose](),
   };
 }
 
@@ -213,12 +213,13 @@ Deno.test({
   async fn() {
     await using empty = new Mirror(mnistFile, status(404));
     await using weak = new Mirror(mnistFile, cut, ranged);
-    await using house = await library(empty, weak);
+    await using house = await library();
+    const catalogue = house.catalogue([empty, weak]);
     const names = Object.values(RELEASES.mnist.files).map(({ name }) => name);
-    const info = await house.catalogue.info("mnist");
+    const info = await catalogue.info("mnist");
     expect(empty.asked).toEqual([]);
 
-    const [first, second] = await Promise.all([1, 2].map(() => house.catalogue.open({ id: "mnist" })));
+    const [first, second] = await Promise.all([1, 2].map(() => catalogue.open({ id: "mnist" })));
     expect(first.info).toEqual(info);
     const asked = weak.asked.length;
     const third = await new DatasetCatalogue(house.shelf.store).open({ id: "mnist" });
@@ -241,7 +242,7 @@ Deno.test({
 
     // A release that is damaged in the store is downloaded again.
     await house.shelf.store.delete("datasets/mnist/test-images.raw");
-    const healed = await house.catalogue.open({ id: "mnist" });
+    const healed = await catalogue.open({ id: "mnist" });
     expect([...(await healed.read("test", [9999], FORM)).labels!]).toEqual([6]);
   },
 });
@@ -254,27 +255,24 @@ Deno.test({
       name.startsWith("t10k-labels") ? mnistFile("train-labels-idx1-ubyte.gz") : mnistFile(name);
     const mirrors = [new Mirror(forged, ranged), new Mirror(mnistFile, ranged)];
     await using bad = mirrors[0], good = mirrors[1];
-    await using house = await library(bad);
-    await expect(house.catalogue.open({ id: "mnist" })).rejects.toThrow(/t10k-labels.*sha256 is wrong/);
+    await using house = await library();
+    await expect(house.catalogue([bad]).open({ id: "mnist" })).rejects.toThrow(
+      /t10k-labels.*sha256 is wrong/,
+    );
     expect(await house.shelf.keys()).toEqual([]);
-    Deno.env.set("UNMASK_MNIST_MIRRORS", good.url);
-    await house.catalogue.open({ id: "mnist" });
+    await house.catalogue([good]).open({ id: "mnist" });
     expect(good.asked).toEqual(["t10k-labels-idx1-ubyte.gz whole"]);
   },
 });
 
-Deno.test("Fashion-MNIST is known before it is there, and its mirrors are set by another variable", async () => {
+Deno.test("Fashion-MNIST is known before it is there, and it has mirrors of its own", async () => {
   await using house = await library();
   await using mirror = new Mirror(() => packed, other(packed));
-  Deno.env.set("UNMASK_FASHION_MNIST_MIRRORS", mirror.url);
-  try {
-    expect(await house.catalogue.info("fashion-mnist")).toMatchObject({
-      splits: { train: { count: 60_000 }, test: { count: 10_000 } },
-      classNames: expect.arrayContaining(["Ankle boot"]),
-    });
-    await expect(house.catalogue.open({ id: "fashion-mnist" })).rejects.toThrow("md5 is wrong");
-    expect(new Set(mirror.asked)).toEqual(new Set(["train-images-idx3-ubyte.gz whole"]));
-  } finally {
-    Deno.env.delete("UNMASK_FASHION_MNIST_MIRRORS");
-  }
+  const catalogue = house.catalogue([mirror], "fashion-mnist");
+  expect(await catalogue.info("fashion-mnist")).toMatchObject({
+    splits: { train: { count: 60_000 }, test: { count: 10_000 } },
+    classNames: expect.arrayContaining(["Ankle boot"]),
+  });
+  await expect(catalogue.open({ id: "fashion-mnist" })).rejects.toThrow("md5 is wrong");
+  expect(new Set(mirror.asked)).toEqual(new Set(["train-images-idx3-ubyte.gz whole"]));
 });

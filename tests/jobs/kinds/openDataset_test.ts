@@ -3,6 +3,7 @@ import { writeManifest } from "../../../data/datasets/stored/manifest.ts";
 import { releaseInfo } from "../../../data/datasets/builtIn/mnist.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
+import { DEFAULT_DATASET_SETTINGS } from "../../../data/datasets/settings.ts";
 import { DEFAULT_KIND_SETTINGS } from "../../../jobs/kinds/settings.ts";
 import { KINDS } from "../../../jobs/kinds/mod.ts";
 import { Bench } from "../bench.ts";
@@ -27,23 +28,21 @@ async function runWithoutMirrors(
   received: (event: KindEvent) => Promise<void> | void,
 ): Promise<void> {
   // Nothing listens on port 1.
-  Deno.env.set("UNMASK_MNIST_MIRRORS", "http://127.0.0.1:1/");
-  Deno.env.set("UNMASK_DATA", `${bench.folder}/data`);
-  try {
-    const context: KindContext = {
-      jobId: `job_${"0".repeat(26)}`,
-      request: request({ model: { patch_size: 7, depth: 1 }, dataset: "mnist", batch_size: 8 }),
-      settings: DEFAULT_KIND_SETTINGS,
-      store: bench.store,
-      resumeFrom: null,
-      source: null,
-      signal,
-    };
-    for await (const event of KINDS.pretrain(context)) await received(event);
-  } finally {
-    Deno.env.delete("UNMASK_MNIST_MIRRORS");
-    Deno.env.delete("UNMASK_DATA");
-  }
+  const datasets = {
+    ...DEFAULT_DATASET_SETTINGS,
+    mirrors: { mnist: ["http://127.0.0.1:1/"] },
+    downloadsDir: `${bench.folder}/data/downloads`,
+  };
+  const context: KindContext = {
+    jobId: `job_${"0".repeat(26)}`,
+    request: request({ model: { patch_size: 7, depth: 1 }, dataset: "mnist", batch_size: 8 }),
+    settings: { ...DEFAULT_KIND_SETTINGS, datasets },
+    store: bench.store,
+    resumeFrom: null,
+    source: null,
+    signal,
+  };
+  for await (const event of KINDS.pretrain(context)) await received(event);
 }
 
 Deno.test("a run waits for a data set that cannot be downloaded, and reports this once", async () => {
