@@ -58,7 +58,7 @@ export async function startService(
     return isComplete;
   };
   try {
-    const jobs = new JobStore(kv, { doorbell: parts.api && parts.runner && !isRemoteKv(settings.kv) });
+    const jobs = new JobStore(kv, { notifiesReady: parts.api && parts.runner && !isRemoteKv(settings.kv) });
     steps.push({ what: "ending the upgrade", share: 1, run: startUpgrade(jobs, log) });
     let url: string | null = null;
     if (parts.api) {

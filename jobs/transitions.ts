@@ -9,7 +9,7 @@ import type { Job, JobError, JobProgress, JobStatus } from "./job.ts";
 export const MAX_INTERRUPTIONS = 5;
 
 /** What can happen to a job. */
-export type JobEventInput =
+export type JobTransition =
   /** A client asked for it. The first event of every job, and of none later. */
   | {
     readonly type: "created";
@@ -43,7 +43,7 @@ export type JobEventInput =
   | { readonly type: "cancelled" };
 
 /** Names of the events. */
-export const JOB_EVENT_TYPES = [
+export const JOB_TRANSITIONS = [
   "created",
   "claimed",
   "started",
@@ -58,14 +58,14 @@ export const JOB_EVENT_TYPES = [
   "failed",
   "cancel_requested",
   "cancelled",
-] as const satisfies readonly JobEventInput["type"][];
+] as const satisfies readonly JobTransition["type"][];
 
 /** True for the states that a job never leaves. */
 export function isFinished(status: JobStatus): status is "succeeded" | "failed" | "cancelled" {
   return status === "succeeded" || status === "failed" || status === "cancelled";
 }
 
-const VERBS: Record<JobEventInput["type"], string> = {
+const VERBS: Record<JobTransition["type"], string> = {
   created: "create",
   claimed: "claim",
   started: "start",
@@ -92,7 +92,7 @@ const STATES: Record<JobStatus, string> = {
 /** The event is not taken in the job's state: "Cannot cancel a job that has succeeded". */
 export class InvalidTransitionError extends Error {
   override readonly name = "InvalidTransitionError";
-  constructor(readonly event: JobEventInput["type"], readonly status: JobStatus | null) {
+  constructor(readonly event: JobTransition["type"], readonly status: JobStatus | null) {
     super(
       status === null
         ? `Cannot ${VERBS[event]} a job that was never created`
@@ -101,8 +101,8 @@ export class InvalidTransitionError extends Error {
   }
 }
 
-type EventOf<T extends JobEventInput["type"]> = Extract<JobEventInput, { type: T }>;
-type Row = { readonly [T in JobEventInput["type"]]?: (job: Job, event: EventOf<T>, at: string) => Job };
+type EventOf<T extends JobTransition["type"]> = Extract<JobTransition, { type: T }>;
+type Row = { readonly [T in JobTransition["type"]]?: (job: Job, event: EventOf<T>, at: string) => Job };
 
 /** The same progress with a pace that no longer holds taken out. */
 const halted = (progress: JobProgress | null): JobProgress | null =>
@@ -177,7 +177,7 @@ const TABLE: Record<JobStatus, Row> = {
  * @param now milliseconds since 1970
  * @throws {InvalidTransitionError} where the table has no entry
  */
-export function transition(job: Job | null, event: JobEventInput, now: number): Job {
+export function transition(job: Job | null, event: JobTransition, now: number): Job {
   const at = new Date(now).toISOString();
   if (event.type === "created" && job === null) {
     return {
@@ -204,5 +204,5 @@ export function transition(job: Job | null, event: JobEventInput, now: number): 
   }
   const step = job === null ? undefined : TABLE[job.status][event.type];
   if (job === null || step === undefined) throw new InvalidTransitionError(event.type, job?.status ?? null);
-  return (step as (job: Job, event: JobEventInput, at: string) => Job)(job, event, at);
+  return (step as (job: Job, event: JobTransition, at: string) => Job)(job, event, at);
 }

@@ -8,14 +8,11 @@ import { objectKeysOf } from "../artifacts/objectKeys.ts";
 import { collectGarbage } from "../store/checkpoints/garbage.ts";
 import { jittered, pause } from "../backoff.ts";
 import { DatabaseUnavailableError } from "../store/kv/errors.ts";
-import {
-  type Claim,
-  type JobQueue,
-  type JobUpdate,
-  LeaseLostError,
-  type Outcome,
-  tooLargeOutcome,
-} from "../store/queue/queue.ts";
+import type { Claim } from "../store/queue/claim.ts";
+import type { JobQueue } from "../store/queue/queue.ts";
+import type { JobUpdate } from "../store/queue/update.ts";
+import { LeaseLostError } from "../store/queue/lease.ts";
+import { type Outcome, tooLargeOutcome } from "../store/queue/outcome.ts";
 import { outageError, type OutageLimits } from "./outageLimits.ts";
 import { resumePoints } from "../store/checkpoints/read.ts";
 import { sourceOf } from "../store/rows/keys.ts";
@@ -119,7 +116,7 @@ export class Run {
   async #finish(outcome: Outcome): Promise<void> {
     while (true) {
       try {
-        await this.#deps.queue.finish(this.#claim, outcome);
+        await this.#claim.finish(outcome);
         return;
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError) || this.#asked === "released") throw error;
@@ -136,7 +133,7 @@ export class Run {
     const every = Math.min(BEAT_MS, queue.leaseMs / 5);
     while (!this.#ended && !this.#lost) {
       try {
-        const { cancelRequested } = await queue.heartbeat(this.#claim);
+        const { cancelRequested } = await this.#claim.heartbeat();
         if (cancelRequested) this.#stop("cancelled");
       } catch (error) {
         if (error instanceof LeaseLostError) {
@@ -145,7 +142,7 @@ export class Run {
           this.#notice();
         } else if (error instanceof DatabaseUnavailableError) {
           // After the lease expired, another runner may compute the same steps at the same time.
-          if (this.#cutOff === null && queue.heldMs(this.#claim) < 0) {
+          if (this.#cutOff === null && this.#claim.remainingMs < 0) {
             this.#cutOff = error;
             this.#terminate();
             this.#notice();
@@ -198,14 +195,14 @@ export class Run {
 
   async #compute(): Promise<Outcome> {
     const { job } = this.#claim;
-    const { jobs, queue, settings, storeUrl } = this.#deps;
-    const resumable = await queue.whileHeld(this.#claim, () => resumePoints(jobs.kv, job));
+    const { jobs, settings, storeUrl } = this.#deps;
+    const resumable = await this.#claim.whileHeld(() => resumePoints(jobs.kv, job));
     const [resumeFrom = null, ...fallbacks] = resumable;
-    await queue.rewind(this.#claim, resumeFrom?.step ?? 0);
+    await this.#claim.rewind(resumeFrom?.step ?? 0);
     const sourceId = sourceOf(job);
     const [source] = sourceId === null
       ? [null]
-      : await queue.whileHeld(this.#claim, async () => [await jobs.getCheckpoint(sourceId)] as const);
+      : await this.#claim.whileHeld(async () => [await jobs.getCheckpoint(sourceId)] as const);
     if (this.#asked) return { type: this.#asked };
     this.#start();
     const { waitMs, limitMs } = this.#deps.outage;
@@ -250,7 +247,6 @@ export class Run {
   async #follow(): Promise<Outcome> {
     let result: Readonly<Record<string, unknown>> | null = null;
     let written = performance.now();
-    const { queue } = this.#deps;
     while (true) {
       if (this.#lost) throw new LeaseLostError(this.#claim.job.id);
       if (this.#cutOff) throw this.#cutOff;
@@ -258,8 +254,8 @@ export class Run {
       if (message?.type === "events") {
         for (const event of message.events) {
           if (event.type === "result") result = event.result;
-          else if (event.type === "fell_back") await queue.fallBack(this.#claim, event);
-          else if (event.type === "saving") await queue.announce(this.#claim, event.objectKeys);
+          else if (event.type === "fell_back") await this.#claim.fallBack(event);
+          else if (event.type === "saving") await this.#claim.declareObjects(event.objectKeys);
           else for (const update of this.#telling.take(event)) await this.#record(update);
           if (AWAITED.has(event.type)) this.#send({ type: "recorded" });
           if (event.type === "checkpoint") this.#collect();
@@ -289,7 +285,7 @@ export class Run {
 
   async #record(update: JobUpdate): Promise<void> {
     try {
-      await this.#deps.queue.record(this.#claim, update);
+      await this.#claim.record(update);
     } catch (error) {
       const { checkpoint } = update;
       if (checkpoint && error instanceof LeaseLostError) {

@@ -8,7 +8,9 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import { sinceOutage } from "../store/kv/open.ts";
 import { jittered, pause } from "../backoff.ts";
 import { isTransient } from "../store/kv/errors.ts";
-import { type Claim, JobQueue, LEASE_MS } from "../store/queue/queue.ts";
+import type { Claim } from "../store/queue/claim.ts";
+import { JobQueue } from "../store/queue/queue.ts";
+import { LEASE_MS } from "../store/queue/lease.ts";
 import { OUTAGE_LIMITS, outageError, type OutageLimits } from "./outageLimits.ts";
 import { DEFAULT_KIND_SETTINGS, type KindSettings } from "../kinds/settings.ts";
 import { Run } from "./run.ts";
@@ -69,10 +71,10 @@ export class Runner {
   start(): void {
     if (this.#loops) return;
     this.#loops = Promise.all([this.#claimLoop(), this.#reapLoop()]);
-    if (!this.#jobs.doorbell) return;
-    // The doorbell only shortens the wait: training inside its handler would make the message come again.
+    if (!this.#jobs.notifiesReady) return;
+    // The notifiesReady only shortens the wait: training inside its handler would make the message come again.
     this.#jobs.kv.listenQueue(() => this.#change.resolve()).catch((error) =>
-      this.#log("The doorbell failed", error)
+      this.#log("The notifiesReady failed", error)
     );
   }
 
@@ -133,7 +135,7 @@ export class Runner {
     const { limitMs } = this.#outage;
     if (this.#storage.outageMs < limitMs) return;
     const { message } = outageError("object storage is still unavailable", limitMs);
-    for (const id of await this.#queue.giveUp(message)) this.#log(`${id} failed: ${message}`);
+    for (const id of await this.#queue.failInterrupted(message)) this.#log(`${id} failed: ${message}`);
   }
 
   #begin(claim: Claim): void {

@@ -7,7 +7,7 @@ import type { JobProgress } from "../job.ts";
 import type { KindEvent } from "../kinds/kind.ts";
 import { METRICS_LIMITS, type StepPoint } from "../store/metrics/chunks.ts";
 import { Pace } from "./pace.ts";
-import type { JobUpdate } from "../store/queue/queue.ts";
+import type { JobUpdate } from "../store/queue/update.ts";
 
 /** Longest time that a step waits to be written, in milliseconds. */
 export const WRITE_MS = 500;

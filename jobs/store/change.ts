@@ -1,43 +1,43 @@
 /**
- * The one way in which a job changes: read, decide, commit if nobody came between, and know afterwards whether it
- * was done.
+ * Changes to a job: read, decide, and commit atomically. All rows that depend on the job change in the same commit.
  *
  * @module
  */
 import { ulid } from "ulid";
+import type { Job } from "../job.ts";
+import { isFinished } from "../transitions.ts";
 import { EVENT_LIMITS, type JobEvent, type NewEvent, numberEvents, withLatest } from "./events/event.ts";
 import { statusEvent } from "./events/statusEvent.ts";
-import { INDEX_VERSION, updateIndexes } from "./rows/indexes.ts";
-import type { Job } from "../job.ts";
-import { withRetry } from "./kv/retry.ts";
-import { type JobRow, keys, type Lease, sourceOf } from "./rows/keys.ts";
 import { sizeError } from "./kv/errors.ts";
-import { isFinished } from "../transitions.ts";
+import { withRetry } from "./kv/retry.ts";
+import { INDEX_VERSION, updateIndexes } from "./rows/indexes.ts";
+import { type CommitPart, type JobRow, keys, type Lease, sourceOf } from "./rows/keys.ts";
 
-/** What a change needs of its surroundings. */
+/** The database of jobs, and its environment. */
 export interface JobsDatabase {
   readonly kv: Deno.Kv;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Ring `kv.enqueue` when a job becomes ready: local KV only, a remote one has no queues. */
-  readonly doorbell: boolean;
+  /** True to send a queue message when a job becomes ready. A remote KV has no queues. */
+  readonly notifiesReady: boolean;
   /** Called after each change of a job. */
   readonly changed: (id: string) => void;
 }
 
-/** What is to become of a job. */
+/** A change to a job. */
 export interface JobChange {
+  /** The job after the change. */
   readonly job: Job;
   readonly events?: readonly NewEvent[];
-  /** The lease, for a job that begins to run. */
+  /** The lease of a job that starts to run. */
   readonly lease?: Lease;
-  /** Why a job goes back to the queue. Absent when its runner was lost or shut down. */
+  /** Why a job is queued again. Absent when its runner was lost or shut down. */
   readonly cause?: string;
-  /** Further rows of the same commit. */
-  readonly also?: (operation: Deno.AtomicOperation) => void;
+  /** Adds further rows to the commit. */
+  readonly addRows?: CommitPart;
 }
 
-/** No job of that id. */
+/** There is no job with that id. */
 export class JobNotFoundError extends Error {
   override readonly name = "JobNotFoundError";
   constructor(readonly id: string) {
@@ -45,17 +45,20 @@ export class JobNotFoundError extends Error {
   }
 }
 
+/** Number of latest changes whose ids a job row keeps. */
 const WRITES_KEPT = 8;
 
-/** Message of the doorbell; whoever hears it looks at the waiting list. */
-export const DOORBELL = { type: "unmask_job_ready" } as const;
+/** The queue message that a job is ready. A runner that receives it reads the waiting list. */
+const READY_MESSAGE = { type: "unmask_job_ready" } as const;
 
-/** Adds the doorbell to a commit; a message is tried once, since the list is polled anyway. */
-export function ring(database: JobsDatabase, operation: Deno.AtomicOperation): void {
-  if (database.doorbell) operation.enqueue(DOORBELL, { backoffSchedule: [], keysIfUndelivered: [] });
+/** Adds the queue message to a commit. It is delivered at most once, because runners also poll the waiting list. */
+export function notifyReady(database: JobsDatabase, operation: Deno.AtomicOperation): void {
+  if (database.notifiesReady) {
+    operation.enqueue(READY_MESSAGE, { backoffSchedule: [], keysIfUndelivered: [] });
+  }
 }
 
-/** The first row of a new job with its indexes. */
+/** Adds the rows of a new job to a commit. @param write id of the change */
 export function insertJob(operation: Deno.AtomicOperation, job: Job, write: string): void {
   const { seq, events } = numberEvents(0, [statusEvent(job)], job.createdAt);
   const row: JobRow = { job, seq, writes: [write], progressSeqs: [], logs: 0, indexVersion: INDEX_VERSION };
@@ -65,22 +68,22 @@ export function insertJob(operation: Deno.AtomicOperation, job: Job, write: stri
 }
 
 /**
- * Changes a job in one atomic commit. `plan` sees the present row and lease and may be called again when somebody
- * came between; it returns null to leave everything as it is. Indexes, waiting list, lease and the event about a
- * new state follow from the state before and after.
+ * Changes a job in one atomic commit. `plan` receives the current row and lease, and returns null to change nothing. It
+ * is called again after a conflict with another writer. The indexes, the waiting list, the lease and the status event
+ * follow from the statuses before and after.
  *
- * A change whose answer is lost (`commit` threw, or said no although it was done) is recognised by its id in the
- * row, and not done twice.
+ * A commit may have been applied although its answer was lost. The id of the change in the row shows this, and the
+ * change is not applied a second time.
  *
- * @param forMs how long the change is tried while the database is unavailable; see `withRetry`
- * @returns the job after the change; null when `plan` declined
+ * @param remainingMs returns the milliseconds left for retries in an outage, see `withRetry`
+ * @returns the job after the change; null when `plan` returned null
  * @throws {JobNotFoundError} @throws {RowTooLargeError} and the errors of `plan`
  */
 export function changeJob(
   database: JobsDatabase,
   id: string,
   plan: (row: JobRow, lease: Lease | null) => JobChange | null | Promise<JobChange | null>,
-  forMs?: () => number,
+  remainingMs?: () => number,
 ): Promise<Job | null> {
   const { kv } = database;
   const write = ulid();
@@ -91,51 +94,52 @@ export function changeJob(
     if (row === null) throw new JobNotFoundError(id);
     const change = await plan(row, lease.value);
     if (change === null) return null;
-
-    const before = row.job;
-    const { job } = change;
-    const news = [
-      ...(job.status === before.status ? [] : [statusEvent(job, change.cause)]),
-      ...(change.events ?? []),
-    ];
-    const { seq, events, logs } = numberEvents(
-      row.seq,
-      news,
-      new Date(database.now()).toISOString(),
-      row.logs,
-    );
-    const progress = withLatest(row.progressSeqs, events, "progress", EVENT_LIMITS.progress);
-    const checkpoints = withLatest(
-      row.checkpointSeqs ?? [],
-      events,
-      "checkpoint",
-      EVENT_LIMITS.checkpoints,
-    );
-    const next: JobRow = {
-      job,
-      seq,
-      writes: [...row.writes.slice(1 - WRITES_KEPT), write],
-      progressSeqs: progress.kept,
-      checkpointSeqs: checkpoints.kept,
-      logs,
-      indexVersion: INDEX_VERSION,
-    };
-    const operation = kv.atomic().check(entry, lease).set(keys.job(id), next);
-    for (const event of events) operation.set(keys.event(id, event.seq), event satisfies JobEvent);
-    for (const old of [...progress.dropped, ...checkpoints.dropped]) operation.delete(keys.event(id, old));
-    updateIndexes(operation, row, job);
-    if (job.status !== before.status) follow(database, operation, before, change);
-    change.also?.(operation);
+    const operation = kv.atomic().check(entry, lease);
+    addChange(database, operation, row, change, write);
     const { ok } = await operation.commit().catch((error) => {
       throw sizeError(error);
     });
     if (ok) database.changed(id);
-    return ok ? job : undefined;
-  }, forMs);
+    return ok ? change.job : undefined;
+  }, remainingMs);
 }
 
-/** The rows that a new state brings with it. */
-function follow(
+/** Adds the rows of a change to a commit: the job, its events, its indexes, and the rows that its status requires. */
+function addChange(
+  database: JobsDatabase,
+  operation: Deno.AtomicOperation,
+  row: JobRow,
+  change: JobChange,
+  write: string,
+): void {
+  const { job } = change, { id } = job;
+  const newEvents = [
+    ...(job.status === row.job.status ? [] : [statusEvent(job, change.cause)]),
+    ...(change.events ?? []),
+  ];
+  const time = new Date(database.now()).toISOString();
+  const { seq, events, logs } = numberEvents(row.seq, newEvents, time, row.logs);
+  const progress = withLatest(row.progressSeqs, events, "progress", EVENT_LIMITS.progress);
+  const checkpoints = withLatest(row.checkpointSeqs ?? [], events, "checkpoint", EVENT_LIMITS.checkpoints);
+  const next: JobRow = {
+    job,
+    seq,
+    writes: [...row.writes.slice(1 - WRITES_KEPT), write],
+    progressSeqs: progress.kept,
+    checkpointSeqs: checkpoints.kept,
+    logs,
+    indexVersion: INDEX_VERSION,
+  };
+  operation.set(keys.job(id), next);
+  for (const event of events) operation.set(keys.event(id, event.seq), event satisfies JobEvent);
+  for (const old of [...progress.dropped, ...checkpoints.dropped]) operation.delete(keys.event(id, old));
+  updateIndexes(operation, row, job);
+  if (job.status !== row.job.status) addStatusRows(database, operation, row.job, change);
+  change.addRows?.(operation);
+}
+
+/** Adds to a commit the rows that depend on a job's status: the waiting list, the lease and the use of a checkpoint. */
+function addStatusRows(
   database: JobsDatabase,
   operation: Deno.AtomicOperation,
   before: Job,
@@ -145,10 +149,10 @@ function follow(
   if (before.status === "running") operation.delete(keys.lease(job.id));
   if (job.status === "queued") {
     operation.set(keys.ready(job.id), job.id);
-    ring(database, operation);
+    notifyReady(database, operation);
   }
   if (job.status === "running") {
-    if (lease === undefined) throw new TypeError(`A job that runs needs a lease: ${job.id} was given none`);
+    if (lease === undefined) throw new TypeError(`Job '${job.id}' cannot run without a lease`);
     operation.set(keys.lease(job.id), lease);
   }
   const source = sourceOf(job);

@@ -29,21 +29,21 @@ export { InvalidTransitionError } from "../transitions.ts";
 
 /** How a store is opened. */
 export interface JobStoreOptions {
-  /** Ring the in-process doorbell when a job becomes ready: for a local KV only. Off when absent. */
-  readonly doorbell?: boolean;
+  /** Ring the in-process notifiesReady when a job becomes ready: for a local KV only. Off when absent. */
+  readonly notifiesReady?: boolean;
   /** The clock, milliseconds since 1970. */
   readonly now?: () => number;
 }
 
 /** Jobs in Deno KV. Every change is one atomic commit; any number of processes may share the database. */
 export class JobStore implements JobsDatabase {
-  readonly doorbell: boolean;
+  readonly notifiesReady: boolean;
   readonly now: () => number;
   readonly #watcher: JobWatcher;
 
   constructor(readonly kv: Deno.Kv, options: JobStoreOptions = {}) {
     this.#watcher = new JobWatcher(kv);
-    this.doorbell = options.doorbell ?? false;
+    this.notifiesReady = options.notifiesReady ?? false;
     this.now = options.now ?? Date.now;
   }
 

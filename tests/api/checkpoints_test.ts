@@ -4,11 +4,11 @@ import { problemOf, TestApi } from "./fixtures.ts";
 
 Deno.test("a job's checkpoints are listed newest first, in pages, each as it is answered alone", async () => {
   await using api = await TestApi.open();
-  const { id, queue, claim } = await api.running();
+  const { id, claim } = await api.running();
   const made: string[] = [];
   for (let step = 1; step <= 5; step++) {
     const checkpoint = checkpointOf(id, { step, final: step === 5, stateKey: step === 1 ? null : "a/b" });
-    await queue.record(claim, { checkpoint });
+    await claim.record({ checkpoint });
     made.push(checkpoint.id);
   }
   const list = async (query: string) =>

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import type { Claim, JobQueue } from "../../jobs/store/queue/queue.ts";
+import type { Claim } from "../../jobs/store/queue/claim.ts";
 // @ts-types="./dashboardSeries.d.ts"
 import { lossSeries } from "../../api/dashboard/static/series.js";
 import { TestApi } from "./fixtures.ts";
@@ -16,10 +16,10 @@ function served(api: TestApi): { paths: string[]; [Symbol.dispose](): void } {
 
 const PER_EPOCH = 2;
 
-async function train(queue: JobQueue, claim: Claim, from: number, to: number): Promise<void> {
+async function train(claim: Claim, from: number, to: number): Promise<void> {
   for (let step = from; step <= to; step++) {
     const epoch = Math.floor((step - 1) / PER_EPOCH);
-    await queue.record(claim, {
+    await claim.record({
       steps: [{ step, epoch, loss: 1 / step, lr: 1 }],
       ...(step % PER_EPOCH === 0 ? { epoch: { epoch, step, loss: 1 / step, metrics: {} } } : {}),
     });
@@ -34,7 +34,7 @@ Deno.test("the dashboard keeps the whole series and only requests the new part",
   for (const [total, last] of [[20_000, 5], [20_000, 8], [20_000, 8], [20_000, 31]]) {
     const { steps } = await refresh({ attempt: 1, progress: { total_steps: total } });
     const known = steps.at(-1)?.step ?? 0;
-    await train(queue, claim, known + 1, last);
+    await train(claim, known + 1, last);
     const after = await refresh({ attempt: 1, progress: { total_steps: total } });
     // Every second step, and the newest; every epoch.
     const wanted = Array.from({ length: last }, (_, i) => i + 1).filter((step) => step % 2 === 0);
@@ -44,9 +44,9 @@ Deno.test("the dashboard keeps the whole series and only requests the new part",
   expect(server.paths.at(-1)).toBe(`/v1/jobs/${id}/metrics?every=2&after=8`);
 
   // A restarted run that begins at an earlier step replaces the series.
-  await queue.finish(claim, { type: "released" });
+  await claim.finish({ type: "released" });
   const again = (await queue.claim())!;
-  await queue.rewind(again, 4);
+  await again.rewind(4);
   const { steps, epochs } = await refresh({ attempt: 2, progress: { total_steps: 20_000 } });
   expect([steps.map(({ step }) => step), epochs.map(({ step }) => step)]).toEqual([[2, 4], [2, 4]]);
 });

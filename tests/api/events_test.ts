@@ -42,8 +42,8 @@ async function streams(api: TestApi): Promise<string> {
 
 Deno.test("events come in pages, oldest first", async () => {
   await using api = await TestApi.open();
-  const { id, queue, claim } = await api.running();
-  await queue.record(claim, {
+  const { id, claim } = await api.running();
+  await claim.record({
     backend: { name: "cpu", notes: ["no GPU"] },
     progress: { step: 1, totalSteps: 4, epoch: 0, loss: 2, imagesPerSecond: 8, etaSeconds: 3 },
     logs: [{ level: "warning", message: "slow" }],
@@ -76,7 +76,7 @@ Deno.test("events come in pages, oldest first", async () => {
 
 Deno.test("a stream tells what happens as it happens, and ends with the job", async () => {
   await using api = await TestApi.open();
-  const { id, queue, claim } = await api.running();
+  const { id, claim } = await api.running();
   const response = await api.send(path(id), { headers: sse });
   expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
   expect(response.headers.get("cache-control")).toBe("no-store");
@@ -87,11 +87,11 @@ Deno.test("a stream tells what happens as it happens, and ends with the job", as
     expect(value).toMatchObject({ event: "status" });
     expect(JSON.parse(value!.data!)).toMatchObject({ data: { status }, seq: Number(value!.id) });
   }
-  await queue.record(claim, { logs: [{ level: "info", message: "one\n\nevent: end\ndata: {}\n\n" }] });
+  await claim.record({ logs: [{ level: "info", message: "one\n\nevent: end\ndata: {}\n\n" }] });
   const { value: log } = await stream.next();
   expect(log!.event).toBe("log");
   expect(JSON.parse(log!.data!).message).toBe("one\n\nevent: end\ndata: {}\n\n");
-  await queue.finish(claim, { type: "failed", error: NOT_FINITE });
+  await claim.finish({ type: "failed", error: NOT_FINITE });
   const [failed, end, ...more] = await rest(stream);
   expect(JSON.parse(failed.data!)).toMatchObject({
     level: "error",
@@ -104,16 +104,16 @@ Deno.test("a stream tells what happens as it happens, and ends with the job", as
 
 Deno.test("a stream that broke off goes on after the last event seen, without a gap or a repetition", async () => {
   await using api = await TestApi.open();
-  const { id, queue, claim } = await api.running();
+  const { id, claim } = await api.running();
   const logs = (...messages: string[]) => messages.map((message) => ({ level: "info" as const, message }));
-  await queue.record(claim, { logs: logs("a", "b", "c") });
+  await claim.record({ logs: logs("a", "b", "c") });
   const seen: string[] = [];
   for await (const block of blocks(await api.send(path(id), { headers: sse }))) {
     if (block.id !== undefined) seen.push(block.id);
     if (seen.length === 3) break;
   }
-  await queue.record(claim, { logs: logs("d") });
-  await queue.finish(claim, { type: "succeeded", result: {} });
+  await claim.record({ logs: logs("d") });
+  await claim.finish({ type: "succeeded", result: {} });
   const again = await api.send(path(id), { headers: { ...sse, "last-event-id": seen.at(-1)! } });
   const later = (await rest(blocks(again))).filter((block) => block.id !== undefined);
   const all = await (await api.send(path(id))).json();
@@ -191,12 +191,12 @@ Deno.test("what cannot be a place in the stream is refused by its name", async (
 
 Deno.test("streams of one job share the encoded bytes of an event", async () => {
   await using api = await TestApi.open();
-  const { id, queue, claim } = await api.running();
+  const { id, claim } = await api.running();
   const open = async () => (await api.send(path(id, "?after=2"), { headers: sse })).body!.getReader();
   const readers = await Promise.all([open(), open(), open()]);
   for (const reader of readers) await reader.read();
   const next = Promise.all(readers.map((reader) => reader.read()));
-  await queue.record(claim, { logs: [{ level: "info", message: "one" }] });
+  await claim.record({ logs: [{ level: "info", message: "one" }] });
   const [first, ...others] = (await next).map(({ value }) => value!);
   expect(new TextDecoder().decode(first)).toMatch(/^id: 3\nevent: log\ndata: .*"one".*\n\n$/);
   for (const other of others) expect(other).toBe(first);
@@ -205,7 +205,7 @@ Deno.test("streams of one job share the encoded bytes of an event", async () => 
 
 Deno.test("a stream that its client does not read is closed, and another one can open", async () => {
   await using api = await TestApi.open({ stalledMs: 20, heartbeatMs: 5, streams: 1 });
-  const { id, queue, claim } = await api.running();
+  const { id, claim } = await api.running();
   for (const reads of [0, 2]) {
     const reader = (await api.send(path(id), { headers: sse })).body!.getReader();
     for (let i = 0; i < reads; i++) expect((await reader.read()).done).toBe(false);
@@ -223,7 +223,7 @@ Deno.test("a stream that its client does not read is closed, and another one can
     kinds.push(value!.comment ?? value!.event ?? "retry");
   }
   expect(kinds.filter((kind) => kind === "heartbeat")).toHaveLength(17);
-  await queue.finish(claim, { type: "succeeded", result: {} });
+  await claim.finish({ type: "succeeded", result: {} });
   const ending = (await rest(stream)).filter(({ comment }) => comment === undefined);
   expect(ending.map(({ event }) => event)).toEqual(["status", "end"]);
 });
@@ -231,7 +231,7 @@ Deno.test("a stream that its client does not read is closed, and another one can
 Deno.test("over real connections, a client that disconnects or never reads frees its stream", async () => {
   await using api = await TestApi.open({ stalledMs: 100, heartbeatMs: 50 });
   await using server = await api.listen();
-  const { id, queue, claim } = await api.running();
+  const { id, claim } = await api.running();
   const open = async () => {
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     const lines = [`GET ${path(id)} HTTP/1.1`, "Host: x", "Accept: text/event-stream", "", ""];
@@ -250,7 +250,7 @@ Deno.test("over real connections, a client that disconnects or never reads frees
   // More than the buffers of two sockets hold.
   const message = "x".repeat(4000);
   for (let part = 0; part < 50; part++) {
-    await queue.record(claim, {
+    await claim.record({
       logs: Array.from({ length: 100 }, () => ({ level: "info" as const, message })),
     });
   }

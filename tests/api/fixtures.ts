@@ -15,7 +15,8 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import { saveCheckpoint } from "../../jobs/artifacts/checkpoints.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
-import { type Claim, JobQueue } from "../../jobs/store/queue/queue.ts";
+import type { Claim } from "../../jobs/store/queue/claim.ts";
+import { JobQueue } from "../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
@@ -212,8 +213,8 @@ export class TestApi implements AsyncDisposable {
       const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", file)).toHex();
       checkpoint = { ...checkpoint, size: file.length, sha256 };
     }
-    await queue.record(claim, { checkpoint });
-    await queue.finish(claim, { type: "succeeded", result: { checkpoint: checkpoint.id } });
+    await claim.record({ checkpoint });
+    await claim.finish({ type: "succeeded", result: { checkpoint: checkpoint.id } });
     return (await this.jobs.getCheckpoint(checkpoint.id))!;
   }
 

@@ -77,7 +77,7 @@ Deno.test("cancelling and deleting answer for every state", async () => {
   expect(await send("DELETE", running)).toBe(409);
   const asked = await (await api.send(`/v1/jobs/${running}/cancel`, { method: "POST" })).json();
   expect(asked).toMatchObject({ status: "running", cancel_requested_at: expect.any(String) });
-  await queue.finish(claim, { type: "cancelled" });
+  await claim.finish({ type: "cancelled" });
   expect(await (await api.send(`/v1/jobs/${running}`)).json()).toMatchObject({ status: "cancelled" });
 });
 
@@ -221,7 +221,7 @@ Deno.test("a create that waits answers with the end, or with the job as it is", 
   const queue = new JobQueue(api.jobs, "test");
   let claim = await queue.claim();
   while (claim === null) claim = await queue.claim();
-  await queue.finish(claim, { type: "succeeded", result: { loss: 0.25 } });
+  await claim.finish({ type: "succeeded", result: { loss: 0.25 } });
   const ended = await waiting;
   expect([ended.status, ended.headers.get("location")]).toEqual([201, `/v1/jobs/${claim.job.id}`]);
   expect(await ended.json()).toMatchObject({ status: "succeeded", result: { loss: 0.25 }, attempt: 1 });
@@ -229,15 +229,15 @@ Deno.test("a create that waits answers with the end, or with the job as it is", 
 
 Deno.test("the loss series is answered whole, thinned out or in parts", async () => {
   await using api = await TestApi.open();
-  const { id, queue, claim } = await api.running();
+  const { id, claim } = await api.running();
   const steps = Array.from({ length: 10 }, (_, at) => ({
     step: at + 1,
     epoch: Math.floor(at / 5),
     loss: 1 / (at + 1),
     lr: 0.5,
   }));
-  await queue.record(claim, { steps });
-  await queue.record(claim, { epoch: { epoch: 0, step: 5, loss: 0.5, metrics: { accuracy: 0.75 } } });
+  await claim.record({ steps });
+  await claim.record({ epoch: { epoch: 0, step: 5, loss: 0.5, metrics: { accuracy: 0.75 } } });
   const get = async (query = "") => await (await api.send(`/v1/jobs/${id}/metrics${query}`)).json();
   const all = await get();
   expect(all).toMatchObject({ object: "metrics", job: id, every: 1, next: null });
@@ -254,7 +254,7 @@ Deno.test("the loss series is answered whole, thinned out or in parts", async ()
   const thin = await get("?every=5");
   expect(thin.every).toBe(5);
   expect(numbers(thin).length).toBe(2);
-  await queue.record(claim, { epoch: { epoch: 1, step: 10, loss: 0.25, metrics: {} } });
+  await claim.record({ epoch: { epoch: 1, step: 10, loss: 0.25, metrics: {} } });
   expect(
     [await get("?limit=4"), await get("?after=4&limit=4"), await get("?every=10")].map((part) =>
       numbers({ steps: part.epochs })

@@ -79,11 +79,11 @@ for (const seed of [1, 2, 3]) {
       for (let claim = await queue.claim(); claim !== null; claim = await queue.claim()) {
         ran.push(claim.job.id);
         for (let step = 1; step <= STEPS; step++) {
-          await queue.record(claim, { steps: [{ step, epoch: 0, loss: step, lr: 0.1 }] });
-          await queue.heartbeat(claim);
+          await claim.record({ steps: [{ step, epoch: 0, loss: step, lr: 0.1 }] });
+          await claim.heartbeat();
         }
-        await queue.record(claim, { checkpoint: checkpointOf(claim.job.id, { step: STEPS }) });
-        await queue.finish(claim, { type: "succeeded", result: { name } });
+        await claim.record({ checkpoint: checkpointOf(claim.job.id, { step: STEPS }) });
+        await claim.finish({ type: "succeeded", result: { name } });
       }
     };
     await Promise.all(["a", "b", "c"].map(runner));

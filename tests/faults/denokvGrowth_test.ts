@@ -49,14 +49,14 @@ onDenokv("followers miss nothing while the server is killed and started again", 
   const id = await queued(), queue = runner(), claim = await claimed(queue);
   const follow = async (after: number) => await Array.fromAsync(store.follow(id, after));
   const followers: Promise<JobEvent[]>[] = [follow(0), follow(0), follow(1)], end = store.finished(id);
-  await queue.record(claim, { logs: [{ level: "info", message: "before" }] });
+  await claim.record({ logs: [{ level: "info", message: "before" }] });
   await server.signal("SIGKILL");
   await expect(store.get(id)).rejects.toThrow("unavailable");
   await server.restart();
   while (await store.get(id).catch(() => null) === null) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  await queue.finish(claim, { type: "succeeded", result: {} });
+  await claim.finish({ type: "succeeded", result: {} });
   expect((await end)!.status).toBe("succeeded");
   const [first, second, third] = await Promise.all(followers);
   expect(first.map(({ message }) => message)).toEqual(["Queued", "Running", "before", "Succeeded"]);

@@ -44,7 +44,7 @@ export async function changeAtRandom(setting: Setting, seed: number, changes: nu
     if (kind < 0.4) await store.create(request({ dataset: choice < 0.5 ? "ds_1" : "digits" }));
     else if (kind < 0.6) {
       const queue = runner(), claim = await queue.claim();
-      if (claim) await queue.finish(claim, ENDS[Math.floor(choice * ENDS.length)]);
+      if (claim) await claim.finish(ENDS[Math.floor(choice * ENDS.length)]);
     } else if (kind < 0.7) await runner().claim();
     else if (kind < 0.8) {
       clock.advance(60_000);

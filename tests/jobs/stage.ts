@@ -15,7 +15,7 @@ export class Stage implements AsyncDisposable {
   readonly #runners: Runner[] = [];
   private constructor(readonly jobs: JobStore, readonly folder: string) {}
 
-  static async open(options: { now?: () => number; doorbell?: boolean } = {}): Promise<Stage> {
+  static async open(options: { now?: () => number; notifiesReady?: boolean } = {}): Promise<Stage> {
     return await Stage.on(new JobStore(await Deno.openKv(":memory:"), options));
   }
 

@@ -3,8 +3,8 @@ import { type Job, JOB_STATUSES, type JobStatus } from "../../jobs/job.ts";
 import {
   InvalidTransitionError,
   isFinished,
-  JOB_EVENT_TYPES,
-  type JobEventInput,
+  JOB_TRANSITIONS,
+  type JobTransition,
   MAX_INTERRUPTIONS,
   transition,
 } from "../../jobs/transitions.ts";
@@ -14,8 +14,8 @@ const NOW = START + 60_000;
 const AT = new Date(NOW).toISOString();
 const CREATED_AT = new Date(START).toISOString();
 
-type EventType = JobEventInput["type"];
-type Events = { [T in EventType]: Extract<JobEventInput, { type: T }> };
+type EventType = JobTransition["type"];
+type Events = { [T in EventType]: Extract<JobTransition, { type: T }> };
 
 const progress = { step: 7, totalSteps: 10, epoch: 1, loss: 0.25, imagesPerSecond: 900, etaSeconds: 12 };
 const halted = { ...progress, imagesPerSecond: null, etaSeconds: null };
@@ -115,7 +115,7 @@ const STATES: Record<JobStatus, string> = {
   cancelled: "has been cancelled",
 };
 
-function refusal(job: Job | null, event: JobEventInput): InvalidTransitionError {
+function refusal(job: Job | null, event: JobTransition): InvalidTransitionError {
   try {
     transition(job, event, NOW);
   } catch (error) {
@@ -132,7 +132,7 @@ function frozen<T>(value: T): T {
 
 for (const status of JOB_STATUSES) {
   Deno.test(`transitions: what a job that ${STATES[status]} takes and refuses`, async (t) => {
-    for (const type of JOB_EVENT_TYPES) {
+    for (const type of JOB_TRANSITIONS) {
       const change = TAKEN[status]?.[type];
       await t.step(`${type} ${change ? "is taken" : "is refused"}`, () => {
         const job = jobThat(status);
@@ -150,7 +150,7 @@ for (const status of JOB_STATUSES) {
 }
 
 Deno.test("transitions: a job that does not exist takes its creation and nothing else", async (t) => {
-  for (const type of JOB_EVENT_TYPES) {
+  for (const type of JOB_TRANSITIONS) {
     await t.step(type, () => {
       if (type === "created") {
         expect(transition(null, EVENTS.created, NOW)).toEqual({
@@ -263,7 +263,7 @@ Deno.test("transitions: asking twice to cancel keeps the time of the first, and 
 
 Deno.test("a job never fails because of its number of outages, but it fails after many lost runners", () => {
   let job = jobThat("running", { interruptions: 0 });
-  const again = (event: JobEventInput) => {
+  const again = (event: JobTransition) => {
     const after = transition(job, event, NOW);
     job = after.status === "queued" ? transition(after, { type: "claimed" }, NOW) : after;
     return after;

@@ -4,7 +4,7 @@
  * @module
  */
 import { monotonicFactory } from "ulid";
-import { insertJob, type JobsDatabase, ring } from "../change.ts";
+import { insertJob, type JobsDatabase, notifyReady } from "../change.ts";
 import { IDEMPOTENCY_KEY_LENGTH, IDEMPOTENCY_MS, IdempotencyConflictError } from "./idempotency.ts";
 import { checkDataset } from "./datasetUse.ts";
 import type { Checkpoint, Job } from "../../job.ts";
@@ -86,7 +86,7 @@ export function createJob(
     await checkDataset(kv, operation, request.dataset.id, at);
     if (source !== null) await startFrom(kv, operation, source, id);
     insertJob(operation, job, id);
-    ring(database, operation);
+    notifyReady(database, operation);
     const { ok } = await operation.commit().catch((error) => {
       throw sizeError(error);
     });

@@ -1,31 +1,34 @@
 /**
- * How a run ended, in a form that fits in the job's row.
+ * The outcome of a run, limited to what fits in the job's row.
  *
  * @module
  */
 import { serialize } from "node:v8";
+import type { JobTransition } from "../../transitions.ts";
 import type { RowTooLargeError } from "../kv/errors.ts";
-import type { JobEventInput } from "../../transitions.ts";
 
 /** How a run ended. */
 export type Outcome = Extract<
-  JobEventInput,
+  JobTransition,
   { type: "succeeded" | "failed" | "cancelled" | "released" | "outage" }
 >;
 
-/** Largest result of a job, in bytes as the database stores it (V8's structured clone). */
+/** Maximum size of a job's result, in bytes as the database stores it (V8's structured clone). */
 export const RESULT_BYTES = 32_768;
+/** Maximum number of characters of an error's code and message. */
+const CODE_LENGTH = 64, MESSAGE_LENGTH = 2000;
 
-/** Number of bytes that a result takes in the database. */
+/** Returns the number of bytes that a result takes in the database. */
 export function resultBytes(result: Readonly<Record<string, unknown>>): number {
   return serialize(result).length;
 }
 
-/** Limits an outcome to what fits in the job's row. */
-export function fitting(outcome: Outcome): Outcome {
+/** Shortens a long error, and replaces a result that is too large by an error. */
+export function limitOutcome(outcome: Outcome): Outcome {
   if (outcome.type === "failed") {
     const { code, message } = outcome.error;
-    return { type: "failed", error: { code: code.slice(0, 64), message: message.slice(0, 2000) } };
+    const error = { code: code.slice(0, CODE_LENGTH), message: message.slice(0, MESSAGE_LENGTH) };
+    return { type: "failed", error };
   }
   if (outcome.type !== "succeeded") return outcome;
   const bytes = resultBytes(outcome.result);
@@ -34,7 +37,7 @@ export function fitting(outcome: Outcome): Outcome {
   return { type: "failed", error: { code: "result_too_large", message } };
 }
 
-/** The outcome of a run whose update does not fit in a row. Another attempt would fail in the same way. */
+/** Returns the outcome of a run whose update does not fit in a row. Another attempt would fail in the same way. */
 export function tooLargeOutcome({ message }: RowTooLargeError): Outcome {
   return { type: "failed", error: { code: "record_too_large", message } };
 }

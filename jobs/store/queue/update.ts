@@ -1,13 +1,13 @@
 /**
- * What a run reports in one commit, and the events of that report.
+ * An update of a run: what one commit records, and its events.
  *
  * @module
  */
-import type { NewEvent } from "../events/event.ts";
 import type { Checkpoint, Job, JobProgress } from "../../job.ts";
+import type { NewEvent } from "../events/event.ts";
 import { type EpochPoint, METRICS_LIMITS, type StepPoint } from "../metrics/chunks.ts";
 
-/** What a run reports. All of it becomes visible in one commit. */
+/** An update of a run. It is written in one commit. */
 export interface JobUpdate {
   readonly backend?: NonNullable<Job["backend"]>;
   /** In increasing order, at most 2048. */
@@ -18,7 +18,10 @@ export interface JobUpdate {
   readonly logs?: readonly { readonly level: "info" | "warning"; readonly message: string }[];
 }
 
-/** The events of an update, in the order in which they occurred. */
+/** Maximum number of a backend's notes that are stored, and of characters in each. */
+const NOTES = 8, NOTE_LENGTH = 400;
+
+/** Returns the events of an update, in the order in which they occurred. */
 export function updateEvents({ backend, progress, epoch, checkpoint, logs = [] }: JobUpdate): NewEvent[] {
   const events: NewEvent[] = [];
   const add = (type: NewEvent["type"], message: string, data: object, level: NewEvent["level"] = "info") =>
@@ -29,10 +32,12 @@ export function updateEvents({ backend, progress, epoch, checkpoint, logs = [] }
     add("progress", `Step ${progress.step} of ${progress.totalSteps}${loss}`, progress);
   }
   if (epoch) {
-    const message = `Epoch ${epoch.epoch + 1} ended at step ${epoch.step}, mean loss ${
-      epoch.loss.toPrecision(6)
-    }`;
-    add("epoch", message, bounded(epoch));
+    const loss = epoch.loss.toPrecision(6);
+    add(
+      "epoch",
+      `Epoch ${epoch.epoch + 1} ended at step ${epoch.step}, mean loss ${loss}`,
+      limitMetrics(epoch),
+    );
   }
   if (checkpoint) {
     const { id, step, epoch, final, metrics, size, sha256 } = checkpoint;
@@ -43,8 +48,8 @@ export function updateEvents({ backend, progress, epoch, checkpoint, logs = [] }
   return events;
 }
 
-/** An epoch with at most the number of values that fit in a row. */
-export function bounded(epoch: EpochPoint): EpochPoint {
+/** Returns an epoch with its metrics limited to what fits in a row. */
+export function limitMetrics(epoch: EpochPoint): EpochPoint {
   return {
     ...epoch,
     metrics: Object.fromEntries(
@@ -54,10 +59,7 @@ export function bounded(epoch: EpochPoint): EpochPoint {
   };
 }
 
-/** Most notes of a backend that are kept, and the most characters of each. */
-const NOTES = 8, NOTE_LENGTH = 400;
-
-/** A backend with its notes limited to what fits in a row. */
-export function boundedBackend(backend: NonNullable<Job["backend"]>): NonNullable<Job["backend"]> {
+/** Returns a backend with its notes limited to what fits in a row. */
+export function limitBackend(backend: NonNullable<Job["backend"]>): NonNullable<Job["backend"]> {
   return { ...backend, notes: backend.notes.slice(0, NOTES).map((note) => note.slice(0, NOTE_LENGTH)) };
 }

@@ -79,6 +79,9 @@ export interface UploadRow {
   readonly until: number | null;
 }
 
+/** Adds checks and changes to a commit. */
+export type CommitPart = (operation: Deno.AtomicOperation) => void;
+
 /** Keys of the rows. */
 export const keys = {
   job: (id: string) => ["job", id],

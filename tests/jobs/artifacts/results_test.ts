@@ -6,7 +6,7 @@ import { matchClasses } from "../../../jobs/artifacts/classes.ts";
 import type { Checkpoint } from "../../../jobs/job.ts";
 import { finite } from "../../../jobs/kinds/finite.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
-import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/queue.ts";
+import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/outcome.ts";
 import { confusionSummary, INLINE_CLASSES, INLINE_NAMES } from "../../../jobs/artifacts/results.ts";
 import { type MaeConfig } from "../../../model/config.ts";
 import { PRESETS } from "../../../model/presets.ts";
@@ -180,8 +180,8 @@ Deno.test("the largest result of a classifier fits in a row with the largest req
   await withStore(async ({ store, running }) => {
     for (const result of [largest(INLINE_CLASSES, fits), largest(4096, 255)]) {
       expect(resultBytes(result)).toBeLessThan(RESULT_BYTES);
-      const { id, queue, claim } = await running({ metadata, name: "ж".repeat(128) });
-      await queue.finish(claim, { type: "succeeded", result });
+      const { id, claim } = await running({ metadata, name: "ж".repeat(128) });
+      await claim.finish({ type: "succeeded", result });
       expect(await store.get(id)).toMatchObject({ status: "succeeded", result });
     }
   });

@@ -5,7 +5,7 @@ import { Stage } from "../stage.ts";
 const steps = (count: number) => Array.from({ length: count }, () => "step").join(",");
 
 Deno.test("a run is told whole: backend, every step, epochs, checkpoints, result", async () => {
-  await using stage = await Stage.open({ doorbell: true });
+  await using stage = await Stage.open({ notifiesReady: true });
   stage.runner();
   const id = await stage.job(`${steps(10)},epoch,checkpoint,${steps(15)},checkpoint`, { note: "done" });
   const job = await stage.ended(id);
@@ -79,11 +79,11 @@ Deno.test("a runner whose lease was taken writes nothing more", async () => {
   do now += 2_000_000; while ((await other.reap()).length === 0);
   const claim = (await other.claim())!;
   expect(claim.job).toMatchObject({ id, attempt: 2 });
-  await other.record(claim, { steps: [{ step: 1, epoch: 0, loss: 7, lr: 0.1 }] });
+  await claim.record({ steps: [{ step: 1, epoch: 0, loss: 7, lr: 0.1 }] });
   while (!stage.said.some((line) => line.includes("lost"))) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  await other.finish(claim, { type: "succeeded", result: { by: "other" } });
+  await claim.finish({ type: "succeeded", result: { by: "other" } });
   expect(await stage.ended(id)).toMatchObject({ status: "succeeded", result: { by: "other" } });
   expect((await stage.jobs.metrics(id)).steps.map(({ loss }) => loss)).toEqual([7]);
   expect((await stage.jobs.get(id))!.interruptions).toBe(1);

@@ -12,16 +12,16 @@ const failingAfter = (objects: ObjectStore, deletions: number) =>
 
 /** A finished job with three checkpoints and two results in object storage: eight objects. */
 async function finished({ running }: Setting, objects: ObjectStore): Promise<string> {
-  const { id, queue, claim } = await running();
+  const { id, claim } = await running();
   for (let step = 1; step <= 3; step++) {
     const checkpoint = checkpointOf(id, { step });
     for (const key of [checkpoint.objectKey, checkpoint.stateKey!]) await objects.put(key, new Uint8Array(3));
-    await queue.record(claim, { checkpoint });
+    await claim.record({ checkpoint });
   }
   for (const name of ["confusion.json", "other.json"]) {
     await objects.put(resultKey(id, name), new Uint8Array(3));
   }
-  await queue.finish(claim, { type: "succeeded", result: {} });
+  await claim.finish({ type: "succeeded", result: {} });
   return id;
 }
 

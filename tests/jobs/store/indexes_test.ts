@@ -111,7 +111,7 @@ Deno.test("usesDataset: does not overlook a job that is claimed or handed back w
             if (name !== "get") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
             return async (key: Deno.KvKey) => {
               if (key[0] === "job" && looks++ === 0) {
-                await (claim ? queue.finish(claim, { type: "released" }) : claimed(queue));
+                await (claim ? claim.finish({ type: "released" }) : claimed(queue));
               }
               return await target.get(key);
             };

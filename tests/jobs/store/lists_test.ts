@@ -23,8 +23,8 @@ Deno.test("lists: a page of 100 jobs takes one read, and a dozen by state or kin
 
 Deno.test("lists: a page of 100 checkpoints takes a dozen reads", () =>
   withStore(async ({ kv, running }) => {
-    const { id, queue, claim } = await running({ keep: { last: 1000 } });
-    for (let i = 0; i < 120; i++) await queue.record(claim, { checkpoint: checkpointOf(id) });
+    const { id, claim } = await running({ keep: { last: 1000 } });
+    for (let i = 0; i < 120; i++) await claim.record({ checkpoint: checkpointOf(id) });
     const counted = counting(kv), store = new JobStore(counted.kv);
     const reads = await readsOf(counted.reads, async () => {
       expect((await store.listCheckpoints(id, { limit: 100 })).data).toHaveLength(100);

@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import { METRICS_LIMITS, type StepPoint } from "../../../jobs/store/metrics/chunks.ts";
-import type { Claim, JobQueue } from "../../../jobs/store/queue/queue.ts";
+import type { Claim } from "../../../jobs/store/queue/claim.ts";
+import type { JobQueue } from "../../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
 import { withStore } from "../fixtures.ts";
@@ -62,10 +63,10 @@ Deno.test("metrics: what is written is read, to the last bit and in order, howev
   };
   for (const [name, ends] of Object.entries(cuts)) {
     await t.step(name, () =>
-      withRun(async ({ store, id, queue, claim }) => {
+      withRun(async ({ store, id, claim }) => {
         let first = 1;
         for (const end of [...ends, last]) {
-          await queue.record(claim, { steps: points(first, end) });
+          await claim.record({ steps: points(first, end) });
           first = end + 1;
         }
         const { steps, next } = await store.metrics(id, { limit: METRICS_LIMITS.page });
@@ -77,9 +78,9 @@ Deno.test("metrics: what is written is read, to the last bit and in order, howev
 
 Deno.test("metrics: pages of any size give every step and every epoch once", async (t) => {
   const last = 1300;
-  await withRun(async ({ store, id, queue, claim }) => {
-    await queue.record(claim, { steps: points(1, last) });
-    for (let epoch = 0; epoch < 13; epoch++) await queue.record(claim, { epoch: epochPoint(epoch) });
+  await withRun(async ({ store, id, claim }) => {
+    await claim.record({ steps: points(1, last) });
+    for (let epoch = 0; epoch < 13; epoch++) await claim.record({ epoch: epochPoint(epoch) });
     for (const limit of [99, 100, 511, 512, 513, 1299, 1300, 1301]) {
       await t.step(`${limit} a page`, async () => {
         const { steps, epochs, sizes } = await readAll(store, id, { limit });
@@ -93,9 +94,9 @@ Deno.test("metrics: pages of any size give every step and every epoch once", asy
 });
 
 Deno.test("metrics: a page holds the epochs that ended in it, with their figures", () =>
-  withRun(async ({ store, id, queue, claim }) => {
-    await queue.record(claim, { steps: points(1, 350), epoch: epochPoint(0) });
-    for (const epoch of [1, 2]) await queue.record(claim, { epoch: epochPoint(epoch) });
+  withRun(async ({ store, id, claim }) => {
+    await claim.record({ steps: points(1, 350), epoch: epochPoint(0) });
+    for (const epoch of [1, 2]) await claim.record({ epoch: epochPoint(epoch) });
     const first = await store.metrics(id, { limit: 199 });
     expect(first.epochs).toEqual([epochPoint(0)]);
     const second = await store.metrics(id, { after: first.next!, limit: 100 });
@@ -105,15 +106,15 @@ Deno.test("metrics: a page holds the epochs that ended in it, with their figures
   }));
 
 Deno.test("metrics: limit and every apply to epochs as to steps, and pages have each epoch once", () =>
-  withRun(async ({ store, id, queue, claim }) => {
+  withRun(async ({ store, id, claim }) => {
     const perEpoch = 2, epochs = 1000;
     const steps = points(1, epochs * perEpoch).map((point) => ({
       ...point,
       epoch: Math.floor((point.step - 1) / perEpoch),
     }));
-    await queue.record(claim, { steps });
+    await claim.record({ steps });
     for (let epoch = 0; epoch < epochs; epoch++) {
-      await queue.record(claim, { epoch: epochPoint(epoch, perEpoch) });
+      await claim.record({ epoch: epochPoint(epoch, perEpoch) });
     }
     const all = Array.from({ length: epochs }, (_, epoch) => epoch);
     for (const limit of [1, 7, 500, 1999, 2000]) {
@@ -139,11 +140,11 @@ Deno.test("metrics: limit and every apply to epochs as to steps, and pages have 
 
 Deno.test("metrics: a page reads only the rows of its part of a long series", () =>
   withStore(async ({ kv, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     const counted = counting(kv), store = new JobStore(counted.kv);
     for (let epoch = 0; epoch < 600; epoch++) {
       const steps = [{ step: epoch + 1, epoch, loss: 1, lr: 1 }];
-      await queue.record(claim, { steps, epoch: epochPoint(epoch, 1) });
+      await claim.record({ steps, epoch: epochPoint(epoch, 1) });
     }
     for (const after of [0, 300, 590]) {
       const reads = await readsOf(counted.reads, async () => {
@@ -155,8 +156,8 @@ Deno.test("metrics: a page reads only the rows of its part of a long series", ()
   }));
 
 Deno.test("metrics: after starts past a step, wherever it lies in its row", () =>
-  withRun(async ({ store, id, queue, claim }) => {
-    await queue.record(claim, { steps: points(1, 1100) });
+  withRun(async ({ store, id, claim }) => {
+    await claim.record({ steps: points(1, 1100) });
     for (const after of [1, 511, 512, 513, 1023, 1024, 1025, 1099]) {
       const { steps } = await store.metrics(id, { after, limit: 1 });
       expect(stepsOf(steps)).toEqual([after + 1]);
@@ -166,8 +167,8 @@ Deno.test("metrics: after starts past a step, wherever it lies in its row", () =
   }));
 
 Deno.test("metrics: every thins the series and always tells of the newest step", () =>
-  withRun(async ({ store, id, queue, claim }) => {
-    await queue.record(claim, { steps: points(1, 1025) });
+  withRun(async ({ store, id, claim }) => {
+    await claim.record({ steps: points(1, 1025) });
     const thin = await store.metrics(id, { every: 256 });
     expect(stepsOf(thin.steps)).toEqual([256, 512, 768, 1024, 1025]);
     expect(thin.next).toBeNull();
@@ -181,47 +182,47 @@ Deno.test("metrics: every thins the series and always tells of the newest step",
   }));
 
 Deno.test("metrics: a series that is written on is read on from the last step seen", () =>
-  withRun(async ({ store, id, queue, claim }) => {
-    await queue.record(claim, { steps: points(1, 510) });
+  withRun(async ({ store, id, claim }) => {
+    await claim.record({ steps: points(1, 510) });
     const seen = (await store.metrics(id)).steps;
-    await queue.record(claim, { steps: points(511, 515) });
+    await claim.record({ steps: points(511, 515) });
     const more = await store.metrics(id, { after: seen.at(-1)!.step });
     expect([...seen, ...more.steps]).toEqual(points(1, 515));
   }));
 
 Deno.test("metrics: writing the same steps and epochs again changes nothing", () =>
-  withRun(async ({ store, id, queue, claim }) => {
+  withRun(async ({ store, id, claim }) => {
     const updates = [
       { steps: points(1, 500), epoch: epochPoint(0) },
       { steps: points(501, 530), epoch: epochPoint(1) },
     ];
-    for (const update of [updates[0], updates[0], updates[1], updates[1]]) await queue.record(claim, update);
+    for (const update of [updates[0], updates[0], updates[1], updates[1]]) await claim.record(update);
     const { steps, epochs } = await store.metrics(id);
     expect(steps).toEqual(points(1, 530));
     expect(epochs).toEqual([epochPoint(0), epochPoint(1)]);
   }));
 
 Deno.test("metrics: steps written anew take the place of the old", () =>
-  withRun(async ({ store, id, queue, claim }) => {
-    await queue.record(claim, { steps: points(1, 600) });
-    await queue.record(claim, { steps: points(521, 600, 1) });
+  withRun(async ({ store, id, claim }) => {
+    await claim.record({ steps: points(1, 600) });
+    await claim.record({ steps: points(521, 600, 1) });
     expect((await store.metrics(id)).steps).toEqual([...points(1, 520), ...points(521, 600, 1)]);
   }));
 
 Deno.test("metrics: a series cut off at a step ends there, and is continued as if never longer", async (t) => {
   for (const end of [0, 1, 511, 512, 513, 1024, 1500, 1599, 1600, 1601, 5000]) {
     await t.step(`at ${end} of 1600`, () =>
-      withRun(async ({ store, id, queue, claim }) => {
-        await queue.record(claim, { steps: points(1, 1600) });
-        for (let epoch = 0; epoch < 16; epoch++) await queue.record(claim, { epoch: epochPoint(epoch) });
-        await queue.rewind(claim, end);
+      withRun(async ({ store, id, claim }) => {
+        await claim.record({ steps: points(1, 1600) });
+        for (let epoch = 0; epoch < 16; epoch++) await claim.record({ epoch: epochPoint(epoch) });
+        await claim.rewind(end);
         const kept = Math.min(end, 1600);
         const cut = await store.metrics(id, { limit: 2000 });
         expect(cut.steps).toEqual(points(1, kept));
         expect(cut.epochs.map(({ epoch }) => epoch)).toEqual(
           Array.from({ length: Math.floor(kept / PER_EPOCH) }, (_, epoch) => epoch),
         );
-        await queue.record(claim, { steps: points(kept + 1, kept + 40, 1) });
+        await claim.record({ steps: points(kept + 1, kept + 40, 1) });
         expect((await store.metrics(id, { limit: 2000 })).steps)
           .toEqual([...points(1, kept), ...points(kept + 1, kept + 40, 1)]);
       }));
@@ -229,13 +230,13 @@ Deno.test("metrics: a series cut off at a step ends there, and is continued as i
 });
 
 Deno.test("metrics: a series of more rows than go in a commit is cut off whole", () =>
-  withRun(async ({ store, id, queue, claim }) => {
+  withRun(async ({ store, id, claim }) => {
     const perEpoch = 2;
     for (let epoch = 0; epoch < 1100; epoch++) {
-      await queue.record(claim, { epoch: epochPoint(epoch, perEpoch) });
+      await claim.record({ epoch: epochPoint(epoch, perEpoch) });
     }
-    await queue.record(claim, { steps: points(1, 2000) });
-    await queue.rewind(claim, 10);
+    await claim.record({ steps: points(1, 2000) });
+    await claim.rewind(10);
     const { steps, epochs } = await store.metrics(id);
     expect(steps).toEqual(points(1, 10));
     expect(epochs.map(({ epoch }) => epoch)).toEqual([0, 1, 2, 3, 4]);
@@ -244,15 +245,15 @@ Deno.test("metrics: a series of more rows than go in a commit is cut off whole",
 Deno.test("metrics: jobs do not see each other's series", () =>
   withStore(async ({ store, running }) => {
     const first = await running(), second = await running();
-    await first.queue.record(first.claim, { steps: points(1, 600), epoch: epochPoint(0) });
-    await second.queue.record(second.claim, { steps: points(1, 3, 1) });
-    await second.queue.rewind(second.claim, 2);
+    await first.claim.record({ steps: points(1, 600), epoch: epochPoint(0) });
+    await second.claim.record({ steps: points(1, 3, 1) });
+    await second.claim.rewind(2);
     expect((await store.metrics(first.id)).steps).toEqual(points(1, 600));
     expect(await store.metrics(second.id)).toEqual({ steps: points(1, 2, 1), epochs: [], next: null });
   }));
 
 Deno.test("metrics: a query outside the limits is refused with what is allowed", () =>
-  withRun(async ({ store, id, queue, claim }) => {
+  withRun(async ({ store, id, claim }) => {
     const refused = async (query: Record<string, number>, message: string) => {
       const error = await Promise.resolve().then(() => store.metrics(id, query)).catch((error) => error);
       expect(error).toBeInstanceOf(RangeError);
@@ -268,7 +269,7 @@ Deno.test("metrics: a query outside the limits is refused with what is allowed",
     await whole("limit", 1, 10_000, 1.5);
     await whole("every", 1, Number.MAX_SAFE_INTEGER, 0);
     await whole("after", 0, Number.MAX_SAFE_INTEGER, -1);
-    await expect(queue.record(claim, { steps: points(1, METRICS_LIMITS.commit + 1) })).rejects.toThrow(
-      "At most 2048 steps go in a commit: 2049 were given",
+    await expect(claim.record({ steps: points(1, METRICS_LIMITS.commit + 1) })).rejects.toThrow(
+      "An update must have at most 2048 steps: current number is 2049",
     );
   }));

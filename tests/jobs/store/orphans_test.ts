@@ -7,9 +7,9 @@ Deno.test("files of checkpoints that were never recorded go after a day, all oth
   withStore(async ({ running, store }) => {
     const folder = await Deno.makeTempDir();
     const objects = openStore(`file:${folder}`);
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     const known = checkpointOf(id), unknown = checkpointOf(id);
-    await queue.record(claim, { checkpoint: known });
+    await claim.record({ checkpoint: known });
     for (const { objectKey, stateKey } of [known, unknown]) {
       await objects.put(objectKey, new Uint8Array(3));
       await objects.put(stateKey!, new Uint8Array(3));

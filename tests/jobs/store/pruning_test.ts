@@ -12,15 +12,15 @@ Deno.test("a job keeps its newest checkpoints and those that another unfinished 
   withStore(async ({ store, kv, running }) => {
     const folder = await Deno.makeTempDir();
     const objects = openStore(`file:${folder}`);
-    const { id, queue, claim } = await running({ keep: { last: 3 } });
+    const { id, claim } = await running({ keep: { last: 3 } });
     const made: string[] = [];
     for (let step = 1; step <= 8; step++) {
       const checkpoint = checkpointOf(id, { step });
-      await queue.announce(claim, [checkpoint.objectKey, checkpoint.stateKey!]);
+      await claim.declareObjects([checkpoint.objectKey, checkpoint.stateKey!]);
       for (const key of [checkpoint.objectKey, checkpoint.stateKey!]) {
         await objects.put(key, new Uint8Array(3));
       }
-      await queue.record(claim, { checkpoint });
+      await claim.record({ checkpoint });
       made.push(checkpoint.id);
       if (step === 2) {
         await store.create(request({ kind: "evaluate", checkpoint: checkpoint.id }));
@@ -47,7 +47,7 @@ Deno.test("objects of a checkpoint being written are kept while the lease is hel
     const objects = openStore(`file:${folder}`);
     const { id, queue, claim } = await running();
     const { objectKey, stateKey } = checkpointOf(id);
-    await queue.announce(claim, [objectKey, stateKey!]);
+    await claim.declareObjects([objectKey, stateKey!]);
     await objects.put(stateKey!, new Uint8Array(3));
     expect(await collectGarbage(kv, objects)).toEqual([]);
     expect(await stored(objects)).toEqual([stateKey]);
@@ -65,7 +65,7 @@ Deno.test("a job of an earlier version, without a number of checkpoints, keeps a
     const { job: { id } } = await store.create(old as unknown as ReturnType<typeof request>);
     const queue = runner(), claim = (await queue.claim())!;
     for (let step = 1; step <= 30; step++) {
-      await queue.record(claim, { checkpoint: checkpointOf(id, { step }) });
+      await claim.record({ checkpoint: checkpointOf(id, { step }) });
     }
     expect((await store.listCheckpoints(id)).data.length).toBe(30);
   }));

@@ -1,14 +1,9 @@
 import { expect } from "expect";
 import { type JobProgress } from "../../../jobs/job.ts";
-import {
-  type Claim,
-  JobQueue,
-  LEASE_MS,
-  LeaseLostError,
-  type Outcome,
-  RESULT_BYTES,
-  resultBytes,
-} from "../../../jobs/store/queue/queue.ts";
+import type { Claim } from "../../../jobs/store/queue/claim.ts";
+import { JobQueue } from "../../../jobs/store/queue/queue.ts";
+import { LEASE_MS, LeaseLostError } from "../../../jobs/store/queue/lease.ts";
+import { type Outcome, RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/outcome.ts";
 import { JOB_LIMITS } from "../../../jobs/requests/schemas.ts";
 import { InvalidTransitionError } from "../../../jobs/store/store.ts";
 import { MAX_INTERRUPTIONS } from "../../../jobs/transitions.ts";
@@ -57,7 +52,7 @@ Deno.test("claim: a job that was handed back goes before those that came after i
   withStore(async ({ store, queued, running }) => {
     const { id, queue, claim } = await running();
     const later = await queued();
-    await queue.finish(claim, { type: "released" });
+    await claim.finish({ type: "released" });
     expect((await store.get(id))!.status).toBe("queued");
     expect((await claimed(queue)).job).toMatchObject({ id, attempt: 2 });
     expect((await claimed(queue)).job.id).toBe(later);
@@ -124,10 +119,10 @@ Deno.test("claim: runners of two processes on one database file never hold the s
 
 Deno.test("heartbeat: a lease lasts from the last renewal, whatever time has passed since the claim", () =>
   withStore(async ({ store, clock, running, runner }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     for (let beat = 0; beat < 10; beat++) {
       clock.advance(LEASE_MS - 1);
-      expect(await queue.heartbeat(claim)).toEqual({ cancelRequested: false });
+      expect(await claim.heartbeat()).toEqual({ cancelRequested: false });
       expect(await runner("other").reap()).toEqual([]);
     }
     clock.advance(LEASE_MS);
@@ -139,10 +134,10 @@ Deno.test("heartbeat: a lease lasts from the last renewal, whatever time has pas
 
 Deno.test("heartbeat: beating often, each time before a fifth has passed, keeps the lease as well", () =>
   withStore(async ({ clock, running, runner }) => {
-    const { queue, claim } = await running();
+    const { claim } = await running();
     for (let beat = 0; beat < 100; beat++) {
       clock.advance(LEASE_MS / 20);
-      await queue.heartbeat(claim);
+      await claim.heartbeat();
       expect(await runner("other").reap()).toEqual([]);
     }
   }));
@@ -154,7 +149,7 @@ Deno.test("heartbeat: a runner's own length of lease holds for its jobs", () =>
     const claim = await claimed(queue);
     clock.advance(60_000);
     expect(await runner("other").reap()).toEqual([]);
-    await queue.heartbeat(claim);
+    await claim.heartbeat();
     clock.advance(60_001);
     expect(await runner("other").reap()).toEqual([id]);
     expect(() => runner("hasty", { leaseMs: 99 })).toThrow(
@@ -165,18 +160,18 @@ Deno.test("heartbeat: a runner's own length of lease holds for its jobs", () =>
 
 Deno.test("heartbeat: tells of a cancel at the next beat, renewing or not", () =>
   withStore(async ({ store, clock, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     await store.cancel(id);
-    expect(await queue.heartbeat(claim)).toEqual({ cancelRequested: true });
+    expect(await claim.heartbeat()).toEqual({ cancelRequested: true });
     clock.advance(LEASE_MS / 2);
-    expect(await queue.heartbeat(claim)).toEqual({ cancelRequested: true });
+    expect(await claim.heartbeat()).toEqual({ cancelRequested: true });
   }));
 
 Deno.test("heartbeat: a late one still counts when nobody took the lease", () =>
   withStore(async ({ clock, running, runner }) => {
-    const { queue, claim } = await running();
+    const { claim } = await running();
     clock.advance(10 * LEASE_MS);
-    await queue.heartbeat(claim);
+    await claim.heartbeat();
     expect(await runner("other").reap()).toEqual([]);
   }));
 
@@ -191,8 +186,8 @@ Deno.test("fencing: a runner whose lease was taken writes nothing more, even whe
   for (const state of states) {
     await t.step(state, () =>
       withStore(async ({ store, clock, running, runner }) => {
-        const { id, queue, claim } = await running();
-        await queue.record(claim, { steps: points(1, 5), progress: progressAt(5) });
+        const { id, claim } = await running();
+        await claim.record({ steps: points(1, 5), progress: progressAt(5) });
         if (state === "cancelled") await store.cancel(id);
         clock.advance(LEASE_MS + 1);
         const other = runner("other");
@@ -201,7 +196,7 @@ Deno.test("fencing: a runner whose lease was taken writes nothing more, even whe
           const taken = await claimed(other);
           expect(taken.job.id).toBe(id);
           if (state === "finished by another") {
-            await other.finish(taken, { type: "succeeded", result: { loss: 0.5 } });
+            await taken.finish({ type: "succeeded", result: { loss: 0.5 } });
           }
         }
         if (state === "deleted") await store.delete(id, NO_OBJECTS);
@@ -209,14 +204,14 @@ Deno.test("fencing: a runner whose lease was taken writes nothing more, even whe
         const before = [await store.get(id), await store.events(id), await store.metrics(id)];
         const checkpoint = checkpointOf(id);
         const writes = [
-          () => queue.heartbeat(claim),
-          () => queue.record(claim, update),
-          () => queue.record(claim, { checkpoint }),
-          () => queue.finish(claim, { type: "succeeded", result: {} }),
-          () => queue.finish(claim, { type: "failed", error: { code: "x", message: "x" } }),
-          () => queue.finish(claim, { type: "released" }),
+          () => claim.heartbeat(),
+          () => claim.record(update),
+          () => claim.record({ checkpoint }),
+          () => claim.finish({ type: "succeeded", result: {} }),
+          () => claim.finish({ type: "failed", error: { code: "x", message: "x" } }),
+          () => claim.finish({ type: "released" }),
         ];
-        if (state !== "deleted") writes.push(() => queue.rewind(claim, 2) as never);
+        if (state !== "deleted") writes.push(() => claim.rewind(2) as never);
         for (const write of writes) {
           const error = await write().catch((error) => error);
           expect(error).toBeInstanceOf(LeaseLostError);
@@ -231,10 +226,10 @@ Deno.test("fencing: a runner whose lease was taken writes nothing more, even whe
 
 Deno.test("fencing: a run that has ended writes nothing more", () =>
   withStore(async ({ store, running }) => {
-    const { id, queue, claim } = await running();
-    const ended = await queue.finish(claim, { type: "succeeded", result: { loss: 1 } });
-    await expect(queue.record(claim, { progress: progressAt(1) })).rejects.toThrow(LeaseLostError);
-    await expect(queue.finish(claim, { type: "failed", error: { code: "x", message: "x" } }))
+    const { id, claim } = await running();
+    const ended = await claim.finish({ type: "succeeded", result: { loss: 1 } });
+    await expect(claim.record({ progress: progressAt(1) })).rejects.toThrow(LeaseLostError);
+    await expect(claim.finish({ type: "failed", error: { code: "x", message: "x" } }))
       .rejects.toThrow(LeaseLostError);
     expect(await store.get(id)).toEqual(ended);
   }));
@@ -265,7 +260,7 @@ Deno.test("reap: a job that makes checkpoints is never given up", () =>
   withStore(async ({ store, clock, queued, runner }) => {
     const id = await queued(), queue = runner();
     for (let lost = 1; lost <= 2 * MAX_INTERRUPTIONS; lost++) {
-      await queue.record(await claimed(queue), { checkpoint: checkpointOf(id, { step: lost }) });
+      await (await claimed(queue)).record({ checkpoint: checkpointOf(id, { step: lost }) });
       clock.advance(LEASE_MS + 1);
       await queue.reap();
     }
@@ -298,12 +293,12 @@ Deno.test("reap: a job whose end was asked for ends, and is not run again", () =
 
 Deno.test("record: everything of an update is there, with its events in order", () =>
   withStore(async ({ store, clock, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     clock.advance(1234);
     const checkpoint = checkpointOf(id, { step: 3, metrics: { loss: 0.5 } });
     const epoch = { epoch: 0, step: 3, loss: 0.6111, metrics: { accuracy: 0.9 } };
     const backend = { name: "simd", notes: ["webgpu: no adapter"] };
-    const job = await queue.record(claim, {
+    const job = await claim.record({
       backend,
       steps: points(1, 3),
       progress: progressAt(3),
@@ -334,13 +329,13 @@ Deno.test("record: everything of an update is there, with its events in order", 
 
 Deno.test("record: whoever reads meanwhile sees the whole of an update or nothing of it", () =>
   withStore(async ({ kv, running }) => {
-    const { id, queue, claim } = await running({ keep: { last: 1000 } });
+    const { id, claim } = await running({ keep: { last: 1000 } });
     const updates = 30;
     const checkpoints = Array.from({ length: updates }, (_, i) => checkpointOf(id, { step: i + 1 }));
     let done = false;
     const writing = (async () => {
       for (let step = 1; step <= updates; step++) {
-        await queue.record(claim, {
+        await claim.record({
           steps: [point(step)],
           progress: progressAt(step),
           epoch: { epoch: step - 1, step, loss: 1, metrics: {} },
@@ -375,14 +370,14 @@ Deno.test("record: whoever reads meanwhile sees the whole of an update or nothin
 
 Deno.test("record: an update that cannot be written leaves nothing behind", () =>
   withStore(async ({ store, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     const before = [await store.get(id), await store.events(id), await store.metrics(id)];
     const foreign = checkpointOf("job_other");
-    await expect(queue.record(claim, { steps: points(1, 2), checkpoint: foreign })).rejects.toThrow(
-      `Checkpoint '${foreign.id}' is of job 'job_other', not '${id}'`,
+    await expect(claim.record({ steps: points(1, 2), checkpoint: foreign })).rejects.toThrow(
+      `Checkpoint '${foreign.id}' belongs to job 'job_other', not '${id}'`,
     );
-    await expect(queue.record(claim, { progress: progressAt(1), steps: points(1, 2049) })).rejects.toThrow(
-      "At most 2048 steps go in a commit: 2049 were given",
+    await expect(claim.record({ progress: progressAt(1), steps: points(1, 2049) })).rejects.toThrow(
+      "An update must have at most 2048 steps: current number is 2049",
     );
     expect([await store.get(id), await store.events(id), await store.metrics(id)]).toEqual(before);
     expect(await store.getCheckpoint(foreign.id)).toBeNull();
@@ -390,9 +385,9 @@ Deno.test("record: an update that cannot be written leaves nothing behind", () =
 
 Deno.test("record: the latest hundred progress events and all events of the other types are kept", () =>
   withStore(async ({ store, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     for (let step = 1; step <= 130; step++) {
-      await queue.record(claim, {
+      await claim.record({
         progress: progressAt(step),
         logs: step % 65 === 0 ? [{ level: "info", message: `half ${step}` }] : [],
       });
@@ -412,10 +407,10 @@ Deno.test("record: the latest hundred progress events and all events of the othe
 
 Deno.test("record: the latest two hundred checkpoint events are kept, in rows of earlier versions too", () =>
   withStore(async ({ store, kv, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     const record = async (from: number, to: number) => {
       for (let step = from; step <= to; step++) {
-        await queue.record(claim, { checkpoint: checkpointOf(id, { step }) });
+        await claim.record({ checkpoint: checkpointOf(id, { step }) });
       }
     };
     const kept = async () => {
@@ -436,13 +431,13 @@ Deno.test("record: the latest two hundred checkpoint events are kept, in rows of
 
 Deno.test("record: messages beyond the limit are dropped, with a last one that says so", () =>
   withStore(async ({ store, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     for (let part = 0; part < 51; part++) {
       const logs = Array.from(
         { length: 100 },
         (_, i) => ({ level: "info" as const, message: `${part * 100 + i}` }),
       );
-      await queue.record(claim, { logs });
+      await claim.record({ logs });
     }
     const numbers: string[] = [];
     let after = 0;
@@ -453,27 +448,27 @@ Deno.test("record: messages beyond the limit are dropped, with a last one that s
     }
     expect(numbers).toHaveLength(5000);
     expect(numbers.slice(-2)).toEqual(["4998", "Too many log messages: the rest is dropped"]);
-    await queue.finish(claim, { type: "succeeded", result: {} });
+    await claim.finish({ type: "succeeded", result: {} });
     expect((await store.events(id, { after })).map(({ message }) => message)).toEqual(["Succeeded"]);
   }));
 
 Deno.test("rewind: a second run writes its steps over what the first did past the checkpoint", () =>
   withStore(async ({ store, clock, running, runner }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     const epoch = (epoch: number, loss: number) => ({ epoch, step: 10 * (epoch + 1), loss, metrics: {} });
-    await queue.record(claim, {
+    await claim.record({
       steps: points(1, 10),
       epoch: epoch(0, 1),
       checkpoint: checkpointOf(id, { step: 10 }),
     });
-    await queue.record(claim, { steps: points(11, 27), epoch: epoch(1, 1) });
+    await claim.record({ steps: points(11, 27), epoch: epoch(1, 1) });
     clock.advance(LEASE_MS + 1);
     const other = runner("other");
     await other.reap();
     const second = await claimed(other);
-    await other.rewind(second, 10);
+    await second.rewind(10);
     expect(await store.metrics(id)).toEqual({ steps: points(1, 10), epochs: [epoch(0, 1)], next: null });
-    await other.record(second, { steps: points(11, 20, 1), epoch: epoch(1, 2) });
+    await second.record({ steps: points(11, 20, 1), epoch: epoch(1, 2) });
     expect(await store.metrics(id)).toEqual({
       steps: [...points(1, 10), ...points(11, 20, 1)],
       epochs: [epoch(0, 1), epoch(1, 2)],
@@ -502,9 +497,9 @@ Deno.test("finish: what becomes of a job", async (t) => {
     await t.step(outcome.type, () =>
       withStore(async ({ store, clock, running }) => {
         const { id, queue, claim } = await running();
-        await queue.record(claim, { progress: progressAt(4) });
+        await claim.record({ progress: progressAt(4) });
         clock.advance(1000);
-        const job = await queue.finish(claim, outcome);
+        const job = await claim.finish(outcome);
         expect(job).toMatchObject({
           ...expected,
           finishedAt: outcome.type === "released" ? null : clock.text,
@@ -524,15 +519,15 @@ Deno.test("finish: handing back a job whose end was asked for ends it", () =>
   withStore(async ({ store, running }) => {
     const { id, queue, claim } = await running();
     await store.cancel(id);
-    expect(await queue.finish(claim, { type: "released" })).toMatchObject({ status: "cancelled" });
+    expect(await claim.finish({ type: "released" })).toMatchObject({ status: "cancelled" });
     expect(await queue.claim()).toBeNull();
   }));
 
 Deno.test("finish: a job that is done before the runner hears of the cancel has succeeded", () =>
   withStore(async ({ store, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     await store.cancel(id);
-    expect(await queue.finish(claim, { type: "succeeded", result: {} })).toMatchObject({
+    expect(await claim.finish({ type: "succeeded", result: {} })).toMatchObject({
       status: "succeeded",
     });
     await expect(store.cancel(id)).rejects.toThrow(InvalidTransitionError);
@@ -540,17 +535,17 @@ Deno.test("finish: a job that is done before the runner hears of the cancel has 
 
 Deno.test("finish: a long code and a long message are shortened", () =>
   withStore(async ({ running }) => {
-    const { queue, claim } = await running();
+    const { claim } = await running();
     const error = { code: "c".repeat(100), message: "m".repeat(5000) };
-    const job = await queue.finish(claim, { type: "failed", error });
+    const job = await claim.finish({ type: "failed", error });
     expect(job.error).toEqual({ code: "c".repeat(64), message: "m".repeat(2000) });
   }));
 
 Deno.test("finish: a result that is too large fails the job and says how large it was", () =>
   withStore(async ({ store, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     const result = { text: "x".repeat(RESULT_BYTES) };
-    const job = await queue.finish(claim, { type: "succeeded", result });
+    const job = await claim.finish({ type: "succeeded", result });
     expect(job).toMatchObject({ status: "failed", result: null, error: { code: "result_too_large" } });
     expect(job.error!.message).toContain(`${RESULT_BYTES}`);
     expect(await store.get(id)).toEqual(job);
@@ -584,8 +579,8 @@ Deno.test("finish: every result within the limit fits, whatever is in it and in 
         const id = await queued({ metadata, name: "名".repeat(JOB_LIMITS.nameLength) });
         const queue = runner();
         const claim = await claimed(queue);
-        for (let step = 1; step <= 100; step++) await queue.record(claim, { progress: progressAt(step) });
-        const job = await queue.finish(claim, { type: "succeeded", result });
+        for (let step = 1; step <= 100; step++) await claim.record({ progress: progressAt(step) });
+        const job = await claim.finish({ type: "succeeded", result });
         expect(job.status).toBe("succeeded");
         expect((await store.get(id))!.result).toEqual(result);
       }));
@@ -597,7 +592,7 @@ Deno.test("queue: runners on the doorbell's database work as well", () =>
     const heard = Promise.withResolvers<unknown>();
     void kv.listenQueue((message) => heard.resolve(message));
     const { JobStore } = await import("../../../jobs/store/store.ts");
-    const ringing = new JobStore(kv, { now: clock.now, doorbell: true });
+    const ringing = new JobStore(kv, { now: clock.now, notifiesReady: true });
     const { job } = await ringing.create(request());
     expect(await heard.promise).toEqual({ type: "unmask_job_ready" });
     expect((await claimed(new JobQueue(store, "runner"))).job.id).toBe(job.id);
@@ -633,7 +628,7 @@ Deno.test("heartbeat: a living runner renews its lease after the clock was set b
   withStore(async ({ clock, runner, running }) => {
     const { id, queue, claim } = await running();
     clock.advance(-3_600_000);
-    await queue.heartbeat(claim);
+    await claim.heartbeat();
     expect(await runner("reaper").reap()).toEqual([]);
     clock.advance(queue.leaseMs + 1);
     expect(await runner("reaper").reap()).toEqual([id]);
@@ -650,9 +645,9 @@ Deno.test("reap: a lease of an earlier version, without its length, has the defa
 
 Deno.test("giveUp: fails only the queued jobs that an outage interrupted", () =>
   withStore(async ({ store, runner, queued, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     const other = await queued();
-    await queue.finish(claim, {
+    await claim.finish({
       type: "outage",
       cause: "Object storage is unavailable: no answer",
       waitedMs: 0,
@@ -663,7 +658,7 @@ Deno.test("giveUp: fails only the queued jobs that an outage interrupted", () =>
       message: "Back in the queue: Object storage is unavailable: no answer",
       data: { status: "queued", cause: "Object storage is unavailable: no answer" },
     });
-    expect(await runner("another").giveUp("for a day")).toEqual([id]);
+    expect(await runner("another").failInterrupted("for a day")).toEqual([id]);
     expect(await store.get(id)).toMatchObject({
       status: "failed",
       error: { code: "storage_unavailable", message: "for a day" },
@@ -675,7 +670,7 @@ Deno.test("claim: a job handed back in an outage is claimed after the others", (
   withStore(async ({ runner, queued, running }) => {
     const { id, queue, claim } = await running();
     const other = await queued();
-    await queue.finish(claim, { type: "outage", cause: "no mirror answers", waitedMs: 600_000 });
+    await claim.finish({ type: "outage", cause: "no mirror answers", waitedMs: 600_000 });
     expect((await claimed(queue)).job.id).toBe(other);
     expect((await claimed(queue)).job).toMatchObject({ id, attempt: 2, outageMs: 600_000 });
     expect(await runner("another").claim()).toBe(null);

@@ -28,18 +28,18 @@ async function trained(
   { store, running }: Setting,
   count = 1,
 ): Promise<{ id: string; checkpoints: string[] }> {
-  const { id, queue, claim } = await running();
+  const { id, claim } = await running();
   const checkpoints: string[] = [];
   for (let step = 1; step <= count; step++) {
     const checkpoint = checkpointOf(id, { step, final: step === count });
-    await queue.record(claim, {
+    await claim.record({
       steps: [{ step, epoch: step - 1, loss: 1 / step, lr: 1e-3 }],
       epoch: { epoch: step - 1, step, loss: 1 / step, metrics: {} },
       checkpoint,
     });
     checkpoints.push(checkpoint.id);
   }
-  await queue.finish(claim, { type: "succeeded", result: {} });
+  await claim.finish({ type: "succeeded", result: {} });
   expect((await store.get(id))!.latestCheckpoint).toBe(checkpoints.at(-1));
   return { id, checkpoints };
 }
@@ -177,7 +177,7 @@ async function oneOfEach({ store, runner }: Setting): Promise<Map<string, Job>> 
       jobs.push((await store.create(request({ kind, ...model }))).job.id);
       if (end === "queued") continue;
       const claim = await claimed(queue);
-      if (end !== "running") await queue.finish(claim, end);
+      if (end !== "running") await claim.finish(end);
     }
   }
   const all = await Promise.all(jobs.map(async (id) => (await store.get(id))!));
@@ -273,7 +273,7 @@ Deno.test("list: a page of a state holds jobs of that state alone, however they 
     const changing = (async () => {
       const queue = runner();
       for (let claim = await queue.claim(); claim !== null; claim = await queue.claim()) {
-        await queue.finish(claim, { type: "succeeded", result: {} });
+        await claim.finish({ type: "succeeded", result: {} });
       }
       done = true;
     })();
@@ -305,12 +305,12 @@ Deno.test("cancel: a queued job ends at once and is not run", () =>
 
 Deno.test("cancel: a running job goes on until its runner hears of it; asking again changes nothing", () =>
   withStore(async ({ store, clock, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     const asked = await store.cancel(id);
     expect(asked).toMatchObject({ status: "running", cancelRequestedAt: clock.text, finishedAt: null });
     clock.advance(1000);
     expect(await store.cancel(id)).toEqual(asked);
-    await queue.finish(claim, { type: "cancelled" });
+    await claim.finish({ type: "cancelled" });
     expect(await store.get(id)).toMatchObject({
       status: "cancelled",
       cancelRequestedAt: asked.cancelRequestedAt,
@@ -346,7 +346,7 @@ Deno.test("cancel: of a cancel and a claim at the same moment, the job is either
       const [job, claim] = await Promise.all([store.cancel(id), queue.claim()]);
       expect(job.cancelRequestedAt).not.toBeNull();
       if (claim === null) expect((await store.get(id))!.status).toBe("cancelled");
-      else expect(await queue.heartbeat(claim)).toEqual({ cancelRequested: true });
+      else expect(await claim.heartbeat()).toEqual({ cancelRequested: true });
     });
   }
 });
@@ -357,8 +357,8 @@ Deno.test("delete: nothing of a finished job is left, and its objects are named"
     const { id, checkpoints } = await trained(setting, 3);
     const stateless = await setting.running();
     const bare = checkpointOf(stateless.id, { stateKey: null });
-    await stateless.queue.record(stateless.claim, { checkpoint: bare });
-    await stateless.queue.finish(stateless.claim, { type: "cancelled" });
+    await stateless.claim.record({ checkpoint: bare });
+    await stateless.claim.finish({ type: "cancelled" });
 
     await store.delete(id, NO_OBJECTS);
     expect(await store.get(id)).toBeNull();
@@ -383,7 +383,7 @@ Deno.test("delete: a queued job goes at once; a running one must be cancelled fi
     expect(error.message).toBe("Cannot delete a job that is running: cancel it first");
     expect((await store.get(id))!.status).toBe("running");
     await store.cancel(id);
-    await queue.finish(claim, { type: "cancelled" });
+    await claim.finish({ type: "cancelled" });
     await store.delete(id, NO_OBJECTS);
     expect(await rows(kv)).toEqual([]);
   }));
@@ -421,15 +421,15 @@ Deno.test("delete: a deletion cut off midway is hidden from readers and finished
 
 Deno.test("delete: a job with more events and checkpoints than go in a commit goes whole", () =>
   withStore(async ({ store, kv, running }) => {
-    const { id, queue, claim } = await running({ keep: { last: 1000 } });
+    const { id, claim } = await running({ keep: { last: 1000 } });
     const info = "info" as const;
     for (let part = 0; part < 6; part++) {
-      await queue.record(claim, {
+      await claim.record({
         logs: Array.from({ length: 200 }, (_, i) => ({ level: info, message: `${i}` })),
       });
     }
-    for (let i = 0; i < 520; i++) await queue.record(claim, { checkpoint: checkpointOf(id) });
-    await queue.finish(claim, { type: "succeeded", result: {} });
+    for (let i = 0; i < 520; i++) await claim.record({ checkpoint: checkpointOf(id) });
+    await claim.finish({ type: "succeeded", result: {} });
     await store.delete(id, NO_OBJECTS);
     expect(await rows(kv)).toEqual([]);
   }));
@@ -438,7 +438,7 @@ Deno.test("start: a job from a checkpoint holds it until the job is finished or 
   const endings: Record<string, (setting: Setting, id: string) => Promise<unknown>> = {
     succeeded: async ({ runner }) => {
       const queue = runner();
-      await queue.finish(await claimed(queue), { type: "succeeded", result: {} });
+      await (await claimed(queue)).finish({ type: "succeeded", result: {} });
     },
     "cancelled in the queue": ({ store }, id) => store.cancel(id),
     "deleted from the queue": ({ store }, id) => store.delete(id, NO_OBJECTS),
@@ -478,7 +478,7 @@ Deno.test("start: a running job, handed back and claimed again, holds its checkp
     for (let run = 0; run < 2; run++) {
       const claim = await claimed(queue);
       await expect(store.delete(source.id, NO_OBJECTS)).rejects.toThrow(CheckpointInUseError);
-      await queue.finish(claim, { type: "released" });
+      await claim.finish({ type: "released" });
       await expect(store.delete(source.id, NO_OBJECTS)).rejects.toThrow(CheckpointInUseError);
     }
   }));
@@ -542,14 +542,14 @@ Deno.test("usesDataset: finds a job that waits or runs, and no job that has ende
     await queued();
     expect(await store.usesDataset("ds_1")).toBeNull();
     const queue = runner();
-    await queue.finish(await claimed(queue), { type: "released" });
+    await (await claimed(queue)).finish({ type: "released" });
     const id = await queued({ dataset: { id: "ds_1" } });
     expect((await store.usesDataset("ds_1"))!.id).toBe(id);
     await claimed(queue);
     const claim = await claimed(queue);
     expect(await store.usesDataset("ds_1")).toMatchObject({ id, status: "running" });
     expect(await store.usesDataset("ds_2")).toBeNull();
-    await queue.finish(claim, { type: "succeeded", result: {} });
+    await claim.finish({ type: "succeeded", result: {} });
     expect(await store.usesDataset("ds_1")).toBeNull();
   }));
 
@@ -568,7 +568,7 @@ Deno.test("usesDataset: does not overlook a job that is claimed or handed back w
             return async function* (selector: Deno.KvListSelector, options?: Deno.KvListOptions) {
               yield* target.list(selector, options);
               if (++lists > 1) return;
-              if (claim) await queue.finish(claim, { type: "released" });
+              if (claim) await claim.finish({ type: "released" });
               else await claimed(queue);
             };
           },
@@ -580,8 +580,8 @@ Deno.test("usesDataset: does not overlook a job that is claimed or handed back w
 
 Deno.test("events: pages in order, from after a number", () =>
   withStore(async ({ store, running }) => {
-    const { id, queue, claim } = await running();
-    for (let i = 0; i < 8; i++) await queue.record(claim, { logs: [{ level: "info", message: `${i}` }] });
+    const { id, claim } = await running();
+    for (let i = 0; i < 8; i++) await claim.record({ logs: [{ level: "info", message: `${i}` }] });
     const all = await store.events(id);
     expect(all.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(await store.events(id, { after: 4, limit: 3 })).toEqual(all.slice(4, 7));
@@ -605,9 +605,9 @@ Deno.test("follow: tells of everything in order as it comes, and ends with the j
       if (message === "Queued") {
         finish = (async () => {
           const queue = runner(), claim = await claimed(queue);
-          await queue.record(claim, { logs: [{ level: "info", message: "one" }] });
-          await queue.record(claim, { logs: [{ level: "info", message: "two" }] });
-          await queue.finish(claim, { type: "succeeded", result: {} });
+          await claim.record({ logs: [{ level: "info", message: "one" }] });
+          await claim.record({ logs: [{ level: "info", message: "two" }] });
+          await claim.finish({ type: "succeeded", result: {} });
         })();
       }
     }

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import type { Checkpoint } from "../../../jobs/job.ts";
-import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/queue.ts";
+import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/outcome.ts";
 import { Runner } from "../../../jobs/runner/runner.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { RowTooLargeError } from "../../../jobs/store/kv/errors.ts";
@@ -10,11 +10,11 @@ const LARGE = "x".repeat(70_000);
 
 Deno.test("a checkpoint whose row is too large for the database is an error, and nothing is written", () =>
   withStore(async ({ store, running }) => {
-    const { id, queue, claim } = await running();
+    const { id, claim } = await running();
     const checkpoint = checkpointOf(id, { classNames: [LARGE] } as Partial<Checkpoint>);
-    await expect(queue.record(claim, { checkpoint })).rejects.toThrow(RowTooLargeError);
+    await expect(claim.record({ checkpoint })).rejects.toThrow(RowTooLargeError);
     expect((await store.listCheckpoints(id)).data).toEqual([]);
-    expect(await queue.finish(claim, { type: "cancelled" })).toMatchObject({ status: "cancelled" });
+    expect(await claim.finish({ type: "cancelled" })).toMatchObject({ status: "cancelled" });
   }));
 
 Deno.test("a run that reports too large a row fails at its first attempt with its error code", async () => {
@@ -41,14 +41,14 @@ Deno.test("the largest accepted request, backend, result and error fit in a row"
     const metadata = Object.fromEntries(
       Array.from({ length: 16 }, (_, i) => [`${i}`.padEnd(64, "鍵"), "値".repeat(512)]),
     );
-    const { queue, claim } = await running({ name: "名".repeat(128), metadata });
+    const { claim } = await running({ name: "名".repeat(128), metadata });
     const notes = Array.from({ length: 50 }, () => "理由".repeat(2000));
-    await queue.record(claim, { backend: { name: "simd", threads: 4, notes } });
+    await claim.record({ backend: { name: "simd", threads: 4, notes } });
     const metrics = Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`${i}`.padEnd(3000, "指"), i]));
-    await queue.record(claim, { epoch: { epoch: 0, step: 1, loss: 1, metrics } });
+    await claim.record({ epoch: { epoch: 0, step: 1, loss: 1, metrics } });
     let text = "果".repeat(RESULT_BYTES / 2);
     while (resultBytes({ text }) > RESULT_BYTES) text = text.slice(0, -1);
-    expect(await queue.finish(claim, { type: "succeeded", result: { text } })).toMatchObject({
+    expect(await claim.finish({ type: "succeeded", result: { text } })).toMatchObject({
       status: "succeeded",
       result: { text },
     });
