@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { LocalStore } from "./local/localStore.ts";
 import { OutageStore } from "./outageStore.ts";
 import { S3Store } from "./s3/s3Store.ts";
-import { checkPrefix } from "./range.ts";
+import { checkPrefix } from "./keys.ts";
 import { InvalidKeyError, type ObjectStore } from "./store.ts";
 
 const FORMS = "must be file:PATH or s3://BUCKET/PREFIX";

@@ -1,95 +1,43 @@
 /**
- * Logs outages of object storage: one line when an outage is noticed, and one when it is over.
+ * Logs outages of object storage: one line when an outage is detected, and one when it has ended.
  *
  * @module
  */
-import {
-  type GetOptions,
-  type ObjectBody,
-  type ObjectInfo,
-  type ObjectStore,
-  type PutOptions,
-  StorageUnavailableError,
-} from "./store.ts";
+import { type ObjectStore, StorageUnavailableError } from "./store.ts";
+import { StoreWrapper } from "./storeWrapper.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
-/** A store that logs the outages of another store. */
-export class OutageLogStore implements ObjectStore {
-  readonly url: string;
-  readonly #inner: ObjectStore;
+/** An object store that logs the outages of another store. */
+export class OutageLogStore extends StoreWrapper {
   readonly #log: (message: string) => void;
-  #since: number | null = null;
+  #outageStart: number | null = null;
 
-  /** @param log called with the two lines of an outage */
+  /** @param log called with each line */
   constructor(inner: ObjectStore, log: (message: string) => void) {
-    this.#inner = inner;
+    super(inner);
     this.#log = log;
-    this.url = inner.url;
   }
 
-  /** @inheritdoc */
-  put(key: string, body: Bytes | ReadableStream<Bytes>, options?: PutOptions): Promise<ObjectInfo> {
-    return this.#noted(this.#inner.put(key, body, options));
-  }
-
-  /** @inheritdoc */
-  get(key: string, options?: GetOptions): Promise<ObjectBody> {
-    return this.#noted(this.#inner.get(key, options));
-  }
-
-  /** @inheritdoc */
-  head(key: string): Promise<ObjectInfo | null> {
-    return this.#noted(this.#inner.head(key));
-  }
-
-  /** @inheritdoc */
-  async *list(...args: Parameters<ObjectStore["list"]>): AsyncGenerator<ObjectInfo> {
+  protected override async intercept<T>(call: () => Promise<T>): Promise<T> {
     try {
-      yield* this.#inner.list(...args);
-      this.#works();
-    } catch (error) {
-      this.#failed(error);
-      throw error;
-    }
-  }
-
-  /** @inheritdoc */
-  delete(key: string): Promise<void> {
-    return this.#noted(this.#inner.delete(key));
-  }
-
-  /** @inheritdoc */
-  async sweep(now?: number): Promise<number> {
-    return await this.#noted(this.#inner.sweep?.(now) ?? Promise.resolve(0));
-  }
-
-  /** @inheritdoc */
-  async freeBytes(): Promise<number> {
-    return await this.#noted(this.#inner.freeBytes?.() ?? Promise.resolve(Infinity));
-  }
-
-  async #noted<T>(work: Promise<T>): Promise<T> {
-    try {
-      const value = await work;
-      this.#works();
+      const value = await call();
+      this.#onSuccess();
       return value;
     } catch (error) {
-      this.#failed(error);
+      if (error instanceof StorageUnavailableError) this.#onOutage(error);
       throw error;
     }
   }
 
-  #failed(error: unknown): void {
-    if (!(error instanceof StorageUnavailableError)) return;
-    if (this.#since === null) this.#log(error.message);
-    this.#since ??= performance.now();
+  #onOutage(error: StorageUnavailableError): void {
+    if (this.#outageStart !== null) return;
+    this.#outageStart = performance.now();
+    this.#log(error.message);
   }
 
-  #works(): void {
-    if (this.#since === null) return;
-    const seconds = ((performance.now() - this.#since) / 1000).toFixed(1);
-    this.#since = null;
+  #onSuccess(): void {
+    if (this.#outageStart === null) return;
+    const seconds = ((performance.now() - this.#outageStart) / 1000).toFixed(1);
+    this.#outageStart = null;
     this.#log(`Object storage is available again after ${seconds} s`);
   }
 }

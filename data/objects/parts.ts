@@ -1,17 +1,21 @@
 /**
- * Cuts streams and arrays into parts of equal size.
+ * Splits the body of an object into parts of equal size.
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 
-/** Bytes as the rest of the house passes them: never over a shared buffer. */
-export type Bytes = Uint8Array<ArrayBuffer>;
+/** @throws {TypeError} unless a chunk of a stream is a `Uint8Array` */
+export function checkChunk(chunk: unknown): asserts chunk is Bytes {
+  if (chunk instanceof Uint8Array) return;
+  throw new TypeError(`A stream to store must yield Uint8Array: it yielded ${typeof chunk}`);
+}
 
 /**
- * The bytes of a body in parts of `size` bytes, the last one shorter or of equal size. An empty body has no part.
- * Parts of an array are views of it; parts of a stream are new arrays. Ending early and the signal cancel the stream.
+ * Yields the bytes of a body in parts of `size` bytes. Only the last part may be shorter, and an empty body has no part.
+ * Parts of an array are views of it; parts of a stream are new arrays. An early return and the signal cancel the stream.
  *
- * @throws {TypeError} when the stream yields anything but a `Uint8Array`
+ * @throws {TypeError} if the stream yields anything but a `Uint8Array`
  */
 export async function* splitIntoParts(
   body: Bytes | ReadableStream<Bytes>,
@@ -19,14 +23,14 @@ export async function* splitIntoParts(
   signal?: AbortSignal,
 ): AsyncGenerator<Bytes> {
   if (body instanceof Uint8Array) {
-    for (let at = 0; at < body.length; at += size) {
+    for (let offset = 0; offset < body.length; offset += size) {
       signal?.throwIfAborted();
-      yield body.subarray(at, at + size);
+      yield body.subarray(offset, offset + size);
     }
     return;
   }
   const reader = body.getReader();
-  // Not awaited: a source may take its time to end, and what it says then is no longer of interest.
+  // The cancellation is not awaited, because a source may take long to end. Its errors no longer matter.
   const cancel = () => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", cancel, { once: true });
   try {
@@ -36,14 +40,12 @@ export async function* splitIntoParts(
       const { done, value: chunk } = await reader.read();
       signal?.throwIfAborted();
       if (done) break;
-      if (!(chunk instanceof Uint8Array)) {
-        throw new TypeError(`A stream to store must yield Uint8Array: it yielded ${typeof chunk}`);
-      }
-      for (let at = 0; at < chunk.length;) {
-        const taken = Math.min(size - filled, chunk.length - at);
-        part.set(chunk.subarray(at, at + taken), filled);
-        filled += taken;
-        at += taken;
+      checkChunk(chunk);
+      for (let offset = 0; offset < chunk.length;) {
+        const length = Math.min(size - filled, chunk.length - offset);
+        part.set(chunk.subarray(offset, offset + length), filled);
+        filled += length;
+        offset += length;
         if (filled < size) continue;
         yield part;
         part = new Uint8Array(size);

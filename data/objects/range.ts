@@ -1,17 +1,17 @@
 /**
- * What both stores ask of byte ranges and list prefixes.
+ * Checks of byte ranges, the same for all object stores.
  *
  * @module
  */
-import { type ByteRange, checkKey, RangeNotSatisfiableError } from "./store.ts";
+import { type ByteRange, RangeNotSatisfiableError } from "./store.ts";
 
 /**
- * The first and last byte of a range of an object, both inclusive, with `end` cut to the object.
+ * Resolves a range to the first and last byte of an object, both inclusive. `end` is limited to the object's size.
  *
- * @param key only named in errors
- * @param size bytes of the object
- * @throws {RangeError} when the range is none
- * @throws {RangeNotSatisfiableError} when it begins past the object's end
+ * @param key for messages
+ * @param size size of the object in bytes
+ * @throws {RangeError} for a malformed range
+ * @throws {RangeNotSatisfiableError} for a range that begins after the end of the object
  */
 export function resolveRange(key: string, size: number, range: ByteRange): { start: number; end: number } {
   checkRange(range);
@@ -20,7 +20,7 @@ export function resolveRange(key: string, size: number, range: ByteRange): { sta
 }
 
 /**
- * Checks a range as far as that goes without the object.
+ * Checks a range without the object.
  *
  * @throws {RangeError} unless start and end are whole numbers from 0 and the end is not before the start
  */
@@ -33,14 +33,4 @@ export function checkRange({ start, end }: ByteRange): void {
       `A range's end must be a whole number from its start, ${start}: current value is ${end}`,
     );
   }
-}
-
-/**
- * Checks the prefix of a listing: empty, a key, or a key followed by `/`.
- *
- * @throws {InvalidKeyError} for another
- */
-export function checkPrefix(prefix: string): string {
-  if (prefix !== "") checkKey(prefix.endsWith("/") ? prefix.slice(0, -1) : prefix);
-  return prefix;
 }

@@ -1,66 +1,59 @@
 /**
- * What an object store does for the rest of the house: bytes under a key, visible whole or not at all.
+ * The interface of object storage: bytes under a key. A write becomes visible as a whole or not at all.
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 
-/** What is known of an object without reading it. */
+/** Properties of an object. */
 export interface ObjectInfo {
-  /** Where it is. */
   readonly key: string;
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** Opaque, without quotes; changes whenever the bytes do. */
+  /** Opaque, without quotes. It changes whenever the bytes change. */
   readonly etag: string;
   /** When the bytes became visible. */
   readonly modifiedAt: Date;
 }
 
-/** First and last byte wanted, both inclusive, as in RFC 9110 section 14. `end` may lie past the object's end. */
+/** First and last byte of a range, both inclusive, as in RFC 9110 section 14. `end` may exceed the object's size. */
 export interface ByteRange {
-  /** First byte. */
   readonly start: number;
-  /** Last byte; the last of the object when not given. */
+  /** @default the last byte of the object */
   readonly end?: number;
 }
 
-/** An object being read. The body must be read to its end or cancelled. */
+/** An object with its content. The body must be read to its end or cancelled. */
 export interface ObjectBody extends ObjectInfo {
-  /** The bytes. */
-  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** The part that `body` holds, when a range was asked for. */
+  readonly body: ReadableStream<Bytes>;
+  /** The range of the object that `body` contains, if a range was requested. */
   readonly range?: { readonly start: number; readonly end: number };
 }
 
-/** How to put. */
+/** Options of {@linkcode ObjectStore.put}. */
 export interface PutOptions {
-  /** Refuse with {@linkcode ObjectExistsError} when the key is taken already. */
+  /** Refuse with {@linkcode ObjectExistsError} if an object has the key. */
   readonly ifNoneMatch?: boolean;
-  /** Gives up the put. */
+  /** Cancels the write. */
   readonly signal?: AbortSignal;
 }
 
-/** What to get. */
+/** Options of {@linkcode ObjectStore.get}. */
 export interface GetOptions {
-  /** Only these bytes. */
   readonly range?: ByteRange;
-  /** Ends the body with the signal's reason. */
+  /** Cancels the read. The body then fails with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Object storage. Keys are `/`-separated segments of letters, digits and `-_.`; no empty segment, `.` or `..`;
- * at most 512 characters. Every method throws {@linkcode InvalidKeyError} for another key.
+ * Object storage. Keys are `/`-separated segments of letters, digits and `-_.`, with at most 512 characters and without
+ * empty segments, `.` and `..`. Every method throws {@linkcode InvalidKeyError} for another key.
  */
 export interface ObjectStore {
-  /** Where it is, as in `UNMASK_STORE`, without secrets: `file:/var/lib/unmask`, `s3://bucket/prefix`. */
+  /** The address without secrets, in the form of `UNMASK_STORE`: `file:/var/lib/unmask`, `s3://bucket/prefix`. */
   readonly url: string;
-  /** Writes an object. Until it returns readers see the old object or none; a failed put leaves nothing. */
-  put(
-    key: string,
-    body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>,
-    options?: PutOptions,
-  ): Promise<ObjectInfo>;
+  /** Writes an object. Readers see the old object or none until it returns. A failed write leaves nothing behind. */
+  put(key: string, body: Bytes | ReadableStream<Bytes>, options?: PutOptions): Promise<ObjectInfo>;
   /**
    * Opens an object.
    *
@@ -68,44 +61,40 @@ export interface ObjectStore {
    * @throws {RangeNotSatisfiableError}
    */
   get(key: string, options?: GetOptions): Promise<ObjectBody>;
-  /** What is known of an object; null when there is none. */
+  /** Returns the properties of an object, or null if there is none. */
   head(key: string): Promise<ObjectInfo | null>;
   /**
-   * Every object whose key begins with the prefix, ordered by key (code units), page by page.
+   * Yields the objects whose key begins with the prefix, ordered by the code units of their keys.
    *
    * @param options `after`: only keys greater than this text
    */
   list(prefix: string, options?: { readonly after?: string }): AsyncIterable<ObjectInfo>;
-  /** Removes an object; nothing happens when there is none. */
+  /** Deletes an object if it exists. */
   delete(key: string): Promise<void>;
   /**
-   * Removes what interrupted puts of killed processes have left behind, if a store has such leftovers.
+   * Removes what interrupted writes of killed processes have left behind, if a store has such leftovers.
    *
    * @param now milliseconds since 1970
    * @returns number of leftovers removed
    */
   sweep?(now?: number): Promise<number>;
-  /** Number of bytes that can still be stored, if the store has a limit. */
+  /** Returns the number of bytes that can still be stored, if the store has a limit. */
   freeBytes?(): Promise<number>;
 }
 
-/** No object under that key. */
+/** No object has the key. */
 export class ObjectNotFoundError extends Error {
-  /** Always this. */
   override readonly name = "ObjectNotFoundError";
-  /** Names the key. */
   constructor(readonly key: string) {
-    super(`No object under the key '${key}'`);
+    super(`No object has the key '${key}'`);
   }
 }
 
-/** The key is taken, and the put asked for a free one. */
+/** An object already has the key, and `ifNoneMatch` was set. */
 export class ObjectExistsError extends Error {
-  /** Always this. */
   override readonly name = "ObjectExistsError";
-  /** Names the key. */
   constructor(readonly key: string) {
-    super(`There is an object under the key '${key}' already`);
+    super(`An object with the key '${key}' already exists`);
   }
 }
 
@@ -114,39 +103,22 @@ export class ObjectExistsError extends Error {
  * call may succeed later. `cause` is the original error.
  */
 export class StorageUnavailableError extends Error {
-  /** Always this. */
   override readonly name = "StorageUnavailableError";
 }
 
-/** The range begins past the object's end. */
+/** The range begins after the end of the object. */
 export class RangeNotSatisfiableError extends Error {
-  /** Always this. */
   override readonly name = "RangeNotSatisfiableError";
-  /** Names the key and the bytes the object has. */
+  /** @param size size of the object in bytes */
   constructor(readonly key: string, readonly size: number) {
-    super(`The range begins past the end of '${key}', which has ${size} bytes`);
+    super(`The range begins after the end of '${key}', which has ${size} bytes`);
   }
 }
 
-/** Not a key; see {@linkcode ObjectStore}. */
+/** The text is not a valid key; see {@linkcode ObjectStore}. */
 export class InvalidKeyError extends Error {
-  /** Always this. */
   override readonly name = "InvalidKeyError";
-  /** Names the beginning of the text. */
   constructor(readonly key: string) {
     super(`Cannot use '${key.slice(0, 80)}' as an object key`);
   }
-}
-
-/**
- * Returns the key when it is one (for prefixes see `checkPrefix`).
- *
- * @throws {InvalidKeyError} when it is not
- */
-export function checkKey(key: string): string {
-  const segments = key.split("/");
-  const fine = key.length <= 512 &&
-    segments.every((segment) => /^[A-Za-z0-9_.-]+$/.test(segment) && segment !== "." && segment !== "..");
-  if (!fine) throw new InvalidKeyError(key);
-  return key;
 }

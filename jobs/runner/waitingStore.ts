@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Bytes } from "../../data/objects/parts.ts";
+import type { Bytes } from "../../data/bytes.ts";
 import {
   type GetOptions,
   type ObjectBody,

@@ -1,17 +1,17 @@
 /**
- * A file as the body of an object.
+ * Reads a file as the body of an object.
  *
  * @module
  */
-import { type Bytes } from "../parts.ts";
+import type { Bytes } from "../../bytes.ts";
 
-const CHUNK = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Streams `length` bytes of an open file from where it stands, and closes it at the end, on an error, an abort or
- * when the stream is cancelled.
+ * Streams `length` bytes of an open file from its current position. The file is closed at the end, on an error or an
+ * abort, and when the stream is cancelled.
  *
- * @param key only named in errors
+ * @param key for messages
  */
 export function readFileBody(
   file: Deno.FsFile,
@@ -19,7 +19,7 @@ export function readFileBody(
   length: number,
   signal?: AbortSignal,
 ): ReadableStream<Bytes> {
-  let left = length;
+  let remaining = length;
   let reading = false;
   let open = true;
   let onAbort: () => void;
@@ -27,7 +27,7 @@ export function readFileBody(
     if (!open) return;
     open = false;
     signal?.removeEventListener("abort", onAbort);
-    // A file must not be closed under a read: the read's own end closes it.
+    // A file must not be closed during a read. It is closed when the read has ended.
     if (!reading) file.close();
   };
   return new ReadableStream<Bytes>({
@@ -37,20 +37,20 @@ export function readFileBody(
         close();
       };
       signal?.addEventListener("abort", onAbort, { once: true });
-      if (left === 0) {
+      if (remaining === 0) {
         close();
         controller.close();
       }
     },
     async pull(controller) {
-      const chunk = new Uint8Array(Math.min(CHUNK, left));
+      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, remaining));
       let count: number | null = null;
       let failure: unknown;
       reading = true;
       try {
         count = await file.read(chunk);
         if (count === null) {
-          failure = new Error(`'${key}' was cut short while it was read: ${left} bytes are missing`);
+          failure = new Error(`'${key}' was truncated during the read: ${remaining} bytes are missing`);
         }
       } catch (error) {
         failure = error;
@@ -61,9 +61,9 @@ export function readFileBody(
         close();
         return controller.error(failure);
       }
-      left -= count;
+      remaining -= count;
       controller.enqueue(chunk.subarray(0, count));
-      if (left === 0) {
+      if (remaining === 0) {
         close();
         controller.close();
       }

@@ -1,19 +1,19 @@
 /**
- * Files of puts that never ended, in the folder where a put writes before it publishes the object.
+ * Removal of temporary files that killed processes left behind.
  *
  * @module
  */
 import { join } from "node:path";
-import { isMissing } from "./paths.ts";
+import { isMissing } from "./files.ts";
 
 /**
- * How long after its last write an unlocked file counts as left by a put that never ended, in milliseconds. A file is
- * locked while it is written, and published as soon as it is whole.
+ * Age at which an unlocked file belongs to a put that never ended, in milliseconds since its last write. A file is
+ * locked while it is written, and published as soon as it is complete.
  */
-const LEFTOVER_AGE = 60_000;
+const LEFTOVER_AGE_MS = 60_000;
 
 /**
- * Removes the files of puts that never ended. No process has a lock on such files.
+ * Removes the temporary files of puts that never ended. No process has a lock on such files.
  *
  * @param folder folder to sweep; a missing folder counts as empty
  * @param now milliseconds since 1970
@@ -28,8 +28,8 @@ export async function sweepLeftovers(folder: string, now: number): Promise<numbe
         if (isMissing(error)) return null;
         throw error;
       });
-      const written = stat?.isFile ? stat.mtime?.getTime() ?? Infinity : Infinity;
-      if (now - written <= LEFTOVER_AGE || await isLocked(path)) continue;
+      const lastWrite = stat?.isFile ? stat.mtime?.getTime() ?? Infinity : Infinity;
+      if (now - lastWrite <= LEFTOVER_AGE_MS || await isLocked(path)) continue;
       await Deno.remove(path).then(() => removed++, () => {});
     }
   } catch (error) {

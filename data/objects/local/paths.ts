@@ -1,60 +1,53 @@
 /**
- * Where an object lies in a folder, and which object lies there.
+ * Conversion between keys of objects and paths in a folder.
  *
- * A key's segments are folder and file names, so that people find their files. A segment longer than file systems
- * take (255 bytes) goes on in a folder below, marked by `~`, which no key contains. On file systems that do not
- * tell upper from lower case, keys that differ in nothing else are one object.
+ * The segments of a key are names of folders and of a file. A segment that is longer than file systems allow (255
+ * bytes) continues in a subfolder whose parent is marked by `~`, which no key contains. On file systems without case
+ * distinction, keys that differ only in case are one object.
  *
  * @module
  */
 import { join } from "node:path";
+import { isMissing } from "./files.ts";
 
-/** Folder inside the store where objects are written before they become visible. Its name is no key. */
-export const ASIDE = "~aside";
+/** Folder in the root folder where objects are written before they become visible. Its name is not a valid key. */
+export const TEMP_FOLDER = "~aside";
 
-const LONGEST_NAME = 200;
+const MAX_NAME_LENGTH = 200;
 
-/** The path of a checked key below the store's folder. */
+/** Returns the path of a valid key. */
 export function keyToPath(root: string, key: string): string {
   const names = key.split("/").map((segment) =>
-    segment.replace(new RegExp(`(.{${LONGEST_NAME}})(?=.)`, "g"), "$1~/")
+    segment.replace(new RegExp(`(.{${MAX_NAME_LENGTH}})(?=.)`, "g"), "$1~/")
   );
   return join(root, ...names);
 }
 
-/** The key of a path relative to the store's folder, its names joined by `/`; the reverse of `keyToPath`. */
+/** The inverse of {@linkcode keyToPath}. @param path relative to the root folder, separated by `/` */
 export function pathToKey(path: string): string {
   return path.replaceAll("~/", "");
 }
 
-/**
- * Every key below a folder that begins with a prefix, sorted by code units.
- *
- * @param root the store's folder; a missing one has no keys
- */
+/** Returns every key that begins with a prefix, sorted by code units. A missing root folder has no keys. */
 export async function keysBelow(root: string, prefix: string): Promise<string[]> {
   const keys: string[] = [];
-  const visit = async (below: string) => {
+  const visit = async (parent: string) => {
     try {
-      for await (const entry of Deno.readDir(join(root, below))) {
-        const path = below + entry.name;
+      for await (const entry of Deno.readDir(join(root, parent))) {
+        const path = parent + entry.name;
         const key = pathToKey(entry.isDirectory ? path + "/" : path);
         if (entry.isDirectory) {
-          if (path !== ASIDE && (key.startsWith(prefix) || prefix.startsWith(key))) await visit(path + "/");
+          const matches = key.startsWith(prefix) || prefix.startsWith(key);
+          if (path !== TEMP_FOLDER && matches) await visit(path + "/");
         } else if (entry.isFile && key.startsWith(prefix)) {
           keys.push(key);
         }
       }
     } catch (error) {
-      // Folders without objects are removed by deletes, also while we walk.
+      // A delete may remove an empty folder during the walk.
       if (!isMissing(error)) throw error;
     }
   };
   await visit("");
   return keys.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-}
-
-/** Whether an error says that there is nothing at a path. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
 }

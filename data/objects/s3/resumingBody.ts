@@ -1,46 +1,53 @@
 /**
- * An S3 answer's bytes, read on where the connection breaks.
+ * The body of an S3 response that continues on a new connection after a failure.
  *
  * @module
  */
-import { type Bytes } from "../parts.ts";
-import { type S3Answer, S3Error } from "./client.ts";
+import type { Bytes } from "../../bytes.ts";
+import { S3Error, type S3Response } from "./request.ts";
 
-/** What is left to read of an object. */
-export interface Remaining {
-  /** First byte of the object that has not been read. */
+/** Bytes of an object that are still to be read. */
+export interface RemainingRange {
+  /** First byte that has not been read. */
   readonly start: number;
-  /** Last byte wanted. */
+  /** Last byte, inclusive. */
   readonly end: number;
 }
 
+/** Limits of a read. */
+export interface ReadLimits {
+  /** Number of connections that may be used. */
+  readonly maxAttempts: number;
+  /** Longest wait for a chunk, in milliseconds. */
+  readonly idleTimeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
 /**
- * The body of an answer as a stream of the bytes from `start` to `end` of the object, both inclusive. When the
- * connection breaks or stands still, `again` is asked for what remains.
+ * Streams the bytes from `start` to `end` of an object, both inclusive. `resume` requests the remaining bytes after the
+ * connection breaks or delivers nothing in time.
  *
- * @param again sends the request for the rest of the very same bytes
- * @param attempts how many connections may be used
- * @param chunkWithin longest wait for a chunk, in milliseconds
+ * @param resume sends a request for the remaining bytes of the same version of the object
  */
-export function readS3Body(
-  first: S3Answer,
-  { start, end }: Remaining,
-  again: (remaining: Remaining) => Promise<S3Answer>,
-  { attempts, chunkWithin, signal }: { attempts: number; chunkWithin: number; signal?: AbortSignal },
+export function readResumingBody(
+  first: S3Response,
+  { start, end }: RemainingRange,
+  resume: (remaining: RemainingRange) => Promise<S3Response>,
+  { maxAttempts, idleTimeoutMs, signal }: ReadLimits,
 ): ReadableStream<Bytes> {
-  let answer = first;
+  let response = first;
   let reader = readerOf(first);
-  let at = start;
+  let next = start;
   let attempt = 1;
 
   const read = async (): Promise<Bytes> => {
     const timer = setTimeout(
-      () => answer.abort(new DOMException(`No data within ${chunkWithin} ms`, "TimeoutError")),
-      chunkWithin,
+      () => response.abort(new DOMException(`No data within ${idleTimeoutMs} ms`, "TimeoutError")),
+      idleTimeoutMs,
     );
     try {
       const { done, value } = await reader.read();
-      if (done) throw new S3Error(`S3's answer ended ${end - at + 1} bytes early`, 200, "");
+      if (done) throw new S3Error(`S3's answer ended ${end - next + 1} bytes early`, 200, "");
       return value;
     } finally {
       clearTimeout(timer);
@@ -50,22 +57,22 @@ export function readS3Body(
   return new ReadableStream<Bytes>({
     async pull(controller) {
       for (;;) {
-        if (at > end) {
+        if (next > end) {
           await reader.cancel().catch(() => {});
           return controller.close();
         }
         try {
           const chunk = await read();
           if (chunk.length === 0) continue;
-          const wanted = chunk.subarray(0, end - at + 1);
-          at += wanted.length;
-          return controller.enqueue(wanted);
+          const requested = chunk.subarray(0, end - next + 1);
+          next += requested.length;
+          return controller.enqueue(requested);
         } catch (error) {
           await reader.cancel().catch(() => {});
           signal?.throwIfAborted();
-          if (++attempt > attempts) throw error;
-          answer = await again({ start: at, end });
-          reader = readerOf(answer);
+          if (++attempt > maxAttempts) throw error;
+          response = await resume({ start: next, end });
+          reader = readerOf(response);
         }
       }
     },
@@ -73,6 +80,6 @@ export function readS3Body(
   }, { highWaterMark: 0 });
 }
 
-function readerOf({ response }: S3Answer): ReadableStreamDefaultReader<Bytes> {
+function readerOf({ response }: S3Response): ReadableStreamDefaultReader<Bytes> {
   return (response.body ?? new Blob([]).stream()).getReader() as ReadableStreamDefaultReader<Bytes>;
 }

@@ -1,19 +1,15 @@
 /**
- * Object storage in a bucket of S3 or a server that speaks its protocol.
+ * Object storage in a bucket of S3, or of another server with the same protocol.
  *
  * @module
  */
 import { ulid } from "ulid";
-import { type Bytes, splitIntoParts } from "../parts.ts";
-import { checkPrefix, checkRange, resolveRange } from "../range.ts";
-import { readS3Body } from "./resumingBody.ts";
-import { S3Client, S3Error, type S3Request, type S3Settings } from "./client.ts";
-import { abortAbandoned, PART_SIZE, type Uploaded, uploadParts } from "./multipart.ts";
-import { parseListPage, unquote } from "./xml.ts";
+import type { Bytes } from "../../bytes.ts";
+import { checkKey, checkPrefix, isKey } from "../keys.ts";
+import { splitIntoParts } from "../parts.ts";
+import { checkRange, resolveRange } from "../range.ts";
 import {
-  checkKey,
   type GetOptions,
-  InvalidKeyError,
   type ObjectBody,
   ObjectExistsError,
   type ObjectInfo,
@@ -22,26 +18,34 @@ import {
   type PutOptions,
   RangeNotSatisfiableError,
 } from "../store.ts";
+import { S3Client } from "./client.ts";
+import { abortAbandonedUploads, PART_SIZE, type UploadedObject, uploadParts } from "./multipart.ts";
+import { S3Error, type S3Request, type S3Response } from "./request.ts";
+import { readResumingBody } from "./resumingBody.ts";
+import type { S3Settings } from "./settings.ts";
+import { parseListPage, unquote } from "./xml.ts";
 
-/** Marks an object with the put that made it, so that a put whose answer was lost can know its own work. */
+/** Metadata with the id of the put, so that a put whose response was lost can recognise its own object. */
 const PUT_HEADER = "x-amz-meta-unmask-put";
 
 /**
- * Objects of an S3 bucket under a prefix. Bodies longer than a part go up in parts; what comes down is read on
- * where a connection breaks. Every method throws {@linkcode S3Error} when S3 refuses or cannot be reached.
+ * Objects of an S3 bucket under a prefix. A body that is longer than a part is sent as a multipart upload. A read
+ * continues on a new connection if the connection breaks. Every method throws {@linkcode S3Error} if S3 refuses or
+ * cannot be reached.
  */
 export class S3Store implements ObjectStore {
   readonly url: string;
   readonly #client: S3Client;
   readonly #prefix: string;
 
-  /** Sends nothing yet. */
+  /** Creates a store without sending a request. */
   constructor(settings: S3Settings) {
     this.#client = new S3Client(settings);
     this.#prefix = settings.prefix && settings.prefix + "/";
     this.url = `s3://${settings.bucket}${settings.prefix && "/"}${settings.prefix}`;
   }
 
+  /** @inheritdoc */
   async put(key: string, body: Bytes | ReadableStream<Bytes>, options: PutOptions = {}): Promise<ObjectInfo> {
     try {
       checkKey(key);
@@ -53,109 +57,106 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  /** Opens an object; a range is asked of the server. */
+  /** @inheritdoc */
   async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {
     const path = this.#prefix + checkKey(key);
     const { signal } = options;
     if (options.range) checkRange(options.range);
-    const send = (range: string | undefined, etag?: string) => {
+    const send = async (range: string | undefined, etag?: string) => {
       const headers = { ...(range && { range }), ...(etag && { "if-match": `"${etag}"` }) };
       const request: S3Request = { method: "GET", path, headers, signal };
-      return this.#client.send(request).then((answer) => ({ request, answer }));
+      return { request, response: await this.#client.send(request) };
     };
 
-    const { request, answer } = await send(options.range && rangeHeader(options.range));
-    const { status, headers } = answer.response;
-    if (status === 404) throw await this.#missing(key, request, answer);
+    const { request, response } = await send(options.range && rangeHeader(options.range));
+    const { status, headers, body } = response.response;
+    if (status === 404) throw await this.#notFound(key, request, response);
     if (status === 416) {
-      await answer.response.body?.cancel();
+      await body?.cancel();
       throw new RangeNotSatisfiableError(key, (await this.head(key))?.size ?? 0);
     }
-    if (status !== 200 && status !== 206) throw await this.#client.failure(request, answer);
-    const part = contentRange(headers.get("content-range"));
-    const size = part?.size ?? Number(headers.get("content-length") ?? NaN);
-    if (!Number.isSafeInteger(size) || (status === 206) !== (part !== undefined)) {
-      await answer.response.body?.cancel();
-      throw new S3Error(`S3 answered ${status} for '${key}' without saying how many bytes`, status, "");
-    }
-    const info = infoOf(key, size, headers);
+    if (status !== 200 && status !== 206) throw await this.#client.failure(request, response);
     try {
-      // A server may answer a range with the whole object, and one from byte 0 of nothing with nothing.
-      const range = options.range && resolveRange(key, size, options.range);
-      if (range && part?.start !== range.start) {
-        throw new S3Error(`S3 does not answer ranges: it sent other bytes of '${key}'`, status, "");
+      const contentRange = parseContentRange(headers.get("content-range"));
+      const size = contentRange?.size ?? Number(headers.get("content-length") ?? NaN);
+      if (!Number.isSafeInteger(size) || (status === 206) !== (contentRange !== undefined)) {
+        throw new S3Error(`S3 answered ${status} for '${key}' without its size`, status, "");
       }
-      const wanted = range ?? { start: 0, end: size - 1 };
-      const body = readS3Body(answer, wanted, async (remaining) => {
+      const info = infoOf(key, size, headers);
+      // A server may send the whole object for a range that begins at byte 0.
+      const range = options.range && resolveRange(key, size, options.range);
+      if (range && contentRange?.start !== range.start) {
+        throw new S3Error(`S3 does not support ranges: it sent other bytes of '${key}'`, status, "");
+      }
+      const requested = range ?? { start: 0, end: size - 1 };
+      const resumed = readResumingBody(response, requested, async (remaining) => {
         const next = await send(rangeHeader(remaining), info.etag);
-        if (next.answer.response.status === 206) return next.answer;
-        throw await this.#client.failure(next.request, next.answer);
-      }, { ...this.#client.patience, signal });
-      return { ...info, body, ...(range && { range }) };
+        if (next.response.response.status === 206) return next.response;
+        throw await this.#client.failure(next.request, next.response);
+      }, { ...this.#client.retryPolicy, signal });
+      return { ...info, body: resumed, ...(range && { range }) };
     } catch (error) {
-      await answer.response.body?.cancel();
+      await body?.cancel();
       throw error;
     }
   }
 
+  /** @inheritdoc */
   async head(key: string): Promise<ObjectInfo | null> {
     return (await this.#head(key))?.info ?? null;
   }
 
+  /** @inheritdoc */
   async *list(prefix: string, { after }: { after?: string } = {}): AsyncGenerator<ObjectInfo> {
-    const within = this.#prefix + checkPrefix(prefix);
-    const start: Record<string, string> = after ? { "start-after": this.#prefix + after } : {};
-    let token: string | undefined;
-    do {
-      const place: Record<string, string> = token ? { "continuation-token": token } : start;
-      const query = { "list-type": "2", prefix: within, ...place };
-      const request: S3Request = { method: "GET", path: "", query };
-      const answer = await this.#client.send(request);
-      if (answer.response.status !== 200) throw await this.#client.failure(request, answer);
-      const page = parseListPage(await this.#client.text(answer));
+    const fullPrefix = this.#prefix + checkPrefix(prefix);
+    let cursor: Record<string, string> = after ? { "start-after": this.#prefix + after } : {};
+    for (;;) {
+      const query = { "list-type": "2", prefix: fullPrefix, ...cursor };
+      const page = parseListPage(await this.#client.sendForText({ method: "GET", path: "", query }));
       for (const object of page.objects) {
         const key = object.key.slice(this.#prefix.length);
-        if (object.key.startsWith(within) && isKey(key)) yield { ...object, key };
+        // A bucket may contain other objects, whose keys need not be valid here.
+        if (object.key.startsWith(fullPrefix) && isKey(key)) yield { ...object, key };
       }
-      token = page.next;
-    } while (token);
+      if (!page.next) return;
+      cursor = { "continuation-token": page.next };
+    }
   }
 
+  /** @inheritdoc */
   async delete(key: string): Promise<void> {
-    const request: S3Request = { method: "DELETE", path: this.#prefix + checkKey(key) };
-    const answer = await this.#client.send(request);
-    if (![200, 204, 404].includes(answer.response.status)) throw await this.#client.failure(request, answer);
-    await answer.response.body?.cancel();
+    await this.#client.sendDelete({ method: "DELETE", path: this.#prefix + checkKey(key) });
   }
 
   /** Aborts the multipart uploads that were begun at least a day ago and never completed. */
   async sweep(now: number = Date.now()): Promise<number> {
-    return await abortAbandoned(this.#client, this.#prefix, now);
+    return await abortAbandonedUploads(this.#client, this.#prefix, now);
   }
 
   async #put(key: string, body: Bytes | ReadableStream<Bytes>, options: PutOptions): Promise<ObjectInfo> {
     const path = this.#prefix + key;
     const { signal } = options;
-    const mark = ulid();
-    const created = { "content-type": "application/octet-stream", [PUT_HEADER]: mark };
+    const putId = ulid();
+    const metadata = { "content-type": "application/octet-stream", [PUT_HEADER]: putId };
     const condition: Record<string, string> = options.ifNoneMatch ? { "if-none-match": "*" } : {};
     const parts = splitIntoParts(body, PART_SIZE, signal);
     try {
       const first = (await parts.next()).value ?? new Uint8Array();
-      let done: Uploaded;
+      let uploaded: UploadedObject;
       if (first.length < PART_SIZE) {
-        done = await this.#putWhole(path, first, { ...created, ...condition }, signal);
+        uploaded = await this.#putWhole(path, first, { ...metadata, ...condition }, signal);
       } else {
         if (options.ifNoneMatch && await this.head(key)) throw new ObjectExistsError(key);
-        done = await uploadParts(this.#client, path, chain(first, parts), created, condition, signal);
+        const headers = { create: metadata, complete: condition };
+        uploaded = await uploadParts(this.#client, path, prepend(first, parts), headers, signal);
       }
-      return { key, ...done, modifiedAt: new Date() };
+      return { key, ...uploaded, modifiedAt: new Date() };
     } catch (error) {
-      // 412 or 404 (no such upload) may also be the answer to a second attempt after a first that went through.
+      // S3 answers a retry of a request that succeeded with 412, or with 404 (no such upload).
       if (!(error instanceof S3Error) || ![404, 409, 412].includes(error.status)) throw error;
-      const found = await this.#head(key);
-      if (found?.mark === mark) return found.info;
-      if (error.status === 412 || (found && options.ifNoneMatch && error.status === 409)) {
+      const stored = await this.#head(key);
+      if (stored?.putId === putId) return stored.info;
+      if (error.status === 412 || (stored && options.ifNoneMatch && error.status === 409)) {
         throw new ObjectExistsError(key);
       }
       throw error;
@@ -169,32 +170,28 @@ export class S3Store implements ObjectStore {
     body: Bytes,
     headers: Record<string, string>,
     signal?: AbortSignal,
-  ): Promise<Uploaded> {
+  ): Promise<UploadedObject> {
     const request: S3Request = { method: "PUT", path, headers, body, signal };
-    const answer = await this.#client.send(request);
-    if (answer.response.status !== 200) throw await this.#client.failure(request, answer);
-    await answer.response.body?.cancel();
-    return { size: body.length, etag: unquote(answer.response.headers.get("etag") ?? "") };
+    const response = await this.#client.send(request);
+    if (response.response.status !== 200) throw await this.#client.failure(request, response);
+    await response.response.body?.cancel();
+    return { size: body.length, etag: unquote(response.response.headers.get("etag") ?? "") };
   }
 
-  async #head(key: string): Promise<{ info: ObjectInfo; mark: string | null } | null> {
+  async #head(key: string): Promise<{ info: ObjectInfo; putId: string | null } | null> {
     const request: S3Request = { method: "HEAD", path: this.#prefix + checkKey(key) };
-    const answer = await this.#client.send(request);
-    const { status, headers } = answer.response;
+    const response = await this.#client.send(request);
+    const { status, headers } = response.response;
     if (status === 404) return null;
-    if (status !== 200) throw await this.#client.failure(request, answer);
+    if (status !== 200) throw await this.#client.failure(request, response);
     const size = Number(headers.get("content-length") ?? NaN);
-    if (!Number.isSafeInteger(size)) throw new S3Error(`S3 does not say how large '${key}' is`, status, "");
-    return { info: infoOf(key, size, headers), mark: headers.get(PUT_HEADER) };
+    if (!Number.isSafeInteger(size)) throw new S3Error(`S3 did not send the size of '${key}'`, status, "");
+    return { info: infoOf(key, size, headers), putId: headers.get(PUT_HEADER) };
   }
 
-  async #missing(
-    key: string,
-    request: S3Request,
-    answer: Parameters<S3Client["failure"]>[1],
-  ): Promise<Error> {
-    const error = await this.#client.failure(request, answer);
-    // A bucket that is not there is a wrong setting, not a missing object.
+  async #notFound(key: string, request: S3Request, response: S3Response): Promise<Error> {
+    const error = await this.#client.failure(request, response);
+    // A missing bucket is a wrong setting, not a missing object.
     return error.code === "NoSuchBucket" ? error : new ObjectNotFoundError(key);
   }
 }
@@ -203,9 +200,9 @@ function rangeHeader({ start, end }: { start: number; end?: number }): string {
   return `bytes=${start}-${end ?? ""}`;
 }
 
-function contentRange(header: string | null): { start: number; end: number; size: number } | undefined {
-  const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(header ?? "");
-  return match ? { start: Number(match[1]), end: Number(match[2]), size: Number(match[3]) } : undefined;
+function parseContentRange(header: string | null): { start: number; size: number } | undefined {
+  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(header ?? "");
+  return match ? { start: Number(match[1]), size: Number(match[2]) } : undefined;
 }
 
 function infoOf(key: string, size: number, headers: Headers): ObjectInfo {
@@ -213,17 +210,7 @@ function infoOf(key: string, size: number, headers: Headers): ObjectInfo {
   return { key, size, etag: unquote(headers.get("etag") ?? ""), modifiedAt };
 }
 
-/** Whether it could have been written by us; a bucket may hold other things too. */
-function isKey(key: string): boolean {
-  try {
-    return checkKey(key) === key;
-  } catch (error) {
-    if (error instanceof InvalidKeyError) return false;
-    throw error;
-  }
-}
-
-async function* chain(first: Bytes, rest: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+async function* prepend(first: Bytes, rest: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
   yield first;
   yield* rest;
 }

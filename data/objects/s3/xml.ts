@@ -1,5 +1,5 @@
 /**
- * The XML of S3's answers and requests.
+ * The XML documents of S3's requests and responses.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const builder = new XMLBuilder({});
 
 /** One page of ListObjectsV2. */
 export interface ListPage {
-  /** In the order of their keys, which are whole keys in the bucket. */
+  /** Ordered by key. Keys are full keys in the bucket. */
   readonly objects: readonly {
     readonly key: string;
     readonly size: number;
@@ -25,12 +25,12 @@ export interface ListPage {
   readonly next: string | undefined;
 }
 
-/** A listing's page. @throws {TypeError} when the text is none */
+/** Parses a page of objects. @throws {TypeError} if the text is not such a page */
 export function parseListPage(text: string): ListPage {
   const result = root(text, "ListBucketResult");
   const truncated = result.IsTruncated === "true";
   if (truncated && typeof result.NextContinuationToken !== "string") {
-    throw new TypeError("S3's listing goes on but names no continuation token");
+    throw new TypeError("S3's listing is truncated but has no continuation token");
   }
   return {
     objects: (result.Contents as Record<string, string>[] | undefined ?? []).map((entry) => ({
@@ -45,42 +45,42 @@ export function parseListPage(text: string): ListPage {
 
 /** One page of ListMultipartUploads. */
 export interface UploadPage {
-  /** Uploads that are neither completed nor aborted; keys are whole keys in the bucket. */
+  /** Uploads that are neither completed nor aborted. Keys are full keys in the bucket. */
   readonly uploads: readonly { readonly key: string; readonly uploadId: string; readonly startedAt: Date }[];
-  /** Where the next page begins; undefined on the last page. */
+  /** Markers of the next page; undefined on the last page. */
   readonly next: { readonly key: string; readonly uploadId: string } | undefined;
 }
 
-/** Parses a page of multipart uploads. @throws {TypeError} when the text is not such a page */
+/** Parses a page of multipart uploads. @throws {TypeError} if the text is not such a page */
 export function parseUploadPage(text: string): UploadPage {
   const result = root(text, "ListMultipartUploadsResult");
   const key = result.NextKeyMarker, uploadId = result.NextUploadIdMarker;
-  const goesOn = result.IsTruncated === "true" && typeof key === "string" && typeof uploadId === "string";
+  const hasNext = result.IsTruncated === "true" && typeof key === "string" && typeof uploadId === "string";
   return {
     uploads: (result.Upload as Record<string, string>[] | undefined ?? []).map((upload) => ({
       key: upload.Key,
       uploadId: upload.UploadId,
       startedAt: new Date(upload.Initiated),
     })),
-    next: goesOn ? { key, uploadId } : undefined,
+    next: hasNext ? { key, uploadId } : undefined,
   };
 }
 
-/** The upload's id in the answer to CreateMultipartUpload. @throws {TypeError} when there is none */
+/** Parses the response to CreateMultipartUpload. @returns the id of the upload @throws {TypeError} */
 export function parseUploadId(text: string): string {
   const id = root(text, "InitiateMultipartUploadResult").UploadId;
   if (typeof id !== "string" || id === "") throw new TypeError("S3 started a multipart upload without an id");
   return id;
 }
 
-/** The finished object's etag in the answer to CompleteMultipartUpload. @throws {TypeError} when there is none */
+/** Parses the response to CompleteMultipartUpload. @returns the etag of the object @throws {TypeError} */
 export function parseCompletedEtag(text: string): string {
   const etag = root(text, "CompleteMultipartUploadResult").ETag;
   if (typeof etag !== "string") throw new TypeError("S3 finished a multipart upload without an etag");
   return unquote(etag);
 }
 
-/** Code and message of an error's body; undefined where the text is none. */
+/** Parses an error document. Returns undefined for any other text. */
 export function parseError(text: string): { code: string; message: string } | undefined {
   try {
     const error = root(text, "Error");
@@ -90,14 +90,14 @@ export function parseError(text: string): { code: string; message: string } | un
   }
 }
 
-/** Body of CompleteMultipartUpload: the parts' etags as answered, first part first. */
+/** Creates the body of CompleteMultipartUpload. @param etags etags of the parts in order */
 export function completeBody(etags: readonly string[]): string {
   return builder.build({
     CompleteMultipartUpload: { Part: etags.map((ETag, index) => ({ PartNumber: index + 1, ETag })) },
   });
 }
 
-/** An etag without its quotes. */
+/** Removes the quotes of an etag. */
 export function unquote(etag: string): string {
   return etag.replace(/^"(.*)"$/, "$1");
 }

@@ -12,7 +12,7 @@ async function withFolder(fn: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("folder: an object is a plain file where its key says", () =>
+Deno.test("folder: an object is a plain file whose path is its key", () =>
   withFolder(async (folder) => {
     const store = new LocalStore(folder);
     await store.put("jobs/job_1/epoch-1.safetensors", bytes(10));
@@ -20,13 +20,13 @@ Deno.test("folder: an object is a plain file where its key says", () =>
     expect(store.url).toBe(`file:${folder}`);
   }));
 
-Deno.test("folder: a store opened anew has what the last one stored, with the same etags", () =>
+Deno.test("folder: a reopened store has the same objects with the same etags", () =>
   withFolder(async (folder) => {
     const info = await new LocalStore(folder).put("a/b", bytes(10));
     expect(await new LocalStore(folder).head("a/b")).toEqual(info);
   }));
 
-Deno.test("folder: takes segments longer than file names may be, in order", () =>
+Deno.test("folder: segments may be longer than file names, and keys stay in order", () =>
   withFolder(async (folder) => {
     const store = new LocalStore(folder);
     const base = "k".repeat(200);
@@ -45,38 +45,38 @@ Deno.test("folder: takes segments longer than file names may be, in order", () =
     for (const key of keys) expect(await read(store, key)).toEqual(bytes(key.length));
   }));
 
-Deno.test("folder: says why a key cannot be both an object and a folder", () =>
+Deno.test("folder: the error explains why a key cannot be both an object and a folder", () =>
   withFolder(async (folder) => {
     const store = new LocalStore(folder);
     await store.put("a/b", bytes(1));
     for (const ifNoneMatch of [false, true]) {
       await expect(store.put("a", bytes(1), { ifNoneMatch })).rejects.toThrow(
-        "there are objects below it",
+        "other keys begin with 'a/'",
       );
       await expect(store.put("a/b/c", bytes(1), { ifNoneMatch })).rejects.toThrow(
-        "there is an object whose key is its beginning",
+        "an object has the key of one of its parent folders",
       );
     }
     expect((await all(store, "")).map(({ key }) => key)).toEqual(["a/b"]);
     expect(await Array.fromAsync(Deno.readDir(join(folder, "~aside")))).toEqual([]);
   }));
 
-Deno.test("folder: what killed puts left is not listed, and removed when it is old", () =>
+Deno.test("folder: temporary files of killed puts are not listed, and removed when they are old", () =>
   withFolder(async (folder) => {
-    const aside = join(folder, "~aside");
-    await Deno.mkdir(aside);
-    await Deno.writeFile(join(aside, "old"), bytes(10));
-    await Deno.writeFile(join(aside, "fresh"), bytes(10));
+    const tempFolder = join(folder, "~aside");
+    await Deno.mkdir(tempFolder);
+    await Deno.writeFile(join(tempFolder, "old"), bytes(10));
+    await Deno.writeFile(join(tempFolder, "fresh"), bytes(10));
     const twoDaysAgo = new Date(Date.now() - 48 * 3600 * 1000);
-    await Deno.utime(join(aside, "old"), twoDaysAgo, twoDaysAgo);
+    await Deno.utime(join(tempFolder, "old"), twoDaysAgo, twoDaysAgo);
     const store = new LocalStore(folder);
     expect(await all(store, "")).toEqual([]);
     await store.put("x", bytes(1));
     expect((await all(store, "")).map(({ key }) => key)).toEqual(["x"]);
-    expect((await Array.fromAsync(Deno.readDir(aside))).map(({ name }) => name)).toEqual(["fresh"]);
+    expect((await Array.fromAsync(Deno.readDir(tempFolder))).map(({ name }) => name)).toEqual(["fresh"]);
   }));
 
-Deno.test("folder: a process killed in the middle of a put leaves the old object", () =>
+Deno.test("folder: a process killed during a put leaves the old object", () =>
   withFolder(async (folder) => {
     const store = new LocalStore(folder);
     await store.put("x", bytes(1000));
@@ -108,7 +108,7 @@ Deno.test("folder: a process killed in the middle of a put leaves the old object
     expect((await all(store, "")).length).toBe(1);
   }));
 
-Deno.test("folder: puts and deletes of neighbours do not get in each other's way", () =>
+Deno.test("folder: concurrent puts and deletes in one folder do not disturb each other", () =>
   withFolder(async (folder) => {
     const store = new LocalStore(folder);
     await Promise.all(Array.from({ length: 8 }, async (_, worker) => {
@@ -121,11 +121,11 @@ Deno.test("folder: puts and deletes of neighbours do not get in each other's way
     expect((await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name)).toEqual(["~aside"]);
   }));
 
-Deno.test("folder: says that an object was cut short by someone else while it was read", () =>
+Deno.test("folder: a read fails if another process truncates the file", () =>
   withFolder(async (folder) => {
     const store = new LocalStore(folder);
     await store.put("x", bytes(4 * 1024 * 1024));
     const { body } = await store.get("x");
     await Deno.truncate(join(folder, "x"), 1000);
-    await expect(new Response(body).bytes()).rejects.toThrow("was cut short while it was read");
+    await expect(new Response(body).bytes()).rejects.toThrow("was truncated during the read");
   }));

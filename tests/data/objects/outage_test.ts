@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { OutageStore } from "../../../data/objects/outageStore.ts";
 import { openStore } from "../../../data/objects/open.ts";
-import { S3Error } from "../../../data/objects/s3/client.ts";
+import { S3Error } from "../../../data/objects/s3/request.ts";
 import {
   InvalidKeyError,
   ObjectExistsError,
