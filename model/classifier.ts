@@ -1,20 +1,19 @@
 /**
- * The encoder with a linear head on its mean-pooled features (tutorial, "Using the Pretrained Encoder"; the head is
- * as wide as the encoder, where the tutorial's slip says 16).
+ * The classifier: the encoder on all patches, and a linear head on the mean of its output.
  *
  * @module
  */
 import { type Tensor2D, tensor3d } from "@tensorflow/tfjs-core";
 import { type MaeConfig, numPatches, patchDim } from "./config.ts";
 import { encode } from "./encoder.ts";
-import { meanPool } from "./ops/meanPool.ts";
 import type { DropoutKey } from "./ops/dropout.ts";
+import { meanPool } from "./ops/meanPool.ts";
 import { patchify } from "./patches.ts";
 import { sinusoidalPositions } from "./positions.ts";
 import { applyLinear, type Weights } from "./transformer.ts";
 
 /**
- * Mean of the encoder's output over all patches, nothing masked.
+ * Returns the mean of the encoder's output over all patches, without masking.
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @returns `[batch, embedDim]`
@@ -28,21 +27,26 @@ export function features(
   return featuresOfPatches(weights, config, patchify(pixels, config), drop);
 }
 
-/** The same from patches. @param patches `[batch, N, P·P·C]` */
+/**
+ * Returns the features of images that are already cut into patches.
+ *
+ * @param patches `[batch, N, P·P·C]`
+ * @returns `[batch, embedDim]`
+ */
 export function featuresOfPatches(
   weights: Weights,
   config: MaeConfig,
   patches: Float32Array,
   drop?: DropoutKey,
 ): Tensor2D {
-  const n = numPatches(config);
-  const batch = patches.length / (n * patchDim(config));
-  const positions = tensor3d(sinusoidalPositions(n, config.embedDim), [1, n, config.embedDim]);
-  const latent = encode(weights, config, tensor3d(patches, [batch, n, patchDim(config)]), positions, drop);
-  return meanPool(latent);
+  const n = numPatches(config), dim = patchDim(config), { embedDim } = config;
+  const x = tensor3d(patches, [patches.length / (n * dim), n, dim]);
+  const positions = tensor3d(sinusoidalPositions(n, embedDim), [1, n, embedDim]);
+  const latent = encode(weights, config, x, positions, drop); // [batch, N, embedDim]
+  return meanPool(latent); // [batch, embedDim]
 }
 
-/** Class scores. @param features `[batch, embedDim]` @returns `[batch, classes]` */
+/** Returns the logits of features. @param features `[batch, embedDim]` @returns `[batch, classes]` */
 export function classify(weights: Weights, features: Tensor2D): Tensor2D {
   return applyLinear(features, weights, "head");
 }

@@ -1,21 +1,22 @@
 /**
- * The light decoder, which sees every patch, masked ones as a learnt token (tutorial step 6).
+ * The lightweight decoder, which receives every patch; a learned token replaces the masked ones (He et al. 2022,
+ * section 3).
  *
  * @module
  */
-import type { Tensor2D, Tensor3D } from "@tensorflow/tfjs-core";
+import { tensor2d, type Tensor3D } from "@tensorflow/tfjs-core";
 import type { MaeConfig } from "./config.ts";
 import type { Masking } from "./masking.ts";
 import { addConstant } from "./ops/add.ts";
 import type { DropoutKey } from "./ops/dropout.ts";
 import { unshuffle } from "./ops/unshuffle.ts";
+import { sinusoidalPositions } from "./positions.ts";
 import { applyLinear, applyNorm, transformerBlock, type Weights } from "./transformer.ts";
 
 /**
- * Predicts the pixels of every patch from the visible ones.
+ * Predicts the pixels of every patch.
  *
- * @param latent `[batch, K, embedDim]`
- * @param positions `[N, decoderEmbedDim]`
+ * @param latent the encoded visible patches, `[batch, K, embedDim]`
  * @returns `[batch, N, P·P·C]`
  */
 export function decode(
@@ -23,14 +24,16 @@ export function decode(
   config: MaeConfig,
   latent: Tensor3D,
   masking: Masking,
-  positions: Tensor2D,
   drop?: DropoutKey,
 ): Tensor3D {
+  const { patches } = masking, dim = config.decoderEmbedDim;
+  const maskToken = weights["decoder.mask_token"] as Tensor3D; // [1, 1, decoderEmbedDim]
   const visible = applyLinear(latent, weights, "decoder.decoder_embed"); // [batch, K, decoderEmbedDim]
-  const full = unshuffle(visible, weights["decoder.mask_token"] as Tensor3D, masking); // [batch, N, decoderEmbedDim]
-  let x = addConstant(full, positions);
+  const tokens = unshuffle(visible, maskToken, masking); // [batch, N, decoderEmbedDim]
+  let x = addConstant(tokens, tensor2d(sinusoidalPositions(patches, dim), [patches, dim]));
   for (let i = 0; i < config.decoderDepth; i++) {
     x = transformerBlock(x, weights, `decoder.decoder_blocks.${i}`, config.decoderNumHeads, drop);
   }
-  return applyLinear(applyNorm(x, weights, "decoder.decoder_norm"), weights, "decoder.decoder_pred");
+  const normed = applyNorm(x, weights, "decoder.decoder_norm");
+  return applyLinear(normed, weights, "decoder.decoder_pred"); // [batch, N, P·P·C]
 }

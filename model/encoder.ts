@@ -1,5 +1,5 @@
 /**
- * The encoder, which sees visible patches only (tutorial step 5; He et al. 2022, section 3).
+ * The encoder, a Vision Transformer that receives only the visible patches (He et al. 2022, section 3).
  *
  * @module
  */
@@ -10,12 +10,12 @@ import type { DropoutKey } from "./ops/dropout.ts";
 import { applyLinear, applyNorm, transformerBlock, type Weights } from "./transformer.ts";
 
 /**
- * Embeds patches, adds their positions and runs the blocks and the last norm. Patches are chosen before they are
- * embedded: the same numbers as the tutorial's order, at a quarter of the work.
+ * Encodes patches. Masked patches are removed before the embedding, not after it: the result is the same, and the
+ * embedding has a quarter of the work.
  *
- * @param patches `[batch, K, P·P·C]`: the visible patches
- * @param positions `[batch, K, embedDim]`, or `[K, embedDim]` shared by the batch
- * @returns latent `[batch, K, embedDim]`
+ * @param patches `[batch, K, P·P·C]`
+ * @param positions `[batch, K, embedDim]`, or `[1, K, embedDim]` for the whole batch
+ * @returns `[batch, K, embedDim]`
  */
 export function encode(
   weights: Weights,
@@ -24,7 +24,8 @@ export function encode(
   positions: Tensor3D,
   drop?: DropoutKey,
 ): Tensor3D {
-  let x = addConstant(applyLinear(patches, weights, "encoder.patch_embed.projection.1"), positions);
+  const embedded = applyLinear(patches, weights, "encoder.patch_embed.projection.1"); // [batch, K, embedDim]
+  let x = addConstant(embedded, positions);
   for (let i = 0; i < config.depth; i++) {
     x = transformerBlock(x, weights, `encoder.blocks.${i}`, config.numHeads, drop);
   }

@@ -1,6 +1,6 @@
 /**
- * The masked autoencoder (tutorial step 7; He et al. 2022): mask most patches of an image, encode the rest, decode
- * all, and measure the error where it was masked.
+ * The masked autoencoder of He et al. 2022: encode the visible patches of an image, decode all of its patches, and
+ * measure the error on the masked ones. An image has N patches, K of them visible.
  *
  * @module
  */
@@ -15,81 +15,78 @@ import { patchify } from "./patches.ts";
 import { sinusoidalPositions } from "./positions.ts";
 import type { Weights } from "./transformer.ts";
 
-/** What the model makes of a batch: N patches of an image, K of them visible. */
-export interface MaeOutput {
-  /** Encoded visible patches, `[batch, K, embedDim]`. */
-  readonly latent: Tensor3D;
-  /** Predicted patches, `[batch, N, P·P·C]`. */
-  readonly pred: Tensor3D;
-  /** Mean squared error on masked patches, a scalar. */
-  readonly loss: Scalar;
-}
-
-/**
- * A batch as the model reads it, cut and masked on the host.
- *
- * @param pixels `[batch, height, width, channels]` in [0, 1]
- * @param noise `[batch, N]`, uniform in [0, 1): decides what is masked
- * @param place gives the arrays that are filled
- */
-export function maskBatch(
-  config: MaeConfig,
-  pixels: Float32Array,
-  noise: Float32Array,
-  maskRatio: number,
-  place: Allocate = newBuffer,
-): MaskedBatch {
-  const n = numPatches(config), { embedDim } = config, dim = patchDim(config);
-  const masking = randomMasking(noise, noise.length / n, n, maskRatio);
-  const { batch, keep } = masking;
-  const target = patchify(pixels, config, place("target", batch * n * dim)); // [batch, N, P·P·C]
-  const visible = takeVisible(target, masking, dim, place("visible", batch * keep * dim));
-  const table = sinusoidalPositions(n, embedDim);
-  const positions = takeVisible(table, masking, embedDim, place("positions", batch * keep * embedDim));
-  return { target, masking, visible, positions };
-}
-
-/** Gives an array for so many numbers of a name. */
-export type Allocate = (name: string, length: number) => Float32Array;
-
-/** An array of its own each time. */
-export const newBuffer: Allocate = (_, length) => new Float32Array(length);
-
-/** A batch of {@linkcode maskBatch}. */
+/** The inputs of {@linkcode forward}, on the host. */
 export interface MaskedBatch {
-  /** `[batch, N, P·P·C]`. */
+  /** All patches, `[batch, N, P·P·C]`. */
   readonly target: Float32Array;
-  /** `[batch, K, P·P·C]`. */
+  /** Visible patches, `[batch, K, P·P·C]`. */
   readonly visible: Float32Array;
   /** Positions of the visible patches, `[batch, K, embedDim]`. */
   readonly positions: Float32Array;
   readonly masking: Masking;
 }
 
+/** Returns a buffer of `length` floats for a named input. */
+export type Allocate = (name: string, length: number) => Float32Array;
+
+/** Allocates a new array for every input. */
+export const newBuffer: Allocate = (_, length) => new Float32Array(length);
+
 /**
- * Forward pass.
+ * Cuts images into patches and masks them at random.
+ *
+ * @param pixels `[batch, height, width, channels]` in [0, 1]
+ * @param noise `[batch, N]`, uniform in [0, 1); the patches of each image with the smallest noise stay visible
+ * @param allocate returns the buffers that are filled
+ */
+export function maskBatch(
+  config: MaeConfig,
+  pixels: Float32Array,
+  noise: Float32Array,
+  maskRatio: number,
+  allocate: Allocate = newBuffer,
+): MaskedBatch {
+  const n = numPatches(config), dim = patchDim(config), { embedDim } = config;
+  const masking = randomMasking(noise, noise.length / n, n, maskRatio);
+  const { batch, keep } = masking;
+  const target = patchify(pixels, config, allocate("target", batch * n * dim)); // [batch, N, P·P·C]
+  const visible = takeVisible(target, masking, dim, allocate("visible", batch * keep * dim)); // [batch, K, P·P·C]
+  const table = sinusoidalPositions(n, embedDim); // [N, embedDim]
+  const positions = takeVisible(table, masking, embedDim, allocate("positions", batch * keep * embedDim)); // [batch, K, embedDim]
+  return { target, visible, positions, masking };
+}
+
+/** The outputs of {@linkcode forward}. */
+export interface MaeOutput {
+  /** Encoded visible patches, `[batch, K, embedDim]`. */
+  readonly latent: Tensor3D;
+  /** Predicted patches, `[batch, N, P·P·C]`. */
+  readonly pred: Tensor3D;
+  /** Mean squared error on the masked patches, a scalar. */
+  readonly loss: Scalar;
+}
+
+/**
+ * Runs the forward pass.
  *
  * @param weights all parameters of the MAE
- * @param drop absent outside training
+ * @param drop key of the dropout factors; absent outside training
  */
 export function forward(
   weights: Weights,
   config: MaeConfig,
-  batch: MaskedBatch,
+  { target, visible, positions, masking }: MaskedBatch,
   drop?: DropoutKey,
 ): MaeOutput {
-  const { masking } = batch;
-  const { batch: b, keep: k, patches: n } = masking;
-  const dim = patchDim(config);
-  const visible = tensor3d(batch.visible, [b, k, dim]);
-  const latent = encode(weights, config, visible, tensor3d(batch.positions, [b, k, config.embedDim]), drop);
-
-  const decoderPositions = tensor2d(sinusoidalPositions(n, config.decoderEmbedDim), [
-    n,
-    config.decoderEmbedDim,
-  ]);
-  const pred = decode(weights, config, latent, masking, decoderPositions, drop);
-
-  const loss = maskedLoss(pred, tensor3d(batch.target, [b, n, dim]), tensor2d(masking.mask, [b, n]));
+  const { batch, keep, patches, mask } = masking, dim = patchDim(config);
+  const latent = encode(
+    weights,
+    config,
+    tensor3d(visible, [batch, keep, dim]),
+    tensor3d(positions, [batch, keep, config.embedDim]),
+    drop,
+  ); // [batch, K, embedDim]
+  const pred = decode(weights, config, latent, masking, drop); // [batch, N, P·P·C]
+  const loss = maskedLoss(pred, tensor3d(target, [batch, patches, dim]), tensor2d(mask, [batch, patches]));
   return { latent, pred, loss };
 }

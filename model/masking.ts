@@ -1,35 +1,36 @@
 /**
- * Random masking (tutorial step 4; He et al. 2022, section 3), on the host.
+ * Random masking (He et al. 2022, section 3), on the host.
  *
  * @module
  */
 import { MAX_PATCHES, numKeep } from "./config.ts";
 
-/** More than any index of a patch. */
-const INDEX_RANGE = MAX_PATCHES;
-
-/** Which patches of each image are visible. N patches, K of them kept. */
+/** The visible and the masked patches of each image of a batch. K of N patches are visible. */
 export interface Masking {
   readonly batch: number;
+  /** N. */
   readonly patches: number;
+  /** K. */
   readonly keep: number;
-  /** `[batch, K]`: the visible patches, in the order the encoder sees them. */
+  /** `[batch, K]`: indices of the visible patches, in shuffled order. */
   readonly idsKeep: Int32Array;
-  /** `[batch, N]`: where each patch stands in the shuffled order. */
+  /** `[batch, N]`: index of each patch in the shuffled order. */
   readonly idsRestore: Int32Array;
   /** `[batch, N]`: 1 = masked, 0 = visible. */
   readonly mask: Float32Array<ArrayBuffer>;
-  /** `[batch · N]`: each patch's row among the visible ones of the batch (`batch · K`), -1 where it is masked. */
+  /** `[batch · N]`: for each patch, its row in the batch's `[batch · K]` visible patches; -1 if it is masked. */
   readonly restoreRows: Int32Array;
-  /** `[batch · K]`: each visible patch's row among all of the batch (`batch · N`). */
+  /** `[batch · K]`: for each visible patch, its row in the batch's `[batch · N]` patches. */
   readonly keepRows: Int32Array;
 }
 
 /**
- * Shuffles patches by the stable ascending argsort of their noise and keeps the first `int(N · (1 - ratio))`.
+ * Shuffles the patches of each image by a stable ascending argsort of their noise and keeps the first
+ * `int(N · (1 - maskRatio))`.
  *
  * @param noise `[batch, N]`, uniform in [0, 1)
- * @param maskRatio 0 keeps every patch, in their own order (the tutorial shuffles there too, which no mean can see)
+ * @param maskRatio 0 keeps every patch and does not shuffle
+ * @throws {RangeError} when `noise` has another length
  */
 export function randomMasking(
   noise: Float32Array,
@@ -38,60 +39,58 @@ export function randomMasking(
   maskRatio: number,
 ): Masking {
   if (noise.length !== batch * patches) {
-    throw new RangeError(
-      `Cannot mask with ${noise.length} numbers of noise: ${batch} x ${patches} are needed`,
-    );
+    throw new RangeError(`Cannot mask ${batch} x ${patches} patches with ${noise.length} values of noise`);
   }
   const keep = numKeep(patches, maskRatio);
   const idsKeep = new Int32Array(batch * keep), keepRows = new Int32Array(batch * keep);
   const idsRestore = new Int32Array(batch * patches), restoreRows = new Int32Array(batch * patches).fill(-1);
   const mask = new Float32Array(batch * patches).fill(1);
   for (let b = 0; b < batch; b++) {
-    const row = noise.subarray(b * patches, (b + 1) * patches);
-    const idsShuffle = maskRatio > 0 ? argsort(row) : Int32Array.from(row.keys());
+    const imageNoise = noise.subarray(b * patches, (b + 1) * patches);
+    const idsShuffle = maskRatio > 0 ? argsort(imageNoise) : Int32Array.from(imageNoise.keys());
     for (let rank = 0; rank < patches; rank++) {
-      const patch = b * patches + idsShuffle[rank];
-      idsRestore[patch] = rank;
+      const row = b * patches + idsShuffle[rank];
+      idsRestore[row] = rank;
       if (rank < keep) {
         idsKeep[b * keep + rank] = idsShuffle[rank];
-        keepRows[b * keep + rank] = patch;
-        restoreRows[patch] = b * keep + rank;
-        mask[patch] = 0;
+        keepRows[b * keep + rank] = row;
+        restoreRows[row] = b * keep + rank;
+        mask[row] = 0;
       }
     }
   }
   return { batch, patches, keep, idsKeep, idsRestore, mask, restoreRows, keepRows };
 }
 
-/** Most values that are sorted by insertion: a call of the engine's sort costs more. */
-const FEW = 64;
+/** Maximum length for insertion sort. A longer array is sorted faster by the engine's sort. */
+const INSERTION_SORT_MAX = 64;
 
-/** Indices that sort values in ascending order; equal values keep theirs. Values are finite and not negative. */
+/** Returns the indices of a stable ascending sort of finite values that are not negative. */
 function argsort(values: Float32Array): Int32Array {
-  if (values.length > FEW) return argsortMany(values);
+  if (values.length > INSERTION_SORT_MAX) return argsortByKeys(values);
   const order = new Int32Array(values.length);
   for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    let at = i;
-    for (; at > 0 && values[order[at - 1]] > value; at--) order[at] = order[at - 1];
-    order[at] = i;
+    let j = i;
+    for (; j > 0 && values[order[j - 1]] > values[i]; j--) order[j] = order[j - 1];
+    order[j] = i;
   }
   return order;
 }
 
-function argsortMany(values: Float32Array): Int32Array {
-  // The bits of such a float32 order as it does: with the index behind them, a number is all there is to compare.
+function argsortByKeys(values: Float32Array): Int32Array {
+  // The bits of such a float32, read as an integer, have the same order as the value. A key is bits and index in one
+  // number, so that the sort needs no comparison function.
   const bits = new Uint32Array(Float32Array.from(values).buffer);
-  const keys = Float64Array.from(bits, (bit, i) => bit * INDEX_RANGE + i).sort();
-  return Int32Array.from(keys, (key) => key % INDEX_RANGE);
+  const keys = Float64Array.from(bits, (bit, i) => bit * MAX_PATCHES + i).sort();
+  return Int32Array.from(keys, (key) => key % MAX_PATCHES);
 }
 
 /**
- * The visible rows of each image.
+ * Copies the rows of the visible patches.
  *
- * @param rows `[batch, N, dim]`, or `[N, dim]` shared by the whole batch
- * @param visible receives them; an array of their own by default
- * @returns `[batch, K, dim]`
+ * @param rows `[batch, N, dim]`, or `[N, dim]` for the whole batch
+ * @param visible receives the rows
+ * @returns `visible`, `[batch, K, dim]`
  */
 export function takeVisible<A extends ArrayBufferLike = ArrayBuffer>(
   rows: Float32Array,
@@ -100,12 +99,12 @@ export function takeVisible<A extends ArrayBufferLike = ArrayBuffer>(
   visible: Float32Array<A> = new Float32Array(masking.batch * masking.keep * dim) as Float32Array<A>,
 ): Float32Array<A> {
   const { batch, keep, patches, idsKeep } = masking;
-  const shared = rows.length === patches * dim && batch > 1;
+  const isShared = rows.length === patches * dim && batch > 1;
   for (let b = 0; b < batch; b++) {
-    const base = shared ? 0 : b * patches;
+    const firstRow = isShared ? 0 : b * patches;
     for (let k = 0; k < keep; k++) {
-      const from = (base + idsKeep[b * keep + k]) * dim;
-      visible.set(rows.subarray(from, from + dim), (b * keep + k) * dim);
+      const start = (firstRow + idsKeep[b * keep + k]) * dim;
+      visible.set(rows.subarray(start, start + dim), (b * keep + k) * dim);
     }
   }
   return visible;

@@ -1,43 +1,42 @@
 /**
- * Images into patches and back (tutorial step 1: `b c (h p1) (w p2) -> b (h w) (p1 p2 c)`), on the host: images
- * need no gradient, so patches are cut before a batch reaches the backend.
+ * Images to patches and back: `b (h p1) (w p2) c <-> b (h w) (p1 p2 c)`. It happens on the host, since images need no
+ * gradient.
  *
  * @module
  */
-import type { MaeConfig } from "./config.ts";
+import { imageDim, type MaeConfig } from "./config.ts";
 
-/** The order of a configuration, which every part of every batch needs. */
-const orders = new WeakMap<MaeConfig, Uint32Array>();
+/** Index in the image of each value of its patches, cached by configuration. */
+const pixelIndices = new WeakMap<MaeConfig, Uint32Array>();
 
-/** Where each value of an image's patches stands in the image. */
-function pixelsOfPatches(config: MaeConfig): Uint32Array {
-  let order = orders.get(config);
-  if (!order) orders.set(config, order = computedOrder(config));
-  return order;
+function pixelIndicesOf(config: MaeConfig): Uint32Array {
+  let indices = pixelIndices.get(config);
+  if (!indices) pixelIndices.set(config, indices = computePixelIndices(config));
+  return indices;
 }
 
-function computedOrder({ imageSize, patchSize, inChannels }: MaeConfig): Uint32Array {
-  const side = imageSize / patchSize, run = patchSize * inChannels;
-  const order = new Uint32Array(imageSize * imageSize * inChannels);
-  let patch = 0;
-  for (let h = 0; h < side; h++) {
-    for (let w = 0; w < side; w++) {
+function computePixelIndices(config: MaeConfig): Uint32Array {
+  const { imageSize, patchSize, inChannels } = config;
+  const patchesPerSide = imageSize / patchSize, rowLength = patchSize * inChannels;
+  const indices = new Uint32Array(imageDim(config));
+  let next = 0;
+  for (let h = 0; h < patchesPerSide; h++) {
+    for (let w = 0; w < patchesPerSide; w++) {
       for (let p1 = 0; p1 < patchSize; p1++) {
-        const pixel = ((h * patchSize + p1) * imageSize + w * patchSize) * inChannels;
-        for (let i = 0; i < run; i++) order[patch++] = pixel + i;
+        const rowStart = ((h * patchSize + p1) * imageSize + w * patchSize) * inChannels;
+        for (let i = 0; i < rowLength; i++) indices[next++] = rowStart + i;
       }
     }
   }
-  return order;
+  return indices;
 }
 
-/** Number of images in a buffer. @throws {RangeError} when it holds no whole number of them */
-function count(length: number, config: MaeConfig): number {
-  const batch = length / (config.imageSize * config.imageSize * config.inChannels);
+/** Number of images in a buffer. @throws {RangeError} when it is not a whole number */
+function batchSizeOf(length: number, config: MaeConfig): number {
+  const batch = length / imageDim(config);
   if (!Number.isInteger(batch)) {
-    throw new RangeError(
-      `Cannot read ${length} values as images of ${config.imageSize}x${config.imageSize}x${config.inChannels}`,
-    );
+    const { imageSize, inChannels } = config;
+    throw new RangeError(`Cannot read ${length} values as images of ${imageSize}x${imageSize}x${inChannels}`);
   }
   return batch;
 }
@@ -46,34 +45,36 @@ function count(length: number, config: MaeConfig): number {
  * Cuts images into patches.
  *
  * @param pixels `[batch, height, width, channels]`
- * @param patches receives them; an array of their own by default
- * @returns `[batch, N, P·P·C]`, each patch in the order (p1 p2 c)
+ * @param patches receives the patches
+ * @returns `patches`, `[batch, N, P·P·C]`, each patch in the order (p1 p2 c)
+ * @throws {RangeError} when `pixels` is not a whole number of images
  */
 export function patchify<A extends ArrayBufferLike = ArrayBuffer>(
   pixels: Float32Array,
   config: MaeConfig,
   patches: Float32Array<A> = new Float32Array(pixels.length) as Float32Array<A>,
 ): Float32Array<A> {
-  const batch = count(pixels.length, config);
-  const order = pixelsOfPatches(config), size = order.length;
-  for (let b = 0, first = 0; b < batch; b++, first += size) {
-    for (let i = 0; i < size; i++) patches[first + i] = pixels[first + order[i]];
+  const batch = batchSizeOf(pixels.length, config);
+  const indices = pixelIndicesOf(config), size = indices.length;
+  for (let b = 0, start = 0; b < batch; b++, start += size) {
+    for (let i = 0; i < size; i++) patches[start + i] = pixels[start + indices[i]];
   }
   return patches;
 }
 
 /**
- * Puts patches together again, the inverse of {@linkcode patchify}.
+ * Puts patches together to images, the inverse of {@linkcode patchify}.
  *
  * @param patches `[batch, N, P·P·C]`
  * @returns `[batch, height, width, channels]`
+ * @throws {RangeError} when `patches` is not a whole number of images
  */
 export function unpatchify(patches: Float32Array, config: MaeConfig): Float32Array<ArrayBuffer> {
-  const batch = count(patches.length, config);
+  const batch = batchSizeOf(patches.length, config);
   const pixels = new Float32Array(patches.length);
-  const order = pixelsOfPatches(config), size = order.length;
-  for (let b = 0, first = 0; b < batch; b++, first += size) {
-    for (let i = 0; i < size; i++) pixels[first + order[i]] = patches[first + i];
+  const indices = pixelIndicesOf(config), size = indices.length;
+  for (let b = 0, start = 0; b < batch; b++, start += size) {
+    for (let i = 0; i < size; i++) pixels[start + indices[i]] = patches[start + i];
   }
   return pixels;
 }

@@ -1,32 +1,32 @@
 /**
- * Fixed sine/cosine positions (tutorial step 2; Vaswani et al. 2017, section 3.5).
+ * Fixed sine and cosine positions (Vaswani et al. 2017, section 3.5).
  *
  * @module
  */
 
-/** Tables that are kept: a model needs two, and each part of each batch asks for them. */
-const KEPT = 16;
+/** Maximum number of cached tables. A model needs two. */
+const MAX_TABLES = 16;
 const tables = new Map<string, Float32Array<ArrayBuffer>>();
 
 /**
- * The table of positions: `sin(p · 10000^(-2i/dim))` at even columns, the cosine at odd ones, interleaved. The
- * frequencies are rounded to float32 where PyTorch rounds them, so that the table agrees with the tutorial's.
+ * Returns the table of positions: column 2i is `sin(p · 10000^(-2i/dim))`, column 2i + 1 the cosine. Frequencies and
+ * angles are rounded to float32 like PyTorch's, so that both tables agree.
  *
  * @param patches number of positions N
  * @param dim width, even
- * @returns `[N, dim]`, the same array each time: not to be written to
+ * @returns `[N, dim]`; the array is cached, so do not write to it
  */
 export function sinusoidalPositions(patches: number, dim: number): Float32Array<ArrayBuffer> {
   const key = `${patches}x${dim}`;
   let table = tables.get(key);
   if (!table) {
-    if (tables.size === KEPT) tables.clear();
-    tables.set(key, table = computed(patches, dim));
+    if (tables.size === MAX_TABLES) tables.clear();
+    tables.set(key, table = computeTable(patches, dim));
   }
   return table;
 }
 
-function computed(patches: number, dim: number): Float32Array<ArrayBuffer> {
+function computeTable(patches: number, dim: number): Float32Array<ArrayBuffer> {
   const table = new Float32Array(patches * dim);
   const factor = Math.fround(-Math.log(10000) / dim);
   for (let i = 0; i < dim; i += 2) {

@@ -1,30 +1,38 @@
 /**
- * The pre-norm transformer block of encoder and decoder (tutorial step 3).
+ * The pre-norm transformer block of encoder and decoder (Dosovitskiy et al. 2021, section 3.1).
  *
  * @module
  */
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import { add } from "./ops/add.ts";
 import { attention } from "./ops/attention.ts";
 import { dropout, dropoutFactors, type DropoutKey } from "./ops/dropout.ts";
 import { gelu } from "./ops/gelu.ts";
 import { layerNorm } from "./ops/layerNorm.ts";
 import { linear } from "./ops/linear.ts";
+import type { HostWeights } from "./weights.ts";
 
 /** Parameters on the backend by their `state_dict` names. */
 export type Weights = Readonly<Record<string, tf.Tensor>>;
 
-/** The linear layer of that name. */
+/** Copies weights to the backend. The caller disposes the tensors with `tf.dispose`. */
+export function toTensors(weights: HostWeights): Weights {
+  return Object.fromEntries(
+    [...weights].map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]),
+  );
+}
+
+/** Applies the linear layer with the given name, `[..., in]` to `[..., out]`. */
 export function applyLinear<T extends tf.Tensor>(x: T, weights: Weights, name: string): T {
   return linear(x, weights[`${name}.weight`] as tf.Tensor2D, weights[`${name}.bias`] as tf.Tensor1D);
 }
 
-/** The layer norm of that name. */
+/** Applies the layer norm with the given name. */
 export function applyNorm<T extends tf.Tensor>(x: T, weights: Weights, name: string): T {
   return layerNorm(x, weights[`${name}.weight`] as tf.Tensor1D, weights[`${name}.bias`] as tf.Tensor1D);
 }
 
-/** Multi-head self-attention with PyTorch's packed `in_proj` (queries, keys, values) and `out_proj`. */
+/** Multi-head self-attention; `in_proj` holds the weights of queries, keys and values like PyTorch's. */
 function selfAttention(x: tf.Tensor3D, weights: Weights, name: string, heads: number, drop?: DropoutKey) {
   const [batch, tokens] = x.shape;
   const inWeight = weights[`${name}.in_proj_weight`] as tf.Tensor2D;
@@ -34,10 +42,11 @@ function selfAttention(x: tf.Tensor3D, weights: Weights, name: string, heads: nu
 }
 
 /**
- * One block: `x + attn(norm1(x))`, then `x + mlp(norm2(x))`.
+ * Applies one block: `x + attn(norm1(x))`, then `x + mlp(norm2(x))`.
  *
  * @param x `[batch, tokens, dim]`
  * @param name e.g. `encoder.blocks.0`
+ * @returns `[batch, tokens, dim]`
  */
 export function transformerBlock(
   x: tf.Tensor3D,
@@ -46,15 +55,9 @@ export function transformerBlock(
   heads: number,
   drop?: DropoutKey,
 ): tf.Tensor3D {
-  const attended = selfAttention(
-    applyNorm(x, weights, `${name}.norm1`),
-    weights,
-    `${name}.attn`,
-    heads,
-    drop,
-  );
-  const y = add(x, attended);
-  const hidden = gelu(applyLinear(applyNorm(y, weights, `${name}.norm2`), weights, `${name}.mlp.0`));
-  const out = applyLinear(dropout(hidden, drop, `${name}.mlp.2`), weights, `${name}.mlp.3`);
+  const normed = applyNorm(x, weights, `${name}.norm1`);
+  const y = add(x, selfAttention(normed, weights, `${name}.attn`, heads, drop));
+  const hidden = gelu(applyLinear(applyNorm(y, weights, `${name}.norm2`), weights, `${name}.mlp.0`)); // [batch, tokens, hidden]
+  const out = applyLinear(dropout(hidden, drop, `${name}.mlp.2`), weights, `${name}.mlp.3`); // [batch, tokens, dim]
   return add(y, dropout(out, drop, `${name}.mlp.4`));
 }

@@ -4,12 +4,10 @@
  *
  * @module
  */
-import { tensor } from "@tensorflow/tfjs-core";
 import { hiddenDim, type MaeConfig, numPatches, patchDim } from "./config.ts";
 import { sinusoidalPositions } from "./positions.ts";
 import { normal, uniform } from "./random.ts";
 import { sizeOf } from "./shape.ts";
-import type { Weights } from "./transformer.ts";
 
 /** A parameter or buffer on the host, in PyTorch's layout (Linear weights are `[out, in]`). */
 export interface HostTensor {
@@ -132,9 +130,4 @@ export function initialWeights(specs: readonly ParameterSpec[], seed: number): M
     else data = uniform(key, size).map((value) => (2 * value - 1) * init.bound);
     return [name, { shape, data }];
   }));
-}
-
-/** Copies weights to the backend in use. The caller disposes the tensors (`tf.dispose`). */
-export function toTensors(weights: HostWeights): Weights {
-  return Object.fromEntries([...weights].map(([name, { data, shape }]) => [name, tensor(data, [...shape])]));
 }

@@ -7,8 +7,7 @@ import { dispose } from "@tensorflow/tfjs-core";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { loadWeights } from "../../jobs/artifacts/checkpoints.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { toTensors } from "../../model/weights.ts";
-import type { Weights } from "../../model/transformer.ts";
+import { toTensors, type Weights } from "../../model/transformer.ts";
 
 interface Loaded {
   readonly weights: Promise<Weights>;

@@ -7,7 +7,8 @@
 import { dispose } from "@tensorflow/tfjs-core";
 import type { Dataset } from "../../data/datasets/dataset.ts";
 import { completeConfig, type MaeConfig } from "../../model/config.ts";
-import { encoderSpecs, headSpecs, initialWeights, type ModelShape, toTensors } from "../../model/weights.ts";
+import { toTensors } from "../../model/transformer.ts";
+import { encoderSpecs, headSpecs, initialWeights, type ModelShape } from "../../model/weights.ts";
 import { classifierFlops } from "../../model/flops.ts";
 import { loadWeights } from "../artifacts/checkpoints.ts";
 import { emptyClasses, listNames } from "../artifacts/classes.ts";

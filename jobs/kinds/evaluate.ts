@@ -6,9 +6,8 @@
 import { dispose } from "@tensorflow/tfjs-core";
 import type { Dataset, ImageSet } from "../../data/datasets/dataset.ts";
 import { maskRatioIssue } from "../../model/checkConfig.ts";
-import { toTensors } from "../../model/weights.ts";
 import { classifierFlops, forwardFlops } from "../../model/flops.ts";
-import type { Weights } from "../../model/transformer.ts";
+import { toTensors, type Weights } from "../../model/transformer.ts";
 import { loadWeights } from "../artifacts/checkpoints.ts";
 import { classNamesOf } from "../artifacts/classNames.ts";
 import { classesDiffer, matchClasses, relabelled } from "../artifacts/classes.ts";

@@ -9,8 +9,8 @@ import { type Objective, objective, type Task, type TrainingBatch } from "./obje
 import { native } from "../ops/native.ts";
 import { AdamW, type AdamWOptions, type OptimizerState } from "./optimizer.ts";
 import type { StartThread } from "./threads.ts";
-import type { Weights } from "../transformer.ts";
-import { type HostTensor, type HostWeights, type ParameterSpec, toTensors } from "../weights.ts";
+import { toTensors, type Weights } from "../transformer.ts";
+import { type HostTensor, type HostWeights, type ParameterSpec } from "../weights.ts";
 
 /** A training as its steps see it. */
 export interface StepperOptions {

@@ -5,13 +5,8 @@ import { type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
 import { checkWeights } from "../../model/checkWeights.ts";
 import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts";
-import {
-  bufferTensors,
-  type HostTensor,
-  initialWeights,
-  parameterSpecs,
-  toTensors,
-} from "../../model/weights.ts";
+import { toTensors } from "../../model/transformer.ts";
+import { bufferTensors, type HostTensor, initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { randomMasking, takeVisible } from "../../model/masking.ts";
 import { patchify, unpatchify } from "../../model/patches.ts";
 import { sinusoidalPositions } from "../../model/positions.ts";
