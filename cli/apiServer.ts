@@ -30,7 +30,7 @@ export interface ApiServer {
 /** Starts the API. @throws {SettingsError} when it cannot listen on the address */
 export async function startApi(settings: Settings, jobs: JobStore, objects: ObjectStore): Promise<ApiServer> {
   const store = new OutageLogStore(objects, (message) => console.error(message));
-  const inference = new WorkerInference(settings.storeUrl, {
+  const inference = new WorkerInference(settings.storage, {
     compute: settings.compute,
     cacheBytes: settings.modelCacheBytes,
   });
@@ -50,7 +50,7 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
   try {
     const { port, host } = settings;
     const server = await listen((request) => app.fetch(request), { port, host });
-    const stopSweeper = startSweeper({ jobs, datasets, uploads }, settings.sweepSeconds, console.error);
+    const stopSweeper = startSweeper({ jobs, datasets, uploads }, settings.sweepMs, console.error);
     return {
       url: server.url,
       refuse: () => server.refuse(),

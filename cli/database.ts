@@ -4,6 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
+import { redactUrl } from "../data/redactUrl.ts";
 import { openDatabase } from "../jobs/store/kv/open.ts";
 import { jittered, pause } from "../jobs/backoff.ts";
 import { isLocked } from "../jobs/store/kv/errors.ts";
@@ -39,7 +40,9 @@ export async function awaitDatabase(settings: Settings, { signal, log }: OpenOpt
       const reason = oneLine(error);
       const left = deadline - performance.now();
       if (!isTemporary(settings.kv, error) || left <= 0 || signal?.aborted) {
-        throw new SettingsError(`The database cannot be used (UNMASK_KV, ${shown(settings.kv)}): ${reason}`);
+        throw new SettingsError(
+          `The database cannot be used (UNMASK_KV, ${redactUrl(settings.kv)}): ${reason}`,
+        );
       }
       if (attempts === 0) {
         log(`The database cannot be reached, trying again for ${Math.ceil(left / 1000)} s: ${reason}`);
@@ -88,8 +91,4 @@ function isTemporary(path: string, error: unknown): boolean {
 /** The first line of an error's message. */
 export function oneLine(error: unknown): string {
   return String(error instanceof Error ? error.message : error).split("\n")[0].slice(0, 300);
-}
-
-function shown(path: string): string {
-  return path.replace(/\/\/[^/]*@/, "//…@").slice(0, 200);
 }

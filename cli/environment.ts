@@ -8,7 +8,8 @@
  * @module
  */
 import { isRemoteKv } from "../jobs/store/kv/open.ts";
-import { readSettings, type SettingName, type Settings, unknownSettings } from "./settings.ts";
+import { readSettings, type Settings, unknownSettings } from "./settings.ts";
+import type { SettingName } from "./settingsTable.ts";
 
 /**
  * Reads the settings from the environment and sets the variables that libraries read.

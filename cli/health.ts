@@ -14,7 +14,7 @@ export async function checkHealth(settings: Settings): Promise<void> {
   try {
     await Promise.all([
       new JobStore(kv).list({ limit: 1 }),
-      openStore(settings.storeUrl).head("health/probe"),
+      openStore(settings.storage).head("health/probe"),
     ]);
   } finally {
     kv.close();

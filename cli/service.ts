@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openStore } from "../data/objects/open.ts";
+import { type ObjectStoreSettings, openStore } from "../data/objects/open.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
 import { isRemoteKv } from "../jobs/store/kv/open.ts";
 import { Runner } from "../jobs/runner/runner.ts";
@@ -45,7 +45,7 @@ export async function startService(
   log: (message: string, error?: unknown) => void = defaultLog,
   signal?: AbortSignal,
 ): Promise<Service> {
-  const store = openedStore(settings.storeUrl);
+  const store = openedStore(settings.storage);
   if (store.url.startsWith("file:")) await checkFolder("UNMASK_STORE", store.url.slice("file:".length));
   // Uploads are kept there while they are received.
   if (parts.api) await checkFolder("UNMASK_DATA", settings.dataDir);
@@ -73,7 +73,7 @@ export async function startService(
     if (parts.runner) {
       const runner = new Runner({
         jobs,
-        storeUrl: settings.storeUrl,
+        storage: settings.storage,
         settings: { compute: settings.compute, datasets: settings.datasets },
         slots: settings.slots,
         outage: { waitMs: settings.outageWaitMs, limitMs: settings.outageLimitMs },
@@ -99,10 +99,10 @@ function defaultLog(message: string, error?: unknown): void {
 }
 
 /** @throws {SettingsError} */
-function openedStore(url: string): ObjectStore {
+function openedStore(storage: ObjectStoreSettings): ObjectStore {
   try {
     // The folder is created at start. If it is missing later, a disk is not mounted.
-    return openStore(url, undefined, { existing: true });
+    return openStore(storage, { existing: true });
   } catch (error) {
     throw new SettingsError(`UNMASK_STORE cannot be used: ${(error as Error).message}`, { cause: error });
   }

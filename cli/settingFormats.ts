@@ -15,8 +15,11 @@ export const integer = (what: string, min: number, max: number) => ({
   rule: `${what}, ${min} to ${max}`,
 });
 
-/** A number of bytes, from `min` to 512 TiB. */
-export const bytes = (min = 1) => ({ schema: parseInteger(min, 2 ** 49), rule: "a number of bytes" });
+/** A number of bytes, at most 512 TiB by default. */
+export const bytes = (min = 1, max = 2 ** 49) => ({
+  schema: parseInteger(min, max),
+  rule: "a number of bytes",
+});
 
 /** A number of seconds, converted to milliseconds. */
 export const seconds = (min: number, max: number) => ({

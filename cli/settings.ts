@@ -5,7 +5,8 @@
  */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type HostNames, isLoopback } from "../api/http/host.ts";
+import type { HostNames } from "../api/http/context.ts";
+import { isLoopback } from "../api/middleware/site.ts";
 import type { DatasetSettings } from "../data/datasets/settings.ts";
 import type { ObjectStoreSettings, S3Access } from "../data/objects/open.ts";
 import { redactUrl } from "../data/redactUrl.ts";
@@ -42,7 +43,9 @@ export function readSettings(env: (name: string) => string | undefined): Setting
     return [entry.property, parse(name, entry, text || null, dataDir)];
   });
   const values: SettingValues = { ...Object.fromEntries(entries), dataDir };
-  if (isRemoteKv(values.kv)) required("DENO_KV_ACCESS_TOKEN", values.kvAccessToken, "UNMASK_KV is a server");
+  if (isRemoteKv(values.kv)) {
+    required("DENO_KV_ACCESS_TOKEN", values.kvAccessToken, "UNMASK_KV is the address of a server");
+  }
   const { storeUrl, backend, threads } = values;
   return {
     ...values,

@@ -8,7 +8,19 @@ import { DEFAULT_MAX_SPLIT_BYTES } from "../data/datasets/memoryLimit.ts";
 import { MAX_TRAINING_BYTES } from "../jobs/requests/memory.ts";
 import { BACKENDS } from "../model/backends/backend.ts";
 import {
-  bytes, DATABASE, ENDPOINT, HOST, HOST_NAMES, HOURS, HTTP_URLS, integer, OBJECT_STORE, oneOf, seconds, text, THREADS,
+  bytes,
+  DATABASE,
+  ENDPOINT,
+  HOST,
+  HOST_NAMES,
+  HOURS,
+  HTTP_URLS,
+  integer,
+  OBJECT_STORE,
+  oneOf,
+  seconds,
+  text,
+  THREADS,
 } from "./settingFormats.ts";
 
 /** An environment variable. */
@@ -178,7 +190,7 @@ export const SETTINGS = {
   },
   UNMASK_MODEL_CACHE_BYTES: {
     property: "modelCacheBytes",
-    ...bytes(0),
+    ...bytes(0, 2 ** 40),
     default: String(2 ** 30),
     description: "Maximum memory for models that the API keeps loaded.",
   },

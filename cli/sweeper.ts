@@ -25,12 +25,12 @@ const ROUNDS_PER_LISTING = 30;
 /**
  * Starts the sweeper. A sweep that fails is retried in the next round. Repeated failures are logged once.
  *
- * @param seconds time between two rounds
+ * @param intervalMs time between two rounds
  * @returns a function that stops the sweeper and resolves when its current sweep has ended
  */
 export function startSweeper(
   swept: Swept,
-  seconds: number,
+  intervalMs: number,
   log: (message: string, error?: unknown) => void,
 ): () => Promise<void> {
   const stopping = new AbortController();
@@ -50,7 +50,7 @@ export function startSweeper(
           failing.add(what);
         }
       }
-      await pause(jittered(seconds * 1000), stopping.signal);
+      await pause(jittered(intervalMs), stopping.signal);
     }
   })();
   return async () => {

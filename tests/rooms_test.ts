@@ -53,22 +53,35 @@ Deno.test("rooms import only from the rooms they may know", async () => {
   expect(wrong).toEqual([]);
 });
 
-Deno.test("the model reads no files, no network and no environment", async () => {
+/** Paths of the modules below a folder, relative to the repository. */
+async function modulesOf(folder: string): Promise<string[]> {
   const files: string[] = [];
-  const walk = async (folder: URL) => {
-    for await (const { name, isDirectory } of Deno.readDir(folder)) {
-      const url = new URL(isDirectory ? `${name}/` : name, folder);
-      if (isDirectory) await walk(url);
-      else files.push(url.pathname);
-    }
-  };
-  await walk(new URL("model/", root));
-  expect(files.length).toBeGreaterThan(20);
-  for (const file of files) {
-    const text = await Deno.readTextFile(file);
-    expect({ file, found: /\bDeno\.|\bfetch\(|\bprocess\.|Math\.random|Date\.now/.exec(text)?.[0] }).toEqual({
-      file,
-      found: undefined,
-    });
+  for await (const { name, isDirectory } of Deno.readDir(new URL(`${folder}/`, root))) {
+    if (isDirectory) files.push(...await modulesOf(`${folder}/${name}`));
+    else if (/\.(ts|js)$/.test(name)) files.push(`${folder}/${name}`);
   }
+  return files;
+}
+
+/** Matches of a pattern in modules, as "PATH: MATCH". */
+async function findIn(files: readonly string[], pattern: RegExp): Promise<string[]> {
+  const found = await Promise.all(files.map(async (file) => {
+    const match = pattern.exec(await Deno.readTextFile(new URL(file, root)));
+    return match ? [`${file}: ${match[0]}`] : [];
+  }));
+  return found.flat();
+}
+
+Deno.test("the model reads no files, no network and no environment", async () => {
+  const files = await modulesOf("model");
+  expect(files.length).toBeGreaterThan(20);
+  const io = /\bDeno\.|\bfetch\(|\bprocess\.|Math\.random|Date\.now/;
+  expect(await findIn(files, io)).toEqual([]);
+});
+
+Deno.test("only cli/environment.ts reads or sets environment variables", async () => {
+  const files = (await Promise.all(Object.keys(MAY_IMPORT).map(modulesOf))).flat();
+  const product = ["main.ts", ...files].filter((file) => file !== "cli/environment.ts");
+  expect(product.length).toBeGreaterThan(200);
+  expect(await findIn(product, /\bDeno\.env\b|\bprocess\.env\b|\benv\b.*from "node:process"/)).toEqual([]);
 });

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ImageSet } from "../../data/datasets/dataset.ts";
+import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
@@ -26,9 +27,8 @@ export class WorkerInference implements Inference {
   #worker: Worker | null = null;
   #lastId = 0;
 
-  /** @param storeUrl object storage, as in `UNMASK_STORE` */
-  constructor(storeUrl: string, options: Partial<Omit<InferenceSetup, "storeUrl">> = {}) {
-    this.#setup = { storeUrl, compute: DEFAULT_COMPUTE, cacheBytes: MODEL_CACHE_BYTES, ...options };
+  constructor(storage: ObjectStoreSettings, options: Partial<Omit<InferenceSetup, "storage">> = {}) {
+    this.#setup = { storage, compute: DEFAULT_COMPUTE, cacheBytes: MODEL_CACHE_BYTES, ...options };
   }
 
   /** @inheritdoc */

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { ComputeSettings } from "../../jobs/kinds/settings.ts";
 
 /** First message to the worker. */
 export interface InferenceSetup {
-  readonly storeUrl: string;
+  readonly storage: ObjectStoreSettings;
   readonly compute: ComputeSettings;
   /** Bytes of loaded models kept. */
   readonly cacheBytes: number;

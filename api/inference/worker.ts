@@ -21,9 +21,9 @@ let models: ModelCache | undefined;
 let broken: BackendError | undefined;
 let last: Promise<unknown> = Promise.resolve();
 
-async function setUp({ storeUrl, compute, cacheBytes }: InferenceSetup): Promise<void> {
+async function setUp({ storage, compute, cacheBytes }: InferenceSetup): Promise<void> {
   await selectBackend(compute.backend, compute);
-  models = new ModelCache(openStore(storeUrl), cacheBytes);
+  models = new ModelCache(openStore(storage), cacheBytes);
 }
 
 async function compute(request: InferenceRequest): Promise<unknown> {
@@ -81,7 +81,7 @@ async function answer(request: InferenceRequest): Promise<InferenceAnswer> {
 
 scope.onmessage = ({ data }: MessageEvent<InferenceSetup | InferenceRequest>) => {
   last = last.then(async () => {
-    if ("storeUrl" in data) await setUp(data);
+    if ("storage" in data) await setUp(data);
     else scope.postMessage(await answer(data));
     if (broken) throw broken;
   });

@@ -49,7 +49,7 @@ export async function archiveFigures(images: number): Promise<ArchiveFigures> {
       longestTurnMs = Math.max(longestTurnMs, now - last);
       last = now;
     }, 1);
-    await createDataset(files, {}, openStore(`file:${folder}/objects`));
+    await createDataset(files, {}, openStore({ url: `file:${folder}/objects` }));
     clearInterval(timer);
     return { bytes: archive.length, ms: performance.now() - start, longestTurnMs };
   } finally {

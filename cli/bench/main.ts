@@ -26,7 +26,7 @@ const { values, positionals } = parseArgs({
     steps: { type: "string", default: "20" },
     rounds: { type: "string", default: "3" },
     images: { type: "string", default: "1" },
-    python: { type: "string", default: Deno.env.get("UNMASK_PYTHON") ?? "python3" },
+    python: { type: "string", default: "python3" },
     script: { type: "string", default: "../shared/peers/pytorch_step.py" },
     modes: { type: "string", default: "eager,fused,compile" },
     data: { type: "string", default: "../shared/data/mnist" },

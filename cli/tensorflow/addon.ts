@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { Library } from "./library.ts";
+import type { NativeLibrary } from "./nativeLibrary.ts";
 import type { InstalledPackages } from "./packages.ts";
 import { runProgram, SetupError } from "./program.ts";
 
@@ -29,7 +29,7 @@ async function separateThreads(source: string): Promise<void> {
  */
 export async function compileAddon(
   { folder, headers }: InstalledPackages,
-  { files }: Library,
+  { files }: NativeLibrary,
 ): Promise<void> {
   const binding = join(folder, "binding"), out = join(folder, "lib", "napi-v8");
   const sources = ["tfjs_backend.cc", "tfjs_binding.cc"].map((name) => join(binding, name));

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { runProgram, SetupError } from "./program.ts";
-import type { Library } from "./library.ts";
+import type { NativeLibrary } from "./nativeLibrary.ts";
 
 /** Time in which the server has to answer, in milliseconds. */
 const ANSWER_WITHIN = 5_000;
@@ -29,7 +29,7 @@ export async function downloadLibrary(
   folder: string,
   log: (line: string) => void,
   storage?: string,
-): Promise<Library | null> {
+): Promise<NativeLibrary | null> {
   const host = storage || await said(folder, "install.js", /CDN_STORAGE \|\| '([^']+)'/);
   const version = await said(folder, "deps-constants.js", /LIBTENSORFLOW_VERSION = '([^']+)'/);
   const url = `${host}tensorflow/libtensorflow/libtensorflow-cpu-linux-x86_64-${version}.tar.gz`;

@@ -1,31 +1,24 @@
 /**
- * TensorFlow's native library and headers, in `deps/` of the package as its own install lays them out.
+ * Installs TensorFlow's native library and headers into `deps/` of the npm package.
  *
  * @module
  */
 import { downloadLibrary } from "./archive.ts";
+import type { LibraryOptions, NativeLibrary } from "./nativeLibrary.ts";
 import { unpackWheel } from "./wheel.ts";
 
-/** A library in `deps/lib`. */
-export interface Library {
-  /** For people. */
-  readonly name: string;
-  /** Files that the addon is linked with. */
-  readonly files: readonly string[];
-}
-
 /**
- * The package's own library where its server is reached, else that of TensorFlow's Python package. For GPUs always the
- * latter: the former is made for CUDA 11.2, which today's GPUs do not know.
+ * Installs the library of the npm package's server, or that of TensorFlow's Python package if the server cannot be
+ * reached. For a GPU it always installs the latter, because the former needs CUDA 11.2, which current GPUs do not
+ * support.
  *
- * @param folder the package's
- * @throws {SetupError} when neither can be had
+ * @param folder folder of the npm package
+ * @throws {SetupError} when neither can be downloaded
  */
 export async function getLibrary(
   folder: string,
-  gpu: boolean,
-  log: (line: string) => void,
-): Promise<Library> {
-  const own = gpu ? null : await downloadLibrary(folder, log, Deno.env.get("TFJS_NODE_CDN_STORAGE"));
-  return own ?? await unpackWheel(folder, gpu, log);
+  { gpu, downloadUrl, log }: LibraryOptions,
+): Promise<NativeLibrary> {
+  const library = gpu ? null : await downloadLibrary(folder, log, downloadUrl);
+  return library ?? await unpackWheel(folder, gpu, log);
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { loadSettings } from "../environment.ts";
 import { SetupError } from "./program.ts";
@@ -15,9 +15,11 @@ const { values } = parseArgs({
 });
 try {
   const gpu = values.gpu ?? (!values.cpu && await hasNvidiaGpu());
-  await setUpTensorflow(fileURLToPath(loadSettings().compute.tensorflow!), {
+  const { tensorflowDir, tensorflowDownloadUrl } = loadSettings();
+  await setUpTensorflow(resolve(tensorflowDir), {
     gpu,
     force: values.force,
+    downloadUrl: tensorflowDownloadUrl ?? undefined,
     log: console.log,
   });
   if (gpu && !await hasNvidiaGpu()) {

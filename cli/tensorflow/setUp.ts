@@ -8,20 +8,17 @@ import { fileURLToPath } from "node:url";
 import { SETUP_FILE, type TensorflowSetup } from "../../model/backends/tensorflow.ts";
 import { compileAddon } from "./addon.ts";
 import { getLibrary } from "./library.ts";
+import type { LibraryOptions } from "./nativeLibrary.ts";
 import { installPackages } from "./packages.ts";
 import { runProgram, SetupError } from "./program.ts";
 
 /** Changes with what is installed: a folder that another one has made is made anew. */
 const RECIPE = 1;
 
-/** How to set it up. */
-export interface SetUpOptions {
-  /** With CUDA. */
-  readonly gpu: boolean;
-  /** Anew, even when it is there. @default false */
+/** Options of {@linkcode setUpTensorflow}. */
+export interface SetUpOptions extends LibraryOptions {
+  /** Replaces an existing set-up. @default false */
   readonly force?: boolean;
-  /** Told of every step. */
-  log(line: string): void;
 }
 
 /** @throws {SetupError} where TensorFlow's libraries are not made for */
@@ -57,7 +54,8 @@ async function selfCheck(folder: string): Promise<string> {
  *
  * @throws {SetupError} when that cannot be done here
  */
-export async function setUpTensorflow(folder: string, { gpu, force, log }: SetUpOptions): Promise<void> {
+export async function setUpTensorflow(folder: string, options: SetUpOptions): Promise<void> {
+  const { gpu, force, log } = options;
   expectPlatform(Deno.build);
   const known = force ? null : await readSetup(folder);
   if (known && known.recipe === RECIPE && known.package.endsWith("-gpu") === gpu) {
@@ -71,7 +69,7 @@ export async function setUpTensorflow(folder: string, { gpu, force, log }: SetUp
   await Deno.mkdir(making);
   log(`Installing npm packages into ${folder}`);
   const packages = await installPackages(making, gpu);
-  const library = await getLibrary(packages.folder, gpu, log);
+  const library = await getLibrary(packages.folder, options);
   log("Compiling the addon");
   await compileAddon(packages, library);
   const setup: TensorflowSetup = { package: packages.name, library: library.name, recipe: RECIPE };

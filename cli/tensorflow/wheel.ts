@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { Library } from "./library.ts";
+import type { NativeLibrary } from "./nativeLibrary.ts";
 import { runProgram } from "./program.ts";
 
 const VERSION = "2.21.0";
@@ -46,7 +46,7 @@ export async function unpackWheel(
   folder: string,
   gpu: boolean,
   log: (line: string) => void,
-): Promise<Library> {
+): Promise<NativeLibrary> {
   const name = `${gpu ? "tensorflow" : "tensorflow-cpu"} ${VERSION}`;
   const deps = join(folder, "deps"), wheels = join(folder, "wheels");
   const pip = (...args: string[]) =>

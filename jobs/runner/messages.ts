@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import type { Checkpoint } from "../job.ts";
 import type { KindEvent } from "../kinds/kind.ts";
 import type { KindSettings } from "../kinds/settings.ts";
@@ -15,7 +16,7 @@ export interface RunStart {
   readonly jobId: string;
   readonly request: JobRequest;
   readonly settings: KindSettings;
-  readonly storeUrl: string;
+  readonly storage: ObjectStoreSettings;
   readonly resumeFrom: Checkpoint | null;
   readonly fallbacks: readonly Checkpoint[];
   readonly source: Checkpoint | null;

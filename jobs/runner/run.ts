@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 import { objectKeysOf } from "../artifacts/objectKeys.ts";
 import { collectGarbage } from "../store/checkpoints/garbage.ts";
@@ -39,7 +40,7 @@ export interface RunDeps {
   readonly jobs: JobStore;
   readonly queue: JobQueue;
   readonly store: ObjectStore;
-  readonly storeUrl: string;
+  readonly storage: ObjectStoreSettings;
   readonly settings: KindSettings;
   /** The module of the worker. */
   readonly workerUrl: URL;
@@ -195,7 +196,7 @@ export class Run {
 
   async #compute(): Promise<Outcome> {
     const { job } = this.#claim;
-    const { jobs, settings, storeUrl } = this.#deps;
+    const { jobs, settings, storage } = this.#deps;
     const resumable = await this.#claim.whileHeld(() => resumePoints(jobs.kv, job));
     const [resumeFrom = null, ...fallbacks] = resumable;
     await this.#claim.rewind(resumeFrom?.step ?? 0);
@@ -212,7 +213,7 @@ export class Run {
       jobId: job.id,
       request: job.request,
       settings,
-      storeUrl,
+      storage,
       resumeFrom,
       fallbacks,
       source,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openStore, prepareStore } from "../../data/objects/open.ts";
+import { type ObjectStoreSettings, openStore, prepareStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { sinceOutage } from "../store/kv/open.ts";
 import { jittered, pause } from "../backoff.ts";
@@ -23,8 +23,7 @@ const JUMP_MS = 1_000;
 /** How a runner is set up. */
 export interface RunnerOptions {
   readonly jobs: JobStore;
-  /** Object storage, as in `UNMASK_STORE`. */
-  readonly storeUrl: string;
+  readonly storage: ObjectStoreSettings;
   /** Jobs at once. @default 1 */
   readonly slots?: number;
   /** Milliseconds without a heartbeat after which its jobs are taken from it. */
@@ -62,7 +61,7 @@ export class Runner {
     this.#jobs = options.jobs;
     const name = options.name ?? `${Deno.hostname()}:${Deno.pid}`;
     this.#queue = new JobQueue(options.jobs, name, { leaseMs: options.leaseMs ?? LEASE_MS });
-    this.#store = openStore(options.storeUrl, undefined, { existing: true });
+    this.#store = openStore(options.storage, { existing: true });
     this.#storage = new StorageWatch(this.#store, (message) => this.#log(message));
     this.#outage = options.outage ?? OUTAGE_LIMITS;
   }
@@ -124,7 +123,7 @@ export class Runner {
   /** Creates the folder of the store. An unusable disk is detected by the runs. */
   async #prepare(): Promise<void> {
     try {
-      await prepareStore(this.#options.storeUrl);
+      await prepareStore(this.#options.storage.url);
     } catch (error) {
       this.#storage.failed(`Object storage is unavailable: ${(error as Error).message}`);
     }
@@ -145,7 +144,7 @@ export class Runner {
       jobs: this.#jobs,
       queue: this.#queue,
       store: this.#store,
-      storeUrl: this.#options.storeUrl,
+      storage: this.#options.storage,
       settings: this.#options.settings ?? DEFAULT_KIND_SETTINGS,
       workerUrl: this.#options.workerUrl ?? new URL("./worker.ts", import.meta.url),
       log: (message, error) => this.#log(message, error),

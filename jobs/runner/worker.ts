@@ -38,11 +38,11 @@ function say(event: KindEvent): void {
 }
 
 async function run(start: RunStart): Promise<void> {
-  const { jobId, request, settings, storeUrl, resumeFrom, fallbacks, source, outageWaitMs } = start;
+  const { jobId, request, settings, storage, resumeFrom, fallbacks, source, outageWaitMs } = start;
   const began = performance.now();
   let store: WaitingStore | undefined;
   try {
-    store = new WaitingStore(openStore(storeUrl, undefined, { existing: true }), {
+    store = new WaitingStore(openStore(storage, { existing: true }), {
       patienceMs: outageWaitMs,
       signal: stopped.signal,
       log: (level, message) => say({ type: "log", level, message }),

@@ -59,12 +59,13 @@ Deno.test("health, readiness, measurements and pages answer", async () => {
 
 Deno.test("an unreachable object storage makes the service not ready, but still alive", async () => {
   // Nothing listens on port 1.
-  const settings: Record<string, string> = {
-    AWS_ACCESS_KEY_ID: "key",
-    AWS_SECRET_ACCESS_KEY: "secret",
-    AWS_ENDPOINT_URL: "http://127.0.0.1:1",
+  const s3 = {
+    region: "us-east-1",
+    endpoint: "http://127.0.0.1:1",
+    accessKeyId: "key",
+    secretAccessKey: "secret",
   };
-  await using api = await TestApi.open({ readyMs: 200 }, openStore("s3://bucket", (name) => settings[name]));
+  await using api = await TestApi.open({ readyMs: 200 }, openStore({ url: "s3://bucket", s3 }));
   const ready = await api.send("/readyz");
   expect(ready.status).toBe(503);
   expect((await ready.json()).errors).toMatchObject([{ path: "object_storage" }]);

@@ -77,11 +77,11 @@ export class TestApi implements AsyncDisposable {
     objects?: ObjectStore,
     hosts?: HostNames,
   ) {
-    const storeUrl = `file:${folder}/objects`;
+    const storage = { url: `file:${folder}/objects` };
     this.tempDir = `${folder}/uploads`;
     this.jobs = new JobStore(kv);
-    this.objects = objects ?? openStore(storeUrl);
-    this.#inference = new WorkerInference(storeUrl, { compute: { ...DEFAULT_COMPUTE, backend: "cpu" } });
+    this.objects = objects ?? openStore(storage);
+    this.#inference = new WorkerInference(storage, { compute: { ...DEFAULT_COMPUTE, backend: "cpu" } });
     this.#app = createApp({
       jobs: this.jobs,
       objects: this.objects,

@@ -148,7 +148,7 @@ Deno.test("an event stream continues after an outage of the database", async () 
 Deno.test("unavailable object storage: 503 on the routes that need it, and two log lines", async () => {
   const folder = await Deno.makeTempDir();
   let away = false;
-  const real = openStore(`file:${folder}`);
+  const real = openStore({ url: `file:${folder}` });
   const broken = new Proxy(real, {
     get: (target, name) => {
       const value = Reflect.get(target, name);

@@ -23,7 +23,7 @@ export class TestRunner implements AsyncDisposable {
   constructor(readonly api: TestApi) {
     this.#runner = new Runner({
       jobs: api.jobs,
-      storeUrl: `file:${api.folder}/objects`,
+      storage: { url: `file:${api.folder}/objects` },
       pollMs: 20,
       log: () => {},
     });

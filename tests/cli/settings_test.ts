@@ -1,15 +1,17 @@
 import { expect } from "expect";
 import { lossChart, ticks } from "../../cli/lossChart.ts";
 import { readSettings } from "../../cli/settings.ts";
+import { SETTINGS } from "../../cli/settingsTable.ts";
 
 const read = (variables: Record<string, string>) => readSettings((name) => variables[name]);
 
 Deno.test("settings have defaults on this machine, and follow the environment", () => {
-  expect(read({ UNMASK_DATA: "/tmp/x" })).toEqual({
+  expect(read({ UNMASK_DATA: "/tmp/x" })).toMatchObject({
     port: 8000,
     host: "127.0.0.1",
+    hosts: [],
     dataDir: "/tmp/x",
-    storeUrl: "file:/tmp/x/objects",
+    storage: { url: "file:/tmp/x/objects" },
     kv: "/tmp/x/kv.sqlite3",
     slots: 1,
     compute: {
@@ -17,34 +19,74 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
       threads: navigator.hardwareConcurrency,
       tensorflow: "file:///tmp/x/tensorflow",
     },
+    datasets: { maxSplitBytes: 8 * 2 ** 30, downloadsDir: "/tmp/x/downloads", mirrors: {} },
     outageWaitMs: 600_000,
     outageLimitMs: 86_400_000,
     modelCacheBytes: 2 ** 30,
-    datasets: { maxSplitBytes: 8 * 2 ** 30, downloadsDir: "/tmp/x/downloads", mirrors: {} },
-    hosts: [],
     startMs: 60_000,
     stopMs: 8_000,
     maxCheckpointBytes: 2 ** 40,
-    sweepSeconds: 120,
     maxTrainingBytes: 4 * 2 ** 30,
+    sweepMs: 120_000,
   });
   expect(
     read({
       UNMASK_PORT: "0",
-      UNMASK_STORE: "s3://bucket/p",
       UNMASK_KV: "http://localhost:4512",
       DENO_KV_ACCESS_TOKEN: "secret",
       UNMASK_SLOTS: "",
       UNMASK_THREADS: "3",
+      UNMASK_MNIST_MIRRORS: "http://a/, https://b/c",
     }),
-  )
-    .toMatchObject({
-      port: 0,
-      storeUrl: "s3://bucket/p",
-      kv: "http://localhost:4512",
-      slots: 1,
-      compute: { threads: 3 },
-    });
+  ).toMatchObject({
+    port: 0,
+    kv: "http://localhost:4512",
+    slots: 1,
+    compute: { threads: 3 },
+    datasets: { mirrors: { mnist: ["http://a/", "https://b/c"] } },
+  });
+});
+
+const BUCKET = { UNMASK_STORE: "s3://bucket/p", AWS_ACCESS_KEY_ID: "key", AWS_SECRET_ACCESS_KEY: "hidden" };
+
+Deno.test("the access to a bucket is read from the variables of AWS tools", () => {
+  const keys = { accessKeyId: "key", secretAccessKey: "hidden" };
+  expect(read(BUCKET).storage).toEqual({ url: "s3://bucket/p", s3: { region: "us-east-1", ...keys } });
+  const variables = {
+    AWS_REGION: "",
+    AWS_DEFAULT_REGION: "eu-west-1",
+    AWS_ENDPOINT_URL: "http://other",
+    AWS_ENDPOINT_URL_S3: "http://127.0.0.1:9000",
+    AWS_SESSION_TOKEN: "token",
+  };
+  expect(read({ ...BUCKET, ...variables }).storage.s3).toEqual({
+    ...keys,
+    region: "eu-west-1",
+    endpoint: "http://127.0.0.1:9000",
+    sessionToken: "token",
+  });
+  // They are ignored while no bucket is used.
+  expect(read({ AWS_ENDPOINT_URL: "wrong" }).storage.s3).toBeUndefined();
+});
+
+Deno.test("a setting of S3 that is missing or wrong is named, without secrets", () => {
+  for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) {
+    expect(() => read({ ...BUCKET, [name]: "" })).toThrow(
+      `${name} must be set: UNMASK_STORE is s3://bucket/p`,
+    );
+  }
+  for (const value of ["localhost:9000", "ftp://host", "http://key:hidden@host", "http://host?x=1"]) {
+    let message = "";
+    try {
+      read({ ...BUCKET, AWS_ENDPOINT_URL: value });
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toContain("AWS_ENDPOINT_URL must be an http or https URL");
+    expect(message).not.toContain("hidden");
+  }
+  const both = { AWS_ENDPOINT_URL: "http://fine", AWS_ENDPOINT_URL_S3: "wrong" };
+  expect(() => read({ ...BUCKET, ...both })).toThrow("AWS_ENDPOINT_URL_S3 must be");
 });
 
 Deno.test("a wrong setting is named, with what would be right", () => {
@@ -81,6 +123,38 @@ Deno.test("accepted Host names: only loopback names on loopback, any name elsewh
     "[::2]",
   ]);
   expect(read({ UNMASK_HOSTS: "*" }).hosts).toBe("any");
+});
+
+/** The text of a default in the documentation. */
+function documentedDefault(value: string): string {
+  const bytes = Number(value);
+  for (const [unit, size] of [["TiB", 2 ** 40], ["GiB", 2 ** 30]] as const) {
+    if (bytes >= size) return `${bytes / size} ${unit}`;
+  }
+  return value;
+}
+
+Deno.test("the documentation has every setting with its default", async () => {
+  const files = ["README.md", "docs/operations.md", "docs/tensorflow.md"];
+  const texts = await Promise.all(files.map(async (file) => {
+    try {
+      return await Deno.readTextFile(new URL(`../../${file}`, import.meta.url));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "";
+      throw error;
+    }
+  }));
+  const documents = texts.join("\n");
+  const rows = documents.split("\n").filter((line) => line.startsWith("| `UNMASK_"));
+  for (const [name, entry] of Object.entries(SETTINGS)) {
+    expect({ name, isDocumented: documents.includes(`\`${name}\``) }).toEqual({ name, isDocumented: true });
+    if (!name.startsWith("UNMASK_")) continue;
+    const row = rows.find((row) => row.split("|")[1].includes(`\`${name}\``));
+    expect({ name, row }).toEqual({ name, row: expect.any(String) });
+    if (entry.default !== null) expect(row!.split("|")[2]).toContain(documentedDefault(entry.default));
+  }
+  const documented = rows.flatMap((row) => row.split("|")[1].match(/UNMASK_\w+/g)!);
+  expect(documented.filter((name) => !Object.hasOwn(SETTINGS, name))).toEqual([]);
 });
 
 Deno.test("a loss chart has a point for each step and a dot for each epoch, inside its frame", () => {

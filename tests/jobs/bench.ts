@@ -19,7 +19,7 @@ export class Bench implements AsyncDisposable {
 
   /** Object storage in a temporary folder. */
   get store(): ObjectStore {
-    return openStore(`file:${this.folder}`);
+    return openStore({ url: `file:${this.folder}` });
   }
 
   /** Runs a job by its request. @returns every event */

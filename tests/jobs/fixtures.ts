@@ -15,7 +15,7 @@ import { PRESETS } from "../../model/presets.ts";
 
 /** Object storage that holds nothing. */
 export const NO_OBJECTS: ObjectStore = openStore(
-  `file:${new URL("./no-such-folder", import.meta.url).pathname}`,
+  { url: `file:${new URL("./no-such-folder", import.meta.url).pathname}` },
 );
 
 /** Where the clocks of the tests begin, in milliseconds since 1970. */

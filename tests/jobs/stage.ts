@@ -26,7 +26,7 @@ export class Stage implements AsyncDisposable {
   runner(options: Partial<RunnerOptions> = {}): Runner {
     const runner = new Runner({
       jobs: this.jobs,
-      storeUrl: `file:${this.folder}`,
+      storage: { url: `file:${this.folder}` },
       workerUrl: new URL("./scriptedWorker.ts", import.meta.url),
       pollMs: 20,
       log: (message, error) => this.said.push(error === undefined ? message : `${message}: ${error}`),

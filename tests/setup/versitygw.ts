@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import type { S3Access } from "../../data/objects/open.ts";
 import { freePort, listening } from "./server.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -17,7 +18,9 @@ export interface Versitygw extends AsyncDisposable {
   readonly bucket: string;
   /** The folder that holds the bucket. */
   readonly folder: string;
-  /** What `openStore` needs of the environment. */
+  /** Access for `openStore`. */
+  readonly access: S3Access;
+  /** The variables that give a process the same access. */
   readonly env: (name: string) => string | undefined;
   /** Sends a signal. After SIGKILL and SIGTERM it waits for the process to exit. */
   signal(signal: Deno.Signal): Promise<void>;
@@ -93,6 +96,12 @@ export async function startVersitygw(): Promise<Versitygw | null> {
     bucket,
     folder,
     env: (name) => environment[name],
+    access: {
+      region: "us-east-1",
+      endpoint,
+      accessKeyId: keys.AWS_ACCESS_KEY_ID,
+      secretAccessKey: keys.AWS_SECRET_ACCESS_KEY,
+    },
     signal,
     restart: start,
     [Symbol.asyncDispose]: stop,

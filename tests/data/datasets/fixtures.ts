@@ -13,7 +13,7 @@ export class Shelf implements AsyncDisposable {
 
   static async open(): Promise<Shelf> {
     const folder = await Deno.makeTempDir();
-    return new Shelf(folder, openStore(`file:${folder}/objects`));
+    return new Shelf(folder, openStore({ url: `file:${folder}/objects` }));
   }
 
   /** Files as the API hands them over. */

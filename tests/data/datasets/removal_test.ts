@@ -28,7 +28,7 @@ for (
     for (let deletions = 0; deletions <= NAMES.length; deletions++) {
       await t.step(`after ${deletions} objects`, async () => {
         const folder = await Deno.makeTempDir();
-        const objects = openStore(`file:${folder}`), catalogue = new DatasetCatalogue(objects);
+        const objects = openStore({ url: `file:${folder}` }), catalogue = new DatasetCatalogue(objects);
         for (const name of NAMES) await objects.put(datasetKey(ID, name), new Uint8Array(3));
         await expect(new DatasetCatalogue(killedAfter(objects, deletions)).delete(ID)).rejects.toThrow(
           "killed",

@@ -22,9 +22,9 @@ if (!ignore) {
 }
 
 conformance("S3", ignore, () => {
-  const { bucket, env, folder } = server!;
+  const { bucket, access, folder } = server!;
   return Promise.resolve({
-    store: openStore(`s3://${bucket}/stores/s-${++stores}`, env),
+    store: openStore({ url: `s3://${bucket}/stores/s-${++stores}`, s3: access }),
     // The server keeps the parts of unfinished uploads there.
     leftovers: () => names(join(folder, bucket, ".sgwtmp", "multipart")),
     [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { LocalStore } from "../../../data/objects/local/localStore.ts";
-import { openStore } from "../../../data/objects/open.ts";
+import { openStore, type S3Access } from "../../../data/objects/open.ts";
 import { startVersitygw } from "../../setup/versitygw.ts";
 
 const MINUTES = 60_000;
@@ -37,7 +37,7 @@ async function startPut(folder: string): Promise<Deno.ChildProcess> {
 /** Starts a process with multipart uploads, each with two of three parts sent. */
 async function startUploads(
   urls: readonly string[],
-  env: (name: string) => string | undefined,
+  s3: S3Access,
 ): Promise<Deno.ChildProcess> {
   const module = new URL("../../../data/objects/open.ts", import.meta.url).href;
   const script = `
@@ -51,14 +51,12 @@ async function startUploads(
           await new Promise(() => {});
         },
       }, { highWaterMark: 0 });
-      openStore(url).put("large", body);
+      openStore({ url, s3: ${JSON.stringify(s3)} }).put("large", body);
     })));
     console.log("begun");
     setInterval(() => {}, 1000);
   `;
-  const names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"];
-  const given = names.flatMap((name) => env(name) === undefined ? [] : [[name, env(name)!]]);
-  return await runUntilOutput(script, Object.fromEntries(given));
+  return await runUntilOutput(script);
 }
 
 const aside = (folder: string) => Array.fromAsync(Deno.readDir(`${folder}/~aside`), ({ name }) => name);
@@ -89,10 +87,10 @@ Deno.test("S3: multipart uploads begun a day ago are aborted; newer ones and tho
   await using server = await startVersitygw();
   if (!server) return;
   const stores = ["ours", "others"].map((prefix) => `s3://${server.bucket}/${prefix}`);
-  const child = await startUploads(stores, server.env);
+  const child = await startUploads(stores, server.access);
   child.kill("SIGKILL");
   await child.status;
-  const [store, others] = stores.map((url) => openStore(url, server.env));
+  const [store, others] = stores.map((url) => openStore({ url, s3: server.access }));
   const tomorrow = Date.now() + 25 * 60 * MINUTES;
   expect(await store.sweep!()).toBe(0);
   expect(await store.sweep!(tomorrow)).toBe(1);

@@ -63,7 +63,7 @@ for (const error of lasting) {
 
 Deno.test("storage: a failure of the source stream is not an outage", async () => {
   const folder = await Deno.makeTempDir();
-  const store = openStore(`file:${folder}`);
+  const store = openStore({ url: `file:${folder}` });
   const broken = new Deno.errors.TimedOut("the client stopped sending");
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
     start: (controller) => controller.enqueue(new Uint8Array(10)),
@@ -77,7 +77,7 @@ Deno.test("storage: the loss of a folder that must exist is an outage, and it is
   const folder = await Deno.makeTempDir();
   const path = `${folder}/objects`;
   await Deno.mkdir(path);
-  const store = openStore(`file:${path}`, undefined, { existing: true });
+  const store = openStore({ url: `file:${path}` }, { existing: true });
   await store.put("x", new Uint8Array(3));
   await Deno.rename(path, `${path}-away`);
   for (const [name, call] of Object.entries(calls)) {
@@ -94,7 +94,7 @@ Deno.test("storage: the loss of a folder that must exist is an outage, and it is
 
 Deno.test("storage: a full disk is an outage that leaves no file and ends when there is space", async () => {
   await withFullDisk(async (folder, makeRoom) => {
-    const store = openStore(`file:${folder}/objects`);
+    const store = openStore({ url: `file:${folder}/objects` });
     await expect(store.put("x", new Uint8Array(64 * 1024))).rejects.toBeInstanceOf(StorageUnavailableError);
     expect(await store.head("x")).toBe(null);
     await makeRoom();

@@ -306,18 +306,15 @@ Deno.test({
   ignore,
   fn: async () => {
     await using server = await startVersitygw();
-    const { bucket, env } = server!;
-    const wrong = openStore(
-      `s3://${bucket}`,
-      (name) => name === "AWS_SECRET_ACCESS_KEY" ? "wrong" : env(name),
-    );
+    const { bucket, access: s3 } = server!;
+    const wrong = openStore({ url: `s3://${bucket}`, s3: { ...s3, secretAccessKey: "wrong" } });
     await expect(wrong.get("x")).rejects.toThrow("SignatureDoesNotMatch");
     await expect(wrong.put("x", bytes(1))).rejects.toThrow("SignatureDoesNotMatch");
-    const elsewhere = openStore("s3://no-such-bucket", env);
+    const elsewhere = openStore({ url: "s3://no-such-bucket", s3 });
     await expect(elsewhere.get("x")).rejects.toThrow("NoSuchBucket");
     await expect(elsewhere.put("x", bytes(1))).rejects.toThrow("NoSuchBucket");
     await expect(all(elsewhere, "")).rejects.toThrow("NoSuchBucket");
-    await expect(openStore(`s3://${bucket}`, env).get("x")).rejects.toThrow(ObjectNotFoundError);
+    await expect(openStore({ url: `s3://${bucket}`, s3 }).get("x")).rejects.toThrow(ObjectNotFoundError);
   },
 });
 
@@ -326,7 +323,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using server = await startVersitygw();
-    const store = openStore(`s3://${server!.bucket}/p`, server!.env);
+    const store = openStore({ url: `s3://${server!.bucket}/p`, s3: server!.access });
     const keys = Array.from({ length: 1050 }, (_, i) => `n/${i}`);
     for (let at = 0; at < keys.length; at += 50) {
       await Promise.all(keys.slice(at, at + 50).map((key) => store.put(key, bytes(1))));

@@ -46,7 +46,7 @@ class Place implements AsyncDisposable {
   async until(id: string, fits: (job: Job) => boolean): Promise<Job> {
     const runner = new Runner({
       jobs: this.jobs,
-      storeUrl: `file:${this.folder}/objects`,
+      storage: { url: `file:${this.folder}/objects` },
       pollMs: 20,
       log: () => {},
     });
@@ -199,7 +199,7 @@ Deno.test("a run does not fall back in an outage of storage, and reports the out
   await place.until(id, (job) => (job.progress?.step ?? 0) >= 4 * STEPS_PER_EPOCH);
   const [resumeFrom, ...fallbacks] = await resumePoints(place.jobs.kv, (await place.jobs.get(id))!);
   expect(fallbacks.length).toBeGreaterThan(1);
-  const objects = openStore(`file:${folder}/objects`);
+  const objects = openStore({ url: `file:${folder}/objects` });
   const store = new Proxy(objects, {
     get(target, name) {
       if (name === "get") return () => Promise.reject(new StorageUnavailableError("Object storage is away"));

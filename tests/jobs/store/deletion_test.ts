@@ -49,7 +49,7 @@ for (
         withStore(async (setting) => {
           const { store, kv } = setting;
           const folder = await Deno.makeTempDir();
-          const objects = openStore(`file:${folder}`);
+          const objects = openStore({ url: `file:${folder}` });
           const id = await finished(setting, objects);
           expect((await left(kv, objects)).length).toBeGreaterThan(8);
           await expect(store.delete(id, failingAfter(objects, deletions))).rejects.toThrow(

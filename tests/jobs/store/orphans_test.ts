@@ -6,7 +6,7 @@ import { checkpointOf, withStore } from "../fixtures.ts";
 Deno.test("files of checkpoints that were never recorded go after a day, all others stay", () =>
   withStore(async ({ running, store }) => {
     const folder = await Deno.makeTempDir();
-    const objects = openStore(`file:${folder}`);
+    const objects = openStore({ url: `file:${folder}` });
     const { id, claim } = await running();
     const known = checkpointOf(id), unknown = checkpointOf(id);
     await claim.record({ checkpoint: known });

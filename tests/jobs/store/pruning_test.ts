@@ -11,7 +11,7 @@ async function stored(objects: ReturnType<typeof openStore>): Promise<string[]> 
 Deno.test("a job keeps its newest checkpoints and those that another unfinished job starts from", () =>
   withStore(async ({ store, kv, running }) => {
     const folder = await Deno.makeTempDir();
-    const objects = openStore(`file:${folder}`);
+    const objects = openStore({ url: `file:${folder}` });
     const { id, claim } = await running({ keep: { last: 3 } });
     const made: string[] = [];
     for (let step = 1; step <= 8; step++) {
@@ -44,7 +44,7 @@ Deno.test("a job keeps its newest checkpoints and those that another unfinished 
 Deno.test("objects of a checkpoint being written are kept while the lease is held, and deleted once it is lost", () =>
   withStore(async ({ store, kv, running, clock }) => {
     const folder = await Deno.makeTempDir();
-    const objects = openStore(`file:${folder}`);
+    const objects = openStore({ url: `file:${folder}` });
     const { id, queue, claim } = await running();
     const { objectKey, stateKey } = checkpointOf(id);
     await claim.declareObjects([objectKey, stateKey!]);

@@ -21,7 +21,13 @@ Deno.test("a run that reports too large a row fails at its first attempt with it
   const jobs = new JobStore(await Deno.openKv(":memory:"));
   const folder = await Deno.makeTempDir();
   const workerUrl = new URL("../largeWorker.ts", import.meta.url);
-  const runner = new Runner({ jobs, storeUrl: `file:${folder}`, workerUrl, pollMs: 20, log: () => {} });
+  const runner = new Runner({
+    jobs,
+    storage: { url: `file:${folder}` },
+    workerUrl,
+    pollMs: 20,
+    log: () => {},
+  });
   const { job: { id } } = await jobs.create(request());
   runner.start();
   const job = await jobs.finished(id);
