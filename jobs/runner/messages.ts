@@ -10,7 +10,7 @@ import type { KindSettings } from "../kinds/settings.ts";
 import type { JobRequest } from "../requests/schemas.ts";
 import type { ThreadEnd, ThreadRequest } from "./threads.ts";
 
-/** What a run starts from: the first message to the worker. */
+/** Starts the run. It is the first message to the worker. */
 export interface RunStart {
   readonly type: "run";
   readonly jobId: string;
@@ -24,18 +24,18 @@ export interface RunStart {
   readonly outageWaitMs: number;
 }
 
-/** Events after which a run waits until they are recorded. */
+/** The run waits after these events until the runner has recorded them. */
 export const AWAITED: ReadonlySet<KindEvent["type"]> = new Set(["fell_back", "saving", "checkpoint"]);
 
-/** To the worker. */
+/** Messages to the worker. */
 export type ToWorker =
   | RunStart
-  /** The last event, one of those that the run waits for, is recorded. The run may continue. */
+  /** The event that the run waits for is recorded. The run may continue. */
   | { readonly type: "recorded" }
   /** The run must end between two steps. */
   | { readonly type: "stop" };
 
-/** From the worker. The last message of a run is `ended`, `unavailable` or `failed`. */
+/** Messages from the worker. The last message of a run is `ended`, `unavailable` or `failed`. */
 export type FromWorker =
   | ThreadRequest
   | ThreadEnd

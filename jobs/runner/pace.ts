@@ -1,34 +1,34 @@
 /**
- * How fast a run is, over its last seconds.
+ * The throughput of a run.
  *
  * @module
  */
 
-/** Milliseconds looked back on. */
+/** Length of the window over which the throughput is averaged, in milliseconds. */
 const WINDOW_MS = 10_000;
 
-/** Counts steps and images as they come. */
+/** Moving average of the throughput over the last ten seconds. Times are milliseconds of a monotonic clock. */
 export class Pace {
-  readonly #points: { readonly at: number; readonly images: number }[] = [];
+  readonly #points: { readonly time: number; readonly images: number }[] = [];
   #images = 0;
 
-  /** @param at milliseconds of any steady clock at which the first step began */
-  constructor(at: number) {
-    this.#points.push({ at, images: 0 });
+  /** @param startTime when the first step began */
+  constructor(startTime: number) {
+    this.#points.push({ time: startTime, images: 0 });
   }
 
-  /** A step ended. @param at milliseconds of the same clock @param images images in the step */
-  step(at: number, images: number): void {
+  /** Adds a step. @param time when it ended @param images number of images in it */
+  addStep(time: number, images: number): void {
     this.#images += images;
-    this.#points.push({ at, images: this.#images });
-    // One point before the window stays, so that steps longer than the window have a pace too.
-    while (this.#points.length > 2 && this.#points[1].at < at - WINDOW_MS) this.#points.shift();
+    this.#points.push({ time, images: this.#images });
+    // One point before the window is kept, so that steps longer than the window have a pace too.
+    while (this.#points.length > 2 && this.#points[1].time < time - WINDOW_MS) this.#points.shift();
   }
 
-  /** Images a second and seconds a step; null before the first step. */
-  now(): { readonly imagesPerSecond: number; readonly secondsPerStep: number } | null {
+  /** Returns the current pace; null before the first step. */
+  current(): { readonly imagesPerSecond: number; readonly secondsPerStep: number } | null {
     const first = this.#points[0], last = this.#points.at(-1)!;
-    const seconds = (last.at - first.at) / 1000;
+    const seconds = (last.time - first.time) / 1000;
     if (this.#points.length < 2 || seconds <= 0) return null;
     return {
       imagesPerSecond: (last.images - first.images) / seconds,

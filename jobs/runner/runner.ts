@@ -1,21 +1,20 @@
 /**
- * Takes jobs from the queue and runs them, so many at once.
+ * A runner: it claims jobs from the queue and runs them.
  *
  * @module
  */
 import { type ObjectStoreSettings, openStore, prepareStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { sinceOutage } from "../store/kv/open.ts";
-import { jittered, pause } from "../backoff.ts";
+import { InterruptiblePause, jittered, pause } from "../backoff.ts";
+import { DEFAULT_KIND_SETTINGS, type KindSettings } from "../kinds/settings.ts";
 import { isTransient } from "../store/kv/errors.ts";
+import { sinceOutage } from "../store/kv/open.ts";
 import type { Claim } from "../store/queue/claim.ts";
 import { JobQueue } from "../store/queue/queue.ts";
-import { LEASE_MS } from "../store/queue/lease.ts";
+import type { JobStore } from "../store/store.ts";
 import { OUTAGE_LIMITS, outageError, type OutageLimits } from "./outageLimits.ts";
-import { DEFAULT_KIND_SETTINGS, type KindSettings } from "../kinds/settings.ts";
 import { Run } from "./run.ts";
 import { StorageWatch } from "./storageWatch.ts";
-import type { JobStore } from "../store/store.ts";
 
 /** Change of the wall clock against the monotonic clock between two polls that counts as a jump, in milliseconds. */
 const JUMP_MS = 1_000;
@@ -24,13 +23,13 @@ const JUMP_MS = 1_000;
 export interface RunnerOptions {
   readonly jobs: JobStore;
   readonly storage: ObjectStoreSettings;
-  /** Jobs at once. @default 1 */
+  /** Number of jobs that run at the same time. @default 1 */
   readonly slots?: number;
-  /** Milliseconds without a heartbeat after which its jobs are taken from it. */
+  /** Length of a lease, in milliseconds. @default 15000 */
   readonly leaseMs?: number;
-  /** Longest pause between two looks at the queue, in milliseconds. @default 250 */
+  /** Longest pause between two polls of the queue, in milliseconds. @default 250 */
   readonly pollMs?: number;
-  /** For people; host and process id when absent. */
+  /** A readable name; host and process id when absent. */
   readonly name?: string;
   /** Settings of the runs. */
   readonly settings?: KindSettings;
@@ -38,11 +37,11 @@ export interface RunnerOptions {
   readonly outage?: OutageLimits;
   /** The module that runs a job in a worker. */
   readonly workerUrl?: URL;
-  /** Standard error when absent. */
+  /** Receives log messages; standard error when absent. */
   readonly log?: (message: string, error?: unknown) => void;
 }
 
-/** A runner. `start` it once; `stop` hands its jobs back. */
+/** Claims jobs and runs them between {@linkcode start} and {@linkcode stop}. */
 export class Runner {
   readonly #jobs: JobStore;
   readonly #queue: JobQueue;
@@ -52,35 +51,36 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #stopping = new AbortController();
   readonly #runs = new Map<Run, Promise<void>>();
+  /** The pause between two polls of the queue. */
+  readonly #idle = new InterruptiblePause();
   #loops: Promise<unknown> | null = null;
-  #change = Promise.withResolvers<void>();
 
-  /** @throws {TypeError} for a store's address that cannot be used */
+  /** @throws {TypeError} for an invalid address of object storage */
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#jobs = options.jobs;
     const name = options.name ?? `${Deno.hostname()}:${Deno.pid}`;
-    this.#queue = new JobQueue(options.jobs, name, { leaseMs: options.leaseMs ?? LEASE_MS });
+    this.#queue = new JobQueue(options.jobs, name, { leaseMs: options.leaseMs });
     this.#store = openStore(options.storage, { existing: true });
     this.#storage = new StorageWatch(this.#store, (message) => this.#log(message));
     this.#outage = options.outage ?? OUTAGE_LIMITS;
   }
 
-  /** Begins to take jobs. */
+  /** Starts to claim jobs. Later calls have no effect. */
   start(): void {
     if (this.#loops) return;
     this.#loops = Promise.all([this.#claimLoop(), this.#reapLoop()]);
     if (!this.#jobs.notifiesReady) return;
-    // The notifiesReady only shortens the wait: training inside its handler would make the message come again.
-    this.#jobs.kv.listenQueue(() => this.#change.resolve()).catch((error) =>
-      this.#log("The notifiesReady failed", error)
+    // The handler only ends the pause: the message would be delivered again while a job runs in the handler.
+    this.#jobs.kv.listenQueue(() => this.#idle.interrupt()).catch((error) =>
+      this.#log("The runner cannot receive messages about queued jobs", error)
     );
   }
 
-  /** Takes no more jobs, hands back those that run, and resolves when all is written. */
+  /** Claims no more jobs, queues the running ones again, and resolves when everything is written. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#change.resolve();
+    this.#idle.interrupt();
     for (const run of this.#runs.keys()) run.release();
     await this.#loops;
     await Promise.all(this.#runs.values());
@@ -94,34 +94,25 @@ export class Runner {
   async #claimLoop(): Promise<void> {
     const { signal } = this.#stopping;
     const { slots = 1, pollMs = 250 } = this.#options;
-    await this.#prepare();
+    await this.#prepareStore();
     while (!signal.aborted) {
       let claim: Claim | null = null;
       if (this.#runs.size < slots) {
         try {
           if (await this.#storage.available()) claim = await this.#queue.claim();
-          else await this.#giveUp();
+          else await this.#failInterrupted();
         } catch (error) {
           // The log of the database has lines for the beginning and the end of an outage.
           if (!isTransient(error)) this.#log("The queue could not be read", error);
         }
       }
-      if (claim) {
-        this.#begin(claim);
-        continue;
-      }
-      const over = new AbortController();
-      await Promise.race([
-        this.#change.promise,
-        pause(jittered(pollMs), AbortSignal.any([signal, over.signal])),
-      ]);
-      over.abort();
-      this.#change = Promise.withResolvers();
+      if (claim) this.#run(claim);
+      else await this.#idle.wait(jittered(pollMs));
     }
   }
 
   /** Creates the folder of the store. An unusable disk is detected by the runs. */
-  async #prepare(): Promise<void> {
+  async #prepareStore(): Promise<void> {
     try {
       await prepareStore(this.#options.storage.url);
     } catch (error) {
@@ -129,35 +120,35 @@ export class Runner {
     }
   }
 
-  /** Fails the interrupted jobs when storage has been unavailable for too long. */
-  async #giveUp(): Promise<void> {
+  /** Fails the interrupted jobs when an outage of storage has exceeded the limit. */
+  async #failInterrupted(): Promise<void> {
     const { limitMs } = this.#outage;
     if (this.#storage.outageMs < limitMs) return;
     const { message } = outageError("object storage is still unavailable", limitMs);
     for (const id of await this.#queue.failInterrupted(message)) this.#log(`${id} failed: ${message}`);
   }
 
-  #begin(claim: Claim): void {
+  #run(claim: Claim): void {
     const run = new Run(claim, {
-      outage: this.#outage,
-      storageFailed: (reason, waitedMs) => this.#storage.failed(reason, waitedMs),
       jobs: this.#jobs,
-      queue: this.#queue,
+      leaseMs: this.#queue.leaseMs,
       store: this.#store,
       storage: this.#options.storage,
       settings: this.#options.settings ?? DEFAULT_KIND_SETTINGS,
+      outage: this.#outage,
+      storageFailed: (reason, waitedMs) => this.#storage.failed(reason, waitedMs),
       workerUrl: this.#options.workerUrl ?? new URL("./worker.ts", import.meta.url),
       log: (message, error) => this.#log(message, error),
     });
     const ended = run.run().finally(() => {
       this.#runs.delete(run);
-      this.#change.resolve();
+      this.#idle.interrupt();
     });
     this.#runs.set(run, ended);
     if (this.#stopping.signal.aborted) run.release();
   }
 
-  /** Takes back the jobs of runners that no longer beat. */
+  /** Queues the jobs of lost runners again. */
   async #reapLoop(): Promise<void> {
     const { signal } = this.#stopping;
     const { leaseMs } = this.#queue;
@@ -165,7 +156,7 @@ export class Runner {
     while (!signal.aborted) {
       const before = offset;
       offset = Date.now() - performance.now();
-      // After a jump of the clock or an outage, wait until the living runners have renewed their leases.
+      // After a jump of the clock or an outage, the living runners must renew their leases first.
       const isEarly = Math.abs(offset - before) > JUMP_MS || sinceOutage(this.#jobs.kv) < leaseMs;
       try {
         for (const id of isEarly ? [] : await this.#queue.reap()) this.#log(`${id}: its runner is lost`);

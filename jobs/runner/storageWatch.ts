@@ -1,5 +1,6 @@
 /**
- * Availability of object storage for a runner. After an outage in a run, no job is claimed until a probe succeeds.
+ * The availability of object storage. After a run has ended because of an outage, the runner claims no job until a probe
+ * succeeds.
  *
  * @module
  */
@@ -9,10 +10,10 @@ import { jittered } from "../backoff.ts";
 /** Pause before the first probe, and the longest pause before a later one, in milliseconds. */
 const FIRST_PAUSE_MS = 250, LONGEST_PAUSE_MS = 10_000;
 const PROBE_KEY = "health/probe";
-/** Bytes of a probe; enough to detect a full disk. */
+/** Size of a probe in bytes. It is large enough to detect a full disk. */
 const PROBE_BYTES = 256 * 1024;
 
-/** Availability of object storage, as observed by one runner. */
+/** Tracks the availability of object storage for one runner. */
 export class StorageWatch {
   readonly #store: ObjectStore;
   readonly #log: (message: string) => void;
@@ -24,7 +25,7 @@ export class StorageWatch {
     this.#log = log;
   }
 
-  /** How long the present outage has lasted, in milliseconds; 0 without an outage. */
+  /** How long the current outage has lasted, in milliseconds; 0 without an outage. */
   get outageMs(): number {
     return this.#outage === null ? 0 : performance.now() - this.#outage.since;
   }
@@ -41,7 +42,7 @@ export class StorageWatch {
     this.#log(`${reason}; no job is claimed until it is available again`);
   }
 
-  /** True without an outage, and when a probe succeeds. Probes are made with backoff. */
+  /** Returns true without an outage, and when a probe succeeds. Probes are made with backoff. */
   async available(): Promise<boolean> {
     const outage = this.#outage;
     if (outage === null) return true;
@@ -54,10 +55,9 @@ export class StorageWatch {
       outage.nextProbe = performance.now() + jittered(outage.pauseMs);
       return false;
     }
+    const seconds = (this.outageMs / 1000).toFixed(1);
     this.#outage = null;
-    this.#log(
-      `Object storage is available again after ${((performance.now() - outage.since) / 1000).toFixed(1)} s`,
-    );
+    this.#log(`Object storage is available again after ${seconds} s`);
     return true;
   }
 

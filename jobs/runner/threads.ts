@@ -1,59 +1,59 @@
 /**
- * Threads for the worker of a run, started by the runner's own thread: a worker that a worker starts is held back for
- * a second by Deno 2.9, which takes its own inspector's session for a debugger that may want to attach.
+ * Threads of a run's worker. The worker requests them, and the runner's main thread starts them: Deno 2.9 delays a
+ * worker that another worker starts by a second, because it takes its own inspector session for a waiting debugger.
  *
  * @module
  */
 import type { PortMessage, StartThread } from "../../model/training/threads.ts";
 
-/** Asks for a thread. */
+/** Requests a thread. */
 export interface ThreadRequest {
   readonly type: "thread";
   readonly id: number;
   /** URL of its module. */
   readonly module: string;
-  /** The thread's end of the channel to whoever asks. */
+  /** The thread's end of the channel to the worker. */
   readonly port: MessagePort;
 }
 
-/** A thread is no longer needed. */
+/** Ends a thread. */
 export interface ThreadEnd {
   readonly type: "thread_end";
   readonly id: number;
 }
 
-/** Starts threads by asking for them. @param tell sends a message, with what is handed over in it */
-export function threadsByAsking(
-  tell: (message: ThreadRequest | ThreadEnd, transfer: Transferable[]) => void,
+/** Returns a function that starts threads by requests to the runner. @param send sends a message to the runner */
+export function threadRequester(
+  send: (message: ThreadRequest | ThreadEnd, transfer: Transferable[]) => void,
 ): StartThread {
-  let last = 0;
+  let lastId = 0;
   return (module, { message }) => {
-    const { port1, port2 } = new MessageChannel(), id = ++last;
+    const { port1, port2 } = new MessageChannel(), id = ++lastId;
     port1.onmessage = ({ data }) => message(data);
-    tell({ type: "thread", id, module: module.href, port: port2 }, [port2]);
+    send({ type: "thread", id, module: module.href, port: port2 }, [port2]);
     return {
       postMessage: (message) => port1.postMessage(message),
       terminate() {
         port1.close();
-        tell({ type: "thread_end", id }, []);
+        send({ type: "thread_end", id }, []);
       },
     };
   };
 }
 
-/** The threads that a run has asked for. */
+/** Starts and ends the threads that a run's worker requests. */
 export class ThreadHost {
   readonly #workers = new Map<number, Worker>();
   readonly #failed: (reason: string) => void;
   #ended = false;
 
-  /** @param failed hears of a thread that ended by an error of its own */
+  /** @param failed called when a thread ends with an uncaught error */
   constructor(failed: (reason: string) => void) {
     this.#failed = failed;
   }
 
-  /** Starts a thread, or ends one. */
-  take(message: ThreadRequest | ThreadEnd): void {
+  /** Starts or ends a thread. */
+  handle(message: ThreadRequest | ThreadEnd): void {
     if (message.type === "thread_end") {
       this.#workers.get(message.id)?.terminate();
       this.#workers.delete(message.id);
@@ -70,7 +70,7 @@ export class ThreadHost {
     this.#workers.set(message.id, worker);
   }
 
-  /** Ends all of them; none is started any more. */
+  /** Ends all threads. Later requests are ignored. */
   end(): void {
     this.#ended = true;
     for (const worker of this.#workers.values()) worker.terminate();

@@ -8,44 +8,45 @@ import { openStore } from "../../data/objects/open.ts";
 import { JobFailure } from "../failure.ts";
 import type { KindEvent } from "../kinds/kind.ts";
 import { KINDS } from "../kinds/mod.ts";
-import { threadsByAsking } from "./threads.ts";
-import { storageFailure, WaitingStore } from "./waitingStore.ts";
 import { AWAITED, type FromWorker, type RunStart, type ToWorker } from "./messages.ts";
+import { storageFailure } from "./outageRetry.ts";
+import { RetryingStore } from "./retryingStore.ts";
+import { threadRequester } from "./threads.ts";
 
 // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
 const scope = self as any;
-const tell = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
+const send = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
 const stopped = new AbortController();
 let recorded = Promise.withResolvers<void>();
 
-/** Longest time that a step is buffered, in milliseconds. Buffering reduces the number of messages to the runner. */
-const GATHER_MS = 100;
-let gathered: KindEvent[] = [];
-let timer: ReturnType<typeof setTimeout> | undefined;
+/** Longest time for which a step is buffered, in milliseconds. It reduces the number of messages to the runner. */
+const BUFFER_MS = 100;
+let buffer: KindEvent[] = [];
+let flushTimer: ReturnType<typeof setTimeout> | undefined;
 
 function flush(): void {
-  clearTimeout(timer);
-  timer = undefined;
-  if (gathered.length > 0) tell({ type: "events", events: gathered });
-  gathered = [];
+  clearTimeout(flushTimer);
+  flushTimer = undefined;
+  if (buffer.length > 0) send({ type: "events", events: buffer });
+  buffer = [];
 }
 
 /** Sends an event. Steps other than the first are sent in batches. */
-function say(event: KindEvent): void {
-  gathered.push(event);
+function emit(event: KindEvent): void {
+  buffer.push(event);
   if (event.type !== "step" || event.step === 1) flush();
-  else timer ??= setTimeout(flush, GATHER_MS);
+  else flushTimer ??= setTimeout(flush, BUFFER_MS);
 }
 
 async function run(start: RunStart): Promise<void> {
   const { jobId, request, settings, storage, resumeFrom, fallbacks, source, outageWaitMs } = start;
   const began = performance.now();
-  let store: WaitingStore | undefined;
+  let store: RetryingStore | undefined;
   try {
-    store = new WaitingStore(openStore(storage, { existing: true }), {
+    store = new RetryingStore(openStore(storage, { existing: true }), {
       patienceMs: outageWaitMs,
       signal: stopped.signal,
-      log: (level, message) => say({ type: "log", level, message }),
+      log: (level, message) => emit({ type: "log", level, message }),
     });
     const context = {
       jobId,
@@ -56,27 +57,27 @@ async function run(start: RunStart): Promise<void> {
       fallbacks,
       source,
       signal: stopped.signal,
-      startThread: threadsByAsking(tell),
+      startThread: threadRequester(send),
     };
     for await (const event of KINDS[request.kind](context)) {
       recorded = Promise.withResolvers();
-      say(event);
+      emit(event);
       if (AWAITED.has(event.type)) await recorded.promise;
       stopped.signal.throwIfAborted();
     }
     flush();
-    tell({ type: "ended" });
+    send({ type: "ended" });
   } catch (error) {
     flush();
     const outage = stopped.signal.aborted ? null : storageFailure(error);
     if (outage) {
       const isStorage = !(outage instanceof DatasetUnavailableError);
       const waitedMs = isStorage ? store?.waitedMs ?? 0 : performance.now() - began;
-      return tell({ type: "unavailable", message: outage.message, waitedMs, isStorage });
+      return send({ type: "unavailable", message: outage.message, waitedMs, isStorage });
     }
     const stack = error instanceof Error ? error.stack ?? error.message : String(error);
     const message = error instanceof Error ? error.message : String(error);
-    tell({ type: "failed", code: error instanceof JobFailure ? error.code : null, message, stack });
+    send({ type: "failed", code: error instanceof JobFailure ? error.code : null, message, stack });
   }
 }
 

@@ -5,7 +5,7 @@ import type { Checkpoint } from "../../jobs/job.ts";
 import type { KindEvent } from "../../jobs/kinds/kind.ts";
 import { DEFAULT_KIND_SETTINGS } from "../../jobs/kinds/settings.ts";
 import { KINDS } from "../../jobs/kinds/mod.ts";
-import { WaitingStore } from "../../jobs/runner/waitingStore.ts";
+import { RetryingStore } from "../../jobs/runner/retryingStore.ts";
 import { Stage } from "../jobs/stage.ts";
 import { request } from "../jobs/fixtures.ts";
 import { faultyStore } from "./faultyStore.ts";
@@ -45,7 +45,7 @@ async function ran(
     jobId: "job_1",
     request: body,
     settings: DEFAULT_KIND_SETTINGS,
-    store: new WaitingStore(store, {
+    store: new RetryingStore(store, {
       patienceMs: 60_000,
       signal,
       log: (level, message) => logged.push({ type: "log", level, message }),

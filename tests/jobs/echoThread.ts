@@ -1,7 +1,7 @@
-/** A thread that says back what it hears, and falls over at a word. */
+/** A thread that answers each message with the same text, and throws an error for the text `throw`. */
 import { connectToParent } from "../../model/training/threads.ts";
 
-const tell = connectToParent<string>((text) => {
-  if (text === "fall") throw new Error("it fell");
-  tell(`heard ${text}`);
+const send = connectToParent<string>((text) => {
+  if (text === "throw") throw new Error("thrown by the thread");
+  send(`echo: ${text}`);
 });

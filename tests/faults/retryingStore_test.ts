@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { LocalStore } from "../../data/objects/local/localStore.ts";
 import { ObjectExistsError, type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
-import { WaitingStore } from "../../jobs/runner/waitingStore.ts";
+import { RetryingStore } from "../../jobs/runner/retryingStore.ts";
 import { faultyStore } from "./faultyStore.ts";
 
 const bytes = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + size) % 251);
@@ -17,7 +17,7 @@ async function withStore(test: (store: LocalStore) => Promise<void>): Promise<vo
 function waiting(inner: ObjectStore, patienceMs = 60_000) {
   const lines: string[] = [];
   const stop = new AbortController();
-  const store = new WaitingStore(inner, {
+  const store = new RetryingStore(inner, {
     patienceMs,
     signal: stop.signal,
     log: (level, message) => lines.push(`${level}: ${message}`),

@@ -1,0 +1,128 @@
+/**
+ * Object storage for runs. In an outage, a call waits and is retried.
+ *
+ * @module
+ */
+import type { Bytes } from "../../data/bytes.ts";
+import {
+  type GetOptions,
+  type ObjectBody,
+  ObjectExistsError,
+  type ObjectInfo,
+  type ObjectStore,
+  type PutOptions,
+} from "../../data/objects/store.ts";
+import { OutageRetry, type OutageRetryOptions } from "./outageRetry.ts";
+
+/**
+ * Retries the calls of a store in an outage, see {@linkcode OutageRetry}. A put of a stream is not retried, because the
+ * stream can be read only once.
+ */
+export class RetryingStore implements ObjectStore {
+  readonly url: string;
+  readonly #inner: ObjectStore;
+  readonly #retry: OutageRetry;
+
+  /** @param inner the store that is called */
+  constructor(inner: ObjectStore, options: OutageRetryOptions) {
+    this.#inner = inner;
+    this.#retry = new OutageRetry(options);
+    this.url = inner.url;
+  }
+
+  /** How long the current outage has lasted, in milliseconds; 0 without an outage. */
+  get waitedMs(): number {
+    return this.#retry.waitedMs;
+  }
+
+  async put(key: string, body: Bytes | ReadableStream<Bytes>, options: PutOptions = {}): Promise<ObjectInfo> {
+    if (body instanceof ReadableStream) return await this.#inner.put(key, body, options);
+    let attempts = 0;
+    return await this.#retry.call(async () => {
+      attempts++;
+      try {
+        return await this.#inner.put(key, body, options);
+      } catch (error) {
+        // The previous attempt may have been applied even though it failed here.
+        if (!(error instanceof ObjectExistsError) || attempts === 1) throw error;
+        const found = await this.#inner.get(key);
+        if (found.size === body.length && sameBytes(await bytesOf(found), body)) {
+          const { size, etag, modifiedAt } = found;
+          return { key, size, etag, modifiedAt };
+        }
+        throw error;
+      }
+    }, options.signal);
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {
+    const found = await this.#retry.call(() => this.#inner.get(key, options), options.signal);
+    return { ...found, body: this.#resumable(key, found, options) };
+  }
+
+  head(key: string): Promise<ObjectInfo | null> {
+    return this.#retry.call(() => this.#inner.head(key));
+  }
+
+  async *list(prefix: string, options: { after?: string } = {}): AsyncGenerator<ObjectInfo> {
+    let { after } = options;
+    let objects = this.#inner.list(prefix, { after })[Symbol.asyncIterator]();
+    let failed = false;
+    while (true) {
+      const { done, value } = await this.#retry.call(async () => {
+        if (failed) objects = this.#inner.list(prefix, { after })[Symbol.asyncIterator]();
+        failed = true;
+        const next = await objects.next();
+        failed = false;
+        return next;
+      });
+      if (done) return;
+      after = value.key;
+      yield value;
+    }
+  }
+
+  delete(key: string): Promise<void> {
+    return this.#retry.call(() => this.#inner.delete(key));
+  }
+
+  /** Returns the body of an object. After an outage the object is opened again at the byte where reading failed. */
+  #resumable(key: string, first: ObjectBody, { signal }: GetOptions): ReadableStream<Bytes> {
+    const { start, end } = first.range ?? { start: 0, end: first.size - 1 };
+    let reader: ReadableStreamDefaultReader<Bytes> | null = first.body.getReader();
+    let offset = start;
+    return new ReadableStream<Bytes>({
+      pull: async (controller) => {
+        const { done, value } = await this.#retry.call(async () => {
+          reader ??= (await this.#inner.get(key, { range: { start: offset, end }, signal })
+            .then((found) => checkUnchanged(found, first))).body.getReader();
+          try {
+            return await reader.read();
+          } catch (error) {
+            reader = null;
+            throw error;
+          }
+        }, signal);
+        if (done) return controller.close();
+        offset += value.length;
+        controller.enqueue(value);
+      },
+      cancel: (reason) => reader?.cancel(reason),
+    }, { highWaterMark: 0 });
+  }
+}
+
+/** Returns `found`. @throws {Error} when it is another object than the one that was opened first */
+function checkUnchanged(found: ObjectBody, first: ObjectBody): ObjectBody {
+  if (found.etag === first.etag) return found;
+  found.body.cancel().catch(() => {});
+  throw new Error(`'${first.key}' was replaced while it was read`);
+}
+
+async function bytesOf({ body }: ObjectBody): Promise<Bytes> {
+  return new Uint8Array(await new Response(body).arrayBuffer());
+}
+
+function sameBytes(a: Bytes, b: Bytes): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}
