@@ -1,7 +1,8 @@
 import { expect } from "expect";
+import { circlesOf, importsOf, modulesIn, ROOT } from "./setup/moduleGraph.ts";
 
-/** Who may know whom (the house plan): room → the rooms it imports from, itself included. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+/** The rooms that each room imports from, itself included. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
   model: ["model"],
   data: ["data", "model"],
   jobs: ["jobs", "data", "model"],
@@ -9,79 +10,78 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["cli", "api", "jobs", "data", "model"],
 };
 
-/** Modules of these rooms may import nothing else from npm: they do no I/O. */
+/** Rooms without I/O import only these npm packages. */
 const PACKAGES: Readonly<Record<string, RegExp>> = { model: /^npm:\/?@tensorflow\/tfjs-/ };
 
-interface Graph {
-  readonly modules: readonly {
-    readonly specifier: string;
-    readonly dependencies?: readonly { readonly code?: { readonly specifier?: string } }[];
-  }[];
-}
+/**
+ * The wings and single modules of the same room that a wing imports from, itself excluded. The name of a room means
+ * the modules at its root. A wing that is missing here may import every wing of its room.
+ */
+const WINGS: Readonly<Record<string, readonly string[]>> = {
+  "jobs/requests": ["jobs"],
+  "jobs/artifacts": ["jobs", "jobs/requests"],
+  "jobs/kinds": ["jobs", "jobs/requests", "jobs/artifacts"],
+  "jobs/store": ["jobs", "jobs/requests", "jobs/artifacts"],
+  model: ["model/ops"],
+  "model/ops": ["model/masking.ts", "model/random.ts", "model/shape.ts"],
+  "model/training": ["model", "model/ops"],
+};
 
-const root = new URL("../", import.meta.url).href;
-const room = (specifier: string) =>
-  specifier.startsWith(root) ? specifier.slice(root.length).split("/")[0].replace(/\.ts$/, "") : null;
+const roomOf = (path: string) => path.split("/")[0];
+const wingOf = (path: string) => path.split("/").slice(0, -1).slice(0, 2).join("/");
 
-async function imports(): Promise<{ from: string; to: string }[]> {
-  const entries = ["main.ts", "jobs/runner/worker.ts", "api/inference/worker.ts"];
-  const graphs = await Promise.all(entries.map(async (entry) => {
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["info", "--json", entry],
-      cwd: new URL(root),
-    })
-      .output();
-    return JSON.parse(new TextDecoder().decode(stdout)) as Graph;
-  }));
-  return graphs.flatMap(({ modules }) =>
-    modules.flatMap(({ specifier, dependencies = [] }) =>
-      dependencies.flatMap(({ code }) => code?.specifier ? [{ from: specifier, to: code.specifier }] : [])
-    )
-  ).filter(({ from }) => room(from) !== null);
-}
+const product = (await Promise.all(Object.keys(ROOMS).map(modulesIn))).flat();
+const imports = await importsOf(["main.ts", ...product.filter((path) => path.endsWith(".ts"))]);
 
-Deno.test("rooms import only from the rooms they may know", async () => {
-  const all = await imports();
-  for (const name of Object.keys(MAY_IMPORT)) expect(all.some(({ from }) => room(from) === name)).toBe(true);
-  const wrong = all.filter(({ from, to }) => {
-    const own = room(from)!, other = room(to);
-    if (own === "main") return false;
-    return other === null
-      ? to.startsWith("npm:") && PACKAGES[own]?.test(to) === false
-      : !MAY_IMPORT[own].includes(other);
+Deno.test("rooms import only from the rooms below them", () => {
+  for (const room of Object.keys(ROOMS)) expect(imports.some(({ from }) => roomOf(from) === room)).toBe(true);
+  const wrong = imports.filter(({ from, to }) => {
+    const room = roomOf(from);
+    if (from === "main.ts") return false;
+    if (/^(node|npm|https?|jsr):/.test(to)) {
+      return to.startsWith("npm:") && PACKAGES[room]?.test(to) === false;
+    }
+    return !ROOMS[room].includes(roomOf(to));
   });
   expect(wrong).toEqual([]);
 });
 
-/** Paths of the modules below a folder, relative to the repository. */
-async function modulesOf(folder: string): Promise<string[]> {
-  const files: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(new URL(`${folder}/`, root))) {
-    if (isDirectory) files.push(...await modulesOf(`${folder}/${name}`));
-    else if (/\.(ts|js)$/.test(name)) files.push(`${folder}/${name}`);
-  }
-  return files;
-}
+Deno.test("the wings of a room import only from the wings below them", () => {
+  for (const wing of Object.keys(WINGS)) expect(imports.some(({ from }) => wingOf(from) === wing)).toBe(true);
+  const wrong = imports.filter(({ from, to }) => {
+    const allowed = WINGS[wingOf(from)], target = wingOf(to);
+    if (allowed === undefined || roomOf(from) !== roomOf(to) || wingOf(from) === target) return false;
+    return !allowed.includes(target) && !allowed.includes(to);
+  });
+  expect(wrong).toEqual([]);
+});
 
-/** Matches of a pattern in modules, as "PATH: MATCH". */
-async function findIn(files: readonly string[], pattern: RegExp): Promise<string[]> {
-  const found = await Promise.all(files.map(async (file) => {
-    const match = pattern.exec(await Deno.readTextFile(new URL(file, root)));
-    return match ? [`${file}: ${match[0]}`] : [];
+Deno.test("no modules import each other in a circle, imports of types included", () => {
+  expect(imports.length).toBeGreaterThan(1000);
+  expect(circlesOf(imports)).toEqual([]);
+  const circle = [["a", "b"], ["b", "c"], ["c", "b"], ["c", "d"]].map(([from, to]) => ({ from, to }));
+  expect(circlesOf(circle)).toEqual([["b", "c"]]);
+});
+
+/** Returns the modules in which a pattern occurs, as "PATH: MATCH". */
+async function findIn(modules: readonly string[], pattern: RegExp): Promise<string[]> {
+  const found = await Promise.all(modules.map(async (path) => {
+    const match = pattern.exec(await Deno.readTextFile(new URL(path, ROOT)));
+    return match ? [`${path}: ${match[0]}`] : [];
   }));
   return found.flat();
 }
 
 Deno.test("the model reads no files, no network and no environment", async () => {
-  const files = await modulesOf("model");
-  expect(files.length).toBeGreaterThan(20);
+  const modules = product.filter((path) => roomOf(path) === "model");
+  expect(modules.length).toBeGreaterThan(20);
   const io = /\bDeno\.|\bfetch\(|\bprocess\.|Math\.random|Date\.now/;
-  expect(await findIn(files, io)).toEqual([]);
+  expect(await findIn(modules, io)).toEqual([]);
 });
 
 Deno.test("only cli/environment.ts reads or sets environment variables", async () => {
-  const files = (await Promise.all(Object.keys(MAY_IMPORT).map(modulesOf))).flat();
-  const product = ["main.ts", ...files].filter((file) => file !== "cli/environment.ts");
-  expect(product.length).toBeGreaterThan(200);
-  expect(await findIn(product, /\bDeno\.env\b|\bprocess\.env\b|\benv\b.*from "node:process"/)).toEqual([]);
+  const modules = ["main.ts", ...product].filter((path) => path !== "cli/environment.ts");
+  expect(modules.length).toBeGreaterThan(200);
+  const access = /\bDeno\.env\b|\bprocess\.env\b|\benv\b.*from "node:process"/;
+  expect(await findIn(modules, access)).toEqual([]);
 });
