@@ -1,18 +1,21 @@
 /**
- * `deno task build:kernels`: compiles the kernels' source and writes the module that holds their bytes.
+ * `deno task build:kernels`: compiles the kernels with the AssemblyScript compiler and writes the module that holds
+ * their bytes.
  *
  * @module
  */
 import asc from "assemblyscript/asc";
-import { kernelSource } from "../model/backends/simd/source/module.ts";
+import { microKernelSource } from "../model/backends/simd/codegen/microKernel.ts";
+import { unrollAndJam } from "../model/backends/simd/codegen/unrollAndJam.ts";
 
+const SOURCE = new URL("../model/backends/simd/assembly/", import.meta.url);
 const OUT = new URL("../model/backends/simd/binary.ts", import.meta.url);
 
-/** One way of compiling the kernels. */
+/** Options of a build of the kernels. */
 export interface KernelBuild {
-  /** With fused multiply-add (relaxed SIMD). */
+  /** Uses fused multiply-add (relaxed SIMD). */
   readonly relaxed: boolean;
-  /** For a memory that threads share. */
+  /** Imports a memory that threads share. */
   readonly shared: boolean;
 }
 
@@ -23,6 +26,17 @@ const BUILDS: Readonly<Record<string, KernelBuild>> = {
   RELAXED_SHARED: { relaxed: true, shared: true },
   PLAIN_SHARED: { relaxed: false, shared: true },
 };
+
+/** Returns the AssemblyScript source of a file of `assembly/`; null for a file that does not exist. */
+async function readSource(name: string): Promise<string | null> {
+  if (name === "microKernel.ts") return microKernelSource();
+  try {
+    return unrollAndJam(await Deno.readTextFile(new URL(name, SOURCE)));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
 
 /**
  * Compiles the kernels.
@@ -36,16 +50,18 @@ export async function compileKernels({ relaxed, shared }: KernelBuild): Promise<
     "--outFile=kernels.wasm",
     "--runtime=stub",
     "--importMemory",
-    // An access at a small offset is checked once, not twice, in a memory that is known to have a page.
+    // With a minimum size, V8 checks an access with a small constant offset once instead of twice.
     "--initialMemory=1",
     "--noAssert",
-    // Binaryen's own reordering spills registers: the source is as it should run.
+    // Binaryen's optimizer reorders the micro-kernels so that registers spill.
     "--optimizeLevel=0",
     "--shrinkLevel=0",
-    `--enable=simd,relaxed-simd,bulk-memory${shared ? ",threads" : ""}`,
+    // Inlining copies every argument. These passes remove the copies and move no instruction.
+    "--runPasses=coalesce-locals,vacuum",
+    `--enable=simd,bulk-memory${relaxed ? ",relaxed-simd" : ""}${shared ? ",threads" : ""}`,
     ...(shared ? ["--sharedMemory", "--maximumMemory=65536"] : []),
   ], {
-    readFile: (name: string) => name === "kernels.ts" ? kernelSource(relaxed) : null,
+    readFile: readSource,
     writeFile: (name: string, contents: Uint8Array | string) => {
       if (name === "kernels.wasm") binary = contents as Uint8Array;
     },
@@ -55,12 +71,12 @@ export async function compileKernels({ relaxed, shared }: KernelBuild): Promise<
   return new Uint8Array(binary);
 }
 
-/** The text of the module with the bytes of every build. */
+/** Returns the text of the module with the bytes of every build. */
 export async function kernelModule(): Promise<string> {
   const constants: string[] = [];
   for (const [name, build] of Object.entries(BUILDS)) {
     const sums = build.relaxed ? "fused multiply-add (relaxed SIMD)" : "plain SIMD";
-    const memory = build.shared ? "a memory that threads share" : "a memory of its own";
+    const memory = build.shared ? "a shared memory" : "a memory of one thread";
     constants.push(
       `/** WebAssembly with ${sums}, for ${memory}, in base64. */
 export const ${name}: string =
@@ -69,7 +85,7 @@ export const ${name}: string =
     );
   }
   return `/**
- * The compiled kernels: \`deno task build:kernels\` writes this file from \`source/\`.
+ * The compiled kernels: \`deno task build:kernels\` writes this file from \`assembly/\`.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  * @module
  */
 import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts";
-import { EDGE_VALUES, PACKED_FROM, PACKED_VALUES } from "../../model/backends/simd/source/products.ts";
+import { PACK_MIN_WIDTH, PACK_SIZE, TILE_SIZE } from "../../model/backends/simd/assembly/blockSizes.ts";
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
 import { Addresses } from "./addresses.ts";
 
@@ -44,9 +44,9 @@ export function productSpeeds(config: MaeConfig, images: number): ProductSpeed[]
 
 function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflops"] {
   const addresses = new Addresses(), take = (values: number) => addresses.take(values);
-  const x = take(rows * inDim), y = take(rows * outDim), w = take(inDim * outDim), edge = take(EDGE_VALUES);
+  const x = take(rows * inDim), y = take(rows * outDim), w = take(inDim * outDim), edge = take(TILE_SIZE);
   const bias = take(outDim);
-  const scratch = Math.max(inDim, outDim) < PACKED_FROM ? 0 : take(PACKED_VALUES);
+  const scratch = Math.max(inDim, outDim) < PACK_MIN_WIDTH ? 0 : take(PACK_SIZE);
   const memory = addresses.memory(false);
   const k = instantiate(kernelModule(false).module, memory);
   new Float32Array(memory.buffer).fill(0.01);
@@ -61,8 +61,8 @@ function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflo
     }
     return flops / times.toSorted((a, b) => a - b)[5] / 1e6;
   };
-  const forward = gflops(() => k.product(rows, outDim, inDim, x, w, 4, 4 * inDim, y, bias, 0, edge));
-  const dx = gflops(() => k.product(rows, inDim, outDim, y, w, 4 * inDim, 4, x, 0, 0, edge));
-  const dw = gflops(() => k.transposedProduct(rows, outDim, inDim, y, x, w, edge, scratch, 0));
+  const forward = gflops(() => k.gemm(rows, outDim, inDim, x, w, 4, 4 * inDim, y, bias, 0, edge));
+  const dx = gflops(() => k.gemm(rows, inDim, outDim, y, w, 4 * inDim, 4, x, 0, 0, edge));
+  const dw = gflops(() => k.gemmTransA(outDim, inDim, rows, y, x, w, edge, scratch, 0));
   return { forward, dx, dw };
 }

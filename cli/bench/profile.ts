@@ -28,7 +28,7 @@ export interface KernelCost {
 /** Operations of a call, where it is a product. */
 function flopsOf(name: string, numbers: readonly number[]): number {
   const [a, b, c, d] = numbers;
-  if (name === "product" || name === "transposedProduct") return 2 * a * b * c;
+  if (name === "gemm" || name === "gemmTransA") return 2 * a * b * c;
   if (name === "attention") return 4 * a * b * b * c * d;
   if (name === "attentionGradient") return 8 * a * b * b * c * d;
   return 0;

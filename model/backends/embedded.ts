@@ -8,7 +8,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 import { type Backend, BackendError, type StartedBackend } from "./backend.ts";
-import { installKernels } from "./simd/kernels.ts";
+import { installKernels } from "./simd/installKernels.ts";
 import { SIMD_OPS } from "./simd/ops.ts";
 import { PlannedStepper } from "./simd/plan/stepper.ts";
 

@@ -6,6 +6,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import util from "node:util";
 import { type Backend, BackendError } from "./backend.ts";
 
@@ -51,10 +52,11 @@ const REMOVED = {
  */
 function load(folder: string, gpuOnly: boolean): void {
   const base = folder.endsWith("/") ? folder : `${folder}/`;
-  const require = createRequire(new URL(SETUP_FILE, base));
+  const setupFile = fileURLToPath(new URL(SETUP_FILE, base));
+  const require = createRequire(setupFile);
   let setup: TensorflowSetup;
   try {
-    setup = require(`./${SETUP_FILE}`);
+    setup = require(setupFile);
   } catch {
     throw new BackendError(NOT_SET_UP);
   }

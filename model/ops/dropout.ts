@@ -3,28 +3,25 @@ import { fused } from "./fused.ts";
 import { uniform } from "../random.ts";
 import { sizeOf } from "../shape.ts";
 
-/** Some images of a batch. */
-export interface BatchPart {
-  /** Index of the first image in the batch. */
-  readonly first: number;
-  /** Number of images. */
-  readonly images: number;
-}
-
-/** Key of the dropout factors of a step. Equal keys give equal factors. */
+/** Where a step's dropout masks come from: equal keys give equal masks. */
 export interface DropoutKey {
   /** Probability of dropping a value; 0 switches dropout off. */
   readonly rate: number;
   readonly seed: number;
   readonly epoch: number;
   readonly step: number;
-  /** A part of the batch has the factors that its images have in the whole batch. */
-  readonly part?: BatchPart;
-  /** Collects the factors of each site, for the recording of a step. */
+  /** Set for a part of a batch: it gets the factors that its images have in the whole. */
+  readonly part?: {
+    /** Index of its first image in the batch. */
+    readonly first: number;
+    /** Number of its images. */
+    readonly images: number;
+  };
+  /** Receives what is drawn, by site. */
   readonly drawn?: Map<string, Float32Array>;
 }
 
-/** Draws the factors of a site: 0 for a dropped value, 1 / (1 - rate) for a kept one. */
+/** Draws the factors of a site: 0 where a value is dropped, 1 / (1 - rate) where it is kept. */
 export function drawFactors(key: DropoutKey, site: string, size: number): Float32Array<ArrayBuffer> {
   const { rate, seed, epoch, step, part } = key;
   const skip = part ? part.first * (size / part.images) : 0;
@@ -34,10 +31,10 @@ export function drawFactors(key: DropoutKey, site: string, size: number): Float3
 }
 
 /**
- * Returns factors of inverted dropout (`torch.nn.Dropout`): 0 with probability `rate`, else `1 / (1 - rate)`.
+ * Factors of inverted dropout (`torch.nn.Dropout`): 0 with probability `rate`, else `1 / (1 - rate)`.
  *
- * @param site name of the layer; it is part of the random key
- * @returns undefined without dropout
+ * @param site name of the place in the model, a part of the key
+ * @returns undefined when nothing is dropped
  */
 export function dropoutFactors(
   key: DropoutKey | undefined,
@@ -51,7 +48,7 @@ export function dropoutFactors(
   return tf.tensor(values, shape);
 }
 
-/** Applies inverted dropout; see {@linkcode dropoutFactors}. */
+/** Inverted dropout of `x`; see {@linkcode dropoutFactors}. */
 export function dropout<T extends tf.Tensor>(x: T, key: DropoutKey | undefined, site: string): T {
   const factors = dropoutFactors(key, site, x.shape);
   if (!factors) return x;

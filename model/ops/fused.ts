@@ -1,17 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core";
 
-/** The value of a fused operation and its gradient. */
+/** A fused operation's value, and how its gradient comes from what it saved. */
 export interface Fused {
   readonly value: tf.Tensor;
-  /** Returns the gradient of each input in their order, or a single tensor for one input. */
+  /** @returns the gradient of each input, in their order; bare for one */
   gradient(dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor | tf.Tensor[];
 }
 
 /**
- * Runs operations as one operation with a custom gradient. TensorFlow.js does not record those inside `compute`.
+ * Runs operations as one with a gradient of its own: what is inside `compute` is not recorded for differentiation.
  *
  * @param inputs the tensors that get a gradient
- * @param compute returns value and gradient; it passes the tensors that the gradient needs to `save`
+ * @param compute the composition; what the gradient needs goes through `save`
  */
 export function fused<T extends tf.Tensor>(
   inputs: tf.Tensor[],

@@ -10,13 +10,8 @@ import { native } from "./native.ts";
  */
 export function meanPool(x: tf.Tensor3D): tf.Tensor2D {
   const [batch, tokens, dim] = x.shape;
-  const kernel = native().meanPool;
-  if (kernel) {
-    return fused([x], () => ({
-      value: kernel.forward(x),
-      gradient: (dy) => kernel.gradient(dy, tokens),
-    }));
-  }
+  const own = native().meanPool;
+  if (own) return fused([x], () => ({ value: own.forward(x), gradient: (dy) => own.gradient(dy, tokens) }));
   return fused([x], () => ({
     value: tf.mean(x, 1),
     gradient: (dy) => {

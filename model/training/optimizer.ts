@@ -1,7 +1,6 @@
 /**
- * AdamW over all trainable parameters. Small parameters share flat buffers, so that a step is a few large operations
- * instead of a dozen small ones for each parameter. The size of a buffer is limited, so that no operation copies the
- * whole model.
+ * AdamW over all trainable parameters, which lie in a few flat buffers: a step is a few large operations instead of a
+ * dozen small ones a tensor, and no operation needs a copy of a whole large model.
  *
  * @module
  */
@@ -12,24 +11,24 @@ import { type Shape, sizeOf } from "../shape.ts";
 import type { Weights } from "../transformer.ts";
 import type { HostTensor, HostWeights, ParameterSpec } from "../weights.ts";
 
-/** Options of AdamW, with PyTorch's names. */
+/** AdamW's constants; PyTorch's names. */
 export interface AdamWOptions {
   readonly weightDecay: number;
   readonly betas: readonly [number, number];
   readonly eps: number;
 }
 
-/** Moments of AdamW by parameter name, and the number of completed steps. */
+/** Moments of AdamW by parameter name, and the count of steps done. */
 export interface OptimizerState {
   readonly step: number;
   readonly expAvg: HostWeights;
   readonly expAvgSq: HostWeights;
 }
 
-/** Maximum number of values of a shared buffer. A larger parameter gets a separate buffer and is never copied. */
+/** Values of a buffer that several parameters share; a larger parameter has one of its own, and is never copied. */
 const GROUP_SIZE = 2 ** 20;
 
-/** Parameters in one flat buffer, and their moments; each `[size]`. */
+/** Parameters that lie one behind the other, and their moments; each `[size]`. */
 interface Group {
   readonly specs: readonly ParameterSpec[];
   params: tf.Tensor1D;
@@ -37,45 +36,42 @@ interface Group {
   expAvgSq: tf.Tensor1D;
 }
 
-const totalSize = (specs: readonly ParameterSpec[]) =>
+const valuesOf = (specs: readonly ParameterSpec[]) =>
   specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
-/** Divides parameters, in their order, into groups. */
-function groupSpecs(specs: readonly ParameterSpec[]): ParameterSpec[][] {
+/** Cuts parameters, in their order, into groups. */
+function grouped(specs: readonly ParameterSpec[]): ParameterSpec[][] {
   const groups: ParameterSpec[][] = [];
   for (const spec of specs) {
     const last = groups.at(-1);
-    if (last && totalSize(last) + sizeOf(spec.shape) <= GROUP_SIZE) last.push(spec);
+    if (last && valuesOf(last) + sizeOf(spec.shape) <= GROUP_SIZE) last.push(spec);
     else groups.push([spec]);
   }
   return groups;
 }
 
-/** Concatenates the values of tensors. A single tensor is reshaped, which copies nothing. */
-function concatFlat(tensors: readonly tf.Tensor[]): tf.Tensor1D {
+/** One behind the other; bare where there is only one, since reshaping copies nothing. */
+function joined(tensors: readonly tf.Tensor[]): tf.Tensor1D {
   const flat = () => tensors.map((tensor) => tf.reshape(tensor, [-1]) as tf.Tensor1D);
   if (tensors.length === 1) return flat()[0];
-  return native().flat?.concat(tensors) ?? tf.concat(flat());
+  return native().flat?.join(tensors) ?? tf.concat(flat());
 }
 
-/** The inverse of {@linkcode concatFlat}. */
-function splitFlat(flat: tf.Tensor1D, shapes: readonly Shape[]): tf.Tensor[] {
+/** The opposite of {@linkcode joined}. */
+function parted(flat: tf.Tensor1D, shapes: readonly Shape[]): tf.Tensor[] {
   if (shapes.length === 1) return [tf.reshape(flat, [...shapes[0]])];
   return native().flat?.split(flat, shapes) ??
     tf.split(flat, shapes.map(sizeOf)).map((part, i) => tf.reshape(part, [...shapes[i]]));
 }
 
-/** Trainable parameters and their AdamW state on the backend. The caller disposes it. */
+/** Trainable parameters and their AdamW state on the backend. Dispose it when done. */
 export class AdamW {
   readonly #options: AdamWOptions;
   readonly #groups: Group[];
   #step: number;
   #views: tf.Tensor[] = [];
 
-  /**
-   * @param weights initial values of every parameter in `specs`
-   * @param state continues from these moments instead of zeros
-   */
+  /** @param weights holds every parameter of `specs` */
   constructor(
     specs: readonly ParameterSpec[],
     weights: HostWeights,
@@ -83,11 +79,11 @@ export class AdamW {
     state?: OptimizerState,
   ) {
     this.#options = options;
-    this.#groups = groupSpecs(specs).map((specs) => ({
+    this.#groups = grouped(specs).map((specs) => ({
       specs,
-      params: upload(specs, weights),
-      expAvg: state ? upload(specs, state.expAvg) : tf.zeros([totalSize(specs)]),
-      expAvgSq: state ? upload(specs, state.expAvgSq) : tf.zeros([totalSize(specs)]),
+      params: flatten(specs, weights),
+      expAvg: state ? flatten(specs, state.expAvg) : tf.zeros([valuesOf(specs)]),
+      expAvgSq: state ? flatten(specs, state.expAvgSq) : tf.zeros([valuesOf(specs)]),
     }));
     this.#step = state?.step ?? 0;
     this.#split();
@@ -98,24 +94,24 @@ export class AdamW {
     return this.#views;
   }
 
-  /** Number of completed steps. */
+  /** Optimiser steps done. */
   get stepsDone(): number {
     return this.#step;
   }
 
-  /** Returns tensors, which are in the order of the specs, by parameter name. */
-  byName(tensors: readonly tf.Tensor[]): Weights {
+  /** Gives tensors in the order of the specs their names. */
+  name(tensors: readonly tf.Tensor[]): Weights {
     const specs = this.#groups.flatMap((group) => group.specs);
     return Object.fromEntries(specs.map(({ name }, i) => [name, tensors[i]]));
   }
 
-  /** Concatenates gradients, which are in the order of the specs, to one flat gradient for each group. */
-  flatten(gradients: readonly tf.Tensor[]): tf.Tensor1D[] {
-    let first = 0;
-    return this.#groups.map(({ specs }) => concatFlat(gradients.slice(first, first += specs.length)));
+  /** Gradients in the order of the specs as `step` takes them: a flat one `[size]` for each group. */
+  gather(gradients: readonly tf.Tensor[]): tf.Tensor1D[] {
+    let at = 0;
+    return this.#groups.map(({ specs }) => joined(gradients.slice(at, at += specs.length)));
   }
 
-  /** Runs one step. @param gradients the result of `flatten` */
+  /** One step. @param gradients as `gather` gives them */
   step(gradients: readonly tf.Tensor1D[], lr: number): void {
     this.#step++;
     tf.dispose(this.#views);
@@ -134,12 +130,12 @@ export class AdamW {
     this.#split();
   }
 
-  /** Copies the parameters to the host. */
+  /** Parameters on the host. */
   weights(): Promise<Map<string, HostTensor>> {
     return this.#read((group) => group.params);
   }
 
-  /** Copies the optimiser state to the host. */
+  /** Moments on the host, enough to continue bit for bit. */
   async state(): Promise<OptimizerState> {
     return {
       step: this.#step,
@@ -148,7 +144,7 @@ export class AdamW {
     };
   }
 
-  /** Frees all tensors. */
+  /** Frees everything on the backend. */
   dispose(): void {
     tf.dispose(this.#views);
     for (const { params, expAvg, expAvgSq } of this.#groups) tf.dispose([params, expAvg, expAvgSq]);
@@ -156,30 +152,29 @@ export class AdamW {
 
   #split(): void {
     this.#views = tf.tidy(() =>
-      this.#groups.flatMap(({ specs, params }) => splitFlat(params, specs.map(({ shape }) => shape)))
+      this.#groups.flatMap(({ specs, params }) => parted(params, specs.map(({ shape }) => shape)))
     );
   }
 
-  async #read(tensorOf: (group: Group) => tf.Tensor1D): Promise<Map<string, HostTensor>> {
+  async #read(part: (group: Group) => tf.Tensor1D): Promise<Map<string, HostTensor>> {
     const read = new Map<string, HostTensor>();
     for (const group of this.#groups) {
-      const values = await tensorOf(group).data() as Float32Array<ArrayBuffer>;
-      let offset = 0;
+      const values = await part(group).data() as Float32Array<ArrayBuffer>;
+      let at = 0;
       for (const { name, shape } of group.specs) {
-        read.set(name, { shape, data: values.slice(offset, offset += sizeOf(shape)) });
+        read.set(name, { shape, data: values.slice(at, at += sizeOf(shape)) });
       }
     }
     return read;
   }
 }
 
-/** Copies the values of parameters to one flat tensor. */
-function upload(specs: readonly ParameterSpec[], weights: HostWeights): tf.Tensor1D {
-  const flat = new Float32Array(totalSize(specs));
-  let offset = 0;
+function flatten(specs: readonly ParameterSpec[], weights: HostWeights): tf.Tensor1D {
+  const flat = new Float32Array(valuesOf(specs));
+  let at = 0;
   for (const { name, shape } of specs) {
-    flat.set(weights.get(name)!.data, offset);
-    offset += sizeOf(shape);
+    flat.set(weights.get(name)!.data, at);
+    at += sizeOf(shape);
   }
   return tf.tensor1d(flat);
 }

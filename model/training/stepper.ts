@@ -1,5 +1,5 @@
 /**
- * Steppers run the steps of a training: operation by operation through TensorFlow.js, or by the plan of a backend.
+ * What carries out the steps of a training: TensorFlow.js, operation by operation, or a backend's own planner.
  *
  * @module
  */
@@ -12,47 +12,47 @@ import type { StartThread } from "./threads.ts";
 import { toTensors, type Weights } from "../transformer.ts";
 import { type HostTensor, type HostWeights, type ParameterSpec } from "../weights.ts";
 
-/** The training that a stepper runs. */
+/** A training as its steps see it. */
 export interface StepperOptions {
   readonly task: Task;
+  /** What is trained. */
   readonly trainable: readonly ParameterSpec[];
+  /** What the loss needs beside it. */
   readonly frozen: HostWeights;
-  /** Initial values of the trainable parameters. */
+  /** Values of all that is trained. */
   readonly weights: HostWeights;
   readonly optimizer: AdamWOptions;
-  /** Optimiser state to continue from. */
+  /** Where the optimiser goes on. */
   readonly state?: OptimizerState;
-  /** Number of images in the largest batch. */
+  /** Images of the largest batch. */
   readonly batchSize: number;
-  /** Number of threads that compute, if the backend supports threads. */
+  /** Threads that compute, where the backend has them. */
   readonly threads: number;
-  /** Starts a thread. @default startWorker */
+  /** How they are started. @default startWorker */
   readonly startThread?: StartThread;
 }
 
-/** Runs a prepared step and returns its loss. The parameters do not change when the loss is not finite. */
-export type RunStep = (lr: number) => Promise<number>;
-
-/** Runs the steps of a training. */
+/** Carries out the steps of a training. */
 export interface Stepper {
-  /** Number of threads that compute. */
+  /** Threads that compute. */
   readonly threads: number;
-  /** Why a faster stepper could not be used, or null. */
+  /** Why something faster was passed over. */
   readonly note: string | null;
   /**
-   * Prepares the next step on the host while the previous one may still be running. Only one step can be prepared at a
-   * time.
+   * Prepares the next step on the host; the step before may still be running. There is one prepared step at a time.
+   *
+   * @returns what runs it: moves the weights unless the loss (the result) is not finite
    */
-  prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep>;
-  /** Returns the trainable parameters. Must not be called during a step. */
+  prepare(batch: TrainingBatch, epoch: number, step: number): Promise<(lr: number) => Promise<number>>;
+  /** What is trained, between two steps. */
   weights(): Promise<Map<string, HostTensor>>;
-  /** Returns the optimiser state. Must not be called during a step. */
+  /** State of the optimiser, between two steps. */
   state(): Promise<OptimizerState>;
-  /** Frees all memory and threads, also during a step. */
+  /** Frees everything, in the middle of a step too. */
   dispose(): Promise<void>;
 }
 
-/** A planner does not support a training; the message is the reason. */
+/** A planner cannot take a training; the message says why. */
 export class PlanError extends Error {
   override readonly name = "PlanError";
 }
@@ -75,7 +75,7 @@ export async function openStepper(options: StepperOptions, planner?: Planner): P
   }
 }
 
-/** Runs steps operation by operation through TensorFlow.js. */
+/** Runs a step through TensorFlow.js. */
 export class EagerStepper implements Stepper {
   readonly threads = native().threads ?? 1;
   readonly #task: Task;
@@ -83,14 +83,14 @@ export class EagerStepper implements Stepper {
   readonly #optimizer: AdamW;
   #running: Promise<unknown> = Promise.resolve();
 
-  /** @param note why a faster stepper could not be used, or null */
+  /** @param note why something faster was passed over */
   constructor(options: StepperOptions, readonly note: string | null) {
     this.#task = options.task;
     this.#frozen = toTensors(options.frozen);
     this.#optimizer = new AdamW(options.trainable, options.weights, options.optimizer, options.state);
   }
 
-  prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep> {
+  prepare(batch: TrainingBatch, epoch: number, step: number): Promise<(lr: number) => Promise<number>> {
     const prepared = objective(this.#task, batch, epoch, step);
     return Promise.resolve((lr) => this.#running = this.#run(prepared, lr));
   }

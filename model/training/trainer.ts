@@ -1,51 +1,49 @@
 /**
- * The training loop for pre-training, fine-tuning and linear probes. It is independent of jobs, files and the clock.
+ * The training loop: the same for pre-training, fine-tuning and linear probes. It knows no job, no file and no clock.
  *
  * @module
  */
-import { batchesFrom, type IndexedBatch } from "./batches.ts";
-import { TrainingError } from "./error.ts";
-import { batchSizeOf, type Task, type TrainingBatch } from "./objective.ts";
+import { imagesOf, type Task, type TrainingBatch } from "./objective.ts";
 import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
-import { openStepper, type Planner, type RunStep } from "./stepper.ts";
+import { openStepper, type Planner } from "./stepper.ts";
 import type { StartThread } from "./threads.ts";
 import { type HostTensor, type HostWeights, type ParameterSpec, parameterSpecs } from "../weights.ts";
 
-/** Options of a training. Equal options give equal numbers. */
+/** Everything a run depends on: equal options give equal numbers. */
 export interface TrainOptions extends Task {
-  /** Returns the initial values of every parameter. Not called when a training resumes. */
+  /** First values of every parameter of the model; not asked for when resuming. */
   initial(): HostWeights | Promise<HostWeights>;
   readonly optimizer: AdamWOptions;
-  /** The training ends after `totalSteps`. */
+  /** `totalSteps` is where the run ends. */
   readonly schedule: Schedule;
   readonly stepsPerEpoch: number;
-  /** Number of images in the largest batch. */
+  /** Images of the largest batch. */
   readonly batchSize: number;
-  /** Number of threads that compute, if the backend supports threads. @default 1 */
+  /** Threads that compute, where the backend has them. @default 1 */
   readonly threads?: number;
-  /** Starts a thread. @default startWorker */
+  /** How they are started. @default startWorker */
   readonly startThread?: StartThread;
-  /** Planner of the selected backend. Without it, steps run operation by operation. */
+  /** Planner of the selected backend; without it, steps run operation by operation. */
   readonly planner?: Planner;
-  /** Number of steps between checkpoints. A final checkpoint follows the last step. */
+  /** Steps between checkpoints; one more comes at the end. */
   readonly checkpointSteps: number;
-  /** Returns the batches of an epoch from `fromBatch` on. The result must depend on the arguments alone. */
+  /** The batches of an epoch from one of them on; a function of its arguments alone. */
   batches(epoch: number, fromBatch: number): Iterable<TrainingBatch>;
 }
 
-/** The state of a training between two steps. A training that resumes from it has the same bits. */
+/** Where a run stands, complete enough to continue bit for bit. */
 export interface TrainerState {
-  /** Number of completed steps. */
+  /** Optimiser steps done. */
   readonly step: number;
-  /** Sum of the losses of the current epoch. */
+  /** Sum of the losses of the epoch being run. */
   readonly epochLossSum: number;
-  /** Every parameter of the model, including frozen ones. */
+  /** Every parameter of the model, frozen ones too. */
   readonly weights: HostWeights;
   readonly optimizer: OptimizerState;
 }
 
-/** An event of a training. Epochs count from 0, steps from 1. */
+/** What happens while training, in order. Epochs count from 0, steps from 1. */
 export type TrainerEvent =
   | { readonly type: "ready"; threads: number; note: string | null }
   | { readonly type: "step"; step: number; epoch: number; loss: number; lr: number; images: number }
@@ -59,16 +57,59 @@ export type TrainerEvent =
     state: TrainerState;
   };
 
-interface PreparedStep extends IndexedBatch {
-  readonly run: RunStep;
+/** Training that cannot go on; `code` for programs. */
+export class TrainingError extends Error {
+  override readonly name = "TrainingError";
+  constructor(readonly code: string, message: string) {
+    super(message);
+  }
 }
 
-interface RunningStep extends IndexedBatch {
+/** A batch and its place. */
+interface PlacedBatch {
+  readonly batch: TrainingBatch;
+  readonly epoch: number;
+  /** Steps done before it. */
+  readonly step: number;
+}
+
+/** A step that can run. */
+interface PreparedStep extends PlacedBatch {
+  run(lr: number): Promise<number>;
+}
+
+/** A step that runs. */
+interface RunningStep extends PlacedBatch {
   readonly lr: number;
   readonly loss: Promise<number>;
 }
 
-/** Opens the stepper of a training. The initial weights are not kept: they are as large as the model. */
+/**
+ * The batches of a run from a step on.
+ *
+ * @throws {TrainingError} `data_ended` when an epoch has too few
+ */
+function* placedBatches(options: TrainOptions, from: number): Generator<PlacedBatch, void> {
+  const { schedule: { totalSteps }, stepsPerEpoch } = options;
+  let step = from;
+  while (step < totalSteps) {
+    const epoch = Math.floor(step / stepsPerEpoch), first = step % stepsPerEpoch;
+    const end = Math.min(totalSteps, (epoch + 1) * stepsPerEpoch);
+    for (const batch of options.batches(epoch, first)) {
+      yield { batch, epoch, step };
+      if (++step === end) break;
+    }
+    if (step < end) {
+      const done = step - epoch * stepsPerEpoch;
+      throw new TrainingError(
+        "data_ended",
+        `Epoch ${epoch} gave ${done} batches instead of ${stepsPerEpoch}`,
+      );
+    }
+  }
+}
+
+/** The stepper of a run, and the parameters that it leaves as they are. The first values are not kept. */
 async function open(options: TrainOptions, specs: readonly ParameterSpec[], resumeFrom?: TrainerState) {
   const isFrozen = (name: string) => Boolean(options.freezeEncoder) && !name.startsWith("head.");
   const weights = resumeFrom?.weights ?? await options.initial();
@@ -88,14 +129,12 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
 }
 
 /**
- * Trains a model and emits an event for each step, epoch and checkpoint. A backend must be selected first. While a step
- * runs, the event of the previous step is emitted and the next batch is prepared.
+ * Trains a model, telling each step, each epoch's mean loss and each checkpoint. The backend must be selected. While
+ * a step runs, the one before is told and the next batch is prepared.
  *
- * @param resumeFrom state to continue from
- * @param signal ends the training between two steps
- * @throws {TrainingError} `loss_not_finite` when the loss of a step is NaN or infinite; the step is not saved
- * @throws {TrainingError} `data_ended` when an epoch has too few batches
- * @throws the signal's reason
+ * @param resumeFrom continues there as if never interrupted
+ * @throws {TrainingError} `loss_not_finite` when the loss is NaN or infinite; nothing is saved of that step
+ * @throws the signal's reason, between steps
  */
 export async function* train(
   options: TrainOptions,
@@ -115,7 +154,7 @@ export async function* train(
     return { step, epochLossSum, weights, optimizer: await stepper.state() };
   };
 
-  const batches = batchesFrom(step, { ...options, totalSteps: schedule.totalSteps });
+  const batches = placedBatches(options, step);
   const prepareNext = async (): Promise<PreparedStep | null> => {
     const { value } = batches.next();
     return value ? { run: await stepper.prepare(value.batch, value.epoch, value.step), ...value } : null;
@@ -124,7 +163,7 @@ export async function* train(
   const begin = (prepared: PreparedStep): RunningStep => {
     const lr = learningRate(schedule, prepared.step), loss = prepared.run(lr);
     upcoming = prepareNext();
-    // A rejection is thrown where the promise is awaited. Until then it must not count as unhandled.
+    // What is wrong with a step or with the next batch is told when it is its turn.
     loss.catch(() => {});
     upcoming.catch(() => {});
     return { ...prepared, lr, loss };
@@ -145,25 +184,25 @@ export async function* train(
           "loss_not_finite",
           `The loss is ${loss} at step ${
             step + 1
-          }: training has diverged. Choose a lower lr than ${schedule.lr}, or a longer warm-up than ` +
-            `${schedule.warmupSteps} steps. The last checkpoints before this step may be unusable`,
+          }: training has diverged. Choose a lower lr than ${schedule.lr}, or a ` +
+            `longer warm-up than ${schedule.warmupSteps} steps. Checkpoints from shortly before may be unusable`,
         );
       }
       if (step % stepsPerEpoch === 0) epochLossSum = 0;
       step++;
       epochLossSum += loss;
-      const stepsOfEpoch = step - epoch * stepsPerEpoch, final = step === schedule.totalSteps;
-      const isSaved = final || step % options.checkpointSteps === 0;
-      // The next step starts before this step's event is emitted, except when the state must be saved first.
-      const next = isSaved ? null : beginNext();
-      next?.catch(() => {});
-      yield { type: "step", step, epoch, loss, lr, images: batchSizeOf(options, batch) };
-      if (stepsOfEpoch === stepsPerEpoch || final) {
-        yield { type: "epoch", step, epoch, loss: epochLossSum / stepsOfEpoch };
+      const done = step - epoch * stepsPerEpoch, final = step === schedule.totalSteps;
+      const saved = final || step % options.checkpointSteps === 0;
+      // The next step runs while this one is told, unless the state after this one is wanted.
+      const following = saved ? null : beginNext();
+      following?.catch(() => {});
+      yield { type: "step", step, epoch, loss, lr, images: imagesOf(options, batch) };
+      if (done === stepsPerEpoch || final) yield { type: "epoch", step, epoch, loss: epochLossSum / done };
+      if (saved) {
+        yield { type: "checkpoint", step, epoch, final, loss, state: await state() };
       }
-      if (isSaved) yield { type: "checkpoint", step, epoch, final, loss, state: await state() };
       signal?.throwIfAborted();
-      running = await (next ?? beginNext());
+      running = await (following ?? beginNext());
     }
   } finally {
     batches.return();

@@ -3,7 +3,7 @@ import { kernelModule } from "../../cli/buildKernels.ts";
 import { PLAIN, PLAIN_SHARED, RELAXED, RELAXED_SHARED } from "../../model/backends/simd/binary.ts";
 import { instantiate } from "../../model/backends/simd/instance.ts";
 
-/** Every build, and a memory as it wants it. */
+/** Every build, and whether its memory is shared. */
 const BUILDS = [RELAXED, PLAIN, RELAXED_SHARED, PLAIN_SHARED].map((text) => ({
   module: new WebAssembly.Module(Uint8Array.fromBase64(text)),
   shared: text === RELAXED_SHARED || text === PLAIN_SHARED,
@@ -12,13 +12,13 @@ const BUILDS = [RELAXED, PLAIN, RELAXED_SHARED, PLAIN_SHARED].map((text) => ({
 const memoryFor = (shared: boolean) =>
   new WebAssembly.Memory(shared ? { initial: 16, maximum: 65536, shared } : { initial: 16 });
 
-Deno.test("the committed kernels are what their source gives", async () => {
+Deno.test("binary.ts holds the kernels that the source compiles to", async () => {
   const committed = await Deno.readTextFile(new URL("../../model/backends/simd/binary.ts", import.meta.url));
-  // Compared as a whole: a difference would print the binaries.
+  // A comparison with toBe() would print both binaries.
   expect(await kernelModule() === committed).toBe(true);
 });
 
-Deno.test("the kernels hold no data of their own, which would overwrite the memory they work in", () => {
+Deno.test("instantiating the kernels writes nothing to the memory", () => {
   for (const { module, shared } of BUILDS) {
     expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
     const memory = memoryFor(shared);
@@ -28,30 +28,30 @@ Deno.test("the kernels hold no data of their own, which would overwrite the memo
   }
 });
 
-/** Rows, columns and steps: whole tiles and not, one of each, more steps than are staged at once. */
+/** m, n and k: single values, whole and partial tiles, sums of one and of several panels. */
 const SIZES = [[1, 1, 1], [7, 13, 5], [6, 8, 8], [12, 16, 64], [5, 8, 71], [4, 24, 72], [11, 9, 150], [
   14,
   17,
   203,
 ]];
 
-Deno.test("all builds, fused or not, shared or not, give products of either layout", () => {
+Deno.test("gemm is right in all builds, with B stored by rows and by columns", () => {
   for (const [m, n, k] of SIZES) {
     const a = Float32Array.from({ length: m * k }, (_, i) => Math.sin(i));
     const b = Float32Array.from({ length: k * n }, (_, i) => Math.cos(i) + i % 5);
     const bias = Float32Array.from({ length: n }, (_, i) => i);
     const residual = Float32Array.from({ length: m * n }, (_, i) => i % 7);
-    const turned = Float32Array.from({ length: n * k }, (_, at) => b[at % k * n + Math.floor(at / k)]);
+    const transposed = Float32Array.from({ length: n * k }, (_, i) => b[i % k * n + Math.floor(i / k)]);
     for (const { module, shared } of BUILDS) {
-      for (const [matrix, row, column] of [[b, 4 * n, 4], [turned, 4, 4 * k]] as const) {
+      for (const [matrix, rsB, csB] of [[b, 4 * n, 4], [transposed, 4, 4 * k]] as const) {
         const memory = memoryFor(shared);
-        const { product } = instantiate(module, memory);
+        const { gemm } = instantiate(module, memory);
         const heap = new Float32Array(memory.buffer).fill(99);
         heap.set(a, 1024);
         heap.set(matrix, 8192);
         heap.set(bias, 16384);
         heap.set(residual, 17408);
-        product(m, n, k, 4 * 1024, 4 * 8192, row, column, 4 * 20480, 4 * 16384, 4 * 17408, 4 * 65536);
+        gemm(m, n, k, 4 * 1024, 4 * 8192, rsB, csB, 4 * 20480, 4 * 16384, 4 * 17408, 4 * 65536);
         for (let i = 0; i < m; i++) {
           for (let j = 0; j < n; j++) {
             let sum = bias[j] + residual[i * n + j];
@@ -59,56 +59,56 @@ Deno.test("all builds, fused or not, shared or not, give products of either layo
             expect(Math.abs(heap[20480 + i * n + j] - sum)).toBeLessThan(1e-5 * (k + Math.abs(sum)));
           }
         }
-        // Nothing is written behind the result.
+        // Nothing is written behind C.
         expect([...heap.subarray(20480 + m * n, 65536)].every((value) => value === 99)).toBe(true);
       }
     }
   }
 });
 
-Deno.test("a value that is not finite stays in the row or column that it belongs to", () => {
+Deno.test("a value that is not finite affects only its row or column of C", () => {
   const m = 9, n = 11, k = 77;
   for (const { module, shared } of BUILDS) {
     const memory = memoryFor(shared);
-    const { product, transposedProduct } = instantiate(module, memory);
+    const { gemm, gemmTransA } = instantiate(module, memory);
     const heap = new Float32Array(memory.buffer).fill(1);
     heap[1024 + 3 * k + 70] = NaN;
-    product(m, n, k, 4 * 1024, 4 * 8192, 4 * n, 4, 4 * 20480, 0, 0, 4 * 65536);
-    for (let at = 0; at < m * n; at++) expect(heap[20480 + at]).toBe(Math.floor(at / n) === 3 ? NaN : k);
+    gemm(m, n, k, 4 * 1024, 4 * 8192, 4 * n, 4, 4 * 20480, 0, 0, 4 * 65536);
+    for (let i = 0; i < m * n; i++) expect(heap[20480 + i]).toBe(Math.floor(i / n) === 3 ? NaN : k);
     heap.fill(1);
     heap[8192 + 5 * n + 10] = Infinity;
-    product(m, n, k, 4 * 1024, 4 * 8192, 4 * n, 4, 4 * 20480, 0, 0, 4 * 65536);
-    for (let at = 0; at < m * n; at++) expect(heap[20480 + at]).toBe(at % n === 10 ? Infinity : k);
+    gemm(m, n, k, 4 * 1024, 4 * 8192, 4 * n, 4, 4 * 20480, 0, 0, 4 * 65536);
+    for (let i = 0; i < m * n; i++) expect(heap[20480 + i]).toBe(i % n === 10 ? Infinity : k);
     heap.fill(1);
     heap.fill(0, 20480, 20480 + m * n);
     heap[1024 + 70 * m + 8] = NaN;
-    transposedProduct(k, m, n, 4 * 1024, 4 * 8192, 4 * 20480, 4 * 65536, 0, 0);
-    for (let at = 0; at < m * n; at++) expect(heap[20480 + at]).toBe(Math.floor(at / n) === 8 ? NaN : k);
+    gemmTransA(m, n, k, 4 * 1024, 4 * 8192, 4 * 20480, 4 * 65536, 0, 0);
+    for (let i = 0; i < m * n; i++) expect(heap[20480 + i]).toBe(Math.floor(i / n) === 8 ? NaN : k);
   }
 });
 
-Deno.test("a weight's gradient is the same, its operands packed or not, added to what is there or written over it", () => {
+Deno.test("gemmTransA is right with A packed or not, and with beta 0 or 1", () => {
   const m = 261;
   for (
     const [n, k] of [[13, 11], [6, 8], [5, 16], [20, 24], [8, 9], [10, 8], [1, 1], [2, 8], [4, 8], [3, 17]]
   ) {
     for (const { module, shared } of BUILDS) {
       const memory = memoryFor(shared);
-      const { transposedProduct } = instantiate(module, memory);
+      const { gemmTransA } = instantiate(module, memory);
       const heap = new Float32Array(memory.buffer);
       const a = heap.subarray(256, 256 + m * n).map((_, i) => Math.sin(i));
       const b = heap.subarray(256, 256 + m * k).map((_, i) => Math.cos(i));
       heap.set(a, 256);
       heap.set(b, 8192);
-      const ways = [0, 1].flatMap((anew) => [0, 4 * 32768].map((packed) => ({ anew, packed })));
-      for (const { anew, packed } of ways) {
-        const at = 20480;
-        heap.fill(1, at, at + 1024);
-        transposedProduct(m, n, k, 4 * 256, 4 * 8192, 4 * at, 4 * 24576, packed, anew);
-        expect([...heap.subarray(at + n * k, at + 1024)].every((value) => value === 1)).toBe(true);
-        heap.slice(at, at + n * k).forEach((value, at) => {
-          const row = Math.floor(at / k), column = at % k;
-          let sum = anew ? 0 : 1;
+      const cases = [0, 1].flatMap((overwrite) => [0, 4 * 32768].map((packed) => ({ overwrite, packed })));
+      for (const { overwrite, packed } of cases) {
+        const c = 20480;
+        heap.fill(1, c, c + 1024);
+        gemmTransA(n, k, m, 4 * 256, 4 * 8192, 4 * c, 4 * 24576, packed, overwrite);
+        expect([...heap.subarray(c + n * k, c + 1024)].every((value) => value === 1)).toBe(true);
+        heap.slice(c, c + n * k).forEach((value, index) => {
+          const row = Math.floor(index / k), column = index % k;
+          let sum = overwrite ? 0 : 1;
           for (let i = 0; i < m; i++) sum += a[i * n + row] * b[i * k + column];
           expect(value).toBeCloseTo(sum, 3);
         });

@@ -1,43 +1,43 @@
 /**
- * The compiled kernels, instantiated on a memory.
+ * Instances of the compiled kernels.
  *
  * @module
  */
 import { PLAIN, PLAIN_SHARED, RELAXED, RELAXED_SHARED } from "./binary.ts";
 
-/** What the kernels' module exports; see `source/` for each. Addresses in bytes, sizes in values. */
-export type Kernels = Readonly<Record<KernelExport, (...numbers: number[]) => void>>;
+/** The exports of the kernel module; see `assembly/`. Addresses and strides are in bytes, sizes in floats. */
+export type Kernels = Readonly<Record<KernelName, (...args: number[]) => void>>;
 
 /** Name of an exported kernel. */
-export type KernelExport =
+export type KernelName =
   | "adamw"
   | "add"
   | "attention"
   | "attentionGradient"
   | "crossEntropy"
+  | "gatherRows"
   | "gelu"
+  | "gemm"
+  | "gemmTransA"
   | "layerNorm"
   | "layerNormGradient"
   | "maskedLoss"
   | "meanPool"
   | "meanPoolGradient"
   | "multiply"
-  | "product"
   | "scale"
-  | "sumMasked"
+  | "sumMaskedRows"
   | "sumRows"
-  | "takeRows"
-  | "transposedProduct"
   | "zero";
 
-/** Compiled kernels; a module can be sent to a worker. */
+/** Compiled kernels. A module can be posted to a worker. */
 export interface KernelModule {
   readonly module: WebAssembly.Module;
-  /** How products are summed: `relaxed` is fused multiply-add. */
+  /** `relaxed` uses fused multiply-add. */
   readonly build: "relaxed" | "plain";
 }
 
-/** Compiles the build that this machine can run. @param shared for a memory that threads share */
+/** Compiles the fastest build that this machine supports. @param shared for a memory that threads share */
 export function kernelModule(shared: boolean): KernelModule {
   const relaxed = Uint8Array.fromBase64(shared ? RELAXED_SHARED : RELAXED);
   if (WebAssembly.validate(relaxed)) return { module: new WebAssembly.Module(relaxed), build: "relaxed" };
@@ -45,7 +45,11 @@ export function kernelModule(shared: boolean): KernelModule {
   return { module: new WebAssembly.Module(plain), build: "plain" };
 }
 
-/** The kernels on a memory. @throws {WebAssembly.LinkError} when the memory is not of the module's kind */
+/**
+ * Instantiates the kernels on a memory.
+ *
+ * @throws {WebAssembly.LinkError} when only one of the module and the memory is shared
+ */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
 }

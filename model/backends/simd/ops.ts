@@ -1,5 +1,5 @@
 /**
- * The operations that our kernels compute, as TensorFlow.js operations.
+ * The kernels as operations on TensorFlow.js tensors.
  *
  * @module
  */
@@ -7,22 +7,22 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { NativeOps } from "../../ops/native.ts";
 import type { SpecName } from "./specs.ts";
 
-/** Runs a kernel; an input that is undefined is absent. */
+/** Runs a kernel. An undefined input is absent. */
 function run(
   name: SpecName,
   inputs: Record<string, tf.Tensor | undefined>,
   attributes: Record<string, number> = {},
-  // deno-lint-ignore no-explicit-any -- the ranks are those that the operations' types say
+  // deno-lint-ignore no-explicit-any -- the types of the operations say the ranks
 ): any[] {
-  const given = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor));
+  const present = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor));
   return tf.engine().runKernel(
     name,
-    given as unknown as tf.NamedTensorMap,
+    present as unknown as tf.NamedTensorMap,
     attributes,
   ) as unknown as tf.Tensor[];
 }
 
-/** Operations on the kernels of `specs.ts`. */
+/** The operations of the simd backend. */
 export const SIMD_OPS: NativeOps = {
   linear: {
     forward: (x, weight, bias) => run("UnmaskLinear", { x, weight, bias })[0],
@@ -53,11 +53,11 @@ export const SIMD_OPS: NativeOps = {
   maskedLoss: {
     forward: (pred, target, mask) =>
       run("UnmaskMaskedLoss", { pred, target, mask }) as [tf.Scalar, tf.Tensor],
-    gradient: (slope, dy) => run("UnmaskScale", { x: slope, factor: dy })[0],
+    gradient: (grad, dy) => run("UnmaskScale", { x: grad, factor: dy })[0],
   },
   crossEntropy: {
     forward: (logits, labels) => run("UnmaskCrossEntropy", { logits, labels }) as [tf.Scalar, tf.Tensor],
-    gradient: (slope, dy) => run("UnmaskScale", { x: slope, factor: dy })[0],
+    gradient: (grad, dy) => run("UnmaskScale", { x: grad, factor: dy })[0],
   },
   meanPool: {
     forward: (x) => run("UnmaskMeanPool", { x })[0],

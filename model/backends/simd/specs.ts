@@ -1,58 +1,19 @@
 /**
- * Every operation that our kernels compute: the shapes of its results, and the calls that give them. TensorFlow.js
- * runs them one by one (`kernels.ts`), a planned step replays their calls (`plan/`).
+ * Every operation that the kernels compute. TensorFlow.js runs the operations one by one (`installKernels.ts`); a planned
+ * step replays their recorded kernel calls (`plan/`).
  *
  * @module
  */
 import { LAYER_NORM_EPS } from "../../ops/layerNorm.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
-import type { Kernels } from "./instance.ts";
-import { EDGE_VALUES, PACKED_FROM, PACKED_VALUES, padded } from "./source/products.ts";
+import { NR, PACK_MIN_WIDTH, PACK_SIZE, TILE_SIZE } from "./assembly/blockSizes.ts";
+import type { KernelContext, KernelSpec } from "./kernelSpec.ts";
 
-/** A tensor in the kernels' memory. */
-export interface Operand {
-  readonly shape: Shape;
-  /** Address in bytes. */
-  readonly at: number;
-}
+/** Returns the address of the scratch tile of a matrix product. */
+const tile = (context: KernelContext) => context.scratch(TILE_SIZE);
 
-/** Numbers that belong to a call, by name. */
-export type Attributes = Readonly<Record<string, number>>;
-
-/** Where an operation's calls go, and what they may use. */
-export interface KernelContext {
-  readonly kernels: Kernels;
-  /** Address of so many values that nobody else uses until the operation has ended. */
-  scratch(values: number): number;
-  /** Whether the sums named in `anew` hold nothing yet: they are written, not added to. */
-  readonly anew: boolean;
-}
-
-/** An operation. */
-export interface KernelSpec {
-  /** Names of the inputs, in the order in which `run` takes them; the last ones may be absent. */
-  readonly inputs: readonly string[];
-  /** Shapes of the results. */
-  outputs(inputs: readonly Shape[], attributes: Attributes): Shape[];
-  /** Results that `run` adds to what is there: they start as zeros. */
-  readonly sums?: readonly number[];
-  /** Those of them that `run` can also write over what is there. */
-  readonly anew?: readonly number[];
-  /** Whether the result may lie where the first input does. */
-  readonly inPlace?: boolean;
-  /** Why these shapes are not taken; absent for an operation that takes all that it is given. */
-  refuses?(inputs: readonly Shape[]): string | null;
-  /** Makes the calls. */
-  run(
-    context: KernelContext,
-    inputs: readonly Operand[],
-    outputs: readonly Operand[],
-    attributes: Attributes,
-  ): void;
-}
-
-/** Address of what a product needs at the edge of a matrix. */
-const edge = (context: KernelContext) => context.scratch(EDGE_VALUES);
+/** Returns a number of tokens, rounded up to whole tiles. */
+const padded = (tokens: number) => Math.ceil(tokens / NR) * NR;
 
 /** x `[rows, in]`, weight `[out, in]`, bias `[out]`, residual `[rows, out]` (may be absent) → `[rows, out]`. */
 const linear: KernelSpec = {
@@ -60,8 +21,8 @@ const linear: KernelSpec = {
   outputs: ([[rows], [outDim]]) => [[rows, outDim]],
   run(context, [x, weight, bias, residual], [out]) {
     const [rows, inDim] = x.shape, [outDim] = weight.shape;
-    const addresses = [out.at, bias.at, residual?.at ?? 0, edge(context)];
-    context.kernels.product(rows, outDim, inDim, x.at, weight.at, 4, 4 * inDim, ...addresses);
+    const addresses = [out.address, bias.address, residual?.address ?? 0, tile(context)];
+    context.kernels.gemm(rows, outDim, inDim, x.address, weight.address, 4, 4 * inDim, ...addresses);
   },
 };
 
@@ -71,24 +32,23 @@ const linearDx: KernelSpec = {
   outputs: ([[rows], [, inDim]]) => [[rows, inDim]],
   run(context, [dy, weight], [out]) {
     const [rows, outDim] = dy.shape, [, inDim] = weight.shape;
-    const addresses = [out.at, 0, 0, edge(context)];
-    context.kernels.product(rows, inDim, outDim, dy.at, weight.at, 4 * inDim, 4, ...addresses);
+    const addresses = [out.address, 0, 0, tile(context)];
+    context.kernels.gemm(rows, inDim, outDim, dy.address, weight.address, 4 * inDim, 4, ...addresses);
   },
 };
 
-/** dy `[rows, out]`, x `[rows, in]` → weight's gradient `[out, in]`, bias's `[out]`. */
+/** dy `[rows, out]`, x `[rows, in]` → gradients of the weight `[out, in]` and the bias `[out]`. */
 const linearDw: KernelSpec = {
   inputs: ["dy", "x"],
   outputs: ([[, outDim], [, inDim]]) => [[outDim, inDim], [outDim]],
-  sums: [0, 1],
-  anew: [0],
+  accumulates: [0, 1],
+  overwritable: [0],
   run(context, [dy, x], [weight, bias]) {
     const [rows, outDim] = dy.shape, [, inDim] = x.shape;
-    const packed = Math.max(inDim, outDim) < PACKED_FROM ? 0 : context.scratch(PACKED_VALUES);
-    context.kernels.transposedProduct(
-      ...[rows, outDim, inDim, dy.at, x.at, weight.at, edge(context), packed, Number(context.anew)],
-    );
-    context.kernels.sumRows(rows, outDim, dy.at, bias.at);
+    const packed = Math.max(inDim, outDim) < PACK_MIN_WIDTH ? 0 : context.scratch(PACK_SIZE);
+    const addresses = [dy.address, x.address, weight.address, tile(context), packed];
+    context.kernels.gemmTransA(outDim, inDim, rows, ...addresses, Number(context.overwrite));
+    context.kernels.sumRows(rows, outDim, dy.address, bias.address);
   },
 };
 
@@ -97,7 +57,7 @@ const gelu: KernelSpec = {
   inputs: ["x"],
   outputs: ([shape]) => [shape, shape],
   run({ kernels }, [x], [out, derivative]) {
-    kernels.gelu(sizeOf(x.shape), x.at, out.at, derivative.at);
+    kernels.gelu(sizeOf(x.shape), x.address, out.address, derivative.address);
   },
 };
 
@@ -107,23 +67,43 @@ const layerNorm: KernelSpec = {
   outputs: ([[rows, dim]]) => [[rows, dim], [rows, dim], [rows]],
   run({ kernels }, [x, weight, bias], [out, normed, scale]) {
     const [rows, dim] = x.shape;
-    kernels.layerNorm(rows, dim, x.at, weight.at, bias.at, out.at, normed.at, scale.at, LAYER_NORM_EPS);
+    kernels.layerNorm(
+      rows,
+      dim,
+      x.address,
+      weight.address,
+      bias.address,
+      out.address,
+      normed.address,
+      scale.address,
+      LAYER_NORM_EPS,
+    );
   },
 };
 
-/** dy `[rows, dim]` and what the forward pass kept → gradients of x, weight and bias. */
+/** dy `[rows, dim]`, normed and scale of the forward pass, weight `[dim]` → gradients of x, weight and bias. */
 const layerNormDx: KernelSpec = {
   inputs: ["dy", "normed", "scale", "weight"],
   outputs: ([[rows, dim]]) => [[rows, dim], [dim], [dim]],
-  sums: [1, 2],
+  accumulates: [1, 2],
   run({ kernels }, [dy, normed, scale, weight], [dx, dWeight, dBias]) {
     const [rows, dim] = dy.shape;
-    kernels.layerNormGradient(rows, dim, dy.at, normed.at, scale.at, weight.at, dx.at, dWeight.at, dBias.at);
+    kernels.layerNormGradient(
+      rows,
+      dim,
+      dy.address,
+      normed.address,
+      scale.address,
+      weight.address,
+      dx.address,
+      dWeight.address,
+      dBias.address,
+    );
   },
 };
 
 /**
- * qkv `[batch, tokens, 3 · dim]`, factors of dropout `[batch · heads, tokens, tokens]` (may be absent) →
+ * qkv `[batch, tokens, 3 · dim]`, dropout factors `[batch · heads, tokens, tokens]` (may be absent) →
  * `[batch, tokens, dim]`, weights `[batch · heads, tokens, padded]`.
  */
 const attention: KernelSpec = {
@@ -135,27 +115,27 @@ const attention: KernelSpec = {
   run(context, [qkv, factors], [out, weights], { heads }) {
     const [batch, tokens, tripled] = qkv.shape;
     const size = tripled / 3 / heads;
-    const addresses = [qkv.at, factors?.at ?? 0, weights.at, out.at];
+    const addresses = [qkv.address, factors?.address ?? 0, weights.address, out.address];
     const scratch = factors ? context.scratch(padded(tokens) * tokens) : 0;
     const scale = 1 / Math.sqrt(size);
     context.kernels.attention(
-      ...[batch, tokens, heads, size, ...addresses, scratch, edge(context), scale],
+      ...[batch, tokens, heads, size, ...addresses, scratch, tile(context), scale],
     );
   },
 };
 
-/** dy `[batch, tokens, dim]`, qkv, weights and factors of the forward pass → qkv's gradient. */
+/** dy `[batch, tokens, dim]`, qkv, weights and factors of the forward pass → gradient of qkv. */
 const attentionDx: KernelSpec = {
   inputs: ["dy", "qkv", "weights", "factors"],
   outputs: ([, shape]) => [shape],
   run(context, [dy, qkv, weights, factors], [out], { heads }) {
     const [batch, tokens, tripled] = qkv.shape;
     const size = tripled / 3 / heads;
-    const addresses = [qkv.at, factors?.at ?? 0, weights.at, dy.at, out.at];
+    const addresses = [qkv.address, factors?.address ?? 0, weights.address, dy.address, out.address];
     const scratch = context.scratch(padded(tokens) * tokens * (factors ? 2 : 1));
     const scale = 1 / Math.sqrt(size);
     context.kernels.attentionGradient(
-      ...[batch, tokens, heads, size, ...addresses, scratch, edge(context), scale],
+      ...[batch, tokens, heads, size, ...addresses, scratch, tile(context), scale],
     );
   },
 };
@@ -165,7 +145,14 @@ const unshuffle: KernelSpec = {
   inputs: ["visible", "token", "from"],
   outputs: ([[, dim], , [count]]) => [[count, dim]],
   run({ kernels }, [visible, token, from], [out]) {
-    kernels.takeRows(from.shape[0], visible.shape[1], visible.at, token.at, from.at, out.at);
+    kernels.gatherRows(
+      from.shape[0],
+      visible.shape[1],
+      visible.address,
+      token.address,
+      from.address,
+      out.address,
+    );
   },
 };
 
@@ -173,11 +160,11 @@ const unshuffle: KernelSpec = {
 const unshuffleDx: KernelSpec = {
   inputs: ["dy", "to", "mask"],
   outputs: ([[, dim], [rows]]) => [[rows, dim], [dim]],
-  sums: [1],
+  accumulates: [1],
   run({ kernels }, [dy, to, mask], [dVisible, dToken]) {
     const [count, dim] = dy.shape;
-    kernels.takeRows(to.shape[0], dim, dy.at, 0, to.at, dVisible.at);
-    kernels.sumMasked(count, dim, dy.at, mask.at, dToken.at);
+    kernels.gatherRows(to.shape[0], dim, dy.address, 0, to.address, dVisible.address);
+    kernels.sumMaskedRows(count, dim, dy.address, mask.address, dToken.address);
   },
 };
 
@@ -185,9 +172,9 @@ const unshuffleDx: KernelSpec = {
 const maskedLoss: KernelSpec = {
   inputs: ["pred", "target", "mask"],
   outputs: ([shape]) => [[], shape],
-  run({ kernels }, [pred, target, mask], [loss, slope]) {
+  run({ kernels }, [pred, target, mask], [loss, grad]) {
     const [rows, dim] = pred.shape;
-    kernels.maskedLoss(rows, dim, pred.at, target.at, mask.at, loss.at, slope.at);
+    kernels.maskedLoss(rows, dim, pred.address, target.address, mask.address, loss.address, grad.address);
   },
 };
 
@@ -195,9 +182,9 @@ const maskedLoss: KernelSpec = {
 const crossEntropy: KernelSpec = {
   inputs: ["logits", "labels"],
   outputs: ([shape]) => [[], shape],
-  run({ kernels }, [logits, labels], [loss, slope]) {
+  run({ kernels }, [logits, labels], [loss, grad]) {
     const [batch, classes] = logits.shape;
-    kernels.crossEntropy(batch, classes, logits.at, labels.at, loss.at, slope.at);
+    kernels.crossEntropy(batch, classes, logits.address, labels.address, loss.address, grad.address);
   },
 };
 
@@ -207,7 +194,7 @@ const meanPool: KernelSpec = {
   outputs: ([[batch, , dim]]) => [[batch, dim]],
   run({ kernels }, [x], [out]) {
     const [batch, tokens, dim] = x.shape;
-    kernels.meanPool(batch, tokens, dim, x.at, out.at);
+    kernels.meanPool(batch, tokens, dim, x.address, out.address);
   },
 };
 
@@ -217,7 +204,7 @@ const meanPoolDx: KernelSpec = {
   outputs: ([[batch, dim]], { tokens }) => [[batch, tokens, dim]],
   run({ kernels }, [dy], [dx], { tokens }) {
     const [batch, dim] = dy.shape;
-    kernels.meanPoolGradient(batch, tokens, dim, dy.at, dx.at);
+    kernels.meanPoolGradient(batch, tokens, dim, dy.address, dx.address);
   },
 };
 
@@ -227,39 +214,39 @@ const scale: KernelSpec = {
   inPlace: true,
   outputs: ([shape]) => [shape],
   run({ kernels }, [x, factor], [out]) {
-    kernels.scale(sizeOf(x.shape), x.at, factor.at, out.at);
+    kernels.scale(sizeOf(x.shape), x.address, factor.address, out.address);
   },
 };
 
-/** Whether b's values, again and again, are those that broadcasting pairs with a's. */
-const repeats = (a: Shape, b: Shape) => {
-  const own = b.slice(b.findIndex((length) => length !== 1)), tail = a.slice(a.length - own.length);
-  return own.length <= a.length && own.every((length, i) => length === tail[i]);
+/** Whether b without leading ones equals the last axes of a, so that broadcasting repeats all of b's values in turn. */
+const isSuffix = (a: Shape, b: Shape) => {
+  const axes = b.slice(b.findIndex((length) => length !== 1)), last = a.slice(a.length - axes.length);
+  return axes.length <= a.length && axes.every((length, i) => length === last[i]);
 };
 
-/** a, and b of the same shape or of a's last axes → their sum. */
+/** a, and b with the shape of a or of its last axes → their sum. */
 const add: KernelSpec = {
   inputs: ["a", "b"],
   inPlace: true,
-  refuses: ([a, b]) => repeats(a, b) ? null : `no kernel adds [${a}] and [${b}]`,
+  unsupported: ([a, b]) => isSuffix(a, b) ? null : `no kernel adds [${a}] and [${b}]`,
   outputs: ([shape]) => [shape],
   run({ kernels }, [a, b], [out]) {
-    kernels.add(sizeOf(a.shape), sizeOf(b.shape), a.at, b.at, out.at);
+    kernels.add(sizeOf(a.shape), sizeOf(b.shape), a.address, b.address, out.address);
   },
 };
 
-/** a and b of one shape → their product. */
+/** a and b of the same shape → their elementwise product. */
 const multiply: KernelSpec = {
   inputs: ["a", "b"],
   inPlace: true,
-  refuses: ([a, b]) => `${a}` === `${b}` ? null : `no kernel multiplies [${a}] by [${b}]`,
+  unsupported: ([a, b]) => `${a}` === `${b}` ? null : `no kernel multiplies [${a}] by [${b}]`,
   outputs: ([shape]) => [shape],
   run({ kernels }, [a, b], [out]) {
-    kernels.multiply(sizeOf(a.shape), a.at, b.at, out.at);
+    kernels.multiply(sizeOf(a.shape), a.address, b.address, out.address);
   },
 };
 
-/** Every operation by its name in TensorFlow.js's registry. */
+/** The model's operations by their names in TensorFlow.js's kernel registry. */
 export const SPECS = {
   UnmaskLinear: linear,
   UnmaskLinearDx: linearDx,
@@ -278,8 +265,8 @@ export const SPECS = {
   UnmaskScale: scale,
 } satisfies Record<string, KernelSpec>;
 
-/** TensorFlow.js's own operations that a planned step meets. */
+/** TensorFlow.js's own operations that occur in a training step. */
 export const PLAIN_SPECS = { Add: add, Multiply: multiply } satisfies Record<string, KernelSpec>;
 
-/** Name of an operation of our own. */
+/** Name of one of the model's operations. */
 export type SpecName = keyof typeof SPECS;

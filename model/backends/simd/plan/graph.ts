@@ -4,7 +4,8 @@
  * @module
  */
 import { type Shape, sizeOf } from "../../../shape.ts";
-import { type Attributes, type KernelSpec, PLAIN_SPECS, SPECS } from "../specs.ts";
+import type { Attributes, KernelSpec } from "../kernelSpec.ts";
+import { PLAIN_SPECS, SPECS } from "../specs.ts";
 
 /** Values that operations read and write; its names with other shapes are the same value. */
 export interface Value {

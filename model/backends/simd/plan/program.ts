@@ -3,15 +3,15 @@
  *
  * @module
  */
-import type { KernelExport, Kernels } from "../instance.ts";
+import type { KernelName, Kernels } from "../instance.ts";
 import { sizeOf } from "../../../shape.ts";
-import type { KernelContext, Operand } from "../specs.ts";
+import type { KernelContext, Operand } from "../kernelSpec.ts";
 import type { Graph, Use, Value } from "./graph.ts";
 import { bytesOf, layOut } from "./layout.ts";
 import { WEIGHT } from "./record.ts";
 
 /** A call: the kernel's name and its arguments. */
-export type Call = readonly [KernelExport, ...number[]];
+export type Call = readonly [KernelName, ...number[]];
 
 /** Addresses that a program is made for. */
 export interface Places {
@@ -46,14 +46,14 @@ export interface Program {
 /** Kernels that write their calls down. */
 function writer(calls: Call[]): Kernels {
   return new Proxy({} as Kernels, {
-    get: (_, name) => (...numbers: number[]) => calls.push([name as KernelExport, ...numbers]),
+    get: (_, name) => (...numbers: number[]) => calls.push([name as KernelName, ...numbers]),
   });
 }
 
 /** Results that a single operation adds up, straight into a gradient of a parameter. */
 function directGradients(graph: Graph): Map<Value, string> {
   const sums = new Set(
-    graph.nodes.flatMap(({ spec, outputs }) => (spec.sums ?? []).map((i) => outputs[i].value)),
+    graph.nodes.flatMap(({ spec, outputs }) => (spec.accumulates ?? []).map((i) => outputs[i].value)),
   );
   const read = new Set(graph.nodes.flatMap(({ inputs }) => inputs.map((use) => use?.value)));
   const direct = new Map<Value, string>();
@@ -88,11 +88,11 @@ export function compile(graph: Graph, places: Places, anew = false): Program {
     const gradient = direct.get(value);
     return gradient === undefined ? places.results + layout.offsets.get(value)! : places.gradient(gradient);
   };
-  const operand = ({ value, shape }: Use): Operand => ({ shape, at: address(value) });
+  const operand = ({ value, shape }: Use): Operand => ({ shape, address: address(value) });
 
   if (anew) {
     const written = new Set(
-      graph.nodes.flatMap(({ spec, outputs }) => (spec.anew ?? []).map((i) => outputs[i].value)),
+      graph.nodes.flatMap(({ spec, outputs }) => (spec.overwritable ?? []).map((i) => outputs[i].value)),
     );
     for (const [name, value] of graph.gradients) {
       if (direct.get(value) !== name || !written.has(value)) kernels.zero(places.gradient(name), value.size);
@@ -106,10 +106,10 @@ export function compile(graph: Graph, places: Places, anew = false): Program {
       scratchBytes = Math.max(scratchBytes, borrowed);
       return at;
     };
-    const context: KernelContext = { kernels, scratch, anew };
+    const context: KernelContext = { kernels, scratch, overwrite: anew };
     const results = outputs.map(operand);
-    for (const i of spec.sums ?? []) {
-      if (!direct.has(outputs[i].value)) kernels.zero(results[i].at, sizeOf(results[i].shape));
+    for (const i of spec.accumulates ?? []) {
+      if (!direct.has(outputs[i].value)) kernels.zero(results[i].address, sizeOf(results[i].shape));
     }
     spec.run(context, inputs.map((given) => given && operand(given)) as Operand[], results, attributes);
   }

@@ -9,7 +9,8 @@ import { PlanError } from "../../../training/stepper.ts";
 import type { Objective } from "../../../training/objective.ts";
 import type { ParameterSpec } from "../../../weights.ts";
 import { type Shape, sizeOf } from "../../../shape.ts";
-import { type KernelSpec, PLAIN_SPECS, SPECS } from "../specs.ts";
+import type { KernelSpec } from "../kernelSpec.ts";
+import { PLAIN_SPECS, SPECS } from "../specs.ts";
 import { type Graph, type Node, simplified, use, type Value } from "./graph.ts";
 
 const BACKEND = "unmask-recorder";
@@ -77,7 +78,7 @@ class Recorder extends tf.KernelBackend {
 function note(spec: KernelSpec, inputs: tf.NamedTensorInfoMap, attributes: Record<string, number>) {
   const operands = spec.inputs.map((name) => inputs[name]);
   const uses = operands.map((info) => info && use(recorder.values.get(info.dataId)!, info.shape));
-  const reason = spec.refuses?.(uses.flatMap((given) => given ? [given.shape] : []));
+  const reason = spec.unsupported?.(uses.flatMap((given) => given ? [given.shape] : []));
   if (reason) throw new PlanError(reason);
   const shapes = spec.outputs(uses.flatMap((given) => given ? [given.shape] : []), attributes);
   const outputs = shapes.map((shape) => use({ size: sizeOf(shape), from: { kind: "result" } }, shape));

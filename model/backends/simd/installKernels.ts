@@ -1,20 +1,20 @@
 /**
- * Our own kernels on the tensors of TensorFlow.js's WebAssembly backend: they work in its memory, so that nothing is
- * copied on the way in or out.
+ * Registers the kernels with TensorFlow.js's WebAssembly backend. They compute in its memory, so no tensor is copied.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { instantiate, kernelModule, type Kernels } from "./instance.ts";
-import { type KernelContext, type KernelSpec, type Operand, SPECS } from "./specs.ts";
 import { sizeOf } from "../../shape.ts";
+import { instantiate, kernelModule, type Kernels } from "./instance.ts";
+import type { KernelContext, KernelSpec, Operand } from "./kernelSpec.ts";
+import { SPECS } from "./specs.ts";
 
-/** What is used of TensorFlow.js's WebAssembly backend beside its tensors. */
+/** The internals of TensorFlow.js's WebAssembly backend that the kernels need. */
 interface WasmBackend {
   readonly wasm: {
     readonly asm: { readonly memory: WebAssembly.Memory };
     _malloc(bytes: number): number;
-    _free(at: number): void;
+    _free(address: number): void;
   };
   readonly dataIdMap: { get(id: object): { readonly memoryOffset: number } };
   incRef(id: object): void;
@@ -26,54 +26,54 @@ type Inputs = Readonly<Record<string, tf.TensorInfo | undefined>>;
 
 let kernels: Kernels | null = null;
 let backend: WasmBackend;
-/** Blocks that operations borrow, by the order in which they ask; each grows with the largest wish. */
-let blocks: { at: number; bytes: number }[] = [];
+/** Scratch buffers by the order in which an operation requests them. They grow to the largest request. */
+let scratchBuffers: { address: number; bytes: number }[] = [];
 
-/** Memory for one operation. */
-function borrow(): KernelContext {
+/** Returns the context of one operation. */
+function operationContext(): KernelContext {
   let next = 0;
-  const scratch = (values: number) => {
-    const block = blocks[next++] ??= { at: 0, bytes: 0 };
-    if (4 * values > block.bytes) {
-      if (block.bytes > 0) backend.wasm._free(block.at);
-      block.bytes = 0;
-      block.at = backend.wasm._malloc(4 * values);
-      if (block.at === 0) {
-        throw new WebAssembly.RuntimeError(`No ${4 * values} bytes are left for an operation`);
+  const scratch = (length: number) => {
+    const buffer = scratchBuffers[next++] ??= { address: 0, bytes: 0 };
+    if (4 * length > buffer.bytes) {
+      if (buffer.bytes > 0) backend.wasm._free(buffer.address);
+      buffer.bytes = 0;
+      buffer.address = backend.wasm._malloc(4 * length);
+      if (buffer.address === 0) {
+        throw new WebAssembly.RuntimeError(`Cannot allocate ${4 * length} bytes of scratch memory`);
       }
-      block.bytes = 4 * values;
+      buffer.bytes = 4 * length;
     }
-    return block.at;
+    return buffer.address;
   };
-  return { kernels: kernels!, scratch, anew: false };
+  return { kernels: kernels!, scratch, overwrite: false };
 }
 
 const operand = ({ shape, dataId }: tf.TensorInfo): Operand => ({
   shape,
-  at: backend.dataIdMap.get(dataId).memoryOffset,
+  address: backend.dataIdMap.get(dataId).memoryOffset,
 });
 
 /** Runs an operation on tensors. */
 function compute(spec: KernelSpec, inputs: Inputs, attributes: Record<string, number>): tf.TensorInfo[] {
-  const given = spec.inputs.flatMap((name) => inputs[name] ?? []);
-  const outputs = spec.outputs(given.map(({ shape }) => shape), attributes)
+  const present = spec.inputs.flatMap((name) => inputs[name] ?? []);
+  const outputs = spec.outputs(present.map(({ shape }) => shape), attributes)
     .map((shape) => backend.makeOutput([...shape], "float32"));
   const results = outputs.map(operand);
-  for (const i of spec.sums ?? []) kernels!.zero(results[i].at, sizeOf(results[i].shape));
-  spec.run(borrow(), given.map(operand), results, attributes);
+  for (const i of spec.accumulates ?? []) kernels!.zero(results[i].address, sizeOf(results[i].shape));
+  spec.run(operationContext(), present.map(operand), results, attributes);
   return outputs;
 }
 
-/** A second name for the same values: tensors never change, so that TensorFlow.js's copy is not needed. */
+/** Returns a second reference to the same values, without the copy that TensorFlow.js makes: tensors are immutable. */
 function identity({ x }: Inputs): tf.TensorInfo {
   backend.incRef(x!.dataId);
   return { dataId: x!.dataId, shape: x!.shape, dtype: x!.dtype };
 }
 
 /**
- * Puts the kernels into the WebAssembly backend, which must be the one in use.
+ * Registers the kernels with the WebAssembly backend, which must be the current one.
  *
- * @returns how products are summed: `relaxed` (fused multiply-add) or `plain`
+ * @returns the build of the kernels: `relaxed` uses fused multiply-add
  * @throws {WebAssembly.LinkError} when the backend's memory cannot be used
  */
 export function installKernels(): "relaxed" | "plain" {
@@ -98,6 +98,6 @@ export function installKernels(): "relaxed" | "plain" {
     });
   }
   kernels = instance;
-  blocks = [];
+  scratchBuffers = [];
   return build;
 }

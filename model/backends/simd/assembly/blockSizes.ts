@@ -1,0 +1,38 @@
+/**
+ * Block sizes of the matrix products, with the names of BLIS (Van Zee and van de Geijn 2015). AssemblyScript and
+ * TypeScript both compile this file.
+ *
+ * @module
+ */
+
+/** Rows of a tile of C: 12 sums, 2 vectors of B and one of A fill 15 of the 16 registers. */
+export const MR = 6;
+
+/** Columns of a tile of C: two vectors. */
+export const NR = 8;
+
+/** Steps of the sum that a micro-kernel runs without a branch. */
+export const K_UNROLL = 8;
+
+/** Steps of the sum in a packed panel of B. The last panel has up to `K_UNROLL - 1` more. */
+export const KC = 64;
+
+/** Maximum number of rows of A in a block, a multiple of `MR`: the block stays in the second-level cache. */
+export const MC = 102;
+
+/** Columns of B and C in a block: two cache lines. */
+export const NC = 32;
+
+/** Rows and columns of a packed block of A for C = Aᵀ · B: the block stays in the second-level cache. */
+export const PACK_KC = 256;
+/** See {@linkcode PACK_KC}; a multiple of `MR`. */
+export const PACK_MC = 96;
+
+/** Floats of scratch memory for a packed block of A. */
+export const PACK_SIZE = PACK_KC * PACK_MC;
+
+/** Width from which C = Aᵀ · B is faster with A packed, as measured. */
+export const PACK_MIN_WIDTH = 256;
+
+/** Floats of scratch memory for a tile at the edge of C. */
+export const TILE_SIZE = MR * NR;

@@ -1,0 +1,171 @@
+/**
+ * C = A · B in the loops of BLIS: `gemmStrided` runs over blocks of MC rows, `gemmBlock` over NC columns, KC steps and
+ * NR columns, `gemmPanel` over MR rows. A micro-panel of B, KC x NR, is packed into WebAssembly globals, because V8
+ * checks the bounds of every memory access and of no global; the checks cost a quarter of the speed. A is not packed.
+ *
+ * Strides are in bytes. `addend` is a matrix with the strides of C. 0 stands for an absent bias or addend.
+ */
+import { MC, MR, NC, NR } from "./blockSizes";
+import { panelDepth } from "./inline";
+import { microKernel4x8, microKernel6x8, microKernel6x8k8, packB, packBTransposed } from "./microKernel";
+
+/**
+ * C[m, n] = A[m, k] · B[k, n] (+ bias[n]) (+ addend[m, n]). rsB and csB are the row and column stride of B; one of them
+ * is 4. tile: MR x NR floats of scratch memory, used where n is no multiple of NR.
+ */
+export function gemm(
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  b: usize,
+  rsB: usize,
+  csB: usize,
+  c: usize,
+  bias: usize,
+  addend: usize,
+  tile: usize,
+): void {
+  gemmStrided(m, n, n, k, a, <usize> k * 4, b, rsB, csB, c, <usize> n * 4, bias, addend, tile);
+}
+
+/**
+ * `gemm` with row strides for A and C. Of the columns of C, those from n to paddedN may be overwritten with
+ * unspecified values.
+ */
+export function gemmStrided(
+  m: i32,
+  n: i32,
+  paddedN: i32,
+  k: i32,
+  a: usize,
+  lda: usize,
+  b: usize,
+  rsB: usize,
+  csB: usize,
+  c: usize,
+  ldc: usize,
+  bias: usize,
+  addend: usize,
+  tile: usize,
+): void {
+  if (m <= MC) return gemmBlock(m, n, paddedN, k, a, lda, b, rsB, csB, c, ldc, bias, addend, tile);
+  // Blocks of equal height: a low last block would waste most of the packing.
+  const blocks = (m + MC - 1) / MC, mc = (m + MR * blocks - 1) / (MR * blocks) * MR;
+  for (let i: i32 = 0; i < m; i += mc) {
+    const offset = <usize> i * ldc, ai = a + <usize> i * lda, addendI = addend ? addend + offset : 0;
+    gemmBlock(min(mc, m - i), n, paddedN, k, ai, lda, b, rsB, csB, c + offset, ldc, bias, addendI, tile);
+  }
+}
+
+/** `gemmStrided` for one block of rows. */
+function gemmBlock(
+  m: i32,
+  n: i32,
+  paddedN: i32,
+  k: i32,
+  a: usize,
+  lda: usize,
+  b: usize,
+  rsB: usize,
+  csB: usize,
+  c: usize,
+  ldc: usize,
+  bias: usize,
+  addend: usize,
+  tile: usize,
+): void {
+  for (let jc: i32 = 0; jc < n; jc += NC) {
+    const end = min(jc + NC, n);
+    let p: i32 = 0, cIn = addend;
+    while (p < k) {
+      const kc = panelDepth(k - p), kIter = kc >> 3, kLeft = kc & 7;
+      const ap = a + <usize> p * 4, bp = b + <usize> p * rsB;
+      for (let j: i32 = jc; j < end; j += NR) {
+        const offset = <usize> j * 4, bj = bp + <usize> j * csB;
+        if (csB == 4) packB(kIter, kLeft, bj, rsB);
+        else packBTransposed(kIter, kLeft, min(NR, n - j), bj, csB);
+        const width = min(NR, n - j), fits = j + NR <= paddedN;
+        const biasJ = bias && !p ? bias + offset : 0, cInJ = cIn ? cIn + offset : 0;
+        gemmPanel(m, width, fits, kIter, kLeft, ap, lda, c + offset, ldc, biasJ, cInJ, tile);
+      }
+      p += kc;
+      // The first panel starts from the addend, the others add to C.
+      cIn = c;
+    }
+  }
+}
+
+/**
+ * C[m, NR] = A · the packed micro-panel of B (+ bias[NR]) (+ cIn[m, NR]). Where `fits` is false, only `width` columns of
+ * C may be written.
+ */
+function gemmPanel(
+  m: i32,
+  width: i32,
+  fits: bool,
+  kIter: i32,
+  kLeft: i32,
+  a: usize,
+  lda: usize,
+  c: usize,
+  ldc: usize,
+  bias: usize,
+  cIn: usize,
+  tile: usize,
+): void {
+  let i: i32 = 0;
+  if (fits) {
+    if (kIter == 1 && !kLeft && !bias && !cIn) {
+      for (; i + MR <= m; i += MR) {
+        microKernel6x8k8(a, lda, c, ldc);
+        a += lda * MR;
+        c += ldc * MR;
+      }
+    }
+    for (; i + MR <= m; i += MR) {
+      microKernel6x8(kIter, kLeft, a, lda, c, ldc, bias, cIn);
+      a += lda * MR;
+      c += ldc * MR;
+      if (cIn) cIn += ldc * MR;
+    }
+    for (; i < m; i += 4) {
+      microKernel4x8(min(4, m - i), kIter, kLeft, a, lda, c, ldc, bias, cIn);
+      a += 4 * lda;
+      c += 4 * ldc;
+      if (cIn) cIn += 4 * ldc;
+    }
+    return;
+  }
+  for (; i < m; i += 4) {
+    const rows = min(4, m - i);
+    microKernel4x8(rows, kIter, kLeft, a, lda, tile, NR * 4, 0, 0);
+    storeEdgeTile(rows, width, tile, c, ldc, bias, cIn);
+    a += 4 * lda;
+    c += 4 * ldc;
+    if (cIn) cIn += 4 * ldc;
+  }
+}
+
+/** C[rows, width] = tile[rows, NR] (+ bias) (+ cIn): the epilogue of a tile that extends beyond the edge of C. */
+export function storeEdgeTile(
+  rows: i32,
+  width: i32,
+  tile: usize,
+  c: usize,
+  ldc: usize,
+  bias: usize,
+  cIn: usize,
+): void {
+  for (let i: i32 = 0; i < rows; i++) {
+    for (let j: usize = 0; j < <usize> width * 4; j += 4) {
+      let sum = f32.load(tile + j);
+      if (bias) sum += f32.load(bias + j);
+      if (cIn) sum += f32.load(cIn + j);
+      f32.store(c + j, sum);
+    }
+    tile += NR * 4;
+    c += ldc;
+    if (cIn) cIn += ldc;
+  }
+}

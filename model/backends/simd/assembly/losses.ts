@@ -1,0 +1,81 @@
+import { exp2, sum4 } from "./inline";
+
+/**
+ * Mean squared error of pred[m, n] and target[m, n] over the rows whose mask[m] is 1, and its gradient grad[m, n].
+ */
+export function maskedLoss(
+  m: i32,
+  n: i32,
+  pred: usize,
+  target: usize,
+  mask: usize,
+  loss: usize,
+  grad: usize,
+): void {
+  const row = <usize> n * 4;
+  let masked: f32 = 0;
+  for (let i: i32 = 0; i < m; i++) masked += f32.load(mask + <usize> i * 4);
+  const factor: f32 = 2 / (<f32> n * masked), f = f32x4.splat(factor);
+  let sums = f32x4.splat(0), rest: f32 = 0;
+  for (let i: i32 = 0; i < m; i++) {
+    if (f32.load(mask) == 0) {
+      memory.fill(grad, 0, row);
+    } else {
+      let j: usize = 0;
+      for (; j + 16 <= row; j += 16) {
+        const error = f32x4.sub(v128.load(pred + j), v128.load(target + j));
+        sums = f32x4.add(sums, f32x4.mul(error, error));
+        v128.store(grad + j, f32x4.mul(error, f));
+      }
+      for (; j < row; j += 4) {
+        const error = f32.load(pred + j) - f32.load(target + j);
+        rest += error * error;
+        f32.store(grad + j, error * factor);
+      }
+    }
+    pred += row;
+    target += row;
+    grad += row;
+    mask += 4;
+  }
+  f32.store(loss, (sum4(sums) + rest) / (<f32> n * masked));
+}
+
+/** Natural logarithm of x >= 1; NaN for NaN. */
+function ln(x: f64): f64 {
+  if (!(x < Infinity)) return x;
+  const bits = reinterpret<i64>(x);
+  let power = (bits >> 52) - 1023, m = reinterpret<f64>((bits & 0x000fffffffffffff) | 0x3ff0000000000000);
+  if (m > 1.4142135623730951) {
+    m *= 0.5;
+    power++;
+  }
+  const s = (m - 1) / (m + 1), q = s * s;
+  let sum: f64 = 1.0 / 15;
+  for (let i = 13; i > 0; i -= 2) sum = sum * q + 1 / <f64> i;
+  return <f64> power * 0.6931471805599453 + 2 * s * sum;
+}
+
+/** Mean cross-entropy of logits[m, n] with the 32-bit labels[m], and its gradient grad[m, n]. */
+export function crossEntropy(m: i32, n: i32, logits: usize, labels: usize, loss: usize, grad: usize): void {
+  const row = <usize> n * 4, share: f32 = 1 / <f32> m;
+  let total: f64 = 0;
+  for (let i: i32 = 0; i < m; i++) {
+    let largest: f32 = -Infinity, sum: f64 = 0;
+    for (let j: usize = 0; j < row; j += 4) largest = max(largest, f32.load(logits + j));
+    for (let j: usize = 0; j < row; j += 4) {
+      const power = exp2(f32x4.splat((f32.load(logits + j) - largest) * <f32> 1.4426950408889634));
+      const value = f32x4.extract_lane(power, 0);
+      sum += <f64> value;
+      f32.store(grad + j, value);
+    }
+    const target = <usize> i32.load(labels) * 4, factor = <f32> (<f64> share / sum);
+    for (let j: usize = 0; j < row; j += 4) f32.store(grad + j, f32.load(grad + j) * factor);
+    f32.store(grad + target, f32.load(grad + target) - share);
+    total += ln(sum) - (<f64> f32.load(logits + target) - <f64> largest);
+    logits += row;
+    grad += row;
+    labels += 4;
+  }
+  f32.store(loss, <f32> (total * <f64> share));
+}

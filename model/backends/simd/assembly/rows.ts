@@ -1,0 +1,89 @@
+/** out[n] += the sum of the rows of x[m, n]. */
+export function sumRows(m: i32, n: i32, x: usize, out: usize): void {
+  const row = <usize> n * 4, vectors = row & ~15;
+  let j: usize = 0;
+  for (; j + 64 <= vectors; j += 64) {
+    let s0 = v128.load(out + j), s1 = v128.load(out + j, 16);
+    let s2 = v128.load(out + j, 32), s3 = v128.load(out + j, 48);
+    let source = x + j;
+    for (let i: i32 = 0; i < m; i++) {
+      s0 = f32x4.add(s0, v128.load(source));
+      s1 = f32x4.add(s1, v128.load(source, 16));
+      s2 = f32x4.add(s2, v128.load(source, 32));
+      s3 = f32x4.add(s3, v128.load(source, 48));
+      source += row;
+    }
+    v128.store(out + j, s0);
+    v128.store(out + j, s1, 16);
+    v128.store(out + j, s2, 32);
+    v128.store(out + j, s3, 48);
+  }
+  for (; j < vectors; j += 16) {
+    let sum = v128.load(out + j), source = x + j;
+    for (let i: i32 = 0; i < m; i++) {
+      sum = f32x4.add(sum, v128.load(source));
+      source += row;
+    }
+    v128.store(out + j, sum);
+  }
+  for (; j < row; j += 4) {
+    let sum = f32.load(out + j), source = x + j;
+    for (let i: i32 = 0; i < m; i++) {
+      sum += f32.load(source);
+      source += row;
+    }
+    f32.store(out + j, sum);
+  }
+}
+
+/** out[n] += the sum of the rows of x[m, n] whose mask[m] is not 0. */
+export function sumMaskedRows(m: i32, n: i32, x: usize, mask: usize, out: usize): void {
+  const row = <usize> n * 4;
+  for (let i: i32 = 0; i < m; i++) {
+    if (f32.load(mask) != 0) {
+      let j: usize = 0;
+      for (; j + 16 <= row; j += 16) v128.store(out + j, f32x4.add(v128.load(out + j), v128.load(x + j)));
+      for (; j < row; j += 4) f32.store(out + j, f32.load(out + j) + f32.load(x + j));
+    }
+    mask += 4;
+    x += row;
+  }
+}
+
+/** out[count, n] = the rows of x at the 32-bit indices; `fallback`[n] for index -1. */
+export function gatherRows(count: i32, n: i32, x: usize, fallback: usize, indices: usize, out: usize): void {
+  const row = <usize> n * 4;
+  for (; count > 0; count--) {
+    const index = i32.load(indices);
+    memory.copy(out, index < 0 ? fallback : x + <usize> index * row, row);
+    indices += 4;
+    out += row;
+  }
+}
+
+/** out[batch, n] = the mean over the tokens of x[batch, tokens, n]. */
+export function meanPool(batch: i32, tokens: i32, n: i32, x: usize, out: usize): void {
+  const row = <usize> n * 4, share: f32 = 1 / <f32> tokens;
+  memory.fill(out, 0, <usize> batch * row);
+  for (let b: i32 = 0; b < batch; b++) {
+    sumRows(tokens, n, x, out);
+    for (let j: usize = 0; j < row; j += 4) f32.store(out + j, f32.load(out + j) * share);
+    x += <usize> tokens * row;
+    out += row;
+  }
+}
+
+/** dx[batch, tokens, n] from dy[batch, n]. */
+export function meanPoolGradient(batch: i32, tokens: i32, n: i32, dy: usize, dx: usize): void {
+  const row = <usize> n * 4, share: f32 = 1 / <f32> tokens;
+  for (let b: i32 = 0; b < batch; b++) {
+    for (let j: usize = 0; j < row; j += 4) f32.store(dx + j, f32.load(dy + j) * share);
+    const first = dx;
+    for (let t: i32 = 1; t < tokens; t++) {
+      dx += row;
+      memory.copy(dx, first, row);
+    }
+    dx += row;
+    dy += row;
+  }
+}
