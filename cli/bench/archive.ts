@@ -9,12 +9,14 @@ import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
 import { createDataset } from "../../data/datasets/upload/createDataset.ts";
 import { encodePng } from "../../data/images/encodePng.ts";
 import { openStore } from "../../data/objects/open.ts";
+import { type BenchOptions, integerOption } from "./options.ts";
+import { round } from "./round.ts";
 
 /** Number of different images; a larger archive repeats them. */
 const DRAWN = 100;
 
 /** The measurements. */
-export interface ArchiveFigures {
+interface ArchiveFigures {
   /** Bytes of the tar. */
   readonly bytes: number;
   /** Time from the tar on disk to the stored data set. */
@@ -35,8 +37,21 @@ async function tarOf(images: number): Promise<Uint8Array> {
   return new Uint8Array(await buffer(tar as unknown as NodeJS.ReadableStream));
 }
 
+/** Measures the upload of `--images` images. */
+export async function archive(options: BenchOptions): Promise<object> {
+  const images = integerOption(options, "images"),
+    { bytes, ms, longestTurnMs } = await archiveFigures(images);
+  return {
+    images,
+    archive_bytes: bytes,
+    seconds: round(ms / 1e3, 2),
+    images_per_second: round(images / ms * 1e3),
+    longest_turn_ms: round(longestTurnMs),
+  };
+}
+
 /** Uploads a tar of PNG files of 28 x 28 pixels into a folder. */
-export async function archiveFigures(images: number): Promise<ArchiveFigures> {
+async function archiveFigures(images: number): Promise<ArchiveFigures> {
   const folder = await Deno.makeTempDir();
   try {
     const archive = await tarOf(images), path = `${folder}/images.tar`;

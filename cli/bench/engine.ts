@@ -1,5 +1,5 @@
 /**
- * Training steps and inference on images of noise, timed.
+ * Measures training steps and inference on random images.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { openStepper, type Stepper } from "../../model/training/stepper.ts";
 import { type HostWeights, initialWeights, parameterSpecs } from "../../model/weights.ts";
 import * as tf from "@tensorflow/tfjs-core";
 
-/** What is measured. */
+/** The model, backend and batch to measure. */
 export interface Subject {
   readonly preset: keyof typeof PRESETS;
   readonly backend: string;
@@ -28,12 +28,12 @@ const noise = ({ imageSize, inChannels }: MaeConfig, images: number) =>
 
 const computeWith = (threads: number) => loadSettings({ UNMASK_THREADS: String(threads) }).compute;
 
-/** A training whose steps can be timed one by one. */
+/** A training run whose steps are measured one by one. */
 export class TrainingBench {
   #step = 0;
   private constructor(readonly stepper: Stepper, readonly subject: Subject, readonly pixels: Float32Array) {}
 
-  /** Starts the engine. */
+  /** Starts the backend and opens a stepper. */
   static async open(subject: Subject): Promise<TrainingBench> {
     const config = PRESETS[subject.preset], shape = { model: "mae" } as const;
     const { planner } = await selectBackend(subject.backend, computeWith(subject.threads));
@@ -50,7 +50,10 @@ export class TrainingBench {
     return new TrainingBench(stepper, subject, noise(config, subject.batch));
   }
 
-  /** Milliseconds of a step, the preparation of its batch apart (it happens while the step before runs). */
+  /**
+   * Runs a step. @returns its milliseconds, without the preparation of its batch, which a training run does during the
+   * step before
+   */
   async step(): Promise<number> {
     const run = await this.stepper.prepare({ pixels: this.pixels, labels: null }, 0, this.#step++);
     const start = performance.now();
@@ -59,7 +62,7 @@ export class TrainingBench {
   }
 }
 
-/** Milliseconds of preparing a batch on the host. */
+/** Returns the milliseconds of preparing a batch on the host. */
 export function preparation({ preset, batch }: Subject): number {
   const config = PRESETS[preset], shape = { model: "mae" } as const, pixels = noise(config, batch);
   const times = Array.from({ length: 9 }, (_, step) => {
@@ -70,10 +73,10 @@ export function preparation({ preset, batch }: Subject): number {
   return median(times);
 }
 
-/** Milliseconds of each answer to one of the three inference calls. */
+/** Measures one of the three inference calls. @returns milliseconds of each call */
 export async function inference(
   { preset, backend, threads, batch }: Subject,
-  what: "reconstruct" | "classify" | "embed",
+  operation: "reconstruct" | "classify" | "embed",
   count: number,
 ): Promise<number[]> {
   const config = PRESETS[preset], pixels = noise(config, batch);
@@ -90,11 +93,11 @@ export async function inference(
   for (let i = 0; i < count + 3; i++) {
     const start = performance.now();
     const result = tf.tidy(() => {
-      if (what === "reconstruct") {
+      if (operation === "reconstruct") {
         return forward(weights, config, maskBatch(config, pixels, draws, config.maskRatio)).pred;
       }
       const pooled = features(weights, config, pixels);
-      return what === "embed" ? pooled : classify(weights, pooled);
+      return operation === "embed" ? pooled : classify(weights, pooled);
     });
     await result.data();
     result.dispose();
@@ -104,7 +107,7 @@ export async function inference(
   return times;
 }
 
-/** The middle of some numbers. */
+/** Returns the median. */
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes PyTorch's exact results for a config: what `deno task parity` compares with.
+"""Writes the results of PyTorch for a configuration, with which `deno task parity` compares.
 
-Needs: pip install torch numpy einops safetensors. The model is the tutorial's, with its noise given from outside.
+Needs: pip install torch numpy einops safetensors. The model takes the noise of its masks as an argument.
 Usage: make_reference.py OUT.safetensors '{"image_size": 6, ...}' [--batch 2] [--seed 1]
 
 Tensors: param.NAME, images [B,C,H,W], noise [10,B,N], latent, mask, ids_restore, pred, loss, grad.NAME, losses [10]
@@ -136,7 +136,7 @@ def main():
     torch.set_num_threads(1)
     c = json.loads(options.config)
     model = MAE(c)
-    with torch.no_grad():  # off 0 and 1, so that biases and norms are seen
+    with torch.no_grad():  # away from 0 and 1, so that errors in biases and norms show
         for name, parameter in model.named_parameters():
             if name.endswith("bias") or "norm" in name:
                 parameter.add_(torch.randn_like(parameter) * 0.1)

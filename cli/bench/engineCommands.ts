@@ -1,0 +1,108 @@
+/**
+ * Benchmarks of the engine: training steps, inference and kernels.
+ *
+ * @module
+ */
+import { forwardFlops } from "../../model/flops.ts";
+import { PRESETS } from "../../model/presets.ts";
+import { inference, median, preparation, type Subject, TrainingBench } from "./engine.ts";
+import { productSpeeds } from "./kernels.ts";
+import { type BenchOptions, integerOption, subjectOf } from "./options.ts";
+import { fmaPeak } from "./peak.ts";
+import { peakMemory } from "./peakMemory.ts";
+import { profile as kernelCosts } from "./profile.ts";
+import { round } from "./round.ts";
+
+/** Untimed steps at the start. */
+const WARMUP_STEPS = 3;
+
+/** @param passes number of forward passes that cost as much as the measured work @param peak of a core, in FLOP/s */
+function timing(times: readonly number[], subject: Subject, threads: number, passes: number, peak: number) {
+  const { preset, batch } = subject;
+  const ms = median(times), gflops = passes * forwardFlops(PRESETS[preset]) * batch / ms / 1e6;
+  return {
+    median_ms: round(ms, 2),
+    min_ms: round(Math.min(...times), 2),
+    images_per_second: round(batch / ms * 1e3),
+    gflops: round(gflops),
+    share_of_fma_peak: round(gflops * 1e9 / (peak * threads), 3),
+  };
+}
+
+/** Measures training steps. */
+export async function train(options: BenchOptions): Promise<object> {
+  const subject = subjectOf(options), steps = integerOption(options, "steps"), peak = await fmaPeak();
+  const bench = await TrainingBench.open(subject);
+  for (let i = 0; i < WARMUP_STEPS; i++) await bench.step();
+  const times: number[] = [];
+  for (let i = 0; i < steps; i++) times.push(await bench.step());
+  const { threads, note } = bench.stepper;
+  const memory = await peakMemory();
+  await bench.stepper.dispose();
+  return {
+    ...subject,
+    threads,
+    ...(note ? { note } : {}),
+    ...timing(times, subject, threads, 3, peak),
+    prepare_ms: round(preparation(subject), 2),
+    peak_gflops_a_core: round(peak / 1e9),
+    peak_memory_mib: memory,
+  };
+}
+
+/** Measures the three inference calls on `--images` images. */
+export async function infer(options: BenchOptions): Promise<object> {
+  const subject = { ...subjectOf(options), batch: integerOption(options, "images") };
+  const peak = await fmaPeak();
+  const figures: Record<string, unknown> = { ...subject, threads: 1 };
+  for (const call of ["reconstruct", "classify", "embed"] as const) {
+    const times = await inference(subject, call, integerOption(options, "steps"));
+    figures[call] = call === "reconstruct"
+      ? timing(times, subject, 1, 1, peak)
+      : { median_ms: round(median(times), 2), min_ms: round(Math.min(...times), 2) };
+  }
+  return { ...figures, peak_memory_mib: await peakMemory() };
+}
+
+/** Number of images of a sub-batch whose kernels are measured. */
+const imagesOf = ({ preset }: Subject) => preset === "mnist" ? 8 : 2;
+
+/** Measures the matrix products of the model as shares of a core's peak. */
+export async function kernels(options: BenchOptions): Promise<object> {
+  const subject = subjectOf(options), images = imagesOf(subject), peak = await fmaPeak() / 1e9;
+  const share = (gflops: number) => round(gflops / peak, 2);
+  return {
+    peak_gflops_a_core: round(peak),
+    images,
+    products: productSpeeds(PRESETS[subject.preset], images).map(
+      ({ name, rows, inDim, outDim, gflops }) => ({
+        name,
+        shape: `${rows}x${inDim}x${outDim}`,
+        forward: share(gflops.forward),
+        dx: share(gflops.dx),
+        dw: share(gflops.dw),
+      }),
+    ),
+  };
+}
+
+/** Measures the kernels of a training step. */
+export async function profile(options: BenchOptions): Promise<object> {
+  const subject = subjectOf(options), peak = await fmaPeak() / 1e9;
+  const costs = await kernelCosts(
+    PRESETS[subject.preset],
+    subject.batch,
+    imagesOf(subject),
+    integerOption(options, "steps"),
+  );
+  return {
+    peak_gflops_a_core: round(peak),
+    one_core_ms: round(costs.reduce((sum, { ms }) => sum + ms, 0)),
+    kernels: costs.map(({ kernel, calls, ms, gflops }) => ({
+      kernel,
+      calls,
+      ms: round(ms, 2),
+      ...(gflops ? { share_of_fma_peak: round(gflops / peak, 2) } : {}),
+    })),
+  };
+}

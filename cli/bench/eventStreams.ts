@@ -1,0 +1,113 @@
+/**
+ * Measures the cost of event streams: the CPU use of the API and the speed of a training job.
+ *
+ * @module
+ */
+import type { Client } from "../client.ts";
+import { type ServiceProcess, startProcess } from "../process.ts";
+
+/** Options of the measurement. */
+export interface StreamSubject {
+  /** Number of event streams of one job. */
+  readonly listeners: number;
+  /** Duration of each measurement, in seconds. */
+  readonly seconds: number;
+  /** Threads of the training job. */
+  readonly threads: number;
+}
+
+/** CPU use of the service as a share of one core, and the speed of its training job, without and with streams. */
+export interface ListenerFigures {
+  readonly idleCpu: number;
+  readonly listenedCpu: number;
+  readonly trainingImagesPerSecond: number;
+  readonly listenedImagesPerSecond: number;
+}
+
+/** Processor time that a process has used so far, in seconds. Linux only. */
+async function processorSeconds(pid: number): Promise<number> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+async function cpuShare({ pid }: ServiceProcess, seconds: number): Promise<number> {
+  const before = await processorSeconds(pid);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1e3));
+  return (await processorSeconds(pid) - before) / seconds;
+}
+
+/** Opens event streams and reads them. It resolves when all of them have started. */
+async function listen({ url }: ServiceProcess, id: string, count: number, stop: AbortSignal): Promise<void> {
+  await Promise.all(Array.from({ length: count }, async () => {
+    const headers = { accept: "text/event-stream" };
+    const response = await fetch(`${url}/v1/jobs/${id}/events`, { headers, signal: stop });
+    const reader = response.body!.getReader();
+    await reader.read();
+    (async () => {
+      while (!(await reader.read()).done);
+    })().catch(() => {});
+  }));
+}
+
+/** Images per second of a training job, measured over `seconds`. */
+async function trainingSpeed(client: Client, id: string, batch: number, seconds: number): Promise<number> {
+  const progressNow = async () => {
+    const { progress } = await (await client.send(`/v1/jobs/${id}`)).json();
+    return { step: progress?.step ?? 0, time: performance.now() };
+  };
+  let first = await progressNow();
+  while (first.step === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    first = await progressNow();
+  }
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1e3));
+  const last = await progressNow();
+  return (last.step - first.step) * batch / ((last.time - first.time) / 1e3);
+}
+
+/** Measures the cost of event streams of one job: a queued job, and a job that trains in the same process. */
+export async function listenerFigures(subject: StreamSubject): Promise<ListenerFigures> {
+  const { listeners, seconds, threads } = subject;
+  const batch = 128;
+  const request = {
+    kind: "pretrain",
+    model: "mnist",
+    dataset: { id: "digits", size: 20_000 },
+    batch_size: batch,
+    epochs: 1000,
+  };
+  const measured = async <T>(
+    command: "api" | "start",
+    measure: (service: ServiceProcess, id: string, join: () => Promise<void>) => Promise<T>,
+  ): Promise<T> => {
+    const folder = await Deno.makeTempDir(), stop = new AbortController();
+    const service = await startProcess(command, folder, { UNMASK_THREADS: String(threads) });
+    try {
+      const { id } = await service.client.createJob(request);
+      const figures = await measure(service, id, () => listen(service, id, listeners, stop.signal));
+      stop.abort();
+      await service.client.send(`/v1/jobs/${id}/cancel`, { method: "POST" });
+      return figures;
+    } finally {
+      stop.abort();
+      await service.end("SIGTERM");
+      await Deno.remove(folder, { recursive: true });
+    }
+  };
+  const queued = await measured("api", async (service, _, join) => {
+    const idleCpu = await cpuShare(service, seconds);
+    await join();
+    return { idleCpu, listenedCpu: await cpuShare(service, seconds) };
+  });
+  const training = await measured("start", async ({ client }, id, join) => {
+    await trainingSpeed(client, id, batch, 3);
+    const trainingImagesPerSecond = await trainingSpeed(client, id, batch, seconds);
+    await join();
+    return {
+      trainingImagesPerSecond,
+      listenedImagesPerSecond: await trainingSpeed(client, id, batch, seconds),
+    };
+  });
+  return { ...queued, ...training };
+}

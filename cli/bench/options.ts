@@ -1,0 +1,66 @@
+/**
+ * Options of the benchmarks.
+ *
+ * @module
+ */
+import { PRESETS } from "../../model/presets.ts";
+import type { Subject } from "./engine.ts";
+
+/** Options of the command line, for `parseArgs`. */
+export const OPTIONS = {
+  config: { type: "string", default: "mnist" },
+  backend: { type: "string", default: "simd" },
+  threads: { type: "string", default: String(navigator.hardwareConcurrency) },
+  batch: { type: "string" },
+  steps: { type: "string", default: "20" },
+  rounds: { type: "string", default: "3" },
+  images: { type: "string", default: "1" },
+  python: { type: "string", default: "python3" },
+  modes: { type: "string", default: "eager,fused,compile" },
+  mnist: { type: "string" },
+  epochs: { type: "string", default: "1" },
+  jobs: { type: "string", default: "10000" },
+  listeners: { type: "string", default: "256" },
+  seconds: { type: "string", default: "10" },
+  kv: { type: "string" },
+  json: { type: "boolean", default: false },
+} as const;
+
+/** Values of the command line. */
+export type BenchOptions =
+  & { readonly [name in "config" | "backend" | "python" | "modes"]: string }
+  & { readonly [name in IntegerOption]?: string }
+  & { readonly mnist?: string; readonly kv?: string; readonly json: boolean };
+
+type IntegerOption =
+  | "threads"
+  | "batch"
+  | "steps"
+  | "rounds"
+  | "images"
+  | "epochs"
+  | "jobs"
+  | "listeners"
+  | "seconds";
+
+/** An invalid option, or a missing program that an option names. */
+export class BenchError extends Error {
+  override readonly name = "BenchError";
+}
+
+/** Parses an option that is a whole number. @throws {BenchError} */
+export function integerOption(options: BenchOptions, name: IntegerOption, fallback = 1): number {
+  const text = options[name] ?? String(fallback);
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new BenchError(`--${name} must be a whole number from 1 up: current value is '${text}'`);
+}
+
+/** Returns the model, backend, threads and batch size of the options. @throws {BenchError} */
+export function subjectOf(options: BenchOptions): Subject {
+  if (!Object.hasOwn(PRESETS, options.config)) {
+    throw new BenchError(`--config must be ${Object.keys(PRESETS).join(" or ")}`);
+  }
+  const preset = options.config as Subject["preset"];
+  const batch = integerOption(options, "batch", preset === "mnist" ? 128 : 4);
+  return { preset, backend: options.backend, threads: integerOption(options, "threads"), batch };
+}
