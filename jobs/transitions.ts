@@ -1,16 +1,16 @@
 /**
- * The life of a job as one table: which event is taken in which state, and what becomes of the job.
+ * The state machine of a job: a table of the transitions from each status.
  *
  * @module
  */
 import type { Job, JobError, JobProgress, JobStatus } from "./job.ts";
 
-/** Runners that may be lost in a row, without a new checkpoint between, before the job is given up. */
+/** Number of runners lost in a row, without a new checkpoint in between, after which a job fails. */
 export const MAX_INTERRUPTIONS = 5;
 
-/** What can happen to a job. */
-export type JobTransition =
-  /** A client asked for it. The first event of every job, and of none later. */
+/** Triggers a transition of a job, and has the data of it. */
+export type JobTrigger =
+  /** A client created the job. It is the first trigger of every job. */
   | {
     readonly type: "created";
     readonly id: string;
@@ -18,18 +18,18 @@ export type JobTransition =
     readonly name: string | null;
     readonly metadata: Readonly<Record<string, string>>;
   }
-  /** A runner took it from the queue. */
+  /** A runner claimed the job. */
   | { readonly type: "claimed" }
-  /** The kind has begun to compute. */
+  /** The run started to compute. */
   | { readonly type: "started"; readonly backend: NonNullable<Job["backend"]> }
   | { readonly type: "progressed"; readonly progress: JobProgress }
-  /** A checkpoint is stored; `checkpoint` is its id. */
+  /** A checkpoint was stored; `checkpoint` is its id. */
   | { readonly type: "checkpointed"; readonly checkpoint: string }
   /** Newer checkpoints are damaged: the job continues from `checkpoint`, or from the start if that is null. */
   | { readonly type: "fell_back"; readonly checkpoint: string | null }
-  /** Its runner stopped beating. */
+  /** The lease expired without a heartbeat. */
   | { readonly type: "lease_lost" }
-  /** Its runner shut down in order and hands it back. */
+  /** The runner is shutting down and hands the job back. */
   | { readonly type: "released" }
   /** The runner hands the job back because storage or the database is unavailable; `cause` is the message. */
   | { readonly type: "outage"; readonly cause: string; readonly waitedMs: number }
@@ -37,13 +37,13 @@ export type JobTransition =
   | { readonly type: "outage_limit"; readonly error: JobError }
   | { readonly type: "succeeded"; readonly result: Readonly<Record<string, unknown>> }
   | { readonly type: "failed"; readonly error: JobError }
-  /** A client asked to stop it. */
+  /** A client cancelled the job. */
   | { readonly type: "cancel_requested" }
-  /** Its runner has stopped it. */
+  /** The runner stopped the run of a cancelled job. */
   | { readonly type: "cancelled" };
 
-/** Names of the events. */
-export const JOB_TRANSITIONS = [
+/** Names of the triggers. */
+export const JOB_TRIGGERS = [
   "created",
   "claimed",
   "started",
@@ -58,21 +58,21 @@ export const JOB_TRANSITIONS = [
   "failed",
   "cancel_requested",
   "cancelled",
-] as const satisfies readonly JobTransition["type"][];
+] as const satisfies readonly JobTrigger["type"][];
 
-/** True for the states that a job never leaves. */
+/** Returns true for the final statuses. */
 export function isFinished(status: JobStatus): status is "succeeded" | "failed" | "cancelled" {
   return status === "succeeded" || status === "failed" || status === "cancelled";
 }
 
-const VERBS: Record<JobTransition["type"], string> = {
+const VERBS: Record<JobTrigger["type"], string> = {
   created: "create",
   claimed: "claim",
   started: "start",
   progressed: "report progress of",
   checkpointed: "record a checkpoint of",
   fell_back: "go back to an older checkpoint of",
-  lease_lost: "take the lease of",
+  lease_lost: "end the lease of",
   released: "release",
   outage: "hand back",
   outage_limit: "give up",
@@ -81,7 +81,7 @@ const VERBS: Record<JobTransition["type"], string> = {
   cancel_requested: "cancel",
   cancelled: "end by cancelling",
 };
-const STATES: Record<JobStatus, string> = {
+const STATUSES: Record<JobStatus, string> = {
   queued: "is queued",
   running: "is running",
   succeeded: "has succeeded",
@@ -89,81 +89,81 @@ const STATES: Record<JobStatus, string> = {
   cancelled: "has been cancelled",
 };
 
-/** The event is not taken in the job's state: "Cannot cancel a job that has succeeded". */
+/** The table has no such transition from the job's status: "Cannot cancel a job that has succeeded". */
 export class InvalidTransitionError extends Error {
   override readonly name = "InvalidTransitionError";
-  constructor(readonly event: JobTransition["type"], readonly status: JobStatus | null) {
+  constructor(readonly trigger: JobTrigger["type"], readonly status: JobStatus | null) {
     super(
       status === null
-        ? `Cannot ${VERBS[event]} a job that was never created`
-        : `Cannot ${VERBS[event]} a job that ${STATES[status]}`,
+        ? `Cannot ${VERBS[trigger]} a job that was never created`
+        : `Cannot ${VERBS[trigger]} a job that ${STATUSES[status]}`,
     );
   }
 }
 
-type EventOf<T extends JobTransition["type"]> = Extract<JobTransition, { type: T }>;
-type Row = { readonly [T in JobTransition["type"]]?: (job: Job, event: EventOf<T>, at: string) => Job };
+type Trigger<T extends JobTrigger["type"]> = Extract<JobTrigger, { type: T }>;
+type Row = { readonly [T in JobTrigger["type"]]?: (job: Job, trigger: Trigger<T>, time: string) => Job };
 
-/** The same progress with a pace that no longer holds taken out. */
-const halted = (progress: JobProgress | null): JobProgress | null =>
+/** Removes the pace, because the job does not run. */
+const withoutPace = (progress: JobProgress | null): JobProgress | null =>
   progress && { ...progress, imagesPerSecond: null, etaSeconds: null };
 
-const ended = (job: Job, at: string, change: Partial<Job> & { status: JobStatus }): Job => ({
+const ended = (job: Job, time: string, change: Partial<Job> & { status: JobStatus }): Job => ({
   ...job,
-  finishedAt: at,
-  progress: halted(job.progress),
+  finishedAt: time,
+  progress: withoutPace(job.progress),
   ...change,
 });
 
-/** Back to the queue, unless somebody is waiting for its end. */
-const requeued = (job: Job, at: string, interruptions: number): Job =>
+/** Queues the job again, or ends it if a client has cancelled it. */
+const requeued = (job: Job, time: string, interruptions: number): Job =>
   job.cancelRequestedAt !== null
-    ? ended(job, at, { status: "cancelled", interruptions })
-    : { ...job, status: "queued", interruptions, progress: halted(job.progress) };
+    ? ended(job, time, { status: "cancelled", interruptions })
+    : { ...job, status: "queued", interruptions, progress: withoutPace(job.progress) };
 
 const NONE: Row = {};
 const TABLE: Record<JobStatus, Row> = {
   queued: {
-    claimed: (job, _, at) => ({
+    claimed: (job, _, time) => ({
       ...job,
       status: "running",
       attempt: job.attempt + 1,
-      startedAt: job.startedAt ?? at,
+      startedAt: job.startedAt ?? time,
     }),
-    cancel_requested: (job, _, at) => ended(job, at, { status: "cancelled", cancelRequestedAt: at }),
-    outage_limit: (job, event, at) => ended(job, at, { status: "failed", error: event.error }),
+    cancel_requested: (job, _, time) => ended(job, time, { status: "cancelled", cancelRequestedAt: time }),
+    outage_limit: (job, trigger, time) => ended(job, time, { status: "failed", error: trigger.error }),
   },
   running: {
-    started: (job, event) => ({ ...job, backend: event.backend }),
-    progressed: (job, event) => ({ ...job, progress: event.progress }),
-    checkpointed: (job, event) => ({
+    started: (job, trigger) => ({ ...job, backend: trigger.backend }),
+    progressed: (job, trigger) => ({ ...job, progress: trigger.progress }),
+    checkpointed: (job, trigger) => ({
       ...job,
-      latestCheckpoint: event.checkpoint,
+      latestCheckpoint: trigger.checkpoint,
       interruptions: 0,
       outages: 0,
       outageMs: 0,
     }),
-    fell_back: (job, event) => ({ ...job, latestCheckpoint: event.checkpoint }),
-    lease_lost: (job, _, at) => {
+    fell_back: (job, trigger) => ({ ...job, latestCheckpoint: trigger.checkpoint }),
+    lease_lost: (job, _, time) => {
       const interruptions = job.interruptions + 1;
       const lost = interruptions - (job.outages ?? 0);
       if (lost < MAX_INTERRUPTIONS || job.cancelRequestedAt !== null) {
-        return requeued(job, at, interruptions);
+        return requeued(job, time, interruptions);
       }
       const message = `The runner was lost ${lost} times in a row without a new checkpoint in between`;
-      return ended(job, at, { status: "failed", interruptions, error: { code: "runner_lost", message } });
+      return ended(job, time, { status: "failed", interruptions, error: { code: "runner_lost", message } });
     },
-    released: (job, _, at) => requeued(job, at, job.interruptions),
-    outage: (job, event, at) => ({
-      ...requeued(job, at, job.interruptions + 1),
+    released: (job, _, time) => requeued(job, time, job.interruptions),
+    outage: (job, trigger, time) => ({
+      ...requeued(job, time, job.interruptions + 1),
       outages: (job.outages ?? 0) + 1,
-      outageMs: (job.outageMs ?? 0) + event.waitedMs,
+      outageMs: (job.outageMs ?? 0) + trigger.waitedMs,
     }),
-    succeeded: (job, event, at) => ended(job, at, { status: "succeeded", result: event.result }),
-    failed: (job, event, at) => ended(job, at, { status: "failed", error: event.error }),
-    cancel_requested: (job, _, at) => ({ ...job, cancelRequestedAt: job.cancelRequestedAt ?? at }),
-    cancelled: (job, _, at) =>
-      ended(job, at, { status: "cancelled", cancelRequestedAt: job.cancelRequestedAt ?? at }),
+    succeeded: (job, trigger, time) => ended(job, time, { status: "succeeded", result: trigger.result }),
+    failed: (job, trigger, time) => ended(job, time, { status: "failed", error: trigger.error }),
+    cancel_requested: (job, _, time) => ({ ...job, cancelRequestedAt: job.cancelRequestedAt ?? time }),
+    cancelled: (job, _, time) =>
+      ended(job, time, { status: "cancelled", cancelRequestedAt: job.cancelRequestedAt ?? time }),
   },
   succeeded: NONE,
   failed: NONE,
@@ -171,25 +171,25 @@ const TABLE: Record<JobStatus, Row> = {
 };
 
 /**
- * What an event makes of a job. Pure: neither argument is changed.
+ * Returns the job after the transition that `trigger` causes. The function is pure.
  *
  * @param job null for `created` only
  * @param now milliseconds since 1970
- * @throws {InvalidTransitionError} where the table has no entry
+ * @throws {InvalidTransitionError} if the table has no such transition from the job's status
  */
-export function transition(job: Job | null, event: JobTransition, now: number): Job {
-  const at = new Date(now).toISOString();
-  if (event.type === "created" && job === null) {
+export function transition(job: Job | null, trigger: JobTrigger, now: number): Job {
+  const time = new Date(now).toISOString();
+  if (trigger.type === "created" && job === null) {
     return {
-      id: event.id,
-      kind: event.request.kind,
+      id: trigger.id,
+      kind: trigger.request.kind,
       status: "queued",
-      name: event.name,
-      metadata: event.metadata,
-      createdAt: at,
+      name: trigger.name,
+      metadata: trigger.metadata,
+      createdAt: time,
       startedAt: null,
       finishedAt: null,
-      request: event.request,
+      request: trigger.request,
       progress: null,
       result: null,
       error: null,
@@ -202,7 +202,7 @@ export function transition(job: Job | null, event: JobTransition, now: number): 
       latestCheckpoint: null,
     };
   }
-  const step = job === null ? undefined : TABLE[job.status][event.type];
-  if (job === null || step === undefined) throw new InvalidTransitionError(event.type, job?.status ?? null);
-  return (step as (job: Job, event: JobTransition, at: string) => Job)(job, event, at);
+  const step = job === null ? undefined : TABLE[job.status][trigger.type];
+  if (job === null || step === undefined) throw new InvalidTransitionError(trigger.type, job?.status ?? null);
+  return (step as (job: Job, trigger: JobTrigger, time: string) => Job)(job, trigger, time);
 }

@@ -12,6 +12,7 @@ import {
   resolvePreprocessing,
 } from "../../data/images/preprocessing.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
+import { findSource } from "../../jobs/store/creation/sources.ts";
 import { readJson } from "../body/json.ts";
 import { withForm } from "../body/multipart.ts";
 import type { Services } from "../http/context.ts";
@@ -54,7 +55,7 @@ export async function withSubject<S extends z.ZodType<InferenceRequest>, T>(
   const { limits } = services;
   const run = async (body: unknown, encoded: readonly EncodedImage[] | null) => {
     const input = checked(schema, body);
-    const checkpoint = await checkpointOf(services, input);
+    const checkpoint = await findSource(services.jobs, input);
     return await limited(request, limits.inferenceMs, async (signal) => {
       const form = formOf(services, checkpoint, input);
       const { pictures, treatment } = input.dataset === undefined
@@ -102,21 +103,6 @@ function typed([name, text]: [string, string]): [string, unknown] {
   if (name === "paste_visible" && (text === "true" || text === "false")) return [name, text === "true"];
   const isNumber = (name === "mask_ratio" || name === "seed") && /^-?\d*\.?\d+([eE]-?\d+)?$/.test(text);
   return [name, isNumber ? Number(text) : text];
-}
-
-async function checkpointOf(services: Services, input: InferenceRequest): Promise<Checkpoint> {
-  let id = input.checkpoint;
-  if (input.job !== undefined) {
-    const job = await services.jobs.get(input.job);
-    if (job === null) throw fieldProblem(422, "job", `There is no job '${input.job}'`);
-    if (job.latestCheckpoint === null) {
-      throw fieldProblem(409, "job", `The job is ${job.status} and has no checkpoint yet`);
-    }
-    id = job.latestCheckpoint;
-  }
-  const checkpoint = await services.jobs.getCheckpoint(id!);
-  if (checkpoint === null) throw fieldProblem(422, "checkpoint", `There is no checkpoint '${id}'`);
-  return checkpoint;
 }
 
 function formOf(services: Services, checkpoint: Checkpoint, input: InferenceRequest): InputShape {

@@ -3,8 +3,8 @@ import { type Job, JOB_STATUSES, type JobStatus } from "../../jobs/job.ts";
 import {
   InvalidTransitionError,
   isFinished,
-  JOB_TRANSITIONS,
-  type JobTransition,
+  JOB_TRIGGERS,
+  type JobTrigger,
   MAX_INTERRUPTIONS,
   transition,
 } from "../../jobs/transitions.ts";
@@ -14,8 +14,8 @@ const NOW = START + 60_000;
 const AT = new Date(NOW).toISOString();
 const CREATED_AT = new Date(START).toISOString();
 
-type EventType = JobTransition["type"];
-type Events = { [T in EventType]: Extract<JobTransition, { type: T }> };
+type EventType = JobTrigger["type"];
+type Events = { [T in EventType]: Extract<JobTrigger, { type: T }> };
 
 const progress = { step: 7, totalSteps: 10, epoch: 1, loss: 0.25, imagesPerSecond: 900, etaSeconds: 12 };
 const halted = { ...progress, imagesPerSecond: null, etaSeconds: null };
@@ -98,7 +98,7 @@ const REFUSALS: Record<EventType, string> = {
   progressed: "Cannot report progress of a job that",
   checkpointed: "Cannot record a checkpoint of a job that",
   fell_back: "Cannot go back to an older checkpoint of a job that",
-  lease_lost: "Cannot take the lease of a job that",
+  lease_lost: "Cannot end the lease of a job that",
   released: "Cannot release a job that",
   outage: "Cannot hand back a job that",
   outage_limit: "Cannot give up a job that",
@@ -115,7 +115,7 @@ const STATES: Record<JobStatus, string> = {
   cancelled: "has been cancelled",
 };
 
-function refusal(job: Job | null, event: JobTransition): InvalidTransitionError {
+function refusal(job: Job | null, event: JobTrigger): InvalidTransitionError {
   try {
     transition(job, event, NOW);
   } catch (error) {
@@ -132,7 +132,7 @@ function frozen<T>(value: T): T {
 
 for (const status of JOB_STATUSES) {
   Deno.test(`transitions: what a job that ${STATES[status]} takes and refuses`, async (t) => {
-    for (const type of JOB_TRANSITIONS) {
+    for (const type of JOB_TRIGGERS) {
       const change = TAKEN[status]?.[type];
       await t.step(`${type} ${change ? "is taken" : "is refused"}`, () => {
         const job = jobThat(status);
@@ -142,7 +142,7 @@ for (const status of JOB_STATUSES) {
         }
         const error = refusal(job, EVENTS[type]);
         expect(error.message).toBe(`${REFUSALS[type]} ${STATES[status]}`);
-        expect(error.event).toBe(type);
+        expect(error.trigger).toBe(type);
         expect(error.status).toBe(status);
       });
     }
@@ -150,7 +150,7 @@ for (const status of JOB_STATUSES) {
 }
 
 Deno.test("transitions: a job that does not exist takes its creation and nothing else", async (t) => {
-  for (const type of JOB_TRANSITIONS) {
+  for (const type of JOB_TRIGGERS) {
     await t.step(type, () => {
       if (type === "created") {
         expect(transition(null, EVENTS.created, NOW)).toEqual({
@@ -263,7 +263,7 @@ Deno.test("transitions: asking twice to cancel keeps the time of the first, and 
 
 Deno.test("a job never fails because of its number of outages, but it fails after many lost runners", () => {
   let job = jobThat("running", { interruptions: 0 });
-  const again = (event: JobTransition) => {
+  const again = (event: JobTrigger) => {
     const after = transition(job, event, NOW);
     job = after.status === "queued" ? transition(after, { type: "claimed" }, NOW) : after;
     return after;

@@ -1,7 +1,7 @@
 /**
- * Garbage collection of the objects of checkpoints. The database holds a garbage row for an object before the object is
- * written, and again from the commit that removes the last row that names it. Every object that a killed process
- * leaves behind therefore has such a row.
+ * Garbage collection of the objects of checkpoints. An object has a garbage row before it is written, until a commit
+ * records its checkpoint, and again after a commit has removed that checkpoint. Objects that a killed process leaves
+ * behind therefore have such a row.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Checkpoint } from "../../job.ts";
 import { withRetry } from "../kv/retry.ts";
 import { type GarbageRow, keys, type Lease } from "../rows/keys.ts";
 
-/** Adds to a commit the removal of a checkpoint's rows and the garbage rows of its objects. */
+/** Adds to a commit the removal of a checkpoint's rows, and the garbage rows of its objects. */
 export function discardCheckpoint(operation: Deno.AtomicOperation, checkpoint: Checkpoint): void {
   const { id, jobId } = checkpoint;
   operation.delete(keys.checkpoint(id)).delete(keys.jobCheckpoint(jobId, id));
@@ -21,8 +21,8 @@ export function discardCheckpoint(operation: Deno.AtomicOperation, checkpoint: C
 }
 
 /**
- * Adds to a commit the garbage rows of objects that a run is about to write. They are garbage unless the run that holds
- * the lease records them.
+ * Adds to a commit the garbage rows of objects that a run is about to write. They are garbage unless the run
+ * with the lease records them.
  */
 export function addGarbage(
   operation: Deno.AtomicOperation,
@@ -50,11 +50,11 @@ export function removeGarbage(
  */
 export async function collectGarbage(kv: Deno.Kv, objects: ObjectStore, jobId?: string): Promise<string[]> {
   const prefix = jobId === undefined ? ["garbage"] : ["garbage", jobId];
-  const noted = await withRetry(() => Array.fromAsync(kv.list<GarbageRow>({ prefix })));
+  const rows = await withRetry(() => Array.fromAsync(kv.list<GarbageRow>({ prefix })));
   const deleted: string[] = [];
-  for (const { key } of noted) {
+  for (const { key } of rows) {
     const [, owner, objectKey] = key as [string, string, string];
-    if (!await withRetry(() => claimed(kv, key, owner))) continue;
+    if (!await withRetry(() => confirmGarbage(kv, key, owner))) continue;
     await objects.delete(objectKey);
     await withRetry(() => kv.delete(key).then(() => true));
     deleted.push(objectKey);
@@ -63,10 +63,10 @@ export async function collectGarbage(kv: Deno.Kv, objects: ObjectStore, jobId?: 
 }
 
 /**
- * True once nothing can record the object any more: the run that announced it has lost its lease, and lease tokens are
- * never reused. False when the object is recorded or can still be recorded.
+ * Returns true when no run can record the object any more: the lease of the run that declared it has ended, and lease
+ * tokens are never reused. Returns false when the object is recorded or can still be recorded.
  */
-async function claimed(kv: Deno.Kv, key: Deno.KvKey, jobId: string): Promise<boolean | undefined> {
+async function confirmGarbage(kv: Deno.Kv, key: Deno.KvKey, jobId: string): Promise<boolean | undefined> {
   const [row, lease] = await kv.getMany<[GarbageRow, Lease]>([key, keys.lease(jobId)]);
   if (row.value === null) return false;
   const { token } = row.value;

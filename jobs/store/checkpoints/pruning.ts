@@ -1,17 +1,17 @@
 /**
- * Which checkpoints of a job are kept: the newest ones, up to the number in its request.
+ * Removal of the older checkpoints of a job: the newest ones are kept, up to the number in its request.
  *
  * @module
  */
 import { discardCheckpoint } from "./garbage.ts";
 import type { Checkpoint, Job } from "../../job.ts";
 import { readAll } from "../rows/read.ts";
-import { keys } from "../rows/keys.ts";
+import { type CommitPart, keys } from "../rows/keys.ts";
 
-/** Checkpoints removed in one commit. */
-const CHUNK = 50;
+/** Maximum number of checkpoints that are removed in a commit. */
+const MAX_REMOVED = 50;
 
-/** How many checkpoints a job keeps. Requests of earlier versions have no number, and then all of them are kept. */
+/** Returns the number of checkpoints that a job keeps. It is infinite for a request of an earlier version. */
 export function keptCheckpoints({ request }: Pick<Job, "request">): number {
   const keep = request.kind === "evaluate" ? undefined : request.keep as typeof request.keep | undefined;
   return keep?.last ?? Infinity;
@@ -21,30 +21,30 @@ export function keptCheckpoints({ request }: Pick<Job, "request">): number {
  * Prepares the removal of a job's older checkpoints, for the commit that records a newer one. A checkpoint that another
  * unfinished job starts from is kept. Damaged checkpoints do not count towards the number that is kept.
  *
- * @returns changes for the commit; null when nothing is to be removed
+ * @returns changes for the commit; null when there is nothing to remove
  */
 export async function pruning(
   kv: Deno.Kv,
   job: Job,
   newest: { readonly id: string; readonly step: number },
-): Promise<((operation: Deno.AtomicOperation) => void) | null> {
+): Promise<CommitPart | null> {
   const kept = keptCheckpoints(job);
   if (kept === Infinity) return null;
-  // Read before the rows of the jobs that start from it: a job that is created in between changes the guard.
+  // The guard is read before the jobs that start from a checkpoint. A job that is created in between changes the guard.
   const guard = await kv.get(keys.guard(job.id));
   const ids = await Array.fromAsync(kv.list<string>({ prefix: ["job_checkpoint", job.id] }));
   const rows = (await readAll<Checkpoint>(kv, ids.map(({ value }) => keys.checkpoint(value))))
     .filter((row) => row !== null && row.id !== newest.id)
     .sort((a, b) => b!.step - a!.step || (b!.createdAt < a!.createdAt ? -1 : 1)) as Checkpoint[];
   const surplus: Checkpoint[] = [];
-  let whole = 1; // the newest one
+  let keptCount = 1; // the newest one
   for (const row of rows) {
-    if (whole >= kept) surplus.push(row);
-    else if (row.damage === undefined) whole++;
+    if (keptCount >= kept) surplus.push(row);
+    else if (row.damage === undefined) keptCount++;
   }
   const removed: Checkpoint[] = [];
   for (const row of surplus.reverse()) {
-    if (removed.length === CHUNK) break;
+    if (removed.length === MAX_REMOVED) break;
     const users = await Array.fromAsync(kv.list({ prefix: ["start", row.id] }, { limit: 1 }));
     if (users.length === 0) removed.push(row);
   }

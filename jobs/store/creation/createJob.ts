@@ -1,5 +1,5 @@
 /**
- * How a job comes into being: one commit, once per idempotency key.
+ * Creates jobs, each in one commit. An idempotency key creates only one job.
  *
  * @module
  */
@@ -14,19 +14,19 @@ import type { JobRequest } from "../../requests/schemas.ts";
 import { sizeError } from "../kv/errors.ts";
 import { transition } from "../../transitions.ts";
 
-/** What comes with a request. */
+/** Options of a new job. */
 export interface CreateOptions {
-  /** The request's own name when absent. */
+  /** The name in the request when absent. */
   readonly name?: string | null;
-  /** The request's own metadata when absent. */
+  /** The metadata in the request when absent. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Two requests with the same key within 24 hours are one. */
+  /** A repeated request with the same key within 24 hours creates no second job. */
   readonly idempotencyKey?: string;
-  /** What makes two requests the same, e.g. a hash of the body. */
+  /** Identifies the request, such as a hash of its body. The same key with another fingerprint is a conflict. */
   readonly fingerprint?: string;
 }
 
-/** No checkpoint of that id. */
+/** There is no checkpoint with that id. */
 export class CheckpointNotFoundError extends Error {
   override readonly name = "CheckpointNotFoundError";
   constructor(readonly id: string) {
@@ -37,11 +37,11 @@ export class CheckpointNotFoundError extends Error {
 const nextUlid = monotonicFactory();
 
 /**
- * Creates a job and puts it in the queue, or finds the one that the same key created before.
+ * Creates and queues a job, or finds the job that the same idempotency key created before.
  *
  * @throws {IdempotencyConflictError} @throws {CheckpointNotFoundError}
  * @throws {DatasetError} when its data set is being deleted
- * @throws {TypeError} for a request that still names a job instead of its checkpoint
+ * @throws {TypeError} for a request that names a source job; `resolveSource` replaces it by a checkpoint
  */
 export function createJob(
   database: JobsDatabase,
@@ -56,35 +56,35 @@ export function createJob(
     );
   }
   if ("job" in request && request.job !== undefined) {
-    throw new TypeError("The request names a job to start from: resolve it to a checkpoint first");
+    throw new TypeError("The request names a source job: it must be replaced by a checkpoint first");
   }
-  const at = now();
+  const createdAt = now();
   const id = `job_${nextUlid()}`;
   const name = options.name ?? (request.name as string | undefined) ?? null;
   const metadata = options.metadata ?? (request.metadata as Record<string, string> | undefined) ?? {};
-  const job = transition(null, { type: "created", id, request, name, metadata }, at);
+  const job = transition(null, { type: "created", id, request, name, metadata }, createdAt);
   const source = sourceOf(job);
 
   return withRetry(async () => {
-    // The job's own row is read first: when it is there, an earlier commit was done though its answer was lost.
-    const own = await kv.get<JobRow>(keys.job(id));
-    if (own.value !== null) return { job: own.value.job, created: true };
-    const operation = kv.atomic().check(own);
+    // If the row exists, an earlier attempt was applied although its answer was lost.
+    const entry = await kv.get<JobRow>(keys.job(id));
+    if (entry.value !== null) return { job: entry.value.job, created: true };
+    const operation = kv.atomic().check(entry);
 
     if (key !== undefined) {
       const seen = await kv.get<IdempotencyRow>(keys.idempotency(key));
-      if (seen.value !== null && isRecent(seen.value, at)) {
+      if (seen.value !== null && isRecent(seen.value, createdAt)) {
         const earlier = await kv.get<JobRow>(keys.job(seen.value.jobId));
         if (earlier.value !== null) {
           if (seen.value.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
           return { job: earlier.value.job, created: false };
         }
       }
-      const row: IdempotencyRow = { jobId: id, fingerprint, at };
+      const row: IdempotencyRow = { jobId: id, fingerprint, at: createdAt };
       operation.check(seen).set(keys.idempotency(key), row, { expireIn: IDEMPOTENCY_MS });
     }
-    await checkDataset(kv, operation, request.dataset.id, at);
-    if (source !== null) await startFrom(kv, operation, source, id);
+    await checkDataset(kv, operation, request.dataset.id, createdAt);
+    if (source !== null) await lockSource(kv, operation, source, id);
     insertJob(operation, job, id);
     notifyReady(database, operation);
     const { ok } = await operation.commit().catch((error) => {
@@ -95,7 +95,7 @@ export function createJob(
 }
 
 /**
- * The job that an idempotency key has created; null when there is none.
+ * Returns the job that an idempotency key has created; null when there is none.
  *
  * @throws {IdempotencyConflictError} when it was created by another request
  */
@@ -111,13 +111,13 @@ export async function findCreated(
   return job;
 }
 
-/** Whether a key is still remembered. A time far in the future was written before the clock was set back. */
+/** Returns true while a key is valid. A time far in the future was written before the clock was set back. */
 function isRecent({ at }: IdempotencyRow, now: number): boolean {
   return Math.abs(now - at) < IDEMPOTENCY_MS;
 }
 
-/** Holds the checkpoint that a new job starts from against being deleted. */
-async function startFrom(
+/** Adds to a commit the row that prevents the deletion of the checkpoint from which the new job starts. */
+async function lockSource(
   kv: Deno.Kv,
   operation: Deno.AtomicOperation,
   source: string,

@@ -1,5 +1,5 @@
 /**
- * Which data sets are in use. While an unused data set is deleted, new jobs cannot refer to it.
+ * The use of data sets by jobs. While a data set is deleted, no new job can refer to it.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { listJobs, PAGE_LIMIT } from "../rows/read.ts";
 import { type JobRow, keys } from "../rows/keys.ts";
 import { isFinished } from "../../transitions.ts";
 
-/** How long new jobs with a data set are refused once its deletion began, in milliseconds. A deletion takes less. */
+/** How long new jobs with a data set are refused after its deletion began, in milliseconds. A deletion takes less. */
 export const DELETION_MS = 60_000;
 
 /**
@@ -33,7 +33,7 @@ export async function beginDatasetDeletion(
   return user;
 }
 
-/** Makes a new job's commit fail if its data set is being deleted. @throws {DatasetError} if the deletion has begun */
+/** Adds to the commit of a new job the check that its data set is not being deleted. @throws {DatasetError} if it is */
 export async function checkDataset(
   kv: Deno.Kv,
   operation: Deno.AtomicOperation,

@@ -1,15 +1,16 @@
 /**
- * What a job starts from: a request that names a job becomes one that names that job's latest checkpoint.
+ * Sources of jobs: resolves a source job to its latest checkpoint.
  *
  * @module
  */
+import type { Checkpoint } from "../../job.ts";
 import type { JobRequest } from "../../requests/schemas.ts";
 import type { JobsDatabase } from "../change.ts";
 import { getCheckpoint } from "../checkpoints/read.ts";
 import { getJob } from "../rows/read.ts";
 import { isFinished } from "../../transitions.ts";
 
-/** A source that cannot be used. `field` is the request's field, `code` says why. */
+/** A source that cannot be used. `field` is the field of the request, and `code` is the reason. */
 export class SourceError extends Error {
   override readonly name = "SourceError";
   constructor(
@@ -22,43 +23,56 @@ export class SourceError extends Error {
 }
 
 /**
- * Resolves `job` to `checkpoint`, and sees that the checkpoint is there and of the right model: fine-tuning and
- * probing start from an MAE, evaluation takes either. A request without a source is given back as it is.
+ * Replaces `job` by `checkpoint`, and checks that the checkpoint exists and has the right model: fine-tuning and
+ * probing start from an MAE, evaluation takes either. A request without a source is returned unchanged.
  *
  * @throws {SourceError}
  */
 export async function resolveSource(
-  { kv }: Pick<JobsDatabase, "kv">,
+  database: Pick<JobsDatabase, "kv">,
   request: JobRequest,
 ): Promise<JobRequest> {
   if (request.kind === "pretrain") return request;
-  const { job: jobId, ...rest } = request as Extract<
+  const { job, ...rest } = request as Extract<
     JobRequest,
     { kind: "finetune" | "linear_probe" | "evaluate" }
   >;
-  const field = jobId === undefined ? "checkpoint" : "job";
-  const id = jobId === undefined ? rest.checkpoint : await latestCheckpoint(kv, jobId);
-  if (id === undefined) return request;
-  const checkpoint = await getCheckpoint(kv, id);
-  if (checkpoint === null) {
-    throw new SourceError("checkpoint_not_found", field, `There is no checkpoint '${id.slice(0, 80)}'`);
-  }
-  if (request.kind !== "evaluate" && checkpoint.model !== "mae") {
+  if (job === undefined && rest.checkpoint === undefined) return request;
+  const { id, model } = await findSource(database, { job, checkpoint: rest.checkpoint });
+  if (request.kind !== "evaluate" && model !== "mae") {
     throw new SourceError(
       "wrong_model",
-      field,
-      `must be a checkpoint of a masked autoencoder: '${id}' is of a ${checkpoint.model}`,
+      job === undefined ? "checkpoint" : "job",
+      `must be a checkpoint of a masked autoencoder: '${id}' is of a ${model}`,
     );
   }
   return { ...rest, checkpoint: id } as JobRequest;
 }
 
+/**
+ * Finds the latest checkpoint of a job, or a checkpoint by its id.
+ *
+ * @param source one of the two ids
+ * @throws {SourceError}
+ */
+export async function findSource(
+  { kv }: Pick<JobsDatabase, "kv">,
+  source: { readonly job?: string; readonly checkpoint?: string },
+): Promise<Checkpoint> {
+  const field = source.job === undefined ? "checkpoint" : "job";
+  const id = source.job === undefined ? source.checkpoint! : await latestCheckpoint(kv, source.job);
+  const checkpoint = await getCheckpoint(kv, id);
+  if (checkpoint !== null) return checkpoint;
+  throw new SourceError("checkpoint_not_found", field, `There is no checkpoint '${id.slice(0, 80)}'`);
+}
+
 async function latestCheckpoint(kv: Deno.Kv, jobId: string): Promise<string> {
   const job = await getJob(kv, jobId);
   if (job === null) throw new SourceError("job_not_found", "job", `There is no job '${jobId.slice(0, 80)}'`);
-  if (job.latestCheckpoint !== null) return job.latestCheckpoint;
-  const state = isFinished(job.status) ? `it has ${job.status} without one` : `it is ${job.status}`;
-  const verb = job.status === "cancelled" ? "it was cancelled before its first" : state;
-  const advice = isFinished(job.status) ? "" : ": wait for its first";
-  throw new SourceError("no_checkpoint", "job", `Job '${jobId}' has no checkpoint, ${verb}${advice}`);
+  const { latestCheckpoint, status } = job;
+  if (latestCheckpoint !== null) return latestCheckpoint;
+  const reason = isFinished(status)
+    ? `${status === "cancelled" ? "was cancelled" : `has ${status}`} without a checkpoint: choose another job`
+    : `is ${status} and has no checkpoint yet: wait for its first one`;
+  throw new SourceError("no_checkpoint", "job", `Job '${jobId}' ${reason}`);
 }

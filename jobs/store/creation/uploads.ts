@@ -33,7 +33,7 @@ export interface UploadClaim {
  * Reserves a key for a data set, or finds the data set that it created. The key of a deleted data set is free again,
  * like that of a deleted job.
  *
- * @param exists whether a data set with an id exists
+ * @param exists returns whether a data set with an id exists
  * @throws {IdempotencyConflictError} when the key is used for another request
  */
 export function reserveUpload(

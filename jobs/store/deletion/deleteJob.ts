@@ -1,6 +1,6 @@
 /**
- * How a job is deleted: its row first, then its objects and the rows that name them. Each step can be repeated, so
- * that an interrupted deletion is finished by the next one or by the sweep.
+ * Deletes jobs: first the row of a job, then its objects and the rows that name them. Each step can be repeated, so that
+ * the next deletion or the sweep finishes an interrupted one.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export class JobUnfinishedError extends Error {
   }
 }
 
-/** A job that is not finished starts from one of the checkpoints. */
+/** An unfinished job starts from one of the checkpoints. */
 export class CheckpointInUseError extends Error {
   override readonly name = "CheckpointInUseError";
   constructor(readonly checkpointId: string, readonly jobId: string) {
@@ -29,10 +29,10 @@ export class CheckpointInUseError extends Error {
   }
 }
 
-/** Rows removed in one commit. */
-const CHUNK = 500;
-/** Checkpoints removed in one commit, each with five changes. */
-const CHECKPOINT_CHUNK = 100;
+/** Number of rows that are removed in a commit. */
+const ROWS_PER_COMMIT = 500;
+/** Number of checkpoints that are removed in a commit, each with five changes. */
+const CHECKPOINTS_PER_COMMIT = 100;
 
 /**
  * Deletes a queued or finished job with its events, metrics, checkpoints and results. An interrupted deletion is
@@ -42,27 +42,27 @@ const CHECKPOINT_CHUNK = 100;
  * @throws {StorageUnavailableError} when the objects cannot be deleted at present
  */
 export async function deleteJob(database: JobsDatabase, objects: ObjectStore, id: string): Promise<void> {
-  await withRetry(() => withdraw(database, id));
+  await withRetry(() => deleteRow(database, id));
   database.changed(id);
   await finishDeletion(database.kv, objects, id);
 }
 
-/** Age at which a deletion counts as interrupted, in milliseconds. Until then the client may repeat it. */
-const CUT_OFF_MS = 60_000;
+/** Age after which a deletion counts as interrupted, in milliseconds. Until then the client may repeat it. */
+const INTERRUPTED_MS = 60_000;
 
-/** Ids of the jobs whose deletion began at least a minute ago and is not finished. */
+/** Returns the ids of jobs whose deletion began at least a minute ago and is not finished. */
 export function unfinishedDeletions({ kv, now }: Pick<JobsDatabase, "kv" | "now">): Promise<string[]> {
   return withRetry(async () => {
     const rows = await Array.fromAsync(kv.list<number>({ prefix: ["deleting"] }));
-    return rows.filter(({ value }) => Math.abs(now() - value) >= CUT_OFF_MS).map(({ key }) =>
+    return rows.filter(({ value }) => Math.abs(now() - value) >= INTERRUPTED_MS).map(({ key }) =>
       key[1] as string
     );
   });
 }
 
-/** Removes all that is left of a job whose row is deleted. The row that marks the deletion is deleted last. */
+/** Deletes the remaining rows and objects of a job whose row is deleted. The row of the deletion is removed last. */
 export async function finishDeletion(kv: Deno.Kv, objects: ObjectStore, id: string): Promise<void> {
-  await condemnCheckpoints(kv, id);
+  await discardCheckpoints(kv, id);
   await collectGarbage(kv, objects, id);
   for await (const { key } of objects.list(resultKey(id, ""))) await objects.delete(key);
   for (const table of ["event", "steps", "epoch"]) await removeAll(kv, kv.list({ prefix: [table, id] }));
@@ -72,7 +72,7 @@ export async function finishDeletion(kv: Deno.Kv, objects: ObjectStore, id: stri
 }
 
 /** Deletes the row of the job. Returns true on success, undefined after a conflict with another change. */
-async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | undefined> {
+async function deleteRow({ kv, now }: JobsDatabase, id: string): Promise<true | undefined> {
   const [entry, guard, deleting] = await kv.getMany<[JobRow, string, number]>([
     keys.job(id),
     keys.guard(id),
@@ -98,11 +98,11 @@ async function withdraw({ kv, now }: JobsDatabase, id: string): Promise<true | u
 }
 
 /** Removes the rows of a job's checkpoints. The same commits record their objects as garbage. */
-async function condemnCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
+async function discardCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
   while (true) {
     const count = await withRetry(async () => {
       const entries = await Array.fromAsync(
-        kv.list<string>({ prefix: ["job_checkpoint", id] }, { limit: CHECKPOINT_CHUNK }),
+        kv.list<string>({ prefix: ["job_checkpoint", id] }, { limit: CHECKPOINTS_PER_COMMIT }),
       );
       const operation = kv.atomic();
       for (const { key, value } of entries) {
@@ -113,7 +113,7 @@ async function condemnCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
       if (entries.length > 0 && !(await operation.commit()).ok) return undefined;
       return entries.length;
     });
-    if (count < CHECKPOINT_CHUNK) return;
+    if (count < CHECKPOINTS_PER_COMMIT) return;
   }
 }
 
@@ -131,7 +131,7 @@ async function removeAll(kv: Deno.Kv, entries: AsyncIterable<Deno.KvEntry<unknow
   };
   for await (const { key } of entries) {
     pending.push(key);
-    if (pending.length >= CHUNK) await flush();
+    if (pending.length >= ROWS_PER_COMMIT) await flush();
   }
   await flush();
 }

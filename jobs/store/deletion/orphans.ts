@@ -11,16 +11,16 @@ import { readAll } from "../rows/read.ts";
 import { type JobRow, keys } from "../rows/keys.ts";
 import type { JobsDatabase } from "../change.ts";
 
-/** Age after which an unknown file is no longer one about to be recorded, in milliseconds. */
-const ABANDONED_MS = 24 * 3_600_000;
-/** Objects looked up at a time. */
+/** Minimum age of an orphan, in milliseconds. A younger object may belong to a checkpoint that is not recorded yet. */
+const MIN_AGE_MS = 24 * 3_600_000;
+/** Number of objects whose rows are read together. */
 const BATCH = 160;
 
 /**
- * Removes files of checkpoints and results that no row has named for a day.
+ * Deletes objects of checkpoints and results that are a day old and named by no row.
  *
  * @param now milliseconds since 1970
- * @returns keys of the objects removed
+ * @returns keys of the deleted objects
  */
 export async function sweepOrphans(
   jobs: Pick<JobsDatabase, "kv">,
@@ -41,23 +41,23 @@ async function sweepPrefix<T>(
   keyOf: (id: string) => Deno.KvKey,
   now: number,
 ): Promise<string[]> {
-  const removed: string[] = [];
+  const deleted: string[] = [];
   let batch: { key: string; id: string }[] = [];
   const flush = async () => {
     const rows = await readAll<T>(kv, batch.map(({ id }) => keyOf(id)));
     for (const [i, { key }] of batch.entries()) {
       if (rows[i] !== null) continue;
       await store.delete(key);
-      removed.push(key);
+      deleted.push(key);
     }
     batch = [];
   };
   for await (const { key, modifiedAt } of store.list(prefix)) {
     const id = idOf(key);
-    if (id === null || now - modifiedAt.getTime() < ABANDONED_MS) continue;
+    if (id === null || now - modifiedAt.getTime() < MIN_AGE_MS) continue;
     batch.push({ key, id });
     if (batch.length === BATCH) await flush();
   }
   await flush();
-  return removed;
+  return deleted;
 }

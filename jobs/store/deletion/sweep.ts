@@ -1,5 +1,5 @@
 /**
- * Finishes deletions that a killed process began.
+ * The sweep: it finishes deletions that a killed process began.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Following a job: its events as they occur, or its end.
+ * Follows a job: its events as they occur, or its end.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { isTransient } from "../kv/errors.ts";
 import { isFinished } from "../../transitions.ts";
 import type { JobWatcher } from "./watch.ts";
 
-/** Longest pause between attempts of a follower that cannot read older events, in milliseconds. */
-const OUTAGE_MS = 1_000;
+/** Longest pause between two attempts to read older events in an outage, in milliseconds. */
+const OUTAGE_PAUSE_MS = 1_000;
 
 /**
  * Yields the events above `after` as they occur. Ends when the job is finished and all of them were yielded, when the
@@ -35,10 +35,10 @@ export async function* followEvents(
       if (row === null) return;
       let events = row === undefined ? [] : watched.recent(after);
       if (events === null) {
-        events = await pageUnlessAway(kv, jobId, after);
+        events = await tryPage(kv, jobId, after);
         // All events older than those in memory have been yielded or deleted.
         if (events?.length === 0) after = floor;
-        if (events === null) await pause(jittered(OUTAGE_MS), signal);
+        if (events === null) await pause(jittered(OUTAGE_PAUSE_MS), signal);
       } else if (events.length === 0) {
         if (row && isFinished(row.job.status)) return;
         await watched.changed(signal);
@@ -54,8 +54,8 @@ export async function* followEvents(
   }
 }
 
-/** A page of events; null while the database is unavailable. */
-async function pageUnlessAway(kv: Deno.Kv, jobId: string, after: number): Promise<JobEvent[] | null> {
+/** Returns a page of events; null while the database is unavailable. */
+async function tryPage(kv: Deno.Kv, jobId: string, after: number): Promise<JobEvent[] | null> {
   try {
     return await pageEvents(kv, jobId, after);
   } catch (error) {

@@ -1,19 +1,19 @@
 /**
- * A time limit for every call of the database, and a circuit breaker for its outages.
+ * Time limits for database calls, and a circuit breaker for outages.
  *
  * @module
  */
 import { jittered } from "../../backoff.ts";
 import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient } from "./errors.ts";
 
-/** Longest time of one call, in milliseconds. */
+/** Time limit of a call, in milliseconds. */
 export const CALL_MS = 5_000;
 /** Extra time after the limit in which an answer that has already arrived is still processed, in milliseconds. */
 const GRACE_MS = 50;
 /** How long writes must keep failing with a lock before they count as an outage, in milliseconds. */
 const LOCKED_MS = 2_000;
 /** Pause before the first probe of an outage, and the longest pause before a later one, in milliseconds. */
-const FIRST_PROBE_MS = 50, LAST_PROBE_MS = 1_000;
+const FIRST_PAUSE_MS = 50, LONGEST_PAUSE_MS = 1_000;
 
 /** Whether a call changes the database. A full disk or a lock makes only writes fail. */
 export type CallKind = "read" | "write";
@@ -31,16 +31,16 @@ interface Outage {
 export interface CircuitOptions {
   /** True for a database in a local file, where reads may work while writes fail. */
   readonly local: boolean;
-  /** Longest time of one call, in milliseconds. @default 5000 */
+  /** Time limit of a call, in milliseconds. @default 5000 */
   readonly callMs?: number;
   /** Called once when an outage begins and once when it ends. */
   readonly log: (message: string) => void;
-  /** Milliseconds of a monotonic clock. */
+  /** Returns the milliseconds of a monotonic clock. */
   readonly clock?: () => number;
 }
 
 /**
- * Runs the calls of one database. While an outage lasts, calls fail at once, except one probe at a time.
+ * Runs the calls of one database. While an outage lasts, calls fail without being made, except one probe at a time.
  */
 export class KvCircuit {
   readonly #options: CircuitOptions;
@@ -59,32 +59,34 @@ export class KvCircuit {
     return this.#outage ? 0 : this.#clock() - this.#lastFailure;
   }
 
-  /** @throws {DatabaseUnavailableError} in an outage and after the time limit; else what the call throws */
+  /** Makes a call. @throws {DatabaseUnavailableError} in an outage and after the time limit, or the error of the call */
   async call<T>(kind: CallKind, action: () => Promise<T>): Promise<T> {
     const outage = this.#outage;
-    if (outage === null || (kind === "read" && outage.writesOnly)) return await this.#limited(kind, action);
+    if (outage === null || (kind === "read" && outage.writesOnly)) {
+      return await this.#callWithTimeout(kind, action);
+    }
     const now = this.#clock();
     if (outage.probing || now < outage.nextProbe) {
       throw new DatabaseUnavailableError(outage.cause.message, { cause: outage.cause }, now - outage.since);
     }
     outage.probing = true;
     try {
-      return await this.#limited(kind, action);
+      return await this.#callWithTimeout(kind, action);
     } finally {
       outage.probing = false;
     }
   }
 
-  async #limited<T>(kind: CallKind, action: () => Promise<T>): Promise<T> {
+  async #callWithTimeout<T>(kind: CallKind, action: () => Promise<T>): Promise<T> {
     const { callMs = CALL_MS } = this.#options;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
+    const timeout = new Promise<never>((_, reject) => {
       const error = new DatabaseUnavailableError(`The database did not answer within ${callMs / 1000} s`);
       // An answer that is queued behind long work of this thread is processed before the limit is applied.
       timer = setTimeout(() => timer = setTimeout(() => reject(error), GRACE_MS), callMs);
     });
     try {
-      const value = await Promise.race([action(), late]);
+      const value = await Promise.race([action(), timeout]);
       this.#succeeded(kind);
       return value;
     } catch (error) {
@@ -119,15 +121,15 @@ export class KvCircuit {
         since: now,
         cause,
         writesOnly,
-        nextProbe: now + FIRST_PROBE_MS,
-        pauseMs: FIRST_PROBE_MS,
+        nextProbe: now + FIRST_PAUSE_MS,
+        pauseMs: FIRST_PAUSE_MS,
         probing: false,
       };
       this.#options.log(cause.message);
       return cause;
     }
     const outage = this.#outage;
-    outage.pauseMs = Math.min(LAST_PROBE_MS, outage.pauseMs * 2);
+    outage.pauseMs = Math.min(LONGEST_PAUSE_MS, outage.pauseMs * 2);
     outage.nextProbe = now + jittered(outage.pauseMs);
     return new DatabaseUnavailableError(
       databaseUnavailable(error).message,

@@ -1,19 +1,19 @@
 /**
- * A gateway on this machine to a database over HTTP.
+ * A local gateway to a database over HTTP.
  *
- * Deno's client of `denokv` retries a failed request five times a second without end, prints a line for each attempt,
- * and continues after the database is closed. Only an answer with a 4xx status ends a request at once and without
- * output. The gateway gives every request a time limit and turns an outage into such an answer.
+ * Deno's client of `denokv` retries a failed request five times a second without a limit, prints a line for each
+ * attempt, and continues after the database is closed. It does not retry after an answer with a 4xx status. The gateway
+ * limits the time of each request, and answers with such a status in an outage.
  *
  * It listens on 127.0.0.1 and grants no access: a request still needs the access token of the database.
  *
  * @module
  */
-/** Longest time of one request, in milliseconds. */
+/** Time limit of a request, in milliseconds. */
 const REQUEST_MS = 4_000;
 /** Status of the answer in an outage: Failed Dependency (RFC 4918, section 11.4). */
-const AWAY = 424;
-/** How long the last answer about the database's endpoints is used in an outage, in milliseconds. */
+const OUTAGE_STATUS = 424;
+/** How long the client may use the cached metadata in an outage, in milliseconds. */
 const STALE_MS = 120_000;
 
 interface Metadata {
@@ -35,7 +35,7 @@ export interface KvGateway {
 /** Starts a gateway. @param upstream URL of the database */
 export function startKvGateway(upstream: string, requestMs = REQUEST_MS): KvGateway {
   let endpoints: readonly string[] = [];
-  let known: Metadata | null = null;
+  let cached: Metadata | null = null;
   const ended = new AbortController();
 
   const send = async (url: string, request: Request, body: ArrayBuffer) => {
@@ -63,21 +63,21 @@ export function startKvGateway(upstream: string, requestMs = REQUEST_MS): KvGate
       if (status !== 200) return new Response(text, { status });
       metadata = JSON.parse(text);
       endpoints = metadata.endpoints.map((endpoint) => new URL(endpoint.url, url).href);
-      known = metadata;
+      cached = metadata;
     } catch (error) {
-      if (known === null) throw error;
-      // After a refusal here the client would fail all requests for many seconds.
-      metadata = { ...known, expiresAt: new Date(Date.now() + STALE_MS).toISOString() };
+      if (cached === null) throw error;
+      // The client would fail all requests for many seconds after a failed exchange of metadata.
+      metadata = { ...cached, expiresAt: new Date(Date.now() + STALE_MS).toISOString() };
     }
-    const own = metadata.endpoints.map((endpoint, i) => ({ ...endpoint, url: `${address()}/${i}` }));
-    return Response.json({ ...metadata, endpoints: own });
+    const local = metadata.endpoints.map((endpoint, i) => ({ ...endpoint, url: `${address()}/${i}` }));
+    return Response.json({ ...metadata, endpoints: local });
   };
 
   const server = Deno.serve({
     hostname: "127.0.0.1",
     port: 0,
     onListen: () => {},
-    onError: (error) => new Response(reasonOf(error), { status: AWAY }),
+    onError: (error) => new Response(reasonOf(error), { status: OUTAGE_STATUS }),
   }, async (request) => {
     try {
       const body = await request.arrayBuffer();
@@ -90,7 +90,7 @@ export function startKvGateway(upstream: string, requestMs = REQUEST_MS): KvGate
       const type = headers.get("content-type");
       return new Response(content, { status, headers: type === null ? {} : { "content-type": type } });
     } catch (error) {
-      return new Response(reasonOf(error), { status: AWAY });
+      return new Response(reasonOf(error), { status: OUTAGE_STATUS });
     }
   });
   const address = () => `http://127.0.0.1:${server.addr.port}`;

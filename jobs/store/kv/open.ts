@@ -11,7 +11,7 @@ import { startKvGateway } from "./gateway.ts";
 export interface DatabaseOptions {
   /** Called once when an outage begins and once when it ends. When absent, messages are written to standard error. */
   readonly log?: (message: string) => void;
-  /** Longest time of one call, in milliseconds. @default 5000 */
+  /** Time limit of a call, in milliseconds. @default 5000 */
   readonly callMs?: number;
 }
 
@@ -31,10 +31,10 @@ const circuits = new WeakMap<Deno.Kv, KvCircuit>();
 
 /**
  * Opens Deno KV. A call throws {@linkcode DatabaseUnavailableError} after a few seconds without an answer. During an
- * outage calls throw it at once, except for one probe at a time, which detects the end of the outage.
+ * outage all calls throw it immediately, except for one probe at a time, which detects the end of the outage.
  *
  * @param pathOrUrl a file, `:memory:`, or the http(s) address of a `denokv` server
- * @throws {DatabaseUnavailableError} when the database cannot be reached or used now
+ * @throws {DatabaseUnavailableError} when the database cannot be reached or used at present
  */
 export async function openDatabase(pathOrUrl: string, options: DatabaseOptions = {}): Promise<Deno.Kv> {
   const { log = (message: string) => console.error(message), callMs } = options;
@@ -58,12 +58,12 @@ export async function openDatabase(pathOrUrl: string, options: DatabaseOptions =
   }
 }
 
-/** Milliseconds since a call of this database failed because it was unavailable; infinite when none has. */
+/** Returns the milliseconds since a call failed because the database was unavailable; infinite if none has. */
 export function sinceOutage(kv: Deno.Kv): number {
   return circuits.get(kv)?.sinceFailure ?? Infinity;
 }
 
-/** The same database behind a circuit breaker. @param closed called after it is closed */
+/** Returns the database with a circuit breaker around each call. @param closed called after it is closed */
 export function guardedKv(kv: Deno.Kv, circuit: KvCircuit, closed: () => void = () => {}): Deno.Kv {
   const atomic = () => {
     const operation = kv.atomic();

@@ -1,18 +1,18 @@
 /**
- * The loss of every step and the averages of every epoch, kept as a series of bounded rows.
+ * The loss series of a job: the loss of each step and the means of each epoch, in rows of limited size.
  *
- * Steps lie in chunks of 512 (about 12 KiB), found by the number of the step alone, so that writing the same steps
- * twice changes nothing and a resumed job can cut off what its interrupted run did past the checkpoint.
+ * A row holds a chunk of 512 steps (about 12 KiB). The number of a step determines its chunk. Writing the same steps
+ * twice therefore changes nothing, and a resumed run can remove the steps after its checkpoint.
  *
  * @module
  */
-import { keys } from "../rows/keys.ts";
+import { type CommitPart, keys } from "../rows/keys.ts";
 
 /** A step of a job. */
 export interface StepPoint {
-  /** Counts from 1. */
+  /** Number of the step, from 1. */
   readonly step: number;
-  /** Counts from 0. */
+  /** Number of the epoch, from 0. */
   readonly epoch: number;
   readonly loss: number;
   /** Learning rate of this step. */
@@ -21,39 +21,42 @@ export interface StepPoint {
 
 /** An epoch of a job. */
 export interface EpochPoint {
-  /** Counts from 0. */
+  /** Number of the epoch, from 0. */
   readonly epoch: number;
   /** The epoch's last step. */
   readonly step: number;
   /** Mean of the epoch's step losses. */
   readonly loss: number;
-  /** Whatever else was measured, e.g. `accuracy`. */
+  /** Other measurements, such as `accuracy`. */
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Sizes of the series' rows and answers. */
+/** Limits of the rows of a series, and of the answers about it. */
 export const METRICS_LIMITS = {
-  /** Steps in a row of the database. */
+  /** Number of steps in a row of the database. */
   chunk: 512,
-  /** Steps of one commit. */
+  /** Maximum number of steps in a commit. */
   commit: 2048,
-  /** Steps of an answer. */
+  /** Maximum number of steps in an answer. */
   page: 10_000,
-  /** Most rows read for one answer: half a million steps, 12 MiB. */
+  /** Maximum number of rows that are read for an answer: half a million steps, 12 MiB. */
   chunksRead: 1024,
-  /** Values beside the loss that an epoch may carry. */
+  /** Maximum number of metrics of an epoch, besides the loss. */
   epochMetrics: 64,
-  /** Characters of the name of such a value. */
+  /** Maximum number of characters in the name of a metric. */
   metricName: 64,
 } as const;
 
-/** Steps of a row, in columns of equal length. */
+/** The steps of a row, in columns of equal length. */
 export interface StepChunk {
   readonly steps: Uint32Array;
   readonly epochs: Uint32Array;
   readonly losses: Float64Array;
   readonly rates: Float64Array;
 }
+
+/** Maximum number of changes in a commit. */
+const CHANGES_PER_COMMIT = 500;
 
 const chunkOf = (step: number) => Math.floor((step - 1) / METRICS_LIMITS.chunk);
 
@@ -76,7 +79,7 @@ function unpack(chunk: StepChunk): StepPoint[] {
 }
 
 /**
- * Prepares steps for a commit: what was there from the first of them on is replaced.
+ * Prepares steps for a commit. Within their chunks they replace all stored steps from the first of them on.
  *
  * @param points in increasing order of step, at most 2048
  */
@@ -84,7 +87,7 @@ export async function stepRows(
   kv: Deno.Kv,
   jobId: string,
   points: readonly StepPoint[],
-): Promise<(operation: Deno.AtomicOperation) => void> {
+): Promise<CommitPart> {
   const groups = Map.groupBy(points, (point) => chunkOf(point.step));
   const rows: [Deno.KvKey, StepChunk][] = [];
   for (const [chunk, added] of groups) {
@@ -99,16 +102,16 @@ export async function stepRows(
 }
 
 /**
- * What has to go so that a series ends at `step`, in pieces of at most 500 changes.
+ * Prepares the removal of the part of a series after `step`, for one or more commits.
  *
- * @param step 0 for the whole series
+ * @param step 0 to remove the whole series
  */
 export async function truncation(
   kv: Deno.Kv,
   jobId: string,
   step: number,
-): Promise<((operation: Deno.AtomicOperation) => void)[]> {
-  const changes: ((operation: Deno.AtomicOperation) => void)[] = [];
+): Promise<CommitPart[]> {
+  const changes: CommitPart[] = [];
   const first = Math.floor(step / METRICS_LIMITS.chunk);
   const chunks = kv.list<StepChunk>({
     start: keys.steps(jobId, first),
@@ -123,10 +126,10 @@ export async function truncation(
     if (value.step <= step) break;
     changes.push((operation) => operation.delete(key));
   }
-  const pieces: ((operation: Deno.AtomicOperation) => void)[] = [];
-  for (let i = 0; i < changes.length; i += 500) {
-    const piece = changes.slice(i, i + 500);
-    pieces.push((operation) => piece.forEach((change) => change(operation)));
+  const parts: CommitPart[] = [];
+  for (let i = 0; i < changes.length; i += CHANGES_PER_COMMIT) {
+    const part = changes.slice(i, i + CHANGES_PER_COMMIT);
+    parts.push((operation) => part.forEach((change) => change(operation)));
   }
-  return pieces;
+  return parts;
 }

@@ -1,8 +1,8 @@
 /**
- * Reading a job's loss series in parts.
+ * Reads a job's loss series in parts.
  *
- * An answer covers the steps above `after` up to its end. It holds the requested steps of that range, and the epochs
- * that ended in it. Only the rows of the range are read: a step row has the epoch of its steps, and the epoch is stored
+ * An answer covers the steps above `after` up to its end. It contains the requested steps of that range, and the
+ * epochs that ended in it. Only the rows of the range are read: a step row has the epoch of its steps, and the epoch is stored
  * under that number.
  *
  * @module
@@ -11,36 +11,36 @@ import { withRetry } from "../kv/retry.ts";
 import { type EpochPoint, METRICS_LIMITS, type StepChunk, type StepPoint } from "./chunks.ts";
 import { keys } from "../rows/keys.ts";
 
-/** Part of a job's series. */
+/** A part of a job's series. */
 export interface JobMetrics {
   /** In order of steps. */
   readonly steps: readonly StepPoint[];
   /** Epochs that ended in the part. If several ended within the same `every` steps, only the last. */
   readonly epochs: readonly EpochPoint[];
-  /** The value of `after` for the next part; null at the end. */
+  /** Cursor of the next part; null at the end. */
   readonly next: number | null;
 }
 
-/** Which part of a series to read. */
+/** The part of a series to read. */
 export interface MetricsQuery {
-  /** Only steps above this number. */
+  /** Cursor: only steps above this number. @default 0 */
   readonly after?: number;
-  /** Most steps, and most epochs, in an answer, 1 to 10,000. */
+  /** Maximum number of steps, and of epochs, in an answer, 1 to 10,000. @default 1000 */
   readonly limit?: number;
-  /** Only steps that are a multiple of this, and the newest; at most one epoch in this many steps. */
+  /** Only multiples of this step, and the newest step; at most one epoch in each such interval. @default 1 */
   readonly every?: number;
 }
 
 /**
- * Reads a part of a job's series; an unknown job has an empty one.
+ * Reads a part of a job's series; the series of an unknown job is empty.
  *
  * @throws {RangeError} for a query outside the limits
  */
 export function readMetrics(kv: Deno.Kv, jobId: string, query: MetricsQuery = {}): Promise<JobMetrics> {
   const { after = 0, limit = 1000, every = 1 } = query;
-  whole("after", after, 0, Number.MAX_SAFE_INTEGER);
-  whole("limit", limit, 1, METRICS_LIMITS.page);
-  whole("every", every, 1, Number.MAX_SAFE_INTEGER);
+  checkInteger("after", after, 0, Number.MAX_SAFE_INTEGER);
+  checkInteger("limit", limit, 1, METRICS_LIMITS.page);
+  checkInteger("every", every, 1, Number.MAX_SAFE_INTEGER);
   return withRetry(async () => {
     const { steps, first, last, next } = await readSteps(kv, jobId, { after, limit, every });
     if (first === null || last === null) return { steps, epochs: [], next };
@@ -48,7 +48,7 @@ export function readMetrics(kv: Deno.Kv, jobId: string, query: MetricsQuery = {}
   });
 }
 
-/** The steps of a part. `first` and `last` are its outermost steps, even if `steps` does not contain them. */
+/** Reads the steps of a part. `first` and `last` are its outermost steps, even if `steps` does not contain them. */
 async function readSteps(
   kv: Deno.Kv,
   jobId: string,
@@ -57,7 +57,7 @@ async function readSteps(
   const steps: StepPoint[] = [];
   let first: StepPoint | null = null, last: StepPoint | null = null;
   let chunks = 0;
-  // Fetch only the rows that the answer needs, and one more step to find out whether there is another part.
+  // Fetches only the rows that the answer needs. One more step shows whether there is another part.
   const chunk = Math.floor(after / METRICS_LIMITS.chunk);
   const batchSize = Math.min(100, Math.floor((after + limit * every) / METRICS_LIMITS.chunk) - chunk + 1);
   const rows = kv.list<StepChunk>({
@@ -79,7 +79,7 @@ async function readSteps(
   return { steps, first, last, next: null };
 }
 
-/** The epochs that ended in a range of steps. If several ended within the same `every` steps, only the last. */
+/** Reads the epochs that ended in a range of steps. If several ended within the same `every` steps, only the last. */
 async function readEpochs(
   kv: Deno.Kv,
   jobId: string,
@@ -104,10 +104,10 @@ async function readEpochs(
   return epochs;
 }
 
-function whole(name: string, value: number, least: number, most: number): void {
-  if (!Number.isInteger(value) || value < least || value > most) {
+function checkInteger(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
     throw new RangeError(
-      `${name} must be a whole number from ${least} to ${most}: current value is ${value}`,
+      `${name} must be a whole number from ${min} to ${max}: current value is ${value}`,
     );
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Checkpoint, Fallback, Job } from "../../job.ts";
-import { type JobTransition, transition } from "../../transitions.ts";
+import { type JobTrigger, transition } from "../../transitions.ts";
 import { changeJob, type JobChange, JobNotFoundError, type JobsDatabase } from "../change.ts";
 import { damageMarks, fallbackEvent } from "../checkpoints/fallback.ts";
 import { addGarbage, removeGarbage } from "../checkpoints/garbage.ts";
@@ -100,7 +100,7 @@ export class Claim {
     const { kv, now } = this.#database;
     const backend = update.backend && limitBackend(update.backend);
     return await this.#change(async ({ job }) => {
-      const apply = (event: JobTransition) => job = transition(job, event, now());
+      const apply = (trigger: JobTrigger) => job = transition(job, trigger, now());
       const addSteps = steps.length > 0 ? await stepRows(kv, job.id, steps) : null;
       const removeOld = checkpoint ? await pruning(kv, job, checkpoint) : null;
       if (backend) apply({ type: "started", backend });
@@ -158,10 +158,10 @@ export class Claim {
    * @throws {LeaseLostError}
    */
   async finish(outcome: Outcome): Promise<Job> {
-    const end = (event: Outcome) =>
+    const end = (trigger: Outcome) =>
       this.#change(({ job }) => ({
-        job: transition(job, event, this.#database.now()),
-        cause: event.type === "outage" ? event.cause : undefined,
+        job: transition(job, trigger, this.#database.now()),
+        cause: trigger.type === "outage" ? trigger.cause : undefined,
       }));
     const job = await end(limitOutcome(outcome)).catch((error) => {
       if (!(error instanceof RowTooLargeError)) throw error;

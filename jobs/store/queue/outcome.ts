@@ -4,12 +4,12 @@
  * @module
  */
 import { serialize } from "node:v8";
-import type { JobTransition } from "../../transitions.ts";
+import type { JobTrigger } from "../../transitions.ts";
 import type { RowTooLargeError } from "../kv/errors.ts";
 
 /** How a run ended. */
 export type Outcome = Extract<
-  JobTransition,
+  JobTrigger,
   { type: "succeeded" | "failed" | "cancelled" | "released" | "outage" }
 >;
 

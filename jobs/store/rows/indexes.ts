@@ -1,6 +1,6 @@
 /**
- * The index rows of jobs: the indexes of the lists, the number of jobs in each state, and the unfinished jobs of each
- * data set. They change in the same commit as the job, so that no caller has to read all jobs.
+ * The index rows of jobs: indexes by status and kind, the number of jobs with each status, and the unfinished jobs of
+ * each data set. They change in the same commit as the job.
  *
  * Databases of versions before the counters have job rows without `indexVersion`. Such a row is not counted yet. Every
  * change to it counts it in the same commit, and {@linkcode completeIndexes} counts the rest. A row is therefore
@@ -8,7 +8,8 @@
  * `["index_version"]` is written at the end. Until then the counters are incomplete and readers have to scan the older
  * indexes.
  *
- * Stop the processes of an earlier version before the first of this one is started: they change jobs without counting.
+ * Processes of an earlier version must be stopped before one of this version starts, because they change jobs without
+ * counting.
  *
  * @module
  */
@@ -17,7 +18,7 @@ import { withRetry } from "../kv/retry.ts";
 import { indexKeys, indexPrefix, type JobRow, keys } from "./keys.ts";
 import { isFinished } from "../../transitions.ts";
 
-/** Version of the rows that this module keeps for a job. */
+/** Version of the index rows. */
 export const INDEX_VERSION = 1;
 
 /** Rows in one commit of the scan: `denokv` accepts ten checks in a commit. */
@@ -27,10 +28,10 @@ const ROWS_PER_COMMIT = 10;
 const MINUS_ONE = 2n ** 64n - 1n;
 
 /**
- * Adds to a commit the changes of the index rows that a change to a job requires.
+ * Adds the changes of index rows to the commit that changes a job.
  *
- * @param before the row as it is stored; null for a new job
- * @param after the job as the commit stores it, with {@linkcode INDEX_VERSION}; null when the commit deletes it
+ * @param before the stored row; null for a new job
+ * @param after the job in the new row, which must have {@linkcode INDEX_VERSION}; null when the commit deletes the row
  */
 export function updateIndexes(
   operation: Deno.AtomicOperation,
@@ -55,15 +56,15 @@ function isIndexed(row: JobRow): boolean {
   return (row.indexVersion ?? 0) >= INDEX_VERSION;
 }
 
-/** True once every job has its index rows. It never becomes false again. */
+/** Returns true when every job has its index rows. Once true, it stays true. */
 export async function hasCompleteIndexes(kv: Deno.Kv): Promise<boolean> {
   const { value } = await withRetry(() => kv.get<number>(keys.indexVersion()));
   return (value ?? 0) >= INDEX_VERSION;
 }
 
 /**
- * Adds the index rows of the jobs that have none, and then records that they are complete. It does nothing if that is
- * recorded already.
+ * Adds the index rows of the jobs that have none, and then records that they are complete. If they are complete
+ * already, it does nothing.
  *
  * @returns number of jobs whose rows were added by this call
  */
@@ -102,7 +103,7 @@ function indexJobs(kv: Deno.Kv, ids: readonly string[]): Promise<number> {
   });
 }
 
-/** Number of jobs in every state. It takes one read, or a scan of all jobs while the counters are incomplete. */
+/** Returns the number of jobs with each status, by one read, or by a scan of all jobs while counters are incomplete. */
 export async function countJobs(kv: Deno.Kv): Promise<Record<JobStatus, number>> {
   const [version, ...counters] = await withRetry(() =>
     kv.getMany<[number, ...Deno.KvU64[]]>([keys.indexVersion(), ...JOB_STATUSES.map(keys.jobCount)])

@@ -1,67 +1,68 @@
 /**
- * The rows of the database: their keys and values, in one place.
+ * The rows of the database: their keys and values.
  *
  * | key | value |
  * |---|---|
  * | `["job", id]` | {@linkcode JobRow} |
  * | `["jobs_by_status", status, id]`, `["jobs_by_kind", kind, id]`, `["jobs_by_both", kind, status, id]` | id |
- * | `["job_count", status]` | number of jobs in the state, a `Deno.KvU64`, see `indexes.ts` |
+ * | `["job_count", status]` | number of jobs with the status, a `Deno.KvU64`, see `indexes.ts` |
  * | `["dataset_job", datasetId, id]` | an unfinished job that reads the data set |
- * | `["dataset_deleting", datasetId]` | when its deletion began, in milliseconds since 1970, see `datasetUse.ts` |
+ * | `["dataset_deleting", datasetId]` | when its deletion began, in milliseconds since 1970, see `creation/datasetUse.ts` |
  * | `["index_version"]` | version of the indexes that every job has, see `indexes.ts` |
- * | `["ready", id]` | the waiting list: a row exactly while the job is queued |
- * | `["lease", id]` | {@linkcode Lease}: a row exactly while the job is running |
+ * | `["ready", id]` | the waiting list; the row exists while the job is queued |
+ * | `["lease", id]` | {@linkcode Lease}; the row exists while the job is running |
  * | `["event", id, seq]` | a `JobEvent` |
- * | `["steps", id, chunk]`, `["epoch", id, epoch]` | the loss series, see `metrics.ts` |
+ * | `["steps", id, chunk]`, `["epoch", id, epoch]` | the loss series, see `metrics/chunks.ts` |
  * | `["checkpoint", id]`, `["job_checkpoint", jobId, id]` | a `Checkpoint`; its id |
  * | `["start", checkpointId, jobId]` | an unfinished job that starts from the checkpoint |
- * | `["guard", jobId]` | changed by whoever starts from a job's checkpoint or deletes the job, so that one of the two wins |
- * | `["deleting", jobId]` | a deletion that has begun; removed once nothing is left of the job |
- * | `["garbage", jobId, objectKey]` | {@linkcode GarbageRow}: an object to delete, see `garbage.ts` |
+ * | `["guard", jobId]` | changed when a job starts from a checkpoint of this one; a deletion checks it |
+ * | `["deleting", jobId]` | when the deletion of the job began; removed at its end |
+ * | `["garbage", jobId, objectKey]` | {@linkcode GarbageRow}: an object to delete, see `checkpoints/garbage.ts` |
  * | `["idempotency", key]` | {@linkcode IdempotencyRow} |
  * | `["upload", key]` | {@linkcode UploadRow}: an idempotency key of a data set |
  *
- * Job ids are ULIDs, so that the order of keys is the order of creation.
+ * Job ids have ULIDs, so that keys are in order of creation.
  *
  * @module
  */
 import type { Job, JobStatus } from "../../job.ts";
 import type { JobKind } from "../../requests/schemas.ts";
 
-/** A job with what its writers need to know. Every change to anything of a job changes this row. */
+/** A job with the state of its rows. Every change of a job changes this row, so that concurrent changes conflict. */
 export interface JobRow {
   readonly job: Job;
   /** Number of its latest event. */
   readonly seq: number;
-  /** Ids of the latest changes: how a change whose answer was lost is found to have been made. */
+  /** Ids of the latest changes. They show whether a commit whose answer was lost was applied. */
   readonly writes: readonly string[];
-  /** Numbers of the progress events kept. */
+  /** Numbers of the stored progress events. */
   readonly progressSeqs: readonly number[];
-  /** Numbers of the checkpoint events kept. Absent in rows of earlier versions, whose events are all kept. */
+  /** Numbers of the stored checkpoint events. Absent in rows of earlier versions, which keep all of them. */
   readonly checkpointSeqs?: readonly number[];
-  /** Log events written so far. */
+  /** Number of log events so far. */
   readonly logs: number;
   /** Version of the index rows that exist for the job. Absent in rows of versions before the counters. */
   readonly indexVersion?: number;
 }
 
-/** A runner's right to a job. Whoever holds the token may write. */
+/** The lease of a claim. Only the run with this token can write. */
 export interface Lease {
+  /** Name of the runner, for operators. */
   readonly runner: string;
   readonly token: string;
-  /** Milliseconds since 1970 after which the runner counts as lost. */
+  /** End of the lease, in milliseconds since 1970. */
   readonly until: number;
   /** Length of the lease, in milliseconds. Absent in rows of earlier versions. */
   readonly leaseMs?: number;
 }
 
-/** An object to delete. */
+/** An object that is to be deleted. */
 export interface GarbageRow {
-  /** Token of the lease under which the object is written. It is kept while the lease is held; null: delete it. */
+  /** Token of the lease under which the object is written. It is not deleted before that lease ends. Null for none. */
   readonly token: string | null;
 }
 
-/** A request seen before. */
+/** The job that an idempotency key created. */
 export interface IdempotencyRow {
   readonly jobId: string;
   readonly fingerprint: string;
@@ -69,7 +70,7 @@ export interface IdempotencyRow {
   readonly at: number;
 }
 
-/** An upload that used an idempotency key. */
+/** The data set that an idempotency key created or reserved. */
 export interface UploadRow {
   readonly datasetId: string;
   readonly fingerprint: string;
@@ -104,7 +105,7 @@ export const keys = {
   upload: (key: string) => ["upload", key],
 } as const satisfies Record<string, (...parts: never[]) => Deno.KvKey>;
 
-/** Prefix of the index that answers a filter; the full list is under `["job"]` itself. */
+/** Returns the prefix of the index for a filter. Without a filter it is `["job"]`, the prefix of all jobs. */
 export function indexPrefix(filter: { status?: JobStatus; kind?: JobKind }): Deno.KvKey {
   const { status, kind } = filter;
   if (status && kind) return ["jobs_by_both", kind, status];
@@ -113,13 +114,13 @@ export function indexPrefix(filter: { status?: JobStatus; kind?: JobKind }): Den
   return ["job"];
 }
 
-/** Every index row of a job. */
+/** Returns the keys of all index rows of a job. */
 export function indexKeys(job: Job): Deno.KvKey[] {
   return [{ status: job.status }, { kind: job.kind }, { status: job.status, kind: job.kind }]
     .map((filter) => [...indexPrefix(filter), job.id]);
 }
 
-/** The checkpoint that a job starts from, if any. */
+/** Returns the id of the checkpoint that a job starts from; null for none. */
 export function sourceOf(job: Job): string | null {
   return "checkpoint" in job.request && typeof job.request.checkpoint === "string"
     ? job.request.checkpoint

@@ -1,5 +1,5 @@
 /**
- * Pages of jobs and checkpoints, read with few calls.
+ * Reads jobs, and pages of rows.
  *
  * @module
  */
@@ -8,35 +8,35 @@ import { withRetry } from "../kv/retry.ts";
 import { indexPrefix, type JobRow, keys } from "./keys.ts";
 import type { JobKind } from "../../requests/schemas.ts";
 
-/** Most jobs or checkpoints of a page. */
+/** Maximum number of jobs or checkpoints in a page. */
 export const PAGE_LIMIT = 1000;
 
-/** Keys in one `getMany`; the limit of Deno KV. */
+/** Number of keys in one `getMany`; the limit of Deno KV. */
 export const KEYS_PER_READ = 10;
-/** Concurrent calls of `getMany`. */
-const READS_AT_ONCE = 16;
-/** Most rows that one read of a list returns. It limits the memory that large rows take. */
+/** Number of concurrent calls of `getMany`. */
+const CONCURRENT_READS = 16;
+/** Maximum number of rows of one list call. It limits the memory that large rows take. */
 const ROWS_PER_READ = 200;
 
-/** Which jobs a list contains. */
+/** Filter and page of a list of jobs. */
 export interface JobQuery {
   readonly status?: JobStatus;
   readonly kind?: JobKind;
-  /** 1 to 1000; 20 when absent. */
+  /** Maximum number of jobs, 1 to 1000. @default 20 */
   readonly limit?: number;
-  /** Only jobs older than this one (the last id of the page before). */
+  /** Cursor: only jobs older than the one with this id. */
   readonly after?: string;
 }
 
-/** A page of a list. `next` is the value of `after` for the next page; null at the end. */
+/** A page of a list. `next` is the cursor of the next page; null at the end. */
 export interface Page<T> {
   readonly data: readonly T[];
   readonly hasMore: boolean;
   readonly next: string | null;
 }
 
-/** @throws {RangeError} for a limit outside 1 to 1000 */
-export function checkLimit(limit: number): void {
+/** Checks the size of a page. @throws {RangeError} for a limit outside 1 to 1000 */
+function checkLimit(limit: number): void {
   if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_LIMIT) {
     throw new RangeError(`limit must be a whole number from 1 to ${PAGE_LIMIT}: current value is ${limit}`);
   }
@@ -47,21 +47,21 @@ export async function getJob(kv: Deno.Kv, id: string): Promise<Job | null> {
   return (await withRetry(() => kv.get<JobRow>(keys.job(id)))).value?.job ?? null;
 }
 
-/** The values of the keys, in the order of the keys; null for a missing key. One read takes ten keys. */
-export async function readAll<T>(kv: Deno.Kv, wanted: readonly Deno.KvKey[]): Promise<(T | null)[]> {
+/** Returns the values of the keys, in order; null for a missing key. */
+export async function readAll<T>(kv: Deno.Kv, kvKeys: readonly Deno.KvKey[]): Promise<(T | null)[]> {
   const values: (T | null)[] = [];
-  const step = KEYS_PER_READ * READS_AT_ONCE;
-  for (let from = 0; from < wanted.length; from += step) {
+  const stride = KEYS_PER_READ * CONCURRENT_READS;
+  for (let from = 0; from < kvKeys.length; from += stride) {
     const reads: Promise<Deno.KvEntryMaybe<T>[]>[] = [];
-    for (let at = from; at < Math.min(from + step, wanted.length); at += KEYS_PER_READ) {
-      reads.push(kv.getMany<T[]>(wanted.slice(at, at + KEYS_PER_READ)));
+    for (let i = from; i < Math.min(from + stride, kvKeys.length); i += KEYS_PER_READ) {
+      reads.push(kv.getMany<T[]>(kvKeys.slice(i, i + KEYS_PER_READ)));
     }
     for (const { value } of (await Promise.all(reads)).flat()) values.push(value);
   }
   return values;
 }
 
-/** Jobs, newest first. A page is short only at the end. @throws {RangeError} for a limit outside 1 to 1000 */
+/** Returns a page of jobs, newest first. Only the last page is short. @throws {RangeError} for a limit outside 1 to 1000 */
 export function listJobs(kv: Deno.Kv, query: JobQuery): Promise<Page<Job>> {
   const { status, kind, limit = 20, after } = query;
   if (status === undefined && kind === undefined) {
@@ -69,7 +69,7 @@ export function listJobs(kv: Deno.Kv, query: JobQuery): Promise<Page<Job>> {
   }
   return newestFirst<string, Job>(kv, indexPrefix({ status, kind }), { after, limit }, async (ids) => {
     const rows = await readAll<JobRow>(kv, ids.map(keys.job));
-    // A job whose state changed after the index was read belongs to another list.
+    // The status of a job may have changed after the index was read.
     return rows.map((row) =>
       row !== null && (status === undefined || row.job.status === status) ? row.job : null
     );
@@ -77,9 +77,9 @@ export function listJobs(kv: Deno.Kv, query: JobQuery): Promise<Page<Job>> {
 }
 
 /**
- * The rows under a prefix, newest first.
+ * Returns a page of the rows under a prefix, newest first.
  *
- * @param read the items of some rows, in order; null for a row that is left out
+ * @param read returns the items of rows, in order; null to omit a row
  * @throws {RangeError} for a limit outside 1 to 1000
  */
 export function newestFirst<R, T extends { readonly id: string }>(
@@ -93,18 +93,18 @@ export function newestFirst<R, T extends { readonly id: string }>(
     const data: T[] = [];
     let end = after === undefined ? undefined : [...prefix, after];
     while (true) {
-      // One more than the page holds, to find out whether there is another page.
-      const wanted = Math.min(ROWS_PER_READ, limit + 1 - data.length);
+      // One more row than the page holds shows whether there is another page.
+      const count = Math.min(ROWS_PER_READ, limit + 1 - data.length);
       const selector = end === undefined ? { prefix } : { prefix, end };
       const rows = await Array.fromAsync(
-        kv.list<R>(selector, { reverse: true, limit: wanted, batchSize: wanted }),
+        kv.list<R>(selector, { reverse: true, limit: count, batchSize: count }),
       );
       for (const item of await read(rows.map(({ value }) => value))) {
         if (item === null) continue;
         if (data.length === limit) return { data, hasMore: true, next: data[limit - 1].id };
         data.push(item);
       }
-      if (rows.length < wanted) return { data, hasMore: false, next: null };
+      if (rows.length < count) return { data, hasMore: false, next: null };
       end = [...rows.at(-1)!.key];
     }
   });

@@ -92,7 +92,7 @@ Deno.test("create: a request that still names a job, not its checkpoint, is a mi
   withStore(async ({ store, kv }) => {
     const asked = request({ kind: "evaluate", job: "job_1" });
     await expect((async () => await store.create(asked))()).rejects.toThrow(
-      "resolve it to a checkpoint first",
+      "must be replaced by a checkpoint first",
     );
     expect(await rows(kv)).toEqual([]);
   }));
