@@ -159,7 +159,9 @@ export class Runner {
       // After a jump of the clock or an outage, the living runners must renew their leases first.
       const isEarly = Math.abs(offset - before) > JUMP_MS || sinceOutage(this.#jobs.kv) < leaseMs;
       try {
-        for (const id of isEarly ? [] : await this.#queue.reap()) this.#log(`${id}: its runner is lost`);
+        for (const { id, runner } of isEarly ? [] : await this.#queue.reap()) {
+          this.#log(`${id}: its runner '${runner}' is lost`);
+        }
       } catch (error) {
         if (!isTransient(error)) this.#log("The check for lost runners failed", error);
       }

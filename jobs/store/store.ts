@@ -1,24 +1,24 @@
 /**
- * Jobs and their checkpoints in Deno KV, as the API sees them.
+ * The store of jobs: the interface of this folder to the API.
  *
  * @module
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
+import type { Checkpoint, Job, JobStatus } from "../job.ts";
+import type { JobRequest } from "../requests/schemas.ts";
+import { transition } from "../transitions.ts";
 import { changeJob, type JobsDatabase } from "./change.ts";
 import { getCheckpoint, listCheckpoints } from "./checkpoints/read.ts";
 import { createJob, type CreateOptions, findCreated } from "./creation/createJob.ts";
+import { beginDatasetDeletion, findDatasetUser } from "./creation/datasetUse.ts";
 import { deleteJob } from "./deletion/deleteJob.ts";
 import type { JobEvent } from "./events/event.ts";
-import { pageEvents } from "./events/read.ts";
 import { finishedJob, followEvents } from "./events/follow.ts";
-import { beginDatasetDeletion, findDatasetUser } from "./creation/datasetUse.ts";
-import { completeIndexes, countJobs } from "./rows/indexes.ts";
-import type { Checkpoint, Job, JobStatus } from "../job.ts";
-import { getJob, type JobQuery, listJobs, type Page } from "./rows/read.ts";
-import type { JobRequest } from "../requests/schemas.ts";
-import { type JobMetrics, type MetricsQuery, readMetrics } from "./metrics/read.ts";
-import { transition } from "../transitions.ts";
+import { pageEvents } from "./events/read.ts";
 import { JobWatcher } from "./events/watch.ts";
+import { type JobMetrics, type MetricsQuery, readMetrics } from "./metrics/read.ts";
+import { completeIndexes, countJobs } from "./rows/indexes.ts";
+import { getJob, type JobQuery, listJobs, type Page } from "./rows/read.ts";
 
 export { JobNotFoundError } from "./change.ts";
 export { CheckpointNotFoundError, type CreateOptions } from "./creation/createJob.ts";
@@ -29,13 +29,13 @@ export { InvalidTransitionError } from "../transitions.ts";
 
 /** How a store is opened. */
 export interface JobStoreOptions {
-  /** Ring the in-process notifiesReady when a job becomes ready: for a local KV only. Off when absent. */
+  /** True to send a queue message when a job becomes ready. Only a local KV has queues. @default false */
   readonly notifiesReady?: boolean;
-  /** The clock, milliseconds since 1970. */
+  /** Returns the current time in milliseconds since 1970. */
   readonly now?: () => number;
 }
 
-/** Jobs in Deno KV. Every change is one atomic commit; any number of processes may share the database. */
+/** Jobs in Deno KV. Every change is one atomic commit. Any number of processes can share the database. */
 export class JobStore implements JobsDatabase {
   readonly notifiesReady: boolean;
   readonly now: () => number;
@@ -48,7 +48,7 @@ export class JobStore implements JobsDatabase {
   }
 
   /**
-   * Creates a job and puts it in the queue; `created` is false when the same idempotency key created it before.
+   * Creates and queues a job. `created` is false when the same idempotency key created it before.
    *
    * @throws {IdempotencyConflictError} @throws {CheckpointNotFoundError}
    */
@@ -57,7 +57,7 @@ export class JobStore implements JobsDatabase {
   }
 
   /**
-   * The job that an idempotency key has created; null when there is none.
+   * Returns the job that an idempotency key has created; null when there is none.
    *
    * @throws {IdempotencyConflictError} when it was created by another request
    */
@@ -65,20 +65,20 @@ export class JobStore implements JobsDatabase {
     return findCreated(this, key, fingerprint);
   }
 
-  /** A job; null when there is none of that id. */
+  /** Returns a job; null when there is none with that id. */
   get(id: string): Promise<Job | null> {
     return getJob(this.kv, id);
   }
 
-  /** Jobs, newest first. A page is short only at the end. @throws {RangeError} for a limit outside 1 to 1000 */
+  /** Returns a page of jobs, newest first. @throws {RangeError} for a limit outside 1 to 1000 */
   list(query: JobQuery = {}): Promise<Page<Job>> {
     return listJobs(this.kv, query);
   }
 
   /**
-   * Asks for a job's end: a queued one is cancelled at once, a running one by its runner within two seconds.
+   * Cancels a job. A queued job ends immediately. The runner of a running job ends it within two seconds.
    *
-   * @throws {JobNotFoundError} @throws {InvalidTransitionError} when it has ended already
+   * @throws {JobNotFoundError} @throws {InvalidTransitionError} for a finished job
    */
   async cancel(id: string): Promise<Job> {
     const job = await changeJob(this, id, ({ job }) => ({
@@ -87,7 +87,7 @@ export class JobStore implements JobsDatabase {
         ? [{
           type: "status",
           level: "info",
-          message: "Cancelling: its runner was asked to stop",
+          message: "Cancelling: the runner is stopping the run",
           data: { status: job.status, cancelRequested: true },
         }]
         : [],
@@ -96,7 +96,7 @@ export class JobStore implements JobsDatabase {
   }
 
   /**
-   * Deletes a queued or finished job with its events, metrics, checkpoints and results. A deletion that was cut off is
+   * Deletes a queued or finished job with its events, metrics, checkpoints and results. An interrupted deletion is
    * finished by deleting the job again.
    *
    * @throws {JobNotFoundError} @throws {JobUnfinishedError} @throws {CheckpointInUseError}
@@ -115,12 +115,12 @@ export class JobStore implements JobsDatabase {
     return listCheckpoints(this.kv, jobId, query);
   }
 
-  /** Events with numbers above `after`, oldest first, at most `limit` (1 to 1000). */
+  /** Returns the events with numbers above `after`, oldest first, at most `limit` (1 to 1000). */
   events(jobId: string, query: { after?: number; limit?: number } = {}): Promise<JobEvent[]> {
     return pageEvents(this.kv, jobId, query.after, query.limit);
   }
 
-  /** Events above `after` as they come, until the job is finished and all are told or the signal is aborted. */
+  /** Yields events above `after` as they occur, until the job is finished or the signal is aborted. */
   follow(jobId: string, after = 0, signal?: AbortSignal): AsyncGenerator<JobEvent, void> {
     return followEvents(this.#watcher, this.kv, jobId, after, signal);
   }
@@ -130,23 +130,23 @@ export class JobStore implements JobsDatabase {
     return finishedJob(this.#watcher, jobId, signal);
   }
 
-  /** Notifies the followers of a job at once about a change made by this process. */
+  /** Notifies the followers of a job of a change by this process, before the next poll. */
   changed(id: string): void {
     this.#watcher.changed(id);
   }
 
-  /** A part of the job's loss series. @throws {RangeError} for a query outside its limits */
+  /** Returns a part of the job's loss series. @throws {RangeError} for a query outside its limits */
   metrics(jobId: string, query: MetricsQuery = {}): Promise<JobMetrics> {
     return readMetrics(this.kv, jobId, query);
   }
 
-  /** Number of jobs in every state: one read. */
+  /** Returns the number of jobs with each status. */
   counts(): Promise<Record<JobStatus, number>> {
     return countJobs(this.kv);
   }
 
   /**
-   * Adds the index rows that a database of an earlier version lacks, see `indexes.ts`. Other processes can use the
+   * Adds the index rows that a database of an earlier version lacks, see `rows/indexes.ts`. Other processes can use the
    * database meanwhile; some answers then take longer. Every process calls this once, at its start.
    *
    * @returns number of jobs whose rows were added

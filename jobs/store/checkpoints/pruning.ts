@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { discardCheckpoint } from "./garbage.ts";
 import type { Checkpoint, Job } from "../../job.ts";
-import { readAll } from "../rows/read.ts";
 import { type CommitPart, keys } from "../rows/keys.ts";
+import { readAll } from "../rows/read.ts";
+import { discardCheckpoint } from "./garbage.ts";
 
 /** Maximum number of checkpoints that are removed in a commit. */
 const MAX_REMOVED = 50;

@@ -6,8 +6,8 @@
 import { completeConfig } from "../../../model/config.ts";
 import type { Checkpoint, Job } from "../../job.ts";
 import { withRetry } from "../kv/retry.ts";
-import { newestFirst, type Page, PAGE_LIMIT, readAll } from "../rows/read.ts";
 import { keys } from "../rows/keys.ts";
+import { newestFirst, type Page, PAGE_LIMIT, readAll } from "../rows/read.ts";
 
 /** Completes a row of an earlier version: its configuration lacks the fields that were added since. */
 function completed(row: Checkpoint): Checkpoint {

@@ -4,15 +4,15 @@
  * @module
  */
 import { monotonicFactory } from "ulid";
-import { insertJob, type JobsDatabase, notifyReady } from "../change.ts";
-import { IDEMPOTENCY_KEY_LENGTH, IDEMPOTENCY_MS, IdempotencyConflictError } from "./idempotency.ts";
-import { checkDataset } from "./datasetUse.ts";
 import type { Checkpoint, Job } from "../../job.ts";
+import type { JobRequest } from "../../requests/schemas.ts";
+import { transition } from "../../transitions.ts";
+import { insertJob, type JobsDatabase, notifyReady } from "../change.ts";
+import { sizeError } from "../kv/errors.ts";
 import { withRetry } from "../kv/retry.ts";
 import { type IdempotencyRow, type JobRow, keys, sourceOf } from "../rows/keys.ts";
-import type { JobRequest } from "../../requests/schemas.ts";
-import { sizeError } from "../kv/errors.ts";
-import { transition } from "../../transitions.ts";
+import { checkDataset } from "./datasetUse.ts";
+import { IDEMPOTENCY_KEY_LENGTH, IDEMPOTENCY_MS, IdempotencyConflictError } from "./idempotency.ts";
 
 /** Options of a new job. */
 export interface CreateOptions {

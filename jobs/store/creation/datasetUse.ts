@@ -4,16 +4,16 @@
  * @module
  */
 import { DatasetError } from "../../../data/datasets/dataset.ts";
-import type { JobsDatabase } from "../change.ts";
-import { hasCompleteIndexes } from "../rows/indexes.ts";
 import type { Job } from "../../job.ts";
-import { withRetry } from "../kv/retry.ts";
-import { listJobs, PAGE_LIMIT } from "../rows/read.ts";
-import { type JobRow, keys } from "../rows/keys.ts";
 import { isFinished } from "../../transitions.ts";
+import type { JobsDatabase } from "../change.ts";
+import { withRetry } from "../kv/retry.ts";
+import { hasCompleteIndexes } from "../rows/indexes.ts";
+import { type JobRow, keys } from "../rows/keys.ts";
+import { listJobs, PAGE_LIMIT } from "../rows/read.ts";
 
 /** How long new jobs with a data set are refused after its deletion began, in milliseconds. A deletion takes less. */
-export const DELETION_MS = 60_000;
+const DELETION_MS = 60_000;
 
 /**
  * Refuses new jobs with a data set, unless an unfinished job reads it. If a deletion and a new job race, only one

@@ -5,10 +5,10 @@
  */
 import type { Checkpoint } from "../../job.ts";
 import type { JobRequest } from "../../requests/schemas.ts";
+import { isFinished } from "../../transitions.ts";
 import type { JobsDatabase } from "../change.ts";
 import { getCheckpoint } from "../checkpoints/read.ts";
 import { getJob } from "../rows/read.ts";
-import { isFinished } from "../../transitions.ts";
 
 /** A source that cannot be used. `field` is the field of the request, and `code` is the reason. */
 export class SourceError extends Error {

@@ -4,9 +4,9 @@
  * @module
  */
 import type { JobsDatabase } from "../change.ts";
-import { IDEMPOTENCY_MS, IdempotencyConflictError } from "./idempotency.ts";
 import { withRetry } from "../kv/retry.ts";
 import { keys, type UploadRow } from "../rows/keys.ts";
+import { IDEMPOTENCY_MS, IdempotencyConflictError } from "./idempotency.ts";
 
 /** How long a reservation is valid unless it is renewed, in milliseconds. */
 export const RESERVATION_MS = 15_000;

@@ -5,12 +5,12 @@
  * @module
  */
 import type { ObjectStore } from "../../../data/objects/store.ts";
+import { resultKey } from "../../artifacts/objectKeys.ts";
+import type { Checkpoint, JobStatus } from "../../job.ts";
 import { JobNotFoundError, type JobsDatabase } from "../change.ts";
 import { collectGarbage, discardCheckpoint } from "../checkpoints/garbage.ts";
-import { updateIndexes } from "../rows/indexes.ts";
-import type { Checkpoint, JobStatus } from "../../job.ts";
 import { withRetry } from "../kv/retry.ts";
-import { resultKey } from "../../artifacts/objectKeys.ts";
+import { updateIndexes } from "../rows/indexes.ts";
 import { type JobRow, keys, sourceOf } from "../rows/keys.ts";
 
 /** The job is running and cannot be deleted yet. */

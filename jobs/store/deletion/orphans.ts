@@ -7,9 +7,9 @@
 import type { ObjectStore } from "../../../data/objects/store.ts";
 import { checkpointOfKey, jobOfResultKey } from "../../artifacts/objectKeys.ts";
 import type { Checkpoint } from "../../job.ts";
-import { readAll } from "../rows/read.ts";
-import { type JobRow, keys } from "../rows/keys.ts";
 import type { JobsDatabase } from "../change.ts";
+import { type JobRow, keys } from "../rows/keys.ts";
+import { readAll } from "../rows/read.ts";
 
 /** Minimum age of an orphan, in milliseconds. A younger object may belong to a checkpoint that is not recorded yet. */
 const MIN_AGE_MS = 24 * 3_600_000;

@@ -4,9 +4,9 @@
  * @module
  */
 import type { ObjectStore } from "../../../data/objects/store.ts";
-import { finishDeletion, unfinishedDeletions } from "./deleteJob.ts";
-import { collectGarbage } from "../checkpoints/garbage.ts";
 import type { JobsDatabase } from "../change.ts";
+import { collectGarbage } from "../checkpoints/garbage.ts";
+import { finishDeletion, unfinishedDeletions } from "./deleteJob.ts";
 
 /**
  * Finishes interrupted deletions of jobs, and deletes objects of checkpoints whose writing or removal was interrupted.

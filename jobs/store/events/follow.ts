@@ -3,12 +3,12 @@
  *
  * @module
  */
+import { jittered, pause } from "../../backoff.ts";
+import type { Job } from "../../job.ts";
+import { isFinished } from "../../transitions.ts";
+import { isTransient } from "../kv/errors.ts";
 import type { JobEvent } from "./event.ts";
 import { pageEvents } from "./read.ts";
-import type { Job } from "../../job.ts";
-import { jittered, pause } from "../../backoff.ts";
-import { isTransient } from "../kv/errors.ts";
-import { isFinished } from "../../transitions.ts";
 import type { JobWatcher } from "./watch.ts";
 
 /** Longest pause between two attempts to read older events in an outage, in milliseconds. */

@@ -9,8 +9,8 @@
  */
 import { jittered, pause } from "../../backoff.ts";
 import { isTransient } from "../kv/errors.ts";
-import { KEYS_PER_READ } from "../rows/read.ts";
 import { type JobRow, keys } from "../rows/keys.ts";
+import { KEYS_PER_READ } from "../rows/read.ts";
 import { WatchedJob } from "./watchedJob.ts";
 
 /** Longest pause between two polls, in milliseconds. The shortest is half of it. */

@@ -7,7 +7,7 @@ import { jittered } from "../../backoff.ts";
 import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient } from "./errors.ts";
 
 /** Time limit of a call, in milliseconds. */
-export const CALL_MS = 5_000;
+const CALL_MS = 5_000;
 /** Extra time after the limit in which an answer that has already arrived is still processed, in milliseconds. */
 const GRACE_MS = 50;
 /** How long writes must keep failing with a lock before they count as an outage, in milliseconds. */

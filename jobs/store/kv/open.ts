@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { databaseUnavailable, isTransient } from "./errors.ts";
 import { type CallKind, KvCircuit } from "./circuit.ts";
+import { databaseUnavailable, isTransient } from "./errors.ts";
 import { startKvGateway } from "./gateway.ts";
 
 /** How the database is opened. */

@@ -8,8 +8,8 @@
  * @module
  */
 import { withRetry } from "../kv/retry.ts";
-import { type EpochPoint, METRICS_LIMITS, type StepChunk, type StepPoint } from "./chunks.ts";
 import { keys } from "../rows/keys.ts";
+import { type EpochPoint, METRICS_LIMITS, type StepChunk, type StepPoint } from "./chunks.ts";
 
 /** A part of a job's series. */
 export interface JobMetrics {

@@ -92,24 +92,24 @@ export class JobQueue {
    * Ends the claims whose lease has expired, or ends too far ahead because the clock was set back. Their jobs are queued
    * again, or fail after too many lost runners.
    *
-   * @returns ids of the jobs
+   * @returns the jobs and the names of their lost runners
    */
-  async reap(): Promise<string[]> {
+  async reap(): Promise<{ id: string; runner: string }[]> {
     const { kv, now } = this.database;
     const expired = await withRetry(async () => {
-      const found: { id: string; token: string }[] = [];
+      const found: (Lease & { id: string })[] = [];
       for await (const { key, value } of kv.list<Lease>({ prefix: ["lease"] })) {
-        if (hasExpired(value, now())) found.push({ id: key[1] as string, token: value.token });
+        if (hasExpired(value, now())) found.push({ ...value, id: key[1] as string });
       }
       return found;
     });
-    const reaped: string[] = [];
-    for (const { id, token } of expired) {
+    const reaped: { id: string; runner: string }[] = [];
+    for (const { id, token, runner } of expired) {
       const job = await changeJob(this.database, id, ({ job }, lease) => {
         if (lease?.token !== token || !hasExpired(lease, now())) return null;
         return { job: transition(job, { type: "lease_lost" }, now()) };
       });
-      if (job !== null) reaped.push(id);
+      if (job !== null) reaped.push({ id, runner });
     }
     return reaped;
   }

@@ -14,9 +14,9 @@
  * @module
  */
 import { type Job, JOB_STATUSES, type JobStatus } from "../../job.ts";
+import { isFinished } from "../../transitions.ts";
 import { withRetry } from "../kv/retry.ts";
 import { indexKeys, indexPrefix, type JobRow, keys } from "./keys.ts";
-import { isFinished } from "../../transitions.ts";
 
 /** Version of the index rows. */
 export const INDEX_VERSION = 1;

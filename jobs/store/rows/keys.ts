@@ -47,7 +47,7 @@ export interface JobRow {
 
 /** The lease of a claim. Only the run with this token can write. */
 export interface Lease {
-  /** Name of the runner, for operators. */
+  /** Name of the runner, for the log. */
   readonly runner: string;
   readonly token: string;
   /** End of the lease, in milliseconds since 1970. */

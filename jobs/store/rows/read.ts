@@ -4,9 +4,9 @@
  * @module
  */
 import type { Job, JobStatus } from "../../job.ts";
+import type { JobKind } from "../../requests/schemas.ts";
 import { withRetry } from "../kv/retry.ts";
 import { indexPrefix, type JobRow, keys } from "./keys.ts";
-import type { JobKind } from "../../requests/schemas.ts";
 
 /** Maximum number of jobs or checkpoints in a page. */
 export const PAGE_LIMIT = 1000;

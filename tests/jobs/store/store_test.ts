@@ -318,7 +318,7 @@ Deno.test("cancel: a running job goes on until its runner hears of it; asking ag
     expect((await store.events(id)).map(({ message }) => message)).toEqual([
       "Queued",
       "Running",
-      "Cancelling: its runner was asked to stop",
+      "Cancelling: the runner is stopping the run",
       "Cancelled",
     ]);
   }));
