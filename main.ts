@@ -1,5 +1,5 @@
 /**
- * The command line: `start` (API and a runner), `api`, `runner`, `health`, `demo`.
+ * The command line: `start`, `api`, `runner`, `health` and `demo`.
  *
  * @module
  */
@@ -10,22 +10,22 @@ import { checkHealth } from "./cli/health.ts";
 import { type Parts, type Service, startService } from "./cli/service.ts";
 import { loadSettings, unknownVariables } from "./cli/environment.ts";
 import { SettingsError } from "./cli/settings.ts";
-import { untilAsked } from "./cli/signals.ts";
+import { stopSignal } from "./cli/signals.ts";
 
 const USAGE = `Usage: deno task COMMAND
 
-  start    the API and one runner in one process
-  api      the API alone
-  runner   a runner alone, on the same KV and object storage
-  health   whether database and object storage answer
-  demo     a training job from the first request to the images; options:
+  start    runs the API and one runner in one process
+  api      runs the API alone
+  runner   runs a runner alone, on the same database and object storage
+  health   checks that database and object storage answer
+  demo     runs training jobs over HTTP and writes images; options:
              --dataset digits|mnist|fashion-mnist|ds_…   --mnist FOLDER   --size N
              --epochs N   --finetune-epochs N   --finetune-steps N   --batch-size N
              --seed N   --out FOLDER
 
-  start and runner take --threads N, the threads of a training (every core by default).
+  start and runner have the option --threads N, the threads of a training job (by default all cores).
 
-Settings come from the environment; the README lists them.`;
+Settings are environment variables: docs/operations.md lists them.`;
 
 const COMMANDS: Readonly<Record<string, Parts>> = {
   start: { api: true, runner: true },
@@ -39,10 +39,10 @@ async function serve(parts: Parts, threads: string | undefined): Promise<number>
   for (const name of unknownVariables()) {
     console.warn(`${name} is not a setting and is ignored`);
   }
-  const asked = untilAsked();
+  const stopRequest = stopSignal();
   const starting = new AbortController();
   // Exits the process even if stopping hangs.
-  asked.then((signal) => {
+  stopRequest.then((signal) => {
     console.log(`${signal}: stopping`);
     starting.abort();
     setTimeout(() => Deno.exit(1), settings.stopMs + 1_000);
@@ -55,7 +55,7 @@ async function serve(parts: Parts, threads: string | undefined): Promise<number>
     throw error;
   }
   console.log(service.url ? `listening on ${service.url}` : "runner ready");
-  await asked;
+  await stopRequest;
   return await service.stop() ? 0 : 1;
 }
 
@@ -81,11 +81,11 @@ async function run([command, ...rest]: string[]): Promise<number> {
   return command === "help" || command === "--help" ? 0 : 2;
 }
 
-/** Errors that are the user's to mend are told in one line; others with all they know. */
-function explain(error: unknown): string {
+/** Formats an error: as one line if the user can fix it, otherwise with its stack. */
+function format(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const isOption = "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-  if (isOption || [SettingsError, DemoError, ApiError].some((kind) => error instanceof kind)) {
+  const isOptionError = "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  if (isOptionError || [SettingsError, DemoError, ApiError].some((type) => error instanceof type)) {
     return error.message;
   }
   return error.stack ?? error.message;
@@ -95,7 +95,7 @@ if (import.meta.main) {
   try {
     Deno.exit(await run(Deno.args));
   } catch (error) {
-    console.error(explain(error));
+    console.error(format(error));
     Deno.exit(1);
   }
 }

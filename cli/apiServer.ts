@@ -1,5 +1,5 @@
 /**
- * The API on its port. A module of its own: a runner alone has no use for what it loads.
+ * Starts the API on its port. The module is separate, so that a process with only a runner does not load the API.
  *
  * @module
  */
@@ -19,11 +19,11 @@ import { startSweeper } from "./sweeper.ts";
 
 /** A running API server. */
 export interface ApiServer {
-  /** As `http://127.0.0.1:8000`. */
+  /** Such as `http://127.0.0.1:8000`. */
   readonly url: string;
   /** Stops accepting connections. */
   refuse(): void;
-  /** Ends event streams and waits, answers open requests, then stops. Requests that take longer are interrupted. */
+  /** Ends event streams and waiting requests, answers open requests, then stops. Longer requests are interrupted. */
   close(withinMs: number): Promise<void>;
 }
 
@@ -81,7 +81,9 @@ function unusableAddress({ port, host }: Settings, error: unknown): unknown {
     return new SettingsError(`Port ${port} is in use: choose another with UNMASK_PORT`);
   }
   if (code === "EACCES") {
-    return new SettingsError(`Port ${port} is not permitted for this user: choose another with UNMASK_PORT`);
+    return new SettingsError(
+      `Port ${port} needs more privileges than this user has: choose another with UNMASK_PORT`,
+    );
   }
   return new SettingsError(`The API cannot listen on '${host}' (UNMASK_HOST): ${oneLine(error)}`);
 }

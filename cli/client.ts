@@ -1,10 +1,10 @@
 /**
- * The HTTP API from a client's side, as far as the demo needs it.
+ * A client of the HTTP API with the requests that the demo needs.
  *
  * @module
  */
 
-/** A job as the API answers it, as far as the demo looks. */
+/** The fields of a job that the demo uses. */
 export interface JobView {
   readonly id: string;
   readonly kind: string;
@@ -22,23 +22,23 @@ export interface JobView {
   readonly latest_checkpoint: string | null;
 }
 
-/** A job's loss of every step, and the mean of each epoch. */
+/** The loss series of a job: every step, and the mean of each epoch. */
 export interface Series {
   readonly steps: { readonly step: number; readonly loss: number }[];
   readonly epochs: { readonly step: number; readonly loss: number }[];
 }
 
-/** The API said no; the message is the problem's. */
+/** An error response of the API. The message has the details of the problem. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
 }
 
-/** Sends requests to a service. */
+/** A client of one service. */
 export class Client {
-  /** @param url of the service, without a slash at its end */
+  /** @param url of the service, without a slash at the end */
   constructor(readonly url: string) {}
 
-  /** Sends a request. @throws {ApiError} for any answer but 2xx */
+  /** Sends a request. @throws {ApiError} for a response other than 2xx */
   async send(path: string, init: RequestInit = {}): Promise<Response> {
     const response = await fetch(this.url + path, init);
     if (response.ok) return response;
@@ -57,25 +57,27 @@ export class Client {
     return this.send(path, { method: "POST", headers, body: JSON.stringify(body) });
   }
 
-  /** Starts a job. */
+  /** Creates a job. */
   async createJob(request: object): Promise<JobView> {
     return await (await this.post("/v1/jobs", request)).json();
   }
 
   /**
-   * Looks at a job until it has ended, and shows it each time. A stop cancels the job.
+   * Polls a job until it is finished.
    *
-   * @throws {ApiError} when it did not succeed
+   * @param onUpdate receives the job after each poll
+   * @param signal cancels the job
+   * @throws {ApiError} when the job fails or is cancelled
    */
-  async finished(id: string, show: (job: JobView) => void, stop?: AbortSignal): Promise<JobView> {
-    let cancelled = false;
+  async waitFor(id: string, onUpdate: (job: JobView) => void, signal?: AbortSignal): Promise<JobView> {
+    let isCancelled = false;
     while (true) {
-      if (stop?.aborted && !cancelled) {
-        cancelled = true;
+      if (signal?.aborted && !isCancelled) {
+        isCancelled = true;
         await this.send(`/v1/jobs/${id}/cancel`, { method: "POST" });
       }
       const job: JobView = await (await this.send(`/v1/jobs/${id}`)).json();
-      show(job);
+      onUpdate(job);
       if (job.status === "succeeded") return job;
       if (job.status === "failed" || job.status === "cancelled") {
         throw new ApiError(`The job ${id} ${job.status}${job.error ? `: ${job.error.message}` : ""}`);
@@ -84,7 +86,7 @@ export class Client {
     }
   }
 
-  /** Reads a job's whole loss series, page by page. */
+  /** Fetches all pages of a job's loss series. */
   async series(id: string): Promise<Series> {
     const series: Series = { steps: [], epochs: [] };
     for (let after: number | null = 0; after !== null;) {
@@ -97,7 +99,7 @@ export class Client {
     return series;
   }
 
-  /** Saves an answer's body. @returns bytes written */
+  /** Writes the body of a response to a file. @returns the number of bytes */
   async save(response: Response, path: string): Promise<number> {
     using file = await Deno.create(path);
     await response.body!.pipeTo(file.writable, { preventClose: true });

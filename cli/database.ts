@@ -13,12 +13,12 @@ import { type Settings, SettingsError } from "./settings.ts";
 
 /** Time limit for one attempt, in milliseconds. */
 const TRY_MS = 5_000;
-/** Longest pause between two attempts, in milliseconds. */
-const MOST_PAUSE_MS = 5_000;
+/** Maximum pause between two attempts, in milliseconds. */
+const MAX_PAUSE_MS = 5_000;
 
 /** Options of {@linkcode awaitDatabase}. */
 export interface OpenOptions {
-  /** Stops waiting. */
+  /** Cancels the wait. */
   readonly signal?: AbortSignal;
   readonly log: (message: string) => void;
 }
@@ -27,7 +27,7 @@ export interface OpenOptions {
  * Opens the database and reads from it. While it cannot be reached or is locked, it retries for `settings.startMs`. It
  * logs the first failure.
  *
- * @throws {SettingsError} when the database cannot be used. Permanent errors are thrown at once: a damaged file, a
+ * @throws {SettingsError} when the database cannot be used. Permanent errors are thrown immediately: a damaged file, a
  * folder that cannot be written, a missing access token, a wrong certificate.
  */
 export async function awaitDatabase(settings: Settings, { signal, log }: OpenOptions): Promise<Deno.Kv> {
@@ -47,7 +47,7 @@ export async function awaitDatabase(settings: Settings, { signal, log }: OpenOpt
       if (attempts === 0) {
         log(`The database cannot be reached, trying again for ${Math.ceil(left / 1000)} s: ${reason}`);
       }
-      await pause(Math.min(left, jittered(Math.min(MOST_PAUSE_MS, 250 * 2 ** attempts))), signal);
+      await pause(Math.min(left, jittered(Math.min(MAX_PAUSE_MS, 250 * 2 ** attempts))), signal);
     }
   }
 }

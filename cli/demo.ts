@@ -1,5 +1,5 @@
 /**
- * The whole path as a user goes it, over HTTP alone: pre-train, download, fine-tune, measure, reconstruct.
+ * The demo: pre-training, download, fine-tuning, evaluation and reconstruction over HTTP.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { uploadMnist } from "./mnistFiles.ts";
 import { ProgressBar } from "./progressBar.ts";
 import { startService } from "./service.ts";
 import { loadSettings } from "./environment.ts";
-import { untilAsked } from "./signals.ts";
+import { stopSignal } from "./signals.ts";
 
 /** Options of the command line, for `parseArgs`. */
 export const DEMO_OPTIONS = {
@@ -25,14 +25,14 @@ export const DEMO_OPTIONS = {
   out: { type: "string", default: "demo-output" },
 } as const;
 
-/** An option of the demo that cannot be used. */
+/** An invalid option of the demo. */
 export class DemoError extends Error {
   override readonly name = "DemoError";
 }
 
 type Values = Partial<Record<keyof typeof DEMO_OPTIONS, string>>;
 
-/** What the demo asks for: small enough to end within half a minute where nothing else is said. */
+/** Returns the job requests. With the default options the demo takes about half a minute. */
 function plan(values: Values, uploaded: string | null) {
   const whole = (name: keyof typeof DEMO_OPTIONS, fallback: number) => {
     const text = values[name];
@@ -53,7 +53,7 @@ function plan(values: Values, uploaded: string | null) {
       dataset,
       epochs: whole("epochs", isDigits ? 2 : 1),
       batch_size: batchSize,
-      // The tutorial's rate on real digits; drawn ones are learnt faster.
+      // Drawn digits allow a higher learning rate than MNIST.
       lr: isDigits ? 1e-3 : 1.5e-4,
       seed,
     },
@@ -70,32 +70,33 @@ function plan(values: Values, uploaded: string | null) {
   };
 }
 
-async function runJob(client: Client, title: string, request: object, stop: AbortSignal): Promise<JobView> {
+async function runJob(client: Client, title: string, request: object, signal: AbortSignal): Promise<JobView> {
   const { id } = await client.createJob(request);
   const bar = new ProgressBar(title);
   try {
-    return await client.finished(id, (job) => bar.show(job), stop);
+    return await client.waitFor(id, (job) => bar.show(job), signal);
   } finally {
     bar.stop();
   }
 }
+
 /**
- * Runs the demo on a service of its own, on any free port, with the folder of `deno task start`, so that what it made
- * can be asked for afterwards.
+ * Runs the demo on a separate service on a free port. The service uses the data folder of `deno task start`, so that
+ * the jobs and checkpoints are available afterwards. An interrupt cancels the job.
  *
- * @throws {DemoError} for an option that cannot be used
- * @throws {ApiError} when a request or a job fails; an interrupt cancels the job
+ * @throws {DemoError} for an invalid option
+ * @throws {ApiError} when a request or a job fails
  */
 export async function runDemo(values: Values): Promise<void> {
-  // What is wrong with the options is said before anything starts.
+  // Reports invalid options before the service starts.
   plan(values, null);
   const out = resolve(values.out!);
   await Deno.mkdir(out, { recursive: true });
   const settings = { ...loadSettings(), port: 0, host: "127.0.0.1" };
-  // The bar shows what becomes of the jobs: only what went wrong is said beside it.
+  // The bar displays the progress of the jobs, so only errors are logged.
   const log = (message: string, error?: unknown) => error === undefined || console.error(message, error);
   const interrupted = new AbortController();
-  untilAsked().then(() => interrupted.abort());
+  stopSignal().then(() => interrupted.abort());
   const service = await startService(settings, { api: true, runner: true }, log);
   try {
     const client = new Client(service.url!);
@@ -119,35 +120,40 @@ export async function runDemo(values: Values): Promise<void> {
     const tuned = await runJob(client, "finetune", { ...finetune, checkpoint }, interrupted.signal);
     console.log(`Test accuracy ${(Number(tuned.result?.test_accuracy) * 100).toFixed(1)} %.`);
 
-    const question = {
+    const reconstruction = {
       checkpoint,
       dataset: { id, indices: [0, 1, 2, 3, 4, 5, 6, 7] },
       seed: 0,
     };
-    const picture = await client.post("/v1/reconstructions", question, "image/png");
-    await client.save(picture, `${out}/triptych.png`);
-    console.log(ending(out, pretrain, finetune, question));
+    const triptych = await client.post("/v1/reconstructions", reconstruction, "image/png");
+    await client.save(triptych, `${out}/triptych.png`);
+    console.log(ending(out, pretrain, finetune, reconstruction));
   } finally {
     await service.stop();
   }
 }
 
-/** @throws {DemoError} when the folder has not the files */
+/** @throws {DemoError} when a file is missing in the folder */
 async function uploadFrom(client: Client, folder: string): Promise<string> {
   try {
     return await uploadMnist(client, folder);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new DemoError(`--mnist must be a folder with MNIST's four files (*.gz): ${error.message}`);
+    throw new DemoError(`--mnist must be a folder with the four files of MNIST (*.gz): ${error.message}`);
   }
 }
 
 const number = (value: unknown) => typeof value === "number" ? value.toFixed(4) : "–";
 
-function ending(out: string, pretrain: object, finetune: object, question: { checkpoint: string }): string {
+function ending(
+  out: string,
+  pretrain: object,
+  finetune: object,
+  reconstruction: { checkpoint: string },
+): string {
   const post = (path: string, body: object, more = "") =>
     `  curl -s localhost:8000${path} -H 'content-type: application/json'${more} -d '${JSON.stringify(body)}'`;
-  const { checkpoint } = question;
+  const { checkpoint } = reconstruction;
   return `
 Files in ${out}:
   triptych.png             original | masked | reconstruction of eight test images
@@ -158,5 +164,5 @@ The same with curl, after 'deno task start':
 ${post("/v1/jobs", pretrain)}
   curl -s -OJ localhost:8000/v1/checkpoints/${checkpoint}/content
 ${post("/v1/jobs", { ...finetune, checkpoint })}
-${post("/v1/reconstructions", question, " -H 'accept: image/png' -o triptych.png")}`;
+${post("/v1/reconstructions", reconstruction, " -H 'accept: image/png' -o triptych.png")}`;
 }

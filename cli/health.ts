@@ -1,5 +1,5 @@
 /**
- * Whether what a process needs can be reached, for a container's health check.
+ * The health check of a container.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { JobStore } from "../jobs/store/store.ts";
 import { awaitDatabase } from "./database.ts";
 import type { Settings } from "./settings.ts";
 
-/** Asks the database and the object storage one small question each. @throws when one of them does not answer */
+/** Reads from the database and from object storage. @throws {Error} when one of them does not answer */
 export async function checkHealth(settings: Settings): Promise<void> {
   const kv = await awaitDatabase({ ...settings, startMs: 0 }, { log: () => {} });
   try {

@@ -1,10 +1,10 @@
 /**
- * A loss series as an image.
+ * Draws a loss series as an SVG image.
  *
  * @module
  */
 
-/** A step of the series. */
+/** One point of a loss series. */
 export interface LossPoint {
   readonly step: number;
   readonly loss: number;
@@ -12,7 +12,7 @@ export interface LossPoint {
 
 const WIDTH = 760, HEIGHT = 420, LEFT = 70, RIGHT = 20, TOP = 44, BOTTOM = 52;
 
-/** Round numbers that divide a range in about so many parts. */
+/** Returns round numbers that divide a range into about `parts` parts. */
 export function ticks(from: number, to: number, parts: number): number[] {
   const raw = (to - from) / parts || 1;
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -22,20 +22,22 @@ export function ticks(from: number, to: number, parts: number): number[] {
 }
 
 /**
- * Draws the loss of every step, and the mean of each epoch as dots, as SVG.
+ * Draws the loss of every step as a line and the mean of each epoch as a dot.
  *
- * @throws {RangeError} when there is no step
+ * @returns an SVG document
+ * @throws {RangeError} for a series without steps
  */
 export function lossChart(title: string, steps: readonly LossPoint[], epochs: readonly LossPoint[]): string {
   if (steps.length === 0) throw new RangeError("Cannot draw a loss series without a step");
-  const most = steps.reduce((max, { loss }) => Math.max(max, loss), 0) * 1.05 || 1;
+  const maxLoss = steps.reduce((max, { loss }) => Math.max(max, loss), 0) * 1.05 || 1;
   const first = steps[0].step, last = Math.max(steps.at(-1)!.step, first + 1);
   const x = (step: number) => (LEFT + (WIDTH - LEFT - RIGHT) * (step - first) / (last - first)).toFixed(1);
-  const y = (loss: number) => (HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * loss / most).toFixed(1);
-  const text = (content: string, at: string) => `<text ${at}>${content.replace(/[<&>]/g, "")}</text>`;
+  const y = (loss: number) => (HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * loss / maxLoss).toFixed(1);
+  const text = (content: string, attributes: string) =>
+    `<text ${attributes}>${content.replace(/[<&>]/g, "")}</text>`;
   const label = (value: number) => String(Number(value.toPrecision(6)));
   const grid = [
-    ...ticks(0, most, 6).map((loss) =>
+    ...ticks(0, maxLoss, 6).map((loss) =>
       `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(loss)}" y2="${y(loss)}" stroke="#ddd"/>` +
       text(label(loss), `x="${LEFT - 8}" y="${y(loss)}" dy="4" text-anchor="end"`)
     ),

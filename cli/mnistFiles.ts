@@ -1,12 +1,12 @@
 /**
- * MNIST's four files, sent to a service as a data set.
+ * Uploads the four files of MNIST to a service.
  *
  * @module
  */
 import { join } from "node:path";
 import type { Client } from "./client.ts";
 
-/** The files as the API takes them. */
+/** File names by the field of the form. */
 const FILES = {
   train_images: "train-images-idx3-ubyte.gz",
   train_labels: "train-labels-idx1-ubyte.gz",
@@ -15,11 +15,11 @@ const FILES = {
 };
 
 /**
- * Uploads them from a folder.
+ * Uploads the files from a folder.
  *
- * @returns id of the data set
- * @throws {Deno.errors.NotFound} when a file is not there
- * @throws {ApiError} when they are not taken
+ * @returns the id of the data set
+ * @throws {Deno.errors.NotFound} when a file is missing
+ * @throws {ApiError} when the service rejects the files
  */
 export async function uploadMnist(client: Client, folder: string): Promise<string> {
   const form = new FormData();

@@ -1,5 +1,5 @@
 /**
- * The service as a process of its own, as `deno task start`, `api` and `runner` start it.
+ * Starts the service in a separate process, as `deno task start`, `api` and `runner` do.
  *
  * @module
  */
@@ -9,15 +9,15 @@ const MAIN = new URL("../main.ts", import.meta.url);
 
 /** A process of the service. */
 export interface ServiceProcess extends AsyncDisposable {
-  /** Speaks to its API; for a runner, to nothing. */
+  /** Client of the API. It is of no use for a runner. */
   readonly client: Client;
   readonly url: string;
   readonly pid: number;
-  /** Sends a signal and waits for the end. @returns the exit status and everything it printed */
+  /** Sends a signal and waits for the exit. @returns the exit status and all output */
   end(signal: Deno.Signal): Promise<{ readonly code: number; readonly output: string }>;
 }
 
-/** Starts a process and waits until its output says that it is ready. @param onOutput called with all output so far */
+/** Starts a process and waits until it reports that it is ready. @param onOutput receives all output so far */
 export async function startProcess(
   command: "start" | "api" | "runner",
   dataDir: string,
@@ -42,7 +42,7 @@ export async function startProcess(
   };
   const reading = Promise.all([read(child.stdout), read(child.stderr)]);
   child.status.then(({ code }) =>
-    ready.reject(new Error(`It ended with ${code} before it was ready:\n${output}`))
+    ready.reject(new Error(`The process exited with ${code} before it was ready:\n${output}`))
   );
   const url = await ready.promise;
   let ended: Promise<{ code: number; output: string }> | null = null;

@@ -1,5 +1,5 @@
 /**
- * A job's progress as a live bar; as a line now and then where there is no terminal.
+ * Displays the progress of a job as a bar, or as a line every 5 s if the output is no terminal.
  *
  * @module
  */
@@ -15,12 +15,12 @@ function time(seconds: number | null): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** Shows one job. */
+/** The progress bar of one job. */
 export class ProgressBar {
   readonly #bar: SingleBar;
   #started = false;
 
-  /** @param title what is being done, at the beginning of the line */
+  /** @param title beginning of the line */
   constructor(title: string) {
     const format =
       `${title} {bar} step {value}/{total} · epoch {epoch} · loss {loss} · {speed} images/s · ETA {left}`;
@@ -35,7 +35,7 @@ export class ProgressBar {
     }, Presets.shades_classic);
   }
 
-  /** Shows how far the job is. */
+  /** Updates the bar. */
   show({ progress }: JobView): void {
     if (progress === null) return;
     const values = {
@@ -49,7 +49,7 @@ export class ProgressBar {
     this.#bar.update(progress.step, values);
   }
 
-  /** Leaves the bar as it is. */
+  /** Ends the output and leaves the last state on the screen. */
   stop(): void {
     if (this.#started) this.#bar.stop();
   }

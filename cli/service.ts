@@ -1,5 +1,5 @@
 /**
- * The parts of the service put together on real storage: the API, a runner, or both in one process.
+ * Starts the service: the API, a runner, or both in one process.
  *
  * @module
  */
@@ -19,13 +19,13 @@ export interface Parts {
   readonly runner: boolean;
 }
 
-/** A service that runs. */
+/** A running service. */
 export interface Service {
-  /** Where the API listens, as `http://127.0.0.1:8000`; null without one. */
+  /** Address of the API, such as `http://127.0.0.1:8000`, or null without an API. */
   readonly url: string | null;
   /**
-   * Stops in order: refuses connections and new jobs, hands running jobs back to the queue, ends event streams and
-   * waits, and answers open requests.
+   * Refuses connections and new jobs, hands running jobs back to the queue, ends event streams and waiting requests,
+   * and answers open requests, in this order.
    *
    * @returns false when a step failed or not all steps finished within `settings.stopMs`; the process should then exit
    */
@@ -33,9 +33,9 @@ export interface Service {
 }
 
 /**
- * Starts the parts.
+ * Starts the parts of the service.
  *
- * @param log receives messages about jobs and failures; standard error when absent
+ * @param log receives messages about jobs and failures; by default they are written to standard error
  * @param signal cancels a start that waits for the database
  * @throws {SettingsError} for an address, a file or a folder that cannot be used
  */
@@ -45,9 +45,9 @@ export async function startService(
   log: (message: string, error?: unknown) => void = defaultLog,
   signal?: AbortSignal,
 ): Promise<Service> {
-  const store = openedStore(settings.storage);
+  const store = openObjectStore(settings.storage);
   if (store.url.startsWith("file:")) await checkFolder("UNMASK_STORE", store.url.slice("file:".length));
-  // Uploads are kept there while they are received.
+  // The folder has the uploads while they are received.
   if (parts.api) await checkFolder("UNMASK_DATA", settings.dataDir);
   const kv = await awaitDatabase(settings, { signal, log });
   const steps: StopStep[] = [];
@@ -99,7 +99,7 @@ function defaultLog(message: string, error?: unknown): void {
 }
 
 /** @throws {SettingsError} */
-function openedStore(storage: ObjectStoreSettings): ObjectStore {
+function openObjectStore(storage: ObjectStoreSettings): ObjectStore {
   try {
     // The folder is created at start. If it is missing later, a disk is not mounted.
     return openStore(storage, { existing: true });

@@ -1,17 +1,17 @@
 /**
- * The end of a process: once asked, in order; asked twice, at once.
+ * Signals that stop a process.
  *
  * @module
  */
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process. */
-export function untilAsked(): Promise<Deno.Signal> {
+/** Resolves at the first SIGTERM or SIGINT. The second one exits the process immediately. */
+export function stopSignal(): Promise<Deno.Signal> {
   return new Promise((resolve) => {
-    let asked = false;
+    let isStopping = false;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       Deno.addSignalListener(signal, () => {
-        if (asked) Deno.exit(signal === "SIGINT" ? 130 : 143);
-        asked = true;
+        if (isStopping) Deno.exit(signal === "SIGINT" ? 130 : 143);
+        isStopping = true;
         resolve(signal);
       });
     }

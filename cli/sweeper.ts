@@ -12,14 +12,14 @@ import { sweepOrphans } from "../jobs/store/deletion/orphans.ts";
 import type { JobStore } from "../jobs/store/store.ts";
 import { sweepJobs } from "../jobs/store/deletion/sweep.ts";
 
-/** Where the sweeper looks. */
-export interface Swept {
+/** The stores that the sweeper cleans up. */
+export interface SweptStores {
   readonly jobs: JobStore;
   readonly datasets: DatasetCatalogue;
   readonly uploads: UploadFolder;
 }
 
-/** One round in this many lists all objects. The other rounds only follow database rows. */
+/** Every thirtieth round lists all objects. The other rounds only read database rows. */
 const ROUNDS_PER_LISTING = 30;
 
 /**
@@ -29,7 +29,7 @@ const ROUNDS_PER_LISTING = 30;
  * @returns a function that stops the sweeper and resolves when its current sweep has ended
  */
 export function startSweeper(
-  swept: Swept,
+  stores: SweptStores,
   intervalMs: number,
   log: (message: string, error?: unknown) => void,
 ): () => Promise<void> {
@@ -37,17 +37,19 @@ export function startSweeper(
   const work = (async () => {
     const failing = new Set<string>();
     for (let round = 0; !stopping.signal.aborted; round++) {
-      for (const [what, sweep] of sweepsOf(swept, round % ROUNDS_PER_LISTING === 0)) {
+      for (const [description, sweep] of sweepsOf(stores, round % ROUNDS_PER_LISTING === 0)) {
         if (stopping.signal.aborted) return;
         try {
           await sweep();
-          failing.delete(what);
+          failing.delete(description);
         } catch (error) {
           // An outage is logged where it is detected.
           const isOutage = error instanceof StorageUnavailableError ||
             error instanceof DatabaseUnavailableError;
-          if (!isOutage && !failing.has(what)) log(`${what} could not be removed: trying again`, error);
-          failing.add(what);
+          if (!isOutage && !failing.has(description)) {
+            log(`${description} could not be removed; the next sweep tries again`, error);
+          }
+          failing.add(description);
         }
       }
       await pause(jittered(intervalMs), stopping.signal);
@@ -60,9 +62,9 @@ export function startSweeper(
 }
 
 function sweepsOf(
-  { jobs, datasets, uploads }: Swept,
+  { jobs, datasets, uploads }: SweptStores,
   isListing: boolean,
-): [what: string, sweep: () => Promise<unknown>][] {
+): [description: string, sweep: () => Promise<unknown>][] {
   const objects = datasets.store;
   return [
     ["Uploads of ended processes", () => uploads.sweep()],

@@ -1,5 +1,5 @@
 /**
- * The addon between JavaScript and TensorFlow's native library, compiled from the package's own source.
+ * Compiles the addon that connects JavaScript with TensorFlow's native library.
  *
  * @module
  */
@@ -11,21 +11,24 @@ import { runProgram, SetupError } from "./program.ts";
 const SHARED_SET = "static std::set<std::string> ATTR_NAME_SET;";
 
 /**
- * Gives each thread its own set of names: a runner's workers would write to the same one at once.
+ * Makes a static set of names in the source thread-local. Otherwise the workers of a runner write to it concurrently.
  *
- * @throws {SetupError} when the source is not as expected
+ * @throws {SetupError} when the source has another form
  */
-async function separateThreads(source: string): Promise<void> {
-  const text = await Deno.readTextFile(source), own = SHARED_SET.replace("static", "static thread_local");
-  if (text.includes(own)) return;
-  if (!text.includes(SHARED_SET)) throw new SetupError("The package's source is not as expected");
-  await Deno.writeTextFile(source, text.replace(SHARED_SET, own));
+async function makeThreadLocal(source: string): Promise<void> {
+  const text = await Deno.readTextFile(source);
+  const threadLocal = SHARED_SET.replace("static", "static thread_local");
+  if (text.includes(threadLocal)) return;
+  if (!text.includes(SHARED_SET)) {
+    throw new SetupError(`The source of the addon is unsupported: it has no '${SHARED_SET}'`);
+  }
+  await Deno.writeTextFile(source, text.replace(SHARED_SET, threadLocal));
 }
 
 /**
- * Compiles it to where the package looks for it.
+ * Compiles the addon of an npm package into the folder from which the package loads it.
  *
- * @throws {SetupError} when there is no compiler, or with what it said
+ * @throws {SetupError} when the compiler is missing, or with the compiler's output
  */
 export async function compileAddon(
   { folder, headers }: InstalledPackages,
@@ -33,7 +36,7 @@ export async function compileAddon(
 ): Promise<void> {
   const binding = join(folder, "binding"), out = join(folder, "lib", "napi-v8");
   const sources = ["tfjs_backend.cc", "tfjs_binding.cc"].map((name) => join(binding, name));
-  await separateThreads(sources[0]);
+  await makeThreadLocal(sources[0]);
   await Deno.mkdir(out, { recursive: true });
   const paths = [`-I${headers}`, `-I${join(folder, "deps", "include")}`, `-L${join(folder, "deps", "lib")}`];
   await runProgram("g++", [

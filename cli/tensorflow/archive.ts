@@ -1,5 +1,5 @@
 /**
- * The native library that `@tensorflow/tfjs-node` itself would download.
+ * Downloads the native library that the install script of `@tensorflow/tfjs-node` downloads.
  *
  * @module
  */
@@ -7,37 +7,39 @@ import { join } from "node:path";
 import { runProgram, SetupError } from "./program.ts";
 import type { NativeLibrary } from "./nativeLibrary.ts";
 
-/** Time in which the server has to answer, in milliseconds. */
-const ANSWER_WITHIN = 5_000;
+/** Time limit for a response of the server, in milliseconds. */
+const RESPONSE_MS = 5_000;
 
-/** What a package's script says where a pattern has its group. @throws {SetupError} when it does not say it */
-async function said(folder: string, script: string, pattern: RegExp): Promise<string> {
+/** Returns the first group of a pattern in a script of the package. @throws {SetupError} when nothing matches */
+async function findInScript(folder: string, script: string, pattern: RegExp): Promise<string> {
   const found = pattern.exec(await Deno.readTextFile(join(folder, "scripts", script)));
-  if (!found) throw new SetupError(`The package's ${script} is not as expected`);
+  if (!found) {
+    throw new SetupError(`The script ${script} of the npm package is unsupported: ${pattern} does not match`);
+  }
   return found[1];
 }
 
 /**
- * Downloads and unpacks it into `deps/` of the package.
+ * Downloads the library and unpacks it into `deps/` of the npm package.
  *
- * @param folder the package's
- * @param storage the server with a slash at the end, as in `TFJS_NODE_CDN_STORAGE`; the package's own when absent
- * @returns null where it cannot be had
- * @throws {SetupError} when the package is not as expected
+ * @param folder folder of the npm package
+ * @param serverUrl URL with a slash at the end; by default the server that the package names
+ * @returns null when the download fails
+ * @throws {SetupError} when the package has another form
  */
 export async function downloadLibrary(
   folder: string,
   log: (line: string) => void,
-  storage?: string,
+  serverUrl?: string,
 ): Promise<NativeLibrary | null> {
-  const host = storage || await said(folder, "install.js", /CDN_STORAGE \|\| '([^']+)'/);
-  const version = await said(folder, "deps-constants.js", /LIBTENSORFLOW_VERSION = '([^']+)'/);
+  const host = serverUrl || await findInScript(folder, "install.js", /CDN_STORAGE \|\| '([^']+)'/);
+  const version = await findInScript(folder, "deps-constants.js", /LIBTENSORFLOW_VERSION = '([^']+)'/);
   const url = `${host}tensorflow/libtensorflow/libtensorflow-cpu-linux-x86_64-${version}.tar.gz`;
   const deps = join(folder, "deps"), archive = join(folder, "libtensorflow.tar.gz");
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new Error("no answer")), ANSWER_WITHIN);
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(new Error("no response")), RESPONSE_MS);
   try {
-    const response = await fetch(url, { signal: late.signal });
+    const response = await fetch(url, { signal: timeout.signal });
     clearTimeout(timer);
     if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
     log(`Downloading libtensorflow ${version}`);
@@ -49,7 +51,7 @@ export async function downloadLibrary(
       files: ["libtensorflow.so.2", "libtensorflow_framework.so.2"],
     };
   } catch (error) {
-    log(`The package's own libtensorflow cannot be had (${(error as Error).message})`);
+    log(`libtensorflow cannot be downloaded (${(error as Error).message})`);
     await Deno.remove(deps, { recursive: true }).catch(() => {});
     return null;
   } finally {

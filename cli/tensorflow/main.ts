@@ -1,6 +1,6 @@
 /**
- * `deno task backend:tensorflow [--gpu|--cpu] [--force]`: sets up the native backend in `UNMASK_TENSORFLOW`; with CUDA
- * where there is an NVIDIA GPU, or as asked.
+ * `deno task backend:tensorflow [--gpu|--cpu] [--force]`: sets up TensorFlow's native library in `UNMASK_TENSORFLOW`.
+ * By default the library has CUDA if the machine has an NVIDIA GPU.
  *
  * @module
  */
@@ -23,7 +23,7 @@ try {
     log: console.log,
   });
   if (gpu && !await hasNvidiaGpu()) {
-    console.log("There is no NVIDIA GPU here: it computes on the CPU until there is");
+    console.log("This machine has no NVIDIA GPU: TensorFlow computes on the CPU until it has one");
   }
 } catch (error) {
   console.error(error instanceof SetupError ? error.message : error);

@@ -1,19 +1,19 @@
 /**
- * The npm packages of the native backend.
+ * Installs the npm packages of the TensorFlow backend.
  *
  * @module
  */
 import { join } from "node:path";
 import { runProgram } from "./program.ts";
 
-/** Version of `@tensorflow/tfjs-node`: that of the other packages of TensorFlow.js in deno.json. */
+/** Version of `@tensorflow/tfjs-node`, equal to that of the TensorFlow.js packages in deno.json. */
 const TFJS_NODE = "4.22.0";
-/** C headers of Node's native addons. */
+/** Version of the C headers of Node's native addons. */
 const NODE_HEADERS = "1.9.0";
 
-/** Where the packages are. */
+/** The installed packages. */
 export interface InstalledPackages {
-  /** Name of the package to load. */
+  /** Name of the npm package. */
   readonly name: string;
   /** Its folder. */
   readonly folder: string;
@@ -22,7 +22,7 @@ export interface InstalledPackages {
 }
 
 /**
- * Installs them into `node_modules` of a folder; their own install scripts do not run.
+ * Installs the packages into `node_modules` of a folder, without running their install scripts.
  *
  * @throws {SetupError} when the registry cannot be reached
  */
@@ -35,6 +35,6 @@ export async function installPackages(folder: string, gpu: boolean): Promise<Ins
   const config = { nodeModulesDir: "auto", lock: false, imports };
   await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify(config, null, 2));
   await runProgram(Deno.execPath(), ["install", "--quiet"], { cwd: folder, needs: "Deno" });
-  const place = (name: string) => Deno.realPath(join(folder, "node_modules", name));
-  return { name, folder: await place(name), headers: join(await place("node-api-headers"), "include") };
+  const folderOf = (name: string) => Deno.realPath(join(folder, "node_modules", name));
+  return { name, folder: await folderOf(name), headers: join(await folderOf("node-api-headers"), "include") };
 }

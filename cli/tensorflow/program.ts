@@ -1,26 +1,26 @@
 /**
- * Programs that the set-up of the native backend runs.
+ * Runs the programs that the set-up of the TensorFlow backend needs.
  *
  * @module
  */
 
-/** The backend cannot be set up; the message says why. */
+/** The backend cannot be set up. The message has the reason. */
 export class SetupError extends Error {
   override readonly name = "SetupError";
 }
 
-/** How a program is run. */
+/** Options of {@linkcode runProgram}. */
 export interface ProgramOptions {
   readonly cwd?: string;
-  /** What is missing when the program is, as "g++ (Debian: apt-get install g++)". */
+  /** Completes the error "The set-up needs …", such as "g++ (Debian: apt-get install g++)". */
   readonly needs: string;
 }
 
 /**
- * Runs a program to its end.
+ * Runs a program until it exits.
  *
- * @returns what it printed to standard output
- * @throws {SetupError} when it is not there, or with the end of what it said when it fails
+ * @returns its standard output
+ * @throws {SetupError} when the program is missing, or with the end of its output when it fails
  */
 export async function runProgram(
   program: string,
@@ -32,7 +32,7 @@ export async function runProgram(
     output = await new Deno.Command(program, { args: [...args], cwd, stdin: "null" }).output();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new SetupError(`It needs ${needs}`, { cause: error });
+    throw new SetupError(`The set-up needs ${needs}`, { cause: error });
   }
   const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) => new TextDecoder().decode(bytes));
   if (output.success) return stdout;

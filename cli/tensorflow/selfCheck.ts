@@ -1,6 +1,6 @@
 /**
- * Starts the native backend of a folder in this process, which multiplies two matrices with it (as every backend must
- * before it is used), and prints what computes. `deno run -A cli/tensorflow/selfCheck.ts FOLDER`
+ * `deno run -A cli/tensorflow/selfCheck.ts FOLDER`: starts the TensorFlow backend of a folder, which runs the self-test
+ * of all backends, and prints the version and the device.
  *
  * @module
  */

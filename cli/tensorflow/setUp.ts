@@ -1,5 +1,5 @@
 /**
- * The native backend's folder: packages, library, addon, one step after the other.
+ * Sets up the folder of the TensorFlow backend: npm packages, native library and addon.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { LibraryOptions } from "./nativeLibrary.ts";
 import { installPackages } from "./packages.ts";
 import { runProgram, SetupError } from "./program.ts";
 
-/** Changes with what is installed: a folder that another one has made is made anew. */
+/** Version of the set-up. A folder of another version is replaced. */
 const RECIPE = 1;
 
 /** Options of {@linkcode setUpTensorflow}. */
@@ -21,18 +21,18 @@ export interface SetUpOptions extends LibraryOptions {
   readonly force?: boolean;
 }
 
-/** @throws {SetupError} where TensorFlow's libraries are not made for */
-export function expectPlatform({ os, arch }: { readonly os: string; readonly arch: string }): void {
+/** @throws {SetupError} on a platform for which TensorFlow has no library */
+export function checkPlatform({ os, arch }: { readonly os: string; readonly arch: string }): void {
   if (os === "linux" && arch === "x86_64") return;
-  throw new SetupError(`The native backend can be set up on Linux x86_64 alone; this is ${os} ${arch}`);
+  throw new SetupError(`The TensorFlow backend needs Linux on x86_64: this machine has ${os} on ${arch}`);
 }
 
-/** Whether this machine has an NVIDIA GPU with its driver. */
+/** Returns whether this machine has an NVIDIA GPU with a driver. */
 export async function hasNvidiaGpu(): Promise<boolean> {
   return await Deno.stat("/dev/nvidiactl").then(() => true, () => false);
 }
 
-/** What a folder was set up as; null when it was not. */
+/** Reads the description of a set-up folder. Returns null when there is none. */
 export async function readSetup(folder: string): Promise<TensorflowSetup | null> {
   try {
     return JSON.parse(await Deno.readTextFile(join(folder, SETUP_FILE)));
@@ -42,42 +42,42 @@ export async function readSetup(folder: string): Promise<TensorflowSetup | null>
   }
 }
 
-/** In a process of its own, as a run that was just begun would start it. @throws {SetupError} when it does not work */
+/** Starts the backend in a separate process. @returns the output @throws {SetupError} when the backend fails */
 async function selfCheck(folder: string): Promise<string> {
   const script = fileURLToPath(new URL("./selfCheck.ts", import.meta.url));
   return (await runProgram(Deno.execPath(), ["run", "-A", script, folder], { needs: "Deno" })).trim();
 }
 
 /**
- * Sets it up, unless it is there already, and checks it. Everything is made beside the folder and takes its place when
- * it works: a set-up that was broken off leaves nothing that could be taken for a whole one.
+ * Sets up the folder if necessary, and starts the backend as a check. The files are installed beside the folder and
+ * moved there after the check, so that an interrupted set-up is never mistaken for a complete one.
  *
- * @throws {SetupError} when that cannot be done here
+ * @throws {SetupError} when the backend cannot be set up on this machine
  */
 export async function setUpTensorflow(folder: string, options: SetUpOptions): Promise<void> {
   const { gpu, force, log } = options;
-  expectPlatform(Deno.build);
-  const known = force ? null : await readSetup(folder);
-  if (known && known.recipe === RECIPE && known.package.endsWith("-gpu") === gpu) {
-    log(`It is set up in ${folder}: ${known.package}, ${known.library}`);
+  checkPlatform(Deno.build);
+  const existing = force ? null : await readSetup(folder);
+  if (existing && existing.recipe === RECIPE && existing.package.endsWith("-gpu") === gpu) {
+    log(`Already set up in ${folder}: ${existing.package}, ${existing.library}`);
     log(await selfCheck(folder));
     return;
   }
-  const making = `${folder}.part`;
+  const partial = `${folder}.part`;
   await Deno.mkdir(dirname(folder), { recursive: true });
-  await removeFolder(making);
-  await Deno.mkdir(making);
+  await removeFolder(partial);
+  await Deno.mkdir(partial);
   log(`Installing npm packages into ${folder}`);
-  const packages = await installPackages(making, gpu);
+  const packages = await installPackages(partial, gpu);
   const library = await getLibrary(packages.folder, options);
   log("Compiling the addon");
   await compileAddon(packages, library);
   const setup: TensorflowSetup = { package: packages.name, library: library.name, recipe: RECIPE };
-  await Deno.writeTextFile(join(making, SETUP_FILE), JSON.stringify(setup, null, 2));
-  const works = await selfCheck(making);
+  await Deno.writeTextFile(join(partial, SETUP_FILE), JSON.stringify(setup, null, 2));
+  const report = await selfCheck(partial);
   await removeFolder(folder);
-  await Deno.rename(making, folder);
-  log(works);
+  await Deno.rename(partial, folder);
+  log(report);
 }
 
 async function removeFolder(folder: string): Promise<void> {

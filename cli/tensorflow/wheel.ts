@@ -1,5 +1,5 @@
 /**
- * The native library out of TensorFlow's Python package (a wheel), which pip downloads.
+ * Extracts the native library from TensorFlow's Python package (a wheel), which pip downloads.
  *
  * @module
  */
@@ -11,8 +11,8 @@ const VERSION = "2.21.0";
 const NEEDS = "python3 with pip (Debian: apt-get install python3-pip)";
 
 /**
- * Takes the libraries and the C headers out of a wheel and prints what it requires for CUDA. (Whole, the wheel is
- * five times the size of what is needed.)
+ * Extracts the libraries and the C headers from a wheel and prints the packages that it requires for CUDA. They are a
+ * fifth of the size of the wheel.
  */
 const UNPACK = `
 import os, re, shutil, sys, zipfile
@@ -23,24 +23,24 @@ with zipfile.ZipFile(os.path.join(folder, wheel)) as archive:
         library = re.fullmatch(r"tensorflow/(lib/)?(libtensorflow_(cc|framework)\\.so\\.2)", name)
         header = re.fullmatch(r"tensorflow/(include/(tensorflow|tsl|xla)/(.*/)?(c/|ctstring).*\\.h)", name)
         notice = re.fullmatch(r"tensorflow/(THIRD_PARTY_NOTICES\\.txt)", name)
-        place = library and "lib/" + library[2] or header and header[1] or notice and notice[1]
-        if place:
-            path = os.path.join(deps, place)
+        target = library and "lib/" + library[2] or header and header[1] or notice and notice[1]
+        if target:
+            path = os.path.join(deps, target)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with archive.open(name) as source, open(path, "wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
+            with archive.open(name) as source, open(path, "wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
         if name.endswith(".dist-info/METADATA"):
             for line in archive.read(name).decode().splitlines():
-                needed = re.fullmatch(r'Requires-Dist: (nvidia-.*?) *; *extra == "and-cuda"', line)
-                if needed: print(needed[1])
+                required = re.fullmatch(r'Requires-Dist: (nvidia-.*?) *; *extra == "and-cuda"', line)
+                if required: print(required[1])
 `;
 
 /**
- * Puts the library into `deps/lib` of the package, its headers into `deps/include`, and for a GPU NVIDIA's libraries
- * into `deps/nvidia`, where it looks for them.
+ * Installs the library into `deps/lib` of the npm package, its headers into `deps/include`, and for a GPU the NVIDIA
+ * libraries into `deps/nvidia`, from which it loads them.
  *
- * @param folder the package's
- * @throws {SetupError} when there is no Python, or the registry cannot be reached
+ * @param folder folder of the npm package
+ * @throws {SetupError} when Python is missing, or the package index cannot be reached
  */
 export async function unpackWheel(
   folder: string,
@@ -53,18 +53,18 @@ export async function unpackWheel(
     runProgram("python3", ["-m", "pip", "--disable-pip-version-check", ...args], { needs: NEEDS });
   await pip("--version");
   log(`Downloading the Python package ${name} (${gpu ? 550 : 260} MiB)`);
-  const plain = ["--quiet", "--no-deps", "--only-binary=:all:"];
-  // The library is the same for every Python: which one is installed here does not matter.
+  const options = ["--quiet", "--no-deps", "--only-binary=:all:"];
+  // The library does not depend on the Python version of this machine.
   const target = ["--python-version=3.12", "--platform=manylinux_2_27_x86_64"];
-  await pip("download", ...plain, ...target, `--dest=${wheels}`, name.replace(" ", "=="));
-  log("Unpacking its library");
+  await pip("download", ...options, ...target, `--dest=${wheels}`, name.replace(" ", "=="));
+  log("Extracting its library");
   const cuda = (await runProgram("python3", ["-c", UNPACK, wheels, deps], { needs: NEEDS })).trim().split(
     "\n",
   );
   await Deno.remove(wheels, { recursive: true });
   if (gpu) {
     log(`Installing NVIDIA's libraries (some GB): ${cuda.join(", ")}`);
-    await pip("install", ...plain, "--no-compile", `--target=${deps}`, ...cuda);
+    await pip("install", ...options, "--no-compile", `--target=${deps}`, ...cuda);
   }
   return { name, files: ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"] };
 }

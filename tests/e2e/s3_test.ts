@@ -31,7 +31,7 @@ Deno.test({
       batch_size: 16,
       model: { patch_size: 7, depth: 1, decoder_depth: 1 },
     });
-    const ended = await client.finished(job.id, () => {});
+    const ended = await client.waitFor(job.id, () => {});
     const path = `/v1/checkpoints/${ended.latest_checkpoint}/content`;
     const whole = new Uint8Array(await (await client.send(path)).arrayBuffer());
     const part = await client.send(path, { headers: { range: "bytes=-100" } });

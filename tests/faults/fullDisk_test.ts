@@ -49,7 +49,7 @@ Deno.test("a full disk fails no job, whether it holds only the objects or also t
   await t.step("undisturbed", async () => {
     await using service = await startProcess("start", folder, { UNMASK_THREADS: "1" });
     const { id } = await service.client.createJob(request);
-    whole = await bits(service.client, await service.client.finished(id, () => {}));
+    whole = await bits(service.client, await service.client.waitFor(id, () => {}));
   });
 
   await t.step("objects", () =>
@@ -62,7 +62,7 @@ Deno.test("a full disk fails no job, whether it holds only the objects or also t
       await until(async () => (await events(service.client, id)).some((line) => line.endsWith("; waiting")));
       expect((await events(service.client, id)).join("\n")).toContain("No space left on device");
       await makeRoom();
-      const job = await service.client.finished(id, () => {});
+      const job = await service.client.waitFor(id, () => {});
       expect(job).toMatchObject({ attempt: 1, interruptions: 0 });
       expect(await bits(service.client, job)).toBe(whole);
     }, { kib: 64 * 1024, left: 16 }));
@@ -80,7 +80,7 @@ Deno.test("a full disk fails no job, whether it holds only the objects or also t
       // Longer than a lease, so that the runner loses its job.
       await new Promise((resolve) => setTimeout(resolve, 20_000));
       await makeRoom();
-      const job = await service.client.finished(id, () => {});
+      const job = await service.client.waitFor(id, () => {});
       expect(job).toMatchObject({ status: "succeeded", error: null });
       expect(await bits(service.client, job)).toBe(whole);
     }, { kib: 64 * 1024, left: 0 }));

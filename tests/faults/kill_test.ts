@@ -52,7 +52,7 @@ Deno.test("a run killed in the middle of an epoch ends with exactly the numbers 
   await t.step("uninterrupted", async () => {
     await using service = await startProcess("start", `${folder}/whole`);
     const { id } = await service.client.createJob(request);
-    whole = await outcome(service.client, await service.client.finished(id, () => {}));
+    whole = await outcome(service.client, await service.client.waitFor(id, () => {}));
     expect(whole.steps.length).toBe(4 * STEPS_PER_EPOCH);
   });
 
@@ -65,7 +65,7 @@ Deno.test("a run killed in the middle of an epoch ends with exactly the numbers 
       await service.end("SIGKILL");
     }
     await using service = await startProcess("start", `${folder}/killed`);
-    const job = await service.client.finished(id, () => {});
+    const job = await service.client.waitFor(id, () => {});
     expect(job).toMatchObject({ attempt: 2, interruptions: 0 });
     expect(await outcome(service.client, job)).toEqual(whole);
   });
@@ -79,7 +79,7 @@ Deno.test("a run killed in the middle of an epoch ends with exactly the numbers 
       await runner.end("SIGKILL");
     }
     await using _runner = await startProcess("runner", `${folder}/apart`);
-    const job = await api.client.finished(id, () => {});
+    const job = await api.client.waitFor(id, () => {});
     expect(job).toMatchObject({ attempt: 2 });
     expect(await outcome(api.client, job)).toEqual(whole);
   });
@@ -94,7 +94,7 @@ Deno.test("a run killed in the middle of an epoch ends with exactly the numbers 
     }
     expect(await jobWhen(api.client, id, () => true)).toMatchObject({ status: "queued", interruptions: 0 });
     await using _runner = await startProcess("runner", `${folder}/asked`);
-    expect(await outcome(api.client, await api.client.finished(id, () => {}))).toEqual(whole);
+    expect(await outcome(api.client, await api.client.waitFor(id, () => {}))).toEqual(whole);
   });
 
   await Deno.remove(folder, { recursive: true });

@@ -52,7 +52,7 @@ Deno.test("after kills during writing and removal of checkpoints every file is n
     await service.end("SIGKILL");
   }
   await using service = await startProcess("start", folder, SWEEPING);
-  await service.client.finished(id, () => {});
+  await service.client.waitFor(id, () => {});
   const kept = await checkpointsOf(service, id);
   expect(kept.length).toBe(4);
   const expected = kept.flatMap((id) => [`${id}.safetensors`, `${id}.state.safetensors`]).sort();
@@ -69,7 +69,7 @@ Deno.test("a deletion interrupted by a kill is finished by the next one, and not
   {
     await using service = await startProcess("start", folder);
     ({ id } = await service.client.createJob({ ...TRAINING, max_steps: 60, keep: { last: 60 } }));
-    await service.client.finished(id, () => {});
+    await service.client.waitFor(id, () => {});
     const objects = `${folder}/objects/checkpoints`;
     const all = await filesBelow(objects);
     expect(all.length).toBe(120);
