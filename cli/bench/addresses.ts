@@ -1,19 +1,19 @@
-import { bytesOf } from "../../model/backends/simd/plan/layout.ts";
+import { bytesOf } from "../../model/backends/simd/plan/allocation.ts";
 
-/** Allocates addresses in the memory of kernels. */
+/** Consecutive buffers in a memory of the kernels. */
 export class Addresses {
-  #next = 1024;
+  #end = 1024;
 
-  /** Allocates `values` floats. @returns their address in bytes */
-  take(values: number): number {
-    const at = this.#next;
-    this.#next += bytesOf(values);
-    return at;
+  /** Returns the address of a buffer of `length` floats. */
+  reserve(length: number): number {
+    const address = this.#end;
+    this.#end += bytesOf(length);
+    return address;
   }
 
-  /** Creates a memory for all addresses and for the bytes that kernels read past a last row. */
+  /** Returns a memory for all buffers, with a page more because kernels read beyond the last row of a matrix. */
   memory(shared: boolean): WebAssembly.Memory {
-    const initial = Math.ceil(this.#next / 65536) + 1;
+    const initial = Math.ceil(this.#end / 65536) + 1;
     return new WebAssembly.Memory(shared ? { initial, maximum: 65536, shared } : { initial });
   }
 }

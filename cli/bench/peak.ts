@@ -1,25 +1,28 @@
 /**
- * What one core can do at most with 128-bit fused multiply-adds: chains in registers, and nothing else.
+ * The peak speed of one core with 128-bit fused multiply-adds: independent chains in registers, without memory
+ * accesses.
  *
  * @module
  */
 import asc from "assemblyscript/asc";
 
-/** Chains that are independent of each other: more than the pipeline is deep. */
+/** Number of independent chains: more than the latency of the multiply-add times its throughput. */
 const CHAINS = 12;
+/** Four multiply-adds. */
+const FLOPS_PER_INSTRUCTION = 8;
 
 const source = () => {
   const each = (line: (i: number) => string) => Array.from({ length: CHAINS }, (_, i) => line(i)).join("\n");
-  return `export function chains(turns: i32, x: f32): f32 {
+  return `export function chains(repetitions: i32, x: f32): f32 {
     const a = f32x4.splat(x), b = f32x4.splat(x);
     ${each((i) => `let s${i} = f32x4.splat(<f32>${i});`)}
-    for (; turns > 0; turns--) { ${each((i) => `s${i} = f32x4.relaxed_madd(a, b, s${i});`)} }
+    for (; repetitions > 0; repetitions--) { ${each((i) => `s${i} = f32x4.relaxed_madd(a, b, s${i});`)} }
     ${each((i) => i === 0 ? "let sum = s0;" : `sum = f32x4.add(sum, s${i});`)}
     return f32x4.extract_lane(sum, 0);
   }`;
 };
 
-/** Measured peak of one core in operations a second. */
+/** Measures the peak of one core in floating-point operations per second. */
 export async function fmaPeak(): Promise<number> {
   let binary = new Uint8Array();
   await asc.main([
@@ -36,12 +39,12 @@ export async function fmaPeak(): Promise<number> {
     listFiles: () => [],
   });
   const { instance } = await WebAssembly.instantiate(binary);
-  const chains = instance.exports.chains as (turns: number, x: number) => number;
-  const turns = 4e6, times: number[] = [];
+  const chains = instance.exports.chains as (repetitions: number, x: number) => number;
+  const repetitions = 4e6, times: number[] = [];
   for (let i = 0; i < 8; i++) {
     const start = performance.now();
-    chains(turns, 0.5);
+    chains(repetitions, 0.5);
     times.push(performance.now() - start);
   }
-  return turns * CHAINS * 8 / (Math.min(...times) / 1e3);
+  return repetitions * CHAINS * FLOPS_PER_INSTRUCTION / (Math.min(...times) / 1e3);
 }

@@ -7,7 +7,7 @@ import { uniform } from "../../model/random.ts";
 import { train, type TrainerState, type TrainOptions } from "../../model/training/trainer.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 
-/** Odd everywhere: widths that are no multiple of 8, batches that no number of threads divides. */
+/** Widths that are no multiple of 8, and batches that the numbers of threads do not divide. */
 const config = {
   ...PRESETS.mnist,
   imageSize: 9,
@@ -21,23 +21,23 @@ const config = {
   decoderNumHeads: 2,
   maskRatio: 0.6,
 };
-const SIZES = [21, 21, 2, 1];
+const BATCH_SIZES = [21, 21, 2, 1];
 
 function options(shape: ModelShape, threads: number, more: Partial<TrainOptions> = {}): TrainOptions {
   return {
     config,
     shape,
     initial: () => initialWeights(parameterSpecs(config, shape), 4),
-    // A large eps: gradients that are nothing but rounding stay small.
+    // With a large eps, updates from gradients that are only rounding errors stay small.
     optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-2 },
-    schedule: { kind: "constant", lr: 0.002, minLr: 0, warmupSteps: 0, totalSteps: 2 * SIZES.length },
-    stepsPerEpoch: SIZES.length,
-    batchSize: Math.max(...SIZES),
+    schedule: { kind: "constant", lr: 0.002, minLr: 0, warmupSteps: 0, totalSteps: 2 * BATCH_SIZES.length },
+    stepsPerEpoch: BATCH_SIZES.length,
+    batchSize: Math.max(...BATCH_SIZES),
     threads,
     seed: 6,
     checkpointSteps: 100,
     *batches(epoch, from) {
-      for (const [step, size] of SIZES.entries()) {
+      for (const [step, size] of BATCH_SIZES.entries()) {
         if (step < from) continue;
         const pixels = uniform({ seed: 1, purpose: "pictures", epoch, step }, size * 9 * 9 * 3);
         yield { pixels, labels: Int32Array.from({ length: size }, (_, i) => (i + step) % 3) };
@@ -74,7 +74,7 @@ const CASES: { name: string; shape: ModelShape; more?: Partial<TrainOptions> }[]
 ];
 
 for (const { name, shape, more } of CASES) {
-  Deno.test(`planned steps equal TensorFlow.js's, whatever the threads and the batch: ${name}`, async () => {
+  Deno.test(`planned steps agree with TensorFlow.js for any number of threads and images: ${name}`, async () => {
     const eager = await run("cpu", options(shape, 1, more));
     for (const threads of [1, 2, 5]) {
       const planned = await run("simd", options(shape, threads, more));
@@ -91,7 +91,7 @@ for (const { name, shape, more } of CASES) {
   });
 }
 
-Deno.test("the estimate of a step's memory is what the planner takes at least", async () => {
+Deno.test("trainingBytes() estimates the memory of a planned step with chunks of one image", async () => {
   await selectBackend("simd");
   const small = { ...PRESETS.vit_base, embedDim: 96, numHeads: 3, decoderEmbedDim: 64, decoderNumHeads: 4 };
   for (const config of [PRESETS.mnist, small, { ...small, dropout: 0.1 }]) {
@@ -109,7 +109,7 @@ Deno.test("the estimate of a step's memory is what the planner takes at least", 
       await stepper.dispose();
       const estimate = trainingBytes(config, batchSize);
       expect(estimate).toBeLessThan(1.1 * stepper.bytes);
-      // A part of the batch is one image here; a larger part, where there is room, takes more.
+      // With a batch of one image, so are the chunks; larger chunks need more memory.
       if (batchSize === 1) expect(estimate).toBeGreaterThan(0.9 * stepper.bytes);
     }
   }

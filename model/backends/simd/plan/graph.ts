@@ -1,15 +1,14 @@
 /**
- * A step as a list of operations on values, and what is done to it before it gets its memory.
+ * The graph of a training step: its operations in the order of their execution.
  *
  * @module
  */
 import { type Shape, sizeOf } from "../../../shape.ts";
 import type { Attributes, KernelSpec } from "../kernelSpec.ts";
-import { PLAIN_SPECS, SPECS } from "../specs.ts";
 
-/** Values that operations read and write; its names with other shapes are the same value. */
+/** An array that operations read and write. Views of it with other shapes share its value. */
 export interface Value {
-  /** Number of its values. */
+  /** Number of floats. */
   readonly size: number;
   readonly from:
     | { readonly kind: "result" }
@@ -17,85 +16,49 @@ export interface Value {
     | { readonly kind: "constant"; readonly data: Float32Array | Int32Array };
 }
 
-/** A value as one operation sees it. */
-export interface Use {
+/** A value with the shape that one operation gives it. */
+export interface View {
   readonly value: Value;
   readonly shape: Shape;
 }
 
-/** An operation of a step. */
+/** An operation. */
 export interface Node {
   readonly spec: KernelSpec;
-  /** Undefined where an input is absent. */
-  readonly inputs: readonly (Use | undefined)[];
-  readonly outputs: readonly Use[];
+  /** Undefined for an absent input. */
+  readonly inputs: readonly (View | undefined)[];
+  readonly outputs: readonly View[];
   readonly attributes: Attributes;
 }
 
-/** Forward and backward pass over some images. */
+/** Forward and backward pass over a chunk of images. */
 export interface Graph {
   readonly nodes: readonly Node[];
   readonly loss: Value;
-  /** By parameter, each as large as it. */
+  /** Gradients by parameter. */
   readonly gradients: ReadonlyMap<string, Value>;
-  /** What the host gives, by name. */
+  /** Inputs that the host fills, by name. */
   readonly feeds: ReadonlyMap<string, Value>;
 }
 
-/** For each value the indices of the operations that read it. */
-export function readers(nodes: readonly Node[]): Map<Value, number[]> {
-  const all = new Map<Value, number[]>();
-  nodes.forEach(({ inputs }, i) => {
-    for (const use of inputs) if (use) all.set(use.value, [...(all.get(use.value) ?? []), i]);
-  });
-  return all;
-}
-
-/** Leaves out what neither the loss nor a gradient needs. */
-export function pruned(graph: Graph): Graph {
-  const needed = new Set([graph.loss, ...graph.gradients.values()]);
-  const nodes = graph.nodes.toReversed().filter(({ inputs, outputs }) => {
-    const used = outputs.some(({ value }) => needed.has(value));
-    if (used) { for (const use of inputs) if (use) needed.add(use.value); }
-    return used;
-  }).toReversed();
-  return { ...graph, nodes };
-}
-
-/** A linear layer whose result is only added to something known by then: the product starts from that. */
-export function withResiduals(graph: Graph): Graph {
-  const uses = readers(graph.nodes);
-  const kept = new Set([graph.loss, ...graph.gradients.values()]);
-  const madeAt = new Map(
-    graph.nodes.flatMap(({ outputs }, i) => outputs.map(({ value }) => [value, i] as const)),
-  );
-  const nodes: (Node | null)[] = [...graph.nodes];
-  graph.nodes.forEach((node, i) => {
-    if (node.spec !== SPECS.UnmaskLinear) return;
-    const [{ value, shape }] = node.outputs;
-    const [next, ...others] = uses.get(value) ?? [];
-    if (next === undefined || others.length > 0 || kept.has(value) || node.inputs[3]) return;
-    const sum = nodes[next];
-    if (sum?.spec !== PLAIN_SPECS.Add) return;
-    const other = sum.inputs.find((use) => use!.value !== value);
-    if (!other || other.value.size !== value.size || (madeAt.get(other.value) ?? -1) >= i) return;
-    nodes[i] = {
-      ...node,
-      inputs: [...node.inputs.slice(0, 3), { value: other.value, shape }],
-      outputs: [{ value: sum.outputs[0].value, shape }],
-    };
-    nodes[next] = null;
-  });
-  return { ...graph, nodes: nodes.filter((node) => node !== null) };
-}
-
-/** The graph of a step, ready to be laid out. */
-export function simplified(graph: Graph): Graph {
-  return withResiduals(pruned(graph));
-}
-
-/** Checks that a use has the size of its value: anything else is a mistake of the recording. */
-export function use(value: Value, shape: Shape): Use {
-  if (sizeOf(shape) !== value.size) throw new RangeError(`[${shape}] is no shape of ${value.size} values`);
+/** Returns a view. @throws {RangeError} when the shape does not have the size of the value */
+export function view(value: Value, shape: Shape): View {
+  if (sizeOf(shape) !== value.size) {
+    throw new RangeError(`The shape [${shape}] does not have ${value.size} elements`);
+  }
   return { value, shape };
+}
+
+/** Returns for each value the indices of the nodes that read it. */
+export function readersOf(nodes: readonly Node[]): Map<Value, number[]> {
+  const readers = new Map<Value, number[]>();
+  nodes.forEach(({ inputs }, i) => {
+    for (const input of inputs) if (input) readers.set(input.value, [...(readers.get(input.value) ?? []), i]);
+  });
+  return readers;
+}
+
+/** Returns the outputs of a graph: the loss and the gradients. */
+export function outputsOf({ loss, gradients }: Graph): Set<Value> {
+  return new Set([loss, ...gradients.values()]);
 }

@@ -1,97 +1,97 @@
 /**
- * What the planner and its workers say to each other, and where they meet in shared memory.
+ * The messages between the planner and its workers.
  *
  * @module
  */
 import type { AdamWNumbers } from "../../../ops/adamw.ts";
-import type { Call } from "./program.ts";
+import type { Chunk } from "./chunks.ts";
+import type { KernelCall } from "./compile.ts";
+import type { MemoryLayout } from "./memoryLayout.ts";
 
-/** Places in the shared control block. */
-export const CONTROL = {
-  /** Workers that have come to the barrier. */
-  arrived: 0,
-  /** Barriers passed. */
-  phase: 1,
-  /** Workers that have ended the step. */
-  ended: 2,
-  /** 1 when a worker has failed: nobody waits for it. */
-  failed: 3,
-} as const;
-
-/** Number of values of the control block. */
-export const CONTROL_LENGTH = 4;
-
-/** The optimiser's part of a worker. */
-export interface Share {
-  /** Number of values. */
+/** The parameters that a worker updates. */
+export interface OptimizerShare {
+  /** Number of floats. */
   readonly size: number;
-  /** Addresses of the first of them. */
+  /** Addresses of the first parameter of the share. */
   readonly param: number;
   readonly expAvg: number;
   readonly expAvgSq: number;
+  /** Address in the gradients of the first worker. */
   readonly grad: number;
-  /** Distance in bytes between the workers' gradients. */
-  readonly apart: number;
+  /** Distance in bytes between the gradients of two workers. */
+  readonly gradStride: number;
 }
 
-/** A worker's beginning. */
+/** The first message to a worker. */
 export interface StartMessage {
   readonly type: "start";
-  readonly index: number;
   readonly threads: number;
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly control: Int32Array<SharedArrayBuffer>;
-  /** Loss of each chunk, weighted; 0 for chunks that a step does not have. */
+  /** Weighted loss of each chunk; 0 for the chunks that a step does not have. */
   readonly losses: Float64Array<SharedArrayBuffer>;
-  readonly share: Share;
-  /** Address and number of the values of this worker's own gradients. */
-  readonly grads: { readonly at: number; readonly size: number };
+  readonly share: OptimizerShare;
+  /** The gradients of this worker. */
+  readonly grads: { readonly address: number; readonly size: number };
 }
 
-/** A worker's program for so many images. */
+/** A worker's program for chunks of `images` images. */
 export interface ProgramMessage {
   readonly type: "program";
   readonly images: number;
-  readonly calls: readonly Call[];
-  /** The same for the first part of a step, which finds nothing in the gradients. */
-  readonly firstCalls: readonly Call[];
+  /** Calls that add to the gradients. */
+  readonly calls: readonly KernelCall[];
+  /** Calls that overwrite the gradients, for the first chunk of a step. */
+  readonly overwritingCalls: readonly KernelCall[];
+  /** Address of the feeds that the calls read. */
   readonly feeds: number;
   readonly feedBytes: number;
-  readonly lossAt: number;
-  readonly weightAt: number;
+  readonly lossAddress: number;
+  readonly weightAddress: number;
 }
 
-/** Some images of a step. */
-export interface Chunk {
-  /** Its place among the step's chunks. */
-  readonly index: number;
-  readonly first: number;
-  readonly images: number;
+/** A chunk whose feeds are in memory. */
+export interface FedChunk extends Chunk {
   /** Address of its feeds. */
   readonly feeds: number;
 }
 
-/** One step. */
+/** One training step. */
 export interface StepMessage {
   readonly type: "step";
-  /** Images of the whole batch. */
+  /** Number of images of the whole batch. */
   readonly images: number;
-  /** This worker's chunks. */
-  readonly chunks: readonly Chunk[];
+  /** The chunks of this worker. */
+  readonly chunks: readonly FedChunk[];
   readonly numbers: AdamWNumbers;
 }
 
-/** To a worker. */
+/** A message to a worker. */
 export type ToWorker = StartMessage | ProgramMessage | StepMessage;
 
-/** From a worker: `ended` comes from the last one of a step. */
-export type FromWorker = { readonly type: "ready" | "ended" } | {
+/** A message from a worker. Every worker sends `ready`; the last one to complete a step sends `done`. */
+export type FromWorker = { readonly type: "ready" | "done" } | {
   readonly type: "failed";
   readonly message: string;
 };
 
-/** Loss of a step: the planner and its workers must find the same, to the last bit. */
+/** Returns the share of a worker: whole cache lines, so that no line has two writers. */
+export function optimizerShare(layout: MemoryLayout, index: number, threads: number): OptimizerShare {
+  const { params, expAvg, expAvgSq, worker, workerStride, size } = layout;
+  const boundary = (worker: number) => Math.floor(size / 16 * worker / threads) * 16;
+  const first = boundary(index), offset = 4 * first;
+  return {
+    size: boundary(index + 1) - first,
+    param: params + offset,
+    expAvg: expAvg + offset,
+    expAvgSq: expAvgSq + offset,
+    grad: worker.grads + offset,
+    gradStride: workerStride,
+  };
+}
+
+/** Sums the losses of the chunks, in the planner and in the workers with the same rounding. */
 export function stepLoss(losses: Float64Array): number {
   return losses.reduce((sum, loss) => sum + loss, 0);
 }

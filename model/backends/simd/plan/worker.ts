@@ -1,13 +1,14 @@
 /**
- * A thread of a planned step: runs its chunks, then its share of the optimiser.
+ * A worker of a planned training. In a step it computes the gradients of its chunks, then updates its share of the
+ * parameters.
  *
  * @module
  */
 import { connectToParent } from "../../../training/threads.ts";
 import { instantiate, type Kernels } from "../instance.ts";
-import type { Call } from "./program.ts";
+import { barrier, complete, fail } from "./barrier.ts";
+import type { KernelCall } from "./compile.ts";
 import {
-  CONTROL,
   type FromWorker,
   type ProgramMessage,
   type StartMessage,
@@ -16,97 +17,79 @@ import {
   type ToWorker,
 } from "./messages.ts";
 
-const tell: (message: FromWorker) => void = connectToParent(hear);
-
-/** Turns of looking before a worker sleeps at a barrier: about as long as waking takes. */
-const SPINS = 2000;
+const post: (message: FromWorker) => void = connectToParent(handle);
 
 let start: StartMessage;
 let kernels: Kernels;
 let bytes: Uint8Array<ArrayBufferLike>;
-let values: Float32Array<ArrayBufferLike>;
-const programs = new Map<number, ProgramMessage & { run: (() => void)[]; first: (() => void)[] }>();
+let floats: Float32Array<ArrayBufferLike>;
 
-/** Waits until every worker has come. @throws {Error} when one of them has failed */
-function barrier(): void {
-  const { control, threads } = start;
-  const phase = Atomics.load(control, CONTROL.phase);
-  if (Atomics.add(control, CONTROL.arrived, 1) === threads - 1) {
-    Atomics.store(control, CONTROL.arrived, 0);
-    Atomics.add(control, CONTROL.phase, 1);
-    Atomics.notify(control, CONTROL.phase);
-  } else {
-    for (let i = 0; i < SPINS && Atomics.load(control, CONTROL.phase) === phase; i++);
-    while (Atomics.load(control, CONTROL.phase) === phase) Atomics.wait(control, CONTROL.phase, phase);
-  }
-  if (Atomics.load(control, CONTROL.failed) === 1) throw new Error("Another thread has failed");
+/** A program whose calls are bound to the kernels. */
+interface BoundProgram extends ProgramMessage {
+  readonly accumulate: readonly (() => void)[];
+  readonly overwrite: readonly (() => void)[];
 }
 
-/** Forward and backward pass of this worker's images. */
-function runChunks({ chunks, images }: StepMessage): void {
-  // Nothing is left of the step before where there is nothing to do.
-  if (chunks.length === 0) kernels.zero(start.grads.at, start.grads.size);
+const programs = new Map<number, BoundProgram>();
+
+/** Computes the gradients of this worker's chunks. */
+function computeGradients({ chunks, images }: StepMessage): void {
+  if (chunks.length === 0) kernels.zero(start.grads.address, start.grads.size);
   for (const [i, chunk] of chunks.entries()) {
     const program = programs.get(chunk.images)!, weight = chunk.images / images;
     bytes.copyWithin(program.feeds, chunk.feeds, chunk.feeds + program.feedBytes);
-    values[program.weightAt / 4] = weight;
-    for (const call of i === 0 ? program.first : program.run) call();
-    start.losses[chunk.index] = values[program.lossAt / 4] * weight;
+    floats[program.weightAddress / 4] = weight;
+    for (const call of i === 0 ? program.overwrite : program.accumulate) call();
+    start.losses[chunk.index] = floats[program.lossAddress / 4] * weight;
   }
 }
 
-/** Moves this worker's share of the weights unless the loss is not finite. */
-function update({ numbers }: StepMessage): void {
+/** Updates this worker's share of the parameters unless the loss is not finite. */
+function updateParameters({ numbers }: StepMessage): void {
   const { losses, threads, share } = start;
   if (!Number.isFinite(stepLoss(losses))) return;
   const { decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, size: stepSize } = numbers;
-  const { size, param, expAvg, expAvgSq, grad, apart } = share;
+  const { size, param, expAvg, expAvgSq, grad, gradStride } = share;
   kernels.adamw(
-    ...[size, param, expAvg, expAvgSq, grad, threads, apart],
+    ...[size, param, expAvg, expAvgSq, grad, threads, gradStride],
     ...[decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, stepSize],
   );
 }
 
-function step(message: StepMessage): void {
+function runStep(message: StepMessage): void {
   const { control, threads } = start;
-  runChunks(message);
-  barrier();
-  update(message);
-  if (Atomics.add(control, CONTROL.ended, 1) === threads - 1) {
-    Atomics.store(control, CONTROL.ended, 0);
-    tell({ type: "ended" });
-  }
+  computeGradients(message);
+  barrier(control, threads);
+  updateParameters(message);
+  if (complete(control, threads)) post({ type: "done" });
 }
 
-function begin(message: StartMessage): void {
+function initialize(message: StartMessage): void {
   start = message;
   kernels = instantiate(message.module, message.memory);
   bytes = new Uint8Array(message.memory.buffer);
-  values = new Float32Array(message.memory.buffer);
-  tell({ type: "ready" });
+  floats = new Float32Array(message.memory.buffer);
+  post({ type: "ready" });
 }
 
-function take(message: ProgramMessage): void {
-  // One call site for each call: what is called stays known to the compiler.
-  const bound = (calls: readonly Call[]) =>
-    calls.map(([name, ...numbers]) => {
+function addProgram(message: ProgramMessage): void {
+  // A closure for each call, because V8 optimises a call site with a single target best.
+  const bind = (calls: readonly KernelCall[]) =>
+    calls.map(([name, ...args]) => {
       const kernel = kernels[name];
-      return () => kernel(...numbers);
+      return () => kernel(...args);
     });
-  programs.set(message.images, { ...message, run: bound(message.calls), first: bound(message.firstCalls) });
+  const { calls, overwritingCalls } = message;
+  programs.set(message.images, { ...message, accumulate: bind(calls), overwrite: bind(overwritingCalls) });
 }
 
-function hear(data: ToWorker): void {
+function handle(message: ToWorker): void {
   try {
-    if (data.type === "start") begin(data);
-    else if (data.type === "program") take(data);
-    else step(data);
+    if (message.type === "start") initialize(message);
+    else if (message.type === "program") addProgram(message);
+    else runStep(message);
   } catch (error) {
-    if (start) {
-      Atomics.store(start.control, CONTROL.failed, 1);
-      Atomics.add(start.control, CONTROL.phase, 1);
-      Atomics.notify(start.control, CONTROL.phase);
-    }
-    tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+    if (start) fail(start.control);
+    post({ type: "failed", message: error instanceof Error ? error.message : String(error) });
   }
 }

@@ -1,0 +1,89 @@
+/**
+ * The shared memory of a planned training.
+ *
+ * @module
+ */
+import { sizeOf } from "../../../shape.ts";
+import type { OptimizerState } from "../../../training/optimizer.ts";
+import type { HostTensor, HostWeights, ParameterSpec } from "../../../weights.ts";
+import { bytesOf } from "./allocation.ts";
+import type { BufferAddresses } from "./compile.ts";
+import type { MemoryLayout } from "./memoryLayout.ts";
+
+/** The memory, its layout, and the constants in it. */
+export class TrainingMemory {
+  readonly memory: WebAssembly.Memory;
+  readonly #constants: { data: Float32Array | Int32Array; address: number }[] = [];
+  #constantsEnd: number;
+  readonly #constantsLimit: number;
+
+  /** Allocates the memory. */
+  constructor(readonly layout: MemoryLayout, constantBytes: number) {
+    this.memory = new WebAssembly.Memory({
+      initial: Math.ceil(layout.bytes / 65536),
+      maximum: 65536,
+      shared: true,
+    });
+    this.#constantsEnd = layout.constants;
+    this.#constantsLimit = layout.constants + constantBytes;
+  }
+
+  /** Writes the initial weights and, for a resumed training, the state of the optimizer. */
+  writeWeights(weights: HostWeights, frozen: HostWeights, state?: OptimizerState): void {
+    const { params, expAvg, expAvgSq, offsets } = this.layout;
+    for (const [name, offset] of offsets) {
+      this.#write(params + offset, weights.get(name)!);
+      if (state) this.#write(expAvg + offset, state.expAvg.get(name)!);
+      if (state) this.#write(expAvgSq + offset, state.expAvgSq.get(name)!);
+    }
+    for (const [name, tensor] of frozen) this.#write(this.layout.frozen.get(name)!, tensor);
+  }
+
+  #write(address: number, { data }: HostTensor): void {
+    new Float32Array(this.memory.buffer, address, data.length).set(data);
+  }
+
+  /** Copies the parameters, or their moments. @param base address of the first one */
+  read(base: number, specs: readonly ParameterSpec[]): Map<string, HostTensor> {
+    return new Map(specs.map(({ name, shape }) => {
+      const values = new Float32Array(
+        this.memory.buffer,
+        base + this.layout.offsets.get(name)!,
+        sizeOf(shape),
+      );
+      return [name, { shape, data: new Float32Array(values) }];
+    }));
+  }
+
+  /** Returns the addresses for the programs of a worker. */
+  addressesOf(workerIndex: number): BufferAddresses {
+    const { params, offsets, frozen, worker, workerStride } = this.layout, base = workerIndex * workerStride;
+    return {
+      parameter: (name) => frozen.get(name) ?? params + offsets.get(name)!,
+      gradient: (name) => worker.grads + base + offsets.get(name)!,
+      constant: (data) => this.#constant(data),
+      feeds: worker.feeds + base,
+      results: worker.results + base,
+      scratch: worker.scratch + base,
+    };
+  }
+
+  /** Returns the address of a constant. Equal constants share memory. */
+  #constant(data: Float32Array | Int32Array): number {
+    const isEqual = (other: Float32Array | Int32Array) =>
+      other === data ||
+      other.constructor === data.constructor && other.length === data.length &&
+        other.every((value, i) => value === data[i]);
+    const existing = this.#constants.find((constant) => isEqual(constant.data));
+    if (existing) return existing.address;
+    const address = this.#constantsEnd;
+    this.#constantsEnd += bytesOf(data.length);
+    if (this.#constantsEnd > this.#constantsLimit) {
+      throw new RangeError("A smaller chunk has constants that the largest one does not have");
+    }
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    new Uint8Array(this.memory.buffer).set(bytes, address);
+    this.#constants.push({ data, address });
+    return address;
+  }
+}

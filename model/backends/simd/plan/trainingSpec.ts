@@ -1,0 +1,34 @@
+/**
+ * The part of a training's options that planning needs.
+ *
+ * @module
+ */
+import type { Shape } from "../../../shape.ts";
+import { objective } from "../../../training/objective.ts";
+import type { StepperOptions } from "../../../training/stepper.ts";
+import type { Graph } from "./graph.ts";
+import { record } from "./record.ts";
+
+/** Options that a stepper keeps. The initial weights are not among them, because they are as large as the model. */
+export type TrainingSpec = Pick<StepperOptions, "task" | "trainable" | "optimizer" | "batchSize"> & {
+  /** Shapes of the frozen parameters. */
+  readonly frozen: ReadonlyMap<string, Shape>;
+};
+
+/** Selects those options. */
+export function trainingSpec(
+  { task, trainable, optimizer, batchSize, frozen }: StepperOptions,
+): TrainingSpec {
+  const shapes = new Map([...frozen].map(([name, { shape }]) => [name, shape]));
+  return { task, trainable, optimizer, batchSize, frozen: shapes };
+}
+
+/** Records the graph of a step over `images` images. */
+export function recordStep({ task, trainable, frozen }: TrainingSpec, images: number): Promise<Graph> {
+  const { imageSize, inChannels } = task.config;
+  const batch = {
+    pixels: new Float32Array(images * imageSize ** 2 * inChannels),
+    labels: new Int32Array(images),
+  };
+  return record(trainable, frozen, objective(task, batch, 0, 0, { first: 0, images }));
+}
