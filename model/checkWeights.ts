@@ -12,16 +12,16 @@ import {
   parameterSpecs,
 } from "./weights.ts";
 
-/** Tensors that do not fit a model; the message names the first of them. */
+/** Named tensors are not the parameters of the model; the message names the first wrong one. */
 export class WeightsError extends Error {
   override readonly name = "WeightsError";
 }
 
 /**
- * The parameters of a model out of named tensors, which must be exactly those of its `state_dict`: every parameter
- * with its shape and finite values, the fixed tables (which may be absent) as the config gives them, and no others.
+ * Returns the parameters of a model from named tensors. The tensors must be those of the model's `state_dict`: every
+ * parameter in its shape and with finite values, and no other tensor. The fixed position tables may be absent.
  *
- * @throws {WeightsError}
+ * @throws {WeightsError} when they are not
  */
 export function checkWeights(
   weights: HostWeights,
@@ -30,33 +30,35 @@ export function checkWeights(
 ): Map<string, HostTensor> {
   const specs = parameterSpecs(config, shape);
   const buffers = bufferTensors(config, shape);
-  const known = new Set([...specs.map((spec) => spec.name), ...buffers.keys()]);
+  const allowed = new Set([...specs.map((spec) => spec.name), ...buffers.keys()]);
   const missing = specs.filter((spec) => !weights.has(spec.name)).map((spec) => spec.name);
   if (missing.length > 0) {
     throw new WeightsError(`${missing.length} tensors are missing, first '${missing[0]}'`);
   }
-  const extra = [...weights.keys()].filter((name) => !known.has(name));
+  const extra = [...weights.keys()].filter((name) => !allowed.has(name));
   if (extra.length > 0) {
-    throw new WeightsError(`${extra.length} tensors are not the model's, first '${extra[0]}'`);
+    throw new WeightsError(`${extra.length} tensors do not belong to the model, first '${extra[0]}'`);
   }
-  const expectShape = (name: string, wanted: readonly number[]) => {
-    const found = weights.get(name)!.shape;
-    if (found.length !== wanted.length || found.some((length, axis) => length !== wanted[axis])) {
-      throw new WeightsError(`Tensor '${name}' has shape [${found}], the config needs [${wanted}]`);
+  const checkShape = (name: string, expected: readonly number[]) => {
+    const { shape } = weights.get(name)!;
+    if (shape.length !== expected.length || shape.some((length, axis) => length !== expected[axis])) {
+      throw new WeightsError(`Tensor '${name}' has shape [${shape}], the config needs [${expected}]`);
     }
   };
   for (const [name, table] of buffers) {
     const found = weights.get(name);
     if (!found) continue;
-    expectShape(name, table.shape);
+    checkShape(name, table.shape);
     if (found.data.some((value, i) => !(Math.abs(value - table.data[i]) <= 1e-5))) {
-      throw new WeightsError(`Tensor '${name}' is not the fixed sine/cosine table`);
+      throw new WeightsError(`Tensor '${name}' is not the fixed table of sine and cosine positions`);
     }
   }
   return new Map(specs.map(({ name, shape }) => {
-    expectShape(name, shape);
+    checkShape(name, shape);
     const tensor = weights.get(name)!;
-    if (!tensor.data.every(Number.isFinite)) throw new WeightsError(`Tensor '${name}' holds NaN or infinity`);
+    if (!tensor.data.every(Number.isFinite)) {
+      throw new WeightsError(`Tensor '${name}' contains NaN or infinity`);
+    }
     return [name, tensor];
   }));
 }

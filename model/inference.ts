@@ -1,36 +1,36 @@
 /**
- * What a trained model is worth: reconstruction error, or accuracy and loss of a classifier.
+ * Inference with a trained model: reconstructions of an MAE, class probabilities of a classifier, and embeddings.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { classify, features } from "./classifier.ts";
-import { type MaeConfig, numPatches, patchDim } from "./config.ts";
+import { imageDim, type MaeConfig, numPatches, patchDim } from "./config.ts";
 import { forward, maskBatch } from "./mae.ts";
 import { crossEntropy } from "./ops/crossEntropy.ts";
 import { uniform } from "./random.ts";
 import type { Weights } from "./transformer.ts";
 
-/** A batch's numbers of an MAE. */
+/** Reconstructions of a batch and their errors. */
 export interface MaeBatchResult {
   readonly images: number;
   /** Masked mean squared error of each image, `[batch]`. */
   readonly losses: Float32Array;
   /** Mean squared error of each image over all of its pixels, `[batch]`. */
   readonly pixelErrors: Float32Array;
-  /** `[batch, N, P·P·C]`. */
+  /** Predicted patches, `[batch, N, P·P·C]`. */
   readonly pred: Float32Array;
-  /** `[batch, N]`, 1 = masked. */
+  /** `[batch, N]`: 1 = masked, 0 = visible. */
   readonly mask: Float32Array;
-  /** `[batch, N]`. */
+  /** `[batch, N]`: index of each patch in the shuffled order. */
   readonly idsRestore: Int32Array;
 }
 
 /**
- * Reconstructs images.
+ * Masks images at random and reconstructs them.
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
- * @param key seed and step (the number of the batch) the random masks depend on
+ * @param key the masks depend on its seed, its step (the index of the batch) and its ratio
  */
 export async function reconstruct(
   weights: Weights,
@@ -38,8 +38,7 @@ export async function reconstruct(
   pixels: Float32Array,
   key: { seed: number; step?: number; maskRatio: number },
 ): Promise<MaeBatchResult> {
-  const n = numPatches(config), dim = patchDim(config);
-  const images = pixels.length / (n * dim);
+  const n = numPatches(config), dim = patchDim(config), images = pixels.length / imageDim(config);
   const noise = uniform({ seed: key.seed, purpose: "reconstruct", step: key.step }, images * n);
   const batch = maskBatch(config, pixels, noise, key.maskRatio);
   const tensor = tf.tidy(() => forward(weights, config, batch).pred);
@@ -61,18 +60,23 @@ export async function reconstruct(
   return { images, losses, pixelErrors, pred, mask, idsRestore };
 }
 
-/** A batch's numbers of a classifier. */
+/** Predictions of a classifier for a batch. */
 export interface ClassifierBatchResult {
   readonly images: number;
   /** Mean cross-entropy; null without labels. */
   readonly loss: number | null;
   /** `[batch, classes]`. */
   readonly probabilities: Float32Array;
-  /** `[batch]`. */
+  /** The most probable class of each image, `[batch]`. */
   readonly predicted: Int32Array;
 }
 
-/** Classifies images. @param batch pixels `[batch, height, width, channels]` in [0, 1] */
+/**
+ * Classifies images.
+ *
+ * @param pixels `[batch, height, width, channels]` in [0, 1]
+ * @param labels `[batch]`, for the loss
+ */
 export async function classifyBatch(
   weights: Weights,
   config: MaeConfig,
@@ -94,7 +98,12 @@ export async function classifyBatch(
   };
 }
 
-/** Mean-pooled encoder features. @returns `[batch, embedDim]` */
+/**
+ * Embeds images: the mean of the encoder's output over all patches.
+ *
+ * @param pixels `[batch, height, width, channels]` in [0, 1]
+ * @returns `[batch, embedDim]`
+ */
 export async function embedBatch(
   weights: Weights,
   config: MaeConfig,

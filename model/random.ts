@@ -1,16 +1,16 @@
 /**
  * Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11).
- * What is drawn depends on its key alone, not on what was drawn before, so a mask, a shuffle or an initial weight is
- * the same in a run that was interrupted and in one that was not.
+ * A draw depends on its key alone and not on earlier draws. An interrupted run therefore has the same masks, shuffles
+ * and initial weights as an uninterrupted one.
  *
  * @module
  */
 
-/** What a stream of random numbers is for. Equal keys give equal numbers. */
+/** Identifies a stream of random numbers. Equal keys give equal numbers. */
 export interface RandomKey {
   /** The user's seed, 0 to 2^53 - 1. */
   readonly seed: number;
-  /** What is drawn: `"mask"`, `"shuffle"`, `"init/encoder.norm.weight"`. */
+  /** For example `"mask"`, `"shuffle"` or `"init/encoder.norm.weight"`. */
   readonly purpose: string;
   /** 0 when absent. */
   readonly epoch?: number;
@@ -33,17 +33,17 @@ function mulHigh(a: number, b: number): number {
 }
 
 /**
- * One Philox 4x32-10 block.
+ * Computes one Philox 4x32-10 block.
  *
  * @param counter four 32-bit words
  * @param key two 32-bit words
- * @param out receives four words
+ * @param out receives four words, from `offset` on
  */
 export function philox4x32(
   counter: readonly [number, number, number, number],
   key: readonly [number, number],
   out: Uint32Array,
-  at = 0,
+  offset = 0,
 ): void {
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
@@ -57,13 +57,13 @@ export function philox4x32(
     k0 = (k0 + W0) >>> 0;
     k1 = (k1 + W1) >>> 0;
   }
-  out[at] = c0;
-  out[at + 1] = c1;
-  out[at + 2] = c2;
-  out[at + 3] = c3;
+  out[offset] = c0;
+  out[offset + 1] = c1;
+  out[offset + 2] = c2;
+  out[offset + 3] = c3;
 }
 
-/** 32-bit FNV-1a of a text's UTF-16 code units. */
+/** 32-bit FNV-1a hash of the UTF-16 code units of a text. */
 function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
@@ -71,10 +71,10 @@ function hashText(text: string): number {
 }
 
 /**
- * Random 32-bit words.
+ * Returns random 32-bit words.
  *
- * @param skip words of the stream before the first
- * @throws {RangeError} for a seed that is no whole number from 0 to 2^53 - 1
+ * @param skip number of words of the stream to leave out before the first
+ * @throws {RangeError} when the seed is not a whole number from 0 to 2^53 - 1
  */
 export function randomUint32(key: RandomKey, count: number, skip = 0): Uint32Array<ArrayBuffer> {
   if (!Number.isSafeInteger(key.seed) || key.seed < 0) {
@@ -90,7 +90,11 @@ export function randomUint32(key: RandomKey, count: number, skip = 0): Uint32Arr
   return words.subarray(before, before + count);
 }
 
-/** Uniform float32 numbers in [0, 1), each a multiple of 2^-24. @param skip numbers of the stream before the first */
+/**
+ * Returns uniform float32 numbers in [0, 1), each a multiple of 2^-24.
+ *
+ * @param skip number of values of the stream to leave out before the first
+ */
 export function uniform(key: RandomKey, count: number, skip = 0): Float32Array<ArrayBuffer> {
   const words = randomUint32(key, count, skip);
   const out = new Float32Array(count);
@@ -98,7 +102,7 @@ export function uniform(key: RandomKey, count: number, skip = 0): Float32Array<A
   return out;
 }
 
-/** Standard normal float32 numbers (Box-Muller on pairs of 32-bit words). */
+/** Returns standard normal float32 numbers (Box-Muller on pairs of 32-bit words). */
 export function normal(key: RandomKey, count: number): Float32Array<ArrayBuffer> {
   const words = randomUint32(key, count + (count % 2));
   const out = new Float32Array(count);
@@ -111,15 +115,13 @@ export function normal(key: RandomKey, count: number): Float32Array<ArrayBuffer>
   return out;
 }
 
-/** A random permutation of 0 … count - 1 (Fisher-Yates). */
+/** Returns a random permutation of 0 … count - 1 (Fisher-Yates). */
 export function permutation(key: RandomKey, count: number): Uint32Array<ArrayBuffer> {
   const words = randomUint32(key, count);
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(words[i] * 2 ** -32 * (i + 1));
-    const held = order[i];
-    order[i] = order[j];
-    order[j] = held;
+    [order[i], order[j]] = [order[j], order[i]];
   }
   return order;
 }

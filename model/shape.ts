@@ -7,5 +7,5 @@
 /** Lengths of a tensor's axes. */
 export type Shape = readonly number[];
 
-/** Number of values of a shape. */
+/** Number of values of a tensor. */
 export const sizeOf = (shape: Shape): number => shape.reduce((product, length) => product * length, 1);

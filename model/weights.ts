@@ -1,6 +1,6 @@
 /**
- * The parameters of a model by their PyTorch `state_dict` names: which there are, how they begin, and the fixed
- * position tables that a `state_dict` holds beside them.
+ * The parameters of a model: their PyTorch `state_dict` names, shapes and initial values, and the fixed position
+ * tables that a `state_dict` contains too.
  *
  * @module
  */
@@ -18,17 +18,17 @@ export interface HostTensor {
 /** Named tensors on the host, in `state_dict` order. */
 export type HostWeights = ReadonlyMap<string, HostTensor>;
 
-/** How a parameter begins. `bound`: uniform in ±bound; `normal`: N(0, std²). */
+/** Initial distribution of a parameter. `bound`: uniform in ±bound; `normal`: N(0, normal²). */
 type Init = { bound: number } | { normal: number } | { constant: number };
 
-/** A parameter's name, shape and beginning. */
+/** Name, shape and initial distribution of a parameter. */
 export interface ParameterSpec {
   readonly name: string;
   readonly shape: readonly number[];
   readonly init: Init;
 }
 
-/** `torch.nn.Linear`: weight and bias uniform in ±1/√in (`kaiming_uniform_(a=√5)`). */
+/** `torch.nn.Linear`: weight and bias are uniform in ±1/√in (`kaiming_uniform_(a=√5)`). */
 function linearSpecs(name: string, inDim: number, outDim: number): ParameterSpec[] {
   const bound = 1 / Math.sqrt(inDim);
   return [
@@ -37,6 +37,7 @@ function linearSpecs(name: string, inDim: number, outDim: number): ParameterSpec
   ];
 }
 
+/** `torch.nn.LayerNorm`. */
 function normSpecs(name: string, dim: number): ParameterSpec[] {
   return [
     { name: `${name}.weight`, shape: [dim], init: { constant: 1 } },
@@ -44,7 +45,7 @@ function normSpecs(name: string, dim: number): ParameterSpec[] {
   ];
 }
 
-/** A pre-norm block; `torch.nn.MultiheadAttention` starts with Xavier-uniform `in_proj` and zero biases. */
+/** A pre-norm block. `torch.nn.MultiheadAttention` has a Xavier-uniform `in_proj` and zero biases. */
 function blockSpecs(name: string, dim: number, hidden: number): ParameterSpec[] {
   const [outWeight, outBias] = linearSpecs(`${name}.attn.out_proj`, dim, dim);
   return [
@@ -59,58 +60,57 @@ function blockSpecs(name: string, dim: number, hidden: number): ParameterSpec[] 
   ];
 }
 
-/** Parameters of the encoder (tutorial step 5). */
+/** `depth` blocks, named `name.0`, `name.1`, … */
+function blocksSpecs(name: string, depth: number, dim: number, mlpRatio: number): ParameterSpec[] {
+  const hidden = hiddenDim(dim, mlpRatio);
+  return Array.from({ length: depth }, (_, i) => blockSpecs(`${name}.${i}`, dim, hidden)).flat();
+}
+
+/** Returns the parameters of the encoder. */
 export function encoderSpecs(config: MaeConfig): ParameterSpec[] {
   const { embedDim: dim, depth, mlpRatio } = config;
   return [
     ...linearSpecs("encoder.patch_embed.projection.1", patchDim(config), dim),
-    ...Array.from(
-      { length: depth },
-      (_, i) => blockSpecs(`encoder.blocks.${i}`, dim, hiddenDim(dim, mlpRatio)),
-    )
-      .flat(),
+    ...blocksSpecs("encoder.blocks", depth, dim, mlpRatio),
     ...normSpecs("encoder.norm", dim),
   ];
 }
 
-/** Parameters of the decoder (tutorial step 6). */
+/** Returns the parameters of the decoder. */
 export function decoderSpecs(config: MaeConfig): ParameterSpec[] {
   const { decoderEmbedDim: dim, decoderDepth, mlpRatio } = config;
   return [
     { name: "decoder.mask_token", shape: [1, 1, dim], init: { normal: 0.02 } },
     ...linearSpecs("decoder.decoder_embed", config.embedDim, dim),
-    ...Array.from(
-      { length: decoderDepth },
-      (_, i) => blockSpecs(`decoder.decoder_blocks.${i}`, dim, hiddenDim(dim, mlpRatio)),
-    ).flat(),
+    ...blocksSpecs("decoder.decoder_blocks", decoderDepth, dim, mlpRatio),
     ...normSpecs("decoder.decoder_norm", dim),
     ...linearSpecs("decoder.decoder_pred", dim, patchDim(config)),
   ];
 }
 
-/** Parameters of the classification head, a linear layer on the encoder's width. */
+/** Returns the parameters of the classification head, a linear layer. */
 export function headSpecs(config: MaeConfig, classes: number): ParameterSpec[] {
   return linearSpecs("head", config.embedDim, classes);
 }
 
-/** What a model is: the MAE itself, or the encoder with a head of so many classes. */
+/** The MAE, or a classifier: the encoder with a head of `classes` outputs. */
 export type ModelShape = { readonly model: "mae" } | {
   readonly model: "classifier";
   readonly classes: number;
 };
 
-/** Every trainable parameter of a model, in `state_dict` order. */
+/** Returns every parameter of a model, in `state_dict` order. */
 export function parameterSpecs(config: MaeConfig, shape: ModelShape): ParameterSpec[] {
   const rest = shape.model === "mae" ? decoderSpecs(config) : headSpecs(config, shape.classes);
   return [...encoderSpecs(config), ...rest];
 }
 
-/** Number of trainable parameters of a model. The fixed position tables are not counted. */
+/** Number of values of all parameters of a model. The fixed position tables are not counted. */
 export function parameterCount(config: MaeConfig, shape: ModelShape): number {
   return parameterSpecs(config, shape).reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
 }
 
-/** The fixed tables that PyTorch keeps as buffers, so that `load_state_dict` finds them. */
+/** Returns the fixed position tables: PyTorch's `load_state_dict` expects them as buffers. */
 export function bufferTensors(config: MaeConfig, shape: ModelShape): Map<string, HostTensor> {
   const n = numPatches(config);
   const table = (dim: number) => ({ shape: [1, n, dim], data: sinusoidalPositions(n, dim) });
@@ -119,7 +119,7 @@ export function bufferTensors(config: MaeConfig, shape: ModelShape): Map<string,
   return buffers;
 }
 
-/** First values of parameters: PyTorch's default distributions, each drawn from (seed, its own name). */
+/** Draws the initial values of parameters. They depend on the seed and the parameter's name alone. */
 export function initialWeights(specs: readonly ParameterSpec[], seed: number): Map<string, HostTensor> {
   return new Map(specs.map(({ name, shape, init }) => {
     const size = sizeOf(shape);

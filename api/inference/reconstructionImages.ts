@@ -1,10 +1,11 @@
 /**
- * A model's numbers into images: original, masked, reconstructed.
+ * The images of a reconstruction: original, masked, reconstructed.
  *
  * @module
  */
 import type { ImageSet } from "../../data/datasets/dataset.ts";
-import { type MaeConfig, numPatches, patchDim } from "../../model/config.ts";
+import { imageDim, type MaeConfig, patchDim } from "../../model/config.ts";
+import { unpatchify } from "../../model/patches.ts";
 import type { Reconstruction } from "./inference.ts";
 
 /** One row of the tutorial's figure; each `[H, W, C]`, values 0 to 1. */
@@ -16,48 +17,33 @@ export interface ReconstructionRow {
   readonly reconstruction: Float32Array;
 }
 
-/** Grey of a masked patch, tutorial step 11. */
+/** Grey value of a masked patch. */
 const MASKED = 0.5;
 
 /**
- * The rows of the figure. Patches hold their values in the order (p1 p2 c), as the tutorial's `unpatchify`.
+ * Returns a row for each image.
  *
- * @param pasteVisible show visible patches as they were instead of what was predicted for them
+ * @param pasteVisible shows the original pixels of visible patches instead of their prediction
  */
 export function reconstructionRows(
   config: MaeConfig,
-  pictures: ImageSet,
-  result: Reconstruction,
+  images: ImageSet,
+  { pred, mask }: Reconstruction,
   pasteVisible: boolean,
 ): ReconstructionRow[] {
-  const { imageSize: size, patchSize: patch, inChannels: channels } = config;
-  const patches = numPatches(config);
-  const dim = patchDim(config);
-  const across = size / patch;
-  const each = size * size * channels;
-  return Array.from({ length: pictures.count }, (_, picture) => {
-    const row = {
-      original: Float32Array.from(
-        pictures.pixels.subarray(picture * each, (picture + 1) * each),
-        (value) => value / 255,
-      ),
-      masked: new Float32Array(each),
-      reconstruction: new Float32Array(each),
+  const size = imageDim(config), dim = patchDim(config);
+  const predicted = unpatchify(pred, config); // [count, H, W, C]
+  const pixelMask = unpatchify(pred.map((_, i) => mask[Math.floor(i / dim)]), config); // [count, H, W, C]
+  return Array.from({ length: images.count }, (_, image) => {
+    const first = image * size;
+    const original = Float32Array.from(images.pixels.subarray(first, first + size), (value) => value / 255);
+    const isMasked = (i: number) => pixelMask[first + i] === 1;
+    const clipped = (i: number) => Math.min(1, Math.max(0, predicted[first + i]));
+    return {
+      original,
+      masked: original.map((value, i) => isMasked(i) ? MASKED : value),
+      reconstruction: original.map((value, i) => pasteVisible && !isMasked(i) ? value : clipped(i)),
     };
-    for (let at = 0; at < each; at++) {
-      const channel = at % channels;
-      const x = Math.floor(at / channels) % size;
-      const y = Math.floor(at / (channels * size));
-      const index = Math.floor(y / patch) * across + Math.floor(x / patch);
-      const inside = ((y % patch) * patch + x % patch) * channels + channel;
-      const isMasked = result.mask[picture * patches + index] === 1;
-      const predicted = result.pred[(picture * patches + index) * dim + inside];
-      row.masked[at] = isMasked ? MASKED : row.original[at];
-      row.reconstruction[at] = pasteVisible && !isMasked
-        ? row.original[at]
-        : Math.min(1, Math.max(0, predicted));
-    }
-    return row;
   });
 }
 

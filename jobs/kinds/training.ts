@@ -16,7 +16,8 @@ import { selectBackend, type SelectedBackend } from "../../model/backends/select
 import { type MaeConfig } from "../../model/config.ts";
 import { forwardBatch } from "../../model/memory.ts";
 import type { TrainingBatch } from "../../model/training/objective.ts";
-import { train, type TrainerState, TrainingError } from "../../model/training/trainer.ts";
+import { TrainingError } from "../../model/training/error.ts";
+import { train, type TrainerState } from "../../model/training/trainer.ts";
 import { encoderSpecs, type HostWeights, type ModelShape, parameterCount } from "../../model/weights.ts";
 import { newCheckpointId, saveCheckpoint } from "../artifacts/checkpoints.ts";
 import { checkpointKeys, objectKeysOf } from "../artifacts/objectKeys.ts";

@@ -29,14 +29,14 @@ export function adamwNumbers({ lr, weightDecay, betas: [beta1, beta2], eps, step
 }
 
 /**
- * One step of AdamW (Loshchilov & Hutter 2019) with the operations and their order of `torch.optim.AdamW`, over one
- * flat buffer of parameters.
+ * Computes one step of AdamW (Loshchilov & Hutter 2019) over a flat buffer of parameters. The operations and their
+ * order are those of `torch.optim.AdamW`.
  *
  * @param param `[size]`
  * @param grad `[size]`
  * @param expAvg `[size]`: first moment
  * @param expAvgSq `[size]`: second moment
- * @returns new `[param, expAvg, expAvgSq]`; the old ones are left to the caller
+ * @returns new tensors `[param, expAvg, expAvgSq]`; the caller disposes the old ones
  */
 export function adamw(
   param: tf.Tensor1D,
@@ -45,8 +45,8 @@ export function adamw(
   expAvgSq: tf.Tensor1D,
   step: AdamWStep,
 ): [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D] {
-  const own = native().adamw;
-  if (own) return own(param, grad, expAvg, expAvgSq, step);
+  const kernel = native().adamw;
+  if (kernel) return kernel(param, grad, expAvg, expAvgSq, step);
   const { decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, size } = adamwNumbers(step);
   return tf.tidy(() => {
     const decayed = tf.mul(param, decay);

@@ -3,7 +3,7 @@ import { fused } from "./fused.ts";
 import { native } from "./native.ts";
 
 /**
- * Mean cross-entropy of logits against class indices (`torch.nn.functional.cross_entropy`).
+ * Mean cross-entropy between logits and class indices (`torch.nn.functional.cross_entropy`).
  *
  * @param logits `[batch, classes]`
  * @param labels `[batch]`, 0 to classes - 1
@@ -12,15 +12,15 @@ import { native } from "./native.ts";
 export function crossEntropy(logits: tf.Tensor2D, labels: Int32Array): tf.Scalar {
   const [batch, classes] = logits.shape;
   return fused([logits], (save) => {
-    const own = native().crossEntropy;
-    if (own) {
-      const [value, slope] = own.forward(logits, tf.tensor1d(labels, "int32"));
-      save([slope]);
-      return { value, gradient: (dy, [slope]) => own.gradient(slope, dy) };
+    const kernel = native().crossEntropy;
+    if (kernel) {
+      const [value, grad] = kernel.forward(logits, tf.tensor1d(labels, "int32"));
+      save([grad]);
+      return { value, gradient: (dy, [grad]) => kernel.gradient(grad, dy) };
     }
-    const hot = new Float32Array(batch * classes);
-    labels.forEach((label, row) => hot[row * classes + label] = 1);
-    const target = tf.tensor2d(hot, [batch, classes]);
+    const oneHot = new Float32Array(batch * classes);
+    labels.forEach((label, row) => oneHot[row * classes + label] = 1);
+    const target = tf.tensor2d(oneHot, [batch, classes]);
     const shifted = tf.sub(logits, tf.max(logits, 1, true));
     const exps = tf.exp(shifted);
     const sums = tf.sum(exps, 1, true);

@@ -3,25 +3,28 @@ import { fused } from "./fused.ts";
 import { uniform } from "../random.ts";
 import { sizeOf } from "../shape.ts";
 
-/** Where a step's dropout masks come from: equal keys give equal masks. */
+/** Some images of a batch. */
+export interface BatchPart {
+  /** Index of the first image in the batch. */
+  readonly first: number;
+  /** Number of images. */
+  readonly images: number;
+}
+
+/** Key of the dropout factors of a step. Equal keys give equal factors. */
 export interface DropoutKey {
   /** Probability of dropping a value; 0 switches dropout off. */
   readonly rate: number;
   readonly seed: number;
   readonly epoch: number;
   readonly step: number;
-  /** Set for a part of a batch: it gets the factors that its images have in the whole. */
-  readonly part?: {
-    /** Index of its first image in the batch. */
-    readonly first: number;
-    /** Number of its images. */
-    readonly images: number;
-  };
-  /** Receives what is drawn, by site. */
+  /** A part of the batch has the factors that its images have in the whole batch. */
+  readonly part?: BatchPart;
+  /** Collects the factors of each site, for the recording of a step. */
   readonly drawn?: Map<string, Float32Array>;
 }
 
-/** Draws the factors of a site: 0 where a value is dropped, 1 / (1 - rate) where it is kept. */
+/** Draws the factors of a site: 0 for a dropped value, 1 / (1 - rate) for a kept one. */
 export function drawFactors(key: DropoutKey, site: string, size: number): Float32Array<ArrayBuffer> {
   const { rate, seed, epoch, step, part } = key;
   const skip = part ? part.first * (size / part.images) : 0;
@@ -31,10 +34,10 @@ export function drawFactors(key: DropoutKey, site: string, size: number): Float3
 }
 
 /**
- * Factors of inverted dropout (`torch.nn.Dropout`): 0 with probability `rate`, else `1 / (1 - rate)`.
+ * Returns factors of inverted dropout (`torch.nn.Dropout`): 0 with probability `rate`, else `1 / (1 - rate)`.
  *
- * @param site name of the place in the model, a part of the key
- * @returns undefined when nothing is dropped
+ * @param site name of the layer; it is part of the random key
+ * @returns undefined without dropout
  */
 export function dropoutFactors(
   key: DropoutKey | undefined,
@@ -48,7 +51,7 @@ export function dropoutFactors(
   return tf.tensor(values, shape);
 }
 
-/** Inverted dropout of `x`; see {@linkcode dropoutFactors}. */
+/** Applies inverted dropout; see {@linkcode dropoutFactors}. */
 export function dropout<T extends tf.Tensor>(x: T, key: DropoutKey | undefined, site: string): T {
   const factors = dropoutFactors(key, site, x.shape);
   if (!factors) return x;

@@ -1,17 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core";
 
-/** A fused operation's value, and how its gradient comes from what it saved. */
+/** The value of a fused operation and its gradient. */
 export interface Fused {
   readonly value: tf.Tensor;
-  /** @returns the gradient of each input, in their order; bare for one */
+  /** Returns the gradient of each input in their order, or a single tensor for one input. */
   gradient(dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor | tf.Tensor[];
 }
 
 /**
- * Runs operations as one with a gradient of its own: what is inside `compute` is not recorded for differentiation.
+ * Runs operations as one operation with a custom gradient. TensorFlow.js does not record those inside `compute`.
  *
  * @param inputs the tensors that get a gradient
- * @param compute the composition; what the gradient needs goes through `save`
+ * @param compute returns value and gradient; it passes the tensors that the gradient needs to `save`
  */
 export function fused<T extends tf.Tensor>(
   inputs: tf.Tensor[],

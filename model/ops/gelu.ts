@@ -3,15 +3,15 @@ import { fused } from "./fused.ts";
 import { native } from "./native.ts";
 
 /**
- * Exact GELU, `x · Φ(x)` (`torch.nn.GELU()`; Hendrycks & Gimpel 2016), not the tanh form.
+ * Exact GELU, `x · Φ(x)` (`torch.nn.GELU()`; Hendrycks & Gimpel 2016), not its tanh approximation.
  *
  * @param x any shape
  */
 export function gelu<T extends tf.Tensor>(x: T): T {
   return fused([x], (save) => {
-    const own = native().gelu;
-    if (own) {
-      const [value, derivative] = own.forward(x);
+    const kernel = native().gelu;
+    if (kernel) {
+      const [value, derivative] = kernel.forward(x);
       save([derivative]);
       return { value, gradient: (dy, [derivative]) => tf.mul(dy, derivative) };
     }

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
 import { native } from "./native.ts";
 
-/** PyTorch's default epsilon of a layer norm. */
+/** PyTorch's default epsilon. */
 export const LAYER_NORM_EPS = 1e-5;
 
 /**
@@ -17,12 +17,12 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: 
   const rows = x.size / dim;
   return fused([x, weight, bias], (save) => {
     const flat = tf.reshape(x, [rows, dim]);
-    const own = native().layerNorm;
-    if (own) {
-      const [value, normed, scale] = own.forward(flat, weight, bias);
+    const kernel = native().layerNorm;
+    if (kernel) {
+      const [value, normed, scale] = kernel.forward(flat, weight, bias);
       save([normed, scale, weight]);
       const gradient = (dy: tf.Tensor, [normed, scale, weight]: tf.Tensor[]) => {
-        const [dx, dWeight, dBias] = own.gradient(tf.reshape(dy, [rows, dim]), normed, scale, weight);
+        const [dx, dWeight, dBias] = kernel.gradient(tf.reshape(dy, [rows, dim]), normed, scale, weight);
         return [tf.reshape(dx, x.shape), dWeight, dBias];
       };
       return { value: tf.reshape(value, x.shape), gradient };
@@ -36,8 +36,8 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: 
       const [normed, scale, weight] = saved;
       const dFlat = tf.reshape(dy, [rows, dim]);
       const dNormed = tf.mul(dFlat, weight);
-      const along = tf.mul(normed, tf.mean(tf.mul(dNormed, normed), 1, true));
-      const dx = tf.mul(tf.sub(tf.sub(dNormed, tf.mean(dNormed, 1, true)), along), scale);
+      const projection = tf.mul(normed, tf.mean(tf.mul(dNormed, normed), 1, true));
+      const dx = tf.mul(tf.sub(tf.sub(dNormed, tf.mean(dNormed, 1, true)), projection), scale);
       return [tf.reshape(dx, x.shape), tf.sum(tf.mul(dFlat, normed), 0), tf.sum(dFlat, 0)];
     };
     return { value: tf.reshape(value, x.shape), gradient };

@@ -3,9 +3,10 @@ import { fused } from "./fused.ts";
 import { native } from "./native.ts";
 
 /**
- * Fused linear layer `y = x · Wᵀ + b` (`torch.nn.Linear`).
+ * Linear layer `y = x · Wᵀ + b` (`torch.nn.Linear`).
  *
- * The transposes are made explicit: the WebAssembly backend multiplies eight times faster without its flags.
+ * The composition transposes explicitly: on the WebAssembly backend, `matMul` is eight times faster without its
+ * transpose flags.
  *
  * @param x `[..., in]`
  * @param weight `[out, in]`
@@ -18,13 +19,15 @@ export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias: tf.
   return fused([x, weight, bias], (save) => {
     const flat = tf.reshape(x, [rows, inDim]) as tf.Tensor2D; // [rows, in]
     save([flat, weight]);
-    const own = native().linear;
-    const value = own ? own.forward(flat, weight, bias) : tf.add(tf.matMul(flat, tf.transpose(weight)), bias); // [rows, out]
+    const kernel = native().linear;
+    const value = kernel
+      ? kernel.forward(flat, weight, bias)
+      : tf.add(tf.matMul(flat, tf.transpose(weight)), bias); // [rows, out]
     const gradient = (dy: tf.Tensor, saved: tf.Tensor[]) => {
       const [flat, w] = saved as [tf.Tensor2D, tf.Tensor2D];
       const dFlat = tf.reshape(dy, [rows, outDim]) as tf.Tensor2D;
-      if (own) {
-        const [dx, dWeight, dBias] = own.gradient(dFlat, flat, w);
+      if (kernel) {
+        const [dx, dWeight, dBias] = kernel.gradient(dFlat, flat, w);
         return [tf.reshape(dx, x.shape), dWeight, dBias];
       }
       const dx = tf.reshape(tf.matMul(dFlat, w), x.shape);

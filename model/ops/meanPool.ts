@@ -10,8 +10,13 @@ import { native } from "./native.ts";
  */
 export function meanPool(x: tf.Tensor3D): tf.Tensor2D {
   const [batch, tokens, dim] = x.shape;
-  const own = native().meanPool;
-  if (own) return fused([x], () => ({ value: own.forward(x), gradient: (dy) => own.gradient(dy, tokens) }));
+  const kernel = native().meanPool;
+  if (kernel) {
+    return fused([x], () => ({
+      value: kernel.forward(x),
+      gradient: (dy) => kernel.gradient(dy, tokens),
+    }));
+  }
   return fused([x], () => ({
     value: tf.mean(x, 1),
     gradient: (dy) => {

@@ -19,7 +19,7 @@ export interface AdamWStep {
 
 /** Kernels of single operations. An absent kernel is replaced by the operation's composition. */
 export interface NativeOps {
-  /** Threads over which the backend spreads an operation by itself. @default 1 */
+  /** Number of threads with which the backend computes one operation. @default 1 */
   readonly threads?: number;
   /** Linear layers. */
   readonly linear?: {
@@ -28,26 +28,26 @@ export interface NativeOps {
     /** dy `[rows, out]` → gradients of x, weight and bias. */
     gradient(dy: tf.Tensor2D, x: tf.Tensor2D, weight: tf.Tensor2D): [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
   };
-  /** Puts the mask token where a patch is masked. */
+  /** Restores patch order and inserts mask tokens. */
   readonly unshuffle?: {
-    /** visible `[rows, dim]`, token `[dim]`, from `[count]` (int32; -1 for the token) → `[count, dim]`. */
-    forward(visible: tf.Tensor2D, token: tf.Tensor1D, from: tf.Tensor1D): tf.Tensor2D;
-    /** dy `[count, dim]`, to `[rows]` (int32), mask `[count]` → gradients of visible and token. */
-    gradient(dy: tf.Tensor2D, to: tf.Tensor1D, mask: tf.Tensor1D): [tf.Tensor, tf.Tensor];
+    /** visible `[rows, dim]`, token `[dim]`, restoreRows `[count]` (int32; -1 for the token) → `[count, dim]`. */
+    forward(visible: tf.Tensor2D, token: tf.Tensor1D, restoreRows: tf.Tensor1D): tf.Tensor2D;
+    /** dy `[count, dim]`, keepRows `[rows]` (int32), mask `[count]` → gradients of visible and token. */
+    gradient(dy: tf.Tensor2D, keepRows: tf.Tensor1D, mask: tf.Tensor1D): [tf.Tensor, tf.Tensor];
   };
-  /** Loss on masked patches. */
+  /** Mean squared error on masked patches. */
   readonly maskedLoss?: {
     /** pred and target `[rows, dim]`, mask `[rows]` → the loss and its gradient `[rows, dim]`. */
     forward(pred: tf.Tensor2D, target: tf.Tensor2D, mask: tf.Tensor1D): [tf.Scalar, tf.Tensor];
     /** That gradient times dy, a scalar. */
-    gradient(slope: tf.Tensor, dy: tf.Tensor): tf.Tensor;
+    gradient(grad: tf.Tensor, dy: tf.Tensor): tf.Tensor;
   };
   /** Cross-entropy. */
   readonly crossEntropy?: {
     /** logits `[batch, classes]`, labels `[batch]` (int32) → the mean loss and its gradient `[batch, classes]`. */
     forward(logits: tf.Tensor2D, labels: tf.Tensor1D): [tf.Scalar, tf.Tensor];
     /** That gradient times dy, a scalar. */
-    gradient(slope: tf.Tensor, dy: tf.Tensor): tf.Tensor;
+    gradient(grad: tf.Tensor, dy: tf.Tensor): tf.Tensor;
   };
   /** Mean over tokens. */
   readonly meanPool?: {
@@ -58,7 +58,7 @@ export interface NativeOps {
   };
   /** GELU. */
   readonly gelu?: {
-    /** Values, and the derivative at each. */
+    /** Returns values and derivatives, in the shape of x. */
     forward(x: tf.Tensor): [tf.Tensor, tf.Tensor];
   };
   /** Layer norm of rows. */
@@ -75,23 +75,23 @@ export interface NativeOps {
   };
   /** Attention. */
   readonly attention?: {
-    /** Whether it takes heads of that width; all when absent. */
-    takes?(headSize: number): boolean;
+    /** Returns whether heads of this width are supported. All are when it is absent. */
+    supports?(headDim: number): boolean;
     /**
-     * qkv `[batch, tokens, 3 · dim]`, factors of dropout `[batch · heads, tokens, tokens]` → `[batch, tokens, dim]`,
-     * and what the gradient needs beside qkv and factors.
+     * qkv `[batch, tokens, 3 · dim]`, dropout factors `[batch · heads, tokens, tokens]` → `[batch, tokens, dim]`, and
+     * the tensors that the gradient needs in addition to qkv and factors.
      */
     forward(qkv: tf.Tensor3D, heads: number, factors?: tf.Tensor3D): [tf.Tensor3D, ...tf.Tensor[]];
     /** dy `[batch, tokens, dim]` → gradient of qkv. */
     gradient(
       dy: tf.Tensor3D,
       qkv: tf.Tensor3D,
-      kept: readonly tf.Tensor[],
+      saved: readonly tf.Tensor[],
       heads: number,
       factors?: tf.Tensor3D,
     ): tf.Tensor3D;
   };
-  /** One step of AdamW; all `[size]` → new parameters and moments. */
+  /** Computes one step of AdamW; all `[size]` → new parameters and moments. */
   adamw?(
     param: tf.Tensor1D,
     grad: tf.Tensor1D,
@@ -99,23 +99,23 @@ export interface NativeOps {
     expAvgSq: tf.Tensor1D,
     step: AdamWStep,
   ): [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D];
-  /** Copies between many tensors and one. */
+  /** Copies between many tensors and a flat one. */
   readonly flat?: {
-    /** Tensors of any shape → all of their values, one tensor behind the other. */
-    join(tensors: readonly tf.Tensor[]): tf.Tensor1D;
-    /** The opposite, by the shapes of the parts. */
+    /** Concatenates the values of tensors of any shape. */
+    concat(tensors: readonly tf.Tensor[]): tf.Tensor1D;
+    /** Splits a flat tensor into tensors of the given shapes. */
     split(flat: tf.Tensor1D, shapes: readonly Shape[]): tf.Tensor[];
   };
 }
 
 let current: NativeOps = {};
 
-/** The kernels in use. */
+/** Returns the kernels in use. */
 export function native(): NativeOps {
   return current;
 }
 
-/** Puts kernels in use; none by default. */
+/** Sets the kernels in use; none by default. */
 export function useNative(ops: NativeOps = {}): void {
   current = ops;
 }

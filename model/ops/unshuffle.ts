@@ -4,10 +4,10 @@ import { native } from "./native.ts";
 import type { Masking } from "../masking.ts";
 
 /**
- * Puts visible tokens back in their places and the mask token everywhere else (tutorial step 6).
+ * Puts the visible tokens back in patch order and inserts the mask token for every masked patch.
  *
- * Every visible token stands in exactly one place, so its gradient is a gather too: no scatter, which the WebAssembly
- * backend lacks.
+ * Each visible token occurs exactly once in the output, so its gradient is a gather too. A scatter is not needed; the
+ * WebAssembly backend has none.
  *
  * @param visible `[batch, K, dim]`
  * @param maskToken `[1, 1, dim]`
@@ -18,24 +18,25 @@ export function unshuffle(visible: tf.Tensor3D, maskToken: tf.Tensor3D, masking:
   const dim = maskToken.shape[2];
   return fused([visible, maskToken], () => {
     const rows = tf.reshape(visible, [batch * keep, dim]) as tf.Tensor2D;
-    const own = native().unshuffle;
-    const value = own
-      ? own.forward(rows, tf.reshape(maskToken, [dim]) as tf.Tensor1D, tf.tensor1d(restoreRows, "int32"))
+    const kernel = native().unshuffle;
+    const value = kernel
+      ? kernel.forward(rows, tf.reshape(maskToken, [dim]) as tf.Tensor1D, tf.tensor1d(restoreRows, "int32"))
       : gatherOrToken(rows, tf.reshape(maskToken, [1, dim]), restoreRows);
     const gradient = (dy: tf.Tensor) => {
       const flat = tf.reshape(dy, [batch * patches, dim]) as tf.Tensor2D;
-      const to = tf.tensor1d(keepRows, "int32"), masked = tf.tensor1d(mask);
-      const [dVisible, dToken] = own
-        ? own.gradient(flat, to, masked)
-        : [tf.gather(flat, to), tf.sum(tf.mul(flat, tf.expandDims(masked, 1)), 0)];
+      const rows = tf.tensor1d(keepRows, "int32"), masked = tf.tensor1d(mask);
+      const [dVisible, dToken] = kernel
+        ? kernel.gradient(flat, rows, masked)
+        : [tf.gather(flat, rows), tf.sum(tf.mul(flat, tf.expandDims(masked, 1)), 0)];
       return [tf.reshape(dVisible, [batch, keep, dim]), tf.reshape(dToken, [1, 1, dim])];
     };
     return { value: tf.reshape(value, [batch, patches, dim]), gradient };
   });
 }
 
-/** Rows by index; the token for index -1. */
-function gatherOrToken(rows: tf.Tensor2D, token: tf.Tensor, from: Int32Array): tf.Tensor {
-  const last = rows.shape[0];
-  return tf.gather(tf.concat([rows, token]), tf.tensor1d(from.map((row) => row < 0 ? last : row), "int32"));
+/** Gathers rows by index; index -1 selects the token. */
+function gatherOrToken(rows: tf.Tensor2D, token: tf.Tensor, indices: Int32Array): tf.Tensor {
+  const tokenRow = rows.shape[0];
+  const gathered = tf.tensor1d(indices.map((index) => index < 0 ? tokenRow : index), "int32");
+  return tf.gather(tf.concat([rows, token]), gathered);
 }

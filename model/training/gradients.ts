@@ -1,5 +1,5 @@
 /**
- * A loss and its gradient for every trainable parameter.
+ * The loss of a step and its gradients.
  *
  * @module
  */
@@ -7,16 +7,16 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { AdamW } from "./optimizer.ts";
 import type { Weights } from "../transformer.ts";
 
-/** A loss (scalar) and its gradients, each `[size]`, as the optimiser takes them. The caller disposes all. */
+/** A loss and its gradients, one flat tensor for each group of the optimiser. The caller disposes all of them. */
 export interface LossAndGradient {
   readonly loss: tf.Scalar;
   readonly gradients: readonly tf.Tensor1D[];
 }
 
 /**
- * Runs a loss forward and backward.
+ * Computes a loss and its gradients.
  *
- * @param frozen parameters the loss needs that get no gradient
+ * @param frozen parameters that get no gradient
  */
 export function lossAndGradient(
   optimizer: AdamW,
@@ -24,8 +24,8 @@ export function lossAndGradient(
   loss: (weights: Weights) => tf.Scalar,
 ): LossAndGradient {
   return tf.tidy(() => {
-    const run = tf.valueAndGrads((...tensors) => loss({ ...frozen, ...optimizer.name(tensors) }));
+    const run = tf.valueAndGrads((...tensors) => loss({ ...frozen, ...optimizer.byName(tensors) }));
     const { value, grads } = run([...optimizer.tensors]);
-    return { loss: value as tf.Scalar, gradients: optimizer.gather(grads) } as never;
+    return { loss: value as tf.Scalar, gradients: optimizer.flatten(grads) } as never;
   });
 }

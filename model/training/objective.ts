@@ -1,28 +1,28 @@
 /**
- * What a step minimises: the loss of a batch, or of a part of it, as a function of the weights.
+ * The loss that a training step minimises, for a batch or for a part of it.
  *
  * @module
  */
 import type { Scalar } from "@tensorflow/tfjs-core";
 import { classify, featuresOfPatches } from "../classifier.ts";
-import { type MaeConfig, numPatches } from "../config.ts";
+import { imageDim, type MaeConfig, numPatches } from "../config.ts";
 import { type Allocate, forward, maskBatch, newBuffer } from "../mae.ts";
 import { crossEntropy } from "../ops/crossEntropy.ts";
-import type { DropoutKey } from "../ops/dropout.ts";
+import type { BatchPart, DropoutKey } from "../ops/dropout.ts";
 import { patchify } from "../patches.ts";
 import { uniform } from "../random.ts";
 import type { Weights } from "../transformer.ts";
 import type { ModelShape } from "../weights.ts";
 
-/** Images of one step. */
+/** The images of one step. */
 export interface TrainingBatch {
   /** `[batch, height, width, channels]` in [0, 1]. */
   readonly pixels: Float32Array;
-  /** `[batch]`; only a classifier needs them. */
+  /** `[batch]`; required for a classifier only. */
   readonly labels: Int32Array | null;
 }
 
-/** What is trained. */
+/** The model to train. */
 export interface Task {
   readonly config: MaeConfig;
   readonly shape: ModelShape;
@@ -31,51 +31,45 @@ export interface Task {
   readonly seed: number;
 }
 
-/** Some images of a batch. */
-export interface Part {
-  /** Index of the first in the batch. */
-  readonly first: number;
-  readonly images: number;
-}
-
-/** The loss of some images. */
+/** The mean loss of some images, as a function of the weights. */
 export interface Objective {
-  /** What is read from the host, by name; one behind the other, image after image. */
+  /** Inputs from the host by name. Each is a concatenation of the images' inputs. */
   readonly feeds: Readonly<Record<string, Float32Array | Int32Array>>;
-  /** Key of the dropout; absent where there is none. */
+  /** Key of the dropout factors; absent without dropout. */
   readonly drop?: DropoutKey;
-  /** Mean loss over the images. @param drop `drop`, or a key that tells what is drawn */
+  /** Computes the loss. @param drop the key above, or a copy that collects the factors */
   loss(weights: Weights, drop?: DropoutKey): Scalar;
 }
 
 /** Number of images of a batch. */
-export function imagesOf({ config }: Task, batch: TrainingBatch): number {
-  return batch.pixels.length / (config.imageSize ** 2 * config.inChannels);
+export function batchSizeOf({ config }: Task, batch: TrainingBatch): number {
+  return batch.pixels.length / imageDim(config);
 }
 
 /**
- * The objective of a batch. Masks and dropout depend on (seed, epoch, step) and an image's place in the batch alone.
+ * Returns the objective of a batch. Masks and dropout depend only on (seed, epoch, step) and on an image's index in
+ * the batch.
  *
- * @param part some of its images; all by default
- * @param place gives arrays for the large feeds
+ * @param part the images of the batch to include; all by default
+ * @param allocate returns the buffers of the large feeds
  */
 export function objective(
   task: Task,
   batch: TrainingBatch,
   epoch: number,
   step: number,
-  part: Part = { first: 0, images: imagesOf(task, batch) },
-  place: Allocate = newBuffer,
+  part: BatchPart = { first: 0, images: batchSizeOf(task, batch) },
+  allocate: Allocate = newBuffer,
 ): Objective {
   const { config, shape, seed } = task;
-  const { first, images } = part, values = config.imageSize ** 2 * config.inChannels;
-  const pixels = batch.pixels.subarray(first * values, (first + images) * values);
+  const { first, images } = part, dim = imageDim(config);
+  const pixels = batch.pixels.subarray(first * dim, (first + images) * dim);
   const hasDropout = config.dropout > 0 && !(shape.model === "classifier" && task.freezeEncoder);
   const drop = hasDropout ? { rate: config.dropout, seed, epoch, step, part } : undefined;
   if (shape.model === "mae") {
     const n = numPatches(config);
     const noise = uniform({ seed, purpose: "mask", epoch, step }, images * n, first * n);
-    const masked = maskBatch(config, pixels, noise, config.maskRatio, place);
+    const masked = maskBatch(config, pixels, noise, config.maskRatio, allocate);
     const { visible, positions, target, masking: { mask, restoreRows, keepRows } } = masked;
     return {
       feeds: { visible, positions, target, mask, restoreRows, keepRows },
@@ -83,7 +77,7 @@ export function objective(
       loss: (weights, key = drop) => forward(weights, config, masked, key).loss,
     };
   }
-  const patches = patchify(pixels, config, place("patches", pixels.length));
+  const patches = patchify(pixels, config, allocate("patches", pixels.length));
   const labels = batch.labels!.subarray(first, first + images);
   return {
     feeds: { patches, labels },

@@ -1,6 +1,7 @@
 /**
- * AdamW over all trainable parameters, which lie in a few flat buffers: a step is a few large operations instead of a
- * dozen small ones a tensor, and no operation needs a copy of a whole large model.
+ * AdamW over all trainable parameters. Small parameters share flat buffers, so that a step is a few large operations
+ * instead of a dozen small ones for each parameter. The size of a buffer is limited, so that no operation copies the
+ * whole model.
  *
  * @module
  */
@@ -11,24 +12,24 @@ import { type Shape, sizeOf } from "../shape.ts";
 import type { Weights } from "../transformer.ts";
 import type { HostTensor, HostWeights, ParameterSpec } from "../weights.ts";
 
-/** AdamW's constants; PyTorch's names. */
+/** Options of AdamW, with PyTorch's names. */
 export interface AdamWOptions {
   readonly weightDecay: number;
   readonly betas: readonly [number, number];
   readonly eps: number;
 }
 
-/** Moments of AdamW by parameter name, and the count of steps done. */
+/** Moments of AdamW by parameter name, and the number of completed steps. */
 export interface OptimizerState {
   readonly step: number;
   readonly expAvg: HostWeights;
   readonly expAvgSq: HostWeights;
 }
 
-/** Values of a buffer that several parameters share; a larger parameter has one of its own, and is never copied. */
+/** Maximum number of values of a shared buffer. A larger parameter gets a separate buffer and is never copied. */
 const GROUP_SIZE = 2 ** 20;
 
-/** Parameters that lie one behind the other, and their moments; each `[size]`. */
+/** Parameters in one flat buffer, and their moments; each `[size]`. */
 interface Group {
   readonly specs: readonly ParameterSpec[];
   params: tf.Tensor1D;
@@ -36,42 +37,45 @@ interface Group {
   expAvgSq: tf.Tensor1D;
 }
 
-const valuesOf = (specs: readonly ParameterSpec[]) =>
+const totalSize = (specs: readonly ParameterSpec[]) =>
   specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
-/** Cuts parameters, in their order, into groups. */
-function grouped(specs: readonly ParameterSpec[]): ParameterSpec[][] {
+/** Divides parameters, in their order, into groups. */
+function groupSpecs(specs: readonly ParameterSpec[]): ParameterSpec[][] {
   const groups: ParameterSpec[][] = [];
   for (const spec of specs) {
     const last = groups.at(-1);
-    if (last && valuesOf(last) + sizeOf(spec.shape) <= GROUP_SIZE) last.push(spec);
+    if (last && totalSize(last) + sizeOf(spec.shape) <= GROUP_SIZE) last.push(spec);
     else groups.push([spec]);
   }
   return groups;
 }
 
-/** One behind the other; bare where there is only one, since reshaping copies nothing. */
-function joined(tensors: readonly tf.Tensor[]): tf.Tensor1D {
+/** Concatenates the values of tensors. A single tensor is reshaped, which copies nothing. */
+function concatFlat(tensors: readonly tf.Tensor[]): tf.Tensor1D {
   const flat = () => tensors.map((tensor) => tf.reshape(tensor, [-1]) as tf.Tensor1D);
   if (tensors.length === 1) return flat()[0];
-  return native().flat?.join(tensors) ?? tf.concat(flat());
+  return native().flat?.concat(tensors) ?? tf.concat(flat());
 }
 
-/** The opposite of {@linkcode joined}. */
-function parted(flat: tf.Tensor1D, shapes: readonly Shape[]): tf.Tensor[] {
+/** The inverse of {@linkcode concatFlat}. */
+function splitFlat(flat: tf.Tensor1D, shapes: readonly Shape[]): tf.Tensor[] {
   if (shapes.length === 1) return [tf.reshape(flat, [...shapes[0]])];
   return native().flat?.split(flat, shapes) ??
     tf.split(flat, shapes.map(sizeOf)).map((part, i) => tf.reshape(part, [...shapes[i]]));
 }
 
-/** Trainable parameters and their AdamW state on the backend. Dispose it when done. */
+/** Trainable parameters and their AdamW state on the backend. The caller disposes it. */
 export class AdamW {
   readonly #options: AdamWOptions;
   readonly #groups: Group[];
   #step: number;
   #views: tf.Tensor[] = [];
 
-  /** @param weights holds every parameter of `specs` */
+  /**
+   * @param weights initial values of every parameter in `specs`
+   * @param state continues from these moments instead of zeros
+   */
   constructor(
     specs: readonly ParameterSpec[],
     weights: HostWeights,
@@ -79,11 +83,11 @@ export class AdamW {
     state?: OptimizerState,
   ) {
     this.#options = options;
-    this.#groups = grouped(specs).map((specs) => ({
+    this.#groups = groupSpecs(specs).map((specs) => ({
       specs,
-      params: flatten(specs, weights),
-      expAvg: state ? flatten(specs, state.expAvg) : tf.zeros([valuesOf(specs)]),
-      expAvgSq: state ? flatten(specs, state.expAvgSq) : tf.zeros([valuesOf(specs)]),
+      params: upload(specs, weights),
+      expAvg: state ? upload(specs, state.expAvg) : tf.zeros([totalSize(specs)]),
+      expAvgSq: state ? upload(specs, state.expAvgSq) : tf.zeros([totalSize(specs)]),
     }));
     this.#step = state?.step ?? 0;
     this.#split();
@@ -94,24 +98,24 @@ export class AdamW {
     return this.#views;
   }
 
-  /** Optimiser steps done. */
+  /** Number of completed steps. */
   get stepsDone(): number {
     return this.#step;
   }
 
-  /** Gives tensors in the order of the specs their names. */
-  name(tensors: readonly tf.Tensor[]): Weights {
+  /** Returns tensors, which are in the order of the specs, by parameter name. */
+  byName(tensors: readonly tf.Tensor[]): Weights {
     const specs = this.#groups.flatMap((group) => group.specs);
     return Object.fromEntries(specs.map(({ name }, i) => [name, tensors[i]]));
   }
 
-  /** Gradients in the order of the specs as `step` takes them: a flat one `[size]` for each group. */
-  gather(gradients: readonly tf.Tensor[]): tf.Tensor1D[] {
-    let at = 0;
-    return this.#groups.map(({ specs }) => joined(gradients.slice(at, at += specs.length)));
+  /** Concatenates gradients, which are in the order of the specs, to one flat gradient for each group. */
+  flatten(gradients: readonly tf.Tensor[]): tf.Tensor1D[] {
+    let first = 0;
+    return this.#groups.map(({ specs }) => concatFlat(gradients.slice(first, first += specs.length)));
   }
 
-  /** One step. @param gradients as `gather` gives them */
+  /** Runs one step. @param gradients the result of `flatten` */
   step(gradients: readonly tf.Tensor1D[], lr: number): void {
     this.#step++;
     tf.dispose(this.#views);
@@ -130,12 +134,12 @@ export class AdamW {
     this.#split();
   }
 
-  /** Parameters on the host. */
+  /** Copies the parameters to the host. */
   weights(): Promise<Map<string, HostTensor>> {
     return this.#read((group) => group.params);
   }
 
-  /** Moments on the host, enough to continue bit for bit. */
+  /** Copies the optimiser state to the host. */
   async state(): Promise<OptimizerState> {
     return {
       step: this.#step,
@@ -144,7 +148,7 @@ export class AdamW {
     };
   }
 
-  /** Frees everything on the backend. */
+  /** Frees all tensors. */
   dispose(): void {
     tf.dispose(this.#views);
     for (const { params, expAvg, expAvgSq } of this.#groups) tf.dispose([params, expAvg, expAvgSq]);
@@ -152,29 +156,30 @@ export class AdamW {
 
   #split(): void {
     this.#views = tf.tidy(() =>
-      this.#groups.flatMap(({ specs, params }) => parted(params, specs.map(({ shape }) => shape)))
+      this.#groups.flatMap(({ specs, params }) => splitFlat(params, specs.map(({ shape }) => shape)))
     );
   }
 
-  async #read(part: (group: Group) => tf.Tensor1D): Promise<Map<string, HostTensor>> {
+  async #read(tensorOf: (group: Group) => tf.Tensor1D): Promise<Map<string, HostTensor>> {
     const read = new Map<string, HostTensor>();
     for (const group of this.#groups) {
-      const values = await part(group).data() as Float32Array<ArrayBuffer>;
-      let at = 0;
+      const values = await tensorOf(group).data() as Float32Array<ArrayBuffer>;
+      let offset = 0;
       for (const { name, shape } of group.specs) {
-        read.set(name, { shape, data: values.slice(at, at += sizeOf(shape)) });
+        read.set(name, { shape, data: values.slice(offset, offset += sizeOf(shape)) });
       }
     }
     return read;
   }
 }
 
-function flatten(specs: readonly ParameterSpec[], weights: HostWeights): tf.Tensor1D {
-  const flat = new Float32Array(valuesOf(specs));
-  let at = 0;
+/** Copies the values of parameters to one flat tensor. */
+function upload(specs: readonly ParameterSpec[], weights: HostWeights): tf.Tensor1D {
+  const flat = new Float32Array(totalSize(specs));
+  let offset = 0;
   for (const { name, shape } of specs) {
-    flat.set(weights.get(name)!.data, at);
-    at += sizeOf(shape);
+    flat.set(weights.get(name)!.data, offset);
+    offset += sizeOf(shape);
   }
   return tf.tensor1d(flat);
 }

@@ -1,5 +1,5 @@
 /**
- * What carries out the steps of a training: TensorFlow.js, operation by operation, or a backend's own planner.
+ * Steppers run the steps of a training: operation by operation through TensorFlow.js, or by the plan of a backend.
  *
  * @module
  */
@@ -12,47 +12,47 @@ import type { StartThread } from "./threads.ts";
 import { toTensors, type Weights } from "../transformer.ts";
 import { type HostTensor, type HostWeights, type ParameterSpec } from "../weights.ts";
 
-/** A training as its steps see it. */
+/** The training that a stepper runs. */
 export interface StepperOptions {
   readonly task: Task;
-  /** What is trained. */
   readonly trainable: readonly ParameterSpec[];
-  /** What the loss needs beside it. */
   readonly frozen: HostWeights;
-  /** Values of all that is trained. */
+  /** Initial values of the trainable parameters. */
   readonly weights: HostWeights;
   readonly optimizer: AdamWOptions;
-  /** Where the optimiser goes on. */
+  /** Optimiser state to continue from. */
   readonly state?: OptimizerState;
-  /** Images of the largest batch. */
+  /** Number of images in the largest batch. */
   readonly batchSize: number;
-  /** Threads that compute, where the backend has them. */
+  /** Number of threads that compute, if the backend supports threads. */
   readonly threads: number;
-  /** How they are started. @default startWorker */
+  /** Starts a thread. @default startWorker */
   readonly startThread?: StartThread;
 }
 
-/** Carries out the steps of a training. */
+/** Runs a prepared step and returns its loss. The parameters do not change when the loss is not finite. */
+export type RunStep = (lr: number) => Promise<number>;
+
+/** Runs the steps of a training. */
 export interface Stepper {
-  /** Threads that compute. */
+  /** Number of threads that compute. */
   readonly threads: number;
-  /** Why something faster was passed over. */
+  /** Why a faster stepper could not be used, or null. */
   readonly note: string | null;
   /**
-   * Prepares the next step on the host; the step before may still be running. There is one prepared step at a time.
-   *
-   * @returns what runs it: moves the weights unless the loss (the result) is not finite
+   * Prepares the next step on the host while the previous one may still be running. Only one step can be prepared at a
+   * time.
    */
-  prepare(batch: TrainingBatch, epoch: number, step: number): Promise<(lr: number) => Promise<number>>;
-  /** What is trained, between two steps. */
+  prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep>;
+  /** Returns the trainable parameters. Must not be called during a step. */
   weights(): Promise<Map<string, HostTensor>>;
-  /** State of the optimiser, between two steps. */
+  /** Returns the optimiser state. Must not be called during a step. */
   state(): Promise<OptimizerState>;
-  /** Frees everything, in the middle of a step too. */
+  /** Frees all memory and threads, also during a step. */
   dispose(): Promise<void>;
 }
 
-/** A planner cannot take a training; the message says why. */
+/** A planner does not support a training; the message is the reason. */
 export class PlanError extends Error {
   override readonly name = "PlanError";
 }
@@ -75,7 +75,7 @@ export async function openStepper(options: StepperOptions, planner?: Planner): P
   }
 }
 
-/** Runs a step through TensorFlow.js. */
+/** Runs steps operation by operation through TensorFlow.js. */
 export class EagerStepper implements Stepper {
   readonly threads = native().threads ?? 1;
   readonly #task: Task;
@@ -83,14 +83,14 @@ export class EagerStepper implements Stepper {
   readonly #optimizer: AdamW;
   #running: Promise<unknown> = Promise.resolve();
 
-  /** @param note why something faster was passed over */
+  /** @param note why a faster stepper could not be used, or null */
   constructor(options: StepperOptions, readonly note: string | null) {
     this.#task = options.task;
     this.#frozen = toTensors(options.frozen);
     this.#optimizer = new AdamW(options.trainable, options.weights, options.optimizer, options.state);
   }
 
-  prepare(batch: TrainingBatch, epoch: number, step: number): Promise<(lr: number) => Promise<number>> {
+  prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep> {
     const prepared = objective(this.#task, batch, epoch, step);
     return Promise.resolve((lr) => this.#running = this.#run(prepared, lr));
   }

@@ -1,35 +1,35 @@
 /**
- * Threads that compute beside the one that trains.
+ * Threads that compute for the training thread.
  *
  * @module
  */
 
-/** A thread that runs a module of ours. */
+/** A running thread. */
 export interface Thread {
-  /** Sends it something. */
+  /** Sends a message to the thread. */
   postMessage(message: unknown): void;
-  /** Ends it, whatever it is at. */
+  /** Ends the thread immediately. */
   terminate(): void;
 }
 
-/** Who hears a thread. */
+/** Receives the events of a thread. */
 export interface ThreadListener {
-  /** What it sends. */
+  /** Called with each message from the thread. */
   message(data: unknown): void;
-  /** It has ended by an error of its own. */
+  /** Called when the thread has ended by an uncaught error. */
   failed(reason: string): void;
 }
 
-/** Starts a thread. @param module its URL; it hears messages by way of {@linkcode connectToParent} */
+/** Starts a thread. @param module URL of its module, which calls {@linkcode connectToParent} */
 export type StartThread = (module: URL, listener: ThreadListener) => Thread;
 
-/** What a thread hears first when its messages come on a port. */
+/** The first message to a thread whose parent is at the other end of a port, not its creator. */
 export interface PortMessage {
   readonly type: "port";
   readonly port: MessagePort;
 }
 
-/** Starts a worker of this thread's own. */
+/** Starts a worker of the current thread. */
 export const startWorker: StartThread = (module, { message, failed }) => {
   const worker = new Worker(module, { type: "module" });
   worker.onmessage = ({ data }) => message(data);
@@ -41,18 +41,19 @@ export const startWorker: StartThread = (module, { message, failed }) => {
 };
 
 /**
- * Hears whoever started this thread: its creator, or the one at the other end of the port that came first.
+ * Connects the current thread to its parent: its creator, or the owner of the port in a {@linkcode PortMessage}.
  *
- * @returns sends something back
+ * @param receive called with each message from the parent
+ * @returns a function that sends a message to the parent
  */
-export function connectToParent<T>(hear: (message: T) => void): (message: unknown) => void {
-  // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
-  let other = self as any;
-  other.onmessage = ({ data }: MessageEvent<PortMessage | T>) => {
+export function connectToParent<T>(receive: (message: T) => void): (message: unknown) => void {
+  // deno-lint-ignore no-explicit-any -- Deno's window library has no type for a worker's global scope
+  let parent = self as any;
+  parent.onmessage = ({ data }: MessageEvent<PortMessage | T>) => {
     if (data && typeof data === "object" && "type" in data && data.type === "port") {
-      other = (data as PortMessage).port;
-      other.onmessage = ({ data }: MessageEvent<T>) => hear(data);
-    } else hear(data as T);
+      parent = (data as PortMessage).port;
+      parent.onmessage = ({ data }: MessageEvent<T>) => receive(data);
+    } else receive(data as T);
   };
-  return (message) => other.postMessage(message);
+  return (message) => parent.postMessage(message);
 }

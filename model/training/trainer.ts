@@ -1,49 +1,51 @@
 /**
- * The training loop: the same for pre-training, fine-tuning and linear probes. It knows no job, no file and no clock.
+ * The training loop for pre-training, fine-tuning and linear probes. It is independent of jobs, files and the clock.
  *
  * @module
  */
-import { imagesOf, type Task, type TrainingBatch } from "./objective.ts";
+import { batchesFrom, type IndexedBatch } from "./batches.ts";
+import { TrainingError } from "./error.ts";
+import { batchSizeOf, type Task, type TrainingBatch } from "./objective.ts";
 import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
-import { openStepper, type Planner } from "./stepper.ts";
+import { openStepper, type Planner, type RunStep } from "./stepper.ts";
 import type { StartThread } from "./threads.ts";
 import { type HostTensor, type HostWeights, type ParameterSpec, parameterSpecs } from "../weights.ts";
 
-/** Everything a run depends on: equal options give equal numbers. */
+/** Options of a training. Equal options give equal numbers. */
 export interface TrainOptions extends Task {
-  /** First values of every parameter of the model; not asked for when resuming. */
+  /** Returns the initial values of every parameter. Not called when a training resumes. */
   initial(): HostWeights | Promise<HostWeights>;
   readonly optimizer: AdamWOptions;
-  /** `totalSteps` is where the run ends. */
+  /** The training ends after `totalSteps`. */
   readonly schedule: Schedule;
   readonly stepsPerEpoch: number;
-  /** Images of the largest batch. */
+  /** Number of images in the largest batch. */
   readonly batchSize: number;
-  /** Threads that compute, where the backend has them. @default 1 */
+  /** Number of threads that compute, if the backend supports threads. @default 1 */
   readonly threads?: number;
-  /** How they are started. @default startWorker */
+  /** Starts a thread. @default startWorker */
   readonly startThread?: StartThread;
-  /** Planner of the selected backend; without it, steps run operation by operation. */
+  /** Planner of the selected backend. Without it, steps run operation by operation. */
   readonly planner?: Planner;
-  /** Steps between checkpoints; one more comes at the end. */
+  /** Number of steps between checkpoints. A final checkpoint follows the last step. */
   readonly checkpointSteps: number;
-  /** The batches of an epoch from one of them on; a function of its arguments alone. */
+  /** Returns the batches of an epoch from `fromBatch` on. The result must depend on the arguments alone. */
   batches(epoch: number, fromBatch: number): Iterable<TrainingBatch>;
 }
 
-/** Where a run stands, complete enough to continue bit for bit. */
+/** The state of a training between two steps. A training that resumes from it has the same bits. */
 export interface TrainerState {
-  /** Optimiser steps done. */
+  /** Number of completed steps. */
   readonly step: number;
-  /** Sum of the losses of the epoch being run. */
+  /** Sum of the losses of the current epoch. */
   readonly epochLossSum: number;
-  /** Every parameter of the model, frozen ones too. */
+  /** Every parameter of the model, including frozen ones. */
   readonly weights: HostWeights;
   readonly optimizer: OptimizerState;
 }
 
-/** What happens while training, in order. Epochs count from 0, steps from 1. */
+/** An event of a training. Epochs count from 0, steps from 1. */
 export type TrainerEvent =
   | { readonly type: "ready"; threads: number; note: string | null }
   | { readonly type: "step"; step: number; epoch: number; loss: number; lr: number; images: number }
@@ -57,59 +59,16 @@ export type TrainerEvent =
     state: TrainerState;
   };
 
-/** Training that cannot go on; `code` for programs. */
-export class TrainingError extends Error {
-  override readonly name = "TrainingError";
-  constructor(readonly code: string, message: string) {
-    super(message);
-  }
+interface PreparedStep extends IndexedBatch {
+  readonly run: RunStep;
 }
 
-/** A batch and its place. */
-interface PlacedBatch {
-  readonly batch: TrainingBatch;
-  readonly epoch: number;
-  /** Steps done before it. */
-  readonly step: number;
-}
-
-/** A step that can run. */
-interface PreparedStep extends PlacedBatch {
-  run(lr: number): Promise<number>;
-}
-
-/** A step that runs. */
-interface RunningStep extends PlacedBatch {
+interface RunningStep extends IndexedBatch {
   readonly lr: number;
   readonly loss: Promise<number>;
 }
 
-/**
- * The batches of a run from a step on.
- *
- * @throws {TrainingError} `data_ended` when an epoch has too few
- */
-function* placedBatches(options: TrainOptions, from: number): Generator<PlacedBatch, void> {
-  const { schedule: { totalSteps }, stepsPerEpoch } = options;
-  let step = from;
-  while (step < totalSteps) {
-    const epoch = Math.floor(step / stepsPerEpoch), first = step % stepsPerEpoch;
-    const end = Math.min(totalSteps, (epoch + 1) * stepsPerEpoch);
-    for (const batch of options.batches(epoch, first)) {
-      yield { batch, epoch, step };
-      if (++step === end) break;
-    }
-    if (step < end) {
-      const done = step - epoch * stepsPerEpoch;
-      throw new TrainingError(
-        "data_ended",
-        `Epoch ${epoch} gave ${done} batches instead of ${stepsPerEpoch}`,
-      );
-    }
-  }
-}
-
-/** The stepper of a run, and the parameters that it leaves as they are. The first values are not kept. */
+/** Opens the stepper of a training. The initial weights are not kept: they are as large as the model. */
 async function open(options: TrainOptions, specs: readonly ParameterSpec[], resumeFrom?: TrainerState) {
   const isFrozen = (name: string) => Boolean(options.freezeEncoder) && !name.startsWith("head.");
   const weights = resumeFrom?.weights ?? await options.initial();
@@ -129,12 +88,14 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
 }
 
 /**
- * Trains a model, telling each step, each epoch's mean loss and each checkpoint. The backend must be selected. While
- * a step runs, the one before is told and the next batch is prepared.
+ * Trains a model and emits an event for each step, epoch and checkpoint. A backend must be selected first. While a step
+ * runs, the event of the previous step is emitted and the next batch is prepared.
  *
- * @param resumeFrom continues there as if never interrupted
- * @throws {TrainingError} `loss_not_finite` when the loss is NaN or infinite; nothing is saved of that step
- * @throws the signal's reason, between steps
+ * @param resumeFrom state to continue from
+ * @param signal ends the training between two steps
+ * @throws {TrainingError} `loss_not_finite` when the loss of a step is NaN or infinite; the step is not saved
+ * @throws {TrainingError} `data_ended` when an epoch has too few batches
+ * @throws the signal's reason
  */
 export async function* train(
   options: TrainOptions,
@@ -154,7 +115,7 @@ export async function* train(
     return { step, epochLossSum, weights, optimizer: await stepper.state() };
   };
 
-  const batches = placedBatches(options, step);
+  const batches = batchesFrom(step, { ...options, totalSteps: schedule.totalSteps });
   const prepareNext = async (): Promise<PreparedStep | null> => {
     const { value } = batches.next();
     return value ? { run: await stepper.prepare(value.batch, value.epoch, value.step), ...value } : null;
@@ -163,7 +124,7 @@ export async function* train(
   const begin = (prepared: PreparedStep): RunningStep => {
     const lr = learningRate(schedule, prepared.step), loss = prepared.run(lr);
     upcoming = prepareNext();
-    // What is wrong with a step or with the next batch is told when it is its turn.
+    // A rejection is thrown where the promise is awaited. Until then it must not count as unhandled.
     loss.catch(() => {});
     upcoming.catch(() => {});
     return { ...prepared, lr, loss };
@@ -184,25 +145,25 @@ export async function* train(
           "loss_not_finite",
           `The loss is ${loss} at step ${
             step + 1
-          }: training has diverged. Choose a lower lr than ${schedule.lr}, or a ` +
-            `longer warm-up than ${schedule.warmupSteps} steps. Checkpoints from shortly before may be unusable`,
+          }: training has diverged. Choose a lower lr than ${schedule.lr}, or a longer warm-up than ` +
+            `${schedule.warmupSteps} steps. The last checkpoints before this step may be unusable`,
         );
       }
       if (step % stepsPerEpoch === 0) epochLossSum = 0;
       step++;
       epochLossSum += loss;
-      const done = step - epoch * stepsPerEpoch, final = step === schedule.totalSteps;
-      const saved = final || step % options.checkpointSteps === 0;
-      // The next step runs while this one is told, unless the state after this one is wanted.
-      const following = saved ? null : beginNext();
-      following?.catch(() => {});
-      yield { type: "step", step, epoch, loss, lr, images: imagesOf(options, batch) };
-      if (done === stepsPerEpoch || final) yield { type: "epoch", step, epoch, loss: epochLossSum / done };
-      if (saved) {
-        yield { type: "checkpoint", step, epoch, final, loss, state: await state() };
+      const stepsOfEpoch = step - epoch * stepsPerEpoch, final = step === schedule.totalSteps;
+      const isSaved = final || step % options.checkpointSteps === 0;
+      // The next step starts before this step's event is emitted, except when the state must be saved first.
+      const next = isSaved ? null : beginNext();
+      next?.catch(() => {});
+      yield { type: "step", step, epoch, loss, lr, images: batchSizeOf(options, batch) };
+      if (stepsOfEpoch === stepsPerEpoch || final) {
+        yield { type: "epoch", step, epoch, loss: epochLossSum / stepsOfEpoch };
       }
+      if (isSaved) yield { type: "checkpoint", step, epoch, final, loss, state: await state() };
       signal?.throwIfAborted();
-      running = await (following ?? beginNext());
+      running = await (next ?? beginNext());
     }
   } finally {
     batches.return();

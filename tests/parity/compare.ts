@@ -117,7 +117,9 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
   masking.compare("ids_restore", masked.masking.idsRestore, theirs("ids_restore"), EXACT);
 
   const optimizer = new AdamW(mae, initial, OPTIMIZER);
-  const out = tf.tidy(() => forward(optimizer.name(optimizer.tensors), config, masked) as never) as MaeOutput;
+  const out = tf.tidy(() =>
+    forward(optimizer.byName(optimizer.tensors), config, masked) as never
+  ) as MaeOutput;
   for (const name of ["latent", "pred", "loss"] as const) {
     group(name).compare(name, await out[name].data(), theirs(name), FORWARD);
     out[name].dispose();
@@ -156,7 +158,7 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
   }
   const classifier = new AdamW(specs, initial, OPTIMIZER);
   const answers = tf.tidy(() => {
-    const weights = classifier.name(classifier.tensors);
+    const weights = classifier.byName(classifier.tensors);
     const features = featuresOf(weights, config, pixels);
     return { features, logits: classify(weights, features) };
   });

@@ -68,7 +68,7 @@ export function webgpuOps(launcher: Launcher): NativeOps {
       gradient: (dy, x, weight) => [product(dy, weight, false), ...weightGradient(launcher, dy, x)],
     },
     attention: {
-      takes: (headSize) => headSize <= MAX_HEAD,
+      supports: (headSize) => headSize <= MAX_HEAD,
       forward(qkv, heads, factors) {
         const { programs, groups, numbers, value, lines } = attentionRun(qkv, heads, Boolean(factors));
         const reads = [qkv, ...(factors ? [factors] : [])];
@@ -216,7 +216,7 @@ export function webgpuOps(launcher: Launcher): NativeOps {
       }) as [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D];
     },
     flat: {
-      join(tensors) {
+      concat(tensors) {
         const to = launcher.newTensor([tensors.reduce((sum, { size }) => sum + size, 0)]);
         let place = 0;
         launcher.copy(tensors.map((from) => {
