@@ -1,26 +1,26 @@
 /**
- * What a backend is to whoever selects one.
+ * The interface of a backend.
  *
  * @module
  */
 import type { NativeOps } from "../ops/native.ts";
 import type { Planner } from "../training/stepper.ts";
 
-/** Backends, in the order in which they are told of. */
+/** All backends, in the order in which messages list them. */
 export const BACKENDS = ["simd", "tensorflow", "webgpu", "wasm", "cpu"] as const;
 /** Name of a backend. */
 export type BackendName = typeof BACKENDS[number];
 
-/** Those that need nothing beside this repository's packages. */
+/** The backends that need no set-up and no special hardware. */
 export const EMBEDDED_BACKENDS = ["simd", "wasm", "cpu"] as const satisfies readonly BackendName[];
 
-/** What a backend may need to know. */
+/** Settings of a backend. */
 export interface BackendSettings {
-  /** URL of the folder that `deno task backend:tensorflow` has filled. */
+  /** URL of the folder in which `deno task backend:tensorflow` installs the library. */
   readonly tensorflow?: string;
-  /** Threads that TensorFlow's library was told to use. */
+  /** Number of threads that TensorFlow's library is configured to use. */
   readonly threads?: number;
-  /** Whether only real hardware for it will do: no processor that plays a GPU. */
+  /** Refuses everything but a hardware GPU, software adapters included. */
   readonly gpuOnly?: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface Backend {
   start(settings: BackendSettings): Promise<StartedBackend>;
 }
 
-/** A backend cannot be used; the message says why. */
+/** A backend cannot be used; the message is the reason. */
 export class BackendError extends Error {
   override readonly name = "BackendError";
 }

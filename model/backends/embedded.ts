@@ -1,6 +1,5 @@
 /**
- * The backends that come with the packages: TensorFlow.js in WebAssembly, with our kernels or without, and in plain
- * JavaScript.
+ * The embedded backends: TensorFlow.js in WebAssembly, with or without our kernels, and in plain JavaScript.
  *
  * @module
  */
@@ -12,23 +11,23 @@ import { installKernels } from "./simd/installKernels.ts";
 import { SIMD_OPS } from "./simd/ops.ts";
 import { PlannedStepper } from "./simd/plan/stepper.ts";
 
-async function use(name: "wasm" | "cpu"): Promise<StartedBackend> {
+async function startTensorflowJs(name: "wasm" | "cpu"): Promise<StartedBackend> {
   if (!await tf.setBackend(name)) throw new BackendError("it did not start");
   await tf.ready();
   return { ops: {} };
 }
 
-/** Our kernels, in the memory of TensorFlow.js's WebAssembly backend. */
+/** Our kernels, in the memory of TensorFlow.js's WebAssembly backend. The only backend that plans training steps. */
 export const simd: Backend = {
   async start() {
-    await use("wasm");
+    await startTensorflowJs("wasm");
     installKernels();
     return { ops: SIMD_OPS, planner: (options) => PlannedStepper.open(options) };
   },
 };
 
 /** TensorFlow.js in WebAssembly. */
-export const wasm: Backend = { start: () => use("wasm") };
+export const wasm: Backend = { start: () => startTensorflowJs("wasm") };
 
-/** TensorFlow.js in JavaScript: slow, and works everywhere. */
-export const cpu: Backend = { start: () => use("cpu") };
+/** TensorFlow.js in JavaScript, slow but available everywhere. */
+export const cpu: Backend = { start: () => startTensorflowJs("cpu") };

@@ -1,5 +1,5 @@
 /**
- * Picks what computes: the fastest backend that works, and says which it is and why others were passed over.
+ * Selects the fastest backend that works, and reports why faster ones were skipped.
  *
  * @module
  */
@@ -11,47 +11,52 @@ import { cpu, simd, wasm } from "./embedded.ts";
 import { tensorflow } from "./tensorflow.ts";
 import { webgpu } from "./webgpu.ts";
 
-// Without it the cpu backend prints advice about Node.js at its first use.
+// Otherwise the cpu backend prints advice about Node.js at its first use.
 tf.enableProdMode();
 
-const STARTS: Readonly<Record<BackendName, Backend>> = { simd, tensorflow, webgpu, wasm, cpu };
+const BY_NAME: Readonly<Record<BackendName, Backend>> = { simd, tensorflow, webgpu, wasm, cpu };
 
 /** The backend in use. */
 export interface SelectedBackend {
   readonly name: BackendName;
-  /** A line for each backend that was passed over. */
+  /** Why each skipped backend cannot be used. */
   readonly notes: readonly string[];
   /** Plans whole training steps, where the backend can. */
   readonly planner?: Planner;
 }
 
-/** What the choice depends on. */
+/** Options of the selection. */
 export interface SelectOptions extends Omit<BackendSettings, "gpuOnly"> {
-  /** Floating-point operations of a step or an answer; small ones do not gain from a GPU. @default 0 */
+  /** Floating-point operations of a training step or an inference. Small ones are not faster on a GPU. @default 0 */
   readonly flops?: number;
 }
 
 /**
- * Operations of a step from which a GPU is tried first. Through TensorFlow.js a step is some two hundred dispatches of
- * about 0.2 ms on the host, whatever its size; our kernels take several times as long for so many operations.
+ * Minimum number of floating-point operations for which a GPU is tried first. A step through TensorFlow.js is about two
+ * hundred dispatches of 0.2 ms each on the host. For this many operations, our kernels take several times as long.
  */
-const GPU_FROM = 2e10;
+const GPU_MIN_FLOPS = 2e10;
 
-/** A candidate of `auto`. */
 interface Candidate {
   readonly name: BackendName;
   readonly gpuOnly?: boolean;
 }
 
-/** Candidates of `auto` from the fastest to the one that always works. */
+/** Returns the candidates for `auto` from the fastest to the most portable. */
 function candidates(flops: number): Candidate[] {
   const gpus: Candidate[] = [{ name: "tensorflow", gpuOnly: true }, { name: "webgpu", gpuOnly: true }];
-  return [...(flops < GPU_FROM ? [] : gpus), { name: "simd" }, { name: "tensorflow" }, { name: "wasm" }, {
-    name: "cpu",
-  }];
+  return [
+    ...(flops < GPU_MIN_FLOPS ? [] : gpus),
+    { name: "simd" },
+    { name: "tensorflow" },
+    { name: "wasm" },
+    {
+      name: "cpu",
+    },
+  ];
 }
 
-/** A product and a sum whose results are known: a backend that gets them wrong is not trusted. */
+/** Computes a matrix product and a sum with known results. Returns the fault, or null. */
 async function selfTest(): Promise<string | null> {
   const result = tf.tidy(() => {
     const a = tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]);
@@ -59,7 +64,9 @@ async function selfTest(): Promise<string | null> {
   });
   const values = await result.data();
   result.dispose();
-  return values[0] === 46 && values[1] === 109 ? null : `its self-test gave [${values}] instead of [46, 109]`;
+  return values[0] === 46 && values[1] === 109
+    ? null
+    : `its self-test returned [${values}] instead of [46, 109]`;
 }
 
 async function tryBackend(
@@ -68,7 +75,7 @@ async function tryBackend(
 ): Promise<{ planner?: Planner } | { fault: string }> {
   try {
     useNative();
-    const { ops, planner } = await STARTS[name].start({ tensorflow, threads, gpuOnly });
+    const { ops, planner } = await BY_NAME[name].start({ tensorflow, threads, gpuOnly });
     useNative(ops);
     const fault = await selfTest();
     return fault === null ? { planner } : { fault };
@@ -78,21 +85,21 @@ async function tryBackend(
 }
 
 /**
- * Makes a backend the one that computes.
+ * Selects the backend that computes all operations from now on.
  *
- * @param wanted `auto` for the fastest that works, or a name for that one alone
- * @throws {BackendError} when none works, or the wanted one is unknown
+ * @param name a backend, or `auto` for the fastest one that works
+ * @throws {BackendError} when the name is unknown or no candidate works
  */
 export async function selectBackend(
-  wanted: string = "auto",
+  name: string = "auto",
   options: SelectOptions = {},
 ): Promise<SelectedBackend> {
-  const known = BACKENDS.find((name) => name === wanted);
-  if (wanted !== "auto" && !known) {
-    throw new BackendError(`Cannot use the backend '${wanted}': it must be auto, ${BACKENDS.join(" or ")}`);
+  const requested = BACKENDS.find((backend) => backend === name);
+  if (name !== "auto" && !requested) {
+    throw new BackendError(`Cannot use the backend '${name}': it must be auto, ${BACKENDS.join(" or ")}`);
   }
   const notes: string[] = [];
-  for (const candidate of known ? [{ name: known }] : candidates(options.flops ?? 0)) {
+  for (const candidate of requested ? [{ name: requested }] : candidates(options.flops ?? 0)) {
     const tried = await tryBackend(candidate, options);
     if (!("fault" in tried)) return { name: candidate.name, notes, planner: tried.planner };
     notes.push(`${candidate.name}: ${tried.fault}`);

@@ -1,6 +1,6 @@
 /**
- * TensorFlow's native library through `@tensorflow/tfjs-node`, which is no dependency of this project: it stands in a
- * folder that `deno task backend:tensorflow` fills.
+ * TensorFlow's native library through `@tensorflow/tfjs-node`. The package is not a dependency of this project:
+ * `deno task backend:tensorflow` installs it in a folder.
  *
  * @module
  */
@@ -10,28 +10,28 @@ import { fileURLToPath } from "node:url";
 import util from "node:util";
 import { type Backend, BackendError } from "./backend.ts";
 
-/** File of the folder that is written last, when everything else is in place; relative to the folder. */
+/** File in that folder that is written last, when the installation is complete. */
 export const SETUP_FILE = "setup.json";
 
-/** What {@linkcode SETUP_FILE} says. */
+/** Content of {@linkcode SETUP_FILE}. */
 export interface TensorflowSetup {
   /** `@tensorflow/tfjs-node` or `@tensorflow/tfjs-node-gpu`. */
   readonly package: string;
-  /** Which native library, for people. */
+  /** Description of the native library, for messages. */
   readonly library: string;
-  /** Which version of the set-up made it. */
+  /** Version of the set-up that installed it. */
   readonly recipe: number;
 }
 
 /** The native library in use. */
 export interface TensorflowLibrary {
-  /** As `2.21.0`. */
+  /** For example `2.21.0`. */
   readonly version: string;
   /** Whether it computes on a GPU. */
   readonly gpu: boolean;
 }
 
-/** The part of the package's native addon that is asked here. */
+/** The part of the package's native addon that is used here. */
 interface Binding {
   readonly TF_Version: string;
   isUsingGpuDevice(): boolean;
@@ -39,16 +39,16 @@ interface Binding {
 
 const NOT_SET_UP = "it is not set up: run deno task backend:tensorflow";
 
-/** Functions that `tfjs-node` 4.22 calls and that Node and Deno no longer have. */
-const REMOVED = {
+/** Functions of `node:util` that `tfjs-node` 4.22 calls and that Node and Deno have removed. */
+const REMOVED_UTILS = {
   isNullOrUndefined: (value: unknown): boolean => value === null || value === undefined,
   isArray: Array.isArray,
 };
 
 /**
- * Loads the package. Its copy of TensorFlow.js's core shares the engine of ours, which is kept on the global object.
+ * Loads the package. Its copy of TensorFlow.js's core uses the same engine as ours, which is a global object.
  *
- * @throws {BackendError} when it is not set up, is without CUDA where that is needed, or does not load
+ * @throws {BackendError} when it is not installed, lacks CUDA although `gpuOnly` is set, or does not load
  */
 function load(folder: string, gpuOnly: boolean): void {
   const base = folder.endsWith("/") ? folder : `${folder}/`;
@@ -60,10 +60,10 @@ function load(folder: string, gpuOnly: boolean): void {
   } catch {
     throw new BackendError(NOT_SET_UP);
   }
-  // Without CUDA the library need not be read to know it.
+  // Checked before the library is loaded, which takes seconds.
   if (gpuOnly && !setup.package.endsWith("-gpu")) throw new BackendError("it is set up without CUDA");
-  for (const [name, stand] of Object.entries(REMOVED)) {
-    if (!(name in util)) Object.assign(util, { [name]: stand });
+  for (const [name, replacement] of Object.entries(REMOVED_UTILS)) {
+    if (!(name in util)) Object.assign(util, { [name]: replacement });
   }
   try {
     require(setup.package);
@@ -73,7 +73,7 @@ function load(folder: string, gpuOnly: boolean): void {
   }
 }
 
-/** The native library in use; the backend must have started. */
+/** Returns the native library in use. The backend must have started. */
 export function tensorflowLibrary(): TensorflowLibrary {
   const { binding } = tf.backend() as unknown as { readonly binding: Binding };
   return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() };
@@ -85,7 +85,7 @@ export const tensorflow: Backend = {
     if (!tensorflow) throw new BackendError(NOT_SET_UP);
     load(tensorflow, gpuOnly ?? false);
     if (!await tf.setBackend("tensorflow")) throw new BackendError("it did not start");
-    if (gpuOnly && !tensorflowLibrary().gpu) throw new BackendError("TensorFlow sees no GPU");
+    if (gpuOnly && !tensorflowLibrary().gpu) throw new BackendError("TensorFlow finds no GPU");
     return { ops: { threads } };
   },
 };

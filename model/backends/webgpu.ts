@@ -1,5 +1,5 @@
 /**
- * WebGPU: any vendor's GPU, through Deno itself.
+ * The GPU of any vendor, through Deno's WebGPU.
  *
  * @module
  */
@@ -10,54 +10,54 @@ import { openDevice } from "./webgpu/adapter.ts";
 import type { WebgpuPackage } from "./webgpu/backend.ts";
 import { type Guard, guard } from "./webgpu/guard.ts";
 import { Launcher } from "./webgpu/launcher.ts";
-import { boundMemory } from "./webgpu/memory.ts";
+import { limitMemory } from "./webgpu/memory.ts";
 import { webgpuOps } from "./webgpu/ops.ts";
 import { selfTest } from "./webgpu/selfTest.ts";
 
 const NAME = "webgpu";
 
 /** A device that passed its self-test. */
-interface Trusted {
+interface TestedDevice {
   readonly ops: NativeOps;
   readonly guard: Guard;
-  /** Why it is no hardware, or null. */
+  /** Why the adapter does not count as hardware, or null. */
   readonly software: string | null;
 }
 
-let trusted: Trusted | null = null;
+let current: TestedDevice | null = null;
 
-/** Ends the device that was in use, and TensorFlow.js's way to open one. */
+/** Destroys the device in use, and removes TensorFlow.js's own factory, which would open another one. */
 function remove(): void {
-  trusted = null;
+  current = null;
   if (tf.findBackendFactory(NAME)) tf.removeBackend(NAME);
 }
 
-async function open(gpuOnly: boolean): Promise<Trusted> {
+async function open(gpuOnly: boolean): Promise<TestedDevice> {
   const { device, info, software } = await openDevice(gpuOnly);
-  // Loaded here, so that nobody waits for it who has no use for it.
+  // A dynamic import: the package takes long to load, and most processes use another backend.
   const { WebGPUBackend } = await import("@tensorflow/tfjs-backend-webgpu") as unknown as WebgpuPackage;
   remove();
   const backend = new WebGPUBackend(device, info);
-  const watch = guard(backend);
-  boundMemory(backend);
+  const deviceGuard = guard(backend);
+  limitMemory(backend);
   tf.registerBackend(NAME, () => backend, 0);
   const ops = webgpuOps(new Launcher(backend));
   const fault = await selfTest(ops);
   if (fault) throw new BackendError(fault);
-  return { ops, guard: watch, software };
+  return { ops, guard: deviceGuard, software };
 }
 
-/** Any vendor's GPU. One device serves the process until it fails. */
+/** The GPU of any vendor. A process uses one device until that fails. */
 export const webgpu: Backend = {
   async start({ gpuOnly = false }) {
     try {
-      if (!trusted || trusted.guard.fault) trusted = await open(gpuOnly);
+      if (!current || current.guard.fault) current = await open(gpuOnly);
     } catch (error) {
       remove();
       throw error;
     }
-    if (gpuOnly && trusted.software) throw new BackendError(trusted.software);
+    if (gpuOnly && current.software) throw new BackendError(current.software);
     await tf.setBackend(NAME);
-    return { ops: trusted.ops };
+    return { ops: current.ops };
   },
 };

@@ -67,7 +67,7 @@ Deno.test({
       await Deno.mkdir(join(folder, "node_modules"));
       await Deno.symlink(own, join(folder, "node_modules", "tfjs-node-gpu"));
       await writeSetup(folder, "tfjs-node-gpu");
-      expect(await chosen(url)).toBe("tensorflow: TensorFlow sees no GPU");
+      expect(await chosen(url)).toBe("tensorflow: TensorFlow finds no GPU");
     });
   },
 });

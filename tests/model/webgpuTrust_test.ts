@@ -4,7 +4,7 @@ import { selectBackend } from "../../model/backends/select.ts";
 import { adapterName, isSoftware } from "../../model/backends/webgpu/adapter.ts";
 import type { WebgpuBackend } from "../../model/backends/webgpu/backend.ts";
 import { Launcher } from "../../model/backends/webgpu/launcher.ts";
-import { boundMemory } from "../../model/backends/webgpu/memory.ts";
+import { limitMemory } from "../../model/backends/webgpu/memory.ts";
 import { elementwise } from "../../model/backends/webgpu/program.ts";
 import { selfTest } from "../../model/backends/webgpu/selfTest.ts";
 import { gelu } from "../../model/ops/gelu.ts";
@@ -51,7 +51,7 @@ if (vulkan) {
   Deno.test("work of ever other sizes does not fill the device's memory (webgpu)", async () => {
     await selectBackend("webgpu");
     const backend = tf.backend() as WebgpuBackend;
-    boundMemory(backend, 0);
+    limitMemory(backend, 0);
     const { bufferManager } = backend, before = bufferManager.numBytesUsed;
     for (let size = 100_000; size < 100_050; size++) {
       const x = tf.ones([size]), y = gelu(x);
@@ -109,7 +109,7 @@ if (vulkan) {
     expect(await selfTest(ops)).toBe(null);
     const gelus: Record<string, (value: tf.Tensor, slope: tf.Tensor) => [tf.Tensor, tf.Tensor]> = {
       "of gelu": (value, slope) => [tf.mul(value, 1.001), slope],
-      "of gelu gave 0": (value, slope) => [tf.zerosLike(value), slope],
+      "of gelu returned 0": (value, slope) => [tf.zerosLike(value), slope],
       "of gradient 1 of gelu": (value, slope) => [value, tf.mul(slope, 0.999)],
     };
     for (const [says, wrong] of Object.entries(gelus)) {

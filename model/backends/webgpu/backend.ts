@@ -1,18 +1,20 @@
 /**
- * What we use of TensorFlow.js's WebGPU backend beside its operations. Its version is pinned: these are its insides.
+ * The internals of TensorFlow.js's WebGPU backend that our kernels use. They are not a public interface, so the version
+ * of the package is pinned.
  *
  * @module
  */
 import type * as tf from "@tensorflow/tfjs-core";
 
-/** A number that a program reads, as the backend takes it. */
+/** A number in a program's uniform buffer. */
 export interface Uniform {
   readonly type: "uint32" | "float32";
   readonly data: number[];
 }
 
-/** Its buffers, by size and usage. */
+/** Manages the buffers of a device. */
 export interface BufferManager {
+  /** Unused buffers by size and usage. */
   readonly freeBuffers: ReadonlyMap<string, GPUBuffer[]>;
   readonly numBytesUsed: number;
   numBytesAllocated: number;
@@ -23,27 +25,27 @@ export interface BufferManager {
 export interface WebgpuBackend extends tf.KernelBackend {
   readonly device: GPUDevice;
   readonly tensorMap: { get(id: object): { readonly resource: GPUBuffer } };
-  /** Tensors that commands read or write which are not submitted yet: their buffers must not be used again. */
+  /** Tensors that commands use which are not submitted yet. Their buffers must not be reused. */
   readonly commandQueueOwnedIds: WeakSet<object>;
   readonly bufferManager: BufferManager;
   readonly commandEncoder: GPUCommandEncoder;
   computePassEncoder: GPUComputePassEncoder | null;
   dispatchCountInPass: number;
-  /** A tensor without values. */
+  /** Returns a tensor without values. */
   makeTensorInfo(shape: number[], dtype: "float32"): tf.TensorInfo;
-  /** Gives a tensor its buffer, with its values where they are on the host. */
+  /** Allocates the buffer of a tensor, and uploads its values if they are on the host. */
   uploadToGPU(id: object): void;
-  /** A buffer of numbers, each at a multiple of 4 bytes. */
+  /** Returns a buffer of numbers, each at a multiple of 4 bytes. */
   makeUniforms(uniforms: Uniform[]): GPUBufferBinding;
-  /** Opens `commandEncoder` where there is none. */
+  /** Opens `commandEncoder` if none is open. */
   ensureCommandEncoderReady(): void;
-  /** Closes `computePassEncoder` where there is one. */
+  /** Closes `computePassEncoder` if one is open. */
   endComputePassEncoder(): void;
-  /** Sends all commands to the device. The pass must be closed. */
+  /** Submits all commands to the device. The pass must be closed. */
   submitQueue(): void;
 }
 
-/** What its package exports. */
+/** Exports of the package. */
 export interface WebgpuPackage {
   readonly WebGPUBackend: new (device: GPUDevice, info: GPUAdapterInfo) => WebgpuBackend;
 }

@@ -1,23 +1,22 @@
 /**
- * Errors of a device, which WebGPU tells beside the results: work with an invalid program is dropped whole, and what it
- * should have written reads as zeros.
+ * Turns the errors of a device into exceptions. WebGPU reports them in events only: it skips the work of an invalid
+ * program, and the outputs read as zeros.
  *
  * @module
  */
 import { BackendError } from "../backend.ts";
 import type { WebgpuBackend } from "./backend.ts";
 
-/** What went wrong on a device so far. */
+/** State of a guarded device. */
 export interface Guard {
-  /** The first error, or null. */
+  /** The first error of the device, or null. */
   readonly fault: string | null;
 }
 
 /**
- * Makes every operation and every read fail from a device's first error on, so that no number computed after it is
- * believed.
+ * Makes every operation and every read fail after the first error of the device, so that no wrong number is used.
  *
- * @param backend its `read` and `uploadToGPU` are replaced: they throw {@linkcode BackendError} after an error
+ * @param backend its `read` and `uploadToGPU` are replaced by versions that throw {@linkcode BackendError}
  */
 export function guard(backend: WebgpuBackend): Guard {
   const state: { fault: string | null } = { fault: null };

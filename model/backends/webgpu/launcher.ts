@@ -1,6 +1,6 @@
 /**
- * Runs programs on tensors of TensorFlow.js's backend, among the commands of its own operations. Its own way to run a
- * program has one output only, and our operations have up to three.
+ * Dispatches programs on tensors of TensorFlow.js's backend, in the same command queue as its own operations. The
+ * backend's own dispatch supports a single output; our operations have up to three.
  *
  * @module
  */
@@ -8,16 +8,25 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { WebgpuBackend } from "./backend.ts";
 import { ELEMENT_THREADS, type Program } from "./program.ts";
 
-/** Tensors and numbers of one run. */
-export interface Run {
-  /** In the order of the program's `reads`. */
+/** Arguments of one dispatch. */
+export interface Dispatch {
+  /** Input tensors, in the order of the program's `reads`. */
   readonly reads: readonly tf.Tensor[];
-  /** In the order of its `writes`: a shape for a new tensor, or a tensor of which this run writes a part. */
+  /** Outputs, in the order of the program's `writes`: the shape of a new tensor, or an existing tensor. */
   readonly writes: readonly (readonly number[] | tf.Tensor)[];
-  /** In the order of its `numbers`. */
+  /** Uniforms, in the order of the program's `numbers`. */
   readonly numbers: readonly number[];
-  /** Workgroups. */
+  /** Number of workgroups. */
   readonly groups: number;
+}
+
+/** A copy of `size` values between two tensors. Offsets are in values, 0 by default. */
+export interface Copy {
+  readonly from: tf.Tensor;
+  readonly fromOffset?: number;
+  readonly to: tf.Tensor;
+  readonly toOffset?: number;
+  readonly size: number;
 }
 
 interface Pipeline {
@@ -25,24 +34,24 @@ interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** Runs programs on a device. */
+/** Dispatches programs on a device. Pipelines are compiled once. */
 export class Launcher {
   readonly #pipelines = new Map<Program, Pipeline>();
 
   constructor(readonly backend: WebgpuBackend) {}
 
   /**
-   * Adds a run to the device's commands.
+   * Adds a dispatch to the command queue.
    *
    * @returns the tensors of `writes`, float32
    */
-  run(program: Program, { reads, writes, numbers, groups }: Run): tf.Tensor[] {
+  run(program: Program, { reads, writes, numbers, groups }: Dispatch): tf.Tensor[] {
     const { backend } = this;
     const outputs = writes.map((write) => write instanceof tf.Tensor ? write : this.newTensor(write));
     const { pipeline, layout } = this.#pipeline(program);
     const types = Object.values(program.numbers);
-    const uniforms = backend.makeUniforms(numbers.map((number, at) => ({
-      type: types[at] === "f32" ? "float32" : "uint32",
+    const uniforms = backend.makeUniforms(numbers.map((number, i) => ({
+      type: types[i] === "f32" ? "float32" : "uint32",
       data: [number],
     })));
     const resources = [...outputs, ...reads].map((tensor): GPUBufferBinding => ({
@@ -54,25 +63,25 @@ export class Launcher {
     const pass = backend.computePassEncoder ??= backend.commandEncoder.beginComputePass();
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindGroup);
-    const most = backend.device.limits.maxComputeWorkgroupsPerDimension, lines = Math.ceil(groups / most);
-    pass.dispatchWorkgroups(Math.ceil(groups / lines), lines);
+    const rows = Math.ceil(groups / backend.device.limits.maxComputeWorkgroupsPerDimension);
+    pass.dispatchWorkgroups(Math.ceil(groups / rows), rows);
     backend.dispatchCountInPass++;
     this.#submitIfDue();
     return outputs;
   }
 
-  /** Runs a program of `elementwise` on so many elements. */
-  runElements(program: Program, size: number, run: Omit<Run, "groups">): tf.Tensor[] {
+  /** Dispatches a program of `elementwise` on `size` elements. */
+  runElements(program: Program, size: number, dispatch: Omit<Dispatch, "groups">): tf.Tensor[] {
     const groups = Math.ceil(size / ELEMENT_THREADS);
-    return this.run(program, { ...run, numbers: [size, ...run.numbers], groups });
+    return this.run(program, { ...dispatch, numbers: [size, ...dispatch.numbers], groups });
   }
 
-  /** A float32 tensor whose values are still to be written. */
+  /** Returns a new float32 tensor with undefined values. */
   newTensor(shape: readonly number[]): tf.Tensor {
     return tf.engine().makeTensorFromTensorInfo(this.backend.makeTensorInfo([...shape], "float32"));
   }
 
-  /** The buffer of a tensor, which the commands to come may use. */
+  /** Returns the buffer of a tensor, for use in the next commands. */
   buffer(tensor: tf.Tensor): GPUBuffer {
     const { backend } = this;
     backend.uploadToGPU(tensor.dataId);
@@ -80,18 +89,17 @@ export class Launcher {
     return backend.tensorMap.get(tensor.dataId).resource;
   }
 
-  /** Adds copies of whole tensors into others to the device's commands, from a value to a value on. */
-  copy(
-    copies: readonly { from: tf.Tensor; at?: number; to: tf.Tensor; place?: number; size: number }[],
-  ): void {
+  /** Adds copies to the command queue. */
+  copy(copies: readonly Copy[]): void {
     const { backend } = this;
-    // Uploading may end the pass and the copies need none, so buffers come first.
+    // An upload may end the pass. It must therefore come before the commands of the copies.
     const buffers = copies.map(({ from, to }) => [this.buffer(from), this.buffer(to)]);
     backend.ensureCommandEncoderReady();
     backend.endComputePassEncoder();
-    copies.forEach(({ at = 0, place = 0, size }, i) =>
-      backend.commandEncoder.copyBufferToBuffer(buffers[i][0], 4 * at, buffers[i][1], 4 * place, 4 * size)
-    );
+    copies.forEach(({ fromOffset = 0, toOffset = 0, size }, i) => {
+      const [from, to] = buffers[i];
+      backend.commandEncoder.copyBufferToBuffer(from, 4 * fromOffset, to, 4 * toOffset, 4 * size);
+    });
   }
 
   #submitIfDue(): void {
@@ -102,8 +110,8 @@ export class Launcher {
   }
 
   #pipeline(program: Program): Pipeline {
-    const known = this.#pipelines.get(program);
-    if (known) return known;
+    const cached = this.#pipelines.get(program);
+    if (cached) return cached;
     const { device } = this.backend, { name, code, writes, reads } = program;
     const types: GPUBufferBindingType[] = [
       ...Object.keys(writes).map(() => "storage" as const),
@@ -122,8 +130,8 @@ export class Launcher {
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module: device.createShaderModule({ label: name, code }), entryPoint: "main" },
     });
-    const made = { pipeline, layout };
-    this.#pipelines.set(program, made);
-    return made;
+    const compiled = { pipeline, layout };
+    this.#pipelines.set(program, compiled);
+    return compiled;
   }
 }

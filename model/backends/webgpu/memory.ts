@@ -1,28 +1,28 @@
 /**
- * Memory of the device: TensorFlow.js keeps every buffer that it ever had for the next tensor of exactly that size, so
- * that answers of ever other sizes would fill it.
+ * Limits the memory of the device. TensorFlow.js keeps every unused buffer for the next tensor of exactly that size, so
+ * inputs of changing sizes would fill the memory.
  *
  * @module
  */
 import type { WebgpuBackend } from "./backend.ts";
 
-/** Free bytes that are kept whatever the work needs. */
+/** Unused bytes that are always kept. */
 const SPARE_BYTES = 2 ** 28;
 
 /**
- * Lets buffers go when those in no use are more than what the work needed at its height.
+ * Destroys the unused buffers when they exceed the peak of the used ones.
  *
  * @param backend its `submitQueue` is replaced
  */
-export function boundMemory(backend: WebgpuBackend, spareBytes = SPARE_BYTES): void {
+export function limitMemory(backend: WebgpuBackend, spareBytes = SPARE_BYTES): void {
   const { bufferManager } = backend;
   const submit = backend.submitQueue.bind(backend);
-  let most = 0;
+  let peakBytes = 0;
   backend.submitQueue = () => {
-    most = Math.max(most, bufferManager.numBytesUsed);
+    peakBytes = Math.max(peakBytes, bufferManager.numBytesUsed);
     submit();
-    const free = bufferManager.numBytesAllocated - bufferManager.numBytesUsed;
-    if (free <= most + spareBytes) return;
+    const unusedBytes = bufferManager.numBytesAllocated - bufferManager.numBytesUsed;
+    if (unusedBytes <= peakBytes + spareBytes) return;
     for (const buffers of bufferManager.freeBuffers.values()) {
       for (const buffer of buffers) {
         bufferManager.numBytesAllocated -= buffer.size;

@@ -1,5 +1,5 @@
 /**
- * The operations that our programs compute, as TensorFlow.js operations.
+ * The operations with the programs of `kernels/`.
  *
  * @module
  */
@@ -8,94 +8,102 @@ import { adamwNumbers } from "../../ops/adamw.ts";
 import type { NativeOps } from "../../ops/native.ts";
 import { sizeOf } from "../../shape.ts";
 import { ADAMW } from "./kernels/adamw.ts";
-import { attentionPrograms, attentionThreads, MAX_HEAD } from "./kernels/attention.ts";
+import { attentionPrograms, attentionThreads, MAX_HEAD_DIM } from "./kernels/attention.ts";
 import { GELU } from "./kernels/gelu.ts";
 import { LAYER_NORM_SUMS, layerNormPrograms, normRows } from "./kernels/layerNorm.ts";
-import { ADD_SHARES, STEP, TILE, WEIGHT_GRADIENT } from "./kernels/linear.ts";
-import { ADD_LOSSES, CROSS_ENTROPY, lossShares, MASKED_ERRORS } from "./kernels/losses.ts";
+import { REDUCE_WEIGHT_GRADIENT, STEP, TILE, WEIGHT_GRADIENT } from "./kernels/linear.ts";
+import { CROSS_ENTROPY, lossGroups, MASKED_LOSS, REDUCE_LOSS } from "./kernels/losses.ts";
 import { MEAN_POOL, MEAN_POOL_GRADIENT } from "./kernels/meanPool.ts";
 import { SUM_COLUMNS } from "./kernels/sums.ts";
 import { GATHER_ROWS, TOKEN_GRADIENT, UNSHUFFLE } from "./kernels/unshuffle.ts";
 import type { Launcher } from "./launcher.ts";
 import { product } from "./products.ts";
 
-/** Workgroups that keep a GPU busy. */
-const BUSY = 512;
+/** Number of workgroups that is enough to occupy a GPU. */
+const TARGET_GROUPS = 512;
 
-/** Gradients of weight and bias in one run, or in two where the rows are cut into shares. */
+/** Computes the gradients of weight and bias: in one dispatch, or in two if the rows are split. */
 function weightGradient(launcher: Launcher, dy: tf.Tensor, x: tf.Tensor): [tf.Tensor2D, tf.Tensor1D] {
   const [rows, outDim] = dy.shape, inDim = x.shape[1]!;
   const tiles = Math.ceil(outDim! / TILE) * Math.ceil(inDim / TILE);
-  const wanted = Math.min(Math.ceil(BUSY / tiles), Math.ceil(rows / (4 * STEP)));
-  const share = Math.ceil(rows / wanted / STEP) * STEP, shares = Math.ceil(rows / share);
+  const maxSplits = Math.min(Math.ceil(TARGET_GROUPS / tiles), Math.ceil(rows / (4 * STEP)));
+  const splitRows = Math.ceil(rows / maxSplits / STEP) * STEP, splits = Math.ceil(rows / splitRows);
   const [dWeights, dBiases] = launcher.run(WEIGHT_GRADIENT, {
     reads: [dy, x],
-    writes: shares === 1 ? [[outDim!, inDim], [outDim!]] : [[shares, outDim!, inDim], [shares, outDim!]],
-    numbers: [rows, outDim!, inDim, share, shares * tiles],
-    groups: shares * tiles,
+    writes: splits === 1 ? [[outDim!, inDim], [outDim!]] : [[splits, outDim!, inDim], [splits, outDim!]],
+    numbers: [rows, outDim!, inDim, splitRows, splits * tiles],
+    groups: splits * tiles,
   });
-  if (shares === 1) return [dWeights as tf.Tensor2D, dBiases as tf.Tensor1D];
+  if (splits === 1) return [dWeights as tf.Tensor2D, dBiases as tf.Tensor1D];
   const weightSize = outDim! * inDim;
-  const [dWeight, dBias] = launcher.runElements(ADD_SHARES, weightSize + outDim!, {
+  const [dWeight, dBias] = launcher.runElements(REDUCE_WEIGHT_GRADIENT, weightSize + outDim!, {
     reads: [dWeights, dBiases],
     writes: [[outDim!, inDim], [outDim!]],
-    numbers: [weightSize, outDim!, shares],
+    numbers: [weightSize, outDim!, splits],
   });
   tf.dispose([dWeights, dBiases]);
   return [dWeight as tf.Tensor2D, dBias as tf.Tensor1D];
 }
 
-/** Programs, groups and numbers of an attention. */
-function attentionRun({ shape: [batch, tokens, tripled] }: tf.Tensor3D, heads: number, drops: boolean) {
+/** Returns the programs of an attention, and what their dispatches have in common. */
+function attentionDispatch(
+  { shape: [batch, tokens, tripled] }: tf.Tensor3D,
+  heads: number,
+  hasDropout: boolean,
+) {
   const threads = attentionThreads(tokens),
     blocks = Math.ceil(tokens / threads),
     groups = batch * heads * blocks;
   return {
-    programs: attentionPrograms({ size: tripled / 3 / heads, threads, drops }),
+    programs: attentionPrograms({ headDim: tripled / 3 / heads, threads, hasDropout }),
     groups,
     numbers: [tokens, heads, blocks, groups],
-    value: [batch, tokens, tripled / 3],
-    lines: [batch * heads, tokens],
+    valueShape: [batch, tokens, tripled / 3],
+    rowShape: [batch * heads, tokens],
   };
 }
 
-/** Operations on the programs of `kernels/`. */
+/** Returns the operations of a device. */
 export function webgpuOps(launcher: Launcher): NativeOps {
-  const scaled = (slope: tf.Tensor, dy: tf.Tensor) => tf.mul(slope, dy);
+  const scaled = (grad: tf.Tensor, dy: tf.Tensor) => tf.mul(grad, dy);
   return {
     linear: {
       forward: (x, weight, bias) => product(x, weight, true, bias),
       gradient: (dy, x, weight) => [product(dy, weight, false), ...weightGradient(launcher, dy, x)],
     },
     attention: {
-      supports: (headSize) => headSize <= MAX_HEAD,
+      supports: (headDim) => headDim <= MAX_HEAD_DIM,
       forward(qkv, heads, factors) {
-        const { programs, groups, numbers, value, lines } = attentionRun(qkv, heads, Boolean(factors));
+        const { programs, groups, numbers, valueShape, rowShape } = attentionDispatch(
+          qkv,
+          heads,
+          Boolean(factors),
+        );
         const reads = [qkv, ...(factors ? [factors] : [])];
-        const [mixed, sums] = launcher.run(programs.forward, {
+        const [value, logSumExps] = launcher.run(programs.forward, {
           reads,
-          writes: [value, lines],
+          writes: [valueShape, rowShape],
           numbers,
           groups,
         });
-        return [mixed as tf.Tensor3D, sums, mixed];
+        return [value as tf.Tensor3D, logSumExps, value];
       },
-      gradient(dy, qkv, [sums, value], heads, factors) {
-        const { programs, groups, numbers, lines } = attentionRun(qkv, heads, Boolean(factors));
-        const more = factors ? [factors] : [];
-        const [dqkv, along] = launcher.run(programs.queries, {
-          reads: [qkv, dy, value, sums, ...more],
-          writes: [qkv.shape, lines],
+      gradient(dy, qkv, [logSumExps, value], heads, factors) {
+        const { programs, groups, numbers, rowShape } = attentionDispatch(qkv, heads, Boolean(factors));
+        const dropout = factors ? [factors] : [];
+        const [dqkv, deltas] = launcher.run(programs.queries, {
+          reads: [qkv, dy, value, logSumExps, ...dropout],
+          writes: [qkv.shape, rowShape],
           numbers,
           groups,
         });
         launcher.run(programs.keys, {
-          reads: [qkv, dy, sums, along, ...more],
+          reads: [qkv, dy, logSumExps, deltas, ...dropout],
           writes: [dqkv],
           numbers,
           groups,
         });
-        along.dispose();
+        deltas.dispose();
         return dqkv as tf.Tensor3D;
       },
     },
@@ -134,18 +142,18 @@ export function webgpuOps(launcher: Launcher): NativeOps {
       },
     },
     unshuffle: {
-      forward(visible, token, from) {
-        const dim = token.size, shape = [from.size, dim];
+      forward(visible, token, restoreRows) {
+        const dim = token.size, shape = [restoreRows.size, dim];
         return launcher.runElements(UNSHUFFLE, sizeOf(shape), {
-          reads: [visible, token, from],
+          reads: [visible, token, restoreRows],
           writes: [shape],
           numbers: [dim],
         })[0] as tf.Tensor2D;
       },
-      gradient(dy, to, mask) {
-        const [rows, dim] = dy.shape, shape = [to.size, dim];
+      gradient(dy, keepRows, mask) {
+        const [rows, dim] = dy.shape, shape = [keepRows.size, dim];
         const [dVisible] = launcher.runElements(GATHER_ROWS, sizeOf(shape), {
-          reads: [dy, to],
+          reads: [dy, keepRows],
           writes: [shape],
           numbers: [dim],
         });
@@ -160,22 +168,22 @@ export function webgpuOps(launcher: Launcher): NativeOps {
     },
     maskedLoss: {
       forward(pred, target, mask) {
-        const [rows, dim] = pred.shape, groups = lossShares(rows, dim);
-        const [shares, slope] = launcher.run(MASKED_ERRORS, {
+        const [rows, dim] = pred.shape, groups = lossGroups(rows, dim);
+        const [partials, grad] = launcher.run(MASKED_LOSS, {
           reads: [pred, target, mask],
           writes: [groups === 1 ? [] : [groups], pred.shape],
           numbers: [rows, dim, groups],
           groups,
         });
-        if (groups === 1) return [shares as tf.Scalar, slope];
-        const [loss] = launcher.run(ADD_LOSSES, {
-          reads: [shares],
+        if (groups === 1) return [partials as tf.Scalar, grad];
+        const [loss] = launcher.run(REDUCE_LOSS, {
+          reads: [partials],
           writes: [[]],
           numbers: [groups],
           groups: 1,
         });
-        shares.dispose();
-        return [loss as tf.Scalar, slope];
+        partials.dispose();
+        return [loss as tf.Scalar, grad];
       },
       gradient: scaled,
     },
@@ -218,19 +226,19 @@ export function webgpuOps(launcher: Launcher): NativeOps {
     flat: {
       concat(tensors) {
         const to = launcher.newTensor([tensors.reduce((sum, { size }) => sum + size, 0)]);
-        let place = 0;
+        let toOffset = 0;
         launcher.copy(tensors.map((from) => {
-          const copy = { from, to, place, size: from.size };
-          place += from.size;
+          const copy = { from, to, toOffset, size: from.size };
+          toOffset += from.size;
           return copy;
         }));
         return to as tf.Tensor1D;
       },
       split(from, shapes) {
-        let at = 0;
+        let fromOffset = 0;
         const copies = shapes.map((shape) => {
-          const copy = { from, at, to: launcher.newTensor(shape), size: sizeOf(shape) };
-          at += copy.size;
+          const copy = { from, fromOffset, to: launcher.newTensor(shape), size: sizeOf(shape) };
+          fromOffset += copy.size;
           return copy;
         });
         launcher.copy(copies);

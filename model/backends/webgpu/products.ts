@@ -1,16 +1,19 @@
 /**
- * Matrix products by TensorFlow.js's own programs.
+ * Matrix products with the programs of TensorFlow.js.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
 
-/** Name of TensorFlow.js's setting of the program for products, its value for tiles of 32 x 32, and for its choice. */
-const PROGRAM = "WEBGPU_MATMUL_PROGRAM_TYPE", TILES = 3, CHOICE = -1;
-/** Terms of a sum from which TensorFlow.js cuts it into shares that are added as they come: other bits each time. */
-const MANY_TERMS = 2000;
+/** The flag of TensorFlow.js that selects its program for products, and two of its values. */
+const PROGRAM_FLAG = "WEBGPU_MATMUL_PROGRAM_TYPE", TILES_OF_32 = 3, AUTOMATIC = -1;
+/**
+ * Length of a sum from which TensorFlow.js would split it and add the parts in the order in which they finish. The bits
+ * of the result would differ between runs.
+ */
+const SPLIT_LENGTH = 2000;
 
-/** `x · w (+ bias)`, or with `wᵀ`, in one run. */
+/** Computes `x · w` or `x · wᵀ`, plus the bias if there is one, in one dispatch. */
 export function product(
   x: tf.Tensor2D,
   w: tf.Tensor2D,
@@ -18,7 +21,7 @@ export function product(
   bias?: tf.Tensor1D,
 ): tf.Tensor2D {
   const inputs = bias ? { a: x, b: w, bias } : { a: x, b: w };
-  tf.env().set(PROGRAM, x.shape[1] < MANY_TERMS ? CHOICE : TILES);
+  tf.env().set(PROGRAM_FLAG, x.shape[1] < SPLIT_LENGTH ? AUTOMATIC : TILES_OF_32);
   return tf.engine().runKernel(
     bias ? "_FusedMatMul" : "BatchMatMul",
     inputs as unknown as tf.NamedTensorMap,

@@ -1,5 +1,5 @@
 /**
- * Programs of a GPU, in WGSL.
+ * Compute programs (shaders) in WGSL.
  *
  * @module
  */
@@ -7,30 +7,30 @@
 /** Type of a buffer's elements. */
 export type Element = "f32" | "i32" | "vec4<f32>";
 
-/** A program as it is written. */
+/** The parts of a program. */
 export interface ProgramSource {
   /** For error messages. */
   readonly name: string;
-  /** Buffers that it writes, by name, in the order of its outputs. */
+  /** Element types of the output buffers by name, in the order of the outputs. */
   readonly writes: Readonly<Record<string, Element>>;
-  /** Buffers that it reads, by name, in the order of its inputs. */
+  /** Element types of the input buffers by name, in the order of the inputs. */
   readonly reads: Readonly<Record<string, Element>>;
-  /** Numbers, `n.NAME`, in their order. */
+  /** Types of the uniforms by name, in their order. The program reads them as `n.NAME`. */
   readonly numbers: Readonly<Record<string, "u32" | "f32">>;
-  /** Threads of a workgroup; a power of two. */
+  /** Number of threads of a workgroup, a power of two. */
   readonly threads: number;
   /** Declarations before `main`. */
   readonly shared?: string;
-  /** Body of `main`; it knows `thread` (in its workgroup) and `group`, which may be past the last one. */
+  /** Body of `main`. In scope: `thread` (index in the workgroup) and `group`, which may exceed the last workgroup. */
   readonly body: string;
 }
 
-/** A program as the device compiles it. */
+/** A program with its WGSL code. */
 export interface Program extends ProgramSource {
   readonly code: string;
 }
 
-/** Writes the declarations of a program. */
+/** Generates the WGSL code of a program. */
 export function program(source: ProgramSource): Program {
   const { writes, reads, numbers, threads, shared = "", body } = source;
   const buffers = [
@@ -39,7 +39,7 @@ export function program(source: ProgramSource): Program {
     ),
     ...Object.entries(reads).map(([name, element]) => `var<storage, read> ${name}: array<${element}>;`),
     "var<uniform> n: Numbers;",
-  ].map((text, at) => `@group(0) @binding(${at}) ${text}`);
+  ].map((text, binding) => `@group(0) @binding(${binding}) ${text}`);
   const code = `
 struct Numbers { ${Object.entries(numbers).map(([name, type]) => `${name}: ${type}`).join(", ")} }
 ${buffers.join("\n")}
@@ -56,10 +56,10 @@ ${body}
   return { ...source, code };
 }
 
-/** Threads of a workgroup of {@linkcode elementwise}. */
+/** Number of threads of a workgroup of {@linkcode elementwise}. */
 export const ELEMENT_THREADS = 256;
 
-/** A program that computes each of `n.size` elements by itself. @param source its body knows the element's index `i` */
+/** Returns a program with one thread for each of `n.size` elements. @param source its body uses the index `i` */
 export function elementwise(source: Omit<ProgramSource, "threads">): Program {
   return program({
     ...source,

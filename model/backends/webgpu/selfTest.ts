@@ -1,6 +1,6 @@
 /**
- * Known answers: every program's results and gradients beside those of TensorFlow.js on the processor. Drivers differ,
- * and a wrong one does not say so.
+ * Compares the results and gradients of every program with TensorFlow.js on the CPU. A faulty driver computes wrong
+ * numbers without an error.
  *
  * @module
  */
@@ -27,43 +27,48 @@ const positive = (name: string, shape: Shape) => tf.abs(numbers(name, shape));
 // deno-lint-ignore no-explicit-any -- the operations take tensors of different ranks
 type Operation = (...inputs: any[]) => tf.Tensor;
 
-/** An operation's value and the gradients of its inputs. */
-function whole(name: string, shapes: readonly Shape[], op: Operation): () => tf.Tensor[] {
+/** Returns a probe: the value of an operation and the gradients of its inputs. */
+function valueAndGradients(name: string, shapes: readonly Shape[], op: Operation): () => tf.Tensor[] {
   return () => {
-    const inputs = shapes.map((shape, at) => numbers(`${name}/${at}`, shape));
+    const inputs = shapes.map((shape, i) => numbers(`${name}/${i}`, shape));
     const value = op(...inputs), dy = numbers(`${name}/dy`, value.shape);
     return [value, ...tf.grads((...x) => op(...x) as tf.Scalar)(inputs, dy as tf.Scalar)];
   };
 }
 
 const masking = randomMasking(uniform({ seed: 1, purpose: "self-test/mask" }, 2 * 9), 2, 9, 0.5);
-const kept = (name: string, shape: Shape) =>
+/** Dropout factors. */
+const factors = (name: string, shape: Shape) =>
   tf.mul(tf.cast(tf.greater(numbers(name, shape), -1), "float32"), 1.2);
 
-/** What is tried; sizes are no multiples of a workgroup's. No answer is zero. */
+/** Computations to compare. Their sizes are not multiples of a workgroup, and no result is zero. */
 const PROBES: Readonly<Record<string, () => tf.Tensor[]>> = {
-  linear: whole("linear", [[150, 37], [45, 37], [45]], linear),
-  gelu: whole("gelu", [[300]], gelu),
-  "layer norm": whole("layer norm", [[11, 20], [20], [20]], layerNorm),
-  "layer norm of wide rows": whole("wide rows", [[5, 300], [300], [300]], layerNorm),
-  attention: whole("attention", [[2, 37, 3 * 16]], (qkv) => attention(qkv, 2)),
-  "attention with dropout": whole(
+  linear: valueAndGradients("linear", [[150, 37], [45, 37], [45]], linear),
+  gelu: valueAndGradients("gelu", [[300]], gelu),
+  "layer norm": valueAndGradients("layer norm", [[11, 20], [20], [20]], layerNorm),
+  "layer norm of wide rows": valueAndGradients("wide rows", [[5, 300], [300], [300]], layerNorm),
+  attention: valueAndGradients("attention", [[2, 37, 3 * 16]], (qkv) => attention(qkv, 2)),
+  "attention with dropout": valueAndGradients(
     "dropped",
     [[2, 5, 3 * 6]],
-    (qkv) => attention(qkv, 2, kept("kept", [4, 5, 5]) as tf.Tensor3D),
+    (qkv) => attention(qkv, 2, factors("kept", [4, 5, 5]) as tf.Tensor3D),
   ),
-  unshuffle: whole(
+  unshuffle: valueAndGradients(
     "unshuffle",
     [[2, masking.keep, 12], [1, 1, 12]],
     (x, token) => unshuffle(x, token, masking),
   ),
-  "masked loss": whole(
+  "masked loss": valueAndGradients(
     "masked loss",
     [[2, 9, 500]],
     (x) => maskedLoss(x, numbers("goal", [2, 9, 500]) as tf.Tensor3D, tf.tensor2d(masking.mask, [2, 9])),
   ),
-  "cross-entropy": whole("cross-entropy", [[5, 7]], (x) => crossEntropy(x, Int32Array.of(6, 0, 3, 2, 1))),
-  "mean over tokens": whole("mean over tokens", [[3, 7, 10]], meanPool),
+  "cross-entropy": valueAndGradients(
+    "cross-entropy",
+    [[5, 7]],
+    (x) => crossEntropy(x, Int32Array.of(6, 0, 3, 2, 1)),
+  ),
+  "mean over tokens": valueAndGradients("mean over tokens", [[3, 7, 10]], meanPool),
   AdamW: () => {
     const [param, grad, expAvg] = ["param", "grad", "m"].map((name) => numbers(name, [300]) as tf.Tensor1D);
     const step = { lr: 0.01, weightDecay: 0.05, betas: [0.9, 0.95], eps: 1e-8, step: 3 } as const;
@@ -71,7 +76,7 @@ const PROBES: Readonly<Record<string, () => tf.Tensor[]>> = {
   },
 };
 
-async function answers(probe: () => tf.Tensor[]): Promise<Float32Array[]> {
+async function compute(probe: () => tf.Tensor[]): Promise<Float32Array[]> {
   const tensors = tf.tidy(probe);
   const values: Float32Array[] = [];
   for (const tensor of tensors) values.push(await tensor.data() as Float32Array);
@@ -79,27 +84,28 @@ async function answers(probe: () => tf.Tensor[]): Promise<Float32Array[]> {
   return values;
 }
 
-const near = (ours: number, theirs: number) => Math.abs(ours - theirs) <= 1e-5 + 1e-4 * Math.abs(theirs);
+const isClose = (value: number, expected: number) =>
+  Math.abs(value - expected) <= 1e-5 + 1e-4 * Math.abs(expected);
 
 /**
- * Tries the backend `webgpu`, which is the one in use afterwards; so are `ops`.
+ * Tests the `webgpu` backend with `ops`. Both are in use afterwards.
  *
- * @returns what it gets wrong, or null
+ * @returns the first wrong result, or null
  */
 export async function selfTest(ops: NativeOps): Promise<string | null> {
   await tf.setBackend("cpu");
   useNative();
   const expected = new Map<string, Float32Array[]>();
-  for (const [name, probe] of Object.entries(PROBES)) expected.set(name, await answers(probe));
+  for (const [name, probe] of Object.entries(PROBES)) expected.set(name, await compute(probe));
   await tf.setBackend("webgpu");
   useNative(ops);
   for (const [name, probe] of Object.entries(PROBES)) {
-    const ours = await answers(probe);
-    for (const [at, theirs] of expected.get(name)!.entries()) {
-      const wrong = theirs.findIndex((value, i) => !near(ours[at][i], value));
+    const results = await compute(probe);
+    for (const [output, values] of expected.get(name)!.entries()) {
+      const wrong = values.findIndex((value, i) => !isClose(results[output][i], value));
       if (wrong >= 0) {
-        const what = at === 0 ? name : `gradient ${at} of ${name}`;
-        return `its self-test of ${what} gave ${ours[at][wrong]} instead of ${theirs[wrong]}`;
+        const tested = output === 0 ? name : `gradient ${output} of ${name}`;
+        return `its self-test of ${tested} returned ${results[output][wrong]} instead of ${values[wrong]}`;
       }
     }
   }

@@ -1,6 +1,6 @@
 import { elementwise } from "../program.ts";
 
-/** A step of AdamW with the operations and the order of `torch.optim.AdamW`. */
+/** One step of AdamW, with the operations of `torch.optim.AdamW` in their order. */
 export const ADAMW = elementwise({
   name: "AdamW",
   writes: { newParam: "f32", newExpAvg: "f32", newExpAvgSq: "f32" },

@@ -1,211 +1,221 @@
 import { type Program, program, type ProgramSource } from "../program.ts";
 
-/** Widest head that the programs take: a thread holds four rows of it. */
-export const MAX_HEAD = 256;
+/** Maximum width of a head. A thread keeps up to four vectors of this width in registers. */
+export const MAX_HEAD_DIM = 256;
 
-/** Threads of a workgroup, one a token. */
+/** Number of threads of a workgroup; each computes one token. */
 export const attentionThreads = (tokens: number): number => tokens <= 32 ? 32 : 64;
 
-/** What the programs are written for. */
-export interface AttentionForm {
-  /** Width of a head. */
-  readonly size: number;
+/** Parameters of the generated programs. */
+export interface AttentionOptions {
+  readonly headDim: number;
   readonly threads: number;
-  /** Whether weights are dropped. */
-  readonly drops: boolean;
+  readonly hasDropout: boolean;
 }
 
 /**
- * Softmax attention of whole heads without a matrix of weights (Dao 2022, FlashAttention): a thread holds one token and
- * walks over the others, which its workgroup reads in tiles. Of the weights only the logarithm of each row's sum is
- * kept. Buffers lie as the operation's tensors do; numbers `tokens`, `heads`, `blocks` (of tokens) and `groups`.
+ * Attention without a matrix of weights (FlashAttention, Dao et al. 2022). A thread keeps one token and iterates over
+ * the others in tiles that its workgroup loads. Of the softmax, only the logarithm of each row's sum is stored. The
+ * layouts are those of the operation's tensors. Numbers: `tokens`, `heads`, `blocks` (of tokens) and `groups`.
  */
 export interface AttentionPrograms {
-  /** qkv (, factors) → value and the sums' logarithms. */
+  /** qkv (, factors) → value, logSumExps. */
   readonly forward: Program;
-  /** qkv, dy, value, sums (, factors) → the part of dqkv that is the queries', and dy · value of each row. */
+  /** qkv, dy, value, logSumExps (, factors) → the queries' part of dqkv, and deltas: dy · value of each row. */
   readonly queries: Program;
-  /** qkv, dy, sums, along (, factors) → the rest of dqkv. */
+  /** qkv, dy, logSumExps, deltas (, factors) → the keys' and the values' part of dqkv. */
   readonly keys: Program;
 }
 
-function programs({ size, threads, drops }: AttentionForm): AttentionPrograms {
-  const wide = size % 4 === 0, vector = wide ? "vec4<f32>" as const : "f32" as const;
-  const count = wide ? size / 4 : size;
-  const tile = size <= 64 ? 16 : size <= 128 ? 8 : 4;
-  const scale = 1 / Math.sqrt(size);
-  const factors: Record<string, "f32"> = drops ? { factors: "f32" } : {};
+function generatePrograms({ headDim, threads, hasDropout }: AttentionOptions): AttentionPrograms {
+  const isVectorized = headDim % 4 === 0, vector = isVectorized ? "vec4<f32>" as const : "f32" as const;
+  const count = isVectorized ? headDim / 4 : headDim;
+  const tile = headDim <= 64 ? 16 : headDim <= 128 ? 8 : 4;
+  const scale = 1 / Math.sqrt(headDim);
+  const factors: Record<string, "f32"> = hasDropout ? { factors: "f32" } : {};
   const shared = `
 alias Vector = ${vector};
 const COUNT = ${count}u;
 const TILE = ${tile}u;
-var<workgroup> firsts: array<Vector, ${tile * count}>;
-var<workgroup> seconds: array<Vector, ${tile * count}>;
-fn product(a: Vector, b: Vector) -> f32 { return ${wide ? "dot(a, b)" : "a * b"}; }`;
+var<workgroup> tileA: array<Vector, ${tile * count}>;
+var<workgroup> tileB: array<Vector, ${tile * count}>;
+fn product(a: Vector, b: Vector) -> f32 { return ${isVectorized ? "dot(a, b)" : "a * b"}; }`;
   const each = (body: string) => `for (var i = 0u; i < COUNT; i++) { ${body} }`;
-  /** The place of a token's query, key (`1`) or value (`2`) in qkv, and of its row in the output. */
-  const inQkv = (token: string, part: number) =>
+  // Offset in qkv of the query (part 0), key (1) or value (2) of a token, and of its row in the output.
+  const qkvOffset = (token: string, part: number) =>
     `((image * n.tokens + ${token}) * 3u + ${part}u) * width + head * COUNT`;
-  const inRows = (token: string) => `(image * n.tokens + ${token}) * width + head * COUNT`;
-  const start = `
+  const rowOffset = (token: string) => `(image * n.tokens + ${token}) * width + head * COUNT`;
+  const prologue = `
   if (group >= n.groups) { return; }
   let pair = group / n.blocks;
   let image = pair / n.heads;
   let head = pair % n.heads;
   let width = n.heads * COUNT;
-  let token = group % n.blocks * ${threads}u + thread;
-  let there = token < n.tokens;
-  let own = min(token, n.tokens - 1u);
-  let line = pair * n.tokens + own;`;
-  /** Reads a tile of two matrices; `load` knows a token `other` and an element `i`. */
+  let position = group % n.blocks * ${threads}u + thread;
+  let inRange = position < n.tokens;
+  let token = min(position, n.tokens - 1u);
+  let row = pair * n.tokens + token;`;
+  // Loads a tile of two matrices; `load` uses the token `other`, the element `i` and the index `slot` in the tile.
   const eachTile = (load: string, body: string) => `
   for (var first = 0u; first < n.tokens; first += TILE) {
     workgroupBarrier();
-    for (var at = thread; at < TILE * COUNT; at += ${threads}u) {
-      let other = first + at / COUNT;
-      let i = at % COUNT;
+    for (var slot = thread; slot < TILE * COUNT; slot += ${threads}u) {
+      let other = first + slot / COUNT;
+      let i = slot % COUNT;
       if (other < n.tokens) { ${load} }
     }
     workgroupBarrier();
     let end = min(TILE, n.tokens - first);
     ${body}
   }`;
-  const keysAndValues = `firsts[at] = qkv[${inQkv("other", 1)} + i]; seconds[at] = qkv[${
-    inQkv("other", 2)
+  const keysAndValues = `tileA[slot] = qkv[${qkvOffset("other", 1)} + i]; tileB[slot] = qkv[${
+    qkvOffset("other", 2)
   } + i];`;
   const factor = (query: string, key: string) =>
-    drops ? `factors[(pair * n.tokens + ${query}) * n.tokens + ${key}]` : "1.0";
-  const written = (source: Omit<ProgramSource, "threads" | "numbers">) =>
+    hasDropout ? `factors[(pair * n.tokens + ${query}) * n.tokens + ${key}]` : "1.0";
+  const attentionProgram = (source: Omit<ProgramSource, "threads" | "numbers">) =>
     program({
       ...source,
       numbers: { tokens: "u32", heads: "u32", blocks: "u32", groups: "u32" },
       threads,
       shared: shared + (source.shared ?? ""),
-      body: start + source.body,
+      body: prologue + source.body,
     });
 
-  const forward = written({
+  const forward = attentionProgram({
     name: "attention",
-    writes: { value: vector, sums: "f32" },
+    writes: { value: vector, logSumExps: "f32" },
     reads: { qkv: vector, ...factors },
     body: `
   var query: array<Vector, COUNT>;
-  var mixed: array<Vector, COUNT>;
-  ${each(`query[i] = qkv[${inQkv("own", 0)} + i] * ${scale};`)}
-  var highest = -3.4e38;
-  var total = 0.0;
+  var result: array<Vector, COUNT>;
+  ${each(`query[i] = qkv[${qkvOffset("token", 0)} + i] * ${scale};`)}
+  var runningMax = -3.4e38;
+  var runningSum = 0.0;
   ${
       eachTile(
         keysAndValues,
         `
     var scores: array<f32, TILE>;
-    var top = highest;
+    var tileMax = runningMax;
     for (var j = 0u; j < end; j++) {
       var score = 0.0;
-      ${each("score += product(query[i], firsts[j * COUNT + i]);")}
+      ${each("score += product(query[i], tileA[j * COUNT + i]);")}
       scores[j] = score;
-      top = max(top, score);
+      tileMax = max(tileMax, score);
     }
-    let shrink = exp(highest - top);
-    highest = top;
-    total *= shrink;
-    ${each("mixed[i] *= shrink;")}
+    let rescale = exp(runningMax - tileMax);
+    runningMax = tileMax;
+    runningSum *= rescale;
+    ${each("result[i] *= rescale;")}
     for (var j = 0u; j < end; j++) {
-      let weight = exp(scores[j] - top);
-      total += weight;
-      let kept = weight * ${factor("own", "first + j")};
-      ${each("mixed[i] += kept * seconds[j * COUNT + i];")}
+      let weight = exp(scores[j] - tileMax);
+      runningSum += weight;
+      let droppedWeight = weight * ${factor("token", "first + j")};
+      ${each("result[i] += droppedWeight * tileB[j * COUNT + i];")}
     }`,
       )
     }
-  if (there) {
-    ${each(`value[${inRows("own")} + i] = mixed[i] / total;`)}
-    sums[line] = highest + log(total);
+  if (inRange) {
+    ${each(`value[${rowOffset("token")} + i] = result[i] / runningSum;`)}
+    logSumExps[row] = runningMax + log(runningSum);
   }`,
   });
 
-  const queries = written({
+  const queries = attentionProgram({
     name: "gradient of attention's queries",
-    writes: { dqkv: vector, along: "f32" },
-    reads: { qkv: vector, dy: vector, value: vector, sums: "f32", ...factors },
+    writes: { dqkv: vector, deltas: "f32" },
+    reads: { qkv: vector, dy: vector, value: vector, logSumExps: "f32", ...factors },
     body: `
   var query: array<Vector, COUNT>;
-  var slope: array<Vector, COUNT>;
+  var grad: array<Vector, COUNT>;
   var result: array<Vector, COUNT>;
-  var mean = 0.0;
+  var delta = 0.0;
   ${
-      each(`query[i] = qkv[${inQkv("own", 0)} + i] * ${scale};
-    slope[i] = dy[${inRows("own")} + i];
-    mean += product(slope[i], value[${inRows("own")} + i]);`)
+      each(`query[i] = qkv[${qkvOffset("token", 0)} + i] * ${scale};
+    grad[i] = dy[${rowOffset("token")} + i];
+    delta += product(grad[i], value[${rowOffset("token")} + i]);`)
     }
-  let sum = sums[line];
+  let logSumExp = logSumExps[row];
   ${
       eachTile(
         keysAndValues,
         `
     for (var j = 0u; j < end; j++) {
       var score = 0.0;
-      var change = 0.0;
+      var dWeight = 0.0;
       ${
           each(
-            "score += product(query[i], firsts[j * COUNT + i]); change += product(slope[i], seconds[j * COUNT + i]);",
+            "score += product(query[i], tileA[j * COUNT + i]); dWeight += product(grad[i], tileB[j * COUNT + i]);",
           )
         }
-      let dScore = exp(score - sum) * (change * ${factor("own", "first + j")} - mean);
-      ${each("result[i] += dScore * firsts[j * COUNT + i];")}
+      let dScore = exp(score - logSumExp) * (dWeight * ${factor("token", "first + j")} - delta);
+      ${each("result[i] += dScore * tileA[j * COUNT + i];")}
     }`,
       )
     }
-  if (there) {
-    ${each(`dqkv[${inQkv("own", 0)} + i] = result[i] * ${scale};`)}
-    along[line] = mean;
+  if (inRange) {
+    ${each(`dqkv[${qkvOffset("token", 0)} + i] = result[i] * ${scale};`)}
+    deltas[row] = delta;
   }`,
   });
 
-  const keys = written({
+  const keys = attentionProgram({
     name: "gradient of attention's keys and values",
     writes: { dqkv: vector },
-    reads: { qkv: vector, dy: vector, sums: "f32", along: "f32", ...factors },
+    reads: { qkv: vector, dy: vector, logSumExps: "f32", deltas: "f32", ...factors },
     body: `
   var key: array<Vector, COUNT>;
   var value: array<Vector, COUNT>;
   var dKey: array<Vector, COUNT>;
   var dValue: array<Vector, COUNT>;
-  ${each(`key[i] = qkv[${inQkv("own", 1)} + i] * ${scale}; value[i] = qkv[${inQkv("own", 2)} + i];`)}
+  ${
+      each(
+        `key[i] = qkv[${qkvOffset("token", 1)} + i] * ${scale}; value[i] = qkv[${
+          qkvOffset("token", 2)
+        } + i];`,
+      )
+    }
   ${
       eachTile(
-        `firsts[at] = qkv[${inQkv("other", 0)} + i]; seconds[at] = dy[${inRows("other")} + i];`,
+        `tileA[slot] = qkv[${qkvOffset("other", 0)} + i]; tileB[slot] = dy[${rowOffset("other")} + i];`,
         `
     for (var j = 0u; j < end; j++) {
       var score = 0.0;
-      var change = 0.0;
+      var dWeight = 0.0;
       ${
           each(
-            "score += product(key[i], firsts[j * COUNT + i]); change += product(value[i], seconds[j * COUNT + i]);",
+            "score += product(key[i], tileA[j * COUNT + i]); dWeight += product(value[i], tileB[j * COUNT + i]);",
           )
         }
       let other = pair * n.tokens + first + j;
-      let weight = exp(score - sums[other]);
-      let kept = ${factor("(first + j)", "own")};
-      let dScore = weight * (change * kept - along[other]);
-      let passed = weight * kept;
-      ${each("dKey[i] += dScore * firsts[j * COUNT + i]; dValue[i] += passed * seconds[j * COUNT + i];")}
+      let weight = exp(score - logSumExps[other]);
+      let factor = ${factor("(first + j)", "token")};
+      let dScore = weight * (dWeight * factor - deltas[other]);
+      let droppedWeight = weight * factor;
+      ${each("dKey[i] += dScore * tileA[j * COUNT + i]; dValue[i] += droppedWeight * tileB[j * COUNT + i];")}
     }`,
       )
     }
-  if (there) {
-    ${each(`dqkv[${inQkv("own", 1)} + i] = dKey[i] * ${scale}; dqkv[${inQkv("own", 2)} + i] = dValue[i];`)}
+  if (inRange) {
+    ${
+      each(
+        `dqkv[${qkvOffset("token", 1)} + i] = dKey[i] * ${scale}; dqkv[${
+          qkvOffset("token", 2)
+        } + i] = dValue[i];`,
+      )
+    }
   }`,
   });
   return { forward, queries, keys };
 }
 
-const WRITTEN = new Map<string, AttentionPrograms>();
+const cache = new Map<string, AttentionPrograms>();
 
-/** The programs of a form, written once. */
-export function attentionPrograms(form: AttentionForm): AttentionPrograms {
-  const key = JSON.stringify([form.size, form.threads, form.drops]);
-  const known = WRITTEN.get(key) ?? programs(form);
-  WRITTEN.set(key, known);
-  return known;
+/** Returns the programs with these options. They are generated once. */
+export function attentionPrograms(options: AttentionOptions): AttentionPrograms {
+  const key = JSON.stringify([options.headDim, options.threads, options.hasDropout]);
+  const cached = cache.get(key) ?? generatePrograms(options);
+  cache.set(key, cached);
+  return cached;
 }

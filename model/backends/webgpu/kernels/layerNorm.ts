@@ -4,15 +4,15 @@ import { columnSums } from "./sums.ts";
 
 const THREADS = 64;
 
-/** Threads that share a row. */
+/** Number of threads for one row. */
 function lanesOf(dim: number): number {
   return dim <= 32 ? 8 : dim <= 256 ? 16 : 64;
 }
 
-/** Rows of a workgroup. */
+/** Number of rows of a workgroup. */
 export const normRows = (dim: number): number => THREADS / lanesOf(dim);
 
-/** Sums `mine` over the threads of a row. */
+/** WGSL function that adds the `mine` of all threads of a row, in a fixed order. */
 function rowSum(type: string, lanes: number) {
   return {
     shared: `
@@ -33,9 +33,9 @@ fn rowSum(thread: u32, mine: ${type}) -> ${type} {
 const start = (lanes: number) => `
   let lane = thread % ${lanes}u;
   let row = group * ${THREADS / lanes}u + thread / ${lanes}u;
-  let there = row < n.rows;
-  let first = select(0u, row * n.dim, there);
-  let end = select(0u, n.dim, there);
+  let inRange = row < n.rows;
+  let first = select(0u, row * n.dim, inRange);
+  let end = select(0u, n.dim, inRange);
   let size = f32(n.dim);`;
 
 function forward(lanes: number): Program {
@@ -59,7 +59,7 @@ function forward(lanes: number): Program {
         "let y = (x[first + i] - mean) * scale; normed[first + i] = y; value[first + i] = y * weight[i] + bias[i];",
       )
     }
-  if (there && lane == 0u) { scales[row] = scale; }`,
+  if (inRange && lane == 0u) { scales[row] = scale; }`,
   });
 }
 
@@ -76,7 +76,7 @@ function gradient(lanes: number): Program {
   var sums = vec2<f32>();
   ${each("let d = dy[first + i] * weight[i]; sums += vec2(d, d * normed[first + i]);")}
   let means = rowSum(thread, sums) / size;
-  let scale = scales[select(0u, row, there)];
+  let scale = scales[select(0u, row, inRange)];
   ${each("dx[first + i] = (dy[first + i] * weight[i] - means.x - normed[first + i] * means.y) * scale;")}`,
   });
 }
@@ -86,13 +86,13 @@ const PROGRAMS = new Map([8, 16, 64].map((lanes) => [
   { forward: forward(lanes), gradient: gradient(lanes) },
 ]));
 
-/** Programs over rows: forward, and the gradient of x; `normRows(dim)` rows a workgroup. */
+/** Returns the programs for rows of a width: forward, and the gradient of x. A workgroup computes `normRows(dim)` rows. */
 export function layerNormPrograms(dim: number): { readonly forward: Program; readonly gradient: Program } {
   return PROGRAMS.get(lanesOf(dim))!;
 }
 
-/** Gradients of weight and bias. */
+/** The gradients of weight and bias. */
 export const LAYER_NORM_SUMS = columnSums("gradients of layer norm's parameters", ["dy", "normed"], {
-  dWeight: "dy[at] * normed[at]",
-  dBias: "dy[at]",
+  dWeight: "dy[i] * normed[i]",
+  dBias: "dy[i]",
 });

@@ -1,89 +1,89 @@
 import { elementwise, program } from "../program.ts";
 
-/** Outputs and inputs of a workgroup of {@linkcode WEIGHT_GRADIENT}. */
+/** Height and width of the tile of a weight that a workgroup of {@linkcode WEIGHT_GRADIENT} computes. */
 export const TILE = 32;
-/** Rows of a workgroup's share are a multiple of it. */
+/** Number of rows that a workgroup loads at once. */
 export const STEP = 16;
 const THREADS = 64, LANES = TILE / 4;
 
 /**
- * Gradients of weight and bias, `dyᵀ · x` and the sums of dy, over a share of the rows: a GPU has work for more
- * workgroups than a small weight has tiles. Each share writes results of its own, so that they are added in a fixed
- * order (TensorFlow.js adds such shares as they come).
+ * Gradients of weight and bias, `dyᵀ · x` and the column sums of dy, for a split of the rows (split-K). A small weight
+ * has too few tiles to occupy a GPU without it. Each split writes its own result, so that they are added in a fixed
+ * order; TensorFlow.js adds splits in the order in which they finish.
  */
 export const WEIGHT_GRADIENT = program({
   name: "gradient of a weight",
   writes: { dWeight: "f32", dBias: "f32" },
   reads: { dy: "f32", x: "f32" },
-  numbers: { rows: "u32", outDim: "u32", inDim: "u32", share: "u32", groups: "u32" },
+  numbers: { rows: "u32", outDim: "u32", inDim: "u32", splitRows: "u32", groups: "u32" },
   threads: THREADS,
   shared: `
-var<workgroup> slopes: array<f32, ${STEP * TILE}>;
+var<workgroup> grads: array<f32, ${STEP * TILE}>;
 var<workgroup> inputs: array<f32, ${STEP * TILE}>;`,
   body: `
   if (group >= n.groups) { return; }
-  let across = (n.inDim + ${TILE - 1}u) / ${TILE}u;
-  let tiles = across * ((n.outDim + ${TILE - 1}u) / ${TILE}u);
-  let part = group / tiles;
-  let firstOut = group % tiles / across * ${TILE}u;
-  let firstIn = group % tiles % across * ${TILE}u;
-  let line = thread / ${LANES}u * 4u;
-  let column = thread % ${LANES}u * 4u;
-  let end = min(n.rows, (part + 1u) * n.share);
+  let tilesPerRow = (n.inDim + ${TILE - 1}u) / ${TILE}u;
+  let tiles = tilesPerRow * ((n.outDim + ${TILE - 1}u) / ${TILE}u);
+  let split = group / tiles;
+  let firstOut = group % tiles / tilesPerRow * ${TILE}u;
+  let firstIn = group % tiles % tilesPerRow * ${TILE}u;
+  let gradOffset = thread / ${LANES}u * 4u;
+  let inputOffset = thread % ${LANES}u * 4u;
+  let end = min(n.rows, (split + 1u) * n.splitRows);
   var sums: array<vec4<f32>, 4>;
   var bias = vec4<f32>();
-  for (var first = part * n.share; first < end; first += ${STEP}u) {
+  for (var first = split * n.splitRows; first < end; first += ${STEP}u) {
     workgroupBarrier();
-    for (var at = thread; at < ${STEP * TILE}u; at += ${THREADS}u) {
-      let row = first + at / ${TILE}u;
-      let o = firstOut + at % ${TILE}u;
-      let i = firstIn + at % ${TILE}u;
-      var slope = 0.0;
+    for (var index = thread; index < ${STEP * TILE}u; index += ${THREADS}u) {
+      let row = first + index / ${TILE}u;
+      let o = firstOut + index % ${TILE}u;
+      let i = firstIn + index % ${TILE}u;
+      var grad = 0.0;
       var input = 0.0;
       if (row < end) {
-        if (o < n.outDim) { slope = dy[row * n.outDim + o]; }
+        if (o < n.outDim) { grad = dy[row * n.outDim + o]; }
         if (i < n.inDim) { input = x[row * n.inDim + i]; }
       }
-      slopes[at] = slope;
-      inputs[at] = input;
+      grads[index] = grad;
+      inputs[index] = input;
     }
     workgroupBarrier();
     for (var r = 0u; r < ${STEP * TILE}u; r += ${TILE}u) {
-      let slope = vec4(slopes[r + line], slopes[r + line + 1u], slopes[r + line + 2u], slopes[r + line + 3u]);
-      let input = vec4(inputs[r + column], inputs[r + column + 1u], inputs[r + column + 2u], inputs[r + column + 3u]);
-      sums[0] += slope.x * input;
-      sums[1] += slope.y * input;
-      sums[2] += slope.z * input;
-      sums[3] += slope.w * input;
-      bias += slope;
+      let grad = vec4(grads[r + gradOffset], grads[r + gradOffset + 1u], grads[r + gradOffset + 2u], grads[r + gradOffset + 3u]);
+      let input = vec4(inputs[r + inputOffset], inputs[r + inputOffset + 1u], inputs[r + inputOffset + 2u], inputs[r + inputOffset + 3u]);
+      sums[0] += grad.x * input;
+      sums[1] += grad.y * input;
+      sums[2] += grad.z * input;
+      sums[3] += grad.w * input;
+      bias += grad;
     }
   }
   for (var k = 0u; k < 4u; k++) {
-    let o = firstOut + line + k;
+    let o = firstOut + gradOffset + k;
     if (o < n.outDim) {
       for (var l = 0u; l < 4u; l++) {
-        let i = firstIn + column + l;
-        if (i < n.inDim) { dWeight[(part * n.outDim + o) * n.inDim + i] = sums[k][l]; }
+        let i = firstIn + inputOffset + l;
+        if (i < n.inDim) { dWeight[(split * n.outDim + o) * n.inDim + i] = sums[k][l]; }
       }
-      if (firstIn == 0u && column == 0u) { dBias[part * n.outDim + o] = bias[k]; }
+      if (firstIn == 0u && inputOffset == 0u) { dBias[split * n.outDim + o] = bias[k]; }
     }
   }`,
 });
 
-/** Adds the shares' results; numbers: values of the weight, of the bias, and shares. */
-export const ADD_SHARES = elementwise({
+/** Adds the results of all splits. Numbers: sizes of the weight and of the bias, and the number of splits. */
+export const REDUCE_WEIGHT_GRADIENT = elementwise({
   name: "sum of a weight's gradients",
   writes: { dWeight: "f32", dBias: "f32" },
   reads: { weights: "f32", biases: "f32" },
-  numbers: { weightSize: "u32", biasSize: "u32", shares: "u32" },
+  numbers: { weightSize: "u32", biasSize: "u32", splits: "u32" },
   body: `
   var sum = 0.0;
   if (i < n.weightSize) {
-    for (var part = 0u; part < n.shares; part++) { sum += weights[part * n.weightSize + i]; }
+    for (var split = 0u; split < n.splits; split++) { sum += weights[split * n.weightSize + i]; }
     dWeight[i] = sum;
   } else {
-    let at = i - n.weightSize;
-    for (var part = 0u; part < n.shares; part++) { sum += biases[part * n.biasSize + at]; }
-    dBias[at] = sum;
+    let index = i - n.weightSize;
+    for (var split = 0u; split < n.splits; split++) { sum += biases[split * n.biasSize + index]; }
+    dBias[index] = sum;
   }`,
 });

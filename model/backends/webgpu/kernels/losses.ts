@@ -4,14 +4,14 @@ import { sumOfThreads } from "./sums.ts";
 const THREADS = 256;
 const total = sumOfThreads(THREADS, "f32");
 
-/** Workgroups of {@linkcode MASKED_ERRORS}, each of which writes its share of the loss. */
-export const lossShares = (rows: number, dim: number): number => Math.min(256, Math.ceil(rows * dim / 4096));
+/** Number of workgroups of {@linkcode MASKED_LOSS}. Each writes a partial loss. */
+export const lossGroups = (rows: number, dim: number): number => Math.min(256, Math.ceil(rows * dim / 4096));
 
-/** Shares of the loss on masked patches, and the gradient. Every workgroup counts the masked patches for itself. */
-export const MASKED_ERRORS = program({
+/** Partial losses on masked patches, and the gradient. Every workgroup counts the masked patches of the batch. */
+export const MASKED_LOSS = program({
   name: "loss on masked patches",
-  writes: { shares: "f32", slope: "f32" },
-  reads: { pred: "f32", goal: "f32", mask: "f32" },
+  writes: { partials: "f32", grad: "f32" },
+  reads: { pred: "f32", expected: "f32", mask: "f32" },
   numbers: { rows: "u32", dim: "u32", groups: "u32" },
   threads: THREADS,
   shared: `${total.shared}
@@ -26,33 +26,33 @@ fn sumOf(thread: u32, mine: f32) -> f32 {
   let masked = sumOf(thread, count) * f32(n.dim);
   var sum = 0.0;
   for (var i = group * ${THREADS}u + thread; i < n.rows * n.dim; i += n.groups * ${THREADS}u) {
-    let error = (pred[i] - goal[i]) * mask[i / n.dim];
-    slope[i] = 2.0 * error / masked;
+    let error = (pred[i] - expected[i]) * mask[i / n.dim];
+    grad[i] = 2.0 * error / masked;
     sum += error * error;
   }
-  let share = sumOf(thread, sum) / masked;
-  if (thread == 0u) { shares[group] = share; }`,
+  let partialLoss = sumOf(thread, sum) / masked;
+  if (thread == 0u) { partials[group] = partialLoss; }`,
 });
 
-/** Adds the shares of a loss. */
-export const ADD_LOSSES = program({
+/** Adds the partial losses. */
+export const REDUCE_LOSS = program({
   name: "sum of a loss",
   writes: { loss: "f32" },
-  reads: { shares: "f32" },
+  reads: { partials: "f32" },
   numbers: { size: "u32" },
   threads: THREADS,
   shared: total.shared,
   body: `
   var mine = 0.0;
-  for (var i = thread; i < n.size; i += ${THREADS}u) { mine += shares[i]; }
+  for (var i = thread; i < n.size; i += ${THREADS}u) { mine += partials[i]; }
   ${total.code}
   if (thread == 0u) { loss[0] = partial[0]; }`,
 });
 
-/** Mean cross-entropy and its gradient, in one workgroup: a thread has whole rows. */
+/** Mean cross-entropy and its gradient, in one workgroup. A thread computes whole rows. */
 export const CROSS_ENTROPY = program({
   name: "cross-entropy",
-  writes: { loss: "f32", slope: "f32" },
+  writes: { loss: "f32", grad: "f32" },
   reads: { logits: "f32", labels: "i32" },
   numbers: { rows: "u32", classes: "u32" },
   threads: THREADS,
@@ -61,15 +61,15 @@ export const CROSS_ENTROPY = program({
   var mine = 0.0;
   for (var row = thread; row < n.rows; row += ${THREADS}u) {
     let first = row * n.classes;
-    var top = logits[first];
-    for (var i = 1u; i < n.classes; i++) { top = max(top, logits[first + i]); }
+    var maximum = logits[first];
+    for (var i = 1u; i < n.classes; i++) { maximum = max(maximum, logits[first + i]); }
     var sum = 0.0;
-    for (var i = 0u; i < n.classes; i++) { sum += exp(logits[first + i] - top); }
+    for (var i = 0u; i < n.classes; i++) { sum += exp(logits[first + i] - maximum); }
     let label = u32(labels[row]);
     for (var i = 0u; i < n.classes; i++) {
-      slope[first + i] = (exp(logits[first + i] - top) / sum - select(0.0, 1.0, i == label)) / f32(n.rows);
+      grad[first + i] = (exp(logits[first + i] - maximum) / sum - select(0.0, 1.0, i == label)) / f32(n.rows);
     }
-    mine += log(sum) + top - logits[first + label];
+    mine += log(sum) + maximum - logits[first + label];
   }
   ${total.code}
   if (thread == 0u) { loss[0] = partial[0] / f32(n.rows); }`,

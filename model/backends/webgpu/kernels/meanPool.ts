@@ -1,6 +1,6 @@
 import { elementwise } from "../program.ts";
 
-/** Mean over tokens; numbers `tokens` and `dim`. */
+/** Mean over the tokens. */
 export const MEAN_POOL = elementwise({
   name: "mean over tokens",
   writes: { value: "f32" },
@@ -13,7 +13,7 @@ export const MEAN_POOL = elementwise({
   value[i] = sum / f32(n.tokens);`,
 });
 
-/** Spreads a gradient over the tokens. */
+/** Gradient of the mean over the tokens. */
 export const MEAN_POOL_GRADIENT = elementwise({
   name: "gradient of the mean over tokens",
   writes: { dx: "f32" },

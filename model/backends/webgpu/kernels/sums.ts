@@ -1,10 +1,10 @@
 import { type Program, program } from "../program.ts";
 
-/** Columns of a workgroup of {@linkcode columnSums}: 32 bytes of a row, the least that a GPU reads at once. */
+/** Number of columns of a workgroup of {@linkcode columnSums}: 32 bytes of a row, the smallest memory transaction. */
 export const SUM_COLUMNS = 8;
 const THREADS = 256;
 
-/** A sum of every thread's `mine` in the first thread's `partial[0]`, in a fixed order. */
+/** WGSL code that adds the `mine` of all threads in `partial[0]`, in a fixed order. Only thread 0 may read the sum. */
 export function sumOfThreads(threads: number, type: string): { shared: string; code: string } {
   return {
     shared: `var<workgroup> partial: array<${type}, ${threads}>;`,
@@ -19,10 +19,10 @@ export function sumOfThreads(threads: number, type: string): { shared: string; c
 }
 
 /**
- * Sums over the rows of a matrix, for each column; numbers `rows` and `columns`.
+ * Returns a program that sums the rows of a matrix for each column. Numbers: `rows` and `columns`.
  *
- * @param reads names of buffers; the expressions know an element's index `at`, and its `row`
- * @param sums what is summed, by the name of its output
+ * @param reads names of the input buffers
+ * @param sums the summed expression by the name of its output; it may use the element's index `i` and its `row`
  */
 export function columnSums(name: string, reads: readonly string[], sums: Record<string, string>): Program {
   const names = Object.keys(sums), type = names.length === 1 ? "f32" : `vec${names.length}<f32>`;
@@ -39,7 +39,7 @@ export function columnSums(name: string, reads: readonly string[], sums: Record<
   var mine = ${type}();
   if (column < n.columns) {
     for (var row = thread / ${SUM_COLUMNS}u; row < n.rows; row += ${lanes}u) {
-      let at = row * n.columns + column;
+      let i = row * n.columns + column;
       mine += ${type}(${Object.values(sums).join(", ")});
     }
   }

@@ -1,28 +1,28 @@
 import { elementwise } from "../program.ts";
 import { columnSums } from "./sums.ts";
 
-/** Rows by index, the token for index -1; number: the rows' width. */
+/** Gathers rows by index; index -1 selects the token. Number: the width of a row. */
 export const UNSHUFFLE = elementwise({
   name: "unshuffle",
   writes: { value: "f32" },
-  reads: { visible: "f32", token: "f32", places: "i32" },
+  reads: { visible: "f32", token: "f32", indices: "i32" },
   numbers: { dim: "u32" },
   body: `
-  let place = places[i / n.dim];
+  let index = indices[i / n.dim];
   let column = i % n.dim;
-  if (place < 0) { value[i] = token[column]; } else { value[i] = visible[u32(place) * n.dim + column]; }`,
+  if (index < 0) { value[i] = token[column]; } else { value[i] = visible[u32(index) * n.dim + column]; }`,
 });
 
-/** Rows by index; number: the rows' width. */
+/** Gathers rows by index. Number: the width of a row. */
 export const GATHER_ROWS = elementwise({
   name: "gather of rows",
   writes: { value: "f32" },
-  reads: { x: "f32", places: "i32" },
+  reads: { x: "f32", indices: "i32" },
   numbers: { dim: "u32" },
-  body: `  value[i] = x[u32(places[i / n.dim]) * n.dim + i % n.dim];`,
+  body: `  value[i] = x[u32(indices[i / n.dim]) * n.dim + i % n.dim];`,
 });
 
-/** Sum of the masked rows: the token's gradient. */
+/** The gradient of the mask token: the sum of the masked rows. */
 export const TOKEN_GRADIENT = columnSums("gradient of the mask token", ["dy", "mask"], {
-  dToken: "dy[at] * mask[row]",
+  dToken: "dy[i] * mask[row]",
 });
