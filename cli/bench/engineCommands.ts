@@ -65,11 +65,11 @@ export async function infer(options: BenchOptions): Promise<object> {
 }
 
 /** Number of images of a sub-batch whose kernels are measured. */
-const imagesOf = ({ preset }: Subject) => preset === "mnist" ? 8 : 2;
+const batchSizeOf = ({ preset }: Subject) => preset === "mnist" ? 8 : 2;
 
 /** Measures the matrix products of the model as shares of a core's peak. */
 export async function kernels(options: BenchOptions): Promise<object> {
-  const subject = subjectOf(options), images = imagesOf(subject), peak = await fmaPeak() / 1e9;
+  const subject = subjectOf(options), images = batchSizeOf(subject), peak = await fmaPeak() / 1e9;
   const share = (gflops: number) => round(gflops / peak, 2);
   return {
     peak_gflops_a_core: round(peak),
@@ -92,7 +92,7 @@ export async function profile(options: BenchOptions): Promise<object> {
   const costs = await kernelCosts(
     PRESETS[subject.preset],
     subject.batch,
-    imagesOf(subject),
+    batchSizeOf(subject),
     integerOption(options, "steps"),
   );
   return {

@@ -9,7 +9,7 @@
  * @module
  */
 import { adamwNumbers } from "../../../ops/adamw.ts";
-import { imagesOf, objective, type TrainingBatch } from "../../../training/objective.ts";
+import { batchSizeOf, objective, type TrainingBatch } from "../../../training/objective.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { Stepper, StepperOptions } from "../../../training/stepper.ts";
 import { startWorker } from "../../../training/threads.ts";
@@ -84,7 +84,7 @@ export class PlannedStepper implements Stepper {
 
   async prepare(batch: TrainingBatch, epoch: number, step: number): Promise<(lr: number) => Promise<number>> {
     const { spec: { task, batchSize, optimizer }, threads, chunkImages, layout, requirements } = this.#plan;
-    const images = imagesOf(task, batch);
+    const images = batchSizeOf(task, batch);
     if (images > batchSize) {
       throw new RangeError(`The batch has ${images} images, but the plan is for at most ${batchSize}`);
     }
