@@ -1,5 +1,5 @@
 /**
- * What the tests of jobs begin with: a request, a store whose clock is set by hand, a checkpoint.
+ * Fixtures of the tests of jobs: requests, a store with a manual clock, jobs and checkpoints.
  *
  * @module
  */
@@ -7,56 +7,56 @@ import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { fromWire } from "../../data/wire.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
+import { type JobRequest, jobRequestSchema } from "../../jobs/requests/schemas.ts";
 import type { Claim } from "../../jobs/store/queue/claim.ts";
 import { JobQueue } from "../../jobs/store/queue/queue.ts";
-import { type JobRequest, jobRequestSchema } from "../../jobs/requests/schemas.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { PRESETS } from "../../model/presets.ts";
 
-/** Object storage that holds nothing. */
+/** Object storage without objects. */
 export const NO_OBJECTS: ObjectStore = openStore(
   { url: `file:${new URL("./no-such-folder", import.meta.url).pathname}` },
 );
 
-/** Where the clocks of the tests begin, in milliseconds since 1970. */
+/** Start time of the manual clocks, in milliseconds since 1970. */
 export const START = Date.UTC(2026, 0, 1);
 
-/** A clock that stands still until it is moved. */
+/** A manual clock. */
 export class Clock {
-  #at = START;
+  #time = START;
   /** Milliseconds since 1970. */
-  readonly now = (): number => this.#at;
+  readonly now = (): number => this.#time;
 
   advance(ms: number): void {
-    this.#at += ms;
+    this.#time += ms;
   }
 
-  /** The present time as jobs tell it. */
+  /** The current time as in the rows of jobs, RFC 3339. */
   get text(): string {
-    return new Date(this.#at).toISOString();
+    return new Date(this.#time).toISOString();
   }
 }
 
-/** The request that a body makes; a small pre-training on `digits` unless the fields say otherwise. */
+/** Returns the request of a body. The default is a small pre-training on `digits`. */
 export function request(body: Record<string, unknown> = {}): JobRequest {
   const parsed = jobRequestSchema().parse({ kind: "pretrain", dataset: "digits", ...body });
   return fromWire(parsed) as unknown as JobRequest;
 }
 
-/** A store on a database of its own, with what the tests need around it. */
+/** A store with its database, and functions that create jobs. */
 export interface Setting {
   readonly store: JobStore;
   readonly kv: Deno.Kv;
   readonly clock: Clock;
-  /** A runner's view of the queue. */
+  /** Returns the queue of a new runner. */
   runner(name?: string, options?: { leaseMs?: number }): JobQueue;
-  /** Creates a job and gives back its id. */
+  /** Creates a job. @returns its id */
   queued(body?: Record<string, unknown>): Promise<string>;
-  /** Creates a job, and a runner that claims it. Nothing else may be waiting. */
+  /** Creates a job and claims it. No other job may be queued. */
   running(body?: Record<string, unknown>): Promise<{ id: string; queue: JobQueue; claim: Claim }>;
 }
 
-/** Calls a test with a store on an empty database, and closes it afterwards. */
+/** Runs a test with a store on an empty database. */
 export async function withStore(test: (setting: Setting) => Promise<void>): Promise<void> {
   const kv = await Deno.openKv(":memory:");
   try {
@@ -66,7 +66,7 @@ export async function withStore(test: (setting: Setting) => Promise<void>): Prom
   }
 }
 
-/** The same on a database of the caller's. */
+/** Returns a store on a database. */
 export function settingOn(kv: Deno.Kv, clock = new Clock()): Setting {
   const store = new JobStore(kv, { now: clock.now });
   const runner = (name = "runner", options = {}) => new JobQueue(store, name, options);
@@ -81,27 +81,27 @@ export function settingOn(kv: Deno.Kv, clock = new Clock()): Setting {
       const id = await queued(body);
       const queue = runner();
       const claim = await claimed(queue);
-      if (claim.job.id !== id) throw new Error(`Claimed ${claim.job.id}: it waited before ${id}`);
+      if (claim.job.id !== id) throw new Error(`Claimed ${claim.job.id}, which was queued before ${id}`);
       return { id, queue, claim };
     },
   };
 }
 
-/** What a runner claims; an error when nothing waits. */
+/** Claims a job. @throws {Error} when no job is queued */
 export async function claimed(queue: JobQueue): Promise<Claim> {
   const claim = await queue.claim();
-  if (claim === null) throw new Error(`Nothing was there for ${queue.runner} to claim`);
+  if (claim === null) throw new Error(`No job was queued for ${queue.runner}`);
   return claim;
 }
 
-let checkpoints = 0;
+let lastCheckpoint = 0;
 
-/** A checkpoint of a job, as a kind of job tells of it. Ids grow. */
+/** Returns a checkpoint of a job as its run emits it. Ids are in increasing order. */
 export function checkpointOf(
   jobId: string,
   fields: Partial<Checkpoint> = {},
 ): Omit<Checkpoint, "createdAt"> {
-  const id = fields.id ?? `ckpt_${String(++checkpoints).padStart(26, "0")}`;
+  const id = fields.id ?? `ckpt_${String(++lastCheckpoint).padStart(26, "0")}`;
   return {
     id,
     jobId,
@@ -118,4 +118,33 @@ export function checkpointOf(
     stateKey: `checkpoints/${id}.state.safetensors`,
     ...fields,
   };
+}
+
+/** Returns the keys of all rows except counters that are zero. */
+export async function allKeys(kv: Deno.Kv): Promise<Deno.KvKey[]> {
+  const keys: Deno.KvKey[] = [];
+  for await (const { key, value } of kv.list({ prefix: [] })) {
+    if (!(value instanceof Deno.KvU64 && value.value === 0n)) keys.push(key);
+  }
+  return keys;
+}
+
+/** Creates a job that has succeeded. @param count number of its checkpoints */
+export async function trainedJob(
+  { running }: Setting,
+  count = 1,
+): Promise<{ id: string; checkpoints: string[] }> {
+  const { id, claim } = await running();
+  const checkpoints: string[] = [];
+  for (let step = 1; step <= count; step++) {
+    const checkpoint = checkpointOf(id, { step, final: step === count });
+    await claim.record({
+      steps: [{ step, epoch: step - 1, loss: 1 / step, lr: 1e-3 }],
+      epoch: { epoch: step - 1, step, loss: 1 / step, metrics: {} },
+      checkpoint,
+    });
+    checkpoints.push(checkpoint.id);
+  }
+  await claim.finish({ type: "succeeded", result: {} });
+  return { id, checkpoints };
 }

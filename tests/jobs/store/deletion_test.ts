@@ -3,14 +3,28 @@ import { openStore } from "../../../data/objects/open.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../../data/objects/store.ts";
 import { resultKey } from "../../../jobs/artifacts/objectKeys.ts";
 import { sweepJobs } from "../../../jobs/store/deletion/sweep.ts";
+import {
+  CheckpointNotFoundError,
+  JobNotFoundError,
+  JobStore,
+  JobUnfinishedError,
+} from "../../../jobs/store/store.ts";
 import { failingDeletes } from "../../setup/failingDeletes.ts";
-import { checkpointOf, type Setting, withStore } from "../fixtures.ts";
+import {
+  allKeys,
+  checkpointOf,
+  NO_OBJECTS,
+  request,
+  type Setting,
+  trainedJob,
+  withStore,
+} from "../fixtures.ts";
 
-/** Object storage that is unavailable from the n-th deletion on. */
-const failingAfter = (objects: ObjectStore, deletions: number) =>
-  failingDeletes(objects, deletions, new StorageUnavailableError("Object storage is away"));
+/** Returns object storage that is unavailable after some deletions. */
+const failsAfter = (objects: ObjectStore, deletions: number) =>
+  failingDeletes(objects, deletions, new StorageUnavailableError("Object storage is unavailable"));
 
-/** A finished job with three checkpoints and two results in object storage: eight objects. */
+/** Creates a finished job with eight objects: three checkpoints with their states, and two results. */
 async function finished({ running }: Setting, objects: ObjectStore): Promise<string> {
   const { id, claim } = await running();
   for (let step = 1; step <= 3; step++) {
@@ -25,7 +39,7 @@ async function finished({ running }: Setting, objects: ObjectStore): Promise<str
   return id;
 }
 
-async function left(kv: Deno.Kv, objects: ObjectStore): Promise<string[]> {
+async function remaining(kv: Deno.Kv, objects: ObjectStore): Promise<string[]> {
   const rows = await Array.fromAsync(kv.list({ prefix: [] }), ({ key }) => key.join("/"));
   const keys = await Array.fromAsync(objects.list(""), ({ key }) => key);
   return [...rows.filter((row) => !row.startsWith("job_count") && row !== "index_version"), ...keys];
@@ -43,24 +57,109 @@ for (
     }],
   ] as const
 ) {
-  Deno.test(`an interrupted deletion of a job is finished ${how}, and nothing is left`, async (t) => {
+  Deno.test(`an interrupted deletion of a job is finished ${how}, with all rows and objects`, async (t) => {
     for (let deletions = 0; deletions < 8; deletions++) {
-      await t.step(`after ${deletions} objects`, () =>
+      await t.step(`interrupted after ${deletions} objects`, () =>
         withStore(async (setting) => {
           const { store, kv } = setting;
           const folder = await Deno.makeTempDir();
           const objects = openStore({ url: `file:${folder}` });
           const id = await finished(setting, objects);
-          expect((await left(kv, objects)).length).toBeGreaterThan(8);
-          await expect(store.delete(id, failingAfter(objects, deletions))).rejects.toThrow(
+          expect((await remaining(kv, objects)).length).toBeGreaterThan(8);
+          await expect(store.delete(id, failsAfter(objects, deletions))).rejects.toThrow(
             StorageUnavailableError,
           );
           expect(await store.get(id)).toBeNull();
           expect((await store.listCheckpoints(id)).data).toEqual([]);
           await finish(setting, id, objects);
-          expect(await left(kv, objects)).toEqual([]);
+          expect(await remaining(kv, objects)).toEqual([]);
           await Deno.remove(folder, { recursive: true });
         }));
     }
   });
 }
+
+const finetune = (checkpoint: string) => ({ kind: "finetune", checkpoint });
+
+Deno.test("delete: all rows of a finished job are removed", () =>
+  withStore(async (setting) => {
+    const { store, kv } = setting;
+    const { id, checkpoints } = await trainedJob(setting, 3);
+    const stateless = await setting.running();
+    const withoutState = checkpointOf(stateless.id, { stateKey: null });
+    await stateless.claim.record({ checkpoint: withoutState });
+    await stateless.claim.finish({ type: "cancelled" });
+
+    await store.delete(id, NO_OBJECTS);
+    expect(await store.get(id)).toBeNull();
+    expect(await store.events(id)).toEqual([]);
+    expect(await store.metrics(id)).toEqual({ steps: [], epochs: [], next: null });
+    expect((await store.listCheckpoints(id)).data).toEqual([]);
+    for (const checkpoint of checkpoints) expect(await store.getCheckpoint(checkpoint)).toBeNull();
+    expect((await store.list()).data.map((job) => job.id)).toEqual([stateless.id]);
+    await store.delete(stateless.id, NO_OBJECTS);
+    expect(await allKeys(kv)).toEqual([]);
+  }));
+
+Deno.test("delete: a queued job can be deleted, and a running job must be cancelled first", () =>
+  withStore(async ({ store, kv, queued, running }) => {
+    const { id, queue, claim } = await running();
+    const queuedId = await queued();
+    await store.delete(queuedId, NO_OBJECTS);
+    expect(await queue.claim()).toBeNull();
+
+    const error = await store.delete(id, NO_OBJECTS).catch((error) => error);
+    expect(error).toBeInstanceOf(JobUnfinishedError);
+    expect(error.message).toBe("Cannot delete a job that is running: cancel it first");
+    expect((await store.get(id))!.status).toBe("running");
+    await store.cancel(id);
+    await claim.finish({ type: "cancelled" });
+    await store.delete(id, NO_OBJECTS);
+    expect(await allKeys(kv)).toEqual([]);
+  }));
+
+Deno.test("delete: an unknown or deleted job is an error", () =>
+  withStore(async ({ store, queued }) => {
+    const id = await queued();
+    await store.delete(id, NO_OBJECTS);
+    for (const missing of [id, "job_none"]) {
+      await expect(store.delete(missing, NO_OBJECTS)).rejects.toThrow(JobNotFoundError);
+    }
+  }));
+
+Deno.test("delete: a job whose deletion was interrupted is not listed, and the next deletion finishes it", () =>
+  withStore(async (setting) => {
+    const { kv, store } = setting;
+    const { id, checkpoints } = await trainedJob(setting, 2);
+    let commits = 0;
+    const failing = new Proxy(kv, {
+      get(target, name) {
+        if (name !== "atomic") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
+        return () => {
+          if (++commits > 1) throw new TypeError("the process was killed");
+          return target.atomic();
+        };
+      },
+    });
+    await expect(new JobStore(failing).delete(id, NO_OBJECTS)).rejects.toThrow("the process was killed");
+    expect(await store.get(id)).toBeNull();
+    expect((await store.list()).data).toEqual([]);
+    await expect(store.create(request(finetune(checkpoints[0])))).rejects.toThrow(CheckpointNotFoundError);
+    await store.delete(id, NO_OBJECTS);
+    expect(await allKeys(kv)).toEqual([]);
+  }));
+
+Deno.test("delete: a job with more events and checkpoints than fit in a commit is deleted completely", () =>
+  withStore(async ({ store, kv, running }) => {
+    const { id, claim } = await running({ keep: { last: 1000 } });
+    const info = "info" as const;
+    for (let part = 0; part < 6; part++) {
+      await claim.record({
+        logs: Array.from({ length: 200 }, (_, i) => ({ level: info, message: `${i}` })),
+      });
+    }
+    for (let i = 0; i < 520; i++) await claim.record({ checkpoint: checkpointOf(id) });
+    await claim.finish({ type: "succeeded", result: {} });
+    await store.delete(id, NO_OBJECTS);
+    expect(await allKeys(kv)).toEqual([]);
+  }));

@@ -4,7 +4,7 @@ import type { Claim } from "../../../jobs/store/queue/claim.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { uniform } from "../../../model/random.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
-import { withStore } from "../fixtures.ts";
+import { claimed, NO_OBJECTS, trainedJob, withStore } from "../fixtures.ts";
 
 const log = (claim: Claim, ...messages: string[]) =>
   claim.record({ logs: messages.map((message) => ({ level: "info" as const, message })) });
@@ -23,25 +23,25 @@ Deno.test("follow: 50 followers of a job poll as often as one follower, and read
     const after = 2;
     const few = [new JobStore(one.kv).follow(id, after)];
     const shared = new JobStore(many.kv);
-    const crowd = Array.from({ length: 50 }, () => shared.follow(id, after));
+    const others = Array.from({ length: 50 }, () => shared.follow(id, after));
     const events = 6;
     for (let i = 0; i < events; i++) {
-      const next = Promise.all([...few, ...crowd].map((follower) => take(follower, 1)));
+      const next = Promise.all([...few, ...others].map((follower) => take(follower, 1)));
       await log(claim, `${i}`);
       for (const [event] of await next) expect(event.message).toBe(`${i}`);
     }
-    // Both watched for the same time. Because of jitter the numbers differ by less than a factor of two.
+    // Both polled for the same time. Because of jitter, their numbers of calls differ by less than a factor of two.
     expect(many.reads.calls).toBeLessThan(3 * one.reads.calls);
-    const gone = Promise.all([...few, ...crowd].map((follower) => follower.next()));
+    const last = Promise.all([...few, ...others].map((follower) => follower.next()));
     await claim.finish({ type: "succeeded", result: {} });
-    await gone;
+    await last;
     const entriesOfEvents = events + 1;
     for (const { reads } of [one, many]) {
       // Each poll reads the row. All other reads are of events.
       expect(reads.entries).toBeGreaterThanOrEqual(entriesOfEvents);
       expect(reads.entries).toBeLessThanOrEqual(reads.calls + entriesOfEvents);
     }
-    for (const follower of [...few, ...crowd]) expect((await follower.next()).done).toBe(true);
+    for (const follower of [...few, ...others]) expect((await follower.next()).done).toBe(true);
   }));
 
 Deno.test("follow: followers receive the same event object, not copies", () =>
@@ -61,14 +61,16 @@ for (const seed of [1, 2]) {
     withStore(async ({ store, running }) => {
       const { id, claim } = await running();
       const draws = uniform({ seed, purpose: "followers" }, 80);
-      const followers: Promise<{ after: number; got: JobEvent[] }>[] = [];
+      const followers: Promise<{ after: number; received: JobEvent[] }>[] = [];
       const follow = async (after: number, pauseEvery: number) => {
-        const got: JobEvent[] = [];
+        const received: JobEvent[] = [];
         for await (const event of store.follow(id, after)) {
-          got.push(event);
-          if (pauseEvery > 0 && got.length % pauseEvery === 0) await new Promise((go) => setTimeout(go, 1));
+          received.push(event);
+          if (pauseEvery > 0 && received.length % pauseEvery === 0) {
+            await new Promise((go) => setTimeout(go, 1));
+          }
         }
-        return { after, got };
+        return { after, received };
       };
       for (let i = 0; i < 40; i++) {
         const after = Math.floor(draws[2 * i] * 15 * i);
@@ -78,8 +80,8 @@ for (const seed of [1, 2]) {
       await claim.finish({ type: "succeeded", result: {} });
       const all = await store.events(id, { limit: 1000 });
       expect(all.length).toBe(603);
-      for (const { after, got } of await Promise.all(followers)) {
-        expect(got).toEqual(all.filter(({ seq }) => seq > after));
+      for (const { after, received } of await Promise.all(followers)) {
+        expect(received).toEqual(all.filter(({ seq }) => seq > after));
       }
     }));
 }
@@ -88,16 +90,16 @@ Deno.test("follow: a follower that stops reading for 400 events continues withou
   withStore(async ({ store, running }) => {
     const { id, claim } = await running();
     const slow = store.follow(id);
-    const got = await take(slow, 2);
-    const quick = Array.fromAsync(store.follow(id));
+    const received = await take(slow, 2);
+    const fast = Array.fromAsync(store.follow(id));
     for (let i = 0; i < 40; i++) {
       await log(claim, ...Array.from({ length: 10 }, (_, j) => `${i} ${j}`));
     }
     await claim.finish({ type: "succeeded", result: {} });
     const all = await store.events(id, { limit: 1000 });
-    expect(await quick).toEqual(all);
-    got.push(...await Array.fromAsync(slow));
-    expect(got).toEqual(all);
+    expect(await fast).toEqual(all);
+    received.push(...await Array.fromAsync(slow));
+    expect(received).toEqual(all);
   }));
 
 Deno.test("follow: a slow follower receives the remaining events in order after old progress was dropped", () =>
@@ -111,14 +113,14 @@ Deno.test("follow: a slow follower receives the remaining events in order after 
       if (step % 150 === 0) await log(claim, `step ${step}`);
     }
     await claim.finish({ type: "succeeded", result: {} });
-    const got = await Array.fromAsync(slow);
-    const seqs = got.map(({ seq }) => seq);
+    const received = await Array.fromAsync(slow);
+    const seqs = received.map(({ seq }) => seq);
     expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
-    expect(got.filter(({ type }) => type !== "progress").map(({ message }) => message))
+    expect(received.filter(({ type }) => type !== "progress").map(({ message }) => message))
       .toEqual(["Running", "step 150", "step 300", "step 450", "Succeeded"]);
   }));
 
-Deno.test("finished: waits for the end without reading events, and stops with its signal", () =>
+Deno.test("finished: waits for the end without reading events, until the signal is aborted", () =>
   withStore(async ({ kv, running, queued, store }) => {
     const { id, claim } = await running();
     for (let i = 0; i < 30; i++) {
@@ -139,7 +141,7 @@ Deno.test("finished: waits for the end without reading events, and stops with it
     expect(await waiting).toBeNull();
   }));
 
-/** A database whose polls fail with `error`; they succeed if it is null. */
+/** Returns a database whose polls fail with `error`, unless it is null. */
 function failing(kv: Deno.Kv): { kv: Deno.Kv; fault: { error: Error | null; count: number } } {
   const fault: { error: Error | null; count: number } = { error: null, count: 0 };
   const proxy = new Proxy(kv, {
@@ -159,7 +161,7 @@ function failing(kv: Deno.Kv): { kv: Deno.Kv; fault: { error: Error | null; coun
 Deno.test("follow: no event is missed in an outage of the database", () =>
   withStore(async ({ kv, running }) => {
     const { id, claim } = await running();
-    const { kv: weak, fault } = failing(kv), store = new JobStore(weak);
+    const { kv: faulty, fault } = failing(kv), store = new JobStore(faulty);
     const follower = store.follow(id, 2);
     const first = follower.next();
     await log(claim, "before");
@@ -176,9 +178,9 @@ Deno.test("follow: no event is missed in an outage of the database", () =>
     expect((await end)!.status).toBe("succeeded");
   }));
 
-Deno.test("follow: an error that is not temporary ends every follower, and a later follower can start", () =>
+Deno.test("follow: a permanent error ends every follower, and a later follower can start", () =>
   withStore(async ({ kv, queued }) => {
-    const { kv: weak, fault } = failing(kv), store = new JobStore(weak);
+    const { kv: faulty, fault } = failing(kv), store = new JobStore(faulty);
     const id = await queued();
     const followers = [store.follow(id, 1), store.follow(id, 1)];
     const next = Promise.allSettled(followers.map((follower) => follower.next()));
@@ -192,4 +194,71 @@ Deno.test("follow: an error that is not temporary ends every follower, and a lat
     const again = store.follow(id);
     expect((await again.next()).value!.message).toBe("Queued");
     await again.return();
+  }));
+
+Deno.test("events: pages in order after a number", () =>
+  withStore(async ({ store, running }) => {
+    const { id, claim } = await running();
+    for (let i = 0; i < 8; i++) await claim.record({ logs: [{ level: "info", message: `${i}` }] });
+    const all = await store.events(id);
+    expect(all.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(await store.events(id, { after: 4, limit: 3 })).toEqual(all.slice(4, 7));
+    expect(await store.events(id, { after: 10 })).toEqual([]);
+    for (const limit of [0, 1001]) {
+      const read = async () => await store.events(id, { limit });
+      await expect(read()).rejects.toThrow(
+        `limit must be a whole number from 1 to 1000: current value is ${limit}`,
+      );
+    }
+  }));
+
+Deno.test("follow: yields all events in order as they occur, and ends with the job", () =>
+  withStore(async ({ store, queued, runner }) => {
+    const id = await queued();
+    const received: string[] = [];
+    let finish: Promise<unknown> | undefined;
+    for await (const { seq, message } of store.follow(id)) {
+      received.push(`${seq} ${message}`);
+      // The run starts after the first event was received.
+      if (message === "Queued") {
+        finish = (async () => {
+          const queue = runner(), claim = await claimed(queue);
+          await claim.record({ logs: [{ level: "info", message: "one" }] });
+          await claim.record({ logs: [{ level: "info", message: "two" }] });
+          await claim.finish({ type: "succeeded", result: {} });
+        })();
+      }
+    }
+    await finish;
+    expect(received).toEqual(["1 Queued", "2 Running", "3 one", "4 two", "5 Succeeded"]);
+  }));
+
+Deno.test("follow: yields the events of a finished job after a number, and ends", () =>
+  withStore(async (setting) => {
+    const { store } = setting;
+    const { id } = await trainedJob(setting, 60);
+    const all = await store.events(id, { limit: 1000 });
+    expect(all.length).toBeGreaterThan(100);
+    for (const after of [0, 1, 50, all.length - 1, all.length, all.length + 5]) {
+      expect(await Array.fromAsync(store.follow(id, after))).toEqual(all.slice(after));
+    }
+  }));
+
+Deno.test("follow: ends when the signal is aborted, when the job is deleted, and for an unknown job", () =>
+  withStore(async ({ store, queued }) => {
+    expect(await Array.fromAsync(store.follow("job_none"))).toEqual([]);
+
+    const beforeAbort: string[] = [], reader = new AbortController();
+    for await (const { message } of store.follow(await queued(), 0, reader.signal)) {
+      beforeAbort.push(message);
+      reader.abort();
+    }
+    expect(beforeAbort).toEqual(["Queued"]);
+
+    const id = await queued(), received: string[] = [];
+    for await (const { message } of store.follow(id)) {
+      received.push(message);
+      await store.delete(id, NO_OBJECTS);
+    }
+    expect(received).toEqual(["Queued"]);
   }));

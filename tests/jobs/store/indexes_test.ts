@@ -1,11 +1,11 @@
 import { expect } from "expect";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
-import { claimed, withStore } from "../fixtures.ts";
+import { withStore } from "../fixtures.ts";
 import { changeAtRandom, makeOld, recounted } from "../history.ts";
 
 for (const seed of [1, 2, 3]) {
-  Deno.test(`counters: equal a count of the rows after random changes of jobs (seed ${seed})`, () =>
+  Deno.test(`counters: after random changes, they equal the number of rows (seed ${seed})`, () =>
     withStore(async (setting) => {
       const { store, kv } = setting;
       await store.upgrade();
@@ -16,7 +16,7 @@ for (const seed of [1, 2, 3]) {
     }));
 }
 
-Deno.test("counters: take the same number of reads with 5 jobs and with 300", () =>
+Deno.test("counters: reading them takes the same number of calls with 5 jobs and with 300", () =>
   withStore(async ({ kv, queued, store }) => {
     await store.upgrade();
     const counted = counting(kv), reader = new JobStore(counted.kv);
@@ -30,19 +30,19 @@ Deno.test("counters: take the same number of reads with 5 jobs and with 300", ()
   }));
 
 for (const seed of [1, 2, 3]) {
-  Deno.test(`upgrade: three processes count an old database correctly while jobs change (seed ${seed})`, () =>
+  Deno.test(`upgrade: three processes count the jobs of an earlier version correctly while jobs change (seed ${seed})`, () =>
     withStore(async (setting) => {
       const { store, kv } = setting;
       await changeAtRandom(setting, seed, 300);
       await makeOld(kv);
-      // The answers are right before the upgrade too.
+      // The answers are also correct before the upgrade.
       expect(await store.counts()).toEqual(await recounted(kv));
       expect(await store.usesDataset("ds_1")).not.toBeNull();
 
       const total = (await store.list({ limit: 1000 })).data.length;
-      const others = [store, new JobStore(kv), new JobStore(kv)];
+      const processes = [store, new JobStore(kv), new JobStore(kv)];
       const [added] = await Promise.all([
-        Promise.all(others.map((store) => store.upgrade())),
+        Promise.all(processes.map((store) => store.upgrade())),
         changeAtRandom(setting, seed + 10, 100),
       ]);
       expect(added.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(total);
@@ -62,12 +62,12 @@ for (const seed of [1, 2, 3]) {
     }));
 }
 
-Deno.test("upgrade: an interrupted one is continued and counts no job twice", () =>
+Deno.test("upgrade: an interrupted upgrade is continued and counts no job twice", () =>
   withStore(async ({ store, kv, queued }) => {
     for (let i = 0; i < 45; i++) await queued({ dataset: "ds_1" });
     await makeOld(kv);
     let commits = 0;
-    const dying = new Proxy(kv, {
+    const killed = new Proxy(kv, {
       get(target, name) {
         if (name !== "atomic") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
         return () => {
@@ -76,49 +76,10 @@ Deno.test("upgrade: an interrupted one is continued and counts no job twice", ()
         };
       },
     });
-    await expect(new JobStore(dying).upgrade()).rejects.toThrow("the process was killed");
+    await expect(new JobStore(killed).upgrade()).rejects.toThrow("the process was killed");
     expect((await store.counts()).queued).toBe(45);
     expect(await store.upgrade()).toBe(25);
     expect((await store.counts()).queued).toBe(45);
     const counted = counting(kv);
     expect((await new JobStore(counted.kv).usesDataset("ds_1"))!.request.dataset.id).toBe("ds_1");
   }));
-
-Deno.test("usesDataset: takes the same number of reads with 5 unfinished jobs of other data sets and with 300", () =>
-  withStore(async ({ kv, store, queued }) => {
-    await store.upgrade();
-    const counted = counting(kv), reader = new JobStore(counted.kv);
-    for (let i = 0; i < 5; i++) await queued();
-    const few = await readsOf(counted.reads, () => reader.usesDataset("ds_1"));
-    for (let i = 0; i < 295; i++) await queued();
-    const many = await readsOf(counted.reads, () => reader.usesDataset("ds_1"));
-    expect(many).toEqual(few);
-    const id = await queued({ dataset: "ds_1" });
-    expect((await reader.usesDataset("ds_1"))!.id).toBe(id);
-  }));
-
-Deno.test("usesDataset: does not overlook a job that is claimed or handed back while it looks", async (t) => {
-  for (const before of ["queued", "running"] as const) {
-    await t.step(`${before} at first`, () =>
-      withStore(async ({ store, kv, clock, queued, runner }) => {
-        await store.upgrade();
-        const id = await queued({ dataset: "ds_1" });
-        const queue = runner();
-        const claim = before === "running" ? await claimed(queue) : null;
-        let looks = 0;
-        const moving = new Proxy(kv, {
-          get(target, name) {
-            if (name !== "get") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
-            return async (key: Deno.KvKey) => {
-              if (key[0] === "job" && looks++ === 0) {
-                await (claim ? claim.finish({ type: "released" }) : claimed(queue));
-              }
-              return await target.get(key);
-            };
-          },
-        });
-        expect(await new JobStore(moving, { now: clock.now }).usesDataset("ds_1")).toMatchObject({ id });
-        expect(looks).toBe(1);
-      }));
-  }
-});

@@ -1,14 +1,13 @@
 import { expect } from "expect";
 import { METRICS_LIMITS, type StepPoint } from "../../../jobs/store/metrics/chunks.ts";
 import type { Claim } from "../../../jobs/store/queue/claim.ts";
-import type { JobQueue } from "../../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
 import { withStore } from "../fixtures.ts";
 
 const PER_EPOCH = 100;
 
-/** The steps from `first` to `last`, each with figures of its own; another `run` has other losses. */
+/** Returns the steps from `first` to `last` with different values. The losses also depend on `run`. */
 function points(first: number, last: number, run = 0): StepPoint[] {
   return Array.from({ length: last - first + 1 }, (_, i) => ({
     step: first + i,
@@ -27,12 +26,12 @@ const epochPoint = (epoch: number, perEpoch = PER_EPOCH) => ({
 
 const stepsOf = (points: readonly StepPoint[]) => points.map(({ step }) => step);
 
-/** Calls a test with a running job to write to. */
+/** Runs a test with a running job. */
 const withRun = (
-  test: (run: { store: JobStore; id: string; queue: JobQueue; claim: Claim }) => Promise<void>,
+  test: (run: { store: JobStore; id: string; claim: Claim }) => Promise<void>,
 ) => withStore(async ({ store, running }) => await test({ store, ...await running() }));
 
-/** The whole series, read in pages. */
+/** Reads the whole series in pages. */
 async function readAll(store: JobStore, id: string, query: { limit: number; every?: number }) {
   const steps: StepPoint[] = [], epochs: number[] = [], sizes: number[] = [];
   for (let after: number | null = 0; after !== null;) {
@@ -46,22 +45,22 @@ async function readAll(store: JobStore, id: string, query: { limit: number; ever
   return { steps, epochs, sizes };
 }
 
-Deno.test("metrics: a job without steps, and one that is not there, have an empty series", () =>
+Deno.test("metrics: the series of a job without steps and of an unknown job is empty", () =>
   withRun(async ({ store, id }) => {
     const empty = { steps: [], epochs: [], next: null };
     expect(await store.metrics(id)).toEqual(empty);
     expect(await store.metrics("job_none")).toEqual(empty);
   }));
 
-Deno.test("metrics: what is written is read, to the last bit and in order, however the writes are cut", async (t) => {
+Deno.test("metrics: written steps are read back exactly and in order, however they are split into updates", async (t) => {
   const { chunk, commit } = METRICS_LIMITS;
   const last = 2 * commit + 3;
-  const cuts: Record<string, number[]> = {
-    "whole commits": [commit, 2 * commit],
-    "around a row's end": [chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 1, 4 * chunk, 2 * commit],
-    "odd pieces": [1, 2, 700, 1500, 3000],
+  const splits: Record<string, number[]> = {
+    "whole updates": [commit, 2 * commit],
+    "around the ends of rows": [chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 1, 4 * chunk, 2 * commit],
+    "unequal updates": [1, 2, 700, 1500, 3000],
   };
-  for (const [name, ends] of Object.entries(cuts)) {
+  for (const [name, ends] of Object.entries(splits)) {
     await t.step(name, () =>
       withRun(async ({ store, id, claim }) => {
         let first = 1;
@@ -76,13 +75,13 @@ Deno.test("metrics: what is written is read, to the last bit and in order, howev
   }
 });
 
-Deno.test("metrics: pages of any size give every step and every epoch once", async (t) => {
+Deno.test("metrics: pages of any size contain every step and every epoch once", async (t) => {
   const last = 1300;
   await withRun(async ({ store, id, claim }) => {
     await claim.record({ steps: points(1, last) });
     for (let epoch = 0; epoch < 13; epoch++) await claim.record({ epoch: epochPoint(epoch) });
     for (const limit of [99, 100, 511, 512, 513, 1299, 1300, 1301]) {
-      await t.step(`${limit} a page`, async () => {
+      await t.step(`${limit} steps in a page`, async () => {
         const { steps, epochs, sizes } = await readAll(store, id, { limit });
         expect(steps).toEqual(points(1, last));
         expect(epochs).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
@@ -93,7 +92,7 @@ Deno.test("metrics: pages of any size give every step and every epoch once", asy
   });
 });
 
-Deno.test("metrics: a page holds the epochs that ended in it, with their figures", () =>
+Deno.test("metrics: a page contains the epochs that ended in it", () =>
   withRun(async ({ store, id, claim }) => {
     await claim.record({ steps: points(1, 350), epoch: epochPoint(0) });
     for (const epoch of [1, 2]) await claim.record({ epoch: epochPoint(epoch) });
@@ -105,7 +104,7 @@ Deno.test("metrics: a page holds the epochs that ended in it, with their figures
     expect((await store.metrics(id, { after: 300 })).epochs).toEqual([]);
   }));
 
-Deno.test("metrics: limit and every apply to epochs as to steps, and pages have each epoch once", () =>
+Deno.test("metrics: limit and every apply to epochs as to steps, and pages contain each epoch once", () =>
   withRun(async ({ store, id, claim }) => {
     const perEpoch = 2, epochs = 1000;
     const steps = points(1, epochs * perEpoch).map((point) => ({
@@ -125,7 +124,7 @@ Deno.test("metrics: limit and every apply to epochs as to steps, and pages have 
       }
       if (limit >= 500) expect((await readAll(store, id, { limit })).epochs).toEqual(all);
     }
-    // One epoch in 100 steps, which is the last one that ended in them.
+    // One epoch for 100 steps: the last one that ended in them.
     const thin = await store.metrics(id, { every: 100, limit: 1000 });
     expect(thin.epochs).toEqual(all.filter((epoch) => epoch % 50 === 49).map((e) => epochPoint(e, perEpoch)));
     expect((await readAll(store, id, { every: 100, limit: 3 })).epochs).toEqual(
@@ -134,7 +133,7 @@ Deno.test("metrics: limit and every apply to epochs as to steps, and pages have 
     expect((await store.metrics(id, { every: 1_000_000 })).epochs).toEqual([
       epochPoint(epochs - 1, perEpoch),
     ]);
-    // If epochs are longer than that, each is shown.
+    // Epochs that are not shorter than `every` are all included.
     expect((await store.metrics(id, { every: 2, limit: 1000 })).epochs).toHaveLength(epochs);
   }));
 
@@ -155,7 +154,7 @@ Deno.test("metrics: a page reads only the rows of its part of a long series", ()
     }
   }));
 
-Deno.test("metrics: after starts past a step, wherever it lies in its row", () =>
+Deno.test("metrics: after excludes a step at any position in its row", () =>
   withRun(async ({ store, id, claim }) => {
     await claim.record({ steps: points(1, 1100) });
     for (const after of [1, 511, 512, 513, 1023, 1024, 1025, 1099]) {
@@ -166,7 +165,7 @@ Deno.test("metrics: after starts past a step, wherever it lies in its row", () =
     expect((await store.metrics(id, { after: 1024 })).steps).toEqual(points(1025, 1100));
   }));
 
-Deno.test("metrics: every thins the series and always tells of the newest step", () =>
+Deno.test("metrics: every thins the series and always includes the newest step", () =>
   withRun(async ({ store, id, claim }) => {
     await claim.record({ steps: points(1, 1025) });
     const thin = await store.metrics(id, { every: 256 });
@@ -181,13 +180,13 @@ Deno.test("metrics: every thins the series and always tells of the newest step",
     }
   }));
 
-Deno.test("metrics: a series that is written on is read on from the last step seen", () =>
+Deno.test("metrics: a growing series is read from the last known step", () =>
   withRun(async ({ store, id, claim }) => {
     await claim.record({ steps: points(1, 510) });
-    const seen = (await store.metrics(id)).steps;
+    const known = (await store.metrics(id)).steps;
     await claim.record({ steps: points(511, 515) });
-    const more = await store.metrics(id, { after: seen.at(-1)!.step });
-    expect([...seen, ...more.steps]).toEqual(points(1, 515));
+    const more = await store.metrics(id, { after: known.at(-1)!.step });
+    expect([...known, ...more.steps]).toEqual(points(1, 515));
   }));
 
 Deno.test("metrics: writing the same steps and epochs again changes nothing", () =>
@@ -202,24 +201,24 @@ Deno.test("metrics: writing the same steps and epochs again changes nothing", ()
     expect(epochs).toEqual([epochPoint(0), epochPoint(1)]);
   }));
 
-Deno.test("metrics: steps written anew take the place of the old", () =>
+Deno.test("metrics: repeated steps replace the stored ones", () =>
   withRun(async ({ store, id, claim }) => {
     await claim.record({ steps: points(1, 600) });
     await claim.record({ steps: points(521, 600, 1) });
     expect((await store.metrics(id)).steps).toEqual([...points(1, 520), ...points(521, 600, 1)]);
   }));
 
-Deno.test("metrics: a series cut off at a step ends there, and is continued as if never longer", async (t) => {
+Deno.test("metrics: a truncated series ends at the step and can be continued", async (t) => {
   for (const end of [0, 1, 511, 512, 513, 1024, 1500, 1599, 1600, 1601, 5000]) {
-    await t.step(`at ${end} of 1600`, () =>
+    await t.step(`after step ${end} of 1600`, () =>
       withRun(async ({ store, id, claim }) => {
         await claim.record({ steps: points(1, 1600) });
         for (let epoch = 0; epoch < 16; epoch++) await claim.record({ epoch: epochPoint(epoch) });
         await claim.rewind(end);
         const kept = Math.min(end, 1600);
-        const cut = await store.metrics(id, { limit: 2000 });
-        expect(cut.steps).toEqual(points(1, kept));
-        expect(cut.epochs.map(({ epoch }) => epoch)).toEqual(
+        const truncated = await store.metrics(id, { limit: 2000 });
+        expect(truncated.steps).toEqual(points(1, kept));
+        expect(truncated.epochs.map(({ epoch }) => epoch)).toEqual(
           Array.from({ length: Math.floor(kept / PER_EPOCH) }, (_, epoch) => epoch),
         );
         await claim.record({ steps: points(kept + 1, kept + 40, 1) });
@@ -229,7 +228,7 @@ Deno.test("metrics: a series cut off at a step ends there, and is continued as i
   }
 });
 
-Deno.test("metrics: a series of more rows than go in a commit is cut off whole", () =>
+Deno.test("metrics: a series of more rows than fit in a commit is truncated completely", () =>
   withRun(async ({ store, id, claim }) => {
     const perEpoch = 2;
     for (let epoch = 0; epoch < 1100; epoch++) {
@@ -242,7 +241,7 @@ Deno.test("metrics: a series of more rows than go in a commit is cut off whole",
     expect(epochs.map(({ epoch }) => epoch)).toEqual([0, 1, 2, 3, 4]);
   }));
 
-Deno.test("metrics: jobs do not see each other's series", () =>
+Deno.test("metrics: jobs have separate series", () =>
   withStore(async ({ store, running }) => {
     const first = await running(), second = await running();
     await first.claim.record({ steps: points(1, 600), epoch: epochPoint(0) });
@@ -252,23 +251,23 @@ Deno.test("metrics: jobs do not see each other's series", () =>
     expect(await store.metrics(second.id)).toEqual({ steps: points(1, 2, 1), epochs: [], next: null });
   }));
 
-Deno.test("metrics: a query outside the limits is refused with what is allowed", () =>
+Deno.test("metrics: a query outside the limits is an error that names the limits", () =>
   withRun(async ({ store, id, claim }) => {
-    const refused = async (query: Record<string, number>, message: string) => {
+    const expectError = async (query: Record<string, number>, message: string) => {
       const error = await Promise.resolve().then(() => store.metrics(id, query)).catch((error) => error);
       expect(error).toBeInstanceOf(RangeError);
       expect(error.message).toBe(message);
     };
-    const whole = (name: string, from: number, to: number, value: number) =>
-      refused(
+    const expectRange = (name: string, from: number, to: number, value: number) =>
+      expectError(
         { [name]: value },
         `${name} must be a whole number from ${from} to ${to}: current value is ${value}`,
       );
-    await whole("limit", 1, 10_000, 0);
-    await whole("limit", 1, 10_000, 10_001);
-    await whole("limit", 1, 10_000, 1.5);
-    await whole("every", 1, Number.MAX_SAFE_INTEGER, 0);
-    await whole("after", 0, Number.MAX_SAFE_INTEGER, -1);
+    await expectRange("limit", 1, 10_000, 0);
+    await expectRange("limit", 1, 10_000, 10_001);
+    await expectRange("limit", 1, 10_000, 1.5);
+    await expectRange("every", 1, Number.MAX_SAFE_INTEGER, 0);
+    await expectRange("after", 0, Number.MAX_SAFE_INTEGER, -1);
     await expect(claim.record({ steps: points(1, METRICS_LIMITS.commit + 1) })).rejects.toThrow(
       "An update must have at most 2048 steps: current number is 2049",
     );

@@ -3,7 +3,7 @@ import { openStore } from "../../../data/objects/open.ts";
 import { collectGarbage } from "../../../jobs/store/checkpoints/garbage.ts";
 import { checkpointOf, request, withStore } from "../fixtures.ts";
 
-/** Names of the checkpoints in object storage: `known` for both files of one. */
+/** Returns the keys of the checkpoint objects. */
 async function stored(objects: ReturnType<typeof openStore>): Promise<string[]> {
   return (await Array.fromAsync(objects.list("checkpoints/"), ({ key }) => key)).sort();
 }
@@ -13,7 +13,7 @@ Deno.test("a job keeps its newest checkpoints and those that another unfinished 
     const folder = await Deno.makeTempDir();
     const objects = openStore({ url: `file:${folder}` });
     const { id, claim } = await running({ keep: { last: 3 } });
-    const made: string[] = [];
+    const ids: string[] = [];
     for (let step = 1; step <= 8; step++) {
       const checkpoint = checkpointOf(id, { step });
       await claim.declareObjects([checkpoint.objectKey, checkpoint.stateKey!]);
@@ -21,27 +21,27 @@ Deno.test("a job keeps its newest checkpoints and those that another unfinished 
         await objects.put(key, new Uint8Array(3));
       }
       await claim.record({ checkpoint });
-      made.push(checkpoint.id);
+      ids.push(checkpoint.id);
       if (step === 2) {
         await store.create(request({ kind: "evaluate", checkpoint: checkpoint.id }));
       }
     }
-    const kept = [made[7], made[6], made[5], made[1]];
+    const kept = [ids[7], ids[6], ids[5], ids[1]];
     expect((await store.listCheckpoints(id)).data.map((row) => row.id)).toEqual(kept);
-    expect(await store.getCheckpoint(made[0])).toBeNull();
-    // As after a kill of the runner: the objects of the others exist and have garbage rows.
+    expect(await store.getCheckpoint(ids[0])).toBeNull();
+    // The objects of the removed checkpoints still exist and have garbage rows, as after a kill of the runner.
     expect((await stored(objects)).length).toBe(16);
     expect((await collectGarbage(kv, objects)).length).toBe(8);
-    const files = kept.flatMap((id) => [
+    const keptKeys = kept.flatMap((id) => [
       `checkpoints/${id}.safetensors`,
       `checkpoints/${id}.state.safetensors`,
     ]);
-    expect(await stored(objects)).toEqual(files.sort());
+    expect(await stored(objects)).toEqual(keptKeys.sort());
     expect(await collectGarbage(kv, objects)).toEqual([]);
     await Deno.remove(folder, { recursive: true });
   }));
 
-Deno.test("objects of a checkpoint being written are kept while the lease is held, and deleted once it is lost", () =>
+Deno.test("objects of an unfinished checkpoint are kept while the lease is valid, and deleted after it is lost", () =>
   withStore(async ({ store, kv, running, clock }) => {
     const folder = await Deno.makeTempDir();
     const objects = openStore({ url: `file:${folder}` });
@@ -59,7 +59,7 @@ Deno.test("objects of a checkpoint being written are kept while the lease is hel
     await Deno.remove(folder, { recursive: true });
   }));
 
-Deno.test("a job of an earlier version, without a number of checkpoints, keeps all of them", () =>
+Deno.test("a job of an earlier version keeps all checkpoints, because its request has no number of them", () =>
   withStore(async ({ store, runner }) => {
     const { keep: _, ...old } = request() as unknown as Record<string, unknown>;
     const { job: { id } } = await store.create(old as unknown as ReturnType<typeof request>);

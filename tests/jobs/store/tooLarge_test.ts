@@ -1,14 +1,14 @@
 import { expect } from "expect";
 import type { Checkpoint } from "../../../jobs/job.ts";
-import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/outcome.ts";
 import { Runner } from "../../../jobs/runner/runner.ts";
-import { JobStore } from "../../../jobs/store/store.ts";
 import { RowTooLargeError } from "../../../jobs/store/kv/errors.ts";
+import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/outcome.ts";
+import { JobStore } from "../../../jobs/store/store.ts";
 import { checkpointOf, request, withStore } from "../fixtures.ts";
 
 const LARGE = "x".repeat(70_000);
 
-Deno.test("a checkpoint whose row is too large for the database is an error, and nothing is written", () =>
+Deno.test("recording a checkpoint with too large a row is an error, and nothing is written", () =>
   withStore(async ({ store, running }) => {
     const { id, claim } = await running();
     const checkpoint = checkpointOf(id, { classNames: [LARGE] } as Partial<Checkpoint>);
@@ -17,7 +17,7 @@ Deno.test("a checkpoint whose row is too large for the database is an error, and
     expect(await claim.finish({ type: "cancelled" })).toMatchObject({ status: "cancelled" });
   }));
 
-Deno.test("a run that reports too large a row fails at its first attempt with its error code", async () => {
+Deno.test("a job with too large a row fails at its first attempt with an error code", async () => {
   const jobs = new JobStore(await Deno.openKv(":memory:"));
   const folder = await Deno.makeTempDir();
   const workerUrl = new URL("../largeWorker.ts", import.meta.url);

@@ -1,0 +1,120 @@
+import { expect } from "expect";
+import { DatasetError } from "../../../data/datasets/dataset.ts";
+import { JobStore } from "../../../jobs/store/store.ts";
+import { counting, readsOf } from "../../setup/countingKv.ts";
+import { claimed, request, withStore } from "../fixtures.ts";
+
+Deno.test("usesDataset: finds queued and running jobs, and no finished ones", () =>
+  withStore(async ({ store, queued, runner }) => {
+    await queued();
+    expect(await store.usesDataset("ds_1")).toBeNull();
+    const queue = runner();
+    await (await claimed(queue)).finish({ type: "released" });
+    const id = await queued({ dataset: { id: "ds_1" } });
+    expect((await store.usesDataset("ds_1"))!.id).toBe(id);
+    await claimed(queue);
+    const claim = await claimed(queue);
+    expect(await store.usesDataset("ds_1")).toMatchObject({ id, status: "running" });
+    expect(await store.usesDataset("ds_2")).toBeNull();
+    await claim.finish({ type: "succeeded", result: {} });
+    expect(await store.usesDataset("ds_1")).toBeNull();
+  }));
+
+Deno.test("usesDataset: finds a job that is claimed or released during the search", async (t) => {
+  for (const before of ["queued", "running"] as const) {
+    await t.step(`${before} at the start`, () =>
+      withStore(async ({ kv, clock, queued, runner }) => {
+        const id = await queued({ dataset: "ds_1" });
+        const queue = runner();
+        const claim = before === "running" ? await claimed(queue) : null;
+        /** Changes the status of the job after the first list of jobs. */
+        let lists = 0;
+        const changing = new Proxy(kv, {
+          get(target, name) {
+            if (name !== "list") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
+            return async function* (selector: Deno.KvListSelector, options?: Deno.KvListOptions) {
+              yield* target.list(selector, options);
+              if (++lists > 1) return;
+              if (claim) await claim.finish({ type: "released" });
+              else await claimed(queue);
+            };
+          },
+        });
+        expect(await new JobStore(changing, { now: clock.now }).usesDataset("ds_1")).toMatchObject({ id });
+      }));
+  }
+});
+
+Deno.test("datasets: if a new job and a deletion race, one succeeds and the other fails", async () => {
+  for (let i = 0; i < 20; i++) {
+    await withStore(async ({ store }) => {
+      await store.upgrade();
+      const create = () => store.create(request({ dataset: "ds_1" }));
+      const remove = () => store.beginDatasetDeletion("ds_1");
+      const [created, user] = i % 2 === 0
+        ? await Promise.allSettled([create(), remove()])
+        : (await Promise.allSettled([remove(), create()])).reverse();
+      const isFree = user.status === "fulfilled" && user.value === null;
+      if (created.status === "rejected") {
+        expect(created.reason).toBeInstanceOf(DatasetError);
+        expect(created.reason.field).toBe("dataset");
+      }
+      expect(created.status).toBe(isFree ? "rejected" : "fulfilled");
+      expect((await store.counts()).queued).toBe(isFree ? 0 : 1);
+    });
+  }
+});
+
+Deno.test("datasets: jobs are accepted again if the data set is in use, or a minute after a failed deletion", () =>
+  withStore(async ({ store, clock, queued }) => {
+    const id = await queued({ dataset: "ds_1" });
+    expect((await store.beginDatasetDeletion("ds_1"))!.id).toBe(id);
+    await store.cancel(await queued({ dataset: "ds_1" }));
+    await store.cancel(id);
+    expect(await store.beginDatasetDeletion("ds_1")).toBeNull();
+    await expect(queued({ dataset: "ds_1" })).rejects.toThrow("'ds_1' is being deleted");
+    await queued({ dataset: "ds_2" });
+    clock.advance(59_999);
+    await expect(queued({ dataset: "ds_1" })).rejects.toBeInstanceOf(DatasetError);
+    clock.advance(1);
+    await queued({ dataset: "ds_1" });
+  }));
+
+Deno.test("usesDataset: takes the same number of reads with 5 unfinished jobs of other data sets and with 300", () =>
+  withStore(async ({ kv, store, queued }) => {
+    await store.upgrade();
+    const counted = counting(kv), reader = new JobStore(counted.kv);
+    for (let i = 0; i < 5; i++) await queued();
+    const few = await readsOf(counted.reads, () => reader.usesDataset("ds_1"));
+    for (let i = 0; i < 295; i++) await queued();
+    const many = await readsOf(counted.reads, () => reader.usesDataset("ds_1"));
+    expect(many).toEqual(few);
+    const id = await queued({ dataset: "ds_1" });
+    expect((await reader.usesDataset("ds_1"))!.id).toBe(id);
+  }));
+
+Deno.test("usesDataset: finds a job that is claimed or released during the search", async (t) => {
+  for (const before of ["queued", "running"] as const) {
+    await t.step(`${before} at the start`, () =>
+      withStore(async ({ store, kv, clock, queued, runner }) => {
+        await store.upgrade();
+        const id = await queued({ dataset: "ds_1" });
+        const queue = runner();
+        const claim = before === "running" ? await claimed(queue) : null;
+        let reads = 0;
+        const changing = new Proxy(kv, {
+          get(target, name) {
+            if (name !== "get") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
+            return async (key: Deno.KvKey) => {
+              if (key[0] === "job" && reads++ === 0) {
+                await (claim ? claim.finish({ type: "released" }) : claimed(queue));
+              }
+              return await target.get(key);
+            };
+          },
+        });
+        expect(await new JobStore(changing, { now: clock.now }).usesDataset("ds_1")).toMatchObject({ id });
+        expect(reads).toBe(1);
+      }));
+  }
+});
