@@ -148,3 +148,16 @@ export async function trainedJob(
   await claim.finish({ type: "succeeded", result: {} });
   return { id, checkpoints };
 }
+
+/** Returns a database whose commits fail after a number of them, as if the process had been killed. */
+export function killedAfter(kv: Deno.Kv, commits: number): Deno.Kv {
+  return new Proxy(kv, {
+    get(target, name) {
+      if (name !== "atomic") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
+      return () => {
+        if (--commits < 0) throw new RangeError("the process was killed");
+        return target.atomic();
+      };
+    },
+  });
+}

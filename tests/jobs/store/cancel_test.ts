@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { InvalidTransitionError, JobNotFoundError } from "../../../jobs/store/store.ts";
-import { type withStore } from "../fixtures.ts";
+import { withStore } from "../fixtures.ts";
 import { jobsOfEachStatus } from "../history.ts";
 
 Deno.test("cancel: a queued job ends immediately and is not run", () =>

@@ -13,6 +13,7 @@ import { failingDeletes } from "../../setup/failingDeletes.ts";
 import {
   allKeys,
   checkpointOf,
+  killedAfter,
   NO_OBJECTS,
   request,
   type Setting,
@@ -131,17 +132,9 @@ Deno.test("delete: a job whose deletion was interrupted is not listed, and the n
   withStore(async (setting) => {
     const { kv, store } = setting;
     const { id, checkpoints } = await trainedJob(setting, 2);
-    let commits = 0;
-    const failing = new Proxy(kv, {
-      get(target, name) {
-        if (name !== "atomic") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
-        return () => {
-          if (++commits > 1) throw new TypeError("the process was killed");
-          return target.atomic();
-        };
-      },
-    });
-    await expect(new JobStore(failing).delete(id, NO_OBJECTS)).rejects.toThrow("the process was killed");
+    await expect(new JobStore(killedAfter(kv, 1)).delete(id, NO_OBJECTS)).rejects.toThrow(
+      "the process was killed",
+    );
     expect(await store.get(id)).toBeNull();
     expect((await store.list()).data).toEqual([]);
     await expect(store.create(request(finetune(checkpoints[0])))).rejects.toThrow(CheckpointNotFoundError);

@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
-import { withStore } from "../fixtures.ts";
+import { killedAfter, withStore } from "../fixtures.ts";
 import { changeAtRandom, makeOld, recounted } from "../history.ts";
 
 for (const seed of [1, 2, 3]) {
@@ -66,17 +66,7 @@ Deno.test("upgrade: an interrupted upgrade is continued and counts no job twice"
   withStore(async ({ store, kv, queued }) => {
     for (let i = 0; i < 45; i++) await queued({ dataset: "ds_1" });
     await makeOld(kv);
-    let commits = 0;
-    const killed = new Proxy(kv, {
-      get(target, name) {
-        if (name !== "atomic") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
-        return () => {
-          if (++commits > 2) throw new RangeError("the process was killed");
-          return target.atomic();
-        };
-      },
-    });
-    await expect(new JobStore(killed).upgrade()).rejects.toThrow("the process was killed");
+    await expect(new JobStore(killedAfter(kv, 2)).upgrade()).rejects.toThrow("the process was killed");
     expect((await store.counts()).queued).toBe(45);
     expect(await store.upgrade()).toBe(25);
     expect((await store.counts()).queued).toBe(45);
