@@ -1,5 +1,5 @@
 /**
- * What every object store must do, whatever it is made of.
+ * Tests that every object store must pass.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import {
   RangeNotSatisfiableError,
 } from "../../../data/objects/store.ts";
 
-/** A store that is empty and what is to be done with it afterwards. */
+/** An empty store, which is disposed of after a test. */
 export interface Opened extends AsyncDisposable {
   readonly store: ObjectStore;
-  /** Traces of unfinished puts, by any name; empty when there are none. */
+  /** Returns the names of the remains of unfinished puts. */
   readonly leftovers: () => Promise<string[]>;
 }
 
@@ -38,7 +38,7 @@ const BAD_KEYS = [
   "a%2e",
 ];
 
-/** Registers the tests of one store; `open` gives an empty one to each. */
+/** Registers the tests of one store. `open` opens an empty store for each test. */
 export function conformance(name: string, ignore: boolean, open: () => Promise<Opened>): void {
   const test = (what: string, fn: (opened: Opened) => Promise<void>) =>
     Deno.test({
@@ -50,7 +50,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
       },
     });
 
-  test("gives back what was put, and says the same of it everywhere", async ({ store }) => {
+  test("returns the stored bytes, and the same properties from every method", async ({ store }) => {
     const info = await store.put("jobs/job_1/last-state.bin", bytes(1000));
     expect(info).toMatchObject({ key: "jobs/job_1/last-state.bin", size: 1000 });
     expect(info.etag).toMatch(/^[^"]+$/);
@@ -62,7 +62,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     expect(Math.abs(got.modifiedAt.getTime() - Date.now())).toBeLessThan(60_000);
   });
 
-  test("knows nothing of a key without an object", async ({ store }) => {
+  test("finds no object under an unused key", async ({ store }) => {
     await store.put("a/b", bytes(1));
     for (const key of ["nothing", "a", "a/c", "a/b.c", "b/c"]) {
       expect(await store.head(key)).toBe(null);
@@ -90,7 +90,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     expect((await all(store, "")).length).toBe(1);
   });
 
-  test("gives an etag that no earlier bytes of the key had", async ({ store }) => {
+  test("gives every version of a key another etag", async ({ store }) => {
     const etags = new Set<string>();
     for (let round = 0; round < 20; round++) {
       etags.add((await store.put("x", bytes(10, round))).etag);
@@ -153,7 +153,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     expect((await all(store, "")).map(({ key }) => key)).toEqual(["a"]);
   });
 
-  test("refuses a second object where the key must be free", async ({ store }) => {
+  test("refuses a second object with ifNoneMatch", async ({ store }) => {
     await store.put("x", bytes(10, 1), { ifNoneMatch: true });
     await expect(store.put("x", bytes(10, 2), { ifNoneMatch: true })).rejects.toThrow(ObjectExistsError);
     const { stream, ended } = source(20 * MIB);
@@ -181,7 +181,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     });
   }
 
-  test("ends racing replacements with one of them, whole", async ({ store }) => {
+  test("keeps one whole object after racing replacements", async ({ store }) => {
     await Promise.all(Array.from({ length: 5 }, (_, i) => store.put("x", bytes(100_000, i))));
     const last = await read(store, "x");
     expect([0, 1, 2, 3, 4].filter((i) => same(last, bytes(100_000, i))).length).toBe(1);
@@ -210,42 +210,46 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
 
   for (const size of [MIB, 30 * MIB]) {
     test(`leaves nothing of a put whose stream fails after ${size} bytes`, async ({ store, leftovers }) => {
-      const { stream } = source(size, new Error("the camera fell"));
-      await expect(store.put("x", stream)).rejects.toThrow("the camera fell");
+      const { stream } = source(size, new Error("the source failed"));
+      await expect(store.put("x", stream)).rejects.toThrow("the source failed");
       expect(await store.head("x")).toBe(null);
       expect(await all(store, "")).toEqual([]);
       expect(await leftovers()).toEqual([]);
     });
   }
 
-  test("leaves the old object where a put is aborted, and cancels its stream", async ({ store, leftovers }) => {
+  test("keeps the old object after an aborted put, and cancels the stream", async ({ store, leftovers }) => {
     await store.put("x", bytes(10));
     const abort = new AbortController();
     let sent = 0;
     const ended = Promise.withResolvers<unknown>();
     const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull(controller) {
-        // From then on the source is silent, as a stalled upload is.
-        if (++sent > 20) return abort.abort(new Error("no longer wanted")), ended.promise.then(() => {});
+        // From here on the source sends nothing, like a stalled upload.
+        if (++sent > 20) {
+          return abort.abort(new Error("cancelled by the caller")), ended.promise.then(() => {});
+        }
         controller.enqueue(bytes(MIB));
       },
       cancel: (reason) => ended.resolve(reason),
     });
-    await expect(store.put("x", stream, { signal: abort.signal })).rejects.toThrow("no longer wanted");
-    expect(await ended.promise).toMatchObject({ message: "no longer wanted" });
+    await expect(store.put("x", stream, { signal: abort.signal })).rejects.toThrow("cancelled by the caller");
+    expect(await ended.promise).toMatchObject({ message: "cancelled by the caller" });
     expect(await read(store, "x")).toEqual(bytes(10));
     expect(await leftovers()).toEqual([]);
-    await expect(store.put("y", bytes(10), { signal: abort.signal })).rejects.toThrow("no longer wanted");
+    await expect(store.put("y", bytes(10), { signal: abort.signal })).rejects.toThrow(
+      "cancelled by the caller",
+    );
     expect((await all(store, "")).map(({ key }) => key)).toEqual(["x"]);
   });
 
-  test("refuses a stream of anything but bytes", async ({ store }) => {
+  test("refuses a stream of text", async ({ store }) => {
     const stream = new Blob(["text"]).stream().pipeThrough(new TextDecoderStream());
     await expect(store.put("x", stream as never)).rejects.toThrow("must yield Uint8Array");
     expect(await store.head("x")).toBe(null);
   });
 
-  test("reads on from the old object while it is replaced or deleted", async ({ store }) => {
+  test("continues to read the old object while it is replaced", async ({ store }) => {
     await store.put("x", bytes(4 * MIB, 1));
     const replaced = await store.get("x");
     const reader = replaced.body.getReader();
@@ -283,7 +287,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     expect(await all(store, "")).toEqual([]);
   });
 
-  test("takes every key that is one", async ({ store }) => {
+  test("accepts every valid key", async ({ store }) => {
     const keys = [
       "x",
       "-_.",
@@ -299,41 +303,41 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
   });
 }
 
-/** Bytes that differ from seed to seed and place to place. */
+/** Creates bytes that depend on the seed and the offset. */
 export function bytes(length: number, seed = 0): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(length);
   for (let i = 0; i < length; i++) out[i] = (i * 31 + (i >> 8) + seed * 101) & 255;
   return out;
 }
 
-/** Everything a stream yields. */
+/** Reads a whole stream. */
 export async function collect(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
   return await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes();
 }
 
-/** An object's bytes. */
+/** Reads a whole object. */
 export async function read(store: ObjectStore, key: string): Promise<Uint8Array> {
   return await collect((await store.get(key)).body);
 }
 
-/** All objects below a prefix. */
+/** Lists all objects with a prefix. */
 export async function all(store: ObjectStore, prefix: string) {
   return await Array.fromAsync(store.list(prefix));
 }
 
-/** Equality of large arrays, which `expect` takes seconds for. */
+/** Compares large arrays. `expect` would take seconds. */
 export function same(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
-/** A stream of chunks of odd sizes; fails at its end when an error is given. */
+/** Creates a stream of unequal chunks that ends with an error, if one is passed. */
 function source(size: number, error?: Error) {
   const data = bytes(size, 7);
   const ended = Promise.withResolvers<void>();
-  let at = 0;
+  let offset = 0;
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull(controller) {
-      const chunk = data.slice(at, at += 700_001);
+      const chunk = data.slice(offset, offset += 700_001);
       if (chunk.length > 0) return controller.enqueue(chunk);
       ended.resolve();
       if (error) controller.error(error);

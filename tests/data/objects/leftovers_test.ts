@@ -5,7 +5,7 @@ import { startVersitygw } from "../../setup/versitygw.ts";
 
 const MINUTES = 60_000;
 
-/** Runs a script in a process of its own. @returns the process, once it has printed something */
+/** Runs a script in a new process. @returns the process after its first output */
 async function runUntilOutput(script: string, env: Record<string, string> = {}): Promise<Deno.ChildProcess> {
   const config = new URL("../../../deno.json", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
@@ -19,7 +19,7 @@ async function runUntilOutput(script: string, env: Record<string, string> = {}):
   return child;
 }
 
-/** Starts a process whose put has written a part and waits. @returns the process */
+/** Starts a process whose put has written a part and then waits. */
 async function startPut(folder: string): Promise<Deno.ChildProcess> {
   const module = new URL("../../../data/objects/local/localStore.ts", import.meta.url).href;
   const script = `
@@ -34,7 +34,7 @@ async function startPut(folder: string): Promise<Deno.ChildProcess> {
   return await runUntilOutput(script);
 }
 
-/** Starts a process with multipart uploads, each with two of three parts sent. */
+/** Starts a process with multipart uploads that have sent two of three parts. */
 async function startUploads(
   urls: readonly string[],
   s3: S3Access,
@@ -59,20 +59,20 @@ async function startUploads(
   return await runUntilOutput(script);
 }
 
-const aside = (folder: string) => Array.fromAsync(Deno.readDir(`${folder}/~aside`), ({ name }) => name);
+const tempFiles = (folder: string) => Array.fromAsync(Deno.readDir(`${folder}/~aside`), ({ name }) => name);
 
-Deno.test("the file of a put is kept while its process lives, and removed after it is killed", async () => {
+Deno.test("the temporary file of a put is kept while its process runs, and removed after it is killed", async () => {
   const folder = await Deno.makeTempDir();
   const child = await startPut(folder);
   const store = new LocalStore(folder);
   const later = Date.now() + 60 * MINUTES;
   expect(await store.sweep(later)).toBe(0);
-  expect((await aside(folder)).length).toBe(1);
+  expect((await tempFiles(folder)).length).toBe(1);
   child.kill("SIGKILL");
   await child.status;
-  expect(await store.sweep(Date.now())).toBe(0); // it may have been complete, and about to be published
+  expect(await store.sweep(Date.now())).toBe(0); // a recent file may be complete and about to be published
   expect(await store.sweep(later)).toBe(1);
-  expect(await aside(folder)).toEqual([]);
+  expect(await tempFiles(folder)).toEqual([]);
   await Deno.remove(folder, { recursive: true });
 });
 

@@ -57,5 +57,5 @@ function catchError(fn: () => unknown): Error {
   } catch (error) {
     return error as Error;
   }
-  throw new Error("It was not refused");
+  throw new Error("No error was thrown");
 }

@@ -11,7 +11,7 @@ import {
 } from "../../../data/objects/store.ts";
 import { withFullDisk } from "../../setup/fullDisk.ts";
 
-/** A store whose every call fails with the error. */
+/** Creates a store whose calls all fail with the error. */
 function failing(error: unknown): ObjectStore {
   const fail = () => Promise.reject(error);
   const list = () => ({ [Symbol.asyncIterator]: () => ({ next: fail }) });
@@ -27,14 +27,14 @@ const calls: Record<string, (store: ObjectStore) => Promise<unknown>> = {
 };
 
 const coded = (code: string) => Object.assign(new Error(code), { code });
-const passing = [
+const temporary = [
   ...["ENOSPC", "EDQUOT", "EIO", "EROFS", "EACCES", "ESTALE"].map(coded),
   new Deno.errors.PermissionDenied("no"),
   new DOMException("late", "TimeoutError"),
   ...[0, 401, 403, 429, 500, 503, 507].map((status) => new S3Error(`S3 answered ${status}`, status, "")),
   new S3Error("no bucket", 404, "NoSuchBucket"),
 ];
-for (const error of passing) {
+for (const error of temporary) {
   Deno.test(`storage: "${error.message}" (${error.name}) is temporary`, async () => {
     for (const call of Object.values(calls)) {
       const thrown = await call(failing(error)).catch((error) => error) as Error;
@@ -45,7 +45,7 @@ for (const error of passing) {
   });
 }
 
-const lasting = [
+const permanent = [
   new ObjectNotFoundError("x"),
   new ObjectExistsError("x"),
   new InvalidKeyError("x"),
@@ -53,7 +53,7 @@ const lasting = [
   new S3Error("S3 answered 400", 400, "InvalidArgument"),
   new TypeError("x is not a function"),
 ];
-for (const error of lasting) {
+for (const error of permanent) {
   Deno.test(`storage: "${error.message}" (${error.name}) is not temporary`, async () => {
     for (const call of Object.values(calls)) {
       expect(await call(failing(error)).catch((error) => error)).toBe(error);

@@ -1,4 +1,4 @@
-/** What S3Store does when the server fails: a scripted server, as a real one fails too seldom. */
+/** Behaviour of S3Store when the server fails. A scripted server returns the failures. */
 import { expect } from "expect";
 import { S3Store } from "../../../data/objects/s3/s3Store.ts";
 import { S3Error } from "../../../data/objects/s3/request.ts";
@@ -8,29 +8,29 @@ import { openStore } from "../../../data/objects/open.ts";
 import { findVersitygw, startVersitygw } from "../../setup/versitygw.ts";
 import { all, bytes, collect, same } from "./conformance.ts";
 
-interface Seen {
+interface Received {
   readonly method: string;
   readonly url: URL;
   readonly headers: Headers;
   readonly body: Uint8Array;
 }
 
-type Script = (request: Seen, index: number) => Response | Promise<Response>;
+type Script = (request: Received, index: number) => Response | Promise<Response>;
 
 const QUICK: Partial<S3RetryPolicy> = { maxAttempts: 3, backoffMs: 1 };
 const DATED = { "last-modified": "Wed, 21 Oct 2026 07:28:00 GMT" };
 
 async function scripted(
   script: Script,
-  fn: (store: S3Store, seen: Seen[]) => Promise<void>,
+  fn: (store: S3Store, requests: Received[]) => Promise<void>,
   retryPolicy: Partial<S3RetryPolicy> = QUICK,
 ): Promise<void> {
-  const seen: Seen[] = [];
+  const requests: Received[] = [];
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const { method, url, headers } = request;
     const got = { method, url: new URL(url), headers, body: await request.bytes() };
-    seen.push(got);
-    return await script(got, seen.length - 1);
+    requests.push(got);
+    return await script(got, requests.length - 1);
   });
   const store = new S3Store({
     endpoint: `http://127.0.0.1:${server.addr.port}`,
@@ -42,7 +42,7 @@ async function scripted(
     sessionToken: "token",
     retryPolicy,
   });
-  await fn(store, seen);
+  await fn(store, requests);
 }
 
 function errorXml(status: number, code: string): Response {
@@ -54,40 +54,40 @@ function errorXml(status: number, code: string): Response {
   );
 }
 
-Deno.test("S3: signs its requests and puts the prefix before the key", () =>
-  scripted(() => new Response(null, { headers: { etag: '"e1"' } }), async (store, seen) => {
+Deno.test("S3: requests are signed and keys have the prefix", () =>
+  scripted(() => new Response(null, { headers: { etag: '"e1"' } }), async (store, requests) => {
     expect(await store.put("a/b.c", bytes(5))).toMatchObject({ key: "a/b.c", size: 5, etag: "e1" });
     await store.put("empty", new Uint8Array());
-    expect(seen[0].url.pathname).toBe("/bucket/pre/fix/a/b.c");
-    expect(seen[0].headers.get("authorization")).toMatch(
+    expect(requests[0].url.pathname).toBe("/bucket/pre/fix/a/b.c");
+    expect(requests[0].headers.get("authorization")).toMatch(
       /^AWS4-HMAC-SHA256 Credential=key\/\d{8}\/us-east-1\/s3\//,
     );
-    expect(seen[0].headers.get("x-amz-security-token")).toBe("token");
-    expect(seen[0].headers.get("x-amz-content-sha256")).toMatch(/^[0-9a-f]{64}$/);
-    expect(seen.map(({ headers }) => headers.get("content-length"))).toEqual(["5", "0"]);
+    expect(requests[0].headers.get("x-amz-security-token")).toBe("token");
+    expect(requests[0].headers.get("x-amz-content-sha256")).toMatch(/^[0-9a-f]{64}$/);
+    expect(requests.map(({ headers }) => headers.get("content-length"))).toEqual(["5", "0"]);
   }));
 
 for (const status of [429, 500, 503]) {
-  Deno.test(`S3: tries again after ${status}`, () =>
+  Deno.test(`S3: a request is retried after ${status}`, () =>
     scripted((_, index) => {
       return index < 2 ? errorXml(status, "SlowDown") : new Response(null, { headers: { etag: '"e"' } });
-    }, async (store, seen) => {
+    }, async (store, requests) => {
       await store.put("x", bytes(1000));
-      expect(seen.length).toBe(3);
-      expect(seen.every(({ body }) => same(body, bytes(1000)))).toBe(true);
+      expect(requests.length).toBe(3);
+      expect(requests.every(({ body }) => same(body, bytes(1000)))).toBe(true);
     }));
 }
 
-Deno.test("S3: gives up after the last attempt and says what S3 said", () =>
-  scripted(() => errorXml(503, "SlowDown"), async (store, seen) => {
+Deno.test("S3: the last attempt fails with the error message of S3", () =>
+  scripted(() => errorXml(503, "SlowDown"), async (store, requests) => {
     const error = await store.put("x", bytes(5)).catch((error) => error);
     expect(error).toBeInstanceOf(S3Error);
     expect(error.message).toBe("S3 answered 503 SlowDown to PUT s3://bucket/pre/fix/x: Why & how");
-    expect(seen.length).toBe(3);
+    expect(requests.length).toBe(3);
   }));
 
-Deno.test("S3: does not try again what is refused", () =>
-  scripted(() => errorXml(403, "AccessDenied"), async (store, seen) => {
+Deno.test("S3: a refused request is not retried", () =>
+  scripted(() => errorXml(403, "AccessDenied"), async (store, requests) => {
     const calls = [
       () => store.put("x", bytes(5)),
       () => store.get("x"),
@@ -101,10 +101,10 @@ Deno.test("S3: does not try again what is refused", () =>
       expect(error.status).toBe(403);
       expect(error.message).not.toContain("hidden");
     }
-    expect(seen.length).toBe(calls.length);
+    expect(requests.length).toBe(calls.length);
   }));
 
-Deno.test("S3: says which server cannot be reached", async () => {
+Deno.test("S3: the error names a server that cannot be reached", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const endpoint = `http://127.0.0.1:${listener.addr.port}`;
   listener.close();
@@ -119,35 +119,37 @@ Deno.test("S3: says which server cannot be reached", async () => {
   await expect(store.head("x")).rejects.toThrow(`Cannot reach ${endpoint}`);
 });
 
-Deno.test("S3: a server that does not answer is given up", () => {
+Deno.test("S3: a request without a response times out", () => {
   const hanging: ((response: Response) => void)[] = [];
   return scripted(
     () => new Promise((resolve) => void hanging.push(resolve)),
-    async (store, seen) => {
+    async (store, requests) => {
       await expect(store.head("x")).rejects.toThrow("No answer within 50 ms");
-      expect(seen.length).toBe(2);
+      expect(requests.length).toBe(2);
       for (const answer of hanging) answer(new Response());
     },
     { maxAttempts: 2, backoffMs: 1, responseTimeoutMs: 50 },
   );
 });
 
-Deno.test("S3: an abort ends a call between two attempts", () => {
+Deno.test("S3: an abort ends the pause between two attempts", () => {
   const abort = new AbortController();
   return scripted(
     () => {
-      abort.abort(new Error("no longer wanted"));
+      abort.abort(new Error("cancelled by the caller"));
       return errorXml(503, "SlowDown");
     },
-    async (store, seen) => {
-      await expect(store.put("x", bytes(5), { signal: abort.signal })).rejects.toThrow("no longer wanted");
-      expect(seen.length).toBe(1);
+    async (store, requests) => {
+      await expect(store.put("x", bytes(5), { signal: abort.signal })).rejects.toThrow(
+        "cancelled by the caller",
+      );
+      expect(requests.length).toBe(1);
     },
     { maxAttempts: 3, backoffMs: 3_600_000 },
   );
 });
 
-Deno.test("S3: a create whose first answer was lost knows its own object", () => {
+Deno.test("S3: a create whose first response was lost recognises its own object", () => {
   let mark = "";
   return scripted(({ method, headers }, index) => {
     if (index === 0) {
@@ -158,13 +160,13 @@ Deno.test("S3: a create whose first answer was lost knows its own object", () =>
     return new Response(null, {
       headers: { etag: '"mine"', "content-length": "5", "x-amz-meta-unmask-put": mark, ...DATED },
     });
-  }, async (store, seen) => {
+  }, async (store, requests) => {
     expect(await store.put("x", bytes(5), { ifNoneMatch: true })).toMatchObject({ etag: "mine", size: 5 });
-    expect(seen.map(({ method }) => method)).toEqual(["PUT", "PUT", "HEAD"]);
+    expect(requests.map(({ method }) => method)).toEqual(["PUT", "PUT", "HEAD"]);
   });
 });
 
-Deno.test("S3: a create that another won after a lost answer is refused", () =>
+Deno.test("S3: a create fails if another one won after its first response was lost", () =>
   scripted(({ method }, index) => {
     if (index === 0) return errorXml(500, "InternalError");
     if (method === "PUT") return errorXml(412, "PreconditionFailed");
@@ -175,14 +177,14 @@ Deno.test("S3: a create that another won after a lost answer is refused", () =>
     await expect(store.put("x", bytes(5), { ifNoneMatch: true })).rejects.toThrow(ObjectExistsError);
   }));
 
-Deno.test("S3: a read whose connection breaks goes on where it stopped", () => {
+Deno.test("S3: a read continues on a new connection after the first one breaks", () => {
   const data = bytes(300_000);
   return scripted(({ headers }, index) => {
     const start = Number(/^bytes=(\d+)-/.exec(headers.get("range") ?? "")?.[1] ?? 0);
     const end = Math.min(data.length, index < 2 ? start + 100_000 : data.length);
     const body = new ReadableStream({
       start: (controller) => controller.enqueue(data.slice(start, end)),
-      // Fewer bytes than promised: the server breaks the connection.
+      // The body is shorter than its declared length, so the server breaks the connection.
       pull: (controller) => controller.close(),
     });
     const range = { "content-range": `bytes ${start}-${data.length - 1}/${data.length}` };
@@ -195,16 +197,16 @@ Deno.test("S3: a read whose connection breaks goes on where it stopped", () => {
         ...DATED,
       },
     });
-  }, async (store, seen) => {
+  }, async (store, requests) => {
     const got = await store.get("x");
     expect(same(await collect(got.body), data)).toBe(true);
-    expect(seen.length).toBe(3);
-    expect(seen[1].headers.get("if-match")).toBe('"e1"');
-    expect(seen[1].headers.get("range")).toMatch(/^bytes=[1-9]\d*-299999$/);
+    expect(requests.length).toBe(3);
+    expect(requests[1].headers.get("if-match")).toBe('"e1"');
+    expect(requests[1].headers.get("range")).toMatch(/^bytes=[1-9]\d*-299999$/);
   });
 });
 
-Deno.test("S3: a read that broke fails where the object was replaced meanwhile", () =>
+Deno.test("S3: an interrupted read fails if the object was replaced", () =>
   scripted((_, index) => {
     if (index > 0) return errorXml(412, "PreconditionFailed");
     const body = new ReadableStream({
@@ -217,7 +219,7 @@ Deno.test("S3: a read that broke fails where the object was replaced meanwhile",
     await expect(collect(body)).rejects.toThrow("412 PreconditionFailed");
   }));
 
-Deno.test("S3: a read that stands still is taken up again", () => {
+Deno.test("S3: a stalled read continues on a new connection", () => {
   const data = bytes(2000);
   const held: ReadableStreamDefaultController[] = [];
   return scripted(
@@ -237,16 +239,16 @@ Deno.test("S3: a read that stands still is taken up again", () => {
           headers: { ...headers, "content-range": "bytes 1000-1999/2000" },
         });
     },
-    async (store, seen) => {
+    async (store, requests) => {
       const { body } = await store.get("x");
       expect(same(await collect(body), data)).toBe(true);
-      expect(seen.length).toBe(2);
+      expect(requests.length).toBe(2);
     },
     { ...QUICK, idleTimeoutMs: 300 },
   );
 });
 
-Deno.test("S3: a server that ignores ranges is found out", () =>
+Deno.test("S3: a server that ignores ranges is an error", () =>
   scripted(
     () => new Response(bytes(100), { headers: { etag: '"e"', "content-length": "100", ...DATED } }),
     async (store) => {
@@ -254,7 +256,7 @@ Deno.test("S3: a server that ignores ranges is found out", () =>
     },
   ));
 
-Deno.test("S3: an upload that S3 refuses at its end, inside a 200, is aborted", () =>
+Deno.test("S3: a multipart upload is aborted if its completion reports an error with status 200", () =>
   scripted(({ method, url }) => {
     if (url.searchParams.has("uploads")) {
       return new Response(
@@ -265,14 +267,16 @@ Deno.test("S3: an upload that S3 refuses at its end, inside a 200, is aborted", 
       return new Response(null, { headers: { etag: `"p${url.searchParams.get("partNumber")}"` } });
     }
     return method === "POST" ? errorXml(200, "InternalError") : new Response(null, { status: 204 });
-  }, async (store, seen) => {
+  }, async (store, requests) => {
     await expect(store.put("x", bytes(20 * 1024 * 1024))).rejects.toThrow("InternalError");
-    expect(seen.map(({ method }) => method)).toEqual(["POST", "PUT", "PUT", "PUT", "POST", "DELETE"]);
-    expect(seen.slice(1).every(({ url }) => url.searchParams.get("uploadId") === "id+/=1")).toBe(true);
-    expect(new TextDecoder().decode(seen[4].body)).toMatch(/<PartNumber>1<\/PartNumber><ETag>(&quot;|")p1/);
+    expect(requests.map(({ method }) => method)).toEqual(["POST", "PUT", "PUT", "PUT", "POST", "DELETE"]);
+    expect(requests.slice(1).every(({ url }) => url.searchParams.get("uploadId") === "id+/=1")).toBe(true);
+    expect(new TextDecoder().decode(requests[4].body)).toMatch(
+      /<PartNumber>1<\/PartNumber><ETag>(&quot;|")p1/,
+    );
   }));
 
-Deno.test("S3: lists page by page, and leaves out what is no object of ours", () =>
+Deno.test("S3: a listing has several pages, and other objects of the bucket are skipped", () =>
   scripted(({ url }) => {
     const entry = (key: string) =>
       `<Contents><Key>${key}</Key><Size>3</Size><ETag>&quot;e&quot;</ETag>` +
@@ -290,13 +294,13 @@ Deno.test("S3: lists page by page, and leaves out what is no object of ours", ()
         entry("pre/fix/007")
       }</ListBucketResult>`,
     );
-  }, async (store, seen) => {
+  }, async (store, requests) => {
     const modifiedAt = new Date("2026-10-21T07:28:00Z");
     expect(await all(store, "")).toEqual([
       { key: "a", size: 3, etag: "e", modifiedAt },
       { key: "007", size: 3, etag: "e", modifiedAt },
     ]);
-    expect(seen[0].url.searchParams.get("prefix")).toBe("pre/fix/");
+    expect(requests[0].url.searchParams.get("prefix")).toBe("pre/fix/");
   }));
 
 const ignore = await findVersitygw() === null;
@@ -319,7 +323,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "S3: lists more than a page of objects of a real server in order",
+  name: "S3: a real server lists more than a page of objects in order",
   ignore,
   fn: async () => {
     await using server = await startVersitygw();
