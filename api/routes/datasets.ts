@@ -7,6 +7,7 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { BUILT_IN } from "../../data/datasets/catalogue.ts";
 import { DatasetNotFoundError } from "../../data/datasets/dataset.ts";
 import { createDataset } from "../../data/datasets/upload/createDataset.ts";
+import type { UploadOptions } from "../../data/datasets/upload/uploadOptions.ts";
 import { withForm } from "../body/multipart.ts";
 import { checkCursor } from "../http/cursor.ts";
 import type { ApiEnv, Services } from "../http/context.ts";
@@ -90,18 +91,20 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     };
     const request = context.req.raw;
     const { info, created } = await withForm(request, body, rules, services.tempDir, ({ fields, files }) => {
-      const { name, held_out: heldOut, seed, folders, ...rule } = checked(datasetFields, fields);
+      const { name, held_out: heldOut, seed, folders, ...preprocessing } = checked(datasetFields, fields);
       if (files.length === 0) {
         throw new ProblemError(422, `There is no file: send train_images (IDX) or archive`, {
           errors: [{ path: "train_images", message: "or archive must be given" }],
         });
       }
-      const options = { name, heldOut, seed, folders, rule };
+      const options: UploadOptions = { name, heldOut, seed, folders, preprocessing };
       return limited(request, limits.uploadStoreMs, async (signal) => {
         if (key === undefined) {
           return { info: await createDataset(files, options, objects, signal), created: true };
         }
-        const digest = await uploadFingerprint(options, files, signal);
+        // The fields keep the names that stored fingerprints were computed with.
+        const hashed = { name, heldOut, seed, folders, rule: preprocessing };
+        const digest = await uploadFingerprint(hashed, files, signal);
         return await uploadOnce(
           services,
           key,

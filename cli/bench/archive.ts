@@ -5,7 +5,7 @@
  */
 import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
-import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
+import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
 import { createDataset } from "../../data/datasets/upload/createDataset.ts";
 import { encodePng } from "../../data/images/encodePng.ts";
 import { openStore } from "../../data/objects/open.ts";

@@ -1,29 +1,31 @@
 /**
- * What a data set is to the rest of the house: labelled or unlabelled images in two splits.
+ * Types of data sets: labelled or unlabelled images in two splits.
  *
  * @module
  */
-
-import { StorageUnavailableError } from "../objects/store.ts";
-import type { InputShape } from "../images/imageShape.ts";
 import type { ImagePreprocessing } from "../images/preprocessing.ts";
+import type { InputShape } from "../images/imageShape.ts";
+import { StorageUnavailableError } from "../objects/store.ts";
 
-/** The two parts of a data set: what is trained on, and what was held out to measure on. */
+/** The training split, or the test split, which is not used in training. */
 export type SplitName = "train" | "test";
 
-/** A folder of an archive and the split that its images are in. */
+/** Maximum number of classes of a data set. */
+export const MAX_CLASSES = 4096;
+
+/** A folder of an archive and the split of its images. */
 export interface LayoutFolder {
-  /** Its path in the archive; `.` for the whole archive. */
+  /** Path in the archive; `.` for the whole archive. */
   readonly folder: string;
   readonly split: SplitName;
-  /** Images in it, before some of them were held out. */
+  /** Number of images in it, before some of them were held out. */
   readonly count: number;
 }
 
-/** Why files are passed over: hidden or made by a tool, not an image, in a copy of the tree, outside the splits. */
+/** Why a file is skipped: hidden or made by a tool, not an image, in a copy of the tree, outside of the splits. */
 export const SKIP_REASONS = ["hidden", "not_an_image", "copy", "outside_splits"] as const;
 
-/** Files of an archive that were not read. */
+/** Files of an archive that were skipped. */
 export interface SkippedFiles {
   readonly reason: typeof SKIP_REASONS[number];
   readonly count: number;
@@ -31,97 +33,109 @@ export interface SkippedFiles {
   readonly example: string;
 }
 
-/** How an archive was read. */
+/** How the folders of an archive were interpreted. */
 export interface ArchiveLayout {
   readonly folders: readonly LayoutFolder[];
+  /** Skipped files. The name of this field is part of the API. */
   readonly passedOver: readonly SkippedFiles[];
 }
 
-/** What is known of a data set; kept as `datasets/{id}/meta.json` in object storage and answered by the API. */
+/** Description of a data set, as it is stored in `datasets/{id}/meta.json` and returned by the API. */
 export interface DatasetInfo extends ImagePreprocessing {
-  /** `ds_…`, or the built-in name (`digits`, `mnist`, `fashion-mnist`). */
+  /** `ds_…`, or the name of a built-in data set (`digits`, `mnist`, `fashion-mnist`). */
   readonly id: string;
   readonly name: string;
   readonly source: "builtin" | "upload";
-  /** How images are stored: one raw block of equal size, or as encoded PNG/JPEG files. */
+  /** How images are stored: raw pixels of equal size, or encoded PNG and JPEG files. */
   readonly format: "raw" | "encoded";
-  /** Size of a stored image in pixels; null where they differ. */
+  /** Height of the stored images in pixels; null if they differ. */
   readonly height: number | null;
+  /** Width of the stored images in pixels; null if they differ. */
   readonly width: number | null;
-  /** Channels of the stored images: 3 when any has colour. */
+  /** Channels of the stored images; 3 if any image has colour. */
   readonly channels: 1 | 3;
   readonly splits: {
     readonly train: { readonly count: number };
     readonly test: { readonly count: number };
   };
   readonly labelled: boolean;
-  /** 0 when unlabelled. */
+  /** 0 without labels. */
   readonly numClasses: number;
-  /** Class names in label order (folder names; `"0"`… for IDX). Empty when unlabelled. */
+  /** Names in label order: folder names, or `"0"`… for IDX. Empty without labels. */
   readonly classNames: readonly string[];
-  /** Notes about non-square or transparent images, and about readings of the folders that may surprise the user. */
+  /** Notes for the user about images that are not square or transparent, and about the interpretation of folders. */
   readonly notes: readonly string[];
-  /** Bytes stored. */
+  /** Stored bytes. */
   readonly size: number;
-  /** How the archive was read; absent for IDX files, for built-ins, and for data sets of earlier versions. */
+  /** Absent for IDX files, for built-in data sets, and for data sets of earlier versions. */
   readonly layout?: ArchiveLayout;
-  /** RFC 3339; the release's fixed time for built-ins. */
+  /** RFC 3339. A fixed time for built-in data sets. */
   readonly createdAt: string;
 }
 
-/** Decoded images in the form asked for. */
+/** Decoded images in a model's input shape. */
 export interface ImageSet extends InputShape {
   readonly count: number;
   /** `[count, height, width, channels]`, 0 to 255. */
   readonly pixels: Uint8Array;
-  /** `[count]`, 0 to numClasses - 1; null when unlabelled. */
+  /** `[count]`, 0 to numClasses - 1; null without labels. */
   readonly labels: Uint16Array | null;
 }
 
-/** A data set that can be read. */
+/** An open data set. */
 export interface Dataset {
   readonly info: DatasetInfo;
-  /** A whole split in memory. @throws {DatasetError} when it would pass the memory limit, or the bytes are damaged */
-  load(split: SplitName, form: InputShape, signal?: AbortSignal): Promise<ImageSet>;
+  /** Loads a whole split into memory. @throws {DatasetError} if it exceeds the memory limit or is damaged */
+  load(split: SplitName, input: InputShape, signal?: AbortSignal): Promise<ImageSet>;
   /**
-   * Some images by index.
+   * Reads images by index.
    *
-   * @param rule replaces the data set's own rule
-   * @throws {DatasetError} for an index outside the split
+   * @param preprocessing overrides the options of the data set
+   * @throws {DatasetError} for an index outside of the split
    */
   read(
     split: SplitName,
     indices: readonly number[],
-    form: InputShape,
-    rule?: ImagePreprocessing,
+    input: InputShape,
+    preprocessing?: ImagePreprocessing,
   ): Promise<ImageSet>;
 }
 
-/** Names a data set: an upload's id or a built-in's name, with what only `digits` takes. */
+/** Identifies a data set. */
 export interface DatasetRef {
+  /** Id of an upload or name of a built-in data set. */
   readonly id: string;
-  /** Training images to draw (`digits` only). */
+  /** Number of training images (`digits` only). */
   readonly size?: number;
-  /** Seed of the drawing (`digits` only). */
+  /** Seed of the images (`digits` only). */
   readonly seed?: number;
 }
 
-/** A data set or an upload that cannot be used; the message names the cause, `field` the part of the upload. */
+/** A data set or an upload that cannot be used. The message gives the cause. */
 export class DatasetError extends Error {
   override readonly name = "DatasetError";
+  /** @param field form field of the upload that has the fault */
   constructor(message: string, readonly field?: string, options?: ErrorOptions) {
     super(message, options);
   }
 }
 
+/** @throws {DatasetError} for an index outside of the split */
+export function checkIndex(index: number, count: number, split: SplitName): void {
+  if (Number.isInteger(index) && index >= 0 && index < count) return;
+  throw new DatasetError(
+    `The split '${split}' has ${count} images: index ${index} must be a whole number from 0 to ${count - 1}`,
+  );
+}
+
 /** A stored data set with missing, truncated or changed objects. It can be deleted and uploaded again. */
 export class DatasetDamagedError extends DatasetError {
-  constructor(readonly id: string, why: string, options?: ErrorOptions) {
-    super(`The data set '${id}' is damaged: ${why}`, undefined, options);
+  constructor(readonly id: string, reason: string, options?: ErrorOptions) {
+    super(`The data set '${id}' is damaged: ${reason}`, undefined, options);
   }
 }
 
-/** No data set of that id. */
+/** No data set has the id. */
 export class DatasetNotFoundError extends Error {
   override readonly name = "DatasetNotFoundError";
   constructor(readonly id: string) {
@@ -130,7 +144,7 @@ export class DatasetNotFoundError extends Error {
 }
 
 /**
- * A data set that is not stored yet cannot be downloaded at present, because no mirror answers with it. The same call
- * may succeed later. Runs and the API treat this like an outage of storage.
+ * A data set that is not stored yet cannot be downloaded at present, because no mirror is available. The same call may
+ * succeed later. Runs and the API treat this like an outage of storage.
  */
 export class DatasetUnavailableError extends StorageUnavailableError {}

@@ -1,53 +1,57 @@
 /**
- * Images in batches, as a training loop wants them.
+ * Shuffled batches of images for training.
  *
  * @module
  */
 import { permutation } from "../../model/random.ts";
 import type { ImageSet } from "./dataset.ts";
 
-/** How an epoch is cut into batches. */
+/** How an epoch is divided into batches. */
 export interface BatchOptions {
   readonly batchSize: number;
-  /** Leave out a last batch that is not full (PyTorch's `DataLoader(drop_last=True)`). */
+  /** Leave out a last batch that is not full, like `drop_last` of PyTorch's `DataLoader`. */
   readonly dropLast: boolean;
-  /** Key of the order. */
+  /** Seed of the order. */
   readonly seed: number;
   readonly epoch: number;
-  /** Their own order when false. */
+  /** Whether the images are shuffled. Otherwise they keep the order of the set. */
   readonly shuffle: boolean;
-  /** Batches to pass over, at no cost. @default 0 */
+  /** Number of batches to skip, without computing them. @default 0 */
   readonly startBatch?: number;
 }
 
 /** Images of one step. */
 export interface Batch {
-  /** `[batch, height, width, channels]` in [0, 1], as torchvision's `ToTensor` scales; until the next batch is taken. */
+  /** `[batch, height, width, channels]` in [0, 1], as torchvision's `ToTensor` scales. Overwritten by the next batch. */
   readonly pixels: Float32Array<ArrayBuffer>;
-  /** `[batch]`; null when unlabelled. */
+  /** `[batch]`; null without labels. */
   readonly labels: Int32Array<ArrayBuffer> | null;
-  /** `[batch]`: where each image stands in the set. */
+  /** `[batch]`: index of each image in the set. */
   readonly indices: Uint32Array<ArrayBuffer>;
 }
 
-/** A byte as float32(byte / 255). */
-const SCALE = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
+/** The float32 value of byte / 255 for each byte. */
+const SCALED = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
-/** Writes images of `values` bytes each, by index, as numbers. */
-function scale(bytes: Uint8Array, indices: Uint32Array, values: number, out: Float32Array): void {
-  for (let row = 0, to = 0; row < indices.length; row++) {
-    const from = indices[row] * values;
-    for (let i = 0; i < values; i++) out[to++] = SCALE[bytes[from + i]];
+/** Copies images by index, scaled to [0, 1]. @param length values of an image */
+function copyScaled(bytes: Uint8Array, indices: Uint32Array, length: number, out: Float32Array): void {
+  for (let row = 0, target = 0; row < indices.length; row++) {
+    const offset = indices[row] * length;
+    for (let i = 0; i < length; i++) out[target++] = SCALED[bytes[offset + i]];
   }
 }
 
 /**
- * The batches of an epoch. The order depends on (seed, epoch) alone, so an epoch can be continued in its middle.
+ * Yields the batches of an epoch. The order depends only on (seed, epoch), so an epoch can be resumed at any batch.
  *
  * @example
  * ```ts
- * for (const { pixels } of epochBatches(set, { batchSize: 128, dropLast: true, seed: 0, epoch: 3, shuffle: true })) {
- *   // pixels: [128, height, width, channels]
+ * import { epochBatches } from "./loader.ts";
+ *
+ * const images = { count: 3, imageSize: 2, channels: 1, pixels: new Uint8Array(12), labels: null } as const;
+ * const options = { batchSize: 2, dropLast: false, seed: 0, epoch: 3, shuffle: true };
+ * for (const { pixels, indices } of epochBatches(images, options)) {
+ *   console.log(indices.length, pixels.length); // 2 8, then 1 4
  * }
  * ```
  */
@@ -56,14 +60,14 @@ export function* epochBatches(set: ImageSet, options: BatchOptions): Generator<B
   const order = shuffle
     ? permutation({ seed, purpose: "shuffle", epoch }, set.count)
     : Uint32Array.from({ length: set.count }, (_, i) => i);
-  const values = set.imageSize * set.imageSize * set.channels;
-  // One array for all batches: new ones would be garbage of a megabyte in every few steps.
-  const room = new Float32Array(Math.min(batchSize, set.count) * values);
+  const imageLength = set.imageSize * set.imageSize * set.channels;
+  // One buffer for all batches, because a new one for each batch would be a megabyte of garbage every few steps.
+  const buffer = new Float32Array(Math.min(batchSize, set.count) * imageLength);
   for (let start = startBatch * batchSize; start < set.count; start += batchSize) {
     const indices = order.slice(start, start + batchSize);
     if (dropLast && indices.length < batchSize) return;
-    const pixels = room.subarray(0, indices.length * values);
-    scale(set.pixels, indices, values, pixels);
+    const pixels = buffer.subarray(0, indices.length * imageLength);
+    copyScaled(set.pixels, indices, imageLength, pixels);
     const labels = set.labels && Int32Array.from(indices, (index) => set.labels![index]);
     yield { pixels, labels, indices };
   }

@@ -1,15 +1,15 @@
 /**
- * How much memory the images of a split may take.
+ * The limit of the memory for the decoded images of a split.
  *
  * @module
  */
+import type { InputShape } from "../images/imageShape.ts";
 import { DatasetError, type SplitName } from "./dataset.ts";
-import { type InputShape } from "../images/imageShape.ts";
 
-/** Default limit of the bytes of a split in memory. */
+/** Default limit of the decoded images of a split, in bytes. */
 export const DEFAULT_MAX_SPLIT_BYTES = 8 * 2 ** 30;
 
-/** Error about decoded images that take too much memory, as the end of a sentence; null when they fit. */
+/** Returns an error message, without its subject, for images that exceed the limit. Returns null for other images. */
 export function memoryLimitMessage(
   count: number,
   { imageSize, channels }: InputShape,
@@ -17,19 +17,18 @@ export function memoryLimitMessage(
 ): string | null {
   const bytes = count * imageSize ** 2 * channels;
   if (bytes <= maxBytes) return null;
-  return `needs ${
-    gib(bytes)
-  } of memory: ${count} images of ${imageSize} x ${imageSize} x ${channels} bytes. At most ` +
-    `${gib(maxBytes)} are taken (UNMASK_MAX_DATASET_BYTES): choose a smaller image_size, or fewer images`;
+  return `needs ${formatBytes(bytes)} of memory: ${count} images of ${imageSize} x ${imageSize} x ` +
+    `${channels} bytes. At most ${formatBytes(maxBytes)} are allowed (UNMASK_MAX_DATASET_BYTES): choose a ` +
+    "smaller image_size, or fewer images";
 }
 
-/** @throws {DatasetError} for a split that takes too much memory */
-export function checkMemory(count: number, form: InputShape, split: SplitName, maxBytes: number): void {
-  const fault = memoryLimitMessage(count, form, maxBytes);
-  if (fault) throw new DatasetError(`The split '${split}' ${fault}`);
+/** @throws {DatasetError} for a split that exceeds the limit */
+export function checkMemory(count: number, input: InputShape, split: SplitName, maxBytes: number): void {
+  const message = memoryLimitMessage(count, input, maxBytes);
+  if (message) throw new DatasetError(`The split '${split}' ${message}`);
 }
 
-function gib(bytes: number): string {
-  const value = bytes / 2 ** 30;
-  return value < 0.1 ? `${bytes} bytes` : `${value.toFixed(1)} GiB`;
+function formatBytes(bytes: number): string {
+  const gib = bytes / 2 ** 30;
+  return gib < 0.1 ? `${bytes} bytes` : `${gib.toFixed(1)} GiB`;
 }

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
+import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
 import { decodeImage } from "../../data/images/decodeImage.ts";
 import { idx, idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
 import { zipOf } from "../setup/zip.ts";

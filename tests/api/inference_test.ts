@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import sharp from "sharp";
-import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
+import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
 import { encodePng } from "../../data/images/encodePng.ts";
 import { pngDigit } from "../setup/uploads.ts";
 import { problemOf, TestApi, TINY } from "./fixtures.ts";

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
+import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
 import { encodePng } from "../../data/images/encodePng.ts";
 import { type Bytes, tarGz } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";

@@ -6,7 +6,7 @@
 import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
-import { drawDigit } from "../../data/datasets/builtIn/digits.ts";
+import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
 import { encodePng } from "../../data/images/encodePng.ts";
 
 /** A file's bytes. */

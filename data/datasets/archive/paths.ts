@@ -1,34 +1,35 @@
 /**
- * Names of files in an archive: which names are safe to use, and which files are made by tools and are not data.
+ * Paths of files in an archive: which are safe to use, and which belong to files that tools made.
  *
  * @module
  */
 import { DatasetError } from "../dataset.ts";
 
-/** Most characters of a path in an archive. */
+/** Maximum number of characters of a path. */
 export const MAX_PATH_LENGTH = 1024;
 
 /** Joiners after the character that they join. Persian, Hindi and emoji need them. */
 const JOINERS = /(?<=[\p{L}\p{M}\p{Emoji}])[\u200c\u200d]/gu;
 
-/** Removes the invisible characters that writing systems and emoji need. */
-function withoutJoiners(text: string): string {
-  return text.replace(/\p{RGI_Emoji}/gv, "").replace(JOINERS, "");
-}
-
-/** True for control, direction and other invisible characters; joiners and emoji are allowed. */
+/** Whether a text has control, direction or other invisible characters. Joiners and emoji are allowed. */
 export function hasInvisibleCharacters(text: string): boolean {
-  return /\p{C}/u.test(withoutJoiners(text));
+  return /\p{C}/u.test(text.replace(/\p{RGI_Emoji}/gv, "").replace(JOINERS, ""));
 }
 
-/** The name of an entry for a message, made safe so that it cannot break the line or the answer. */
+/** Quotes a name for a message. It is shortened, and invisible characters are replaced. */
 export function quoted(name: string): string {
   const safe = hasInvisibleCharacters(name) ? name.replace(/\p{C}/gu, "?") : name;
   return `'${safe.slice(0, 120).replace(/[\ud800-\udbff]$/, "")}'`;
 }
 
-/** Names of folders and files that desktops, file servers and notebooks create, in lower case. */
-const TOOL_MADE: ReadonlySet<string> = new Set([
+/** Quotes up to six names for a message. */
+export function quotedList(names: Iterable<string>): string {
+  const all = [...names];
+  return all.slice(0, 6).map(quoted).join(", ") + (all.length > 6 ? ` and ${all.length - 6} more` : "");
+}
+
+/** Lower-case names of folders and files that desktops, file servers and notebooks create. */
+const TOOL_NAMES: ReadonlySet<string> = new Set([
   "__macosx",
   "icon\r",
   "desktop db",
@@ -55,30 +56,30 @@ const TOOL_MADE: ReadonlySet<string> = new Set([
   "__pycache__",
 ]);
 
-/** True for a path with a hidden part or a part that a tool made. */
-export function isIgnoredPath(path: string): boolean {
+/** Whether a segment of a path is hidden or made by a tool. */
+export function isHiddenPath(path: string): boolean {
   return path.split("/").some((segment) =>
-    segment.startsWith(".") || segment.endsWith("~") || TOOL_MADE.has(segment.toLowerCase())
+    segment.startsWith(".") || segment.endsWith("~") || TOOL_NAMES.has(segment.toLowerCase())
   );
 }
 
 /**
- * The path of an entry: segments separated by `/`, none of them empty, `.` or `..`, in Unicode's form NFC. It cannot
- * leave the archive's folder on any system.
+ * Normalizes the name of an entry to segments separated by `/`, in Unicode's form NFC. No segment is empty, `.` or `..`,
+ * so the path cannot leave the folder of the archive on any system.
  *
- * @throws {DatasetError} naming the entry
+ * @throws {DatasetError} with the name of the entry
  */
 export function normalizePath(name: string, field: string): string {
-  const wrong = (why: string) => new DatasetError(`holds ${quoted(name)}, ${why}`, field);
-  if (name.length > MAX_PATH_LENGTH) throw wrong(`a name of more than ${MAX_PATH_LENGTH} characters`);
-  if (name.includes("\ufffd")) throw wrong("a name that is not in UTF-8");
+  const error = (fault: string) => new DatasetError(`holds ${quoted(name)}, ${fault}`, field);
+  if (name.length > MAX_PATH_LENGTH) throw error(`a name of more than ${MAX_PATH_LENGTH} characters`);
+  if (name.includes("\ufffd")) throw error("a name that is not in UTF-8");
   // On macOS the name of a folder's icon file ends in a carriage return.
   if (hasInvisibleCharacters(name.replace(/(?<=(^|\/)Icon)\r$/, ""))) {
-    throw wrong("a name with control, direction or other invisible characters");
+    throw error("a name with control, direction or other invisible characters");
   }
-  if (name.includes("\\")) throw wrong("a name with a backslash");
-  if (/^(\/|[A-Za-z]:)/.test(name)) throw wrong("an absolute path or one with a drive letter");
+  if (name.includes("\\")) throw error("a name with a backslash");
+  if (/^(\/|[A-Za-z]:)/.test(name)) throw error("an absolute path or one with a drive letter");
   const segments = name.split("/").filter((segment) => segment !== "" && segment !== ".");
-  if (segments.includes("..")) throw wrong("a path that leaves the archive");
+  if (segments.includes("..")) throw error("a path that leaves the archive");
   return segments.join("/").normalize("NFC");
 }

@@ -1,12 +1,12 @@
 /**
- * Names in zip files, which may be in any of several encodings.
+ * Decodes the names of files in a zip, which may have different encodings.
  *
  * @module
  */
 import { crc32 } from "node:zlib";
 import { DatasetError } from "../dataset.ts";
 
-/** A name in a zip's directory, with the fields that determine its encoding. */
+/** A name as stored in the directory of a zip, with the fields that determine its encoding. */
 export interface RawName {
   readonly bytes: Uint8Array;
   /** Bit 11 of the general purpose flags (APPNOTE appendix D). */
@@ -17,7 +17,7 @@ export interface RawName {
 /** A decoded name. */
 export interface ZipName {
   readonly name: string;
-  /** True when the encoding is only the format's old default. */
+  /** Whether the encoding is assumed to be the old default of the format. */
   readonly guessed: boolean;
 }
 
@@ -28,7 +28,7 @@ const UNICODE_PATH = 0x7075;
 const CP437 = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐" +
   "└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0";
 
-function utf8(bytes: Uint8Array): string | null {
+function decodeUtf8(bytes: Uint8Array): string | null {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
@@ -36,30 +36,33 @@ function utf8(bytes: Uint8Array): string | null {
   }
 }
 
-/** The name in the extra field. It is valid if the field has the right checksum of the plain name. */
+/** Returns the name in the extra field, if the field has the right checksum of the plain name. */
 function unicodePath({ bytes, extraFields }: RawName): string | null {
   for (const { id, data } of extraFields) {
     if (id !== UNICODE_PATH || data.length < 6 || data[0] !== 1) continue;
     const checksum = new DataView(data.buffer, data.byteOffset, data.byteLength).getUint32(1, true);
-    if (checksum === crc32(bytes)) return utf8(data.subarray(5));
+    if (checksum === crc32(bytes)) return decodeUtf8(data.subarray(5));
   }
   return null;
 }
 
 /**
  * Decodes a name. Many archivers write UTF-8 without setting the flag, so valid UTF-8 is decoded as UTF-8. Other names
- * are in code page 437 by the format's rule, and are decoded so if they consist of Western letters. A name that would
- * contain symbols is in an unnamed encoding (Shift-JIS, GBK). It is refused, because decoding it would be a guess.
+ * should be in code page 437, and are decoded as such if the result consists of Western letters. A name that would
+ * contain symbols has another, unknown encoding (Shift-JIS, GBK) and is refused.
  *
- * @throws {DatasetError} naming the field
+ * @throws {DatasetError} with the field
  */
 export function decodeName(raw: RawName, field: string): ZipName {
-  const name = unicodePath(raw) ?? utf8(raw.bytes);
+  const name = unicodePath(raw) ?? decodeUtf8(raw.bytes);
   if (name !== null) return { name, guessed: false };
-  const old = Array.from(raw.bytes, (byte) => byte < 0x80 ? String.fromCharCode(byte) : CP437[byte - 0x80])
+  const western = Array.from(
+    raw.bytes,
+    (byte) => byte < 0x80 ? String.fromCharCode(byte) : CP437[byte - 0x80],
+  )
     .join("");
-  const letters = /^[\x20-\x5b\x5d-\x7eÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜáíóúñÑß]+$/.test(old);
-  if (!raw.utf8 && letters) return { name: old, guessed: true };
+  const isText = /^[\x20-\x5b\x5d-\x7eÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜáíóúñÑß]+$/.test(western);
+  if (!raw.utf8 && isText) return { name: western, guessed: true };
   const escaped = Array.from(
     raw.bytes.subarray(0, 80),
     (byte) =>

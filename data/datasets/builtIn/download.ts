@@ -1,56 +1,56 @@
 /**
- * Files from mirrors: resumed where they broke off, and taken only when their checksum is right.
+ * Downloads files from mirrors. An interrupted download is resumed, and the checksum of each file is verified.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { readContent } from "../compression/gzip.ts";
 import { DatasetError, DatasetUnavailableError } from "../dataset.ts";
-import { content } from "../compression/gzip.ts";
 
-/** A file to be had, and what it must be. */
-export interface Resource {
+/** A file to download. */
+export interface DownloadFile {
   readonly name: string;
-  /** Most bytes taken. */
-  readonly most: number;
-  /** A checksum of the file as it is served, or of what it holds once unpacked. */
+  /** Maximum size in bytes. */
+  readonly maxBytes: number;
   readonly checksum: {
     readonly algorithm: "md5" | "sha256";
+    /** The file as it is served, or its unpacked content. */
     readonly of: "file" | "content";
     readonly hex: string;
   };
 }
 
-/** Tries of each mirror. */
-const TRIES = 3;
-/** Longest silence of a mirror, in milliseconds. */
-const IDLE_MS = 30_000;
+/** Attempts for each mirror. */
+const ATTEMPTS = 3;
+/** Longest time without data from a mirror, in milliseconds. */
+const IDLE_TIMEOUT_MS = 30_000;
 
 /**
- * Downloads a file to `path`, going on from `path.part` when that is there.
+ * Downloads a file to `path`. Unfinished data is kept in `path.part`.
  *
- * @param mirrors addresses that end in `/`, tried in turn
- * @throws {DatasetUnavailableError} when a mirror could not be reached or failed, so that a retry may succeed
- * @throws {DatasetError} when no mirror has the right file; both messages have the error of each mirror
+ * @param mirrors URLs that end in `/`, in the order in which they are tried
+ * @throws {DatasetUnavailableError} if a mirror could not be reached or failed, so that a retry may succeed
+ * @throws {DatasetError} if no mirror has the right file. Both messages have the error of each mirror.
  */
 export async function download(
-  resource: Resource,
+  file: DownloadFile,
   mirrors: readonly string[],
   path: string,
   signal?: AbortSignal,
 ): Promise<void> {
   const part = `${path}.part`;
-  const faults: string[] = [];
-  let mayPass = false;
+  const errors: string[] = [];
+  let isTemporary = false;
   for (const mirror of mirrors) {
-    for (let turn = 0; turn < TRIES; turn++) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       signal?.throwIfAborted();
       try {
-        await fetchInto(new URL(resource.name, mirror), part, resource.most, signal);
+        await fetchRemaining(new URL(file.name, mirror), part, file.maxBytes, signal);
         try {
-          await check(part, resource, signal);
+          await verifyChecksum(part, file, signal);
         } catch (error) {
-          // A part that is wrong would be gone on from for ever.
+          // Otherwise every later attempt would resume the wrong file.
           if (!signal?.aborted) await Deno.remove(part);
           throw new WrongFileError(error instanceof Error ? error.message : String(error), { cause: error });
         }
@@ -58,31 +58,31 @@ export async function download(
         return;
       } catch (error) {
         signal?.throwIfAborted();
-        faults.push(`${mirror}${resource.name}: ${error instanceof Error ? error.message : String(error)}`);
-        const final = error instanceof MirrorError && error.final;
-        mayPass ||= !final && !(error instanceof WrongFileError);
-        if (final) break;
+        errors.push(`${mirror}${file.name}: ${error instanceof Error ? error.message : String(error)}`);
+        const isFinal = error instanceof MirrorError && error.isFinal;
+        isTemporary ||= !isFinal && !(error instanceof WrongFileError);
+        if (isFinal) break;
       }
     }
   }
   const message =
-    `Cannot download ${resource.name}: ${[...new Set(faults)].join("; ") || "no mirror is set"}. ` +
-    "Set other mirrors, or upload the files as a data set of your own";
-  throw mayPass ? new DatasetUnavailableError(message) : new DatasetError(message);
+    `Cannot download ${file.name}: ${[...new Set(errors)].join("; ") || "no mirror is configured"}. ` +
+    "Configure other mirrors, or upload the files as a data set";
+  throw isTemporary ? new DatasetUnavailableError(message) : new DatasetError(message);
 }
 
 /** The mirror sent a file with another checksum or size. */
 class WrongFileError extends Error {}
 
-/** The answer of a mirror cannot be used. */
+/** The response of a mirror cannot be used. */
 class MirrorError extends Error {
-  /** @param final true when asking again would not help */
-  constructor(message: string, readonly final: boolean) {
+  /** @param isFinal whether a retry would fail too */
+  constructor(message: string, readonly isFinal: boolean) {
     super(message);
   }
 }
 
-async function sizeOf(path: string): Promise<number> {
+async function fileSize(path: string): Promise<number> {
   try {
     return (await Deno.stat(path)).size;
   } catch (error) {
@@ -91,44 +91,49 @@ async function sizeOf(path: string): Promise<number> {
   }
 }
 
-/** Adds what is missing (RFC 9110, section 14: a range from the bytes that are there). */
-async function fetchInto(url: URL, part: string, most: number, signal?: AbortSignal): Promise<void> {
-  const there = await sizeOf(part);
-  const silence = new AbortController();
-  let timer = setTimeout(() => silence.abort(new Error("it fell silent")), IDLE_MS);
+/** Appends the remaining bytes of a file to `part`, with a range request (RFC 9110, section 14). */
+async function fetchRemaining(
+  url: URL,
+  part: string,
+  maxBytes: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const start = await fileSize(part);
+  const idle = new AbortController();
+  const startTimer = () =>
+    setTimeout(() => idle.abort(new Error("it stopped sending data")), IDLE_TIMEOUT_MS);
+  let timer = startTimer();
   const response = await fetch(url, {
-    // Identity: a range of an encoding that the server chooses anew could not be continued.
-    headers: { "accept-encoding": "identity", ...(there > 0 && { range: `bytes=${there}-` }) },
-    signal: AbortSignal.any([silence.signal, ...(signal ? [signal] : [])]),
+    // With another encoding, the range of a later response might not continue the first one.
+    headers: { "accept-encoding": "identity", ...(start > 0 && { range: `bytes=${start}-` }) },
+    signal: AbortSignal.any([idle.signal, ...(signal ? [signal] : [])]),
   });
   try {
-    if (response.status === 416 && there > 0) return;
-    const continues = response.status === 206 && there > 0 &&
-      response.headers.get("content-range")?.startsWith(`bytes ${there}-`);
-    if (!response.ok || (response.status === 206 && !continues)) {
-      throw new MirrorError(
-        `it answered ${response.status}`,
-        response.status >= 400 && response.status < 500,
-      );
+    if (response.status === 416 && start > 0) return;
+    const isResumed = response.status === 206 && start > 0 &&
+      response.headers.get("content-range")?.startsWith(`bytes ${start}-`);
+    if (!response.ok || (response.status === 206 && !isResumed)) {
+      const isFinal = response.status >= 400 && response.status < 500;
+      throw new MirrorError(`it answered ${response.status}`, isFinal);
     }
     using file = await Deno.open(part, {
       write: true,
       create: true,
-      truncate: !continues,
-      append: continues || undefined,
+      truncate: !isResumed,
+      append: isResumed || undefined,
     });
-    let size = continues ? there : 0;
-    for await (const piece of response.body!) {
+    let size = isResumed ? start : 0;
+    for await (const chunk of response.body!) {
       clearTimeout(timer);
-      timer = setTimeout(() => silence.abort(new Error("it fell silent")), IDLE_MS);
-      size += piece.length;
-      if (size > most) throw new MirrorError(`it sent more than ${most} bytes`, true);
-      for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
+      timer = startTimer();
+      size += chunk.length;
+      if (size > maxBytes) throw new MirrorError(`it sent more than ${maxBytes} bytes`, true);
+      for (let offset = 0; offset < chunk.length;) offset += await file.write(chunk.subarray(offset));
     }
-    const announced = Number(response.headers.get("content-length") ?? NaN);
-    const received = size - (continues ? there : 0);
-    if (Number.isFinite(announced) && received < announced) {
-      throw new Error(`it broke off after ${size} bytes`);
+    const declared = Number(response.headers.get("content-length") ?? NaN);
+    const received = size - (isResumed ? start : 0);
+    if (Number.isFinite(declared) && received < declared) {
+      throw new Error(`it closed the connection after ${size} bytes`);
     }
     await file.sync();
   } finally {
@@ -137,17 +142,21 @@ async function fetchInto(url: URL, part: string, most: number, signal?: AbortSig
   }
 }
 
-/** @throws {Error} saying how the file is not what it must be */
-async function check(path: string, { checksum, name, most }: Resource, signal?: AbortSignal): Promise<void> {
+/** @throws {Error} with the difference to the expected file */
+async function verifyChecksum(
+  path: string,
+  { checksum, name, maxBytes }: DownloadFile,
+  signal?: AbortSignal,
+): Promise<void> {
   const hash = createHash(checksum.algorithm);
-  const file = { field: name, filename: name, path, size: await sizeOf(path) };
-  const pieces = checksum.of === "content" ? content(file, signal) : createReadStream(path);
+  const file = { field: name, filename: name, path, size: await fileSize(path) };
+  const chunks = checksum.of === "content" ? readContent(file, signal) : createReadStream(path);
   let size = 0;
-  for await (const piece of pieces) {
-    size += piece.length;
-    // Packed MNIST grows about fivefold: what grows much more is something else.
-    if (size > 64 * most) throw new Error("it unpacks to far more than it should");
-    hash.update(piece);
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    // MNIST unpacks to about five times its compressed size.
+    if (size > 64 * maxBytes) throw new Error("it unpacks to far more than the expected size");
+    hash.update(chunk);
   }
-  if (hash.digest("hex") !== checksum.hex) throw new Error(`its ${checksum.algorithm} is wrong`);
+  if (hash.digest("hex") !== checksum.hex) throw new Error(`its ${checksum.algorithm} checksum is wrong`);
 }

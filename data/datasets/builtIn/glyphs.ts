@@ -1,13 +1,13 @@
 /**
- * The ten digits as strokes, in the several ways in which people write them.
+ * The strokes of the ten digits, in several handwriting styles.
  *
  * @module
  */
 
-/** x to the right and y downwards, both from -1 to 1 over the height of a digit. */
+/** Coordinates from -1 to 1 over the height of a digit. x points to the right and y downwards. */
 export type Point = readonly [x: number, y: number];
 
-/** Part of an ellipse, from one angle to another in turns; 0 is to the right, 0.25 below. */
+/** Returns the points of an elliptical arc. Angles are in turns: 0 is to the right, 0.25 is below. */
 function arc(cx: number, cy: number, rx: number, ry: number, from: number, to: number): Point[] {
   const steps = Math.max(4, Math.ceil(Math.abs(to - from) * 20));
   return Array.from({ length: steps + 1 }, (_, i) => {
@@ -16,7 +16,7 @@ function arc(cx: number, cy: number, rx: number, ry: number, from: number, to: n
   });
 }
 
-/** A line in pieces, so that it can bend. */
+/** Returns a polyline with intermediate points, so that a distortion can bend it. */
 function line(...points: Point[]): Point[] {
   return points.slice(1).flatMap((end, i) => {
     const start = points[i];
@@ -27,8 +27,10 @@ function line(...points: Point[]): Point[] {
   });
 }
 
+/** Returns the strokes of a style. @param vary returns random numbers in [0, 1) */
 type Style = (vary: () => number) => Point[][];
 
+/** The styles of each digit. */
 const STYLES: readonly (readonly Style[])[] = [
   [
     (v) => [arc(0, 0, 0.5 + 0.2 * v(), 0.95, 0.7, 1.7 + 0.1 * v())],
@@ -113,12 +115,11 @@ const STYLES: readonly (readonly Style[])[] = [
 ];
 
 /**
- * One way of writing a digit.
+ * Returns the strokes of a digit in a random style. Each stroke is a list of connected points.
  *
- * @param vary gives numbers in [0, 1): which way, and by how much
- * @returns strokes of connected points
+ * @param vary returns random numbers in [0, 1)
  */
-export function glyphOf(digit: number, vary: () => number): Point[][] {
+export function drawGlyph(digit: number, vary: () => number): Point[][] {
   const styles = STYLES[digit];
   return styles[Math.floor(vary() * styles.length)](vary);
 }

@@ -1,5 +1,5 @@
 /**
- * Limits for the size of decompressed data.
+ * Limits of the size of decompressed data.
  *
  * @module
  */
@@ -9,26 +9,26 @@ import { DatasetError } from "../dataset.ts";
 export const EXPANSION_LIMITS = {
   /** Bytes that any file may unpack to. */
   free: 64 * 2 ** 20,
-  /** Further bytes allowed for each compressed byte. Images, raw or encoded, stay below 30. */
+  /** Additional bytes allowed for each compressed byte. Images, raw or encoded, stay below 30. */
   ratio: 100,
 } as const;
 
 /** Counts unpacked bytes and compares them with the size of the compressed file. */
 export class ExpansionLimit {
   #bytes = 0;
-  readonly #most: number;
+  readonly #maxBytes: number;
 
-  /** @param compressed bytes of the file @param field the part of the upload, for the message */
-  constructor(readonly compressed: number, readonly field: string) {
-    this.#most = EXPANSION_LIMITS.free + EXPANSION_LIMITS.ratio * compressed;
+  /** @param compressedBytes size of the file @param field form field of the file, for messages */
+  constructor(readonly compressedBytes: number, readonly field: string) {
+    this.#maxBytes = EXPANSION_LIMITS.free + EXPANSION_LIMITS.ratio * compressedBytes;
   }
 
-  /** Counts bytes. @throws {DatasetError} when the total exceeds the limit for the file */
+  /** Counts bytes. @throws {DatasetError} if the total exceeds the limit for the file */
   add(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes <= this.#most) return;
+    if (this.#bytes <= this.#maxBytes) return;
     throw new DatasetError(
-      `unpacks to more than ${EXPANSION_LIMITS.ratio} times its ${this.compressed} bytes ` +
+      `unpacks to more than ${EXPANSION_LIMITS.ratio} times its ${this.compressedBytes} bytes ` +
         `(${EXPANSION_LIMITS.free} bytes are always allowed)`,
       this.field,
     );

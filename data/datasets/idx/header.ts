@@ -1,16 +1,15 @@
 /**
- * Headers of IDX files, and a check of the number of bytes after them.
+ * Reads the headers of IDX files, and checks the number of bytes after them.
  *
  * @module
  */
-import { UNSUPPORTED_COMPRESSION } from "../compression/unsupported.ts";
-import { DatasetError } from "../dataset.ts";
+import { type Bytes, concatBytes } from "../../bytes.ts";
 import { isGzip } from "../compression/gzip.ts";
-import { type UploadedFile } from "../uploadedFile.ts";
+import { findUnsupportedCompression } from "../compression/unsupported.ts";
+import { DatasetError } from "../dataset.ts";
+import type { UploadedFile } from "../uploadedFile.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
-/** Third byte of the magic number: the type of the numbers. */
+/** Third byte of the magic number: the data type. */
 export const IDX_TYPES = {
   ubyte: 0x08,
   byte: 0x09,
@@ -29,98 +28,126 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   [IDX_TYPES.double]: "64-bit floats",
 };
 
-/** Name of a type of {@linkcode IDX_TYPES} for a message. */
+/** Returns the name of a type of {@linkcode IDX_TYPES} for a message. */
 export function typeName(type: number): string {
   return TYPE_NAMES[type];
 }
 
-/** Splits off the first bytes of a stream. `rest` is what was read beyond them. @param first bytes read before */
+/** Limits of IDX files. */
+export const IDX_LIMITS = { count: 10_000_000, side: 4096, bytes: 16 * 2 ** 30 } as const;
+
+/**
+ * Reads the first bytes of a stream.
+ *
+ * @param length number of bytes to read; `head` is shorter if the stream ends before
+ * @param first bytes that were already read
+ * @returns `rest`: bytes that were read after `head`
+ */
 export async function readExactly(
-  pieces: AsyncGenerator<Bytes>,
-  bytes: number,
+  chunks: AsyncGenerator<Bytes>,
+  length: number,
   first: Bytes = new Uint8Array(0),
 ): Promise<{ head: Bytes; rest: Bytes }> {
   let head = first;
-  while (head.length < bytes) {
-    const { done, value } = await pieces.next();
+  while (head.length < length) {
+    const { done, value } = await chunks.next();
     if (done) break;
-    const joined = new Uint8Array(head.length + value.length);
-    joined.set(head);
-    joined.set(value, head.length);
-    head = joined;
+    head = concatBytes([head, value]);
   }
-  return { head: head.slice(0, bytes), rest: head.slice(bytes) };
+  return { head: head.slice(0, length), rest: head.slice(length) };
 }
 
-/** Passes on a stream that must have exactly `bytes` bytes. @param first bytes read before */
-export async function* withExactLength(
+/**
+ * Yields a stream that must have exactly `length` bytes.
+ *
+ * @param first bytes that were already read
+ * @throws {DatasetError}
+ */
+export async function* checkLength(
   file: UploadedFile,
   first: Bytes,
-  pieces: AsyncGenerator<Bytes>,
-  bytes: number,
+  chunks: AsyncGenerator<Bytes>,
+  length: number,
 ): AsyncGenerator<Bytes> {
-  let passed = 0;
-  const check = (piece: Bytes) => {
-    passed += piece.length;
-    if (passed > bytes) {
+  let size = 0;
+  const check = (chunk: Bytes) => {
+    size += chunk.length;
+    if (size > length) {
       throw new DatasetError(
-        `is longer than the ${bytes} bytes of data that its header declares`,
+        `is longer than the ${length} bytes of data that its header declares`,
         file.field,
       );
     }
-    return piece;
+    return chunk;
   };
   if (first.length > 0) yield check(first);
-  for await (const piece of pieces) yield check(piece);
-  if (passed < bytes) {
-    throw new DatasetError(`ends after ${passed} bytes of data: its header declares ${bytes}`, file.field);
+  for await (const chunk of chunks) yield check(chunk);
+  if (size < length) {
+    throw new DatasetError(`ends after ${size} bytes of data: its header declares ${length}`, file.field);
   }
 }
 
-/** The big-endian unsigned 32-bit number at a position. */
-export function word(head: Bytes, at: number): number {
-  return new DataView(head.buffer, head.byteOffset).getUint32(at);
+/** Reads a big-endian unsigned 32-bit number. */
+export function readUint32(head: Bytes, offset: number): number {
+  return new DataView(head.buffer, head.byteOffset).getUint32(offset);
 }
-
-/** First bytes of files of other compression formats. */
-const PACKED: readonly (readonly [kind: string, start: readonly number[]])[] = [
-  ["zip", [0x50, 0x4b, 0x03, 0x04]],
-  ...UNSUPPORTED_COMPRESSION,
-];
 
 /** The parts of a magic number: two zero bytes, the type, the number of dimensions. */
 export interface Magic {
-  /** The magic number for messages. */
-  readonly magic: string;
+  /** Hexadecimal form for messages. */
+  readonly hex: string;
   readonly type: number;
   readonly dimensions: number;
 }
 
 /**
- * Reads the magic number.
+ * Parses the magic number.
  *
- * @param what `image` or `label`, for the message @throws {DatasetError} for a file that is not IDX
+ * @param head first four bytes of the file
+ * @param content expected content, for messages
+ * @throws {DatasetError} for a file that is not IDX
  */
-export function readMagic(file: UploadedFile, head: Bytes, what: "image" | "label"): Magic {
+export function parseMagic(file: UploadedFile, head: Bytes, content: "image" | "label"): Magic {
   if (head.length < 4) throw new DatasetError("is too short to be an IDX file", file.field);
   if (isGzip(head)) throw new DatasetError("is gzipped twice: gzip it once, or not at all", file.field);
-  const value = word(head, 0), magic = `0x${value.toString(16).padStart(8, "0")}`;
+  const value = readUint32(head, 0), hex = `0x${value.toString(16).padStart(8, "0")}`;
   const type = value >>> 8, dimensions = value & 0xff;
-  if (TYPE_NAMES[type] !== undefined && dimensions >= 1) return { magic, type, dimensions };
-  const packed = PACKED.find(([, start]) => start.every((byte, at) => head[at] === byte));
-  if (packed) {
-    const [kind] = packed;
-    throw new DatasetError(`is a ${kind} file: unpack it, or pack it with gzip instead`, file.field);
+  if (TYPE_NAMES[type] !== undefined && dimensions >= 1) return { hex, type, dimensions };
+  const compression = value === ZIP_SIGNATURE ? "zip" : findUnsupportedCompression(head);
+  if (compression) {
+    throw new DatasetError(
+      `is a ${compression} file: unpack it, or compress it with gzip instead`,
+      file.field,
+    );
   }
-  const right = what === "image" ? "0x00000803" : "0x00000801";
+  const expected = content === "image" ? "0x00000803" : "0x00000801";
   throw new DatasetError(
-    `must be an IDX ${what} file (magic number ${right}): it begins with ${magic}`,
+    `must be an IDX ${content} file (magic number ${expected}): it begins with ${hex}`,
     file.field,
   );
 }
 
-/** @throws {DatasetError} unless a declared size is 1 to `most` */
-export function dimension(file: UploadedFile, name: string, value: number, most: number): number {
-  if (value >= 1 && value <= most) return value;
-  throw new DatasetError(`declares ${value} ${name}: it must be 1 to ${most}`, file.field);
+const ZIP_SIGNATURE = 0x504b0304;
+
+/**
+ * Parses the dimensions of a header.
+ *
+ * @returns the dimensions, and the bytes that were read after the header
+ * @throws {DatasetError} for a truncated header
+ */
+export async function readDimensions(
+  file: UploadedFile,
+  chunks: AsyncGenerator<Bytes>,
+  count: number,
+  first: Bytes,
+): Promise<{ dimensions: number[]; rest: Bytes }> {
+  const { head, rest } = await readExactly(chunks, 4 * count, first);
+  if (head.length < 4 * count) throw new DatasetError("ends inside its header", file.field);
+  return { dimensions: Array.from({ length: count }, (_, i) => readUint32(head, 4 * i)), rest };
+}
+
+/** Checks that a declared size is from 1 to `max`. @throws {DatasetError} */
+export function checkDimension(file: UploadedFile, name: string, value: number, max: number): number {
+  if (value >= 1 && value <= max) return value;
+  throw new DatasetError(`declares ${value} ${name}: it must be 1 to ${max}`, file.field);
 }

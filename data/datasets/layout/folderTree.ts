@@ -1,126 +1,70 @@
 /**
- * Folder trees in archives: folders around all files, and copies of a tree inside itself.
+ * Files grouped by their folders.
  *
  * @module
  */
-import { createHash } from "node:crypto";
-import { quoted } from "../archive/paths.ts";
-import { DatasetError } from "../dataset.ts";
-import { splitFolders, splitOf } from "./splitNames.ts";
+import { splitOfName } from "./splitNames.ts";
 
-/** A file and its path below the folder in question. */
+/** A file, with its path relative to the folder that is being examined. */
 export interface TreeFile {
+  /** Path in the archive. */
   readonly path: string;
   /** Equal for equal content. */
   readonly digest: string;
-  /** Folders below it, and the file's name. */
-  readonly rest: readonly string[];
+  /** Relative path: the names of folders and the name of the file. */
+  readonly segments: readonly string[];
 }
 
-/** Groups files by their first folder and removes it from their paths. Files outside folders are left out. */
+/** Whether a file is not in a subfolder of the examined folder. */
+export function isDirectChild({ segments }: { readonly segments: readonly string[] }): boolean {
+  return segments.length === 1;
+}
+
+/** Groups files by their first folder, which becomes the examined folder. Direct children are left out. */
 export function groupByFolder(files: readonly TreeFile[]): Map<string, TreeFile[]> {
   const folders = new Map<string, TreeFile[]>();
   for (const file of files) {
-    if (file.rest.length === 1) continue;
-    const [name, ...rest] = file.rest;
-    const own = folders.get(name);
-    if (own) own.push({ ...file, rest });
-    else folders.set(name, [{ ...file, rest }]);
+    if (isDirectChild(file)) continue;
+    const [name, ...segments] = file.segments;
+    const group = folders.get(name);
+    if (group) group.push({ ...file, segments });
+    else folders.set(name, [{ ...file, segments }]);
   }
   return folders;
 }
 
-/** True when all top folders are splits. A folder around them is then not a split. */
-function isDivided(files: readonly TreeFile[]): boolean {
-  const names = new Set(files.map(({ rest }) => rest.length > 1 ? rest[0] : null));
-  return [...names].every((name) => name !== null && splitOf(name) !== null);
+/** Whether all files are in folders with names of splits. A folder around them is then not a split. */
+function areAllInSplits(files: readonly TreeFile[]): boolean {
+  const names = new Set(files.map((file) => isDirectChild(file) ? null : file.segments[0]));
+  return [...names].every((name) => name !== null && splitOfName(name) !== null);
+}
+
+/** Files without the folders that contain all of them. */
+export interface StrippedTree {
+  /** Path of the removed folders; empty if there are none. */
+  readonly parent: string;
+  readonly files: readonly TreeFile[];
 }
 
 /**
- * Removes the folders that contain all files from the paths.
+ * Removes the folders that contain all files from the relative paths.
  *
- * @param splitsToo whether a folder named as a split is removed too
+ * @param stripSplits whether a folder with the name of a split is removed too
  */
-export function stripCommonFolders(
-  files: readonly TreeFile[],
-  splitsToo: boolean,
-): { wrapper: string; files: readonly TreeFile[] } {
-  if (files.length === 0) return { wrapper: "", files };
-  const [{ rest: first }] = files;
-  let around = first.length - 1;
-  for (const { rest } of files) {
-    around = Math.min(around, rest.length - 1);
-    for (let at = 0; at < around; at++) if (rest[at] !== first[at]) around = at;
+export function stripCommonFolders(files: readonly TreeFile[], stripSplits: boolean): StrippedTree {
+  if (files.length === 0) return { parent: "", files };
+  const [{ segments: first }] = files;
+  let commonFolders = first.length - 1;
+  for (const { segments } of files) {
+    commonFolders = Math.min(commonFolders, segments.length - 1);
+    for (let i = 0; i < commonFolders; i++) if (segments[i] !== first[i]) commonFolders = i;
   }
-  const below = (depth: number) =>
-    depth === 0 ? files : files.map((file) => ({ ...file, rest: file.rest.slice(depth) }));
+  const strip = (depth: number) =>
+    depth === 0 ? files : files.map((file) => ({ ...file, segments: file.segments.slice(depth) }));
   let depth = 0;
-  while (depth < around) {
-    if (splitOf(first[depth]) !== null && !splitsToo && !isDivided(below(depth + 1))) break;
+  while (depth < commonFolders) {
+    if (splitOfName(first[depth]) !== null && !stripSplits && !areAllInSplits(strip(depth + 1))) break;
     depth++;
   }
-  return { wrapper: first.slice(0, depth).join("/"), files: below(depth) };
-}
-
-/** The files of a folder below folders that also exist in the tree around it. */
-function treeWithin(
-  name: string,
-  inside: readonly TreeFile[],
-  around: ReadonlyMap<string, unknown>,
-): readonly TreeFile[] {
-  const inner = groupByFolder(inside);
-  if (inner.size === 0 || inside.some(({ rest }) => rest.length === 1)) return [];
-  if ([...inner.keys()].every((other) => other !== name && around.has(other))) return inside;
-  return inner.size === 1 ? treeWithin(name, [...inner.values()][0], around) : [];
-}
-
-/** Whether every top folder holds the same folder tree, so that the archive consists of copies of one data set. */
-function areCopies(files: readonly TreeFile[], folders: ReadonlyMap<string, readonly TreeFile[]>): boolean {
-  if (folders.size < 2 || files.some(({ rest }) => rest.length < 3)) return false;
-  if (splitFolders(folders.keys()).splits.size > 0) return false;
-  const trees = new Set<string>();
-  for (const inside of folders.values()) {
-    // Classes may share images, but it is unlikely that they have equal folders of images.
-    if (groupByFolder(stripCommonFolders(inside, false).files).size < 2) return false;
-    const hash = createHash("sha256");
-    for (const { rest, digest } of inside) hash.update(`${rest.join("/")}\n${digest}\n`);
-    trees.add(hash.digest("hex"));
-  }
-  return trees.size === 1;
-}
-
-/**
- * Leaves out a folder that holds a copy of the whole tree. This happens when a folder is packed again together with an
- * unpacked copy of itself.
- *
- * @throws {DatasetError} for a folder with a partial copy of the tree, or with other files under the same paths
- */
-export function removeCopies(
-  files: readonly TreeFile[],
-  field: string,
-): { kept: readonly TreeFile[]; copies: readonly TreeFile[] } {
-  const folders = groupByFolder(files);
-  if (areCopies(files, folders)) {
-    const [first] = folders.keys();
-    const kept = files.filter(({ rest }) => rest[0] === first);
-    return { kept, copies: files.filter(({ rest }) => rest[0] !== first) };
-  }
-  for (const [name, inside] of folders) {
-    const inner = treeWithin(name, inside, folders);
-    if (inner.length === 0) continue;
-    const kept = files.filter(({ rest }) => rest.length === 1 || rest[0] !== name);
-    const outer = new Map(kept.map(({ rest, digest }) => [rest.join("/"), digest]));
-    const other = inner.find(({ rest, digest }) => outer.get(rest.join("/")) !== digest);
-    if (other) {
-      throw new DatasetError(
-        `has folders of the same names in ${quoted(name)} and beside it, but other files in them (${
-          quoted(other.path)
-        }): leave one of the two out, or send folders=classes to take each as a class`,
-        field,
-      );
-    }
-    const again = removeCopies(kept, field);
-    return { kept: again.kept, copies: [...inside, ...again.copies] };
-  }
-  return { kept: files, copies: [] };
+  return { parent: first.slice(0, depth).join("/"), files: strip(depth) };
 }

@@ -1,9 +1,10 @@
 /**
- * Reads the stored objects of a data set and checks that they are whole.
+ * Reads the objects of a data set and checks that they are complete.
  *
  * @module
  */
 import { z } from "zod";
+import type { Bytes } from "../../bytes.ts";
 import {
   type GetOptions,
   type ObjectBody,
@@ -12,9 +13,8 @@ import {
   RangeNotSatisfiableError,
 } from "../../objects/store.ts";
 import { DatasetDamagedError } from "../dataset.ts";
-import type { Manifest, PackIndex, RawBlock } from "./manifest.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
+import type { Manifest } from "./manifest.ts";
+import type { PackIndex, RawBlock } from "./storage.ts";
 
 const columns = z.array(z.int().min(0));
 const lengths = z.array(z.int().min(1));
@@ -38,52 +38,57 @@ export class DatasetObjects {
     this.#id = id;
   }
 
-  /** A whole object, which must have exactly `size` bytes. @throws {DatasetDamagedError} */
-  async all(key: string, size: number, signal?: AbortSignal): Promise<Bytes> {
+  /** Reads a whole object, which must have exactly `size` bytes. @throws {DatasetDamagedError} */
+  async readAll(key: string, size: number, signal?: AbortSignal): Promise<Bytes> {
     const { body, size: found } = await this.#get(key, { signal });
     if (found !== size) {
       await body.cancel();
       throw this.#damaged(`'${key}' has ${found} bytes instead of ${size}`);
     }
     const bytes = new Uint8Array(size);
-    let at = 0;
-    for await (const piece of body) {
-      if (at + piece.length > size) throw this.#damaged(`'${key}' has more than ${size} bytes`);
-      bytes.set(piece, at);
-      at += piece.length;
+    let offset = 0;
+    for await (const chunk of body) {
+      if (offset + chunk.length > size) throw this.#damaged(`'${key}' has more than ${size} bytes`);
+      bytes.set(chunk, offset);
+      offset += chunk.length;
     }
-    if (at !== size) throw this.#damaged(`'${key}' ended after ${at} bytes of ${size}`);
+    if (offset !== size) throw this.#damaged(`'${key}' ended after ${offset} bytes of ${size}`);
     return bytes;
   }
 
-  /** Some bytes of an object. @throws {DatasetDamagedError} */
-  async range(key: string, start: number, size: number): Promise<Bytes> {
+  /** Reads `size` bytes of an object. @throws {DatasetDamagedError} */
+  async readRange(key: string, start: number, size: number): Promise<Bytes> {
     const { body } = await this.#get(key, { range: { start, end: start + size - 1 } });
     const bytes = new Uint8Array(await new Response(body).arrayBuffer());
     if (bytes.length !== size) throw this.#damaged(`'${key}' is too short`);
     return bytes;
   }
 
-  /** Every stored label of a block; null without classes. @throws {DatasetDamagedError} */
-  async labels(block: RawBlock, signal?: AbortSignal): Promise<ArrayLike<number> | null> {
+  /** Reads the labels of a block; null without labels. @throws {DatasetDamagedError} */
+  async readLabels(block: RawBlock, signal?: AbortSignal): Promise<ArrayLike<number> | null> {
     const { count, labels, labelBytes = 1 } = block;
     if (labels === null) return null;
-    const bytes = await this.all(labels, count * labelBytes, signal);
+    const bytes = await this.readAll(labels, count * labelBytes, signal);
     // Typed arrays are little-endian on every machine that Deno runs on.
     return labelBytes === 1 ? bytes : new Uint16Array(bytes.buffer);
   }
 
-  /** Positions of held-out images in a block of `stored` images. @throws {DatasetDamagedError} */
-  async rows(key: string, count: number, stored: number, signal?: AbortSignal): Promise<Uint32Array> {
+  /** Reads the indices of held-out images in a block of `total` images. @throws {DatasetDamagedError} */
+  async readHeldOutRows(
+    key: string,
+    count: number,
+    total: number,
+    signal?: AbortSignal,
+  ): Promise<Uint32Array> {
     // Typed arrays are little-endian on every machine that Deno runs on.
-    const rows = new Uint32Array((await this.all(key, 4 * count, signal)).buffer);
-    const ascending = rows.every((row, at) => row < stored && (at === 0 || row > rows[at - 1]));
-    if (!ascending) throw this.#damaged(`'${key}' does not hold ascending positions below ${stored}`);
+    const rows = new Uint32Array((await this.readAll(key, 4 * count, signal)).buffer);
+    const ascending = rows.every((row, i) => row < total && (i === 0 || row > rows[i - 1]));
+    if (!ascending) throw this.#damaged(`'${key}' does not hold ascending indices below ${total}`);
     return rows;
   }
 
-  /** The index of a pack. @throws {DatasetDamagedError} */
-  async index(key: string, signal?: AbortSignal): Promise<PackIndex> {
+  /** Reads the index of a pack. @throws {DatasetDamagedError} */
+  async readIndex(key: string, signal?: AbortSignal): Promise<PackIndex> {
     const text = await new Response((await this.#get(key, { signal })).body).text();
     try {
       return indexSchema.parse(JSON.parse(text));
@@ -95,29 +100,29 @@ export class DatasetObjects {
   /** Checks that every object exists and has the right size. @throws {DatasetDamagedError} */
   async check({ info, storage }: Manifest): Promise<void> {
     if (storage.kind === "pack") {
-      const [pack, index] = await Promise.all([this.#size(storage.pack), this.#size(storage.index)]);
+      const [pack, index] = await Promise.all([this.#sizeOf(storage.pack), this.#sizeOf(storage.index)]);
       if (pack + index === info.size) return;
       throw this.#damaged(
         `'${storage.pack}' and its index have ${pack + index} bytes instead of ${info.size}`,
       );
     }
     if (storage.heldOut?.rows !== undefined) {
-      await this.#expect(storage.heldOut.rows, 4 * storage.heldOut.count);
+      await this.#checkSize(storage.heldOut.rows, 4 * storage.heldOut.count);
     }
-    const values = info.height! * info.width! * info.channels;
+    const imageBytes = info.height! * info.width! * info.channels;
     for (const block of [storage.train, storage.test]) {
       if (block === null) continue;
-      await this.#expect(block.images, block.count * values);
-      if (block.labels !== null) await this.#expect(block.labels, block.count * (block.labelBytes ?? 1));
+      await this.#checkSize(block.images, block.count * imageBytes);
+      if (block.labels !== null) await this.#checkSize(block.labels, block.count * (block.labelBytes ?? 1));
     }
   }
 
-  async #expect(key: string, size: number): Promise<void> {
-    const found = await this.#size(key);
+  async #checkSize(key: string, size: number): Promise<void> {
+    const found = await this.#sizeOf(key);
     if (found !== size) throw this.#damaged(`'${key}' has ${found} bytes instead of ${size}`);
   }
 
-  async #size(key: string): Promise<number> {
+  async #sizeOf(key: string): Promise<number> {
     const found = await this.#store.head(key);
     if (found === null) throw this.#damaged(`'${key}' is no longer stored`);
     return found.size;
@@ -133,7 +138,7 @@ export class DatasetObjects {
     }
   }
 
-  #damaged(why: string, cause?: unknown): DatasetDamagedError {
-    return new DatasetDamagedError(this.#id, why, { cause });
+  #damaged(reason: string, cause?: unknown): DatasetDamagedError {
+    return new DatasetDamagedError(this.#id, reason, { cause });
   }
 }

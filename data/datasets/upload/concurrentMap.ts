@@ -1,46 +1,46 @@
 /**
- * Concurrent work on several items, with results in order.
+ * A concurrent map with results in order.
  *
  * @module
  */
 
 /**
- * Works on the next items while it waits for the first. Results and errors are delivered in the order of the items, not
- * in the order in which the work ends.
+ * Applies an asynchronous function to several items concurrently. Results and errors are delivered in the order of the
+ * items.
  *
- * @param atOnce most items in work at the same time
+ * @param concurrency maximum number of items in progress
  */
 export async function* concurrentMap<T, R>(
   items: AsyncIterable<T>,
-  atOnce: number,
-  work: (item: T) => Promise<R>,
+  concurrency: number,
+  map: (item: T) => Promise<R>,
 ): AsyncGenerator<R> {
   const source = items[Symbol.asyncIterator]();
-  const begun: Promise<R>[] = [];
+  const pending: Promise<R>[] = [];
   let ended = false;
-  const begin = (result: Promise<R>) => {
-    // The promise is awaited later, so its error needs a handler until then.
+  const add = (result: Promise<R>) => {
+    // The promise is awaited later. Without a handler, an error before that would be an unhandled rejection.
     result.catch(() => {});
-    begun.push(result);
+    pending.push(result);
   };
   try {
     while (true) {
-      while (!ended && begun.length < atOnce) {
+      while (!ended && pending.length < concurrency) {
         try {
           const { done, value } = await source.next();
           if (done) ended = true;
-          else begin(work(value));
+          else add(map(value));
         } catch (error) {
           ended = true;
-          begin(Promise.reject(error));
+          add(Promise.reject(error));
         }
       }
-      const first = begun.shift();
+      const first = pending.shift();
       if (first === undefined) return;
       yield await first;
     }
   } finally {
-    await Promise.allSettled(begun);
+    await Promise.allSettled(pending);
     await source.return?.();
   }
 }

@@ -1,101 +1,134 @@
 /**
- * Stratified hold-out: which training images are held out for measuring.
+ * Stratified hold-out: the selection of training images that become the test split.
  *
  * @module
  */
 import { randomUint32 } from "../../../model/random.ts";
 import { yieldToEventLoop } from "../../eventLoop.ts";
+import { quotedList } from "../archive/paths.ts";
+import { DatasetError } from "../dataset.ts";
+import type { UploadOptions } from "./uploadOptions.ts";
 
 /** Images processed between two yields to the event loop. */
-const PIECE = 65_536;
+const BLOCK_IMAGES = 65_536;
 
-/** The images that the hold-out is drawn from. */
-export interface Pool {
+/** The images from which the hold-out is selected. */
+export interface TrainingImages {
   readonly count: number;
-  /** One label an image, 0 to 65,535; null without classes. */
+  /** A label for each image, 0 to 65,535; null without classes. */
   readonly labels: ArrayLike<number> | null;
 }
 
-/** Images held out. */
-export interface HoldOutSelection {
-  /** Positions in the pool, ascending. */
+/** The selected images. */
+export interface HoldOut {
+  /** Indices of the images, ascending. */
   readonly rows: Uint32Array<ArrayBuffer>;
-  /** Labels of the classes with a single image, which stays in the training set. */
-  readonly single: readonly number[];
+  /** Notes for the user. */
+  readonly notes: readonly string[];
 }
 
 /**
- * Holds out a share of the images, stratified by class. The number of each class is rounded so that the total is right,
- * and every class keeps at least one image. Within a class all images are equally likely to be held out, and the choice
- * depends only on the seed (selection sampling, Knuth, The Art of Computer Programming, volume 2, algorithm 3.4.2S).
+ * Returns the share of the training images to hold out.
+ *
+ * @param hasTest whether the upload has test images
+ * @throws {DatasetError} if the upload has test images and a share
+ */
+export function holdOutShare({ heldOut }: UploadOptions, hasTest: boolean): number {
+  if (!hasTest) return heldOut ?? 0.1;
+  if (heldOut === undefined || heldOut === 0) return 0;
+  throw new DatasetError("must be left out if test images are uploaded", "held_out");
+}
+
+/**
+ * Selects a share of the images, stratified by class. The number of each class is rounded so that the total is exact,
+ * and every class keeps at least one image. All images of a class are equally likely, and the selection depends only on
+ * the seed (selection sampling, Knuth, The Art of Computer Programming, volume 2, algorithm 3.4.2S).
  *
  * @param share 0 to 0.5
+ * @param className returns the name of a label for notes
  */
 export async function selectHoldOut(
-  { count, labels }: Pool,
+  { count, labels }: TrainingImages,
   share: number,
-  seed: number,
-): Promise<HoldOutSelection> {
+  { heldOut, seed = 0 }: UploadOptions,
+  className: (label: number) => string,
+): Promise<HoldOut> {
   const sizes = new Map<number, number>();
-  for (let from = 0; from < count; from += PIECE) {
-    for (let row = from; row < Math.min(count, from + PIECE); row++) {
+  for (let start = 0; start < count; start += BLOCK_IMAGES) {
+    for (let row = start; row < Math.min(count, start + BLOCK_IMAGES); row++) {
       const label = labels ? labels[row] : 0;
       sizes.set(label, (sizes.get(label) ?? 0) + 1);
     }
     await yieldToEventLoop();
   }
-  const single = labels
-    ? [...sizes].filter(([, size]) => size === 1).map(([label]) => label).sort(ascending)
-    : [];
   // 20 x 0.15 is 2.9999… in floating point.
-  const wanted = quotas(sizes, Math.floor(count * share + 1e-9), seed);
-  const rows = new Uint32Array([...wanted.values()].reduce((sum, quota) => sum + quota, 0));
-  const left = new Map(sizes);
-  let chosen = 0;
-  for (let from = 0; from < count && chosen < rows.length; from += PIECE) {
-    const until = Math.min(count, from + PIECE);
-    const words = randomUint32({ seed, purpose: "held_out/image" }, until - from, from);
-    for (let row = from; row < until; row++) {
+  const quotas = classQuotas(sizes, Math.floor(count * share + 1e-9), seed);
+  const rows = new Uint32Array([...quotas.values()].reduce((sum, quota) => sum + quota, 0));
+  const remainingSizes = new Map(sizes);
+  let selected = 0;
+  for (let start = 0; start < count && selected < rows.length; start += BLOCK_IMAGES) {
+    const end = Math.min(count, start + BLOCK_IMAGES);
+    const words = randomUint32({ seed, purpose: "held_out/image" }, end - start, start);
+    for (let row = start; row < end; row++) {
       const label = labels ? labels[row] : 0;
-      const remaining = left.get(label)!, needed = wanted.get(label)!;
-      left.set(label, remaining - 1);
-      if (words[row - from] * 2 ** -32 * remaining >= needed) continue;
-      wanted.set(label, needed - 1);
-      rows[chosen++] = row;
+      const remaining = remainingSizes.get(label)!, quota = quotas.get(label)!;
+      remainingSizes.set(label, remaining - 1);
+      if (words[row - start] * 2 ** -32 * remaining >= quota) continue;
+      quotas.set(label, quota - 1);
+      rows[selected++] = row;
     }
     await yieldToEventLoop();
   }
-  return { rows, single };
+  const singles = labels ? [...sizes].filter(([, size]) => size === 1).map(([label]) => label) : [];
+  return { rows, notes: holdOutNotes(singles.sort(ascending).map(className), rows.length, heldOut, count) };
+}
+
+/** @param singles names of the classes with a single image @param share the requested share, if any */
+function holdOutNotes(
+  singles: readonly string[],
+  selected: number,
+  share: number | undefined,
+  count: number,
+): string[] {
+  if (singles.length > 0) {
+    return [
+      `Classes with a single image (${quotedList(singles)}) are only in the training split: their images ` +
+      "are not held out.",
+    ];
+  }
+  return selected === 0 && share
+    ? [`No image is held out: ${share} of ${count} is less than one image.`]
+    : [];
 }
 
 const ascending = (a: number, b: number) => a - b;
 
 /**
- * Number of images held out of each class: its exact part rounded down, and the rest by the largest remainders
- * (Hamilton's method). The seed breaks ties. Every class keeps at least one image.
+ * Returns the number of images to hold out of each class: the exact number rounded down, and the rest by the largest
+ * remainders (Hamilton's method). The seed breaks ties. Every class keeps at least one image.
  */
-function quotas(sizes: ReadonlyMap<number, number>, total: number, seed: number): Map<number, number> {
+function classQuotas(sizes: ReadonlyMap<number, number>, total: number, seed: number): Map<number, number> {
   const count = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const labels = [...sizes.keys()].sort(ascending);
   const ties = randomUint32({ seed, purpose: "held_out/class" }, labels.length);
-  const classes = labels.map((label, at) => {
+  const classes = labels.map((label, i) => {
     const exact = total * sizes.get(label)! / count;
-    const most = sizes.get(label)! - 1;
+    const max = sizes.get(label)! - 1;
     return {
       label,
-      most,
-      quota: Math.min(Math.floor(exact), most),
+      max,
+      quota: Math.min(Math.floor(exact), max),
       remainder: exact - Math.floor(exact),
-      tie: ties[at],
+      tie: ties[i],
     };
   });
   let missing = total - classes.reduce((sum, { quota }) => sum + quota, 0);
   const order = classes.toSorted((a, b) => b.remainder - a.remainder || a.tie - b.tie || a.label - b.label);
   while (missing > 0) {
     const before = missing;
-    for (const one of order) {
-      if (missing === 0 || one.quota >= one.most) continue;
-      one.quota++;
+    for (const entry of order) {
+      if (missing === 0 || entry.quota >= entry.max) continue;
+      entry.quota++;
       missing--;
     }
     if (missing === before) break;

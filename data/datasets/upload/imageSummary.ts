@@ -1,17 +1,17 @@
 /**
- * Summary of all files of an archive.
+ * Summary of the images of an archive.
  *
  * @module
  */
 import type { ImageInfo } from "../../images/imageShape.ts";
 import { backgroundNote, type ImagePreprocessing, resizeNote } from "../../images/preprocessing.ts";
-import { DatasetError, type SkippedFiles } from "../dataset.ts";
+import { DatasetError } from "../dataset.ts";
 
 /** Limits of the decoded size of the images of an archive. */
 export const DECODED_LIMITS = {
   /** Pixels that any archive may have. */
   free: 5_000_000_000,
-  /** Further pixels allowed for each byte of the image files. Photographs have 3 to 20, drawings up to 300. */
+  /** Additional pixels allowed for each byte of the image files. Photographs have 3 to 20, drawings up to 300. */
   ratio: 500,
 } as const;
 
@@ -19,21 +19,21 @@ export const DECODED_LIMITS = {
 export class ImageSummary {
   #pixels = 0;
   #bytes = 0;
-  readonly #height = new Set<number>();
-  readonly #width = new Set<number>();
-  #colour = false;
+  readonly #heights = new Set<number>();
+  readonly #widths = new Set<number>();
+  #hasColour = false;
   #count = 0;
   #notSquare = 0;
   #transparent = 0;
 
-  /** @param field the part of the upload, for the message */
+  /** @param field form field of the archive, for messages */
   constructor(readonly field: string) {}
 
   /**
-   * Counts an image.
+   * Adds an image.
    *
    * @param bytes size of its file
-   * @throws {DatasetError} when the images are far larger than their files
+   * @throws {DatasetError} if the decoded images are far larger than their files
    */
   add({ height, width, channels, hasAlpha }: ImageInfo, bytes: number): void {
     this.#pixels += height * width;
@@ -45,45 +45,34 @@ export class ImageSummary {
         this.field,
       );
     }
-    this.#height.add(height);
-    this.#width.add(width);
-    this.#colour ||= channels === 3;
+    this.#heights.add(height);
+    this.#widths.add(width);
+    this.#hasColour ||= channels === 3;
     this.#count++;
     this.#notSquare += Number(height !== width);
     this.#transparent += Number(hasAlpha);
   }
 
-  /** Height and width if all images have the same, else null. 3 channels if any image has colour. */
-  common(): { height: number | null; width: number | null; channels: 1 | 3 } {
-    const one = (sides: ReadonlySet<number>) => sides.size === 1 ? [...sides][0] : null;
-    return { height: one(this.#height), width: one(this.#width), channels: this.#colour ? 3 : 1 };
+  /** Returns the height and width that all images share, or null. The channels are 3 if any image has colour. */
+  commonShape(): { height: number | null; width: number | null; channels: 1 | 3 } {
+    const single = (sizes: ReadonlySet<number>) => sizes.size === 1 ? [...sizes][0] : null;
+    return {
+      height: single(this.#heights),
+      width: single(this.#widths),
+      channels: this.#hasColour ? 3 : 1,
+    };
   }
 
-  /** Notes for the user about images that the rule changes. */
-  notes(rule: ImagePreprocessing): string[] {
+  /** Returns notes for the user about images that preprocessing changes. */
+  notes(preprocessing: ImagePreprocessing): string[] {
     const notes: string[] = [];
-    const of = `of ${this.#count} images`;
-    if (this.#notSquare > 0) notes.push(`${this.#notSquare} ${of} are not square: ${resizeNote(rule)}`);
+    const total = `of ${this.#count} images`;
+    if (this.#notSquare > 0) {
+      notes.push(`${this.#notSquare} ${total} are not square: ${resizeNote(preprocessing)}`);
+    }
     if (this.#transparent > 0) {
-      notes.push(`${this.#transparent} ${of} have transparency: ${backgroundNote(rule)}`);
+      notes.push(`${this.#transparent} ${total} have transparency: ${backgroundNote(preprocessing)}`);
     }
     return notes;
-  }
-}
-
-/** Files that are passed over, counted by reason. */
-export class SkippedFileCounts {
-  readonly #counts = new Map<SkippedFiles["reason"], { count: number; example: string }>();
-
-  /** Counts a file. */
-  add(reason: SkippedFiles["reason"], path: string): void {
-    const own = this.#counts.get(reason);
-    if (own) own.count++;
-    else this.#counts.set(reason, { count: 1, example: path });
-  }
-
-  /** The counts, with the first file of each reason. */
-  list(): SkippedFiles[] {
-    return [...this.#counts].map(([reason, { count, example }]) => ({ reason, count, example }));
   }
 }

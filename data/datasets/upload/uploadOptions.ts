@@ -1,52 +1,41 @@
 /**
- * What the kinds of upload share: the parts that came, what was said beside them, and what is held out.
+ * Options of uploads, the same for archives and IDX files.
  *
  * @module
  */
-import type { ObjectStore } from "../../objects/store.ts";
 import type { ImagePreprocessing } from "../../images/preprocessing.ts";
-import { DatasetError, type DatasetInfo } from "../dataset.ts";
-import type { UploadedFile } from "../uploadedFile.ts";
+import type { ObjectStore } from "../../objects/store.ts";
+import type { DatasetInfo } from "../dataset.ts";
 import type { FolderMode } from "../layout/assignSplits.ts";
+import type { UploadedFile } from "../uploadedFile.ts";
 
-/** What may be said beside the files. */
+/** Options of an upload. */
 export interface UploadOptions {
-  /** For people; the first file's name when absent. */
+  /** Display name. @default the name of the first file */
   readonly name?: string;
-  /** Share of the training images set aside when there are no test images, 0 to 0.5. @default 0.1 */
+  /** Share of the training images to hold out if there are no test images, 0 to 0.5. @default 0.1 */
   readonly heldOut?: number;
-  /** Seed of which images are set aside. @default 0 */
+  /** Seed of the hold-out. @default 0 */
   readonly seed?: number;
-  /** How transparent and non-square images are prepared. @default crop, none */
-  readonly rule?: Partial<ImagePreprocessing>;
-  /** How the folders of an archive are read. @default "auto" */
+  /** @default crop, none */
+  readonly preprocessing?: Partial<ImagePreprocessing>;
+  /** How the folders of an archive are interpreted. @default "auto" */
   readonly folders?: FolderMode;
-  /** RFC 3339; now when absent. */
+  /** RFC 3339. @default now */
   readonly createdAt?: string;
-  /** An id instead of a new one: `ds_…`, or the name of a built-in data set. */
+  /** `ds_…`, or the name of a built-in data set. @default a new id */
   readonly id?: string;
-  /** Called when everything but the description is stored. If it throws, the data set is refused. */
+  /** Called when everything but the description is stored. If it throws, the data set is discarded. */
   readonly confirm?: () => Promise<void>;
 }
 
-/** An upload on its way to be a data set. */
-export interface Upload {
-  /** Files by field. */
-  readonly parts: Readonly<Record<string, UploadedFile | undefined>>;
+/** An upload that is being stored. */
+export interface DatasetUpload {
+  /** Files by form field. */
+  readonly files: Readonly<Record<string, UploadedFile | undefined>>;
+  /** Properties of the data set that do not depend on its images. */
   readonly base: Pick<DatasetInfo, "id" | "name" | "source" | "createdAt" | "resize" | "background">;
   readonly options: UploadOptions;
   readonly store: ObjectStore;
   readonly signal?: AbortSignal;
-}
-
-/**
- * The share of the training images to hold out.
- *
- * @param hasTest whether there are other images to measure on
- * @throws {DatasetError} when both are asked for
- */
-export function holdOutShare(options: UploadOptions, hasTest: boolean): number {
-  if (!hasTest) return options.heldOut ?? 0.1;
-  if (options.heldOut === undefined || options.heldOut === 0) return 0;
-  throw new DatasetError("must be left out where test images are given", "held_out");
 }

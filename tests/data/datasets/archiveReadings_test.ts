@@ -43,7 +43,7 @@ Deno.test("a split name with a leading number is recognised", async () => {
 Deno.test("a class with the name of a split is accepted inside a split on request", async () => {
   const paths = images("v/train/bus", "v/train/train", "v/test/bus", "v/test/train");
   expect((await refused(archived(paths))).message).toMatch(
-    /has the split 'train' inside of another folder.*send folders=splits to take it as a class, or folders=classes to take every/,
+    /has the split 'train' inside of another folder.*send folders=splits to read it as a class, or folders=classes to use the top folder/,
   );
   const info = await archived(paths, { folders: "splits" });
   expect([info.classNames, info.splits.train.count, info.splits.test.count]).toEqual([
@@ -53,7 +53,7 @@ Deno.test("a class with the name of a split is accepted inside a split on reques
   ]);
   const below = (await refused(archived(images("cat/train", "cat/test", "dog/train", "dog/test")))).message;
   expect(below).not.toMatch(/folders=splits/);
-  expect(below).toMatch(/or send folders=classes to take every/);
+  expect(below).toMatch(/or send folders=classes to use the top folder/);
 });
 
 Deno.test("a folder called images in each split is not a class", async () => {
@@ -109,24 +109,24 @@ Deno.test("the event loop runs between empty entries of a zip", async () => {
   const entries = Array.from({ length: 200 }, (_, at) => ({ name: `a/${at}`, bytes: new Uint8Array(0) }));
   const [file] = await shelf.files({ archive: zipOf(entries) });
   const real = performance.now;
-  let looks = 0, turns = 0, seen = 0, ended = false;
-  performance.now = () => 1000 * ++looks;
+  let clockReads = 0, rounds = 0, skipped = 0, ended = false;
+  performance.now = () => 1000 * ++clockReads;
   try {
     const files = readArchive(file, []);
     await files.next();
     const others = (async () => {
       while (!ended) {
-        turns++;
+        rounds++;
         await new Promise((resolve) => setTimeout(resolve, 0));
       }
     })();
-    for await (const entry of files) if ("passedOver" in entry) seen++;
+    for await (const entry of files) if ("skipped" in entry) skipped++;
     ended = true;
     await others;
   } finally {
     performance.now = real;
   }
-  expect([seen, turns >= 100]).toEqual([199, true]);
+  expect([skipped, rounds >= 100]).toEqual([199, true]);
 });
 
 Deno.test("a note reports a requested share that holds out no image", async () => {
@@ -139,7 +139,7 @@ Deno.test("a note reports a requested share that holds out no image", async () =
   }
 });
 
-Deno.test("thumbnails made by file servers are passed over", async () => {
+Deno.test("thumbnails made by file servers are skipped", async () => {
   const info = await archived([...images("a", "b"), "@__thumb/1.png", "a/@__thumb/1.png", "_gsdata_/1.png"]);
   expect([info.classNames, info.layout!.passedOver]).toEqual([
     ["a", "b"],

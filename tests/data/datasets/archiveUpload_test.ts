@@ -234,7 +234,7 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   [
     "a zip that declares a wrong size",
     () => zipOf([{ name: "a/1.png", bytes: dark, deflated: true, size: 5 }]),
-    /^is damaged: an entry's size is not what the zip says$/,
+    /^is damaged: an entry's size differs from its declared size$/,
   ],
   ["gzip of something else", () => gz(new Uint8Array(600).fill(7)), /gzipped, but holds no tar/],
   ["a gzipped image", () => gz(dark), /gzipped, but holds no tar/],
@@ -332,7 +332,7 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
     () => zip("train/a/1.png", "test/b/1.png"),
     /training image of the class 'b'/,
   ],
-  ["nothing to train on", () => zip("test/a/1.png", "val/a/1.png"), /none to train on/],
+  ["no training images", () => zip("test/a/1.png", "val/a/1.png"), /no training images/],
 ];
 
 /** A gzip file of more than a block: gzip data of several members is read as one. */

@@ -1,5 +1,6 @@
 import { expect } from "expect";
-import { DIGITS_TEST, DIGITS_TRAIN, drawDigit, openDigits } from "../../../data/datasets/builtIn/digits.ts";
+import { DIGITS_TEST, DIGITS_TRAIN, openDigits } from "../../../data/datasets/builtIn/digits.ts";
+import { drawDigit } from "../../../data/datasets/builtIn/drawDigit.ts";
 
 const FORM = { imageSize: 28, channels: 1 } as const;
 

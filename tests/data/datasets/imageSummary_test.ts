@@ -18,5 +18,5 @@ Deno.test("images in proportion to their files are accepted without a limit", ()
   const summary = new ImageSummary("archive");
   const side = 7000, enough = side ** 2 / DECODED_LIMITS.ratio;
   for (let at = 0; at < 1000; at++) summary.add(image(side), enough);
-  expect(summary.common()).toEqual({ height: side, width: side, channels: 1 });
+  expect(summary.commonShape()).toEqual({ height: side, width: side, channels: 1 });
 });

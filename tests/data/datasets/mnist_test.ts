@@ -4,8 +4,8 @@ import { gzipSync } from "node:zlib";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { DEFAULT_DATASET_SETTINGS } from "../../../data/datasets/settings.ts";
 import { DatasetError, DatasetUnavailableError } from "../../../data/datasets/dataset.ts";
-import { download, type Resource } from "../../../data/datasets/builtIn/download.ts";
-import { RELEASES } from "../../../data/datasets/builtIn/mnist.ts";
+import { download, type DownloadFile } from "../../../data/datasets/builtIn/download.ts";
+import { RELEASES } from "../../../data/datasets/builtIn/releases.ts";
 import { randomUint32 } from "../../../model/random.ts";
 import type { Bytes } from "../../setup/uploads.ts";
 import { Shelf } from "./fixtures.ts";
@@ -66,9 +66,9 @@ class Mirror implements AsyncDisposable {
 const content = Uint8Array.from(randomUint32({ seed: 1, purpose: "download" }, 40_000));
 const packed: Bytes = new Uint8Array(gzipSync(content));
 const sum = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-const resource: Resource = {
+const resource: DownloadFile = {
   name: "made.gz",
-  most: 60_000,
+  maxBytes: 60_000,
   checksum: { algorithm: "sha256", of: "content", hex: sum(content) },
 };
 const made = (...answers: Answer[]) => new Mirror(() => packed, ...answers);
@@ -99,7 +99,7 @@ const FAULTS: [what: string, answers: Answer[], asked: RegExp[]][] = [
   ["sends half of it and says that it is all", [other(packed.slice(0, packed.length / 2))], [/whole/]],
   ["sends more than the file may have", [other(new Uint8Array(200_000))], [/whole/]],
   ["sends gzip data that unpack to far more", [
-    other(new Uint8Array(gzipSync(new Uint8Array(70 * resource.most)))),
+    other(new Uint8Array(gzipSync(new Uint8Array(70 * resource.maxBytes)))),
   ], [/whole/]],
 ];
 
@@ -153,9 +153,9 @@ Deno.test("the fault names each mirror and what became of it", async () => {
   await using wrong = made(other(new Uint8Array(gzipSync("other"))));
   const error = await download(resource, [missing.url, wrong.url], to.file).catch((error) => error);
   expect(error.message).toContain(`${missing.url}made.gz: it answered 404`);
-  expect(error.message).toContain(`${wrong.url}made.gz: its sha256 is wrong`);
+  expect(error.message).toContain(`${wrong.url}made.gz: its sha256 checksum is wrong`);
   expect(missing.asked.length).toBe(1);
-  await expect(download(resource, [], to.file)).rejects.toThrow("no mirror is set");
+  await expect(download(resource, [], to.file)).rejects.toThrow("no mirror is configured");
   // Nothing listens on port 1. A mirror that cannot be reached now may be reachable later.
   const away = download(resource, [missing.url, "http://127.0.0.1:1/"], to.file).catch((error) => error);
   expect(await away).toBeInstanceOf(DatasetUnavailableError);
@@ -257,7 +257,7 @@ Deno.test({
     await using bad = mirrors[0], good = mirrors[1];
     await using house = await library();
     await expect(house.catalogue([bad]).open({ id: "mnist" })).rejects.toThrow(
-      /t10k-labels.*sha256 is wrong/,
+      /t10k-labels.*sha256 checksum is wrong/,
     );
     expect(await house.shelf.keys()).toEqual([]);
     await house.catalogue([good]).open({ id: "mnist" });
@@ -273,6 +273,6 @@ Deno.test("Fashion-MNIST is known before it is there, and it has mirrors of its 
     splits: { train: { count: 60_000 }, test: { count: 10_000 } },
     classNames: expect.arrayContaining(["Ankle boot"]),
   });
-  await expect(catalogue.open({ id: "fashion-mnist" })).rejects.toThrow("md5 is wrong");
+  await expect(catalogue.open({ id: "fashion-mnist" })).rejects.toThrow("md5 checksum is wrong");
   expect(new Set(mirror.asked)).toEqual(new Set(["train-images-idx3-ubyte.gz whole"]));
 });

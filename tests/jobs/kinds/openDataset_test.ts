@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { writeManifest } from "../../../data/datasets/stored/manifest.ts";
-import { releaseInfo } from "../../../data/datasets/builtIn/mnist.ts";
+import { releaseInfo } from "../../../data/datasets/builtIn/releases.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import { DEFAULT_DATASET_SETTINGS } from "../../../data/datasets/settings.ts";
