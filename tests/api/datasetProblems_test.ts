@@ -17,7 +17,7 @@ Deno.test("a built-in data set is temporarily unavailable when its mirrors canno
   const { id } = await without.model();
   const answer = await without.post("/v1/embeddings", { ...body, checkpoint: id });
   const { errors } = await problemOf(answer, 422);
-  expect(errors).toEqual([{ path: "dataset", message: expect.stringContaining("no mirror is set") }]);
+  expect(errors).toEqual([{ path: "dataset", message: expect.stringContaining("no mirror is configured") }]);
   // The job is accepted, because its data set may be available when it runs.
   expect((await api.post("/v1/jobs", { kind: "pretrain", dataset: "mnist" })).status).toBe(201);
 });

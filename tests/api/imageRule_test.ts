@@ -45,7 +45,7 @@ Deno.test("resize and background apply to images in JSON and in forms, and the r
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const table: [Record<string, string>, number[], RegExp][] = [
-    [{}, [120, 120, 120, 120], /^images.0 is 56 x 28: only the middle square is kept \(resize=crop\)/],
+    [{}, [120, 120, 120, 120], /^pictures.0 is 56 x 28: only the middle square is kept \(resize=crop\)/],
     [{ resize: "crop" }, [120, 120, 120, 120], /resize=crop/],
     [{ resize: "squash" }, [40, 200, 40, 200], /resize=squash/],
     [{ resize: "pad" }, [0, 0, 40, 200], /resize=pad/],
@@ -93,7 +93,7 @@ Deno.test("black ink on transparency is visible with a background, and reported 
     );
   const dropped = await ask({});
   expect(corners(await original(dropped))).toEqual([0, 0, 0, 0]);
-  expect(dropped.notes).toEqual([expect.stringMatching(/images.0 has transparency: .*background=white/)]);
+  expect(dropped.notes).toEqual([expect.stringMatching(/pictures.0 has transparency: .*background=white/)]);
   expect(corners(await original(await ask({ background: "white" })))).toEqual([0, 255, 0, 255]);
 });
 

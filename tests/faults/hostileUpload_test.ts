@@ -170,11 +170,12 @@ const BUSY: [what: string, parts: () => Promise<Record<string, Bytes>>][] = [
 /** Least number of other requests that are answered before the upload. */
 const OTHERS = 100;
 
-/** A clock that jumps far ahead at each reading, so that work yields at every opportunity. */
+let clockReads = 0;
+
+/** A clock that advances by a second at each reading, so that work yields at every opportunity. It never goes back. */
 function hurriedClock(): Disposable {
   const real = performance.now;
-  let looks = 0;
-  performance.now = () => 1000 * ++looks;
+  performance.now = () => 1000 * ++clockReads;
   return { [Symbol.dispose]: () => void (performance.now = real) };
 }
 

@@ -64,7 +64,7 @@ export const FILES: readonly Row[] = [
     "an archive beside IDX files",
     { archive: zipOf([]), train_images: image },
     "train_images",
-    /beside/,
+    /together with archive/,
   ),
   upload(42, "a cut gzip file", { train_images: good.images.slice(0, 500) }, "train_images", /damaged/),
   upload(42, "a cut IDX file", { train_images: image.slice(0, 20) }, "train_images", /4 bytes.*declares 8/),
