@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { startProcess } from "../../cli/process.ts";
 
 /** Runs a command of the service until it exits. */
-async function ran(command: string, env: Record<string, string>) {
+async function runCommand(command: string, env: Record<string, string>) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--config", "deno.json", "main.ts", command],
     cwd: new URL("../../", import.meta.url),
@@ -19,7 +19,7 @@ Deno.test("a start that cannot succeed prints the reason in one line and exits w
   await Deno.writeTextFile(`${folder}/file`, "");
   const taken = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const { port } = taken.addr as Deno.NetAddr;
-  const table: [what: string, env: Record<string, string>, said: RegExp, command?: string][] = [
+  const table: [description: string, env: Record<string, string>, message: RegExp, command?: string][] = [
     ["a damaged database", { UNMASK_KV: `${folder}/damaged.sqlite3` }, /UNMASK_KV.*not a database/],
     ["a folder that cannot be created", { UNMASK_DATA: `${folder}/file/data` }, /file\/data/],
     [
@@ -69,10 +69,10 @@ Deno.test("a start that cannot succeed prints the reason in one line and exits w
       "health",
     ],
   ];
-  for (const [what, env, said, command = "api"] of table) {
-    await t.step(what, async () => {
-      const { code, lines } = await ran(command, { UNMASK_DATA: `${folder}/data`, ...env });
-      expect({ code, lines }).toEqual({ code: 1, lines: [expect.stringMatching(said)] });
+  for (const [description, env, message, command = "api"] of table) {
+    await t.step(description, async () => {
+      const { code, lines } = await runCommand(command, { UNMASK_DATA: `${folder}/data`, ...env });
+      expect({ code, lines }).toEqual({ code: 1, lines: [expect.stringMatching(message)] });
     });
   }
   taken.close();
@@ -111,12 +111,12 @@ Deno.test("SIGTERM ends a start that waits for its database", async () => {
 
 Deno.test("a start reports an UNMASK_ variable that is not a setting", async () => {
   const folder = await Deno.makeTempDir();
-  const { lines } = await ran("start", { UNMASK_KV: folder, UNMASK_SLOT: "2", UNMASK_SLOTS: "2" });
+  const { lines } = await runCommand("start", { UNMASK_KV: folder, UNMASK_SLOT: "2", UNMASK_SLOTS: "2" });
   expect(lines).toEqual([
     "UNMASK_SLOT is not a setting and is ignored",
     expect.stringMatching(/UNMASK_KV.*unable to open/),
   ]);
-  const { lines: backend } = await ran("start", { UNMASK_DATA: folder, UNMASK_BACKEND: "cuda" });
+  const { lines: backend } = await runCommand("start", { UNMASK_DATA: folder, UNMASK_BACKEND: "cuda" });
   expect(backend).toEqual([expect.stringMatching(/^UNMASK_BACKEND must be one of auto, \w+, .*'cuda'$/)]);
   await Deno.remove(folder, { recursive: true });
 });

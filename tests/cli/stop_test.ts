@@ -28,7 +28,11 @@ async function eventsUntil(response: Response, fits: (text: string) => boolean) 
 }
 
 /** Sends a request and waits until the server has received it. @returns the response's body, which arrives later */
-async function begun(service: ServiceProcess, lines: string[], body = ""): Promise<() => Promise<JobView>> {
+async function sendWithoutWaiting(
+  service: ServiceProcess,
+  lines: string[],
+  body = "",
+): Promise<() => Promise<JobView>> {
   const { hostname, port } = new URL(service.url);
   const connection = await Deno.connect({ hostname, port: Number(port) });
   const head = [...lines, "Host: localhost", "Connection: close", `Content-Length: ${body.length}`, "", body];
@@ -44,7 +48,7 @@ async function begun(service: ServiceProcess, lines: string[], body = ""): Promi
 
 const clean = /Uncaught|BadResource|error:/i;
 
-Deno.test("on SIGTERM a service hands jobs back, answers waits, ends streams and exits with 0", async () => {
+Deno.test("on SIGTERM a service hands jobs back, answers waiting requests, ends streams and exits with 0", async () => {
   const folder = await Deno.makeTempDir();
   let id: string;
   {
@@ -56,8 +60,8 @@ Deno.test("on SIGTERM a service hands jobs back, answers waits, ends streams and
       (text) => text.includes("event: progress"),
     );
     const rest = events.rest();
-    const wait = await begun(service, [`GET /v1/jobs/${id}?wait=60 HTTP/1.1`]);
-    const preferred = await begun(
+    const wait = await sendWithoutWaiting(service, [`GET /v1/jobs/${id}?wait=60 HTTP/1.1`]);
+    const preferred = await sendWithoutWaiting(
       service,
       ["POST /v1/jobs HTTP/1.1", "Content-Type: application/json", "Prefer: wait=60"],
       JSON.stringify({ ...training, name: "second" }),
@@ -85,7 +89,7 @@ Deno.test("on SIGTERM a service hands jobs back, answers waits, ends streams and
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("on SIGTERM an API without a runner answers waits and ends streams", async () => {
+Deno.test("on SIGTERM an API without a runner answers waiting requests and ends streams", async () => {
   const folder = await Deno.makeTempDir();
   await using service = await startProcess("api", folder);
   const { client } = service;
@@ -95,7 +99,7 @@ Deno.test("on SIGTERM an API without a runner answers waits and ends streams", a
     (text) => text.includes("id: 1"),
   );
   const rest = events.rest();
-  const wait = await begun(service, [`GET /v1/jobs/${id}?wait=60 HTTP/1.1`]);
+  const wait = await sendWithoutWaiting(service, [`GET /v1/jobs/${id}?wait=60 HTTP/1.1`]);
   const { code, output } = await service.end("SIGTERM");
   expect({ code, output }).toEqual({ code: 0, output: expect.not.stringMatching(clean) });
   expect(await wait()).toMatchObject({ id, status: "queued" });
@@ -115,7 +119,7 @@ async function lockWhileTraining(api: ServiceProcess, folder: string): Promise<D
   return lock;
 }
 
-Deno.test("a second signal ends the process at once", async () => {
+Deno.test("a second signal exits the process immediately", async () => {
   const folder = await Deno.makeTempDir();
   await using api = await startProcess("api", folder);
   const stopping = Promise.withResolvers<void>();

@@ -31,7 +31,12 @@ const overlapping = (entries: number) =>
     { name: "a/0.png", bytes: new Uint8Array(8 * MIB), deflated: true },
     ...Array.from(
       { length: entries - 1 },
-      (_, at) => ({ name: `a/${at + 1}.png`, bytes: new Uint8Array(8 * MIB), deflated: true, again: true }),
+      (_, at) => ({
+        name: `a/${at + 1}.png`,
+        bytes: new Uint8Array(8 * MIB),
+        deflated: true,
+        reusesContent: true,
+      }),
     ),
   ]);
 

@@ -1,5 +1,5 @@
 /**
- * Our model against PyTorch's exact results (a file of `make_reference.py`), group by group.
+ * Compares the model with the results of PyTorch in a file of `make_reference.py`.
  *
  * @module
  */
@@ -16,16 +16,16 @@ import { AdamW } from "../../model/training/optimizer.ts";
 import { sinusoidalPositions } from "../../model/positions.ts";
 import { type HostTensor, type ModelShape, parameterSpecs } from "../../model/weights.ts";
 
-/** Result of one group of tensors. */
+/** Differences in one group of tensors. */
 export interface GroupResult {
   readonly group: string;
   /** Largest |ours - theirs|. */
   readonly absolute: number;
-  /** Largest |ours - theirs| / |theirs| where theirs is not tiny. */
+  /** Largest |ours - theirs| / |theirs| where |theirs| > 1e-6. */
   readonly relative: number;
-  /** Largest error over what is allowed there; the group passes up to 1. */
+  /** Largest difference divided by its tolerance. The group passes if it is at most 1. */
   readonly share: number;
-  /** The tensor of that error. */
+  /** Name of the tensor with that difference. */
   readonly worst: string;
 }
 
@@ -37,7 +37,7 @@ const LR = 1.5e-4;
 
 type Values = ArrayLike<number>;
 
-/** Collects the errors of one group. */
+/** Collects the differences of one group. */
 class Group {
   absolute = 0;
   relative = 0;
@@ -46,13 +46,13 @@ class Group {
   compared = 0;
   constructor(readonly group: string) {}
 
-  compare(tensor: string, ours: Values, theirs: Values, allowed: (theirs: number) => number): void {
+  compare(tensor: string, ours: Values, theirs: Values, tolerance: (theirs: number) => number): void {
     if (ours.length !== theirs.length) {
       throw new Error(`${tensor}: ${ours.length} values, not ${theirs.length}`);
     }
     for (let i = 0; i < ours.length; i++) {
       const error = Math.abs(ours[i] - theirs[i]);
-      const limit = allowed(theirs[i]);
+      const limit = tolerance(theirs[i]);
       const share = error === 0 ? 0 : limit === 0 || Number.isNaN(error) ? Infinity : error / limit;
       this.absolute = Number.isNaN(error) ? NaN : Math.max(this.absolute, error);
       if (Math.abs(theirs[i]) > 1e-6) this.relative = Math.max(this.relative, error / Math.abs(theirs[i]));
@@ -62,24 +62,27 @@ class Group {
   }
 }
 
-/** The key third of an `in_proj_bias`, whose true gradient is zero (softmax does not see it); else nothing. */
-function keyThird(name: string, length: number): [number, number] | null {
+/**
+ * Returns the range of the key biases in an `in_proj_bias`, or null for other parameters. Their exact gradient is zero,
+ * because they do not change the softmax.
+ */
+function keyBiasRange(name: string, length: number): [number, number] | null {
   return name.endsWith("in_proj_bias") ? [length / 3, 2 * length / 3] : null;
 }
 
-/** A tensor without its key third, and that third. */
+/** Splits a parameter into its key biases and the rest. */
 function withoutKeys(name: string, values: Values): { rest: number[]; keys: number[] } {
   const all = Array.from(values);
-  const third = keyThird(name, all.length);
-  if (!third) return { rest: all, keys: [] };
-  return { rest: [...all.slice(0, third[0]), ...all.slice(third[1])], keys: all.slice(...third) };
+  const range = keyBiasRange(name, all.length);
+  if (!range) return { rest: all, keys: [] };
+  return { rest: [...all.slice(0, range[0]), ...all.slice(range[1])], keys: all.slice(...range) };
 }
 
 /**
- * Compares everything in a reference file.
+ * Compares all results in a reference file. The backend must be selected.
  *
- * @param bytes a file of the form in `tests/parity/make_reference.py`; the backend must be selected
- * @throws when the file is not of that form
+ * @param bytes a file of `tests/parity/make_reference.py`
+ * @throws {Error} for a file of another form
  */
 export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Promise<GroupResult[]> {
   const { tensors, metadata } = readSafetensors(bytes);
@@ -91,9 +94,9 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
   };
   const groups: Group[] = [];
   const group = (name: string) => {
-    const made = new Group(name);
-    groups.push(made);
-    return made;
+    const group = new Group(name);
+    groups.push(group);
+    return group;
   };
 
   const n = numPatches(config);
@@ -135,7 +138,9 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
       (weights) => forward(weights, config, input).loss,
     );
     losses.compare("losses", await loss.data(), [theirs("losses")[step]], FORWARD);
-    if (step === 0) compareGradients(gradients, mae, await joined(parts), (name) => theirs(`grad.${name}`));
+    if (step === 0) {
+      compareGradients(gradients, mae, await concatenate(parts), (name) => theirs(`grad.${name}`));
+    }
     optimizer.step(parts, LR);
     tf.dispose([loss, ...parts]);
     if (step === 0 || step === 9) {
@@ -157,7 +162,7 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
     initial.set(name, { shape, data: Float32Array.from(theirs(`classify.${name}`)) });
   }
   const classifier = new AdamW(specs, initial, OPTIMIZER);
-  const answers = tf.tidy(() => {
+  const outputs = tf.tidy(() => {
     const weights = classifier.byName(classifier.tensors);
     const features = featuresOf(weights, config, pixels);
     return { features, logits: classify(weights, features) };
@@ -165,11 +170,11 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
   for (const name of ["features", "logits"] as const) {
     group(`classifier ${name}`).compare(
       name,
-      await answers[name].data(),
+      await outputs[name].data(),
       theirs(`classify.${name}`),
       FORWARD,
     );
-    answers[name].dispose();
+    outputs[name].dispose();
   }
   const labels = Int32Array.from(theirs("classify.labels"));
   const { loss, gradients: parts } = lossAndGradient(
@@ -178,7 +183,7 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
     (weights) => crossEntropy(classify(weights, featuresOf(weights, config, pixels)), labels),
   );
   group("classifier loss").compare("loss", await loss.data(), theirs("classify.loss"), FORWARD);
-  const ours = await joined(parts);
+  const ours = await concatenate(parts);
   compareGradients(group("classifier gradients"), specs, ours, (name) => theirs(`classify.grad.${name}`));
   tf.dispose([loss, ...parts]);
   classifier.dispose();
@@ -188,13 +193,13 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
   return groups;
 }
 
-/** All gradients one behind the other. */
-async function joined(parts: readonly tf.Tensor1D[]): Promise<Float32Array> {
+/** Concatenates gradients. */
+async function concatenate(parts: readonly tf.Tensor1D[]): Promise<Float32Array> {
   const values = await Promise.all(parts.map((part) => part.data()));
   return Float32Array.from(values.flatMap((list) => [...list]));
 }
 
-/** Compares a flat gradient; the key third of biases must be below 1e-6 on our side. */
+/** Compares concatenated gradients. Those of key biases must be below 1e-6. */
 function compareGradients(
   group: Group,
   specs: readonly { name: string; shape: readonly number[] }[],
@@ -202,16 +207,17 @@ function compareGradients(
   theirs: (name: string) => Values,
 ): void {
   const values = Array.from(flat);
-  let at = 0;
+  let offset = 0;
   for (const { name, shape } of specs) {
     const size = shape.reduce((product, length) => product * length, 1);
-    const ours = withoutKeys(name, values.slice(at, at += size)), their = withoutKeys(name, theirs(name));
+    const ours = withoutKeys(name, values.slice(offset, offset += size)),
+      their = withoutKeys(name, theirs(name));
     group.compare(name, ours.rest, their.rest, GRADIENT);
     group.compare(`${name} (keys)`, ours.keys, ours.keys.map(() => 0), () => 1e-6);
   }
 }
 
-/** `[batch, C, H, W]` into `[batch, H, W, C]`. */
+/** Converts `[batch, C, H, W]` to `[batch, H, W, C]`. */
 function channelsLast(
   images: Values,
   batch: number,
@@ -229,10 +235,10 @@ function channelsLast(
   return pixels;
 }
 
-/** The positions of the paper's formula, in float64. */
+/** Computes the sinusoidal positions in float64. */
 function exactPositions(patches: number, dim: number): number[] {
-  return Array.from({ length: patches * dim }, (_, at) => {
-    const [p, column] = [Math.floor(at / dim), at % dim];
+  return Array.from({ length: patches * dim }, (_, i) => {
+    const [p, column] = [Math.floor(i / dim), i % dim];
     const angle = p / 10000 ** ((column - column % 2) / dim);
     return column % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
   });

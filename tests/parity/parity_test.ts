@@ -7,7 +7,7 @@ import { findVulkan } from "../setup/vulkan.ts";
 import { compareWithReference } from "./compare.ts";
 
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
-const own = new URL("../fixtures/parity_rgb6.safetensors", import.meta.url);
+const reference = new URL("../fixtures/parity_rgb6.safetensors", import.meta.url);
 
 const native = await findTensorflow();
 const backends: readonly BackendName[] = [
@@ -16,7 +16,7 @@ const backends: readonly BackendName[] = [
   ...(await findVulkan() ? ["webgpu" as const] : []),
 ];
 
-/** Groups past their tolerance, readable in a failure. */
+/** Returns the groups that exceed their tolerance. */
 async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
   const results = await compareWithReference(bytes);
   return results.filter(({ share }) => !(share <= 1)).map(({ group, worst, share }) =>
@@ -25,24 +25,24 @@ async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
 }
 
 for (const backend of backends) {
-  Deno.test(`the model agrees with PyTorch on the project's own reference (${backend})`, async () => {
+  Deno.test(`the model agrees with PyTorch on the reference of this repository (${backend})`, async () => {
     await selectBackend(backend, native ?? {});
-    expect(await failures(await Deno.readFile(own))).toEqual([]);
+    expect(await failures(await Deno.readFile(reference))).toEqual([]);
   });
 }
 
 for (const name of ["tiny", "rgb", "mnist"]) {
   const file = `${shared}/reference/${name}.safetensors`;
-  let there = true;
+  let exists = true;
   try {
     Deno.statSync(file);
   } catch {
-    there = false;
-    console.log(`skipped: parity on ${name}.safetensors, as ${file} is not there (set UNMASK_SHARED)`);
+    exists = false;
+    console.log(`Skipped: ${file} does not exist (set UNMASK_SHARED)`);
   }
   Deno.test({
     name: `the model agrees with PyTorch on ${name}.safetensors`,
-    ignore: !there,
+    ignore: !exists,
     async fn() {
       for (const backend of backends.filter((backend) => backend !== "cpu")) {
         await selectBackend(backend, native ?? {});
@@ -55,8 +55,8 @@ for (const name of ["tiny", "rgb", "mnist"]) {
   });
 }
 
-Deno.test("deno task parity exits 1 and names the tensor when a number is off", async () => {
-  const { tensors, metadata } = readSafetensors(await Deno.readFile(own));
+Deno.test("deno task parity exits with 1 and names the tensor when a value exceeds its tolerance", async () => {
+  const { tensors, metadata } = readSafetensors(await Deno.readFile(reference));
   const pred = tensors.get("pred")!;
   const data = Float32Array.from(pred.data as Float32Array);
   data[5] += 2e-5;
@@ -69,12 +69,12 @@ Deno.test("deno task parity exits 1 and names the tensor when a number is off", 
       const output = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", script, path] }).output();
       return { code: output.code, text: new TextDecoder().decode(output.stdout) };
     };
-    const off = await run(file);
-    expect(off.code).toBe(1);
-    expect(off.text).toMatch(/pred .*PAST ITS TOLERANCE in pred/);
-    const fine = await run(own.pathname);
-    expect(fine.code).toBe(0);
-    expect(fine.text).not.toMatch(/PAST/);
+    const altered = await run(file);
+    expect(altered.code).toBe(1);
+    expect(altered.text).toMatch(/pred .*EXCEEDS ITS TOLERANCE in pred/);
+    const unaltered = await run(reference.pathname);
+    expect(unaltered.code).toBe(0);
+    expect(unaltered.text).not.toMatch(/EXCEEDS/);
   } finally {
     await Deno.remove(file);
   }

@@ -9,16 +9,16 @@ import { encodePng } from "../../data/images/encodePng.ts";
 import type { Bytes } from "./uploads.ts";
 import { zipOf } from "./zip.ts";
 
-/** A flat image of one brightness. */
+/** Encodes an image of one grey value. */
 export const flat = async (value: number, size = 4): Promise<Bytes> =>
   await encodePng(new Uint8Array(size * size).fill(value), size, size, 1);
 
 const dark = await flat(10);
 
-/** An entry of a tar: any header, and by default a small image as content. */
+/** An entry of a tar with any header. The default content is a small image. */
 export type TarEntry = Partial<Header> & { readonly bytes?: Bytes };
 
-/** A tar of entries with any header. */
+/** Creates a tar. */
 export async function tarOf(...entries: TarEntry[]): Promise<Bytes> {
   const tar = pack();
   for (const { bytes = dark, ...header } of entries) {
@@ -29,11 +29,11 @@ export async function tarOf(...entries: TarEntry[]): Promise<Bytes> {
   return new Uint8Array(await buffer(tar as unknown as NodeJS.ReadableStream));
 }
 
-/** A different small image for each path, in a zip. */
+/** Creates a zip with a different small image at each path. */
 export async function zipOfImages(...paths: string[]): Promise<Bytes> {
   return zipOf(
     await Promise.all(
-      paths.map(async (name, at) => ({ name, bytes: await flat(at % 256, 4 + Math.floor(at / 256)) })),
+      paths.map(async (name, i) => ({ name, bytes: await flat(i % 256, 4 + Math.floor(i / 256)) })),
     ),
   );
 }

@@ -9,22 +9,26 @@ import { unavailable } from "./unavailable.ts";
 
 const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-async function found(): Promise<string | null> {
+async function installedPath(): Promise<string | null> {
   for (const path of PATHS) {
     if (await Deno.stat(path).then(() => true, () => false)) return path;
   }
   return null;
 }
 
-/** Path of a Chromium; null (with the reason printed) when there is none; in CI it is installed, or an error. */
+/**
+ * Finds a Chromium. In CI it is installed if necessary.
+ *
+ * @returns its path, or null when it is unavailable; see {@linkcode unavailable}
+ */
 export async function findChromium(): Promise<string | null> {
-  const path = await found();
+  const path = await installedPath();
   if (path) return path;
-  const fault = await installPackage("chromium", "none of the usual paths has it");
-  return await found() ?? unavailable("Chromium", fault ?? "apt-get installed none");
+  const fault = await installPackage("chromium", `none of ${PATHS.join(", ")} exists`);
+  return await installedPath() ?? unavailable("Chromium", fault ?? "apt-get did not install it");
 }
 
-/** Starts a browser without a window. */
+/** Starts a headless browser. */
 export async function launch(executablePath: string): Promise<Browser> {
   return await chromium.launch({ executablePath, chromiumSandbox: false, headless: true });
 }

@@ -7,7 +7,7 @@
 /** Result of a program. */
 export interface Outcome {
   readonly code: number;
-  /** Everything it printed, on both streams. */
+  /** Standard output, followed by standard error. */
   readonly output: string;
 }
 
@@ -27,7 +27,7 @@ export async function run(program: string, args: readonly string[], options: Run
 /**
  * Runs the program of an npm package from Deno's cache.
  *
- * @param packageName with its version, as `openapi-typescript@7.13.0`
+ * @param packageName with its version, such as `openapi-typescript@7.13.0`
  */
 export async function runPackage(
   packageName: string,

@@ -1,5 +1,5 @@
 /**
- * A real database server for tests: denokv, kept in a cache folder outside the repository.
+ * A `denokv` database server for tests. The program is cached outside the repository.
  *
  * @module
  */
@@ -20,25 +20,25 @@ export interface Denokv extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** Sends a signal. After SIGKILL and SIGTERM it waits for the process to exit. */
   signal(signal: Deno.Signal): Promise<void>;
-  /** Restarts it after its end, with the same port and data. */
+  /** Restarts the server with the same port and data. */
   restart(): Promise<void>;
 }
 
 /**
- * The server's program: UNMASK_DENOKV, or the cached one, which is built first when Cargo is there. Null (with the
- * reason printed) when it cannot be had; in CI an error.
+ * Finds the program of the server: the path in UNMASK_DENOKV, or the cached program, which Cargo builds if necessary.
+ * Returns null when it is unavailable; see {@linkcode unavailable}.
  */
 export async function findDenokv(): Promise<string | null> {
-  const given = Deno.env.get("UNMASK_DENOKV");
-  if (given) return given;
+  const path = Deno.env.get("UNMASK_DENOKV");
+  if (path) return path;
   const cached = join(CACHE, "bin", "denokv");
   if (await Deno.stat(cached).then(() => true, () => false)) return cached;
   try {
-    console.log(`Building denokv ${VERSION} into ${CACHE} (some minutes, once)`);
+    console.log(`Building denokv ${VERSION} into ${CACHE} (this takes some minutes)`);
     const { success, stderr } = await new Deno.Command("cargo", {
       args: ["install", "denokv", "--locked", "--version", VERSION, "--root", CACHE],
       env: {
-        // Test servers need a short build more than speed.
+        // A fast build matters more than a fast server.
         CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
         CARGO_PROFILE_RELEASE_LTO: "off",
         CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
@@ -53,7 +53,7 @@ export async function findDenokv(): Promise<string | null> {
   return cached;
 }
 
-/** Starts the server on a free port of 127.0.0.1. Null when it cannot be had; see {@linkcode findDenokv}. */
+/** Starts the server on a free port of 127.0.0.1. Returns null like {@linkcode findDenokv}. */
 export async function startDenokv(): Promise<Denokv | null> {
   const program = await findDenokv();
   if (!program) return null;

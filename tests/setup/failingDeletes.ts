@@ -5,7 +5,7 @@
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
 
-/** A store that makes `deletions` deletions and throws `error` for every later one. */
+/** Wraps a store so that the first `deletions` deletions succeed and all later ones throw `error`. */
 export function failingDeletes(objects: ObjectStore, deletions: number, error: Error): ObjectStore {
   let left = deletions;
   return new Proxy(objects, {

@@ -1,5 +1,5 @@
 /**
- * A real file system that is full.
+ * A full file system.
  *
  * @module
  */
@@ -7,21 +7,21 @@
 const KIB = 1024;
 
 /**
- * Calls a test with a folder on a small, full file system and with a function that frees space. It needs permission to
- * mount; without it the test is skipped and prints the reason.
+ * Calls a test with a folder on a small, full file system, a function that frees space and one that fills it again.
+ * Without permission to mount, the test is skipped and the reason is printed.
  *
  * @param kib size of the file system
- * @param left free space at first, in KiB
+ * @param left free space at the start, in KiB
  */
 export async function withFullDisk(
-  test: (folder: string, makeRoom: () => Promise<void>, fill: () => Promise<void>) => Promise<void>,
+  test: (folder: string, freeSpace: () => Promise<void>, fill: () => Promise<void>) => Promise<void>,
   { kib = 4096, left = 32 } = {},
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "unmask-full-" });
   const mounted = await run("mount", ["-t", "tmpfs", "-o", `size=${kib}k`, "tmpfs", folder]);
   if (mounted !== null) {
     // Containers often lack this permission, also in CI.
-    console.warn(`Skipped: a file system cannot be mounted here (${mounted})`);
+    console.warn(`Skipped: mounting a file system failed (${mounted})`);
     await Deno.remove(folder);
     return;
   }

@@ -1,17 +1,17 @@
 /**
- * Debian's packages for tests.
+ * Debian packages for tests.
  *
  * @module
  */
 
 /**
- * Installs a package; only in CI (`CI=true`), where the machine is ours.
+ * Installs a package in CI (`CI=true`). Elsewhere it installs nothing and returns `hint`.
  *
- * @param otherwise why it is missing elsewhere
- * @returns why it is not installed, or null
+ * @param hint the reason why the package is missing, or what to install
+ * @returns the reason why the package is not installed, or null
  */
-export async function installPackage(name: string, otherwise: string): Promise<string | null> {
-  if (Deno.env.get("CI") !== "true") return otherwise;
+export async function installPackage(name: string, hint: string): Promise<string | null> {
+  if (Deno.env.get("CI") !== "true") return hint;
   for (const args of [["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", name]]) {
     try {
       const { success, stderr } = await new Deno.Command("apt-get", {

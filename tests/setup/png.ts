@@ -1,5 +1,5 @@
 /**
- * PNG files of any header and any chunks: what encoders would refuse to write.
+ * PNG files with any header and chunks, including invalid ones.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { crc32, deflateSync } from "node:zlib";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A header (PNG 11.2.1). */
+/** An image header (PNG specification 11.2.1). */
 export interface PngHeader {
   readonly width: number;
   readonly height: number;
@@ -17,7 +17,7 @@ export interface PngHeader {
   readonly type?: number;
 }
 
-/** A chunk: length, type, data and their checksum. */
+/** Encodes a chunk: length, type, data and checksum. */
 export function pngChunk(type: string, data: Uint8Array = new Uint8Array(0)): Bytes {
   const body = new Uint8Array([...new TextEncoder().encode(type), ...data]);
   const chunk = new Uint8Array(body.length + 8);
@@ -28,7 +28,7 @@ export function pngChunk(type: string, data: Uint8Array = new Uint8Array(0)): By
   return chunk;
 }
 
-/** A file of a header and chunks, up to IEND. */
+/** Encodes a file: signature, header, chunks and IEND. */
 export function pngFile({ width, height, depth = 8, type = 0 }: PngHeader, ...chunks: Uint8Array[]): Bytes {
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
@@ -40,7 +40,7 @@ export function pngFile({ width, height, depth = 8, type = 0 }: PngHeader, ...ch
   return new Uint8Array(parts.flatMap((part) => [...part]));
 }
 
-/** The image's data chunk. @param rows packed samples of each row, most significant bit and byte first */
+/** Encodes the IDAT chunk. @param rows packed samples of each row, most significant bit and byte first */
 export function pngData(rows: readonly (readonly number[])[]): Bytes {
   return pngChunk("IDAT", deflateSync(Uint8Array.from(rows.flatMap((row) => [0, ...row]))));
 }

@@ -1,5 +1,5 @@
 /**
- * Pythons with packages for tests, in cache folders outside the repository.
+ * Python environments for tests, cached outside the repository.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { unavailable } from "./unavailable.ts";
 
 const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test");
 
-/** A Python environment: its folder and its packages. */
+/** A Python environment. */
 export interface PythonSetup {
   readonly folder: string;
   /** Package requirements for pip, `NAME==VERSION`. */
@@ -31,20 +31,20 @@ const INSTALLED = "import importlib.metadata as m, sys\n" +
   'for p in sys.argv[1:]: assert m.version(p.split("==")[0]) == p.split("==")[1], p';
 
 /**
- * Path of a Python that has the packages, safetensors and numpy unless others are named; the environment is made
- * first when python3 is there. Null (with the reason printed) when it cannot be had; in CI an error.
+ * Finds a Python interpreter with the packages, by default safetensors and numpy. The environment is created if
+ * necessary. Returns null when it is unavailable; see {@linkcode unavailable}.
  */
 export async function findPython({ folder, packages }: PythonSetup = SAFETENSORS): Promise<string | null> {
   const environment = join(CACHE, folder), python = join(environment, "bin", "python");
   if ((await run(python, ["-c", INSTALLED, ...packages])).success) return python;
   const what = `Python with ${packages.map((name) => name.split("==")[0]).join(", ")}`;
-  const made = await run("python3", ["-m", "venv", environment]);
-  if (!made.success) return unavailable(what, made.message);
+  const created = await run("python3", ["-m", "venv", environment]);
+  if (!created.success) return unavailable(what, created.message);
   const installed = await run(python, ["-m", "pip", "install", "--quiet", ...packages]);
   return installed.success ? python : unavailable(what, installed.message);
 }
 
-/** Runs a script and returns what it printed. @throws {Error} with what it said when it fails */
+/** Runs a script. @returns its standard output @throws {Error} with the standard error of a script that fails */
 export async function runPython(python: string, script: string, ...args: string[]): Promise<string> {
   const { success, message } = await run(python, ["-c", script, ...args]);
   if (!success) throw new Error(message);

@@ -1,10 +1,11 @@
 /**
- * Finds ports and waits for servers that tests start as processes.
+ * Ports and readiness of servers that tests start as processes.
  *
  * @module
  */
 
-const START_WITHIN = 20_000;
+/** Time limit for the start of a server, in milliseconds. */
+const START_MS = 20_000;
 
 /** Finds a free port of 127.0.0.1. */
 export function freePort(): number {
@@ -14,7 +15,7 @@ export function freePort(): number {
   return port;
 }
 
-/** Waits until a server accepts connections on the port. @throws if the process `what` ends first */
+/** Waits until a server accepts connections on the port. @throws {Error} when the process exits before that */
 export async function listening(
   port: number,
   ended: Promise<Deno.CommandStatus>,
@@ -22,14 +23,14 @@ export async function listening(
 ): Promise<void> {
   let failed: Deno.CommandStatus | undefined;
   ended.then((status) => failed = status);
-  for (const end = Date.now() + START_WITHIN;;) {
-    if (failed) throw new Error(`${what} ended at once with code ${failed.code}`);
+  for (const end = Date.now() + START_MS;;) {
+    if (failed) throw new Error(`${what} exited with code ${failed.code} before it listened`);
     try {
       (await Deno.connect({ hostname: "127.0.0.1", port })).close();
       return;
     } catch (error) {
       if (Date.now() > end) {
-        throw new Error(`${what} did not listen within ${START_WITHIN} ms`, { cause: error });
+        throw new Error(`${what} did not listen within ${START_MS} ms`, { cause: error });
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -1,5 +1,5 @@
 /**
- * The native backend for tests, in a cache folder outside the repository.
+ * The TensorFlow backend for tests, cached outside the repository.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { readSetup, setUpTensorflow } from "../../cli/tensorflow/setUp.ts";
 import { setTensorflowVariables } from "../../cli/environment.ts";
 import { unavailable } from "./unavailable.ts";
 
-/** Folder of the native backend that tests use. */
+/** Folder of the TensorFlow backend. */
 export const TENSORFLOW_FOLDER = join(
   Deno.env.get("HOME") ?? Deno.cwd(),
   ".cache",
@@ -18,8 +18,8 @@ export const TENSORFLOW_FOLDER = join(
 );
 
 /**
- * What `selectBackend` needs to start it. In CI it is set up first (a quarter of a minute, 1.1 GB); elsewhere null
- * (with the reason printed) when it is not there.
+ * Returns the options with which `selectBackend` starts the backend. In CI it is set up if necessary (15 s, 1.1 GB).
+ * Returns null when it is unavailable; see {@linkcode unavailable}.
  */
 export async function findTensorflow(): Promise<{ tensorflow: string; threads: number } | null> {
   try {
@@ -27,12 +27,12 @@ export async function findTensorflow(): Promise<{ tensorflow: string; threads: n
       await setUpTensorflow(TENSORFLOW_FOLDER, { gpu: false, log: console.log });
     } else if (!await readSetup(TENSORFLOW_FOLDER)) {
       return unavailable(
-        "The native backend",
+        "The TensorFlow backend",
         `it is not set up (UNMASK_TENSORFLOW=${TENSORFLOW_FOLDER} deno task backend:tensorflow --cpu)`,
       );
     }
   } catch (error) {
-    return unavailable("The native backend", (error as Error).message);
+    return unavailable("The TensorFlow backend", (error as Error).message);
   }
   const threads = 2;
   setTensorflowVariables(threads);

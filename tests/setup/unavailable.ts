@@ -1,13 +1,13 @@
 /**
- * What tests do about a program they need and cannot have.
+ * Missing programs of tests.
  *
  * @module
  */
 
-/** Prints why tests are ignored and returns null; in CI (`CI=true`) nothing may be missing. @throws {Error} there */
+/** Prints that tests are ignored, and returns null. @throws {Error} in CI (`CI=true`), where no program may be missing */
 export function unavailable(what: string, reason: string): null {
-  const message = `${what} cannot be had: ${reason}`;
+  const message = `${what} is not available: ${reason}`;
   if (Deno.env.get("CI") === "true") throw new Error(message);
-  console.warn(`Tests that need it are ignored: ${message}`);
+  console.warn(`Tests are ignored: ${message}`);
   return null;
 }

@@ -1,5 +1,5 @@
 /**
- * A real S3 server for tests: versitygw, kept in a cache folder outside the repository.
+ * A versitygw S3 server for tests. The program is cached outside the repository.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface Versitygw extends AsyncDisposable {
   /** `http://127.0.0.1:PORT` */
   readonly endpoint: string;
   readonly bucket: string;
-  /** The folder that holds the bucket. */
+  /** The parent folder of the bucket. */
   readonly folder: string;
   /** Access for `openStore`. */
   readonly access: S3Access;
@@ -24,21 +24,21 @@ export interface Versitygw extends AsyncDisposable {
   readonly env: (name: string) => string | undefined;
   /** Sends a signal. After SIGKILL and SIGTERM it waits for the process to exit. */
   signal(signal: Deno.Signal): Promise<void>;
-  /** Restarts it after its end, with the same port and folder. */
+  /** Restarts the server with the same port and folder. */
   restart(): Promise<void>;
 }
 
 /**
- * The server's program: UNMASK_VERSITYGW, or the cached one, which is installed first when Go is there. Null (with
- * the reason printed) when it cannot be had; in CI an error.
+ * Finds the program of the server: the path in UNMASK_VERSITYGW, or the cached program, which Go installs if
+ * necessary. Returns null when it is unavailable; see {@linkcode unavailable}.
  */
 export async function findVersitygw(): Promise<string | null> {
-  const given = Deno.env.get("UNMASK_VERSITYGW");
-  if (given) return given;
+  const path = Deno.env.get("UNMASK_VERSITYGW");
+  if (path) return path;
   const cached = join(CACHE, "versitygw");
   if (await exists(cached)) return cached;
   try {
-    console.log(`Installing versitygw ${VERSION} into ${CACHE} (some minutes, once)`);
+    console.log(`Installing versitygw ${VERSION} into ${CACHE} (this takes some minutes)`);
     const { success, stderr } = await new Deno.Command("go", {
       args: ["install", `github.com/versity/versitygw/cmd/versitygw@${VERSION}`],
       env: { GOBIN: CACHE },
@@ -51,7 +51,7 @@ export async function findVersitygw(): Promise<string | null> {
   return cached;
 }
 
-/** Starts the server on a free port of 127.0.0.1. Null when it cannot be had; see {@linkcode findVersitygw}. */
+/** Starts the server on a free port of 127.0.0.1. Returns null like {@linkcode findVersitygw}. */
 export async function startVersitygw(): Promise<Versitygw | null> {
   const program = await findVersitygw();
   if (!program) return null;
@@ -75,7 +75,7 @@ export async function startVersitygw(): Promise<Versitygw | null> {
     if (name === "SIGKILL" || name === "SIGTERM") await process.status;
   };
   const stop = async () => {
-    await signal("SIGTERM").catch(() => {}); // it may have ended already
+    await signal("SIGTERM").catch(() => {}); // The process may have exited already.
     await process.status;
     await Deno.remove(folder, { recursive: true });
   };

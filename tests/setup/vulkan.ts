@@ -1,5 +1,5 @@
 /**
- * A driver for WebGPU in tests: a GPU's, or Mesa's that runs on the processor.
+ * A Vulkan driver for WebGPU in tests: of a GPU, or Mesa's software driver.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { unavailable } from "./unavailable.ts";
 
 const FOLDERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
-/** Linux tells Vulkan's drivers by files; without one WebGPU may find OpenGL, which takes a minute to start. */
-function found(): boolean {
+/** Returns whether a Vulkan driver is installed. Without one, WebGPU may use OpenGL, which takes a minute to start. */
+function isInstalled(): boolean {
   if (Deno.build.os !== "linux") return true;
   return FOLDERS.some((folder) => {
     try {
@@ -23,17 +23,17 @@ function found(): boolean {
 }
 
 /**
- * Whether WebGPU has an adapter; `mesa-vulkan-drivers` is installed for it in CI, where it is an error when there is
- * none. Elsewhere the reason is printed.
+ * Returns whether WebGPU has an adapter. In CI `mesa-vulkan-drivers` is installed if necessary. A missing adapter is
+ * reported; see {@linkcode unavailable}.
  */
 export async function findVulkan(): Promise<boolean> {
-  // TensorFlow's library and Mesa's driver each bring an LLVM: the process dies where TensorFlow's comes second.
-  const native = await findTensorflow();
-  if (native) await selectBackend("tensorflow", native);
+  // TensorFlow's library and Mesa's driver both contain LLVM. The process crashes if TensorFlow's is loaded second.
+  const options = await findTensorflow();
+  if (options) await selectBackend("tensorflow", options);
   const what = "A Vulkan driver";
-  if (!found()) {
+  if (!isInstalled()) {
     const fault = await installPackage("mesa-vulkan-drivers", "install mesa-vulkan-drivers");
-    if (!found()) return unavailable(what, fault ?? "apt-get installed none") !== null;
+    if (!isInstalled()) return unavailable(what, fault ?? "apt-get did not install it") !== null;
   }
   return await navigator.gpu.requestAdapter() !== null ||
     unavailable(what, "WebGPU finds no adapter") !== null;

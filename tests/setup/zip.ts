@@ -1,11 +1,11 @@
 /**
- * Zip files with any name, mode, flag and declared size: what archivers would refuse to write.
+ * Zip files with any name, mode, flag and declared size, including invalid ones.
  *
  * @module
  */
 import { crc32, deflateRawSync } from "node:zlib";
 
-/** An entry. */
+/** An entry of a zip. */
 export interface ZipEntry {
   readonly name: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -13,21 +13,21 @@ export interface ZipEntry {
   readonly mode?: number;
   /** General purpose bits. */
   readonly flags?: number;
-  /** Compressed, as archivers do. @default false */
+  /** Whether the content is compressed. @default false */
   readonly deflated?: boolean;
-  /** Bytes unpacked, as the header says. @default those that there are */
+  /** Uncompressed size in the header. @default the actual size */
   readonly size?: number;
-  /** The name's bytes, without the zip's UTF-8 flag. */
+  /** Bytes of the name, without the UTF-8 flag of zip. */
   readonly rawName?: Uint8Array;
   /** Host system of the archiver (APPNOTE 4.4.2). @default 3, Unix */
   readonly host?: number;
-  /** Extra fields of the directory's entry. */
+  /** Extra fields in the central directory. */
   readonly extra?: Uint8Array;
-  /** True for an entry that refers to the content of the previous entry. */
-  readonly again?: boolean;
+  /** Whether the entry refers to the content of the previous entry. */
+  readonly reusesContent?: boolean;
 }
 
-/** A zip file (APPNOTE 4.3). */
+/** Encodes a zip file (APPNOTE 4.3). */
 export function zipOf(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [], directory: Uint8Array[] = [];
   let offset = 0, last = 0;
@@ -38,25 +38,25 @@ export function zipOf(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
     // An encrypted entry begins with a header of 12 bytes (APPNOTE 6.1).
     const content = deflated ? deflateRawSync(bytes) : bytes;
     const stored = flags & 1 ? new Uint8Array([...new Uint8Array(12), ...content]) : content;
-    const shared = (view: DataView, at: number) => {
-      view.setUint16(at, 20, true);
-      view.setUint16(at + 2, rawName ? flags : flags | 0x800, true);
-      view.setUint16(at + 4, deflated ? 8 : 0, true);
-      view.setUint32(at + 10, crc32(bytes), true);
-      view.setUint32(at + 14, stored.length, true);
-      view.setUint32(at + 18, size ?? bytes.length, true);
-      view.setUint16(at + 22, path.length, true);
+    const writeCommonFields = (view: DataView, offset: number) => {
+      view.setUint16(offset, 20, true);
+      view.setUint16(offset + 2, rawName ? flags : flags | 0x800, true);
+      view.setUint16(offset + 4, deflated ? 8 : 0, true);
+      view.setUint32(offset + 10, crc32(bytes), true);
+      view.setUint32(offset + 14, stored.length, true);
+      view.setUint32(offset + 18, size ?? bytes.length, true);
+      view.setUint16(offset + 22, path.length, true);
     };
     const local = new DataView(new ArrayBuffer(30));
     local.setUint32(0, 0x04034b50, true);
-    shared(local, 4);
+    writeCommonFields(local, 4);
     const central = new DataView(new ArrayBuffer(46));
     central.setUint32(0, 0x02014b50, true);
     central.setUint16(4, host << 8 | 20, true);
-    shared(central, 6);
+    writeCommonFields(central, 6);
     central.setUint16(30, extra.length, true);
     central.setUint32(38, host === 3 ? mode * 0x10000 : 0, true);
-    if (!entry.again) {
+    if (!entry.reusesContent) {
       last = offset;
       parts.push(new Uint8Array(local.buffer), path, stored);
       offset += 30 + path.length + stored.length;
@@ -73,10 +73,10 @@ export function zipOf(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
   end.setUint32(16, offset, true);
   const all = [...parts, ...directory, new Uint8Array(end.buffer)];
   const file = new Uint8Array(all.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
+  let position = 0;
   for (const part of all) {
-    file.set(part, at);
-    at += part.length;
+    file.set(part, position);
+    position += part.length;
   }
   return file;
 }
