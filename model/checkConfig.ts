@@ -97,7 +97,7 @@ function combinationIssues(config: MaeConfig): ConfigIssue[] {
   }
   const patches = numPatches(config);
   if (patches > MAX_PATCHES) {
-    report("patchSize", `gives ${patches} patches: at most ${MAX_PATCHES} are allowed`);
+    report("patchSize", `must be larger: an image would have ${patches} patches, more than ${MAX_PATCHES}`);
   }
   const ratioIssue = maskRatioIssue(config, config.maskRatio);
   if (ratioIssue !== null) report("maskRatio", ratioIssue);

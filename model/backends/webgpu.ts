@@ -26,7 +26,7 @@ interface TestedDevice {
 
 let current: TestedDevice | null = null;
 
-/** Destroys the device in use, and removes TensorFlow.js's own factory, which would open another one. */
+/** Destroys the device in use, and removes TensorFlow.js's factory, which would open another one. */
 function remove(): void {
   current = null;
   if (tf.findBackendFactory(NAME)) tf.removeBackend(NAME);

@@ -28,9 +28,9 @@ export interface DropoutKey {
 export function drawFactors(key: DropoutKey, site: string, size: number): Float32Array<ArrayBuffer> {
   const { rate, seed, epoch, step, part } = key;
   const skip = part ? part.first * (size / part.images) : 0;
-  const kept = 1 / (1 - rate);
+  const scale = 1 / (1 - rate);
   const draws = uniform({ seed, purpose: `dropout/${site}`, epoch, step }, size, skip);
-  return draws.map((draw) => draw < rate ? 0 : kept);
+  return draws.map((draw) => draw < rate ? 0 : scale);
 }
 
 /**

@@ -7,7 +7,7 @@ import { initialWeights, parameterCount, parameterSpecs } from "../../model/weig
 /** The 111,907,840 of facebookresearch/mae without its class token and its position tables. */
 const VIT_BASE_PARAMETERS = 111_907_840 - 768 - 197 * (768 + 512);
 
-const wrong: [change: Partial<MaeConfig>, field: keyof MaeConfig, says: RegExp][] = [
+const invalid: [change: Partial<MaeConfig>, field: keyof MaeConfig, message: RegExp][] = [
   [{ imageSize: 0 }, "imageSize", /0/],
   [{ imageSize: 1_000_000 }, "imageSize", /1000000/],
   [{ imageSize: 28.5 }, "imageSize", /28\.5/],
@@ -29,14 +29,14 @@ const wrong: [change: Partial<MaeConfig>, field: keyof MaeConfig, says: RegExp][
   [{ dropout: Number.POSITIVE_INFINITY }, "dropout", /Infinity/],
 ];
 
-Deno.test("each wrong field is named, with what would be right", () => {
-  for (const [change, field, says] of wrong) {
+Deno.test("checkConfig reports each invalid field and its valid range", () => {
+  for (const [change, field, message] of invalid) {
     const issues = checkConfig({ ...PRESETS.mnist, ...change });
     expect({ change, fields: issues.map((issue) => issue.field) }).toEqual({
       change,
       fields: expect.arrayContaining([field]),
     });
-    expect(issues.find((issue) => issue.field === field)!.message).toMatch(says);
+    expect(issues.find((issue) => issue.field === field)!.message).toMatch(message);
   }
 });
 
@@ -55,7 +55,7 @@ Deno.test("presets are valid and have the published number of parameters", () =>
   expect(numPatches(PRESETS.vit_base)).toBe(196);
 });
 
-Deno.test("as many patches are kept as Python's int(N * (1 - ratio)) says, rounding errors included", () => {
+Deno.test("numKeep equals Python's int(N * (1 - ratio)), including its rounding errors", () => {
   const cases: [number, number, number][] = [
     [49, 0.75, 12],
     [196, 0.75, 49],
@@ -70,14 +70,14 @@ Deno.test("as many patches are kept as Python's int(N * (1 - ratio)) says, round
   }
 });
 
-Deno.test("initial weights have PyTorch's distributions and follow the seed alone", () => {
+Deno.test("initial weights have PyTorch's distributions and depend on the seed alone", () => {
   const specs = parameterSpecs(PRESETS.mnist, { model: "classifier", classes: 10 });
   const weights = initialWeights(specs, 3);
   const moments = (name: string) => {
     const { data } = weights.get(name)!;
     const mean = data.reduce((a, b) => a + b) / data.length;
     const variance = data.reduce((a, b) => a + (b - mean) ** 2, 0) / data.length;
-    return { mean, deviation: Math.sqrt(variance), most: data.reduce((a, b) => Math.max(a, Math.abs(b)), 0) };
+    return { mean, deviation: Math.sqrt(variance), max: data.reduce((a, b) => Math.max(a, Math.abs(b)), 0) };
   };
   // Uniform in ±bound has deviation bound / √3.
   for (
@@ -88,14 +88,14 @@ Deno.test("initial weights have PyTorch's distributions and follow the seed alon
       ["head.weight", 1 / Math.sqrt(64)],
     ] as const
   ) {
-    const { mean, deviation, most } = moments(name);
-    expect(most).toBeLessThanOrEqual(bound);
+    const { mean, deviation, max } = moments(name);
+    expect(max).toBeLessThanOrEqual(bound);
     expect(Math.abs(deviation / (bound / Math.sqrt(3)) - 1)).toBeLessThan(0.05);
     expect(Math.abs(mean)).toBeLessThan(bound * 0.1);
   }
-  expect(moments("encoder.blocks.0.norm1.weight")).toEqual({ mean: 1, deviation: 0, most: 1 });
-  expect(moments("encoder.blocks.0.attn.in_proj_bias").most).toBe(0);
-  expect(moments("encoder.blocks.0.attn.out_proj.bias").most).toBe(0);
+  expect(moments("encoder.blocks.0.norm1.weight")).toEqual({ mean: 1, deviation: 0, max: 1 });
+  expect(moments("encoder.blocks.0.attn.in_proj_bias").max).toBe(0);
+  expect(moments("encoder.blocks.0.attn.out_proj.bias").max).toBe(0);
   expect(initialWeights(specs, 3)).toEqual(weights);
   expect(initialWeights(specs, 4).get("head.weight")).not.toEqual(weights.get("head.weight"));
 });

@@ -26,21 +26,21 @@ const config: MaeConfig = {
   decoderNumHeads: 2,
 };
 const weights = initialWeights(parameterSpecs(config, { model: "mae" }), 1);
-const pixels = uniform({ seed: 2, purpose: "pictures" }, 2 * 12 * 12 * 3);
+const pixels = uniform({ seed: 2, purpose: "images" }, 2 * 12 * 12 * 3);
 
-Deno.test("patches hold their values by row, column and channel, and go back to the image they were", () => {
-  // Every value says where it is: 1000 · y + 10 · x + channel.
-  const picture = Float32Array.from({ length: 12 * 12 * 3 }, (_, at) => {
-    return 1000 * Math.floor(at / 36) + 10 * (Math.floor(at / 3) % 12) + at % 3;
+Deno.test("patchify orders values by row, column and channel, and unpatchify is its inverse", () => {
+  // The value of each pixel encodes its position: 1000 · y + 10 · x + channel.
+  const image = Float32Array.from({ length: 12 * 12 * 3 }, (_, i) => {
+    return 1000 * Math.floor(i / 36) + 10 * (Math.floor(i / 3) % 12) + i % 3;
   });
-  const patches = patchify(picture, config);
+  const patches = patchify(image, config);
   const patch = patches.slice(5 * 48, 6 * 48);
   expect([...patch.slice(0, 6)]).toEqual([4080, 4081, 4082, 4090, 4091, 4092]);
   expect(patch[47]).toBe(7112);
-  expect(unpatchify(patches, config)).toEqual(picture);
+  expect(unpatchify(patches, config)).toEqual(image);
 });
 
-Deno.test("positions are interleaved sines and cosines of falling frequency", () => {
+Deno.test("positions are interleaved sines and cosines of decreasing frequency", () => {
   const table = sinusoidalPositions(5, 6);
   for (let position = 0; position < 5; position++) {
     for (let i = 0; i < 3; i++) {
@@ -51,9 +51,9 @@ Deno.test("positions are interleaved sines and cosines of falling frequency", ()
   }
 });
 
-Deno.test("masking sorts few patches and many alike, equal ones in their own order", () => {
+Deno.test("masking sorts few and many patches stably", () => {
   for (const patches of [5, 64, 65, 300]) {
-    // Every value three times or so: the order of equals shows.
+    // Each value occurs about three times, which tests the order of equal values.
     const draws = uniform({ seed: 7, purpose: "ties" }, patches);
     const noise = draws.map((value) => Math.floor(value * patches / 3) / patches);
     const sorted = [...noise.keys()].sort((a, b) => noise[a] - noise[b] || a - b);
@@ -63,7 +63,7 @@ Deno.test("masking sorts few patches and many alike, equal ones in their own ord
   }
 });
 
-Deno.test("masking keeps the patches of least noise, and every patch about equally often", () => {
+Deno.test("masking keeps the patches with the smallest noise, and every patch about equally often", () => {
   const noise = uniform({ seed: 3, purpose: "mask" }, 4000 * 9);
   const { keep, idsKeep, idsRestore, mask } = randomMasking(noise, 4000, 9, 0.75);
   expect(keep).toBe(2);
@@ -82,49 +82,49 @@ Deno.test("masking keeps the patches of least noise, and every patch about equal
   for (const count of counts) expect(Math.abs(count - 889)).toBeLessThan(130);
 });
 
-Deno.test("equal noise is ordered by place, and visible rows follow the order of the shuffle", () => {
+Deno.test("equal noise is ordered by index, and visible rows have the shuffled order", () => {
   const masking = randomMasking(new Float32Array(4), 1, 4, 0.5);
   expect([...masking.idsKeep]).toEqual([0, 1]);
   const shuffled = randomMasking(Float32Array.of(0.9, 0.1, 0.5, 0.3), 1, 4, 0.5);
   expect([...takeVisible(Float32Array.of(0, 0, 1, 1, 2, 2, 3, 3), shuffled, 2)]).toEqual([1, 1, 3, 3]);
 });
 
-Deno.test("what is masked cannot be seen: changing it changes no prediction", async () => {
+Deno.test("changing a masked patch changes no prediction", async () => {
   await selectBackend("wasm");
   const model = toTensors(weights);
   const key = { seed: 4, maskRatio: 0.5 };
   const first = await reconstruct(model, config, pixels, key);
   const patches = patchify(pixels, config);
-  const at = (value: number) => first.mask.indexOf(value);
+  const firstPatch = (maskValue: number) => first.mask.indexOf(maskValue);
   const changed = (patch: number) => {
     const copy = patches.slice();
     for (let i = 0; i < 48; i++) copy[patch * 48 + i] = 1 - copy[patch * 48 + i];
     return unpatchify(copy, config);
   };
-  expect((await reconstruct(model, config, changed(at(1)), key)).pred).toEqual(first.pred);
-  expect((await reconstruct(model, config, changed(at(0)), key)).pred).not.toEqual(first.pred);
+  expect((await reconstruct(model, config, changed(firstPatch(1)), key)).pred).toEqual(first.pred);
+  expect((await reconstruct(model, config, changed(firstPatch(0)), key)).pred).not.toEqual(first.pred);
   expect((await reconstruct(model, config, pixels, key)).losses).toEqual(first.losses);
 
-  const byHand = [0, 1].map((picture) => {
+  const expectedLosses = [0, 1].map((image) => {
     let total = 0;
-    for (let p = picture * 9; p < picture * 9 + 9; p++) {
+    for (let p = image * 9; p < image * 9 + 9; p++) {
       if (first.mask[p] === 0) continue;
       for (let i = p * 48; i < p * 48 + 48; i++) total += (first.pred[i] - patches[i]) ** 2 / 48;
     }
     return total / 5;
   });
-  byHand.forEach((loss, picture) => expect(first.losses[picture]).toBeCloseTo(loss, 6));
+  expectedLosses.forEach((loss, image) => expect(first.losses[image]).toBeCloseTo(loss, 6));
   tf.dispose(model);
 });
 
-Deno.test("a classifier's probabilities are a distribution, and features do not depend on the rest of the batch", async () => {
+Deno.test("class probabilities add up to 1, and embeddings do not depend on the rest of the batch", async () => {
   await selectBackend("wasm");
   const model = toTensors(initialWeights(parameterSpecs(config, { model: "classifier", classes: 4 }), 1));
   const { probabilities, predicted } = await classifyBatch(model, config, pixels);
   for (let row = 0; row < 2; row++) {
-    const own = [...probabilities.slice(row * 4, row * 4 + 4)];
-    expect(own.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
-    expect(own[predicted[row]]).toBe(Math.max(...own));
+    const distribution = [...probabilities.slice(row * 4, row * 4 + 4)];
+    expect(distribution.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    expect(distribution[predicted[row]]).toBe(Math.max(...distribution));
   }
   const both = await embedBatch(model, config, pixels);
   const second = await embedBatch(model, config, pixels.slice(432));
@@ -132,7 +132,7 @@ Deno.test("a classifier's probabilities are a distribution, and features do not 
   tf.dispose(model);
 });
 
-Deno.test("the learning rate warms up in a line, then stays or falls along half a cosine", () => {
+Deno.test("the learning rate has a linear warm-up, then is constant or half a cosine", () => {
   const schedule = { kind: "cosine", lr: 1, minLr: 0.1, warmupSteps: 4, totalSteps: 14 } as const;
   const rates = Array.from({ length: 14 }, (_, step) => learningRate(schedule, step));
   expect(rates.slice(0, 5)).toEqual([0.25, 0.5, 0.75, 1, 1]);
@@ -142,11 +142,11 @@ Deno.test("the learning rate warms up in a line, then stays or falls along half 
   expect(learningRate({ ...schedule, kind: "constant" }, 13)).toBe(1);
 });
 
-Deno.test("weights that are not exactly the model's are refused, with the tensor's name", () => {
+Deno.test("checkWeights refuses tensors that are not the model's and names one", () => {
   const shape = { model: "mae" } as const;
   const all = () => new Map<string, HostTensor>([...bufferTensors(config, shape), ...weights]);
   expect([...checkWeights(all(), config, shape).keys()]).toEqual([...weights.keys()]);
-  const table: [what: string, change: (map: Map<string, HostTensor>) => void, says: RegExp][] = [
+  const table: [what: string, change: (map: Map<string, HostTensor>) => void, message: RegExp][] = [
     ["missing", (map) => map.delete("encoder.norm.bias"), /missing.*encoder\.norm\.bias/],
     ["extra", (map) => map.set("encoder.extra", map.get("encoder.norm.bias")!), /encoder\.extra/],
     ["a prototype's name", (map) => map.set("__proto__", map.get("encoder.norm.bias")!), /__proto__/],
@@ -165,9 +165,9 @@ Deno.test("weights that are not exactly the model's are refused, with the tensor
       map.set("encoder.pos_embed.pe", { ...pe, data: pe.data.map((value) => value + 0.01) });
     }, /pos_embed\.pe.*sine/],
   ];
-  for (const [, change, says] of table) {
+  for (const [, change, message] of table) {
     const map = all();
     change(map);
-    expect(() => checkWeights(map, config, shape)).toThrow(says);
+    expect(() => checkWeights(map, config, shape)).toThrow(message);
   }
 });

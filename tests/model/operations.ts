@@ -1,5 +1,5 @@
 /**
- * Every operation of the model and what it must equal, for tests on any backend.
+ * Tests of every operation of the model against its definition, for any backend.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { unshuffle } from "../../model/ops/unshuffle.ts";
 import { normal, uniform } from "../../model/random.ts";
 import { sizeOf } from "../../model/shape.ts";
 
-/** An operation and what it must equal, written in float64 without TensorFlow.js. */
+/** An operation and its definition, which is written in float64 without TensorFlow.js. */
 interface Case {
   readonly name: string;
   readonly shapes: readonly number[][];
@@ -48,7 +48,7 @@ function softmax(row: number[]): number[] {
   return exps.map((value) => value / sum(exps));
 }
 
-/** Multi-head attention as its definition says, one head and one query at a time. */
+/** Multi-head attention by its definition, one head and one query at a time. */
 function plainAttention(
   qkv: number[],
   batch: number,
@@ -81,7 +81,7 @@ const mask = [1, 0, 1, 1, 0, 0];
 const labels = Int32Array.of(2, 0, 1);
 const key = { rate: 0.4, seed: 5, epoch: 1, step: 7 };
 
-/** What dropout multiplies with at a site. */
+/** The dropout factors of a site. */
 export const factorsOf = (
   site: string,
   shape: number[],
@@ -163,9 +163,9 @@ const CASES: readonly Case[] = [
     shapes: [[2, 3, 2], [1, 1, 2]],
     op: (visible, token) => unshuffle(visible, token, masking),
     plain: ([visible, token]) =>
-      range(12).flatMap((place) => {
-        const rank = masking.idsRestore[place], picture = Math.floor(place / 6);
-        return range(2).map((i) => rank < 3 ? visible[(picture * 3 + rank) * 2 + i] : token[i]);
+      range(12).flatMap((row) => {
+        const rank = masking.idsRestore[row], image = Math.floor(row / 6);
+        return range(2).map((i) => rank < 3 ? visible[(image * 3 + rank) * 2 + i] : token[i]);
       }),
   },
   {
@@ -188,21 +188,21 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** A fixed direction in which an output is looked at, so that its gradient is one number for each input. */
+/** A fixed direction for directional derivatives of an output. */
 const directionOf = (size: number) => [...normal({ seed: 9, purpose: "direction" }, size)];
 
-/** Compares every operation and its gradients with their definition. */
+/** Tests every operation against its definition, and its gradients against finite differences. */
 export function testOperations(backend: BackendName, options: SelectOptions = {}): void {
-  Deno.test(`every operation and its gradient equal their definition (${backend})`, async (t) => {
+  Deno.test(`every operation equals its definition, and its gradients finite differences (${backend})`, async (t) => {
     await selectBackend(backend, options);
     for (const { name, shapes, op, plain } of CASES) {
       await t.step(name, async () => {
         const values = shapes.map((
           shape,
-          at,
-        ) => [...normal({ seed: 3, purpose: `${name}/${at}` }, shape.reduce((a, b) => a * b))]);
+          input,
+        ) => [...normal({ seed: 3, purpose: `${name}/${input}` }, sizeOf(shape))]);
         const before = tf.memory().numTensors;
-        const inputs = values.map((list, at) => tf.tensor(list, shapes[at]));
+        const inputs = values.map((list, input) => tf.tensor(list, shapes[input]));
         const output = tf.tidy(() => op(...inputs));
         const expected = plain(values);
         expect(output.size).toBe(expected.length);
@@ -212,15 +212,15 @@ export function testOperations(backend: BackendName, options: SelectOptions = {}
         const grads = tf.tidy(() =>
           tf.grads((...x) => op(...x) as tf.Scalar)(inputs, tf.tensor(direction, output.shape) as tf.Scalar)
         );
-        const along = (moved: number[][]) => sum(plain(moved).map((value, i) => value * direction[i]));
-        for (const [at, grad] of grads.entries()) {
-          expect(grad.shape).toEqual(shapes[at]);
+        const projected = (moved: number[][]) => sum(plain(moved).map((value, i) => value * direction[i]));
+        for (const [input, grad] of grads.entries()) {
+          expect(grad.shape).toEqual(shapes[input]);
           (await grad.data()).forEach((value, i) => {
             const step = 1e-5;
             const moved = (by: number) =>
-              values.map((list, k) => list.map((v, j) => k === at && j === i ? v + by : v));
-            const slope = (along(moved(step)) - along(moved(-step))) / (2 * step);
-            expect(Math.abs(value - slope)).toBeLessThan(2e-5);
+              values.map((list, k) => list.map((v, j) => k === input && j === i ? v + by : v));
+            const difference = (projected(moved(step)) - projected(moved(-step))) / (2 * step);
+            expect(Math.abs(value - difference)).toBeLessThan(2e-5);
           });
         }
         tf.dispose([inputs, output, grads]);

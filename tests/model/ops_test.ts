@@ -10,7 +10,7 @@ if (native) testOperations("tensorflow", native);
 testSizes("simd");
 testNotFinite("simd");
 
-Deno.test("dropout keeps the mean, and its pattern follows its key alone", () => {
+Deno.test("dropout preserves the mean, and its factors depend on the key alone", () => {
   const factors = factorsOf("site", [100, 100]);
   expect(new Set(factors.map((value) => Math.fround(value)))).toEqual(new Set([0, Math.fround(1 / 0.6)]));
   expect(Math.abs(factors.reduce((total, factor) => total + factor) / 10_000 - 1)).toBeLessThan(0.05);

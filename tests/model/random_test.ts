@@ -3,7 +3,7 @@ import { normal, permutation, philox4x32, randomUint32, uniform } from "../../mo
 
 const hex = (words: Uint32Array) => [...words].map((word) => word.toString(16).padStart(8, "0"));
 
-Deno.test("philox4x32 gives the known answers of the Random123 test vectors", () => {
+Deno.test("philox4x32 equals the test vectors of Random123", () => {
   const out = new Uint32Array(4);
   philox4x32([0, 0, 0, 0], [0, 0], out);
   expect(hex(out)).toEqual(["6627e8d5", "e169c58d", "bc57ac4c", "9b00dbd8"]);
@@ -24,7 +24,7 @@ Deno.test("a draw depends on its key alone", () => {
   }
 });
 
-Deno.test("uniform and normal numbers have the moments they should", () => {
+Deno.test("uniform and normal numbers have the expected moments", () => {
   const count = 100_000;
   const u = uniform({ seed: 1, purpose: "u" }, count);
   expect(u.every((value) => value >= 0 && value < 1)).toBe(true);
@@ -36,7 +36,7 @@ Deno.test("uniform and normal numbers have the moments they should", () => {
   expect(normal({ seed: 1, purpose: "n" }, 3)).toEqual(n.slice(0, 3));
 });
 
-Deno.test("permutation holds every index once, and seeds that are none are refused", () => {
+Deno.test("a permutation contains every index once, and invalid seeds are refused", () => {
   const order = permutation({ seed: 5, purpose: "shuffle" }, 1000);
   expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, i) => i));
   expect(order).not.toEqual(permutation({ seed: 6, purpose: "shuffle" }, 1000));

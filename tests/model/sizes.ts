@@ -1,5 +1,5 @@
 /**
- * Operations at sizes where kernels have edges, and with values that are not finite, for tests on any backend.
+ * Tests of operations at the edge sizes of kernels and with values that are not finite, for any backend.
  *
  * @module
  */
@@ -17,8 +17,8 @@ import { meanPool } from "../../model/ops/meanPool.ts";
 import { normal, uniform } from "../../model/random.ts";
 import { sizeOf } from "../../model/shape.ts";
 
-/** Values of an operation and of its inputs' gradients, for inputs of those shapes. */
-async function answers(
+/** Returns the value of an operation and the gradients of its inputs, for random inputs. */
+async function valueAndGradients(
   backend: string,
   shapes: readonly number[][],
   // deno-lint-ignore no-explicit-any -- the operations take tensors of different ranks
@@ -39,20 +39,20 @@ async function answers(
   return read;
 }
 
-/** Largest error, over the largest value where that is above 1. */
-export function errorOf(ours: Float32Array, theirs: Float32Array): number {
-  expect(ours.length).toBe(theirs.length);
-  let error = 0, most = 1;
-  theirs.forEach((value, i) => {
-    error = Math.max(error, Math.abs(ours[i] - value));
-    most = Math.max(most, Math.abs(value));
+/** Returns the largest error, relative to the largest expected value if that is above 1. */
+export function errorOf(found: Float32Array, expected: Float32Array): number {
+  expect(found.length).toBe(expected.length);
+  let error = 0, max = 1;
+  expected.forEach((value, i) => {
+    error = Math.max(error, Math.abs(found[i] - value));
+    max = Math.max(max, Math.abs(value));
   });
-  return error / most;
+  return error / max;
 }
 
 const labelsOf = (rows: number) => Int32Array.from({ length: rows }, (_, i) => i % 3);
 
-/** One row, sizes that fill no block, workgroup or stage, and those of vit_base, which have more than one of each. */
+/** One row, sizes that are not a multiple of any block or workgroup, and those of vit_base, which have several. */
 const SIZES: readonly {
   name: string;
   shapes: number[][];
@@ -60,8 +60,8 @@ const SIZES: readonly {
   op: (...inputs: any[]) => tf.Tensor;
 }[] = [
   { name: "linear of one value", shapes: [[1, 1], [1, 1], [1]], op: linear },
-  { name: "linear of a stage and more", shapes: [[14, 71], [13, 71], [13]], op: linear },
-  { name: "linear of two stages", shapes: [[5, 136], [24, 136], [24]], op: linear },
+  { name: "linear of a block and a remainder", shapes: [[14, 71], [13, 71], [13]], op: linear },
+  { name: "linear of two blocks", shapes: [[5, 136], [24, 136], [24]], op: linear },
   { name: "linear of wide layers", shapes: [[101, 270], [262, 270], [262]], op: linear },
   { name: "linear of one row", shapes: [[1, 7], [3, 7], [3]], op: linear },
   { name: "linear of many rows", shapes: [[1003, 33], [65, 33], [65]], op: linear },
@@ -70,7 +70,7 @@ const SIZES: readonly {
   { name: "gelu", shapes: [[3, 777]], op: gelu },
   { name: "layer norm of one row", shapes: [[1, 5], [5], [5]], op: layerNorm },
   { name: "layer norm of narrow rows", shapes: [[67, 3], [3], [3]], op: layerNorm },
-  { name: "layer norm of middling rows", shapes: [[33, 100], [100], [100]], op: layerNorm },
+  { name: "layer norm of medium rows", shapes: [[33, 100], [100], [100]], op: layerNorm },
   { name: "layer norm of vit_base", shapes: [[2, 197, 768], [768], [768]], op: layerNorm },
   { name: "attention of vit_base", shapes: [[1, 197, 3 * 2 * 64]], op: (x) => attention(x, 2) },
   { name: "attention of 33 tokens and odd heads", shapes: [[3, 33, 3 * 3 * 5]], op: (x) => attention(x, 3) },
@@ -78,12 +78,12 @@ const SIZES: readonly {
   { name: "attention of wide heads", shapes: [[1, 21, 3 * 2 * 100]], op: (x) => attention(x, 2) },
   { name: "attention of the widest heads", shapes: [[1, 9, 3 * 256]], op: (x) => attention(x, 1) },
   {
-    name: "attention of heads too wide for our programs",
+    name: "attention of heads that no kernel supports",
     shapes: [[1, 5, 3 * 260]],
     op: (x) => attention(x, 1),
   },
   {
-    name: "attention of more images than a line of workgroups",
+    name: "attention of more images than workgroups in one dimension",
     shapes: [[70_000, 1, 3]],
     op: (x) => attention(x, 1),
   },
@@ -107,21 +107,22 @@ const SIZES: readonly {
   },
 ];
 
-/** Tests operations and their gradients at these sizes against TensorFlow.js's. */
+/** Tests operations and their gradients at these sizes against TensorFlow.js. */
 export function testSizes(backend: BackendName): void {
-  Deno.test(`operations of any size give what TensorFlow.js gives (${backend})`, async (t) => {
+  Deno.test(`operations of any size equal those of TensorFlow.js (${backend})`, async (t) => {
     for (const { name, shapes, op } of SIZES) {
       await t.step(name, async () => {
-        const theirs = await answers("wasm", shapes, op), ours = await answers(backend, shapes, op);
-        ours.forEach((values, at) =>
-          expect({ at, close: errorOf(values, theirs[at]) < 1e-5 }).toEqual({ at, close: true })
+        const expected = await valueAndGradients("wasm", shapes, op),
+          found = await valueAndGradients(backend, shapes, op);
+        found.forEach((values, output) =>
+          expect({ output, close: errorOf(values, expected[output]) < 1e-5 }).toEqual({ output, close: true })
         );
       });
     }
   });
 }
 
-/** Operations that keep the rows of their first input apart: so many of them, and what they read beside. */
+/** Operations that compute each of the seven rows of their first input independently. */
 const BY_ROWS: readonly {
   name: string;
   shape: number[];
@@ -135,16 +136,16 @@ const BY_ROWS: readonly {
   { name: "linear", shape: [7, 70], op: (x) => linear(x, tf.ones([11, 70]), tf.zeros([11])) },
 ];
 
-/** What is not finite must be seen in the result, and only where it belongs. */
+/** Tests that NaN and infinity reach exactly the results that depend on them. */
 export function testNotFinite(backend: BackendName): void {
-  Deno.test(`what is not finite goes through our kernels as through any other (${backend})`, async () => {
+  Deno.test(`NaN and infinity reach exactly the results that depend on them (${backend})`, async () => {
     await selectBackend(backend);
     for (const value of [NaN, Infinity]) {
       const x = new Float32Array(13 * 16).fill(1);
       x[5 * 16 + 3] = value;
       const weight = tf.ones([8, 16]) as tf.Tensor2D;
       const out = await linear(tf.tensor2d(x, [13, 16]), weight, tf.zeros([8]) as tf.Tensor1D).data();
-      out.forEach((result, at) => expect(result).toBe(Math.floor(at / 8) === 5 ? value : 16));
+      out.forEach((result, i) => expect(result).toBe(Math.floor(i / 8) === 5 ? value : 16));
       const qkv = new Float32Array(2 * 3 * 24).fill(1);
       qkv[2] = value;
       const mixed = await attention(tf.tensor3d(qkv, [2, 3, 24]), 1).data();
@@ -152,12 +153,12 @@ export function testNotFinite(backend: BackendName): void {
       expect([...mixed.slice(24)]).toEqual(new Array(24).fill(1));
       for (const { name, shape, op } of BY_ROWS) {
         const clean = normal({ seed: 8, purpose: name }, sizeOf(shape)), row = clean.length / 7;
-        const spoilt = clean.map((number, at) => at === 4 * row + 2 ? value : number);
-        const [expected, found] = [clean, spoilt].map((values) =>
+        const changed = clean.map((number, i) => i === 4 * row + 2 ? value : number);
+        const [expected, found] = [clean, changed].map((values) =>
           tf.tidy(() => op(tf.tensor(values, shape)))
         );
-        const before = await expected.data(), after = await found.data(), own = before.length / 7;
-        const rows = before.map((number, at) => Object.is(number, after[at]) ? -1 : Math.floor(at / own));
+        const before = await expected.data(), after = await found.data(), rowSize = before.length / 7;
+        const rows = before.map((number, i) => Object.is(number, after[i]) ? -1 : Math.floor(i / rowSize));
         expect({ name, value, changed: [...new Set(rows)].sort() }).toEqual({
           name,
           value,
@@ -169,18 +170,18 @@ export function testNotFinite(backend: BackendName): void {
     }
   });
 
-  Deno.test(`attention of huge scores is finite, as TensorFlow.js has it (${backend})`, async () => {
-    // Scores of 1e12, as of a model that diverges: their products with any factor are rounded by thousands.
+  Deno.test(`attention of huge scores is finite, as in TensorFlow.js (${backend})`, async () => {
+    // Scores of 1e12, as in a model that diverges. Rounding changes such a score by thousands.
     const values = normal({ seed: 3, purpose: "huge" }, 2 * 21 * 48).map((value) => 1e6 * value);
-    const answer = async (name: string) => {
+    const compute = async (name: string) => {
       await selectBackend(name);
       const out = tf.tidy(() => attention(tf.tensor3d(values, [2, 21, 48]), 2));
-      const found = await out.data() as Float32Array;
+      const result = await out.data() as Float32Array;
       out.dispose();
-      return found;
+      return result;
     };
-    const theirs = await answer("wasm"), ours = await answer(backend);
-    expect(ours.every(Number.isFinite)).toBe(true);
-    expect(errorOf(ours, theirs)).toBeLessThan(1e-5);
+    const expected = await compute("wasm"), found = await compute(backend);
+    expect(found.every(Number.isFinite)).toBe(true);
+    expect(errorOf(found, expected)).toBeLessThan(1e-5);
   });
 }

@@ -8,13 +8,13 @@ import { SETUP_FILE, tensorflowLibrary } from "../../model/backends/tensorflow.t
 import { findTensorflow, TENSORFLOW_FOLDER } from "../setup/tensorflow.ts";
 
 const settings = await findTensorflow();
-const here = settings !== null;
+const isInstalled = settings !== null;
 const gpu = await hasNvidiaGpu();
 
 const writeSetup = (folder: string, name: string) =>
   Deno.writeTextFile(join(folder, SETUP_FILE), JSON.stringify({ package: name, library: "", recipe: 0 }));
 
-/** A step's arithmetic for which `auto` tries GPUs first. */
+/** Floating-point operations of a step for which `auto` tries GPUs first. */
 const LARGE = 1e12;
 
 async function inFolder(use: (folder: string, url: string) => Promise<void>): Promise<void> {
@@ -26,17 +26,17 @@ async function inFolder(use: (folder: string, url: string) => Promise<void>): Pr
   }
 }
 
-Deno.test("without its set-up the native backend says in a line how to get it", async () => {
-  const wanted = "No backend works. tensorflow: it is not set up: run deno task backend:tensorflow";
-  await expect(selectBackend("tensorflow")).rejects.toMatchObject({ name: "BackendError", message: wanted });
-  await expect(selectBackend("tensorflow", { tensorflow: "file:///nowhere" })).rejects.toThrow(wanted);
+Deno.test("without the set-up, the error of the native backend names the command for it", async () => {
+  const message = "No backend works. tensorflow: it is not set up: run deno task backend:tensorflow";
+  await expect(selectBackend("tensorflow")).rejects.toMatchObject({ name: "BackendError", message });
+  await expect(selectBackend("tensorflow", { tensorflow: "file:///nowhere" })).rejects.toThrow(message);
   await inFolder(async (folder, tensorflow) => {
     await Deno.mkdir(join(folder, "node_modules"));
-    await expect(selectBackend("tensorflow", { tensorflow })).rejects.toThrow(wanted);
+    await expect(selectBackend("tensorflow", { tensorflow })).rejects.toThrow(message);
   });
 });
 
-Deno.test("a native backend that does not load says why in one line", async () => {
+Deno.test("the error of a native backend that does not load has one line", async () => {
   await inFolder(async (folder, tensorflow) => {
     await writeSetup(folder, "@unmask/none");
     await expect(selectBackend("tensorflow", { tensorflow })).rejects.toThrow(
@@ -51,8 +51,8 @@ Deno.test("auto does not try the native backend before ours on a small model", a
 });
 
 Deno.test({
-  name: "auto passes a native backend without CUDA or without a GPU over, and says so",
-  ignore: !here || gpu,
+  name: "auto skips a native backend without CUDA or a GPU and reports the reason",
+  ignore: !isInstalled || gpu,
   async fn() {
     const chosen = async (tensorflow: string) => {
       const { name, notes } = await selectBackend("auto", { flops: LARGE, tensorflow });
@@ -62,10 +62,12 @@ Deno.test({
     };
     expect(await chosen(settings!.tensorflow)).toBe("tensorflow: it is set up without CUDA");
     await inFolder(async (folder, url) => {
-      // The package without CUDA under the name of the one with it.
-      const own = await Deno.realPath(join(TENSORFLOW_FOLDER, "node_modules", "@tensorflow", "tfjs-node"));
+      // The package without CUDA, installed under the name of the package with CUDA.
+      const installed = await Deno.realPath(
+        join(TENSORFLOW_FOLDER, "node_modules", "@tensorflow", "tfjs-node"),
+      );
       await Deno.mkdir(join(folder, "node_modules"));
-      await Deno.symlink(own, join(folder, "node_modules", "tfjs-node-gpu"));
+      await Deno.symlink(installed, join(folder, "node_modules", "tfjs-node-gpu"));
       await writeSetup(folder, "tfjs-node-gpu");
       expect(await chosen(url)).toBe("tensorflow: TensorFlow finds no GPU");
     });
@@ -73,8 +75,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the native backend computes in TensorFlow, gives way to others and comes back",
-  ignore: !here,
+  name: "the native backend can be selected again after another backend",
+  ignore: !isInstalled,
   async fn() {
     for (const backend of ["tensorflow", "wasm", "tensorflow"]) {
       expect(await selectBackend(backend, settings!)).toEqual({ name: backend, notes: [] });

@@ -1,7 +1,7 @@
 import { findTensorflow } from "../setup/tensorflow.ts";
 import { testTraining } from "./training.ts";
 
-// TensorFlow.js operation by operation, and planned steps.
+// wasm runs operation by operation, simd in planned steps.
 testTraining("wasm", 1);
 testTraining("simd", 1);
 testTraining("simd", 3);

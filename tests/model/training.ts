@@ -1,5 +1,5 @@
 /**
- * A small training and what must be true of it, for tests on any backend.
+ * Tests of a small training, for any backend.
  *
  * @module
  */
@@ -35,22 +35,22 @@ const MAE: ModelShape = { model: "mae" };
 const CLASSIFIER: ModelShape = { model: "classifier", classes: 2 };
 const STEPS_PER_EPOCH = 5, BATCH = 4;
 
-/** Images that are bright above (class 0) or below (class 1), with a little noise. */
+/** Images whose upper (class 0) or lower half (class 1) is bright, with a little noise. */
 function* batches(epoch: number, fromBatch: number) {
   for (let batch = fromBatch; batch < STEPS_PER_EPOCH; batch++) {
-    const pixels = uniform({ seed: 1, purpose: "pictures", epoch, step: batch }, BATCH * 64).map((v) =>
+    const pixels = uniform({ seed: 1, purpose: "images", epoch, step: batch }, BATCH * 64).map((v) =>
       v * 0.1
     );
     const labels = Int32Array.from({ length: BATCH }, (_, i) => (i + batch) % 2);
-    pixels.forEach((_, at) => {
-      const below = at % 64 >= 32;
-      if (below === (labels[Math.floor(at / 64)] === 1)) pixels[at] += 0.9;
+    pixels.forEach((_, i) => {
+      const isLower = i % 64 >= 32;
+      if (isLower === (labels[Math.floor(i / 64)] === 1)) pixels[i] += 0.9;
     });
     yield { pixels, labels };
   }
 }
 
-/** A training of 22 steps; its numbers depend on nothing else. */
+/** Options of a training of 22 steps. */
 export function options(shape: ModelShape, more: Partial<TrainOptions> = {}): TrainOptions {
   return {
     config,
@@ -67,27 +67,27 @@ export function options(shape: ModelShape, more: Partial<TrainOptions> = {}): Tr
   };
 }
 
-type Told = Exclude<TrainerEvent, { type: "ready" }>;
+type EmittedEvent = Exclude<TrainerEvent, { type: "ready" }>;
 
-/** All that is told once it is ready. */
-export async function collect(run: AsyncGenerator<TrainerEvent, void>): Promise<Told[]> {
-  const events: Told[] = [];
+/** Returns every event after `ready`. */
+export async function collect(run: AsyncGenerator<TrainerEvent, void>): Promise<EmittedEvent[]> {
+  const events: EmittedEvent[] = [];
   for await (const event of run) {
     if (event.type !== "ready") events.push(event);
   }
   return events;
 }
 
-const lossesOf = (events: Told[]) => events.flatMap((e) => e.type === "step" ? [e.loss] : []);
-const epochsOf = (events: Told[]) => events.flatMap((e) => e.type === "epoch" ? [e] : []);
-const statesOf = (events: Told[]) => events.flatMap((e) => e.type === "checkpoint" ? [e.state] : []);
+const lossesOf = (events: EmittedEvent[]) => events.flatMap((e) => e.type === "step" ? [e.loss] : []);
+const epochsOf = (events: EmittedEvent[]) => events.flatMap((e) => e.type === "epoch" ? [e] : []);
+const statesOf = (events: EmittedEvent[]) => events.flatMap((e) => e.type === "checkpoint" ? [e.state] : []);
 const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
 
 /** Tests training on a backend. */
 export function testTraining(backend: BackendName, threads: number, select: SelectOptions = {}): void {
   const on = `${backend}, ${threads} threads: `;
   for (const shape of [MAE, CLASSIFIER]) {
-    Deno.test(`${on}${shape.model}: it learns, and tells steps, epochs and checkpoints in order`, async () => {
+    Deno.test(`${on}${shape.model}: the loss falls, and steps, epochs and checkpoints are emitted in order`, async () => {
       const { planner } = await selectBackend(backend, select);
       const tensors = tf.memory().numTensors;
       const events = await collect(
@@ -104,7 +104,7 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
       expect(tf.memory().numTensors).toBe(tensors);
     });
 
-    Deno.test(`${on}${shape.model}: a run continued in the middle of an epoch has the same bits as a whole one`, async () => {
+    Deno.test(`${on}${shape.model}: a training resumed in the middle of an epoch has the same bits as an uninterrupted one`, async () => {
       const { planner } = await selectBackend(backend, select);
       const whole = await collect(train(options(shape, { threads, planner })));
       expect(await collect(train(options(shape, { threads, planner })))).toEqual(whole);
@@ -115,13 +115,13 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
     });
   }
 
-  Deno.test(on + "another seed gives other masks, and so other losses", async () => {
+  Deno.test(on + "another seed has other masks and other losses", async () => {
     const { planner } = await selectBackend(backend, select);
     const first = lossesOf(await collect(train(options(MAE, { threads, planner }))));
     expect(lossesOf(await collect(train(options(MAE, { seed: 7, threads, planner }))))).not.toEqual(first);
   });
 
-  Deno.test(on + "a linear probe changes the head alone", async () => {
+  Deno.test(on + "a linear probe changes only the head", async () => {
     const { planner } = await selectBackend(backend, select);
     const start = options(CLASSIFIER), weights = await start.initial();
     const events = await collect(train({ ...start, freezeEncoder: true, threads, planner }));
@@ -131,12 +131,12 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
     }
   });
 
-  Deno.test(on + "a loss that is not finite ends the run before anything is saved of it", async () => {
+  Deno.test(on + "a loss that is not finite ends the training before the step is saved", async () => {
     const { planner } = await selectBackend(backend, select);
     const weights = new Map(await options(MAE).initial());
     const bias = weights.get("decoder.decoder_pred.bias")!;
     weights.set("decoder.decoder_pred.bias", { ...bias, data: bias.data.map(() => 1e30) });
-    const seen: Told[] = [];
+    const seen: EmittedEvent[] = [];
     const run = async () => {
       for await (const event of train(options(MAE, { initial: () => weights, threads, planner }))) {
         if (event.type !== "ready") seen.push(event);
@@ -146,11 +146,11 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
     expect(seen).toEqual([]);
   });
 
-  Deno.test(on + "a stop is heard between two steps, and nothing stays on the backend", async () => {
+  Deno.test(on + "an abort ends the training between two steps and frees all tensors", async () => {
     const { planner } = await selectBackend(backend, select);
     const tensors = tf.memory().numTensors;
     const stop = new AbortController();
-    const seen: Told[] = [];
+    const seen: EmittedEvent[] = [];
     const run = async () => {
       for await (const event of train(options(MAE, { threads, planner }), { signal: stop.signal })) {
         if (event.type === "ready") continue;
@@ -163,7 +163,7 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  Deno.test(on + "data that end early are an error, not a short epoch", async () => {
+  Deno.test(on + "an epoch with too few batches is an error", async () => {
     const { planner } = await selectBackend(backend, select);
     const short = (epoch: number, from: number) => [...batches(epoch, from)].slice(0, 2);
     await expect(collect(train(options(MAE, { batches: short, threads, planner })))).rejects.toMatchObject({

@@ -15,7 +15,7 @@ import { collect, options } from "./training.ts";
 
 const vulkan = await findVulkan();
 
-Deno.test("software adapters are known by their names, whatever else they say", () => {
+Deno.test("software adapters are recognised by their names", () => {
   const info = { vendor: "", architecture: "", device: "", description: "" };
   for (
     const description of [
@@ -34,7 +34,7 @@ Deno.test("software adapters are known by their names, whatever else they say", 
   expect(adapterName({ ...info, vendor: "nvidia", architecture: "hopper" })).toBe("hopper");
 });
 
-/** Runs a program that does not compile. */
+/** Dispatches a program that does not compile. */
 function runInvalid(x: tf.Tensor): tf.Tensor {
   const invalid = elementwise({
     name: "invalid",
@@ -48,7 +48,7 @@ function runInvalid(x: tf.Tensor): tf.Tensor {
 }
 
 if (vulkan) {
-  Deno.test("work of ever other sizes does not fill the device's memory (webgpu)", async () => {
+  Deno.test("inputs of changing sizes do not fill the memory of the device (webgpu)", async () => {
     await selectBackend("webgpu");
     const backend = tf.backend() as WebgpuBackend;
     limitMemory(backend, 0);
@@ -61,7 +61,7 @@ if (vulkan) {
     }
   });
 
-  Deno.test("auto passes over a processor that plays a GPU, and says so", async () => {
+  Deno.test("auto skips a software adapter and reports it", async () => {
     const adapter = await navigator.gpu.requestAdapter();
     const { name, notes } = await selectBackend("auto", { flops: 1e12 });
     if (isSoftware(adapter!.info)) {
@@ -70,7 +70,7 @@ if (vulkan) {
     } else expect(name).toBe("webgpu");
   });
 
-  Deno.test("an invalid program makes every read fail, never zeros, until the backend is started anew (webgpu)", async () => {
+  Deno.test("after an invalid program every read fails until the backend is selected again (webgpu)", async () => {
     await selectBackend("webgpu");
     const x = tf.ones([8]);
     const good = tf.mul(x, 2);
@@ -85,13 +85,13 @@ if (vulkan) {
     again.dispose();
   });
 
-  Deno.test("an invalid program makes the step fail before a weight moves (webgpu)", async () => {
+  Deno.test("an invalid program fails the step before the weights change (webgpu)", async () => {
     await selectBackend("webgpu");
     useNative({ ...native(), gelu: { forward: (x) => [runInvalid(x), tf.onesLike(x)] } });
     await expect(collect(train(options({ model: "mae" })))).rejects.toThrow(/WebGPU failed.*nowhere/s);
   });
 
-  Deno.test("a device that is lost makes operations and reads fail, and another is opened (webgpu)", async () => {
+  Deno.test("operations and reads fail on a lost device, and selecting the backend opens another (webgpu)", async () => {
     await selectBackend("webgpu");
     const x = tf.ones([2000]);
     const y = tf.mul(x, 2);
@@ -103,18 +103,18 @@ if (vulkan) {
     expect((await tf.mul(tf.ones([2000]), 2).data())[1999]).toBe(2);
   });
 
-  Deno.test("programs that give wrong numbers, zeros or a wrong gradient are not trusted (webgpu)", async () => {
+  Deno.test("the self-test finds wrong values, zeros and wrong gradients (webgpu)", async () => {
     await selectBackend("webgpu");
     const ops = native();
     expect(await selfTest(ops)).toBe(null);
-    const gelus: Record<string, (value: tf.Tensor, slope: tf.Tensor) => [tf.Tensor, tf.Tensor]> = {
-      "of gelu": (value, slope) => [tf.mul(value, 1.001), slope],
-      "of gelu returned 0": (value, slope) => [tf.zerosLike(value), slope],
-      "of gradient 1 of gelu": (value, slope) => [value, tf.mul(slope, 0.999)],
+    const gelus: Record<string, (value: tf.Tensor, derivative: tf.Tensor) => [tf.Tensor, tf.Tensor]> = {
+      "of gelu": (value, derivative) => [tf.mul(value, 1.001), derivative],
+      "of gelu returned 0": (value, derivative) => [tf.zerosLike(value), derivative],
+      "of gradient 1 of gelu": (value, derivative) => [value, tf.mul(derivative, 0.999)],
     };
-    for (const [says, wrong] of Object.entries(gelus)) {
+    for (const [message, wrong] of Object.entries(gelus)) {
       const fault = await selfTest({ ...ops, gelu: { forward: (x) => wrong(...ops.gelu!.forward(x)) } });
-      expect(fault).toContain(`its self-test ${says}`);
+      expect(fault).toContain(`its self-test ${message}`);
     }
   });
-} else Deno.test.ignore("trust in webgpu", () => {});
+} else Deno.test.ignore("errors of webgpu devices", () => {});

@@ -21,7 +21,7 @@ if (vulkan) {
   testNotFinite("webgpu");
   testTraining("webgpu", 1);
 
-  Deno.test("AdamW of any size gives what it gives on a processor (webgpu)", async () => {
+  Deno.test("AdamW of any size equals that on the CPU (webgpu)", async () => {
     for (const size of [1, 257, 70_000]) {
       const results: Float32Array[][] = [];
       for (const backend of ["wasm", "webgpu"]) {
@@ -34,13 +34,13 @@ if (vulkan) {
         results.push(await Promise.all(after.map((tensor) => tensor.data() as Promise<Float32Array>)));
         tf.dispose([tensors, after]);
       }
-      results[1].forEach((values, at) => expect(errorOf(values, results[0][at])).toBeLessThan(1e-6));
+      results[1].forEach((values, output) => expect(errorOf(values, results[0][output])).toBeLessThan(1e-6));
     }
   });
 
-  Deno.test("reconstructions, classifications and embeddings are those of a processor (webgpu)", async () => {
+  Deno.test("reconstructions, classifications and embeddings equal those on the CPU (webgpu)", async () => {
     const config = { ...PRESETS.mnist, depth: 1, decoderDepth: 1 };
-    const pixels = uniform({ seed: 2, purpose: "pictures" }, 3 * 28 * 28);
+    const pixels = uniform({ seed: 2, purpose: "images" }, 3 * 28 * 28);
     const of = async (backend: string) => {
       await selectBackend(backend);
       const tensors = tf.memory().numTensors;
@@ -55,8 +55,10 @@ if (vulkan) {
       expect(tf.memory().numTensors).toBe(tensors);
       return [pred, probabilities, Float32Array.from(predicted), embedded];
     };
-    const theirs = await of("wasm");
-    (await of("webgpu")).forEach((values, at) => expect(errorOf(values, theirs[at])).toBeLessThan(1e-5));
+    const expected = await of("wasm");
+    (await of("webgpu")).forEach((values, output) =>
+      expect(errorOf(values, expected[output])).toBeLessThan(1e-5)
+    );
   });
 
   Deno.test("a step of the mnist config takes few dispatches (webgpu)", async () => {
@@ -90,4 +92,4 @@ if (vulkan) {
     }
     expect(dispatches).toBeLessThanOrEqual(194);
   });
-} else Deno.test.ignore("what webgpu computes", () => {});
+} else Deno.test.ignore("operations and training on webgpu", () => {});

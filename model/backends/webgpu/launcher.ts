@@ -1,6 +1,6 @@
 /**
- * Dispatches programs on tensors of TensorFlow.js's backend, in the same command queue as its own operations. The
- * backend's own dispatch supports a single output; our operations have up to three.
+ * Dispatches programs on tensors of TensorFlow.js's backend, in the command queue that the backend uses for
+ * its operations. The backend's dispatch supports a single output; our operations have up to three.
  *
  * @module
  */

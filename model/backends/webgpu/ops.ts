@@ -45,7 +45,7 @@ function weightGradient(launcher: Launcher, dy: tf.Tensor, x: tf.Tensor): [tf.Te
   return [dWeight as tf.Tensor2D, dBias as tf.Tensor1D];
 }
 
-/** Returns the programs of an attention, and what their dispatches have in common. */
+/** Returns the programs of an attention and the arguments that their dispatches share. */
 function attentionDispatch(
   { shape: [batch, tokens, tripled] }: tf.Tensor3D,
   heads: number,

@@ -2,14 +2,14 @@ import { elementwise, program } from "../program.ts";
 
 /** Height and width of the tile of a weight that a workgroup of {@linkcode WEIGHT_GRADIENT} computes. */
 export const TILE = 32;
-/** Number of rows that a workgroup loads at once. */
+/** Number of rows that a workgroup loads per iteration. */
 export const STEP = 16;
 const THREADS = 64, LANES = TILE / 4;
 
 /**
  * Gradients of weight and bias, `dyᵀ · x` and the column sums of dy, for a split of the rows (split-K). A small weight
- * has too few tiles to occupy a GPU without it. Each split writes its own result, so that they are added in a fixed
- * order; TensorFlow.js adds splits in the order in which they finish.
+ * has too few tiles to occupy a GPU without it. Each split writes a separate result, and the results are added in a
+ * fixed order; TensorFlow.js adds splits in the order in which they finish.
  */
 export const WEIGHT_GRADIENT = program({
   name: "gradient of a weight",
