@@ -1,7 +1,7 @@
 /**
- * C = A · B in the loops of BLIS: `gemmStrided` runs over blocks of MC rows, `gemmBlock` over NC columns, KC steps and
- * NR columns, `gemmPanel` over MR rows. A micro-panel of B, KC x NR, is packed into WebAssembly globals, because V8
- * checks the bounds of every memory access and of no global; the checks cost a quarter of the speed. A is not packed.
+ * C = A · B in the five loops of BLIS, with the loop over the rows of A outermost. A micro-panel of B, KC x NR, is
+ * packed into WebAssembly globals: V8 checks the bounds of every memory access, which costs a quarter of the speed,
+ * but not of a global. A is not packed.
  *
  * Strides are in bytes. `addend` is a matrix with the strides of C. 0 stands for an absent bias or addend.
  */
@@ -49,49 +49,40 @@ export function gemmStrided(
   addend: usize,
   tile: usize,
 ): void {
-  if (m <= MC) return gemmBlock(m, n, paddedN, k, a, lda, b, rsB, csB, c, ldc, bias, addend, tile);
-  // Blocks of equal height: a low last block would waste most of the packing.
+  // Blocks of about equal height: every block packs all of B, which does not pay for a few rows.
   const blocks = (m + MC - 1) / MC, mc = (m + MR * blocks - 1) / (MR * blocks) * MR;
-  for (let i: i32 = 0; i < m; i += mc) {
-    const offset = <usize> i * ldc, ai = a + <usize> i * lda, addendI = addend ? addend + offset : 0;
-    gemmBlock(min(mc, m - i), n, paddedN, k, ai, lda, b, rsB, csB, c + offset, ldc, bias, addendI, tile);
-  }
-}
-
-/** `gemmStrided` for one block of rows. */
-function gemmBlock(
-  m: i32,
-  n: i32,
-  paddedN: i32,
-  k: i32,
-  a: usize,
-  lda: usize,
-  b: usize,
-  rsB: usize,
-  csB: usize,
-  c: usize,
-  ldc: usize,
-  bias: usize,
-  addend: usize,
-  tile: usize,
-): void {
-  for (let jc: i32 = 0; jc < n; jc += NC) {
-    const end = min(jc + NC, n);
-    let p: i32 = 0, cIn = addend;
-    while (p < k) {
-      const kc = panelDepth(k - p), kIter = kc >> 3, kLeft = kc & 7;
-      const ap = a + <usize> p * 4, bp = b + <usize> p * rsB;
-      for (let j: i32 = jc; j < end; j += NR) {
-        const offset = <usize> j * 4, bj = bp + <usize> j * csB;
-        if (csB == 4) packB(kIter, kLeft, bj, rsB);
-        else packBTransposed(kIter, kLeft, min(NR, n - j), bj, csB);
-        const width = min(NR, n - j), fits = j + NR <= paddedN;
-        const biasJ = bias && !p ? bias + offset : 0, cInJ = cIn ? cIn + offset : 0;
-        gemmPanel(m, width, fits, kIter, kLeft, ap, lda, c + offset, ldc, biasJ, cInJ, tile);
+  for (let ic: i32 = 0; ic < m; ic += mc) {
+    const rows = min(mc, m - ic), ai = a + <usize> ic * lda, ci = c + <usize> ic * ldc;
+    for (let jc: i32 = 0; jc < n; jc += NC) {
+      const end = min(jc + NC, n);
+      let p: i32 = 0, cIn = addend ? addend + <usize> ic * ldc : 0;
+      while (p < k) {
+        const kc = panelDepth(k - p), kIter = kc >> 3, kLeft = kc & 7;
+        const ap = ai + <usize> p * 4, bp = b + <usize> p * rsB;
+        for (let j: i32 = jc; j < end; j += NR) {
+          const offset = <usize> j * 4, bj = bp + <usize> j * csB, width = min(NR, n - j);
+          if (csB == 4) packB(kIter, kLeft, bj, rsB);
+          else packBTransposed(kIter, kLeft, width, bj, csB);
+          const biasJ = bias && !p ? bias + offset : 0, cInJ = cIn ? cIn + offset : 0;
+          gemmPanel(
+            rows,
+            width,
+            j + NR <= paddedN,
+            kIter,
+            kLeft,
+            ap,
+            lda,
+            ci + offset,
+            ldc,
+            biasJ,
+            cInJ,
+            tile,
+          );
+        }
+        p += kc;
+        // The first panel starts from the addend, the others add to C.
+        cIn = ci;
       }
-      p += kc;
-      // The first panel starts from the addend, the others add to C.
-      cIn = c;
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Entry file: the kernels that the WebAssembly module exports. Addresses and strides are in bytes, sizes in floats.
- * Values are float32 where nothing else is said. A matrix x[m, n] is stored by rows without gaps.
+ * Values are float32 where nothing else is said. A matrix x[m, n] is stored by rows without gaps; `row` is the size of a
+ * row in bytes.
  */
 export { adamw } from "./adamw";
 export { attention, attentionGradient } from "./attention";
