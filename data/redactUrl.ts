@@ -1,10 +1,10 @@
 /**
- * URLs in messages.
+ * Redaction of URLs in messages.
  *
  * @module
  */
 
-/** Returns a URL for a message: without the part before an `@`, which may be a password, and of limited length. */
+/** Shortens a URL for a message and removes the part before an `@`, which may be a password. */
 export function redactUrl(url: string): string {
   return url.replace(/\/\/[^/]*@/, "//…@").slice(0, 200);
 }

@@ -1,5 +1,5 @@
 /**
- * Chooses an object store by its URL.
+ * Opens object stores by URL.
  *
  * @module
  */
@@ -7,22 +7,12 @@ import { fileURLToPath } from "node:url";
 import { LocalStore } from "./local/localStore.ts";
 import { OutageStore } from "./outageStore.ts";
 import { S3Store } from "./s3/s3Store.ts";
+import type { S3Access } from "./s3/settings.ts";
 import { checkPrefix } from "./keys.ts";
 import { redactUrl } from "../redactUrl.ts";
 import { InvalidKeyError, type ObjectStore } from "./store.ts";
 
-const FORMS = "must be file:PATH or s3://BUCKET/PREFIX";
-
-/** Access to an S3 service. */
-export interface S3Access {
-  readonly region: string;
-  /** URL of a service other than Amazon's. */
-  readonly endpoint?: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** Required for temporary keys. */
-  readonly sessionToken?: string;
-}
+const URL_FORMS = "must be file:PATH or s3://BUCKET/PREFIX";
 
 /** Location of an object store. Structured-clonable: workers receive it in a message. */
 export interface ObjectStoreSettings {
@@ -33,11 +23,19 @@ export interface ObjectStoreSettings {
 
 /**
  * Opens the object store that a URL names: `file:PATH`, `file:///ABSOLUTE/PATH` (percent-encoded) or
- * `s3://BUCKET[/PREFIX]`. Nothing is read or written yet. Methods of the store throw `StorageUnavailableError` for
- * temporary failures, such as a server that does not answer or refuses, or a full disk.
+ * `s3://BUCKET[/PREFIX]`. Nothing is read or written. Methods of the store throw `StorageUnavailableError` for temporary
+ * failures, such as a server that does not respond or refuses access, or a full disk.
  *
  * @param options `existing`: a missing folder (such as an unmounted disk) is an outage, and it is not created
- * @throws {TypeError} when the URL is of another form, or when the access to S3 is missing
+ * @throws {TypeError} for a URL of another form, and for a bucket without access keys
+ * @example
+ * ```ts
+ * import { openStore } from "./open.ts";
+ *
+ * const store = openStore({ url: "file:/var/lib/unmask/objects" });
+ * await store.put("greeting", new TextEncoder().encode("hello"));
+ * const { body, size } = await store.get("greeting");
+ * ```
  */
 export function openStore(
   { url, s3 }: ObjectStoreSettings,
@@ -45,10 +43,10 @@ export function openStore(
 ): ObjectStore {
   if (url.startsWith("file:")) return new OutageStore(new LocalStore(folderOf(url), options));
   if (url.startsWith("s3:")) return new OutageStore(openS3(url, s3));
-  throw new TypeError(`The object store ${FORMS}: current value is '${redactUrl(url)}'`);
+  throw new TypeError(`The object store ${URL_FORMS}: current value is '${redactUrl(url)}'`);
 }
 
-/** Creates the folder of a `file:` store if it is missing. It does nothing for other stores. */
+/** Creates the folder of a `file:` store if it does not exist. Does nothing for other stores. */
 export async function prepareStore(url: string): Promise<void> {
   if (url.startsWith("file:")) await Deno.mkdir(folderOf(url), { recursive: true });
 }
@@ -62,7 +60,7 @@ function folderOf(url: string): string {
   try {
     return fileURLToPath(url);
   } catch (error) {
-    throw new TypeError(`The object store's URL ${FORMS}, not '${url}': ${(error as Error).message}`, {
+    throw new TypeError(`The object store's URL ${URL_FORMS}, not '${url}': ${(error as Error).message}`, {
       cause: error,
     });
   }
@@ -71,9 +69,9 @@ function folderOf(url: string): string {
 function openS3(url: string, access: S3Access | undefined): ObjectStore {
   const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(url);
   if (!match) {
-    const rule =
+    const form =
       "s3:// must be followed by a bucket's name (3 to 63 of a-z, 0-9, '-' and '.') and, after '/', a prefix";
-    throw new TypeError(`${rule}: current value is '${redactUrl(url)}'`);
+    throw new TypeError(`${form}: current value is '${redactUrl(url)}'`);
   }
   const [, bucket, path = ""] = match;
   const prefix = path.replace(/\/$/, "");

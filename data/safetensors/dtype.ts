@@ -1,10 +1,10 @@
 /**
- * The number formats of safetensors files that are read and written.
+ * The data types of tensors in safetensors files.
  *
  * @module
  */
 
-/** The array a tensor's values are in. F16, BF16 and F8 are given as their bits, BOOL as 0 and 1. */
+/** The array type of each data type. F16, BF16 and F8 are stored as their bits, BOOL as 0 and 1. */
 export type TensorData = {
   readonly BOOL: Uint8Array<ArrayBuffer>;
   readonly U8: Uint8Array<ArrayBuffer>;
@@ -23,10 +23,10 @@ export type TensorData = {
   readonly U64: BigUint64Array<ArrayBuffer>;
 };
 
-/** Name of a number format. */
+/** Name of a data type. */
 export type Dtype = keyof TensorData;
 
-/** Every format in the order in which the official library sorts them (smallest alignment first). */
+/** All data types in the order of the official library, smallest alignment first. */
 export const DTYPES: readonly Dtype[] = [
   "BOOL",
   "U8",
@@ -45,7 +45,7 @@ export const DTYPES: readonly Dtype[] = [
   "U64",
 ];
 
-/** The array type of each format. */
+/** The array constructor of each data type. */
 export const ARRAYS = {
   BOOL: Uint8Array,
   U8: Uint8Array,
@@ -64,12 +64,12 @@ export const ARRAYS = {
   U64: BigUint64Array,
 } as const;
 
-/** A tensor: values in row-major order. */
+/** A tensor with its values in row-major order. */
 export type Tensor = {
   [D in Dtype]: { readonly dtype: D; readonly shape: readonly number[]; readonly data: TensorData[D] };
 }[Dtype];
 
-/** Where the first value that is no finite number stands, or -1; whole numbers are always finite. */
+/** Returns the index of the first value that is NaN or infinite, or -1. */
 export function findNonFinite(tensor: Tensor): number {
   switch (tensor.dtype) {
     case "F32":

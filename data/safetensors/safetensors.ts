@@ -1,41 +1,37 @@
 /**
- * Safetensors files: named tensors with text metadata, read strictly and written as the official library does.
+ * Reads and writes safetensors files: named tensors with text metadata. Files have the bytes that the official library
+ * would write.
  *
  * @module
  */
 import { ARRAYS, type Dtype, DTYPES, findNonFinite, type Tensor } from "./dtype.ts";
-import {
-  type HeaderOptions,
-  LENGTH_BYTES,
-  MAX_HEADER_BYTES,
-  METADATA,
-  readHeader,
-  SafetensorsError,
-} from "./header.ts";
+import { SafetensorsError } from "./error.ts";
+import { type HeaderOptions, readHeader } from "./header.ts";
+import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA } from "./headerText.ts";
 
 export type { Dtype, HeaderOptions, Tensor };
 export { readHeader, SafetensorsError };
 
-/** Named tensors and what is said of them. */
+/** The content of a file. */
 export interface Safetensors {
-  /** By name, in the order of their bytes. */
+  /** By name, ordered by offset. */
   readonly tensors: Map<string, Tensor>;
-  /** Text by key, as our checkpoints have the configuration in JSON under `config`. */
+  /** Text by key. Checkpoints have their configuration as JSON in `config`. */
   readonly metadata: Record<string, string>;
 }
 
-/** What is taken. */
+/** Options of {@linkcode readSafetensors}. */
 export interface ReadOptions extends HeaderOptions {
   /** Refuse NaN and infinities. */
   readonly finite?: boolean;
 }
 
 /**
- * Reads a safetensors file. The tensors are views of the file's bytes where these are aligned for it, and copies
- * elsewhere (files of ours are aligned).
+ * Reads a safetensors file. Tensors are views of the file's bytes if these are aligned, as in files of
+ * {@linkcode writeSafetensors}, and copies otherwise.
  *
  * @param bytes the whole file
- * @throws {SafetensorsError} for every rule of the format that is broken, and past the limits
+ * @throws {SafetensorsError} for a file that violates a rule of the format or an option
  * @example
  * ```ts
  * import { readSafetensors } from "./safetensors.ts";
@@ -45,15 +41,15 @@ export interface ReadOptions extends HeaderOptions {
  * const token = tensors.get("decoder.mask_token");
  * ```
  */
-export function readSafetensors(bytes: Uint8Array<ArrayBuffer>, limits: ReadOptions = {}): Safetensors {
-  const { tensors, metadata } = readHeader(bytes, bytes.length, limits);
+export function readSafetensors(bytes: Uint8Array<ArrayBuffer>, options: ReadOptions = {}): Safetensors {
+  const { tensors, metadata } = readHeader(bytes, bytes.length, options);
   const read = new Map<string, Tensor>();
   for (const [name, { dtype, shape, begin, end }] of tensors) {
     const view = arrayOver(dtype, bytes, begin, end);
     const tensor = { dtype, shape, data: view } as Tensor;
-    const wrong = limits.finite ? findNonFinite(tensor) : -1;
-    if (wrong >= 0) {
-      throw new SafetensorsError(`The tensor '${name}' must be finite: value ${wrong} is NaN or infinite`);
+    const invalid = options.finite ? findNonFinite(tensor) : -1;
+    if (invalid >= 0) {
+      throw new SafetensorsError(`The tensor '${name}' must be finite: value ${invalid} is NaN or infinite`);
     }
     read.set(name, tensor);
   }
@@ -61,10 +57,17 @@ export function readSafetensors(bytes: Uint8Array<ArrayBuffer>, limits: ReadOpti
 }
 
 /**
- * Writes a safetensors file. The same tensors and metadata give the same bytes, in whatever order they come: formats
- * of larger alignment first, then by name; metadata by key; the header filled with spaces to a multiple of 8.
+ * Writes a safetensors file. The bytes do not depend on the order of the arguments: tensors are sorted by alignment,
+ * largest first, then by name, and metadata by key. The header is padded with spaces to a multiple of 8 bytes.
  *
- * @throws {SafetensorsError} when a tensor's data does not fit its dtype and shape, or the header grows past 8 MiB
+ * @throws {SafetensorsError} for data that does not match its dtype and shape, and for a header of more than 8 MiB
+ * @example
+ * ```ts
+ * import { writeSafetensors } from "./safetensors.ts";
+ *
+ * const bias = { dtype: "F32", shape: [3], data: Float32Array.of(0, 0.5, 1) } as const;
+ * await Deno.writeFile("tiny.safetensors", writeSafetensors(new Map([["head.bias", bias]]), { epoch: "3" }));
+ * ```
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
@@ -73,11 +76,13 @@ export function writeSafetensors(
   const sorted = [...tensors].sort(([a, { dtype: x }], [b, { dtype: y }]) =>
     DTYPES.indexOf(y) - DTYPES.indexOf(x) || compare(a, b)
   );
-  // Built as text, member by member: an object would reorder names like "0" and lose "__proto__".
+  // The members are text, because an object would reorder names such as "0" and lose "__proto__".
   const members: string[] = [];
-  const about = Object.entries(metadata).sort(([a], [b]) => compare(a, b));
-  if (about.length > 0) {
-    members.push(`"${METADATA}":{${about.map(([key, value]) => `${json(key)}:${json(value)}`).join(",")}}`);
+  const sortedMetadata = Object.entries(metadata).sort(([a], [b]) => compare(a, b));
+  if (sortedMetadata.length > 0) {
+    members.push(
+      `"${METADATA}":{${sortedMetadata.map(([key, value]) => `${json(key)}:${json(value)}`).join(",")}}`,
+    );
   }
   let size = 0;
   for (const [name, tensor] of sorted) {
@@ -98,10 +103,10 @@ export function writeSafetensors(
   new DataView(file.buffer).setBigUint64(0, BigInt(length), true);
   file.set(header, LENGTH_BYTES);
   file.fill(0x20, LENGTH_BYTES + header.length, LENGTH_BYTES + length);
-  let at = LENGTH_BYTES + length;
+  let offset = LENGTH_BYTES + length;
   for (const [, { data }] of sorted) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
   }
   return file;
 }
@@ -129,7 +134,7 @@ function checkTensor(name: string, { dtype, shape, data }: Tensor): void {
   const count = shape.reduce((product, size) => product * size, 1);
   if (count !== data.length) {
     throw new SafetensorsError(
-      `The tensor '${name}' of shape [${shape}] must have ${count} values: ${data.length} given`,
+      `The tensor '${name}' of shape [${shape}] must have ${count} values: it has ${data.length}`,
     );
   }
 }

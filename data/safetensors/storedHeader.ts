@@ -1,44 +1,37 @@
 /**
- * The header of a safetensors file in object storage, read without its tensors.
+ * Reads the header of a safetensors file in object storage without its tensors.
  *
  * @module
  */
 import type { ObjectStore } from "../objects/store.ts";
-import {
-  type HeaderOptions,
-  LENGTH_BYTES,
-  MAX_HEADER_BYTES,
-  readHeader,
-  type SafetensorsHeader,
-} from "./header.ts";
+import { type Bytes, concatBytes } from "../bytes.ts";
+import { type HeaderOptions, readHeader, type SafetensorsHeader } from "./header.ts";
+import { headerLength, LENGTH_BYTES, MAX_HEADER_BYTES } from "./headerText.ts";
 
 /**
- * Reads an object up to the end of its header.
+ * Reads the header of a stored file.
  *
- * @throws {ObjectNotFoundError} when no object has the key
- * @throws {SafetensorsError} for every rule of the format that is broken
+ * @throws {ObjectNotFoundError} if no object has the key
+ * @throws {SafetensorsError} for a file that violates a rule of the format
  */
 export async function readStoredHeader(
   store: ObjectStore,
   key: string,
-  limits: HeaderOptions = {},
+  options: HeaderOptions = {},
 ): Promise<SafetensorsHeader> {
   const { body, size } = await store.get(key);
-  const most = LENGTH_BYTES + (limits.maxHeaderBytes ?? MAX_HEADER_BYTES);
-  let bytes = new Uint8Array(0);
+  const maxBytes = LENGTH_BYTES + (options.maxHeaderBytes ?? MAX_HEADER_BYTES);
+  let bytes: Bytes = new Uint8Array(0);
   // Leaving the loop cancels the stream.
-  for await (const piece of body) {
-    const joined = new Uint8Array(bytes.length + piece.length);
-    joined.set(bytes);
-    joined.set(piece, bytes.length);
-    bytes = joined;
-    if (bytes.length >= Math.min(most, headerEnd(bytes))) break;
+  for await (const chunk of body) {
+    bytes = concatBytes([bytes, chunk]);
+    if (bytes.length >= Math.min(maxBytes, headerEnd(bytes))) break;
   }
-  return readHeader(bytes, size, limits);
+  return readHeader(bytes, size, options);
 }
 
-/** Offset of the end of the header; infinity while its length is not known. */
+/** Returns the offset of the end of the header, or infinity if its length has not been read. */
 function headerEnd(bytes: Uint8Array): number {
   if (bytes.length < LENGTH_BYTES) return Infinity;
-  return LENGTH_BYTES + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  return LENGTH_BYTES + headerLength(bytes);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { S3Access } from "../../data/objects/open.ts";
+import type { S3Access } from "../../data/objects/s3/settings.ts";
 import { freePort, listening } from "./server.ts";
 import { unavailable } from "./unavailable.ts";
 

@@ -4,20 +4,26 @@
  * @module
  */
 
-/** Address and credentials of a bucket. */
-export interface S3Settings {
-  /** URL of the server, such as `https://s3.eu-central-1.amazonaws.com`. The bucket is the first segment of the path. */
-  readonly endpoint: string;
+/** Credentials and location of an S3 service. */
+export interface S3Access {
   /** Region for the signature, such as `eu-central-1`. */
   readonly region: string;
-  readonly bucket: string;
-  /** Prefix of all keys, without `/` at its ends. May be empty. */
-  readonly prefix: string;
+  /** URL of the server, such as `https://s3.eu-central-1.amazonaws.com`. @default Amazon's server of the region */
+  readonly endpoint?: string;
   readonly accessKeyId: string;
   /** Never part of a message. */
   readonly secretAccessKey: string;
-  /** Token of temporary credentials. */
+  /** Required for temporary keys. */
   readonly sessionToken?: string;
+}
+
+/** Settings of a bucket. */
+export interface S3Settings extends S3Access {
+  /** The bucket becomes the first segment of the path. */
+  readonly endpoint: string;
+  readonly bucket: string;
+  /** Prefix of all keys, without `/` at its ends. May be empty. */
+  readonly prefix: string;
   /** Overrides of the default policy. */
   readonly retryPolicy?: Partial<S3RetryPolicy>;
 }

@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import { LocalStore } from "../../../data/objects/local/localStore.ts";
-import { openStore, type S3Access } from "../../../data/objects/open.ts";
+import { openStore } from "../../../data/objects/open.ts";
+import { type S3Access } from "../../../data/objects/s3/settings.ts";
 import { startVersitygw } from "../../setup/versitygw.ts";
 
 const MINUTES = 60_000;

@@ -6,10 +6,10 @@ import {
   SafetensorsError,
   type Tensor,
   writeSafetensors,
-} from "../../data/safetensors/safetensors.ts";
-import { findPython, runPython } from "../setup/python.ts";
+} from "../../../data/safetensors/safetensors.ts";
+import { findPython, runPython } from "../../setup/python.ts";
 
-/** A file of any header text and any bytes after it. */
+/** Creates a file from the text of a header and the bytes after it. */
 function file(
   header: string | Uint8Array,
   data = new Uint8Array(),
@@ -23,7 +23,7 @@ function file(
   return bytes;
 }
 
-/** A file whose header is JSON of one tensor `w` of four bytes, with some fields replaced as raw text. */
+/** Creates a file with a tensor `w` of four bytes. Fields of its header can be replaced by raw text. */
 function one(
   { dtype = '"F32"', shape = "[1]", offsets = "[0,4]", rest = "" } = {},
   data = new Uint8Array(4),
@@ -38,22 +38,22 @@ function entry(begin: number, end: number): string {
 const REFUSED: Record<string, [Uint8Array<ArrayBuffer>, RegExp]> = {
   "an empty file": [new Uint8Array(), /at least 8 bytes: this one has 0/],
   "7 bytes": [new Uint8Array(7), /at least 8 bytes: this one has 7/],
-  "a header said to have 99 MB": [
+  "a header with a declared length of 99 MB": [
     file("{}", undefined, 99_000_000n),
-    /at most 8388608 bytes: the file says 99000000/,
+    /at most 8388608 bytes: the file declares 99000000/,
   ],
-  "a header one byte past the cap": [file("{" + " ".repeat(8388607) + "}"), /at most 8388608 bytes/],
+  "a header one byte above the limit": [file("{" + " ".repeat(8388607) + "}"), /at most 8388608 bytes/],
   "a header length past 2^63": [file("{}", undefined, 2n ** 64n - 1n), /at most 8388608 bytes/],
   "a header length past the file": [
     file("{}", undefined, 3n),
-    /header of 3 bytes goes past the file's end at 10/,
+    /header of 3 bytes exceeds the file, which has 10 bytes/,
   ],
   "no header": [file(""), /must begin with '{'/],
   "a header that is not UTF-8": [file(new Uint8Array([0x7b, 0xff, 0x7d])), /not UTF-8/],
   "a byte order mark": [file("\ufeff{}"), /must begin with '{'/],
   "a header with a space before it": [file(" {}"), /must begin with '{'/],
   "a header that is an array": [file("[]"), /must begin with '{'/],
-  "cut JSON": [file('{"w":'), /not JSON/],
+  "truncated JSON": [file('{"w":'), /not JSON/],
   "a comment": [file("{/* hello */}"), /not JSON/],
   "a comma at the end": [file(`{"w":${entry(0, 0)},}`), /not JSON/],
   "two JSON values": [file("{}{}"), /not JSON/],
@@ -67,20 +67,20 @@ const REFUSED: Record<string, [Uint8Array<ArrayBuffer>, RegExp]> = {
   "metadata that is text": [file('{"__metadata__":"config"}'), /__metadata__ must be an object/],
   "metadata that is a list": [file('{"__metadata__":[]}'), /__metadata__ must be an object/],
   "metadata that is null": [file('{"__metadata__":null}'), /__metadata__ must be an object/],
-  "a number in the metadata": [file('{"__metadata__":{"a":1.5}}'), /whose values are all text/],
-  "an object in the metadata": [file('{"__metadata__":{"a":{}}}'), /whose values are all text/],
+  "a number in the metadata": [file('{"__metadata__":{"a":1.5}}'), /whose values are strings/],
+  "an object in the metadata": [file('{"__metadata__":{"a":{}}}'), /whose values are strings/],
   "a tensor that is a number": [file('{"w":1.5}'), /"w" must be an object/],
   "a tensor that is null": [file('{"w":null}'), /"w" must be an object/],
   "a missing dtype": [
     file('{"w":{"shape":[1],"data_offsets":[0,4]}}', new Uint8Array(4)),
-    /dtype among .* missing/,
+    /one of the dtypes .* missing/,
   ],
-  "an unknown dtype": [one({ dtype: '"F31"' }), /dtype among .*: current value is "F31"/],
+  "an unknown dtype": [one({ dtype: '"F31"' }), /one of the dtypes .*: current value is "F31"/],
   "a dtype of 4 bits": [
     one({ dtype: '"F4"', shape: "[3]", offsets: "[0,2]" }, new Uint8Array(2)),
-    /dtype among/,
+    /one of the dtypes/,
   ],
-  "a dtype of Object.prototype": [one({ dtype: '"toString"' }), /dtype among/],
+  "a dtype of Object.prototype": [one({ dtype: '"toString"' }), /one of the dtypes/],
   "an unknown field": [one({ rest: ',"stride":[1]' }), /unknown field "stride"/],
   "a shape that is a number": [one({ shape: "1" }), /must have a shape of whole numbers: current value is 1/],
   "a shape of text": [one({ shape: '["1"]' }), /must have a shape of whole numbers/],
@@ -107,12 +107,12 @@ const REFUSED: Record<string, [Uint8Array<ArrayBuffer>, RegExp]> = {
   ],
   "an offset of 2^53 + 1": [one({ offsets: "[0,9007199254740993]" }), /current value is 9007199254740993/],
   "an end before the begin": [one({ offsets: "[4,0]" }), /must not end before it begins/],
-  "fewer bytes than the shape needs": [one({ shape: "[2]" }), /must have 8 bytes: its data_offsets hold 4/],
-  "more bytes than the shape needs": [one({ shape: "[0]" }), /must have 0 bytes: its data_offsets hold 4/],
-  "a hole at the start": [file(`{"w":${entry(1, 4)}}`, new Uint8Array(4)), /"w" leaves a hole of 1 bytes/],
-  "a hole between": [
+  "fewer bytes than the shape needs": [one({ shape: "[2]" }), /must have 8 bytes: its data_offsets have 4/],
+  "more bytes than the shape needs": [one({ shape: "[0]" }), /must have 0 bytes: its data_offsets have 4/],
+  "a gap at the start": [file(`{"w":${entry(1, 4)}}`, new Uint8Array(4)), /"w" leaves a gap of 1 bytes/],
+  "a gap between": [
     file(`{"a":${entry(0, 2)},"b":${entry(3, 4)}}`, new Uint8Array(4)),
-    /"b" leaves a hole of 1 bytes: its data must begin at 2/,
+    /"b" leaves a gap of 1 bytes: its data must begin at 2/,
   ],
   "an overlap": [
     file(`{"a":${entry(0, 3)},"b":${entry(2, 4)}}`, new Uint8Array(4)),
@@ -122,9 +122,9 @@ const REFUSED: Record<string, [Uint8Array<ArrayBuffer>, RegExp]> = {
     file(`{"a":${entry(0, 4)},"b":${entry(0, 4)}}`, new Uint8Array(4)),
     /overlaps/,
   ],
-  "a byte too few": [one({}, new Uint8Array(3)), /must end .*cut off/],
-  "a byte too many": [one({}, new Uint8Array(5)), /must end .*something follows/],
-  "bytes after no tensor": [file("{}", new Uint8Array(1)), /must end .*something follows/],
+  "a byte too few": [one({}, new Uint8Array(3)), /must end .*truncated/],
+  "a byte too many": [one({}, new Uint8Array(5)), /must end .*more data follows/],
+  "bytes after no tensor": [file("{}", new Uint8Array(1)), /must end .*more data follows/],
   "a torch.save archive": [file("", undefined, 0x0000_0800_0403_4b50n), /pickle/],
   "an old pickle": [file("", undefined, 0x469c_fc6c_0a8a_0280n), /pickle/],
 };
@@ -161,7 +161,7 @@ function example(): Map<string, Tensor> {
   ]);
 }
 
-Deno.test("safetensors: reads what it wrote, every name, shape and bit", () => {
+Deno.test("safetensors: a written file is read back with the same names, shapes and bits", () => {
   const metadata = { config: '{"embed_dim":64}', ["__proto__"]: "text", format: "pt" };
   const read = readSafetensors(writeSafetensors(example(), metadata));
   expect(Object.entries(read.metadata).sort()).toEqual(Object.entries(metadata).sort());
@@ -174,13 +174,13 @@ Deno.test("safetensors: reads what it wrote, every name, shape and bit", () => {
   }
 });
 
-Deno.test("safetensors: gives the same bytes whatever the order", () => {
+Deno.test("safetensors: the bytes do not depend on the order of tensors and metadata", () => {
   const first = writeSafetensors(example(), { a: "1", b: "2" });
   const second = writeSafetensors(new Map([...example()].reverse()), { b: "2", a: "1" });
   expect(second).toEqual(first);
 });
 
-Deno.test("safetensors: aligns the tensors to 8 bytes with spaces, larger formats first", () => {
+Deno.test("safetensors: tensors are aligned to 8 bytes by spaces, larger types first", () => {
   for (let length = 1; length <= 8; length++) {
     const name = "n".repeat(length);
     const bytes = writeSafetensors(new Map([[name, { dtype: "U8", shape: [1], data: new Uint8Array([5]) }]]));
@@ -202,7 +202,7 @@ Deno.test("safetensors: aligns the tensors to 8 bytes with spaces, larger format
   ]);
 });
 
-Deno.test("safetensors: reads tensors that are not aligned, in any order of the header", () => {
+Deno.test("safetensors: tensors may be unaligned, and in any order of the header", () => {
   const header =
     '{"b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]},"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}';
   for (const spaces of [0, 1, 2, 3]) {
@@ -214,7 +214,7 @@ Deno.test("safetensors: reads tensors that are not aligned, in any order of the 
   }
 });
 
-Deno.test("safetensors: reads a file that lies inside a larger buffer", () => {
+Deno.test("safetensors: a file may be a view of a larger buffer", () => {
   const bytes = writeSafetensors(example(), { a: "b" });
   const larger = new Uint8Array(bytes.length + 20);
   larger.set(bytes, 11);
@@ -223,33 +223,33 @@ Deno.test("safetensors: reads a file that lies inside a larger buffer", () => {
   for (const [name, { data }] of example()) expect(tensors.get(name)?.data).toEqual(data);
 });
 
-Deno.test("safetensors: takes a header whose length looks like a pickle's first bytes", () => {
+Deno.test("safetensors: a header length may look like the first bytes of a pickle", () => {
   for (const length of [0x0280, 0x4b50]) {
     const { metadata } = readSafetensors(file('{"__metadata__":{"a":"b"}}'.padEnd(length)));
     expect(metadata).toEqual({ a: "b" });
   }
 });
 
-Deno.test("safetensors: takes a file without tensors", () => {
+Deno.test("safetensors: a file may have no tensors", () => {
   const { tensors, metadata } = readSafetensors(writeSafetensors(new Map()));
   expect([tensors.size, metadata]).toEqual([0, {}]);
 });
 
-Deno.test("safetensors: reads a header from the file's beginning alone", () => {
+Deno.test("safetensors: a header can be read without the tensors", () => {
   const bytes = writeSafetensors(example(), { config: "{}" });
   const length = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
   const { tensors, metadata } = readHeader(bytes.subarray(0, length), bytes.length);
   expect(metadata).toEqual({ config: "{}" });
   expect(tensors.get("ids")).toEqual({ dtype: "I64", shape: [2], begin: length, end: length + 16 });
-  expect(() => readHeader(bytes.subarray(0, length - 1), bytes.length)).toThrow("is not whole");
+  expect(() => readHeader(bytes.subarray(0, length - 1), bytes.length)).toThrow("is incomplete");
 });
 
-Deno.test("safetensors: refuses dtypes outside the caller's list", () => {
+Deno.test("safetensors: only the requested dtypes are accepted", () => {
   const bytes = writeSafetensors(example());
-  expect(() => readSafetensors(bytes, { dtypes: ["F32"] })).toThrow("must be of a dtype among F32");
+  expect(() => readSafetensors(bytes, { dtypes: ["F32"] })).toThrow("must have one of the dtypes F32");
 });
 
-Deno.test("safetensors: refuses NaN and infinities when asked to, and names the place", () => {
+Deno.test("safetensors: NaN and infinities can be refused, with their index", () => {
   const cases: Tensor[] = [
     { dtype: "F32", shape: [3], data: new Float32Array([0, 1, NaN]) },
     { dtype: "F32", shape: [3], data: new Float32Array([0, 1, -Infinity]) },
@@ -265,12 +265,12 @@ Deno.test("safetensors: refuses NaN and infinities when asked to, and names the 
   expect(readSafetensors(writeSafetensors(example()), { finite: true }).tensors.size).toBe(example().size);
 });
 
-Deno.test("safetensors: does not write what could not be read", () => {
+Deno.test("safetensors: an invalid file cannot be written", () => {
   const data = new Float32Array(4);
   const write = (name: string, tensor: unknown) => () =>
     writeSafetensors(new Map([[name, tensor as Tensor]]));
   expect(write("w", { dtype: "F32", shape: [3], data })).toThrow(
-    "'w' of shape [3] must have 3 values: 4 given",
+    "'w' of shape [3] must have 3 values: it has 4",
   );
   expect(write("w", { dtype: "I32", shape: [4], data })).toThrow("'w' of I32 must be a Int32Array");
   expect(write("w", { dtype: "F31", shape: [4], data })).toThrow("unknown dtype 'F31'");
@@ -285,7 +285,7 @@ Deno.test("safetensors: does not write what could not be read", () => {
 const python = await findPython();
 
 Deno.test({
-  name: "safetensors: the official Python library reads what we write, and writes the same bytes",
+  name: "safetensors: the official Python library reads the file and writes the same bytes",
   ignore: python === null,
   fn: async () => {
     const folder = await Deno.makeTempDir();
@@ -323,7 +323,7 @@ const reference = join(Deno.env.get("UNMASK_SHARED") ?? "../shared", "reference"
 const present = await Deno.stat(join(reference, "tiny.safetensors")).then(() => true, () => false);
 
 Deno.test({
-  name: "safetensors: reads the reference files that PyTorch made",
+  name: "safetensors: the reference files of PyTorch are read",
   ignore: !present,
   fn: async () => {
     for (const name of ["tiny", "mnist", "rgb"]) {
