@@ -79,13 +79,9 @@ export function forward(
   drop?: DropoutKey,
 ): MaeOutput {
   const { batch, keep, patches, mask } = masking, dim = patchDim(config);
-  const latent = encode(
-    weights,
-    config,
-    tensor3d(visible, [batch, keep, dim]),
-    tensor3d(positions, [batch, keep, config.embedDim]),
-    drop,
-  ); // [batch, K, embedDim]
+  const x = tensor3d(visible, [batch, keep, dim]); // [batch, K, P·P·C]
+  const xPositions = tensor3d(positions, [batch, keep, config.embedDim]); // [batch, K, embedDim]
+  const latent = encode(weights, config, x, xPositions, drop); // [batch, K, embedDim]
   const pred = decode(weights, config, latent, masking, drop); // [batch, N, P·P·C]
   const loss = maskedLoss(pred, tensor3d(target, [batch, patches, dim]), tensor2d(mask, [batch, patches]));
   return { latent, pred, loss };

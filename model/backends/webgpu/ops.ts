@@ -8,105 +8,22 @@ import { adamwNumbers } from "../../ops/adamw.ts";
 import type { NativeOps } from "../../ops/native.ts";
 import { sizeOf } from "../../shape.ts";
 import { ADAMW } from "./kernels/adamw.ts";
-import { attentionPrograms, attentionThreads, MAX_HEAD_DIM } from "./kernels/attention.ts";
+import { attentionOps } from "./attentionOps.ts";
 import { GELU } from "./kernels/gelu.ts";
 import { LAYER_NORM_SUMS, layerNormPrograms, normRows } from "./kernels/layerNorm.ts";
-import { REDUCE_WEIGHT_GRADIENT, STEP, TILE, WEIGHT_GRADIENT } from "./kernels/linear.ts";
+import { linearOps } from "./linearOps.ts";
 import { CROSS_ENTROPY, lossGroups, MASKED_LOSS, REDUCE_LOSS } from "./kernels/losses.ts";
 import { MEAN_POOL, MEAN_POOL_GRADIENT } from "./kernels/meanPool.ts";
 import { SUM_COLUMNS } from "./kernels/sums.ts";
 import { GATHER_ROWS, TOKEN_GRADIENT, UNSHUFFLE } from "./kernels/unshuffle.ts";
 import type { Launcher } from "./launcher.ts";
-import { product } from "./products.ts";
-
-/** Number of workgroups that is enough to occupy a GPU. */
-const TARGET_GROUPS = 512;
-
-/** Computes the gradients of weight and bias: in one dispatch, or in two if the rows are split. */
-function weightGradient(launcher: Launcher, dy: tf.Tensor, x: tf.Tensor): [tf.Tensor2D, tf.Tensor1D] {
-  const [rows, outDim] = dy.shape, inDim = x.shape[1]!;
-  const tiles = Math.ceil(outDim! / TILE) * Math.ceil(inDim / TILE);
-  const maxSplits = Math.min(Math.ceil(TARGET_GROUPS / tiles), Math.ceil(rows / (4 * STEP)));
-  const splitRows = Math.ceil(rows / maxSplits / STEP) * STEP, splits = Math.ceil(rows / splitRows);
-  const [dWeights, dBiases] = launcher.run(WEIGHT_GRADIENT, {
-    reads: [dy, x],
-    writes: splits === 1 ? [[outDim!, inDim], [outDim!]] : [[splits, outDim!, inDim], [splits, outDim!]],
-    numbers: [rows, outDim!, inDim, splitRows, splits * tiles],
-    groups: splits * tiles,
-  });
-  if (splits === 1) return [dWeights as tf.Tensor2D, dBiases as tf.Tensor1D];
-  const weightSize = outDim! * inDim;
-  const [dWeight, dBias] = launcher.runElements(REDUCE_WEIGHT_GRADIENT, weightSize + outDim!, {
-    reads: [dWeights, dBiases],
-    writes: [[outDim!, inDim], [outDim!]],
-    numbers: [weightSize, outDim!, splits],
-  });
-  tf.dispose([dWeights, dBiases]);
-  return [dWeight as tf.Tensor2D, dBias as tf.Tensor1D];
-}
-
-/** Returns the programs of an attention and the arguments that their dispatches share. */
-function attentionDispatch(
-  { shape: [batch, tokens, tripled] }: tf.Tensor3D,
-  heads: number,
-  hasDropout: boolean,
-) {
-  const threads = attentionThreads(tokens),
-    blocks = Math.ceil(tokens / threads),
-    groups = batch * heads * blocks;
-  return {
-    programs: attentionPrograms({ headDim: tripled / 3 / heads, threads, hasDropout }),
-    groups,
-    numbers: [tokens, heads, blocks, groups],
-    valueShape: [batch, tokens, tripled / 3],
-    rowShape: [batch * heads, tokens],
-  };
-}
 
 /** Returns the operations of a device. */
 export function webgpuOps(launcher: Launcher): NativeOps {
   const scaled = (grad: tf.Tensor, dy: tf.Tensor) => tf.mul(grad, dy);
   return {
-    linear: {
-      forward: (x, weight, bias) => product(x, weight, true, bias),
-      gradient: (dy, x, weight) => [product(dy, weight, false), ...weightGradient(launcher, dy, x)],
-    },
-    attention: {
-      supports: (headDim) => headDim <= MAX_HEAD_DIM,
-      forward(qkv, heads, factors) {
-        const { programs, groups, numbers, valueShape, rowShape } = attentionDispatch(
-          qkv,
-          heads,
-          Boolean(factors),
-        );
-        const reads = [qkv, ...(factors ? [factors] : [])];
-        const [value, logSumExps] = launcher.run(programs.forward, {
-          reads,
-          writes: [valueShape, rowShape],
-          numbers,
-          groups,
-        });
-        return [value as tf.Tensor3D, logSumExps, value];
-      },
-      gradient(dy, qkv, [logSumExps, value], heads, factors) {
-        const { programs, groups, numbers, rowShape } = attentionDispatch(qkv, heads, Boolean(factors));
-        const dropout = factors ? [factors] : [];
-        const [dqkv, deltas] = launcher.run(programs.queries, {
-          reads: [qkv, dy, value, logSumExps, ...dropout],
-          writes: [qkv.shape, rowShape],
-          numbers,
-          groups,
-        });
-        launcher.run(programs.keys, {
-          reads: [qkv, dy, logSumExps, deltas, ...dropout],
-          writes: [dqkv],
-          numbers,
-          groups,
-        });
-        deltas.dispose();
-        return dqkv as tf.Tensor3D;
-      },
-    },
+    linear: linearOps(launcher),
+    attention: attentionOps(launcher),
     gelu: {
       forward: (x) =>
         launcher.runElements(GELU, x.size, { reads: [x], writes: [x.shape, x.shape], numbers: [] }) as [
