@@ -9,7 +9,7 @@ import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo.ts";
 import { checkHealth } from "./cli/health.ts";
 import { type Parts, type Service, startService } from "./cli/service.ts";
 import { loadSettings, unknownVariables } from "./cli/environment.ts";
-import { SettingsError } from "./cli/settings.ts";
+import { describeSettings, SettingsError } from "./cli/settings.ts";
 import { stopSignal } from "./cli/signals.ts";
 
 const USAGE = `Usage: deno task COMMAND
@@ -25,7 +25,7 @@ const USAGE = `Usage: deno task COMMAND
 
   start and runner have the option --threads N, the threads of a training job (by default all cores).
 
-Settings are environment variables: docs/operations.md lists them.`;
+Settings are environment variables. "deno run -A main.ts help" lists them, docs/operations.md explains them.`;
 
 const COMMANDS: Readonly<Record<string, Parts>> = {
   start: { api: true, runner: true },
@@ -77,8 +77,12 @@ async function run([command, ...rest]: string[]): Promise<number> {
     });
     return await serve(COMMANDS[command], threads);
   }
-  console.error(USAGE);
-  return command === "help" || command === "--help" ? 0 : 2;
+  if (command !== "help" && command !== "--help") {
+    console.error(USAGE);
+    return 2;
+  }
+  console.log(`${USAGE}\n\n${describeSettings()}`);
+  return 0;
 }
 
 /** Formats an error: as one line if the user can fix it, otherwise with its stack. */

@@ -113,3 +113,10 @@ export function unknownSettings(names: Iterable<string>): string[] {
     name.startsWith("UNMASK_") && !Object.hasOwn(SETTINGS, name) && !TEST_VARIABLES.has(name)
   ).sort();
 }
+
+/** Returns a text with every setting, its description, and its default. */
+export function describeSettings(): string {
+  return Object.entries(SETTINGS).map(([name, { description, default: value }]) =>
+    `  ${name}\n      ${description}${value === null ? "" : ` Default: ${value}`}`
+  ).join("\n");
+}

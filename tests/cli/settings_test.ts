@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { readSettings } from "../../cli/settings.ts";
+import { describeSettings, readSettings } from "../../cli/settings.ts";
 import { SETTINGS } from "../../cli/settingsTable.ts";
 
 const read = (variables: Record<string, string>) => readSettings((name) => variables[name]);
@@ -132,6 +132,14 @@ function documentedDefault(value: string): string {
   }
   return value;
 }
+
+Deno.test("the help text has every setting with its default", () => {
+  const lines = describeSettings().split("\n");
+  expect(lines.filter((line) => /^ {2}\S/.test(line)).map((line) => line.trim())).toEqual(
+    Object.keys(SETTINGS),
+  );
+  expect(lines).toContain("      Folder for local data. Default: .unmask");
+});
 
 Deno.test("the documentation has every setting with its default", async () => {
   const files = ["README.md", "docs/operations.md", "docs/tensorflow.md"];

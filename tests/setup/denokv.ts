@@ -5,11 +5,10 @@
  */
 import { join } from "node:path";
 import { exemptLoopbackFromProxy } from "../../cli/environment.ts";
+import { CACHE, findProgram } from "./cachedProgram.ts";
 import { freePort, listening } from "./server.ts";
-import { unavailable } from "./unavailable.ts";
 
 const VERSION = "0.14.0";
-const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test");
 const TOKEN = "unmask-test-token-0123456789";
 
 /** A running server with a separate database. */
@@ -24,33 +23,21 @@ export interface Denokv extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-/**
- * Finds the program of the server: the path in UNMASK_DENOKV, or the cached program, which Cargo builds if necessary.
- * Returns null when it is unavailable; see {@linkcode unavailable}.
- */
-export async function findDenokv(): Promise<string | null> {
-  const path = Deno.env.get("UNMASK_DENOKV");
-  if (path) return path;
-  const cached = join(CACHE, "bin", "denokv");
-  if (await Deno.stat(cached).then(() => true, () => false)) return cached;
-  try {
-    console.log(`Building denokv ${VERSION} into ${CACHE} (this takes some minutes)`);
-    const { success, stderr } = await new Deno.Command("cargo", {
-      args: ["install", "denokv", "--locked", "--version", VERSION, "--root", CACHE],
-      env: {
-        // A fast build matters more than a fast server.
-        CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
-        CARGO_PROFILE_RELEASE_LTO: "off",
-        CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
-        CARGO_PROFILE_RELEASE_DEBUG: "0",
-      },
-      stdout: "null",
-    }).output();
-    if (!success) return unavailable("denokv", new TextDecoder().decode(stderr).trim().slice(-2000));
-  } catch (error) {
-    return unavailable("denokv", `Cargo is not installed (${(error as Error).message})`);
-  }
-  return cached;
+/** Finds the program of the server, like {@linkcode findProgram}. */
+export function findDenokv(): Promise<string | null> {
+  return findProgram({
+    name: "denokv",
+    variable: "UNMASK_DENOKV",
+    installer: "cargo",
+    args: ["install", "denokv", "--locked", "--version", VERSION, "--root", CACHE],
+    env: {
+      // A fast build matters more than a fast server.
+      CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
+      CARGO_PROFILE_RELEASE_LTO: "off",
+      CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
+      CARGO_PROFILE_RELEASE_DEBUG: "0",
+    },
+  });
 }
 
 /** Starts the server on a free port of 127.0.0.1. Returns null like {@linkcode findDenokv}. */

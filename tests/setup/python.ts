@@ -4,9 +4,8 @@
  * @module
  */
 import { join } from "node:path";
+import { CACHE } from "./cachedProgram.ts";
 import { unavailable } from "./unavailable.ts";
-
-const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test");
 
 /** A Python environment. */
 export interface PythonSetup {

@@ -7,15 +7,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readSetup, setUpTensorflow } from "../../cli/tensorflow/setUp.ts";
 import { setTensorflowVariables } from "../../cli/environment.ts";
+import { CACHE } from "./cachedProgram.ts";
 import { unavailable } from "./unavailable.ts";
 
 /** Folder of the TensorFlow backend. */
-export const TENSORFLOW_FOLDER = join(
-  Deno.env.get("HOME") ?? Deno.cwd(),
-  ".cache",
-  "unmask-test",
-  "tensorflow",
-);
+export const TENSORFLOW_FOLDER = join(CACHE, "tensorflow");
 
 /**
  * Returns the options with which `selectBackend` starts the backend. In CI it is set up if necessary (15 s, 1.1 GB).

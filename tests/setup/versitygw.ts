@@ -5,11 +5,10 @@
  */
 import { join } from "node:path";
 import type { S3Access } from "../../data/objects/s3/settings.ts";
+import { CACHE, findProgram } from "./cachedProgram.ts";
 import { freePort, listening } from "./server.ts";
-import { unavailable } from "./unavailable.ts";
 
 const VERSION = "v1.8.0";
-const CACHE = join(Deno.env.get("HOME") ?? Deno.cwd(), ".cache", "unmask-test", "bin");
 
 /** A running server with one empty bucket. */
 export interface Versitygw extends AsyncDisposable {
@@ -28,27 +27,15 @@ export interface Versitygw extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-/**
- * Finds the program of the server: the path in UNMASK_VERSITYGW, or the cached program, which Go installs if
- * necessary. Returns null when it is unavailable; see {@linkcode unavailable}.
- */
-export async function findVersitygw(): Promise<string | null> {
-  const path = Deno.env.get("UNMASK_VERSITYGW");
-  if (path) return path;
-  const cached = join(CACHE, "versitygw");
-  if (await exists(cached)) return cached;
-  try {
-    console.log(`Installing versitygw ${VERSION} into ${CACHE} (this takes some minutes)`);
-    const { success, stderr } = await new Deno.Command("go", {
-      args: ["install", `github.com/versity/versitygw/cmd/versitygw@${VERSION}`],
-      env: { GOBIN: CACHE },
-      stdout: "null",
-    }).output();
-    if (!success) return unavailable("versitygw", new TextDecoder().decode(stderr).trim());
-  } catch (error) {
-    return unavailable("versitygw", `Go is not installed (${(error as Error).message})`);
-  }
-  return cached;
+/** Finds the program of the server, like {@linkcode findProgram}. */
+export function findVersitygw(): Promise<string | null> {
+  return findProgram({
+    name: "versitygw",
+    variable: "UNMASK_VERSITYGW",
+    installer: "go",
+    args: ["install", `github.com/versity/versitygw/cmd/versitygw@${VERSION}`],
+    env: { GOBIN: join(CACHE, "bin") },
+  });
 }
 
 /** Starts the server on a free port of 127.0.0.1. Returns null like {@linkcode findVersitygw}. */
@@ -106,8 +93,4 @@ export async function startVersitygw(): Promise<Versitygw | null> {
     restart: start,
     [Symbol.asyncDispose]: stop,
   };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

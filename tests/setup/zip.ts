@@ -4,11 +4,12 @@
  * @module
  */
 import { crc32, deflateRawSync } from "node:zlib";
+import { type Bytes, concatBytes } from "../../data/bytes.ts";
 
 /** An entry of a zip. */
 export interface ZipEntry {
   readonly name: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Bytes;
   /** Unix mode. @default a file, 0o100644 */
   readonly mode?: number;
   /** General purpose bits. */
@@ -18,18 +19,18 @@ export interface ZipEntry {
   /** Uncompressed size in the header. @default the actual size */
   readonly size?: number;
   /** Bytes of the name, without the UTF-8 flag of zip. */
-  readonly rawName?: Uint8Array;
+  readonly rawName?: Bytes;
   /** Host system of the archiver (APPNOTE 4.4.2). @default 3, Unix */
   readonly host?: number;
   /** Extra fields in the central directory. */
-  readonly extra?: Uint8Array;
+  readonly extra?: Bytes;
   /** Whether the entry refers to the content of the previous entry. */
   readonly reusesContent?: boolean;
 }
 
 /** Encodes a zip file (APPNOTE 4.3). */
-export function zipOf(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
-  const parts: Uint8Array[] = [], directory: Uint8Array[] = [];
+export function zipOf(entries: readonly ZipEntry[]): Bytes {
+  const parts: Bytes[] = [], directory: Bytes[] = [];
   let offset = 0, last = 0;
   for (const entry of entries) {
     const { name, bytes, mode = 0o100644, flags = 0, deflated = false, size, rawName } = entry;
@@ -71,12 +72,5 @@ export function zipOf(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
   end.setUint16(10, entries.length, true);
   end.setUint32(12, size, true);
   end.setUint32(16, offset, true);
-  const all = [...parts, ...directory, new Uint8Array(end.buffer)];
-  const file = new Uint8Array(all.reduce((sum, part) => sum + part.length, 0));
-  let position = 0;
-  for (const part of all) {
-    file.set(part, position);
-    position += part.length;
-  }
-  return file;
+  return concatBytes([...parts, ...directory, new Uint8Array(end.buffer)]);
 }

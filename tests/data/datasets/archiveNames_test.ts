@@ -26,7 +26,7 @@ async function refused(archive: Bytes): Promise<string> {
 }
 
 /** Two classes, one of them under names as an archiver wrote them. */
-const named = (rawName: Uint8Array, more: Partial<ZipEntry> = {}) =>
+const named = (rawName: Bytes, more: Partial<ZipEntry> = {}) =>
   zipOf([{ name: "", rawName, bytes: dark, ...more }, { name: "z/1.png", bytes: light }]);
 
 /** Info-ZIP's Unicode Path Extra Field for a name. */
