@@ -77,7 +77,7 @@ export function encoderSpecs(config: MaeConfig): ParameterSpec[] {
 }
 
 /** Returns the parameters of the decoder. */
-export function decoderSpecs(config: MaeConfig): ParameterSpec[] {
+function decoderSpecs(config: MaeConfig): ParameterSpec[] {
   const { decoderEmbedDim: dim, decoderDepth, mlpRatio } = config;
   return [
     { name: "decoder.mask_token", shape: [1, 1, dim], init: { normal: 0.02 } },

@@ -98,11 +98,6 @@ export class AdamW {
     return this.#views;
   }
 
-  /** Number of completed steps. */
-  get stepsDone(): number {
-    return this.#step;
-  }
-
   /** Returns tensors, which are in the order of the specs, by parameter name. */
   byName(tensors: readonly tf.Tensor[]): Weights {
     const specs = this.#groups.flatMap((group) => group.specs);

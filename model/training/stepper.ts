@@ -76,7 +76,7 @@ export async function openStepper(options: StepperOptions, planner?: Planner): P
 }
 
 /** Runs steps operation by operation through TensorFlow.js. */
-export class EagerStepper implements Stepper {
+class EagerStepper implements Stepper {
   readonly threads = native().threads ?? 1;
   readonly #task: Task;
   readonly #frozen: Weights;
