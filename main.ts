@@ -5,11 +5,11 @@
  */
 import { parseArgs } from "node:util";
 import { ApiError } from "./cli/client.ts";
-import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo.ts";
-import { checkHealth } from "./cli/health.ts";
-import { type Parts, type Service, startService } from "./cli/service.ts";
-import { loadSettings, unknownVariables } from "./cli/environment.ts";
-import { describeSettings, SettingsError } from "./cli/settings.ts";
+import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo/demo.ts";
+import { checkHealth } from "./cli/service/health.ts";
+import { type Parts, type Service, startService } from "./cli/service/service.ts";
+import { loadSettings, unknownVariables } from "./cli/settings/environment.ts";
+import { describeSettings, SettingsError } from "./cli/settings/settings.ts";
 import { stopSignal } from "./cli/signals.ts";
 
 const USAGE = `Usage: deno task COMMAND

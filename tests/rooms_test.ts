@@ -81,8 +81,8 @@ Deno.test("the model reads no files, no network and no environment", async () =>
   expect(await findIn(modules, io)).toEqual([]);
 });
 
-Deno.test("only cli/environment.ts reads or sets environment variables", async () => {
-  const modules = ["main.ts", ...product].filter((path) => path !== "cli/environment.ts");
+Deno.test("only cli/settings/environment.ts reads or sets environment variables", async () => {
+  const modules = ["main.ts", ...product].filter((path) => path !== "cli/settings/environment.ts");
   expect(modules.length).toBeGreaterThan(200);
   const access = /\bDeno\.env\b|\bprocess\.env\b|\benv\b.*from "node:process"/;
   expect(await findIn(modules, access)).toEqual([]);

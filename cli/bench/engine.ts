@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { loadSettings } from "../environment.ts";
+import { loadSettings } from "../settings/environment.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { SettingsError } from "../settings.ts";
+import { SettingsError } from "../settings/settings.ts";
 import { archive } from "./archive.ts";
 import { infer, kernels, profile, train } from "./engineCommands.ts";
 import { growth } from "./growth.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Client, JobView } from "../client.ts";
-import { uploadMnist } from "../mnistFiles.ts";
+import { uploadMnist } from "../uploadMnist.ts";
 import { type ServiceProcess, startProcess } from "../process.ts";
 import { median } from "./engine.ts";
 import { peakMemory } from "./peakMemory.ts";

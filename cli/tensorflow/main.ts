@@ -6,7 +6,7 @@
  */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { loadSettings } from "../environment.ts";
+import { loadSettings } from "../settings/environment.ts";
 import { SetupError } from "./program.ts";
 import { hasNvidiaGpu, setUpTensorflow } from "./setUp.ts";
 

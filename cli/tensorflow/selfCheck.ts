@@ -5,7 +5,7 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
-import { loadSettings } from "../environment.ts";
+import { loadSettings } from "../settings/environment.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { tensorflowLibrary } from "../../model/backends/tensorflow.ts";
 

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { lossChart, ticks } from "../../cli/lossChart.ts";
+import { lossChart, ticks } from "../../cli/demo/lossChart.ts";
 
 Deno.test("a loss chart has a point for each step and a dot for each epoch, inside its frame", () => {
   const steps = Array.from({ length: 50 }, (_, i) => ({ step: i + 1, loss: 1 / (i + 1) }));

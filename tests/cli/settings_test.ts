@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import { describeSettings, readSettings } from "../../cli/settings.ts";
-import { SETTINGS } from "../../cli/settingsTable.ts";
+import { describeSettings, readSettings } from "../../cli/settings/settings.ts";
+import { SETTINGS } from "../../cli/settings/table.ts";
 
 const read = (variables: Record<string, string>) => readSettings((name) => variables[name]);
 

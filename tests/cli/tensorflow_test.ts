@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { downloadLibrary } from "../../cli/tensorflow/archive.ts";
 import { runProgram } from "../../cli/tensorflow/program.ts";
 import { checkPlatform, setUpTensorflow } from "../../cli/tensorflow/setUp.ts";
-import { readSettings } from "../../cli/settings.ts";
+import { readSettings } from "../../cli/settings/settings.ts";
 import { findTensorflow, TENSORFLOW_FOLDER } from "../setup/tensorflow.ts";
 import { tarGz } from "../setup/uploads.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import { startService } from "../../cli/service.ts";
-import { readSettings } from "../../cli/settings.ts";
+import { startService } from "../../cli/service/service.ts";
+import { readSettings } from "../../cli/settings/settings.ts";
 import { settingOn } from "../jobs/fixtures.ts";
 
 Deno.test("a service completes the indexes of an earlier version's database, once", async () => {

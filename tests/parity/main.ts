@@ -6,7 +6,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { loadSettings } from "../../cli/environment.ts";
+import { loadSettings } from "../../cli/settings/environment.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { compareWithReference } from "./compare.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { exemptLoopbackFromProxy } from "../../cli/environment.ts";
+import { exemptLoopbackFromProxy } from "../../cli/settings/environment.ts";
 import { CACHE, findProgram } from "./cachedProgram.ts";
 import { freePort, listening } from "./server.ts";
 

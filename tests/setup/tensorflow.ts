@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readSetup, setUpTensorflow } from "../../cli/tensorflow/setUp.ts";
-import { setTensorflowVariables } from "../../cli/environment.ts";
+import { setTensorflowVariables } from "../../cli/settings/environment.ts";
 import { CACHE } from "./cachedProgram.ts";
 import { unavailable } from "./unavailable.ts";
 

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { type ObjectStoreSettings, openStore } from "../data/objects/open.ts";
-import type { ObjectStore } from "../data/objects/store.ts";
-import { isRemoteKv } from "../jobs/store/kv/open.ts";
-import { Runner } from "../jobs/runner/runner.ts";
-import { JobStore } from "../jobs/store/store.ts";
+import { type ObjectStoreSettings, openStore } from "../../data/objects/open.ts";
+import type { ObjectStore } from "../../data/objects/store.ts";
+import { isRemoteKv } from "../../jobs/store/kv/open.ts";
+import { Runner } from "../../jobs/runner/runner.ts";
+import { JobStore } from "../../jobs/store/store.ts";
 import { awaitDatabase, oneLine } from "./database.ts";
-import { type Settings, SettingsError } from "./settings.ts";
+import { type Settings, SettingsError } from "../settings/settings.ts";
 import { runSteps, type StopStep } from "./stopping.ts";
 import { startUpgrade } from "./upgrade.ts";
 

@@ -5,15 +5,15 @@
  */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { HostNames } from "../api/http/context.ts";
-import { isLoopback } from "../api/middleware/site.ts";
-import type { DatasetSettings } from "../data/datasets/settings.ts";
-import type { ObjectStoreSettings } from "../data/objects/open.ts";
-import type { S3Access } from "../data/objects/s3/settings.ts";
-import { redactUrl } from "../data/redactUrl.ts";
-import type { ComputeSettings } from "../jobs/kinds/settings.ts";
-import { isRemoteKv } from "../jobs/store/kv/open.ts";
-import { type SettingEntry, type SettingName, SETTINGS, type SettingValues } from "./settingsTable.ts";
+import type { HostNames } from "../../api/http/context.ts";
+import { isLoopback } from "../../api/middleware/site.ts";
+import type { DatasetSettings } from "../../data/datasets/settings.ts";
+import type { ObjectStoreSettings } from "../../data/objects/open.ts";
+import type { S3Access } from "../../data/objects/s3/settings.ts";
+import { redactUrl } from "../../data/redactUrl.ts";
+import type { ComputeSettings } from "../../jobs/kinds/settings.ts";
+import { isRemoteKv } from "../../jobs/store/kv/open.ts";
+import { type SettingEntry, type SettingName, SETTINGS, type SettingValues } from "./table.ts";
 
 /** Values of the table, and the settings of each room composed of them. */
 export interface Settings extends SettingValues {

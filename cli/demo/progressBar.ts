@@ -5,7 +5,7 @@
  */
 // @ts-types="@types/cli-progress"
 import { Presets, SingleBar } from "cli-progress";
-import type { JobView } from "./client.ts";
+import type { JobView } from "../client.ts";
 
 const number = (value: number | null, digits: number) => value === null ? "–" : value.toFixed(digits);
 

@@ -4,17 +4,17 @@
  * @module
  */
 import { join } from "node:path";
-import { createApp } from "../api/app.ts";
-import { openUploadFolder } from "../api/body/uploadFolder.ts";
-import { WorkerInference } from "../api/inference/client.ts";
-import { listen } from "../api/server/listen.ts";
-import { DatasetCatalogue } from "../data/datasets/catalogue.ts";
-import { OutageLogStore } from "../data/objects/outageLogStore.ts";
-import type { ObjectStore } from "../data/objects/store.ts";
-import { pause } from "../jobs/backoff.ts";
-import type { JobStore } from "../jobs/store/store.ts";
+import { createApp } from "../../api/app.ts";
+import { openUploadFolder } from "../../api/body/uploadFolder.ts";
+import { WorkerInference } from "../../api/inference/client.ts";
+import { listen } from "../../api/server/listen.ts";
+import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
+import { OutageLogStore } from "../../data/objects/outageLogStore.ts";
+import type { ObjectStore } from "../../data/objects/store.ts";
+import { pause } from "../../jobs/backoff.ts";
+import type { JobStore } from "../../jobs/store/store.ts";
 import { oneLine } from "./database.ts";
-import { type Settings, SettingsError } from "./settings.ts";
+import { type Settings, SettingsError } from "../settings/settings.ts";
 import { startSweeper } from "./sweeper.ts";
 
 /** A running API server. */

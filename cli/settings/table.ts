@@ -4,9 +4,9 @@
  * @module
  */
 import type { z } from "zod";
-import { DEFAULT_MAX_SPLIT_BYTES } from "../data/datasets/memoryLimit.ts";
-import { MAX_TRAINING_BYTES } from "../jobs/requests/memory.ts";
-import { BACKENDS } from "../model/backends/backend.ts";
+import { DEFAULT_MAX_SPLIT_BYTES } from "../../data/datasets/memoryLimit.ts";
+import { MAX_TRAINING_BYTES } from "../../jobs/requests/memory.ts";
+import { BACKENDS } from "../../model/backends/backend.ts";
 import {
   bytes,
   DATABASE,
@@ -21,7 +21,7 @@ import {
   seconds,
   text,
   THREADS,
-} from "./settingFormats.ts";
+} from "./formats.ts";
 
 /** An environment variable. */
 export interface SettingEntry {

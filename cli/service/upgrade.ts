@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { jittered, pause } from "../jobs/backoff.ts";
-import type { JobStore } from "../jobs/store/store.ts";
+import { jittered, pause } from "../../jobs/backoff.ts";
+import type { JobStore } from "../../jobs/store/store.ts";
 
 /** Pause after a failure, in milliseconds. */
 const RETRY_MS = 5_000;

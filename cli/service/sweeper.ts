@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { UploadFolder } from "../api/body/uploadFolder.ts";
-import type { DatasetCatalogue } from "../data/datasets/catalogue.ts";
-import { StorageUnavailableError } from "../data/objects/store.ts";
-import { jittered, pause } from "../jobs/backoff.ts";
-import { DatabaseUnavailableError } from "../jobs/store/kv/errors.ts";
-import { sweepOrphans } from "../jobs/store/deletion/orphans.ts";
-import type { JobStore } from "../jobs/store/store.ts";
-import { sweepJobs } from "../jobs/store/deletion/sweep.ts";
+import type { UploadFolder } from "../../api/body/uploadFolder.ts";
+import type { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
+import { StorageUnavailableError } from "../../data/objects/store.ts";
+import { jittered, pause } from "../../jobs/backoff.ts";
+import { DatabaseUnavailableError } from "../../jobs/store/kv/errors.ts";
+import { sweepOrphans } from "../../jobs/store/deletion/orphans.ts";
+import type { JobStore } from "../../jobs/store/store.ts";
+import { sweepJobs } from "../../jobs/store/deletion/sweep.ts";
 
 /** The stores that the sweeper cleans up. */
 export interface SweptStores {

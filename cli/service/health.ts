@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { openStore } from "../data/objects/open.ts";
-import { JobStore } from "../jobs/store/store.ts";
+import { openStore } from "../../data/objects/open.ts";
+import { JobStore } from "../../jobs/store/store.ts";
 import { awaitDatabase } from "./database.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** Reads from the database and from object storage. @throws {Error} when one of them does not answer */
 export async function checkHealth(settings: Settings): Promise<void> {

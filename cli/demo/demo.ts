@@ -4,13 +4,13 @@
  * @module
  */
 import { resolve } from "node:path";
-import { Client, type JobView } from "./client.ts";
+import { Client, type JobView } from "../client.ts";
 import { lossChart } from "./lossChart.ts";
-import { uploadMnist } from "./mnistFiles.ts";
+import { uploadMnist } from "../uploadMnist.ts";
 import { ProgressBar } from "./progressBar.ts";
-import { startService } from "./service.ts";
-import { loadSettings } from "./environment.ts";
-import { stopSignal } from "./signals.ts";
+import { startService } from "../service/service.ts";
+import { loadSettings } from "../settings/environment.ts";
+import { stopSignal } from "../signals.ts";
 
 /** Options of the command line, for `parseArgs`. */
 export const DEMO_OPTIONS = {

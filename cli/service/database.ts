@@ -4,12 +4,12 @@
  * @module
  */
 import { dirname } from "node:path";
-import { redactUrl } from "../data/redactUrl.ts";
-import { openDatabase } from "../jobs/store/kv/open.ts";
-import { jittered, pause } from "../jobs/backoff.ts";
-import { isLocked } from "../jobs/store/kv/errors.ts";
-import { isRemoteKv } from "../jobs/store/kv/open.ts";
-import { type Settings, SettingsError } from "./settings.ts";
+import { redactUrl } from "../../data/redactUrl.ts";
+import { openDatabase } from "../../jobs/store/kv/open.ts";
+import { jittered, pause } from "../../jobs/backoff.ts";
+import { isLocked } from "../../jobs/store/kv/errors.ts";
+import { isRemoteKv } from "../../jobs/store/kv/open.ts";
+import { type Settings, SettingsError } from "../settings/settings.ts";
 
 /** Time limit for one attempt, in milliseconds. */
 const TRY_MS = 5_000;

@@ -7,9 +7,9 @@
  *
  * @module
  */
-import { isRemoteKv } from "../jobs/store/kv/open.ts";
+import { isRemoteKv } from "../../jobs/store/kv/open.ts";
 import { readSettings, type Settings, unknownSettings } from "./settings.ts";
-import type { SettingName } from "./settingsTable.ts";
+import type { SettingName } from "./table.ts";
 
 /**
  * Reads the settings from the environment and sets the variables that libraries read.
