@@ -45,15 +45,8 @@ interface Candidate {
 /** Returns the candidates for `auto` from the fastest to the most portable. */
 function candidates(flops: number): Candidate[] {
   const gpus: Candidate[] = [{ name: "tensorflow", gpuOnly: true }, { name: "webgpu", gpuOnly: true }];
-  return [
-    ...(flops < GPU_MIN_FLOPS ? [] : gpus),
-    { name: "simd" },
-    { name: "tensorflow" },
-    { name: "wasm" },
-    {
-      name: "cpu",
-    },
-  ];
+  const others = (["simd", "tensorflow", "wasm", "cpu"] as const).map((name) => ({ name }));
+  return flops < GPU_MIN_FLOPS ? others : [...gpus, ...others];
 }
 
 /** Computes a matrix product and a sum with known results. Returns the fault, or null. */
@@ -69,7 +62,8 @@ async function selfTest(): Promise<string | null> {
     : `its self-test returned [${values}] instead of [46, 109]`;
 }
 
-async function tryBackend(
+/** Starts and tests a backend. Returns its planner, or why it cannot be used. */
+async function startAndTest(
   { name, gpuOnly }: Candidate,
   { tensorflow, threads }: SelectOptions,
 ): Promise<{ planner?: Planner } | { fault: string }> {
@@ -100,7 +94,7 @@ export async function selectBackend(
   }
   const notes: string[] = [];
   for (const candidate of requested ? [{ name: requested }] : candidates(options.flops ?? 0)) {
-    const tried = await tryBackend(candidate, options);
+    const tried = await startAndTest(candidate, options);
     if (!("fault" in tried)) return { name: candidate.name, notes, planner: tried.planner };
     notes.push(`${candidate.name}: ${tried.fault}`);
   }
