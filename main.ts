@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { ApiError } from "./cli/client.ts";
 import { DEMO_OPTIONS, DemoError, runDemo } from "./cli/demo/demo.ts";
 import { checkHealth } from "./cli/service/health.ts";
+import { isOptionError } from "./cli/optionError.ts";
 import { type Parts, type Service, startService } from "./cli/service/service.ts";
 import { loadSettings, unknownVariables } from "./cli/settings/environment.ts";
 import { describeSettings, SettingsError } from "./cli/settings/settings.ts";
@@ -88,8 +89,7 @@ async function run([command, ...rest]: string[]): Promise<number> {
 /** Formats an error: as one line if the user can fix it, otherwise with its stack. */
 function format(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const isOptionError = "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-  if (isOptionError || [SettingsError, DemoError, ApiError].some((type) => error instanceof type)) {
+  if (isOptionError(error) || [SettingsError, DemoError, ApiError].some((type) => error instanceof type)) {
     return error.message;
   }
   return error.stack ?? error.message;

@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { isOptionError } from "../optionError.ts";
 import { SettingsError } from "../settings/settings.ts";
 import { archive } from "./archive.ts";
 import { infer, kernels, profile, train } from "./engineCommands.ts";
@@ -83,8 +84,8 @@ function format(figures: object): string {
 }
 
 function isUserError(error: unknown): error is Error {
-  if ([BenchError, PythonError, SettingsError].some((type) => error instanceof type)) return true;
-  return error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  return isOptionError(error) ||
+    [BenchError, PythonError, SettingsError].some((type) => error instanceof type);
 }
 
 try {

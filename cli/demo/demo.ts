@@ -34,15 +34,15 @@ type Values = Partial<Record<keyof typeof DEMO_OPTIONS, string>>;
 
 /** Returns the job requests. With the default options the demo takes about half a minute. */
 function plan(values: Values, uploaded: string | null) {
-  const whole = (name: keyof typeof DEMO_OPTIONS, fallback: number) => {
+  const integer = (name: keyof typeof DEMO_OPTIONS, fallback: number) => {
     const text = values[name];
     if (text === undefined) return fallback;
     if (/^\d{1,9}$/.test(text)) return Number(text);
     throw new DemoError(`--${name} must be a whole number: current value is '${text}'`);
   };
   const id = uploaded ?? values.dataset!, isDigits = id === "digits";
-  const dataset = isDigits ? { id, size: whole("size", 8192), seed: 0 } : { id };
-  const batchSize = whole("batch-size", isDigits ? 32 : 128), seed = whole("seed", 0);
+  const dataset = isDigits ? { id, size: integer("size", 8192), seed: 0 } : { id };
+  const batchSize = integer("batch-size", isDigits ? 32 : 128), seed = integer("seed", 0);
   const steps = values["finetune-steps"];
   return {
     id,
@@ -51,7 +51,7 @@ function plan(values: Values, uploaded: string | null) {
       name: "demo",
       model: "mnist",
       dataset,
-      epochs: whole("epochs", isDigits ? 2 : 1),
+      epochs: integer("epochs", isDigits ? 2 : 1),
       batch_size: batchSize,
       // Drawn digits allow a higher learning rate than MNIST.
       lr: isDigits ? 1e-3 : 1.5e-4,
@@ -61,8 +61,8 @@ function plan(values: Values, uploaded: string | null) {
       kind: "finetune",
       name: "demo",
       dataset,
-      epochs: whole("finetune-epochs", isDigits ? 2 : 1),
-      ...(steps === undefined ? {} : { max_steps: whole("finetune-steps", 1) }),
+      epochs: integer("finetune-epochs", isDigits ? 2 : 1),
+      ...(steps === undefined ? {} : { max_steps: integer("finetune-steps", 1) }),
       batch_size: batchSize,
       lr: isDigits ? 2e-3 : 1e-3,
       seed,

@@ -5,10 +5,9 @@
  */
 import { dirname } from "node:path";
 import { redactUrl } from "../../data/redactUrl.ts";
-import { openDatabase } from "../../jobs/store/kv/open.ts";
 import { jittered, pause } from "../../jobs/backoff.ts";
 import { isLocked } from "../../jobs/store/kv/errors.ts";
-import { isRemoteKv } from "../../jobs/store/kv/open.ts";
+import { isRemoteKv, openDatabase } from "../../jobs/store/kv/open.ts";
 import { type Settings, SettingsError } from "../settings/settings.ts";
 
 /** Time limit for one attempt, in milliseconds. */
