@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { JobKind, JobRequest } from "./requests/schemas.ts";
+import type { JobRequest } from "./requests/commonFields.ts";
 
 /** Every state of a job, in the order of its life. */
 export const JOB_STATUSES = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
@@ -34,7 +34,7 @@ export interface JobError {
 export interface Job {
   /** `job_` and a ULID. */
   readonly id: string;
-  readonly kind: JobKind;
+  readonly kind: string;
   readonly status: JobStatus;
   readonly name: string | null;
   readonly metadata: Readonly<Record<string, string>>;

@@ -15,6 +15,8 @@ export interface NumberField {
   readonly enum?: readonly number[];
   readonly default: number;
   readonly description: string;
+  /** True for a field of the masking or the decoder, which a classifier does not have. */
+  readonly maeOnly?: true;
 }
 
 /** A switch in the configuration. */
@@ -22,6 +24,8 @@ export interface BooleanField {
   readonly type: "boolean";
   readonly default: boolean;
   readonly description: string;
+  /** True for a field of the masking or the decoder, which a classifier does not have. */
+  readonly maeOnly?: true;
 }
 
 /** A field of the configuration: its type and range, its default, and its description for API users. */
@@ -67,14 +71,23 @@ export const CONFIG_FIELDS = {
     multipleOf: 2,
     default: 32,
     description: "Width of the decoder",
+    maeOnly: true,
   },
-  decoderDepth: { type: "integer", minimum: 1, maximum: 64, default: 2, description: "Decoder blocks" },
+  decoderDepth: {
+    type: "integer",
+    minimum: 1,
+    maximum: 64,
+    default: 2,
+    description: "Decoder blocks",
+    maeOnly: true,
+  },
   decoderNumHeads: {
     type: "integer",
     minimum: 1,
     maximum: 64,
     default: 4,
     description: "Attention heads of a decoder block; divides decoder_embed_dim",
+    maeOnly: true,
   },
   mlpRatio: {
     type: "number",
@@ -89,6 +102,7 @@ export const CONFIG_FIELDS = {
     exclusiveMaximum: 1,
     default: 0.75,
     description: "Share of patches masked in training",
+    maeOnly: true,
   },
   dropout: {
     type: "number",

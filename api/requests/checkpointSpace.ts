@@ -4,8 +4,10 @@
  * @module
  */
 import type { DatasetInfo } from "../../data/datasets/dataset.ts";
-import { runLength, type TrainingRequest } from "../../jobs/requests/runLength.ts";
 import { checkpointBytes, checkpointsAtOnce } from "../../jobs/artifacts/storageNeed.ts";
+import type { TrainedModel } from "../../jobs/kinds/kind.ts";
+import { runLength } from "../../jobs/requests/runLength.ts";
+import type { TrainingRequest } from "../../jobs/requests/trainingFields.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import type { ModelShape } from "../../model/weights.ts";
 import type { Services } from "../http/context.ts";
@@ -19,13 +21,12 @@ import { fieldProblem } from "../http/problem.ts";
 export async function checkCheckpointSpace(
   { objects, limits }: Services,
   request: TrainingRequest,
+  { model, freezeEncoder }: TrainedModel,
   config: MaeConfig,
   { numClasses, splits }: DatasetInfo,
 ): Promise<void> {
-  const shape: ModelShape = request.kind === "pretrain"
-    ? { model: "mae" }
-    : { model: "classifier", classes: numClasses };
-  const one = checkpointBytes(config, shape, request.kind === "linear_probe");
+  const shape: ModelShape = model === "mae" ? { model } : { model, classes: numClasses };
+  const one = checkpointBytes(config, shape, freezeEncoder);
   const length = runLength(request, splits.train.count);
   const bytes = one * checkpointsAtOnce(request, length, request.keep.last);
   const free = await objects.freeBytes?.() ?? Infinity;
@@ -36,7 +37,7 @@ export async function checkCheckpointSpace(
     : `a job may take ${size(most)} (UNMASK_MAX_CHECKPOINT_BYTES)`;
   const least = one * checkpointsAtOnce(request, length, 1);
   if (least > most) {
-    const field = request.kind === "pretrain" || request.checkpoint === undefined ? "model" : "checkpoint";
+    const field = request.checkpoint === undefined ? "model" : "checkpoint";
     throw fieldProblem(422, field, `is too large: its checkpoints take about ${size(least)}, but ${why}`);
   }
   const message = `must be smaller: the checkpoints would take about ${size(bytes)}, but ${why}`;

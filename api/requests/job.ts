@@ -3,23 +3,25 @@
  *
  * @module
  */
-import type { DatasetInfo, DatasetRef } from "../../data/datasets/dataset.ts";
+import type { DatasetInfo, DatasetRef, SplitName } from "../../data/datasets/dataset.ts";
 import { memoryLimitMessage } from "../../data/datasets/memoryLimit.ts";
 import { checkStored } from "../../jobs/artifacts/checkpoints.ts";
-import { classesDiffer, listNames, matchClasses } from "../../jobs/artifacts/classes.ts";
+import { listNames } from "../../jobs/artifacts/classes.ts";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
-import type { Checkpoint } from "../../jobs/job.ts";
 import { JobFailure } from "../../jobs/failure.ts";
-import { tooLarge } from "../../jobs/requests/memory.ts";
-import { lengthFault, runLength, type TrainingRequest } from "../../jobs/requests/runLength.ts";
-import type { JobRequest } from "../../jobs/requests/schemas.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
+import type { Kind, TrainedModel } from "../../jobs/kinds/kind.ts";
+import { kindOf } from "../../jobs/kinds/mod.ts";
+import type { JobRequest } from "../../jobs/requests/commonFields.ts";
+import { trainingMemoryMessage } from "../../jobs/requests/memory.ts";
+import { runLength, runLengthIssue } from "../../jobs/requests/runLength.ts";
+import type { TrainingRequest } from "../../jobs/requests/trainingFields.ts";
 import { resolveSource } from "../../jobs/store/creation/sources.ts";
 import type { MaeConfig } from "../../model/config.ts";
-import { checkCheckpointSpace } from "./checkpointSpace.ts";
 import type { Services } from "../http/context.ts";
-import { checkRatio } from "./maskRatio.ts";
 import { datasetProblem } from "../http/datasetProblem.ts";
 import { fieldProblem } from "../http/problem.ts";
+import { checkCheckpointSpace } from "./checkpointSpace.ts";
 
 /**
  * Resolves a request: replaces `job` with the job's checkpoint and fills in `epochs`.
@@ -29,23 +31,25 @@ import { fieldProblem } from "../http/problem.ts";
  * @throws {SourceError} as `resolveSource` does
  */
 export async function resolveJobRequest(services: Services, request: JobRequest): Promise<JobRequest> {
+  const kind = kindOf(request.kind);
   const dataset = await datasetOf(services, request.dataset);
-  const checked = request.kind === "evaluate"
-    ? checkSplit(request, dataset)
-    : checkTraining(request, dataset);
-  const resolved = await resolveSource(services.jobs, checked);
-  const id = resolved.kind === "pretrain" ? undefined : resolved.checkpoint;
+  const checked = kind.trains
+    ? checkTraining(request as TrainingRequest, kind.trains, dataset)
+    : checkSplits(request, kind.splits(request), dataset);
+  const resolved = await resolveSource(services.jobs, checked, kind.source);
+  const id = resolved.checkpoint;
   const source = id === undefined ? null : await services.jobs.getCheckpoint(id);
   if (source !== null) {
     await readable(
-      "job" in request && request.job !== undefined ? "job" : "checkpoint",
-      () => checkSource(services, resolved, source, dataset),
+      request.job === undefined ? "checkpoint" : "job",
+      () => checkSource(services, kind, resolved, source, dataset),
     );
   }
-  const config = source?.config ?? (resolved.kind === "evaluate" ? undefined : resolved.model);
-  if (config !== undefined) checkImages(resolved, config, dataset, services.datasets.settings.maxSplitBytes);
-  if (config !== undefined && resolved.kind !== "evaluate") {
-    await checkCheckpointSpace(services, resolved, config, dataset);
+  const config = source?.config ?? resolved.model;
+  if (config === undefined) return resolved;
+  checkImages(kind.splits(resolved), config, dataset, services.datasets.settings.maxSplitBytes);
+  if (kind.trains) {
+    await checkCheckpointSpace(services, resolved as TrainingRequest, kind.trains, config, dataset);
   }
   return resolved;
 }
@@ -62,29 +66,26 @@ async function datasetOf(services: Services, ref: DatasetRef): Promise<DatasetIn
   }
 }
 
-function checkSplit(
-  request: Extract<JobRequest, { kind: "evaluate" }>,
-  { splits }: DatasetInfo,
+function checkSplits(
+  request: JobRequest,
+  splits: readonly SplitName[],
+  dataset: DatasetInfo,
 ): JobRequest {
-  if (splits[request.split].count > 0) return request;
-  throw fieldProblem(422, "split", `the data set has no image in '${request.split}'`);
+  for (const split of splits) {
+    if (dataset.splits[split].count > 0) continue;
+    throw fieldProblem(422, "split", `the data set has no image in '${split}'`);
+  }
+  return request;
 }
 
 /** Checks a training request and fills in `epochs`. */
-function checkTraining(request: TrainingRequest, dataset: DatasetInfo): JobRequest {
+function checkTraining(
+  request: TrainingRequest,
+  { model }: TrainedModel,
+  dataset: DatasetInfo,
+): TrainingRequest {
   const { count } = dataset.splits.train;
-  if (request.kind !== "pretrain" && !dataset.labelled) {
-    throw fieldProblem(422, "dataset", `must have labels for ${request.kind}: '${dataset.id}' has none`);
-  }
-  if (request.kind !== "pretrain" && dataset.numClasses < 2) {
-    throw fieldProblem(
-      422,
-      "dataset",
-      `must have at least two classes for a classifier: '${dataset.id}' has one, ${
-        listNames(dataset.classNames)
-      }`,
-    );
-  }
+  if (model === "classifier") checkLabels(request.kind, dataset);
   if (count === 0) throw fieldProblem(422, "dataset", "has no training image");
   if (request.dropLast && request.batchSize > count) {
     throw fieldProblem(
@@ -95,27 +96,32 @@ function checkTraining(request: TrainingRequest, dataset: DatasetInfo): JobReque
     );
   }
   const length = runLength(request, count);
-  const fault = lengthFault(request, length);
-  if (fault) throw fieldProblem(422, fault.field, fault.message);
+  const issue = runLengthIssue(request, length);
+  if (issue) throw fieldProblem(422, issue.field, issue.message);
   return { ...request, epochs: length.epochs };
+}
+
+/** Checks that a classifier can be trained on a data set. */
+function checkLabels(kind: string, { id, labelled, numClasses, classNames }: DatasetInfo): void {
+  if (!labelled) throw fieldProblem(422, "dataset", `must have labels for ${kind}: '${id}' has none`);
+  if (numClasses >= 2) return;
+  const message = `must have at least two classes for a classifier: '${id}' has one, ${
+    listNames(classNames)
+  }`;
+  throw fieldProblem(422, "dataset", message);
 }
 
 /** Rejects a run whose images, resized for the model, do not fit into memory. */
 function checkImages(
-  request: JobRequest,
+  read: readonly SplitName[],
   config: MaeConfig,
   { splits }: DatasetInfo,
   maxSplitBytes: number,
 ): void {
   const form = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
-  const read = request.kind === "evaluate"
-    ? [request.split]
-    : request.kind === "pretrain"
-    ? ["train" as const]
-    : ["train" as const, "test" as const];
   for (const split of read) {
-    const fault = memoryLimitMessage(splits[split].count, form, maxSplitBytes);
-    if (fault) throw fieldProblem(422, "dataset", fault);
+    const message = memoryLimitMessage(splits[split].count, form, maxSplitBytes);
+    if (message) throw fieldProblem(422, "dataset", message);
   }
 }
 
@@ -129,32 +135,22 @@ async function readable(field: "job" | "checkpoint", check: () => Promise<void>)
   }
 }
 
-/** What can be known only once the checkpoint is. */
+/** Checks a request against the checkpoint that it starts from. */
 async function checkSource(
   { objects, limits }: Services,
+  kind: Kind,
   request: JobRequest,
   source: Checkpoint,
   dataset: DatasetInfo,
 ): Promise<void> {
   await checkStored(objects, source);
-  if (request.kind === "evaluate") {
-    if (source.model === "classifier") checkClassifier(request, await classNamesOf(objects, source), dataset);
-    else if (request.maskRatio !== undefined) checkRatio(source.config, request.maskRatio);
-    return;
+  if (kind.trains) {
+    const { batchSize } = request as TrainingRequest, isMasked = kind.trains.model === "mae";
+    const message = trainingMemoryMessage(source.config, batchSize, isMasked, limits.trainingBytes);
+    if (message) throw fieldProblem(422, "batch_size", message);
   }
-  const fault = tooLarge(source.config, request.batchSize, false, limits.trainingBytes);
-  if (fault) throw fieldProblem(422, "batch_size", fault);
-}
-
-function checkClassifier(
-  request: Extract<JobRequest, { kind: "evaluate" }>,
-  classNames: readonly string[],
-  dataset: DatasetInfo,
-): void {
-  if (request.maskRatio !== undefined) {
-    throw fieldProblem(422, "mask_ratio", "is for masked autoencoders: this checkpoint is of a classifier");
-  }
-  if (!dataset.labelled) throw fieldProblem(422, "dataset", "must have labels to measure a classifier");
-  const { unknown } = matchClasses(classNames, dataset.classNames);
-  if (unknown) throw fieldProblem(422, "dataset", classesDiffer(classNames, unknown));
+  if (kind.check === undefined) return;
+  const classNames = await classNamesOf(objects, source);
+  const issue = kind.check(request, { dataset, source, classNames });
+  if (issue) throw fieldProblem(422, issue.field, issue.message);
 }

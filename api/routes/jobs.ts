@@ -6,9 +6,9 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Job } from "../../jobs/job.ts";
-import { jobRequestSchema } from "../../jobs/requests/schemas.ts";
+import { jobRequestSchema } from "../../jobs/kinds/mod.ts";
 import { fromWire } from "../../data/wire.ts";
-import type { JobRequest } from "../../jobs/requests/schemas.ts";
+import type { JobRequest } from "../../jobs/requests/commonFields.ts";
 import { readJson } from "../body/json.ts";
 import { checkCursor } from "../http/cursor.ts";
 import type { ApiEnv, Services } from "../http/context.ts";

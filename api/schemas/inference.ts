@@ -5,7 +5,8 @@
  */
 import { z } from "@hono/zod-openapi";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
-import { DIGITS_ONLY, JOB_LIMITS, reference } from "../../jobs/requests/schemas.ts";
+import { DIGITS_ONLY, reference } from "../../jobs/requests/datasetFields.ts";
+import { JOB_LIMITS } from "../../jobs/requests/limits.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 import { backgroundField, imageAnswer, resizeField } from "./image.ts";
 

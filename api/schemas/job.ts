@@ -6,11 +6,12 @@
 import { z } from "@hono/zod-openapi";
 import { toWire } from "../../data/wire.ts";
 import { type Job, JOB_STATUSES } from "../../jobs/job.ts";
+import { KIND_NAMES } from "../../jobs/kinds/mod.ts";
 import { jobIdSchema, pageLimit } from "./ids.ts";
 import { listSchema } from "./list.ts";
 
 /** The kinds of job, as a filter and in answers. */
-export const jobKindSchema = z.enum(["pretrain", "finetune", "linear_probe", "evaluate"]).openapi("JobKind");
+export const jobKindSchema = z.enum(KIND_NAMES).openapi("JobKind");
 const statusSchema = z.enum(JOB_STATUSES).openapi("JobStatus");
 
 const time = z.iso.datetime();

@@ -6,7 +6,7 @@
 import { insertJob } from "../../jobs/store/change.ts";
 import type { Job } from "../../jobs/job.ts";
 import { type JobRow, keys } from "../../jobs/store/rows/keys.ts";
-import type { JobRequest } from "../../jobs/requests/schemas.ts";
+import type { JobRequest } from "../../jobs/requests/commonFields.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import type { Client } from "../client.ts";
 import { startProcess } from "../process.ts";
@@ -32,7 +32,7 @@ export interface AnswerFigures {
 async function fill(kv: Deno.Kv, jobs: number): Promise<void> {
   const store = new JobStore(kv);
   await store.upgrade();
-  const request = { kind: "pretrain", dataset: { id: "digits" }, epochs: 1 } as JobRequest;
+  const request: JobRequest = { kind: "pretrain", dataset: { id: "digits" }, metadata: {}, seed: 0 };
   const { job: model } = await store.create(request);
   const COMMIT = 50;
   for (let from = 1; from < jobs; from += COMMIT) {

@@ -6,16 +6,17 @@
 import type { MaeConfig } from "../../model/config.ts";
 import { sizeOf } from "../../model/shape.ts";
 import { type ModelShape, parameterSpecs } from "../../model/weights.ts";
-import { checkpointSteps, type RunLength, type TrainingRequest } from "../requests/runLength.ts";
+import { checkpointSteps, type RunLength } from "../requests/runLength.ts";
+import type { TrainingRequest } from "../requests/trainingFields.ts";
 
 /** Bytes of a number in a checkpoint. */
 const FLOAT32 = 4;
 
 /** Estimated bytes of one checkpoint: the parameters, and two moments of each that is trained. */
-export function checkpointBytes(config: MaeConfig, shape: ModelShape, isProbe: boolean): number {
+export function checkpointBytes(config: MaeConfig, shape: ModelShape, freezeEncoder: boolean): number {
   let bytes = 0;
   for (const spec of parameterSpecs(config, shape)) {
-    const isTrained = !isProbe || spec.name.startsWith("head.");
+    const isTrained = !freezeEncoder || spec.name.startsWith("head.");
     bytes += sizeOf(spec.shape) * FLOAT32 * (isTrained ? 3 : 1);
   }
   return bytes;

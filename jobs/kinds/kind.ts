@@ -1,15 +1,18 @@
 /**
- * What a kind of job is to the runner: a generator of events, run in a worker, that knows neither KV nor HTTP.
+ * What every kind of job defines, the context that a run of it receives, and the events that it yields.
  *
  * @module
  */
+import type { z } from "@hono/zod-openapi";
+import type { DatasetInfo, SplitName } from "../../data/datasets/dataset.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
+import type { FromWire } from "../../data/wire.ts";
 import type { StartThread } from "../../model/training/threads.ts";
 import type { Checkpoint, Fallback } from "../job.ts";
-import type { JobRequest } from "../requests/schemas.ts";
+import type { JobRequest, RequestIssue } from "../requests/commonFields.ts";
 import type { KindSettings } from "./settings.ts";
 
-/** What a kind is given. */
+/** The input of a run. */
 export interface KindContext<R extends JobRequest = JobRequest> {
   readonly jobId: string;
   readonly request: R;
@@ -19,22 +22,22 @@ export interface KindContext<R extends JobRequest = JobRequest> {
   readonly resumeFrom: Checkpoint | null;
   /** Older checkpoints, newest first. The run continues from one of them if `resumeFrom` is damaged. */
   readonly fallbacks?: readonly Checkpoint[];
-  /** The checkpoint named by the request (`request.checkpoint`), for kinds that start from one. */
+  /** The checkpoint that the request names (`request.checkpoint`); null for none. */
   readonly source: Checkpoint | null;
-  /** Aborted on cancel or on a lost lease; looked at between steps. */
+  /** Aborted when the job is cancelled or its lease is lost. Runs check it between steps. */
   readonly signal: AbortSignal;
-  /** Starts threads for a step; workers of the kind's own thread when absent. */
+  /** Starts the threads of a training step. @default workers of the run's own thread */
   readonly startThread?: StartThread;
 }
 
-/** What a kind tells while it runs, in order; structured-clonable. The last is `result`. */
+/** An event of a run, structured-clonable. Runs yield them in order, and `result` is the last. */
 export type KindEvent =
   | {
     readonly type: "started";
     readonly backend: { readonly name: string; readonly threads?: number; readonly notes: readonly string[] };
     readonly totalSteps: number;
     readonly stepsPerEpoch: number;
-    /** Steps done before, when resumed. */
+    /** Steps of earlier attempts; 0 unless the run resumes. */
     readonly step: number;
     readonly parameters: number;
   }
@@ -45,7 +48,7 @@ export type KindEvent =
     readonly epoch: number;
     readonly loss: number;
     readonly lr: number;
-    /** Images in this step. */
+    /** Number of images of this step. */
     readonly images: number;
   }
   /** After the last step of an epoch; `epoch` counts from 0. */
@@ -55,19 +58,69 @@ export type KindEvent =
     readonly step: number;
     /** Mean of the epoch's step losses. */
     readonly loss: number;
-    /** Whatever else was measured, e.g. `accuracy`. */
+    /** Other measurements, such as `accuracy`. */
     readonly metrics: Readonly<Record<string, number>>;
   }
   /** Newer checkpoints cannot be read. The run continues once the runner has recorded the fallback to `step`. */
   | { readonly type: "fell_back" } & Fallback
   /** Sent before the objects of a checkpoint are written. They are written once the runner has recorded their keys. */
   | { readonly type: "saving"; readonly objectKeys: readonly string[] }
-  /** Sent once both objects are stored and read back; the runner commits the row. */
+  /** Sent once both objects are stored and read back. The runner then commits the row. */
   | { readonly type: "checkpoint"; readonly checkpoint: Omit<Checkpoint, "createdAt"> }
   | { readonly type: "log"; readonly level: "info" | "warning"; readonly message: string }
   | { readonly type: "result"; readonly result: Readonly<Record<string, unknown>> };
 
-/** A kind of job. Errors with a `code` property (a string) keep it in `job.error.code`. */
+/** A run of a job. A {@linkcode JobFailure} ends it and fails the job. */
 export type RunKind<R extends JobRequest = JobRequest> = (
   context: KindContext<R>,
 ) => AsyncGenerator<KindEvent, void>;
+
+/** The checkpoints that a kind starts from: none, one of a masked autoencoder, or one of any model. */
+export type SourceModel = "none" | "mae" | "any";
+
+/** The model that a kind trains. */
+export interface TrainedModel {
+  readonly model: "mae" | "classifier";
+  /** Whether the optimiser leaves the encoder as it is. */
+  readonly freezeEncoder: boolean;
+}
+
+/** The data set and the checkpoint of a request. */
+export interface RequestSubject {
+  readonly dataset: DatasetInfo;
+  readonly source: Checkpoint;
+  /** Class names of the checkpoint; empty for a masked autoencoder. */
+  readonly classNames: readonly string[];
+}
+
+/** The request type of a schema: its output in camelCase. */
+export type RequestFor<Schema extends z.ZodType> = z.output<Schema> extends infer Output
+  ? Output extends unknown ? FromWire<Output> & JobRequest : never
+  : never;
+
+/** A kind of job. */
+export interface Kind<
+  Name extends string = string,
+  Schema extends z.ZodType = z.ZodType,
+  Request extends JobRequest = JobRequest,
+> {
+  readonly name: Name;
+  /** The request in JSON. Its field `kind` is the name. */
+  readonly schema: Schema;
+  readonly source: SourceModel;
+  /** Null for a kind that trains nothing. Requests of a kind that trains have the fields of a recipe. */
+  readonly trains: TrainedModel | null;
+  /** Returns the splits that a run reads. */
+  splits(request: Request): readonly SplitName[];
+  /** Returns why a request does not fit its data set and checkpoint, or null. */
+  check?(request: Request, subject: RequestSubject): RequestIssue | null;
+  /** Runs a job. Modules that compute are imported here, so that a process which only validates does not load them. */
+  run(context: KindContext<Request>): AsyncGenerator<KindEvent, void>;
+}
+
+/** Returns a kind, with the types of its requests derived from its schema. */
+export function defineKind<const Name extends string, Schema extends z.ZodType<{ kind: Name }>>(
+  kind: Kind<Name, Schema, RequestFor<Schema>>,
+): Kind<Name, Schema, RequestFor<Schema>> {
+  return kind;
+}

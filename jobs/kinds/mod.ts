@@ -1,19 +1,66 @@
 /**
- * The kinds of job by name.
+ * The kinds of job. A new kind is a file in this folder and an entry in the list. The schema of requests, the types of
+ * requests and the API's filter by kind derive from the list.
  *
  * @module
  */
-import type { JobKind } from "../requests/schemas.ts";
-import { trainClassifier } from "./classify.ts";
+import { z } from "@hono/zod-openapi";
+import { JobFailure } from "../failure.ts";
+import { MAX_TRAINING_BYTES, trainingMemoryMessage } from "../requests/memory.ts";
 import { evaluate } from "./evaluate.ts";
+import { finetune } from "./finetune.ts";
 import { finite } from "./finite.ts";
-import type { RunKind } from "./kind.ts";
+import type { Kind, KindContext, KindEvent, RequestFor } from "./kind.ts";
+import { linearProbe } from "./linearProbe.ts";
 import { pretrain } from "./pretrain.ts";
 
-/** Every kind of job, and what runs it. */
-export const KINDS: Readonly<Record<JobKind, RunKind>> = {
-  pretrain: finite(pretrain as RunKind),
-  finetune: finite(trainClassifier as RunKind),
-  linear_probe: finite(trainClassifier as RunKind),
-  evaluate: finite(evaluate as RunKind),
+/** Every kind of job. */
+export const KINDS = [
+  pretrain,
+  finetune,
+  linearProbe,
+  evaluate,
+] as const;
+
+type Kinds = typeof KINDS;
+type Names<List extends readonly { name: string }[]> = { [Index in keyof List]: List[Index]["name"] };
+type Schemas<List extends readonly { schema: z.ZodType }[]> = {
+  [Index in keyof List]: List[Index]["schema"];
 };
+
+/** The name of a kind. */
+export type JobKind = Kinds[number]["name"];
+/** A request of one kind. */
+export type RequestOf<K extends JobKind> = RequestFor<Extract<Kinds[number], { name: K }>["schema"]>;
+
+/** The names of the kinds. */
+export const KIND_NAMES = KINDS.map(({ name }) => name) as unknown as Names<Kinds>;
+
+/** Returns a kind by its name. @throws {JobFailure} `unknown_kind` for a job of another version */
+export function kindOf(name: string): Kind {
+  const kind = KINDS.find((kind) => kind.name === name);
+  if (kind === undefined) throw new JobFailure("unknown_kind", `There is no kind of job '${name}'`);
+  return kind as Kind;
+}
+
+/** Runs a job of any kind. An event with a number that is not finite fails it. @throws {JobFailure} */
+export async function* runJob(context: KindContext): AsyncGenerator<KindEvent, void> {
+  const kind = kindOf(context.request.kind);
+  yield* finite((context) => kind.run(context))(context);
+}
+
+/**
+ * Returns the schema of the body of `POST /v1/jobs`. Parsing fills in every default and resolves the model.
+ *
+ * @param maxTrainingBytes limit of a training step's estimated memory
+ */
+export function jobRequestSchema(maxTrainingBytes: number = MAX_TRAINING_BYTES) {
+  return z.discriminatedUnion("kind", KINDS.map(({ schema }) => schema) as unknown as Schemas<Kinds>)
+    .superRefine((request, context) => {
+      const { trains } = kindOf(request.kind);
+      if (trains === null || !("model" in request) || request.model === undefined) return;
+      const isMasked = trains.model === "mae";
+      const message = trainingMemoryMessage(request.model, request.batch_size, isMasked, maxTrainingBytes);
+      if (message !== null) context.addIssue({ code: "custom", path: ["batch_size"], message });
+    }).openapi("JobRequest");
+}

@@ -1,35 +1,49 @@
 /**
- * Pre-trains a masked autoencoder (tutorial, "Training Example").
+ * The kind `pretrain`: trains a masked autoencoder (He et al. 2022).
  *
  * @module
  */
+import { z } from "@hono/zod-openapi";
 import { completeConfig } from "../../model/config.ts";
 import { forwardFlops } from "../../model/flops.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
-import type { RequestOf } from "../requests/schemas.ts";
-import type { KindContext, KindEvent } from "./kind.ts";
-import { openDataset } from "./openDataset.ts";
-import { chooseBackend, loadSplit, runTraining } from "./training.ts";
+import { commonFields } from "../requests/commonFields.ts";
+import { modelSchema } from "../requests/modelFields.ts";
+import { learningRate, trainingFields, withTrainingRules } from "../requests/trainingFields.ts";
+import { defineKind } from "./kind.ts";
 
 const SHAPE: ModelShape = { model: "mae" };
 
-/** Runs a `pretrain` job. */
-export async function* pretrain(
-  context: KindContext<RequestOf<"pretrain">>,
-): AsyncGenerator<KindEvent, void> {
-  const { seed, batchSize } = context.request;
-  const config = completeConfig(context.request.model);
-  const backend = await chooseBackend(context.settings, 3 * batchSize * forwardFlops(config));
-  const dataset = yield* openDataset(context);
-  const { state, checkpoint, epochLoss } = yield* runTraining(context, {
-    config,
-    shape: SHAPE,
-    classNames: [],
-    freezeEncoder: false,
-    backend,
-    rule: dataset.info,
-    set: await loadSplit(context, dataset, "train", config),
-    initial: () => initialWeights(parameterSpecs(config, SHAPE), seed),
-  });
-  yield { type: "result", result: { loss: epochLoss, steps: state.step, checkpoint } };
-}
+/** Trains a masked autoencoder from random weights. */
+export const pretrain = defineKind({
+  name: "pretrain",
+  schema: withTrainingRules(z.strictObject({
+    kind: z.literal("pretrain"),
+    ...commonFields,
+    model: modelSchema.prefault("mnist"),
+    lr: learningRate(1.5e-4),
+    ...trainingFields,
+  })).openapi("PretrainRequest", { example: { kind: "pretrain", dataset: "digits", epochs: 2 } }),
+  source: "none",
+  trains: { model: "mae", freezeEncoder: false },
+  splits: () => ["train"],
+
+  async *run(context) {
+    const { chooseBackend, loadSplit, openDataset, runTraining } = await import("./compute/mod.ts");
+    const { seed, batchSize } = context.request;
+    const config = completeConfig(context.request.model);
+    const backend = await chooseBackend(context.settings, 3 * batchSize * forwardFlops(config));
+    const dataset = yield* openDataset(context);
+    const { state, checkpoint, epochLoss } = yield* runTraining(context, {
+      config,
+      shape: SHAPE,
+      classNames: [],
+      freezeEncoder: false,
+      backend,
+      preprocessing: dataset.info,
+      set: await loadSplit(context, dataset, "train", config),
+      initial: () => initialWeights(parameterSpecs(config, SHAPE), seed),
+    });
+    yield { type: "result", result: { loss: epochLoss, steps: state.step, checkpoint } };
+  },
+});

@@ -6,8 +6,8 @@
 import type { z } from "@hono/zod-openapi";
 
 /**
- * JSON Schema for the rule that exactly one field of each group is given. It is `allOf` of `oneOf`, not `oneOf` alone,
- * so that generators keep one type with all fields.
+ * Returns JSON Schema for the rule that exactly one field of each group is present. It is `allOf` of `oneOf` instead of
+ * `oneOf` alone, so that client generators keep one type with all fields.
  */
 export function exactlyOneRule(...groups: readonly (readonly string[])[]) {
   return {
@@ -17,17 +17,17 @@ export function exactlyOneRule(...groups: readonly (readonly string[])[]) {
   };
 }
 
-/** The schema with the rule that exactly one field of each group is given. An error names the group's first field. */
+/** Adds the rule that exactly one field of each group is present. An issue names the group's first field. */
 export function exactlyOneOf<S extends z.ZodObject>(schema: S, ...groups: readonly (readonly string[])[]): S {
   return schema.superRefine((value, context) => {
     for (const names of groups) {
-      const given = names.filter((name) => (value as Record<string, unknown>)[name] !== undefined).length;
-      if (given === 1) continue;
+      const count = names.filter((name) => (value as Record<string, unknown>)[name] !== undefined).length;
+      if (count === 1) continue;
       const choices = `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
       context.addIssue({
         code: "custom",
         path: [names[0]],
-        message: `give exactly one of ${choices}: ${given} were given`,
+        message: `give exactly one of ${choices}: ${count} were given`,
       });
     }
   }).openapi(exactlyOneRule(...groups));

@@ -3,18 +3,18 @@
  *
  * @module
  */
-import { type MaeConfig } from "../../model/config.ts";
+import type { MaeConfig } from "../../model/config.ts";
 import { trainingBytes } from "../../model/memory.ts";
 
 /** Default limit of a training step's estimated memory, in bytes: the address space of WebAssembly. */
 export const MAX_TRAINING_BYTES = 4 * 2 ** 30;
 
 /**
- * Returns the reason why a training step needs more memory than the limit, or null if it does not.
+ * Returns why a training step needs more memory than the limit, or null if it does not.
  *
  * @param masked false for a classifier
  */
-export function tooLarge(
+export function trainingMemoryMessage(
   config: MaeConfig,
   batchSize: number,
   masked: boolean,
@@ -23,8 +23,6 @@ export function tooLarge(
   const bytes = trainingBytes(config, batchSize, masked);
   if (bytes <= maxBytes) return null;
   const gib = (value: number) => `${(value / 2 ** 30).toFixed(1)} GiB`;
-  return `a step would need about ${gib(bytes)}, at most ${
-    gib(maxBytes)
-  } are given to a job: choose a smaller batch_size ` +
-    "or model";
+  return `a step would need about ${gib(bytes)}, and a job may use ${gib(maxBytes)}: ` +
+    "choose a smaller batch_size or model";
 }

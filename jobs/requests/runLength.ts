@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { JOB_LIMITS, type RequestOf } from "./schemas.ts";
+import type { RequestIssue } from "./commonFields.ts";
+import { JOB_LIMITS } from "./limits.ts";
+import type { TrainingRequest } from "./trainingFields.ts";
 
-/** A request that trains. */
-export type TrainingRequest = RequestOf<"pretrain"> | RequestOf<"finetune"> | RequestOf<"linear_probe">;
-
-/** Steps of a run. */
+/** The length of a run. */
 export interface RunLength {
   /** Optimiser steps in an epoch; 0 when the images do not fill a batch. */
   readonly perEpoch: number;
@@ -18,37 +17,33 @@ export interface RunLength {
 }
 
 /**
- * The length of a run over `pictures` images. Without `epochs` it is one epoch, or the number of epochs that
- * `max_steps` needs. With both fields the run ends at the smaller of the two limits.
+ * Returns the length of a run over `images` training images. Without `epochs` it is one epoch, or the number of epochs
+ * that `max_steps` needs. With both fields the run ends at the smaller of the two limits.
  */
-export function runLength(request: TrainingRequest, pictures: number): RunLength {
+export function runLength(request: TrainingRequest, images: number): RunLength {
   const { batchSize, dropLast, maxSteps } = request;
-  const perEpoch = dropLast ? Math.floor(pictures / batchSize) : Math.ceil(pictures / batchSize);
+  const perEpoch = dropLast ? Math.floor(images / batchSize) : Math.ceil(images / batchSize);
   const needed = maxSteps === undefined ? 1 : Math.ceil(maxSteps / Math.max(1, perEpoch));
   const epochs = request.epochs ?? needed;
   return { perEpoch, epochs, total: Math.min(epochs * perEpoch, maxSteps ?? Infinity) };
 }
 
-/** Steps over which the learning rate rises. */
+/** Returns the number of steps over which the learning rate rises. */
 export function warmupSteps(request: TrainingRequest, { perEpoch }: RunLength): number {
   return Math.round(request.warmupEpochs * perEpoch);
 }
 
-/** Steps between two checkpoints. */
+/** Returns the number of steps between two checkpoints. */
 export function checkpointSteps({ checkpointEvery }: TrainingRequest, { perEpoch }: RunLength): number {
   return checkpointEvery.steps ?? checkpointEvery.epochs! * perEpoch;
 }
 
-/** The first field with a value that a run of this length does not allow, with a message; null when there is none. */
-export function lengthFault(
-  request: TrainingRequest,
-  length: RunLength,
-): { readonly field: "max_steps" | "warmup_epochs"; readonly message: string } | null {
+/** Returns the first field whose value a run of this length does not allow, or null. */
+export function runLengthIssue(request: TrainingRequest, length: RunLength): RequestIssue | null {
   const { perEpoch, epochs, total } = length;
   if (epochs > JOB_LIMITS.epochs) {
-    const most = JOB_LIMITS.epochs * perEpoch;
-    const message =
-      `must not be above ${most}, which are ${JOB_LIMITS.epochs} epochs of ${perEpoch} steps: ` +
+    const max = JOB_LIMITS.epochs * perEpoch;
+    const message = `must not be above ${max}, which are ${JOB_LIMITS.epochs} epochs of ${perEpoch} steps: ` +
       `current value is ${request.maxSteps}`;
     return { field: "max_steps", message };
   }
@@ -60,8 +55,8 @@ export function lengthFault(
   return { field: "warmup_epochs", message };
 }
 
-/** Warnings about fields of a request that have no or another effect in a run of this length. */
-export function lengthWarnings(request: TrainingRequest, length: RunLength, pictures: number): string[] {
+/** Returns warnings about fields of a request that have no effect, or another one, in a run of this length. */
+export function runLengthWarnings(request: TrainingRequest, length: RunLength, images: number): string[] {
   const { perEpoch, epochs, total } = length, { maxSteps, batchSize, dropLast, warmupEpochs } = request;
   const warnings: string[] = [];
   if (maxSteps !== undefined && total < maxSteps) {
@@ -70,9 +65,9 @@ export function lengthWarnings(request: TrainingRequest, length: RunLength, pict
         "Leave out epochs to run all max_steps steps",
     );
   }
-  if (!dropLast && batchSize > pictures) {
+  if (!dropLast && batchSize > images) {
     warnings.push(
-      `batch_size is ${batchSize}, but there are ${pictures} training images: every batch has all of them`,
+      `batch_size is ${batchSize}, but there are ${images} training images: every batch has all of them`,
     );
   }
   const warmup = warmupSteps(request, length);
@@ -84,7 +79,7 @@ export function lengthWarnings(request: TrainingRequest, length: RunLength, pict
     warnings.push(`warmup_epochs is ${warmupEpochs}, which is less than a step: there is no warm-up`);
   }
   const every = checkpointSteps(request, length);
-  // One epoch is the default, so the user did not ask for it.
+  // One epoch is the default, which the user did not choose.
   if (every > total && request.checkpointEvery.epochs !== 1) {
     warnings.push(
       `checkpoint_every is ${every} steps, and the run has ${total}: its only checkpoint is the one at the end`,

@@ -7,7 +7,7 @@ import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import type { Checkpoint } from "../job.ts";
 import type { KindEvent } from "../kinds/kind.ts";
 import type { KindSettings } from "../kinds/settings.ts";
-import type { JobRequest } from "../requests/schemas.ts";
+import type { JobRequest } from "../requests/commonFields.ts";
 import type { ThreadEnd, ThreadRequest } from "./threads.ts";
 
 /** Starts the run. It is the first message to the worker. */

@@ -7,7 +7,7 @@ import { DatasetUnavailableError } from "../../data/datasets/dataset.ts";
 import { openStore } from "../../data/objects/open.ts";
 import { JobFailure } from "../failure.ts";
 import type { KindEvent } from "../kinds/kind.ts";
-import { KINDS } from "../kinds/mod.ts";
+import { runJob } from "../kinds/mod.ts";
 import { AWAITED, type FromWorker, type RunStart, type ToWorker } from "./messages.ts";
 import { storageFailure } from "./outageRetry.ts";
 import { RetryingStore } from "./retryingStore.ts";
@@ -59,7 +59,7 @@ async function run(start: RunStart): Promise<void> {
       signal: stopped.signal,
       startThread: threadRequester(send),
     };
-    for await (const event of KINDS[request.kind](context)) {
+    for await (const event of runJob(context)) {
       recorded = Promise.withResolvers();
       emit(event);
       if (AWAITED.has(event.type)) await recorded.promise;

@@ -5,7 +5,7 @@
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { Checkpoint, Job, JobStatus } from "../job.ts";
-import type { JobRequest } from "../requests/schemas.ts";
+import type { JobRequest } from "../requests/commonFields.ts";
 import { transition } from "../transitions.ts";
 import { changeJob, type JobsDatabase } from "./change.ts";
 import { getCheckpoint, listCheckpoints } from "./checkpoints/read.ts";

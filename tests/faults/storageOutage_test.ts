@@ -4,7 +4,7 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { KindEvent } from "../../jobs/kinds/kind.ts";
 import { DEFAULT_KIND_SETTINGS } from "../../jobs/kinds/settings.ts";
-import { KINDS } from "../../jobs/kinds/mod.ts";
+import { runJob } from "../../jobs/kinds/mod.ts";
 import { RetryingStore } from "../../jobs/runner/retryingStore.ts";
 import { Stage } from "../jobs/stage.ts";
 import { request } from "../jobs/fixtures.ts";
@@ -54,7 +54,7 @@ async function ran(
     source,
     signal,
   };
-  for await (const event of KINDS[body.kind](context)) events.push(event);
+  for await (const event of runJob(context)) events.push(event);
   const checkpoints = events.flatMap((event) => event.type === "checkpoint" ? [event.checkpoint] : []);
   return { events: [...events, ...logged], checkpoints };
 }

@@ -6,7 +6,7 @@
 import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { KindContext, KindEvent } from "../../jobs/kinds/kind.ts";
-import { KINDS } from "../../jobs/kinds/mod.ts";
+import { runJob } from "../../jobs/kinds/mod.ts";
 import { DEFAULT_KIND_SETTINGS } from "../../jobs/kinds/settings.ts";
 import { request } from "./fixtures.ts";
 
@@ -36,7 +36,7 @@ export class Bench implements AsyncDisposable {
       ...more,
     };
     const events: KindEvent[] = [];
-    for await (const event of KINDS[asked.kind](context)) events.push(structuredClone(event));
+    for await (const event of runJob(context)) events.push(structuredClone(event));
     return events;
   }
 

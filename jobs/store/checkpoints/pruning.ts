@@ -13,8 +13,7 @@ const MAX_REMOVED = 50;
 
 /** Returns the number of checkpoints that a job keeps. It is infinite for a request of an earlier version. */
 export function keptCheckpoints({ request }: Pick<Job, "request">): number {
-  const keep = request.kind === "evaluate" ? undefined : request.keep as typeof request.keep | undefined;
-  return keep?.last ?? Infinity;
+  return request.keep?.last ?? Infinity;
 }
 
 /**

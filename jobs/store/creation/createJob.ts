@@ -5,7 +5,7 @@
  */
 import { monotonicFactory } from "ulid";
 import type { Checkpoint, Job } from "../../job.ts";
-import type { JobRequest } from "../../requests/schemas.ts";
+import type { JobRequest } from "../../requests/commonFields.ts";
 import { transition } from "../../transitions.ts";
 import { insertJob, type JobsDatabase, notifyReady } from "../change.ts";
 import { sizeError } from "../kv/errors.ts";

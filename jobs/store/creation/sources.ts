@@ -4,7 +4,7 @@
  * @module
  */
 import type { Checkpoint } from "../../job.ts";
-import type { JobRequest } from "../../requests/schemas.ts";
+import type { JobRequest } from "../../requests/commonFields.ts";
 import { isFinished } from "../../transitions.ts";
 import type { JobsDatabase } from "../change.ts";
 import { getCheckpoint } from "../checkpoints/read.ts";
@@ -23,30 +23,28 @@ export class SourceError extends Error {
 }
 
 /**
- * Replaces `job` by `checkpoint`, and checks that the checkpoint exists and has the right model: fine-tuning and
- * probing start from an MAE, evaluation takes either. A request without a source is returned unchanged.
+ * Replaces `job` by `checkpoint`, and checks that the checkpoint exists and has a model that the kind starts from. A
+ * request without a source is returned unchanged.
  *
+ * @param accepts the model that the kind of job starts from
  * @throws {SourceError}
  */
 export async function resolveSource(
   database: Pick<JobsDatabase, "kv">,
   request: JobRequest,
+  accepts: "none" | "mae" | "any",
 ): Promise<JobRequest> {
-  if (request.kind === "pretrain") return request;
-  const { job, ...rest } = request as Extract<
-    JobRequest,
-    { kind: "finetune" | "linear_probe" | "evaluate" }
-  >;
-  if (job === undefined && rest.checkpoint === undefined) return request;
+  const { job, ...rest } = request;
+  if (accepts === "none" || (job === undefined && rest.checkpoint === undefined)) return request;
   const { id, model } = await findSource(database, { job, checkpoint: rest.checkpoint });
-  if (request.kind !== "evaluate" && model !== "mae") {
+  if (accepts === "mae" && model !== "mae") {
     throw new SourceError(
       "wrong_model",
       job === undefined ? "checkpoint" : "job",
       `must be a checkpoint of a masked autoencoder: '${id}' is of a ${model}`,
     );
   }
-  return { ...rest, checkpoint: id } as JobRequest;
+  return { ...rest, checkpoint: id };
 }
 
 /**

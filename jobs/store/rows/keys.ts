@@ -26,7 +26,6 @@
  * @module
  */
 import type { Job, JobStatus } from "../../job.ts";
-import type { JobKind } from "../../requests/schemas.ts";
 
 /** A job with the state of its rows. Every change of a job changes this row, so that concurrent changes conflict. */
 export interface JobRow {
@@ -106,7 +105,7 @@ export const keys = {
 } as const satisfies Record<string, (...parts: never[]) => Deno.KvKey>;
 
 /** Returns the prefix of the index for a filter. Without a filter it is `["job"]`, the prefix of all jobs. */
-export function indexPrefix(filter: { status?: JobStatus; kind?: JobKind }): Deno.KvKey {
+export function indexPrefix(filter: { status?: JobStatus; kind?: string }): Deno.KvKey {
   const { status, kind } = filter;
   if (status && kind) return ["jobs_by_both", kind, status];
   if (status) return ["jobs_by_status", status];

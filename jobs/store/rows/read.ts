@@ -4,7 +4,6 @@
  * @module
  */
 import type { Job, JobStatus } from "../../job.ts";
-import type { JobKind } from "../../requests/schemas.ts";
 import { withRetry } from "../kv/retry.ts";
 import { indexPrefix, type JobRow, keys } from "./keys.ts";
 
@@ -21,7 +20,7 @@ const ROWS_PER_READ = 200;
 /** Filter and page of a list of jobs. */
 export interface JobQuery {
   readonly status?: JobStatus;
-  readonly kind?: JobKind;
+  readonly kind?: string;
   /** Maximum number of jobs, 1 to 1000. @default 20 */
   readonly limit?: number;
   /** Cursor: only jobs older than the one with this id. */

@@ -5,7 +5,7 @@ import type { ObjectStore } from "../../../data/objects/store.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import { DEFAULT_DATASET_SETTINGS } from "../../../data/datasets/settings.ts";
 import { DEFAULT_KIND_SETTINGS } from "../../../jobs/kinds/settings.ts";
-import { KINDS } from "../../../jobs/kinds/mod.ts";
+import { runJob } from "../../../jobs/kinds/mod.ts";
 import { Bench } from "../bench.ts";
 import { request } from "../fixtures.ts";
 
@@ -42,7 +42,7 @@ async function runWithoutMirrors(
     source: null,
     signal,
   };
-  for await (const event of KINDS.pretrain(context)) await received(event);
+  for await (const event of runJob(context)) await received(event);
 }
 
 Deno.test("a run waits for a data set that cannot be downloaded, and reports this once", async () => {

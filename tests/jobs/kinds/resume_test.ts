@@ -3,7 +3,7 @@ import { expect } from "expect";
 import { openStore } from "../../../data/objects/open.ts";
 import { StorageUnavailableError } from "../../../data/objects/store.ts";
 import type { Checkpoint, Job } from "../../../jobs/job.ts";
-import { resume } from "../../../jobs/kinds/resume.ts";
+import { resume } from "../../../jobs/kinds/compute/resume.ts";
 import { resumePoints } from "../../../jobs/store/checkpoints/read.ts";
 import { keys } from "../../../jobs/store/rows/keys.ts";
 import { Runner } from "../../../jobs/runner/runner.ts";

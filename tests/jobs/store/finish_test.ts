@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { JOB_LIMITS } from "../../../jobs/requests/schemas.ts";
+import { JOB_LIMITS } from "../../../jobs/requests/limits.ts";
 import { LEASE_MS } from "../../../jobs/store/queue/lease.ts";
 import { type Outcome, RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/outcome.ts";
 import { InvalidTransitionError } from "../../../jobs/store/store.ts";

@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import type { JobStatus } from "../../../jobs/job.ts";
-import type { JobKind } from "../../../jobs/requests/schemas.ts";
+import type { JobKind } from "../../../jobs/kinds/mod.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
 import { checkpointOf, claimed, NO_OBJECTS, trainedJob, withStore } from "../fixtures.ts";

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { TrainerState } from "../../model/training/trainer.ts";
-import { loadState } from "../artifacts/checkpoints.ts";
-import type { Checkpoint } from "../job.ts";
-import { JobFailure } from "../failure.ts";
-import type { KindContext, KindEvent } from "./kind.ts";
+import type { TrainerState } from "../../../model/training/trainer.ts";
+import { loadState } from "../../artifacts/checkpoints.ts";
+import type { Checkpoint } from "../../job.ts";
+import { JobFailure } from "../../failure.ts";
+import type { KindContext, KindEvent } from "../kind.ts";
 
 /**
  * Loads the state of the newest readable checkpoint. If newer ones cannot be read, the runner records the fallback

@@ -1,0 +1,25 @@
+/**
+ * The backend of a run.
+ *
+ * @module
+ */
+import { BackendError } from "../../../model/backends/backend.ts";
+import { selectBackend, type SelectedBackend } from "../../../model/backends/select.ts";
+import { JobFailure } from "../../failure.ts";
+import type { KindSettings } from "../settings.ts";
+
+/**
+ * Selects the backend of the settings, by default the fastest that works.
+ *
+ * @param flops floating-point operations of a step
+ * @throws {JobFailure} `no_backend`
+ */
+export async function chooseBackend({ compute }: KindSettings, flops: number): Promise<SelectedBackend> {
+  try {
+    const { backend, ...options } = compute;
+    return await selectBackend(backend, { flops, ...options });
+  } catch (error) {
+    if (error instanceof BackendError) throw new JobFailure("no_backend", error.message, { cause: error });
+    throw error;
+  }
+}

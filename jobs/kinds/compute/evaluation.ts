@@ -1,0 +1,100 @@
+/**
+ * Evaluating a checkpoint on a split of a data set.
+ *
+ * @module
+ */
+import type { Dataset, ImageSet, SplitName } from "../../../data/datasets/dataset.ts";
+import type { SelectedBackend } from "../../../model/backends/select.ts";
+import type { HostWeights } from "../../../model/weights.ts";
+import { loadWeights } from "../../artifacts/checkpoints.ts";
+import { classesDiffer, matchClasses, relabelled } from "../../artifacts/classes.ts";
+import { classNamesOf } from "../../artifacts/classNames.ts";
+import { confusionSummary, putConfusion } from "../../artifacts/results.ts";
+import { JobFailure } from "../../failure.ts";
+import type { Checkpoint } from "../../job.ts";
+import type { KindContext, KindEvent } from "../kind.ts";
+import { loadSplit } from "./dataset.ts";
+import { type MaeMeasure, measureClassifier, measureMae } from "./measure.ts";
+
+/** What is measured, and how. */
+export interface Evaluation {
+  readonly source: Checkpoint;
+  readonly dataset: Dataset;
+  readonly split: SplitName;
+  readonly backend: SelectedBackend;
+  readonly batchSize: number;
+  /** The batch size of the request, which may be larger. */
+  readonly requestedBatchSize: number;
+}
+
+/** Measures a masked autoencoder. Reports every batch as a step. @throws {JobFailure} */
+export async function* evaluateMae(
+  context: KindContext,
+  evaluation: Evaluation,
+  options: { readonly seed: number; readonly maskRatio: number },
+): AsyncGenerator<KindEvent, MaeMeasure & { readonly images: number }> {
+  const { source: { config }, batchSize } = evaluation;
+  const set = await loadImages(context, evaluation);
+  const weights = yield* start(context, evaluation, set);
+  const measured = yield* measureMae(context, weights, config, set, { batchSize, ...options });
+  return { ...measured, images: set.count };
+}
+
+/**
+ * Measures a classifier, and stores its confusion matrix as an object. Reports every batch as a step. The labels of the
+ * data set are mapped to those of the classifier by class name.
+ *
+ * @throws {JobFailure}
+ */
+export async function* evaluateClassifier(
+  context: KindContext,
+  evaluation: Evaluation,
+): AsyncGenerator<KindEvent, Record<string, unknown>> {
+  const { jobId, store } = context;
+  const { source, dataset, split, batchSize } = evaluation;
+  const classNames = await classNamesOf(store, source);
+  const labels = classifierLabels(classNames, dataset);
+  const set = relabelled(await loadImages(context, evaluation), labels);
+  const weights = yield* start(context, evaluation, set);
+  const options = { classes: classNames.length, batchSize, reportSteps: true };
+  const { confusion, ...measured } = yield* measureClassifier(context, weights, source.config, set, options);
+  const measuredOn = { jobId, checkpoint: source.id, dataset: dataset.info.id, split, classNames };
+  await putConfusion(store, measuredOn, confusion);
+  return { ...measured, ...confusionSummary(jobId, classNames, confusion), images: set.count };
+}
+
+async function loadImages(
+  context: KindContext,
+  { dataset, split, source }: Evaluation,
+): Promise<ImageSet> {
+  const set = await loadSplit(context, dataset, split, source.config);
+  if (set.count > 0) return set;
+  throw new JobFailure("split_empty", `The split '${split}' has no images`);
+}
+
+/** Loads the weights and reports the start. */
+async function* start(
+  { store }: KindContext,
+  { source, backend: { name, notes }, batchSize, requestedBatchSize }: Evaluation,
+  { count }: ImageSet,
+): AsyncGenerator<KindEvent, HostWeights> {
+  const weights = await loadWeights(store, source);
+  const batches = Math.ceil(count / batchSize);
+  const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const backend = { name, notes };
+  yield { type: "started", backend, totalSteps: batches, stepsPerEpoch: batches, step: 0, parameters };
+  if (batchSize < Math.min(requestedBatchSize, count)) {
+    const message =
+      `Measuring in batches of ${batchSize} instead of ${requestedBatchSize}: larger batches do not fit into memory`;
+    yield { type: "log", level: "warning", message };
+  }
+  return weights;
+}
+
+/** Returns the classifier's label for each label of the data set. @throws {JobFailure} */
+function classifierLabels(classNames: readonly string[], { info }: Dataset): Uint16Array {
+  if (!info.labelled) throw new JobFailure("dataset_unlabelled", `The data set ${info.id} has no labels`);
+  const { labels, unknown } = matchClasses(classNames, info.classNames);
+  if (labels) return labels;
+  throw new JobFailure("classes_differ", `The data set ${info.id} ${classesDiffer(classNames, unknown)}`);
+}

@@ -1,0 +1,117 @@
+/**
+ * Measuring a model over a split.
+ *
+ * @module
+ */
+import { dispose } from "@tensorflow/tfjs-core";
+import type { ImageSet } from "../../../data/datasets/dataset.ts";
+import { epochBatches } from "../../../data/datasets/loader.ts";
+import { yieldToEventLoop } from "../../../data/eventLoop.ts";
+import type { MaeConfig } from "../../../model/config.ts";
+import { classifyBatch, reconstruct } from "../../../model/inference.ts";
+import { forwardBatch } from "../../../model/memory.ts";
+import type { TrainingBatch } from "../../../model/training/objective.ts";
+import { toTensors, type Weights } from "../../../model/transformer.ts";
+import type { HostWeights } from "../../../model/weights.ts";
+import type { Confusion } from "../../artifacts/results.ts";
+import { notFinite } from "../finite.ts";
+import type { KindContext, KindEvent } from "../kind.ts";
+
+/** Memory for the activations of a measured batch's forward pass, in bytes. */
+const FORWARD_BYTES = 2 ** 30;
+
+/**
+ * Returns the batch size of a measurement: the requested one, or the largest that fits into memory.
+ *
+ * @param masked false for a classifier
+ */
+export function measuredBatch(config: MaeConfig, batchSize: number, masked: boolean): number {
+  return Math.min(batchSize, forwardBatch(config, FORWARD_BYTES, masked));
+}
+
+/** The batches of a split in the order of its images. */
+function inOrder(set: ImageSet, batchSize: number): Iterable<TrainingBatch> {
+  return epochBatches(set, { batchSize, dropLast: false, seed: 0, epoch: 0, shuffle: false });
+}
+
+/** The measurements of a classifier. */
+export interface ClassifierMeasure {
+  readonly accuracy: number;
+  /** Mean cross-entropy. */
+  readonly loss: number;
+  /** Counts by actual and predicted class. */
+  readonly confusion: Confusion;
+}
+
+/**
+ * Measures a classifier over a split.
+ *
+ * @param set images with the labels of the classifier
+ * @param reportSteps whether each batch is reported as a step
+ * @throws {JobFailure} `not_finite` when the output of the model is not finite
+ */
+export async function* measureClassifier(
+  { signal }: Pick<KindContext, "signal">,
+  host: HostWeights,
+  config: MaeConfig,
+  set: ImageSet,
+  { classes, batchSize, reportSteps }: { classes: number; batchSize: number; reportSteps: boolean },
+): AsyncGenerator<KindEvent, ClassifierMeasure> {
+  const counts = new Uint32Array(classes * classes);
+  let correct = 0, lossSum = 0, step = 0;
+  const weights: Weights = toTensors(host);
+  try {
+    for (const batch of inOrder(set, batchSize)) {
+      signal.throwIfAborted();
+      const { images, loss, predicted } = await classifyBatch(weights, config, batch.pixels, batch.labels);
+      step++;
+      if (!Number.isFinite(loss)) throw notFinite(`The classifier's loss in batch ${step} is ${loss}`);
+      lossSum += loss! * images;
+      batch.labels!.forEach((label, i) => {
+        counts[label * classes + predicted[i]]++;
+        correct += Number(label === predicted[i]);
+      });
+      if (reportSteps) yield { type: "step", step, epoch: 0, loss: loss!, lr: 0, images };
+      await yieldToEventLoop();
+    }
+  } finally {
+    dispose(weights);
+  }
+  return { accuracy: correct / set.count, loss: lossSum / set.count, confusion: { classes, counts } };
+}
+
+/** The measurements of a masked autoencoder. */
+export interface MaeMeasure {
+  /** Mean squared error on masked patches. */
+  readonly loss: number;
+  /** Mean squared error over all pixels. */
+  readonly pixelLoss: number;
+}
+
+/** Measures the reconstruction error over a split. The masks depend on the seed and the number of the batch. */
+export async function* measureMae(
+  { signal }: Pick<KindContext, "signal">,
+  host: HostWeights,
+  config: MaeConfig,
+  set: ImageSet,
+  { batchSize, seed, maskRatio }: { batchSize: number; seed: number; maskRatio: number },
+): AsyncGenerator<KindEvent, MaeMeasure> {
+  const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
+  let lossSum = 0, pixelSum = 0, step = 0;
+  const weights: Weights = toTensors(host);
+  try {
+    for (const { pixels } of inOrder(set, batchSize)) {
+      signal.throwIfAborted();
+      const options = { seed, step, maskRatio };
+      const { images, losses, pixelErrors } = await reconstruct(weights, config, pixels, options);
+      lossSum += sum(losses);
+      pixelSum += sum(pixelErrors);
+      step++;
+      yield { type: "step", step, epoch: 0, loss: sum(losses) / images, lr: 0, images };
+      await yieldToEventLoop();
+    }
+  } finally {
+    dispose(weights);
+  }
+  return { loss: lossSum / set.count, pixelLoss: pixelSum / set.count };
+}

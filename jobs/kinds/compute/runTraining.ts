@@ -1,0 +1,190 @@
+/**
+ * The training of a run, from the first step or from a checkpoint to the last step.
+ *
+ * @module
+ */
+import type { ImageSet } from "../../../data/datasets/dataset.ts";
+import { epochBatches } from "../../../data/datasets/loader.ts";
+import { yieldToEventLoop } from "../../../data/eventLoop.ts";
+import { type ImagePreprocessing, resolvePreprocessing } from "../../../data/images/preprocessing.ts";
+import type { SelectedBackend } from "../../../model/backends/select.ts";
+import type { MaeConfig } from "../../../model/config.ts";
+import { TrainingError } from "../../../model/training/error.ts";
+import {
+  train,
+  type TrainerEvent,
+  type TrainerState,
+  type TrainOptions,
+} from "../../../model/training/trainer.ts";
+import { type HostWeights, type ModelShape, parameterCount } from "../../../model/weights.ts";
+import { newCheckpointId, saveCheckpoint } from "../../artifacts/checkpoints.ts";
+import { checkpointKeys, objectKeysOf } from "../../artifacts/objectKeys.ts";
+import { JobFailure } from "../../failure.ts";
+import {
+  checkpointSteps,
+  type RunLength,
+  runLength,
+  runLengthWarnings,
+  warmupSteps,
+} from "../../requests/runLength.ts";
+import type { TrainingRequest } from "../../requests/trainingFields.ts";
+import { notFinite } from "../finite.ts";
+import type { KindContext, KindEvent } from "../kind.ts";
+import { resume } from "./resume.ts";
+
+/** The model, the data and the backend of a training. */
+export interface TrainingPlan {
+  readonly config: MaeConfig;
+  readonly shape: ModelShape;
+  readonly classNames: readonly string[];
+  readonly freezeEncoder: boolean;
+  readonly backend: SelectedBackend;
+  readonly set: ImageSet;
+  /** How transparent and non-square images were prepared. */
+  readonly preprocessing: ImagePreprocessing;
+  /** Warnings about the data. They are reported when the job starts, not when it resumes. */
+  readonly warnings?: readonly string[];
+  /** Returns the first values of all parameters. It is not called when the run resumes. */
+  initial(): Promise<HostWeights> | HostWeights;
+}
+
+/** The end of a training. */
+export interface TrainingEnd {
+  readonly state: TrainerState;
+  /** Id of the checkpoint of the state. */
+  readonly checkpoint: string;
+  /** Mean loss of the last epoch's steps. */
+  readonly epochLoss: number;
+}
+
+/**
+ * Trains as the request states, and yields the events of the run. Checkpoints are written and reported on the way.
+ *
+ * @throws {JobFailure} `no_batches`, `loss_not_finite`, `not_finite`, `out_of_memory` and others
+ */
+export async function* runTraining(
+  context: KindContext<TrainingRequest>,
+  plan: TrainingPlan,
+): AsyncGenerator<KindEvent, TrainingEnd> {
+  const { request, signal } = context;
+  const length = lengthOf(request, plan.set.count);
+  const isTrained = (name: string) => !plan.freezeEncoder || name.startsWith("head.");
+  const point = yield* resume(context, isTrained);
+  const resumed = point?.state;
+  // Only the state at the end is kept: each is three times as large as the model.
+  let state = resumed?.step === length.total ? resumed : undefined, checkpoint = point?.checkpoint.id;
+  try {
+    for await (const event of train(trainOptions(context, plan, length), { resumeFrom: resumed, signal })) {
+      if (event.type === "step") yield event;
+      else if (event.type === "epoch") yield { ...event, metrics: {} };
+      else if (event.type === "ready") yield* reportStart(request, plan, length, event, resumed);
+      else {
+        checkpoint = yield* writeCheckpoint(context, plan, event);
+        state = event.final ? event.state : undefined;
+      }
+      await yieldToEventLoop();
+    }
+  } catch (error) {
+    throw trainingFailure(error);
+  }
+  const epochStart = Math.floor((state!.step - 1) / length.perEpoch) * length.perEpoch;
+  const epochLoss = state!.epochLossSum / (state!.step - epochStart);
+  return { state: state!, checkpoint: checkpoint!, epochLoss };
+}
+
+/** Returns the length of a run. @throws {JobFailure} `no_batches` when an epoch has no batch */
+function lengthOf(request: TrainingRequest, images: number): RunLength {
+  const length = runLength(request, images);
+  if (length.perEpoch > 0) return length;
+  const message = `batch_size ${request.batchSize} is more than the ${images} training images: ` +
+    `choose at most ${images}, or set drop_last to false`;
+  throw new JobFailure("no_batches", message);
+}
+
+function trainOptions(
+  { request, settings, startThread }: KindContext<TrainingRequest>,
+  { config, shape, freezeEncoder, backend, set, initial }: TrainingPlan,
+  length: RunLength,
+): TrainOptions {
+  const { batchSize, dropLast, seed } = request;
+  return {
+    config,
+    shape,
+    freezeEncoder,
+    initial,
+    optimizer: {
+      weightDecay: request.weightDecay,
+      betas: request.betas as [number, number],
+      eps: request.eps,
+    },
+    schedule: {
+      kind: request.schedule,
+      lr: request.lr,
+      minLr: request.minLr,
+      warmupSteps: warmupSteps(request, length),
+      totalSteps: length.total,
+    },
+    stepsPerEpoch: length.perEpoch,
+    batchSize,
+    threads: settings.compute.threads,
+    startThread,
+    planner: backend.planner,
+    seed,
+    checkpointSteps: checkpointSteps(request, length),
+    batches: (epoch, startBatch) =>
+      epochBatches(set, { batchSize, dropLast, seed, epoch, shuffle: true, startBatch }),
+  };
+}
+
+function* reportStart(
+  request: TrainingRequest,
+  { config, shape, backend: { name, notes }, set, warnings = [] }: TrainingPlan,
+  length: RunLength,
+  { threads, note }: Extract<TrainerEvent, { type: "ready" }>,
+  resumed: TrainerState | undefined,
+): Generator<KindEvent, void> {
+  yield {
+    type: "started",
+    backend: { name, threads, notes: note ? [...notes, note] : notes },
+    totalSteps: length.total,
+    stepsPerEpoch: length.perEpoch,
+    step: resumed?.step ?? 0,
+    parameters: parameterCount(config, shape),
+  };
+  if (resumed) return;
+  for (const message of [...warnings, ...runLengthWarnings(request, length, set.count)]) {
+    yield { type: "log", level: "warning", message };
+  }
+}
+
+/** Writes and reports a checkpoint. @returns its id */
+async function* writeCheckpoint(
+  { jobId, store }: KindContext,
+  { config, shape, classNames, preprocessing }: TrainingPlan,
+  { state, epoch, final, loss }: Extract<TrainerEvent, { type: "checkpoint" }>,
+): AsyncGenerator<KindEvent, string> {
+  checkWeightsFinite(state);
+  const id = newCheckpointId();
+  yield { type: "saving", objectKeys: objectKeysOf(checkpointKeys(id)) };
+  const content = { jobId, config, shape, classNames, state, epoch, final, metrics: { loss } };
+  const checkpoint = await saveCheckpoint(store, content, id);
+  yield { type: "checkpoint", checkpoint: { ...checkpoint, rule: resolvePreprocessing(preprocessing) } };
+  return id;
+}
+
+/** @throws {JobFailure} `not_finite`: a model with such weights cannot be loaded */
+function checkWeightsFinite({ step, weights }: TrainerState): void {
+  for (const [name, { data }] of weights) {
+    const index = data.findIndex((value) => !Number.isFinite(value));
+    if (index !== -1) throw notFinite(`A weight of '${name}' is ${data[index]} after step ${step}`);
+  }
+}
+
+/** Returns the failure of the job for an error of its training, or the error itself if retrying may help. */
+function trainingFailure(error: unknown): unknown {
+  if (error instanceof TrainingError) return new JobFailure(error.code, error.message, { cause: error });
+  if (!(error instanceof WebAssembly.RuntimeError)) return error;
+  const message =
+    "A step needs more memory than WebAssembly can address: choose a smaller batch_size or model";
+  return new JobFailure("out_of_memory", message, { cause: error });
+}

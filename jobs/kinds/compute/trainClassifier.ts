@@ -1,0 +1,115 @@
+/**
+ * Training a classifier, which is an encoder and a linear head, and measuring it on the test split.
+ *
+ * @module
+ */
+import type { Dataset } from "../../../data/datasets/dataset.ts";
+import { completeConfig, type MaeConfig } from "../../../model/config.ts";
+import { classifierFlops } from "../../../model/flops.ts";
+import {
+  encoderSpecs,
+  headSpecs,
+  type HostWeights,
+  initialWeights,
+  type ModelShape,
+} from "../../../model/weights.ts";
+import { loadWeights } from "../../artifacts/checkpoints.ts";
+import { emptyClasses, listNames } from "../../artifacts/classes.ts";
+import { confusionSummary, putConfusion } from "../../artifacts/results.ts";
+import { JobFailure } from "../../failure.ts";
+import type { TrainingRequest } from "../../requests/trainingFields.ts";
+import type { KindContext, KindEvent } from "../kind.ts";
+import { chooseBackend } from "./backend.ts";
+import { loadSplit, openDataset } from "./dataset.ts";
+import { measureClassifier, measuredBatch } from "./measure.ts";
+import { runTraining, type TrainingPlan } from "./runTraining.ts";
+
+/** Trains and measures a classifier. With a frozen encoder only the head is trained. @throws {JobFailure} */
+export async function* trainClassifier(
+  context: KindContext<TrainingRequest>,
+  { freezeEncoder }: { readonly freezeEncoder: boolean },
+): AsyncGenerator<KindEvent, void> {
+  const { request, source } = context;
+  const config = source?.config ?? (request.model && completeConfig(request.model));
+  if (!config) throw new JobFailure("no_model", "The request names neither a checkpoint nor a model");
+  const passes = freezeEncoder ? 1 : 3;
+  const backend = await chooseBackend(context.settings, passes * request.batchSize * classifierFlops(config));
+  const dataset = yield* openDataset(context);
+  const { numClasses, classNames } = classesOf(dataset);
+  const shape: ModelShape = { model: "classifier", classes: numClasses };
+  const { state, checkpoint, epochLoss } = yield* runTraining(context, {
+    config,
+    shape,
+    classNames,
+    freezeEncoder,
+    backend,
+    preprocessing: dataset.info,
+    ...await trainingSet(context, dataset, config),
+    initial: () => initialClassifier(context, config, numClasses),
+  });
+  const result = { loss: epochLoss, steps: state.step, checkpoint };
+  if (dataset.info.splits.test.count === 0) return yield { type: "result", result };
+  const measured = yield* measureOnTest(context, dataset, config, state.weights, checkpoint);
+  yield { type: "result", result: { ...result, ...measured } };
+}
+
+/** Returns the classes of a data set. @throws {JobFailure} `dataset_unlabelled`, `one_class` */
+function classesOf(
+  { info }: Dataset,
+): { readonly numClasses: number; readonly classNames: readonly string[] } {
+  if (!info.labelled) throw new JobFailure("dataset_unlabelled", `The data set ${info.id} has no labels`);
+  if (info.numClasses < 2) {
+    throw new JobFailure("one_class", `The data set ${info.id} has one class: a classifier needs two`);
+  }
+  return info;
+}
+
+/** Returns the training images, and a warning when a class has none. */
+async function trainingSet(
+  context: KindContext,
+  dataset: Dataset,
+  config: MaeConfig,
+): Promise<Pick<TrainingPlan, "set" | "warnings">> {
+  const set = await loadSplit(context, dataset, "train", config);
+  const empty = emptyClasses(set, dataset.info.classNames);
+  if (empty.length === 0) return { set };
+  const warning = `There is no training image of ${
+    listNames(empty)
+  }: the classifier cannot learn these classes`;
+  return { set, warnings: [warning] };
+}
+
+/** Returns the encoder of the source checkpoint, or a random one, with a random head. */
+async function initialClassifier(
+  { request, source, store }: KindContext<TrainingRequest>,
+  config: MaeConfig,
+  numClasses: number,
+): Promise<HostWeights> {
+  const { seed } = request, specs = encoderSpecs(config);
+  const weights = source === null ? initialWeights(specs, seed) : await loadWeights(store, source);
+  const head = initialWeights(headSpecs(config, numClasses), seed);
+  return new Map([...specs.map(({ name }) => [name, weights.get(name)!] as const), ...head]);
+}
+
+/** Measures the trained classifier, and stores its confusion matrix as an object. */
+async function* measureOnTest(
+  context: KindContext<TrainingRequest>,
+  dataset: Dataset,
+  config: MaeConfig,
+  weights: HostWeights,
+  checkpoint: string,
+): AsyncGenerator<KindEvent, Record<string, unknown>> {
+  const { jobId, store, request } = context;
+  const { id, classNames, numClasses, splits } = dataset.info;
+  yield { type: "log", level: "info", message: `Measuring on ${splits.test.count} held-out images` };
+  const test = await loadSplit(context, dataset, "test", config);
+  const options = {
+    classes: numClasses,
+    batchSize: measuredBatch(config, request.batchSize, false),
+    reportSteps: false,
+  };
+  const { accuracy, loss, confusion } = yield* measureClassifier(context, weights, config, test, options);
+  await putConfusion(store, { jobId, checkpoint, dataset: id, split: "test", classNames }, confusion);
+  const { confusionUrl } = confusionSummary(jobId, classNames, confusion);
+  return { testAccuracy: accuracy, testLoss: loss, confusionUrl };
+}

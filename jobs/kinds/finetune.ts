@@ -1,0 +1,25 @@
+/**
+ * The kind `finetune`: trains a classifier, encoder and head.
+ *
+ * @module
+ */
+import { classifierSchema } from "../requests/classifierFields.ts";
+import { EXAMPLE_JOB } from "../requests/commonFields.ts";
+import { withTrainingRules } from "../requests/trainingFields.ts";
+import { defineKind } from "./kind.ts";
+
+/** Trains a classifier from a pre-trained encoder or from random weights, and measures it on the test split. */
+export const finetune = defineKind({
+  name: "finetune",
+  schema: withTrainingRules(classifierSchema("finetune")).openapi("FinetuneRequest", {
+    example: { kind: "finetune", job: EXAMPLE_JOB, dataset: "digits", epochs: 2 },
+  }),
+  source: "mae",
+  trains: { model: "classifier", freezeEncoder: false },
+  splits: () => ["train", "test"],
+
+  async *run(context) {
+    const { trainClassifier } = await import("./compute/mod.ts");
+    yield* trainClassifier(context, { freezeEncoder: false });
+  },
+});

@@ -1,0 +1,31 @@
+/**
+ * The kind `linear_probe`: trains the head of a classifier on a frozen encoder.
+ *
+ * @module
+ */
+import { classifierSchema } from "../requests/classifierFields.ts";
+import { EXAMPLE_JOB } from "../requests/commonFields.ts";
+import { withTrainingRules } from "../requests/trainingFields.ts";
+import { defineKind } from "./kind.ts";
+
+/** Trains a linear layer on the features of an encoder, and measures the classifier on the test split. */
+export const linearProbe = defineKind({
+  name: "linear_probe",
+  schema: withTrainingRules(
+    classifierSchema("linear_probe").superRefine(({ model }, context) => {
+      if (model === undefined || model.dropout === 0) return;
+      const message = "must be 0: the encoder of a linear probe is not trained";
+      context.addIssue({ code: "custom", path: ["model", "dropout"], message });
+    }),
+  ).openapi("LinearProbeRequest", {
+    example: { kind: "linear_probe", job: EXAMPLE_JOB, dataset: "digits" },
+  }),
+  source: "mae",
+  trains: { model: "classifier", freezeEncoder: true },
+  splits: () => ["train", "test"],
+
+  async *run(context) {
+    const { trainClassifier } = await import("./compute/mod.ts");
+    yield* trainClassifier(context, { freezeEncoder: true });
+  },
+});

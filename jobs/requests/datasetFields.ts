@@ -1,0 +1,33 @@
+/**
+ * The field `dataset` of a request, and references by id or name.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+import { JOB_LIMITS } from "./limits.ts";
+
+/** JSON bodies with a NUL in any string are rejected when they are read. The schema only documents this. */
+const WITHOUT_NUL = "^[^\\u0000]*$";
+/** The id or the name of a data set, a job or a checkpoint. */
+export const reference = z.string().min(1).max(64).openapi({ pattern: WITHOUT_NUL });
+
+const forDigits = { properties: { id: { const: "digits" } } };
+/** JSON Schema for the rule that `size` and `seed` are allowed only for the data set `digits`. */
+export const DIGITS_ONLY: object = { dependentSchemas: { size: forDigits, seed: forDigits } };
+
+/** A data set by id or name. */
+export const datasetRefSchema = z.union([
+  reference.transform((id) => ({ id })),
+  z.strictObject({
+    id: reference,
+    size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training images (digits only)"),
+    seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(
+      "Seed of the drawing (digits only)",
+    ),
+  }).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
+    message: "size and seed are allowed only for the data set 'digits'",
+  }).openapi("DatasetChoice", DIGITS_ONLY),
+]).openapi("DatasetRef", {
+  example: "digits",
+  description: "A data set's id or name, or an object with it.",
+});
