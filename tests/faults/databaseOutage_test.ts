@@ -1,13 +1,13 @@
 import { expect } from "expect";
-import { guardedKv, openDatabase, sinceOutage } from "../../jobs/store/kv/open.ts";
-import { DatabaseUnavailableError } from "../../jobs/store/kv/errors.ts";
 import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
+import { DatabaseUnavailableError } from "../../jobs/store/kv/errors.ts";
+import { guardedKv, openDatabase, sinceOutage } from "../../jobs/store/kv/open.ts";
 import { findDenokv, startDenokv } from "../setup/denokv.ts";
 
 const program = await findDenokv();
 
 Deno.test({
-  name: "denokv outage: calls fail, at once after the first, and the log has two lines",
+  name: "in an outage of denokv calls fail, immediately after the first one, and the log has two lines",
   ignore: program === null,
   async fn() {
     await using server = (await startDenokv())!;
@@ -29,23 +29,23 @@ Deno.test({
     expect(sinceOutage(kv)).toBe(0);
 
     await server.restart();
-    const value = await untilAnswered(() => kv.get(["a"]));
+    const value = await retryUntilAvailable(() => kv.get(["a"]));
     expect(value.value).toEqual({ typed: new Float64Array([1, 2]), count: 3n });
     expect(lines.length).toBe(2);
     expect(lines[1]).toMatch(/^The database is available again after/);
 
     // A suspended server: the connection is open, but no answer arrives.
     await server.signal("SIGSTOP");
-    const stuck = await Promise.allSettled(calls.map((call) => call()));
-    for (const { status } of stuck) expect(status).toBe("rejected");
+    const results = await Promise.allSettled(calls.map((call) => call()));
+    for (const { status } of results) expect(status).toBe("rejected");
     await server.signal("SIGCONT");
-    await untilAnswered(() => kv.get(["a"]));
+    await retryUntilAvailable(() => kv.get(["a"]));
     expect(lines.length).toBe(4);
     kv.close();
   },
 });
 
-async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
+async function retryUntilAvailable<T>(call: () => Promise<T>): Promise<T> {
   while (true) {
     try {
       return await call();
@@ -58,11 +58,11 @@ async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
 
 Deno.test("in an outage only one probe at a time reaches the database", async () => {
   let now = 0, calls = 0;
-  const waiting = Promise.withResolvers<never>();
+  const probeResult = Promise.withResolvers<never>();
   const circuit = new KvCircuit({ local: false, log: () => {}, clock: () => now });
   const call = () => {
     calls++;
-    return calls === 1 ? Promise.reject(new TypeError("connection refused")) : waiting.promise;
+    return calls === 1 ? Promise.reject(new TypeError("connection refused")) : probeResult.promise;
   };
   await expect(circuit.call("read", call)).rejects.toMatchObject({ outageMs: 0 });
   now += 60_000;
@@ -70,7 +70,7 @@ Deno.test("in an outage only one probe at a time reaches the database", async ()
   const others = Array.from({ length: 100 }, () => circuit.call("write", call));
   for (const other of others) await expect(other).rejects.toMatchObject({ outageMs: 60_000 });
   expect(calls).toBe(2);
-  waiting.reject(new Error("not found"));
+  probeResult.reject(new Error("not found"));
   await expect(probe).rejects.toThrow("not found");
   expect(await circuit.call("read", () => Promise.resolve("answered"))).toBe("answered");
 });
@@ -78,32 +78,32 @@ Deno.test("in an outage only one probe at a time reaches the database", async ()
 for (
   const message of ["database or disk is full", "disk I/O error", "attempt to write a readonly database"]
 ) {
-  Deno.test(`a local database with the error "${message}" is unavailable for writes and answers reads`, async () => {
-    const real = await Deno.openKv(":memory:");
-    let full = true;
-    const broken = new Proxy(real, {
+  Deno.test(`a local database with the error "${message}" is unavailable for writes and available for reads`, async () => {
+    const memory = await Deno.openKv(":memory:");
+    let isFull = true;
+    const faulty = new Proxy(memory, {
       get: (target, name) => {
-        if (name === "set" && full) return () => Promise.reject(new TypeError(message));
+        if (name === "set" && isFull) return () => Promise.reject(new TypeError(message));
         const value = Reflect.get(target, name);
         return typeof value === "function" ? value.bind(target) : value;
       },
     });
     const lines: string[] = [];
-    const kv = guardedKv(broken, new KvCircuit({ local: true, log: (line) => lines.push(line) }));
+    const kv = guardedKv(faulty, new KvCircuit({ local: true, log: (line) => lines.push(line) }));
     for (let i = 0; i < 3; i++) {
       await expect(kv.set(["a"], i)).rejects.toBeInstanceOf(DatabaseUnavailableError);
       expect((await kv.get(["a"])).value).toBe(null);
     }
     expect(lines).toEqual([expect.stringContaining(message)]);
-    full = false;
-    await untilAnswered(() => kv.set(["a"], 7));
+    isFull = false;
+    await retryUntilAvailable(() => kv.set(["a"], 7));
     expect((await kv.get(["a"])).value).toBe(7);
     expect(lines.length).toBe(2);
     kv.close();
   });
 }
 
-Deno.test("an answer that arrives while the thread is busy past the time limit is not an outage", async () => {
+Deno.test("an answer that arrived while the thread was busy beyond the time limit is not an outage", async () => {
   const kv = guardedKv(
     await Deno.openKv(":memory:"),
     new KvCircuit({ local: true, callMs: 50, log: (line) => lines.push(line) }),

@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import { openDatabase } from "../../jobs/store/kv/open.ts";
 import type { JobEvent } from "../../jobs/store/events/event.ts";
+import { openDatabase } from "../../jobs/store/kv/open.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { claimed, settingOn } from "../jobs/fixtures.ts";
 import { changeAtRandom, makeOld, recounted } from "../jobs/history.ts";
@@ -8,7 +8,7 @@ import { type Denokv, findDenokv, startDenokv } from "../setup/denokv.ts";
 
 const program = await findDenokv();
 
-/** A test with a database on a server of its own. */
+/** Defines a test with a new database server. */
 function onDenokv(name: string, test: (kv: Deno.Kv, server: Denokv) => Promise<void>): void {
   Deno.test({
     name: `denokv: ${name}`,
@@ -27,7 +27,7 @@ function onDenokv(name: string, test: (kv: Deno.Kv, server: Denokv) => Promise<v
 }
 
 onDenokv(
-  "counters equal a count of the rows, also of an old database that three processes upgrade",
+  "counters equal the number of rows, even after three processes upgraded a database of an earlier version",
   async (kv) => {
     const setting = settingOn(kv), { store } = setting;
     await changeAtRandom(setting, 1, 80);
@@ -44,7 +44,7 @@ onDenokv(
   },
 );
 
-onDenokv("followers miss nothing while the server is killed and started again", async (kv, server) => {
+onDenokv("followers miss no event while the server is killed and restarted", async (kv, server) => {
   const { store, queued, runner } = settingOn(kv);
   const id = await queued(), queue = runner(), claim = await claimed(queue);
   const follow = async (after: number) => await Array.fromAsync(store.follow(id, after));

@@ -12,18 +12,18 @@ const training = {
 };
 
 Deno.test({
-  name: "denokv: in an outage of the server a start waits, and a stop does not",
+  name: "denokv: in an outage of the database, the service waits at its start and not at its stop",
   ignore,
   async fn() {
     const folder = await Deno.makeTempDir();
     await using database = (await startDenokv())!;
     const env = { ...database.env, UNMASK_KV: database.url, UNMASK_STOP_SECONDS: "3" };
     await database.signal("SIGKILL");
-    let isBack: Promise<void> | null = null;
+    let restarted: Promise<void> | null = null;
     await using service = await startProcess("start", folder, env, (output) => {
-      if (output.includes("cannot be reached, trying again")) isBack ??= database.restart();
+      if (output.includes("cannot be reached, trying again")) restarted ??= database.restart();
     });
-    await isBack;
+    await restarted;
     const { client } = service;
     const { id } = await client.createJob(training);
     const events = await client.send(`/v1/jobs/${id}/events`, { headers: { accept: "text/event-stream" } });
@@ -36,7 +36,7 @@ Deno.test({
     expect(String(answer)).toMatch(/503|unavailable/i);
     expect((await client.send("/healthz")).status).toBe(200);
     const rest = (async () => {
-      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) text += piece.value;
+      for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) text += chunk.value;
     })();
     const { code, output } = await service.end("SIGTERM");
     await rest;

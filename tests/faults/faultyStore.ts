@@ -1,26 +1,26 @@
 /**
- * An object store with planned faults.
+ * An object store whose calls fail by plan.
  *
  * @module
  */
 import { type GetOptions, type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 
-/** Which calls fail. */
+/** The calls that fail. */
 export interface FaultPlan {
-  /** The first call to fail, from 1. */
+  /** Number of the first call that fails, from 1. */
   readonly nth: number;
-  /** Calls that fail in a row. */
+  /** Number of consecutive calls that fail. */
   readonly times: number;
-  /** Before the call takes effect, or after it (a lost answer). */
+  /** Whether a call fails before or after it takes effect. After it, the answer is lost. */
   readonly when: "before" | "after";
-  /** Bytes after which each body breaks; none breaks when absent. */
-  readonly breakBodiesAt?: number;
+  /** Number of bytes after which each body fails. No body fails when absent. */
+  readonly bodyFailsAfter?: number;
 }
 
-/** The store with the plan's faults. */
+/** Returns the store with the planned faults. */
 export function faultyStore(store: ObjectStore, plan: FaultPlan): ObjectStore {
   let calls = 0;
-  const failure = () => new StorageUnavailableError("Object storage is unavailable: by plan");
+  const failure = () => new StorageUnavailableError("Object storage is unavailable: planned fault");
   const call = async <T>(action: () => Promise<T>): Promise<T> => {
     const number = ++calls;
     const fails = number >= plan.nth && number < plan.nth + plan.times;
@@ -35,7 +35,7 @@ export function faultyStore(store: ObjectStore, plan: FaultPlan): ObjectStore {
     get: (key: string, options?: GetOptions) =>
       call(async () => {
         const found = await store.get(key, options);
-        return { ...found, body: broken(found.body, plan.breakBodiesAt ?? Infinity, failure) };
+        return { ...found, body: failingBody(found.body, plan.bodyFailsAfter ?? Infinity, failure) };
       }),
     head: (key) => call(() => store.head(key)),
     delete: (key) => call(() => store.delete(key)),
@@ -45,9 +45,9 @@ export function faultyStore(store: ObjectStore, plan: FaultPlan): ObjectStore {
   };
 }
 
-function broken(
+function failingBody(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  at: number,
+  maxBytes: number,
   failure: () => Error,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   let size = 0;
@@ -55,7 +55,7 @@ function broken(
     new TransformStream({
       transform(chunk, controller) {
         size += chunk.length;
-        if (size > at) controller.error(failure());
+        if (size > maxBytes) controller.error(failure());
         else controller.enqueue(chunk);
       },
     }),

@@ -13,8 +13,8 @@ const request = {
   seed: 2,
 };
 
-/** Digest of the final checkpoint. */
-async function bits(client: Client, job: JobView): Promise<string> {
+/** Returns the digest of the latest checkpoint. */
+async function digestOf(client: Client, job: JobView): Promise<string> {
   const content = await client.send(`/v1/checkpoints/${job.latest_checkpoint}/content`);
   return new Uint8Array(await crypto.subtle.digest("SHA-256", await content.arrayBuffer())).toHex();
 }
@@ -29,11 +29,11 @@ async function events(client: Client, id: string): Promise<string[]> {
   return messages;
 }
 
-async function until(fits: () => Promise<boolean>): Promise<void> {
-  while (!await fits()) await new Promise((resolve) => setTimeout(resolve, 100));
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 100));
 }
 
-/** A job that runs and has a checkpoint. */
+/** Starts a job and waits for its first checkpoint. @returns its id */
 async function started(client: Client): Promise<string> {
   const { id } = await client.createJob(request);
   await until(async () => {
@@ -43,13 +43,13 @@ async function started(client: Client): Promise<string> {
   return id;
 }
 
-Deno.test("a full disk fails no job, whether it holds only the objects or also the database", async (t) => {
+Deno.test("a full disk fails no job, with only the objects on it or also the database", async (t) => {
   const folder = await Deno.makeTempDir();
-  let whole = "";
-  await t.step("undisturbed", async () => {
+  let expected = "";
+  await t.step("without an outage", async () => {
     await using service = await startProcess("start", folder, { UNMASK_THREADS: "1" });
     const { id } = await service.client.createJob(request);
-    whole = await bits(service.client, await service.client.waitFor(id, () => {}));
+    expected = await digestOf(service.client, await service.client.waitFor(id, () => {}));
   });
 
   await t.step("objects", () =>
@@ -64,7 +64,7 @@ Deno.test("a full disk fails no job, whether it holds only the objects or also t
       await makeRoom();
       const job = await service.client.waitFor(id, () => {});
       expect(job).toMatchObject({ attempt: 1, interruptions: 0 });
-      expect(await bits(service.client, job)).toBe(whole);
+      expect(await digestOf(service.client, job)).toBe(expected);
     }, { kib: 64 * 1024, left: 16 }));
 
   await t.step("objects and database", () =>
@@ -72,17 +72,17 @@ Deno.test("a full disk fails no job, whether it holds only the objects or also t
       await makeRoom();
       await using service = await startProcess("start", disk, { UNMASK_THREADS: "1" });
       const id = await started(service.client);
-      const waiting = await service.client.createJob(request);
+      const queued = await service.client.createJob(request);
       await fill();
-      const refused = await fetch(`${service.url}/v1/jobs/${waiting.id}/cancel`, { method: "POST" });
-      await refused.body?.cancel();
-      expect([refused.status, refused.headers.has("retry-after")]).toEqual([503, true]);
-      // Longer than a lease, so that the runner loses its job.
+      const response = await fetch(`${service.url}/v1/jobs/${queued.id}/cancel`, { method: "POST" });
+      await response.body?.cancel();
+      expect([response.status, response.headers.has("retry-after")]).toEqual([503, true]);
+      // The outage is longer than a lease, so that the runner loses its job.
       await new Promise((resolve) => setTimeout(resolve, 20_000));
       await makeRoom();
       const job = await service.client.waitFor(id, () => {});
       expect(job).toMatchObject({ status: "succeeded", error: null });
-      expect(await bits(service.client, job)).toBe(whole);
+      expect(await digestOf(service.client, job)).toBe(expected);
     }, { kib: 64 * 1024, left: 0 }));
   await Deno.remove(folder, { recursive: true });
 });

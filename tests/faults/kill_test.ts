@@ -2,7 +2,7 @@ import { expect } from "expect";
 import type { Client, JobView } from "../../cli/client.ts";
 import { startProcess } from "../../cli/process.ts";
 
-/** Enough that a run reports its progress several times in the middle of an epoch: it does so twice a second. */
+/** A run reports its progress twice a second. An epoch of this length contains several reports. */
 const STEPS_PER_EPOCH = 64;
 const request = {
   kind: "pretrain",
@@ -16,8 +16,8 @@ const request = {
   seed: 9,
 };
 
-/** Everything of a run that could differ. */
-async function outcome(client: Client, job: JobView) {
+/** Returns the parts of a run that must be equal: the loss series, the final loss and the digest of the checkpoint. */
+async function recordOf(client: Client, job: JobView) {
   const metrics = await (await client.send(`/v1/jobs/${job.id}/metrics`)).json();
   const content = await client.send(`/v1/checkpoints/${job.latest_checkpoint}/content`);
   const digest = await crypto.subtle.digest("SHA-256", await content.arrayBuffer());
@@ -29,72 +29,75 @@ async function outcome(client: Client, job: JobView) {
   };
 }
 
-async function jobWhen(client: Client, id: string, fits: (job: JobView) => boolean): Promise<JobView> {
+async function waitUntil(client: Client, id: string, condition: (job: JobView) => boolean): Promise<JobView> {
   while (true) {
     const job: JobView = await (await client.send(`/v1/jobs/${id}`)).json();
-    if (fits(job)) return job;
+    if (condition(job)) return job;
     if (job.status === "failed" || job.status === "succeeded") {
-      throw new Error(`It ${job.status} already: ${JSON.stringify(job.error)}`);
+      throw new Error(`The job has ${job.status} too early: ${JSON.stringify(job.error)}`);
     }
   }
 }
 
-/** In the middle of the second, third or fourth epoch: past a checkpoint, and not about to write one. */
-const midEpoch = ({ progress }: JobView) => {
-  const step = progress?.step ?? 0, into = step % STEPS_PER_EPOCH;
-  return step > STEPS_PER_EPOCH && into >= 1 && into <= STEPS_PER_EPOCH - 4;
+/** True in the middle of an epoch after the first: a checkpoint exists, and none is written soon. */
+const isMidEpoch = ({ progress }: JobView) => {
+  const step = progress?.step ?? 0, stepInEpoch = step % STEPS_PER_EPOCH;
+  return step > STEPS_PER_EPOCH && stepInEpoch >= 1 && stepInEpoch <= STEPS_PER_EPOCH - 4;
 };
 
-Deno.test("a run killed in the middle of an epoch ends with exactly the numbers of an uninterrupted one", async (t) => {
+Deno.test("a run killed in the middle of an epoch has bit for bit the same results as an uninterrupted one", async (t) => {
   const folder = await Deno.makeTempDir();
-  let whole: Awaited<ReturnType<typeof outcome>>;
+  let expected: Awaited<ReturnType<typeof recordOf>>;
 
   await t.step("uninterrupted", async () => {
-    await using service = await startProcess("start", `${folder}/whole`);
+    await using service = await startProcess("start", `${folder}/uninterrupted`);
     const { id } = await service.client.createJob(request);
-    whole = await outcome(service.client, await service.client.waitFor(id, () => {}));
-    expect(whole.steps.length).toBe(4 * STEPS_PER_EPOCH);
+    expected = await recordOf(service.client, await service.client.waitFor(id, () => {}));
+    expect(expected.steps.length).toBe(4 * STEPS_PER_EPOCH);
   });
 
-  await t.step("API and runner killed together, and started again", async () => {
+  await t.step("a process with API and runner is killed and started again", async () => {
     let id: string;
     {
       await using service = await startProcess("start", `${folder}/killed`);
       ({ id } = await service.client.createJob(request));
-      await jobWhen(service.client, id, midEpoch);
+      await waitUntil(service.client, id, isMidEpoch);
       await service.end("SIGKILL");
     }
     await using service = await startProcess("start", `${folder}/killed`);
     const job = await service.client.waitFor(id, () => {});
     expect(job).toMatchObject({ attempt: 2, interruptions: 0 });
-    expect(await outcome(service.client, job)).toEqual(whole);
+    expect(await recordOf(service.client, job)).toEqual(expected);
   });
 
-  await t.step("the runner alone killed, and another one started, while the API goes on", async () => {
-    await using api = await startProcess("api", `${folder}/apart`);
-    const { id } = await api.client.createJob(request);
-    {
-      await using runner = await startProcess("runner", `${folder}/apart`);
-      await jobWhen(api.client, id, midEpoch);
-      await runner.end("SIGKILL");
-    }
-    await using _runner = await startProcess("runner", `${folder}/apart`);
-    const job = await api.client.waitFor(id, () => {});
-    expect(job).toMatchObject({ attempt: 2 });
-    expect(await outcome(api.client, job)).toEqual(whole);
-  });
+  await t.step(
+    "a runner process is killed and another one is started, while the API process continues",
+    async () => {
+      await using api = await startProcess("api", `${folder}/separate`);
+      const { id } = await api.client.createJob(request);
+      {
+        await using runner = await startProcess("runner", `${folder}/separate`);
+        await waitUntil(api.client, id, isMidEpoch);
+        await runner.end("SIGKILL");
+      }
+      await using _runner = await startProcess("runner", `${folder}/separate`);
+      const job = await api.client.waitFor(id, () => {});
+      expect(job).toMatchObject({ attempt: 2 });
+      expect(await recordOf(api.client, job)).toEqual(expected);
+    },
+  );
 
-  await t.step("a runner asked to stop hands its job back at once, and counts no loss", async () => {
-    await using api = await startProcess("api", `${folder}/asked`);
+  await t.step("a stopped runner releases its job, which does not count as a lost runner", async () => {
+    await using api = await startProcess("api", `${folder}/stopped`);
     const { id } = await api.client.createJob(request);
     {
-      await using runner = await startProcess("runner", `${folder}/asked`);
-      await jobWhen(api.client, id, midEpoch);
+      await using runner = await startProcess("runner", `${folder}/stopped`);
+      await waitUntil(api.client, id, isMidEpoch);
       expect((await runner.end("SIGTERM")).code).toBe(0);
     }
-    expect(await jobWhen(api.client, id, () => true)).toMatchObject({ status: "queued", interruptions: 0 });
-    await using _runner = await startProcess("runner", `${folder}/asked`);
-    expect(await outcome(api.client, await api.client.waitFor(id, () => {}))).toEqual(whole);
+    expect(await waitUntil(api.client, id, () => true)).toMatchObject({ status: "queued", interruptions: 0 });
+    await using _runner = await startProcess("runner", `${folder}/stopped`);
+    expect(await recordOf(api.client, await api.client.waitFor(id, () => {}))).toEqual(expected);
   });
 
   await Deno.remove(folder, { recursive: true });

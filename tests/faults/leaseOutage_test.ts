@@ -1,44 +1,44 @@
 import { expect } from "expect";
-import { guardedKv } from "../../jobs/store/kv/open.ts";
 import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
+import { guardedKv } from "../../jobs/store/kv/open.ts";
 import { JobStore } from "../../jobs/store/store.ts";
-import { Stage } from "../jobs/stage.ts";
+import { RunnerFixture } from "../jobs/runnerFixture.ts";
 
 const steps = (count: number) => Array.from({ length: count }, () => "step").join(",");
 
-/** A database with a switch that makes every call, or only writes, fail. */
-class Switched {
+/** A database whose calls, or only whose writes, fail while `failure` is set. */
+class FaultyDatabase {
   failure: { message: string; kind: "all" | "writes" } | null = null;
   readonly lines: string[] = [];
 
   async open(): Promise<Deno.Kv> {
-    const real = await Deno.openKv(":memory:");
-    const refuse = (kind: "all" | "writes") => {
+    const kv = await Deno.openKv(":memory:");
+    const failIf = (kind: "all" | "writes") => {
       if (this.failure && (kind === "writes" || this.failure.kind === "all")) {
         throw new TypeError(this.failure.message);
       }
     };
-    const broken = new Proxy(real, {
+    const faulty = new Proxy(kv, {
       get: (target, name) => {
         const value = Reflect.get(target, name);
         if (typeof value !== "function") return value;
-        if (name === "atomic") return () => this.#operation(target.atomic(), refuse);
+        if (name === "atomic") return () => this.#operation(target.atomic(), failIf);
         if (name === "list") return value.bind(target);
         return (...args: unknown[]) => {
-          if (["get", "getMany"].includes(name as string)) refuse("all");
-          if (["set", "delete"].includes(name as string)) refuse("writes");
+          if (["get", "getMany"].includes(name as string)) failIf("all");
+          if (["set", "delete"].includes(name as string)) failIf("writes");
           return value.apply(target, args);
         };
       },
     });
-    return guardedKv(broken, new KvCircuit({ local: true, log: (line) => this.lines.push(line) }));
+    return guardedKv(faulty, new KvCircuit({ local: true, log: (line) => this.lines.push(line) }));
   }
 
-  #operation(operation: Deno.AtomicOperation, refuse: (kind: "writes") => void): Deno.AtomicOperation {
+  #operation(operation: Deno.AtomicOperation, failIf: (kind: "writes") => void): Deno.AtomicOperation {
     const wrapped: Deno.AtomicOperation = new Proxy(operation, {
       get: (target, name) => {
         const value = Reflect.get(target, name);
-        if (name === "commit") return async () => (refuse("writes"), await target.commit());
+        if (name === "commit") return async () => (failIf("writes"), await target.commit());
         return typeof value !== "function"
           ? value
           : (...args: unknown[]) => (value.apply(target, args), wrapped);
@@ -57,47 +57,49 @@ for (
   ] as const
 ) {
   Deno.test(`a run keeps its job during "${failure.message}" until its lease expires`, async () => {
-    const database = new Switched();
-    await using stage = await Stage.on(new JobStore(await database.open()));
-    stage.runner({ leaseMs: 15_000 });
-    const id = await stage.job(`${steps(5)},checkpoint,${steps(5)},wait,${steps(5)},checkpoint`);
-    await stage.when(id, (job) => job.progress?.step === 10);
+    const database = new FaultyDatabase();
+    await using fixture = await RunnerFixture.of(new JobStore(await database.open()));
+    fixture.startRunner({ leaseMs: 15_000 });
+    const id = await fixture.createJob(`${steps(5)},checkpoint,${steps(5)},wait,${steps(5)},checkpoint`);
+    await fixture.until(id, (job) => job.progress?.step === 10);
     database.failure = failure;
     await wait(6_000);
     database.failure = null;
-    expect(await stage.ended(id)).toMatchObject({ status: "succeeded", attempt: 1, interruptions: 0 });
-    expect((await stage.jobs.metrics(id)).steps.length).toBe(15);
+    expect(await fixture.finished(id)).toMatchObject({ status: "succeeded", attempt: 1, interruptions: 0 });
+    expect((await fixture.jobs.metrics(id)).steps.length).toBe(15);
     expect(database.lines.length).toBe(2);
   });
 }
 
-Deno.test("a run whose lease expires in an outage of the database stops and hands its job back with the cause", async () => {
-  const database = new Switched();
-  await using stage = await Stage.on(new JobStore(await database.open()));
-  stage.runner({ leaseMs: 1_000 });
-  const id = await stage.job(`${steps(5)},checkpoint,${steps(5)},once,${steps(5)}`);
-  await stage.when(id, (job) => job.progress?.step === 10);
+Deno.test("a run whose lease expires in an outage of the database stops, and its job is queued again with the cause", async () => {
+  const database = new FaultyDatabase();
+  await using fixture = await RunnerFixture.of(new JobStore(await database.open()));
+  fixture.startRunner({ leaseMs: 1_000 });
+  const id = await fixture.createJob(`${steps(5)},checkpoint,${steps(5)},hang_first_attempt,${steps(5)}`);
+  await fixture.until(id, (job) => job.progress?.step === 10);
   database.failure = { message: "connection refused", kind: "all" };
   await wait(3_000);
   database.failure = null;
-  expect(await stage.ended(id)).toMatchObject({ status: "succeeded", attempt: 2, interruptions: 1 });
-  const back = (await stage.jobs.events(id)).find(({ message }) => message.startsWith("Back in the queue"))!;
-  expect(back.message).toContain("connection refused");
+  expect(await fixture.finished(id)).toMatchObject({ status: "succeeded", attempt: 2, interruptions: 1 });
+  const requeued = (await fixture.jobs.events(id)).find(({ message }) =>
+    message.startsWith("Back in the queue")
+  )!;
+  expect(requeued.message).toContain("connection refused");
   expect(database.lines.length).toBe(2);
 });
 
 Deno.test("a runner that stops in an outage of the database does not wait for its end", async () => {
-  const database = new Switched();
-  await using stage = await Stage.on(new JobStore(await database.open()));
-  const runner = stage.runner({ leaseMs: 2_000 });
-  const id = await stage.job("step,hang");
-  await stage.when(id, (job) => job.backend !== null);
+  const database = new FaultyDatabase();
+  await using fixture = await RunnerFixture.of(new JobStore(await database.open()));
+  const runner = fixture.startRunner({ leaseMs: 2_000 });
+  const id = await fixture.createJob("step,hang");
+  await fixture.until(id, (job) => job.backend !== null);
   database.failure = { message: "connection refused", kind: "all" };
   await runner.stop();
   database.failure = null;
-  expect(await stage.jobs.get(id)).toMatchObject({ status: "running" });
-  stage.runner({ leaseMs: 2_000 });
-  expect(await stage.when(id, (job) => job.attempt === 2)).toMatchObject({ interruptions: 1 });
-  await stage.jobs.cancel(id);
-  await stage.ended(id);
+  expect(await fixture.jobs.get(id)).toMatchObject({ status: "running" });
+  fixture.startRunner({ leaseMs: 2_000 });
+  expect(await fixture.until(id, (job) => job.attempt === 2)).toMatchObject({ interruptions: 1 });
+  await fixture.jobs.cancel(id);
+  await fixture.finished(id);
 });

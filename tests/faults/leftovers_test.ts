@@ -2,7 +2,7 @@ import { expect } from "expect";
 import type { JobView } from "../../cli/client.ts";
 import { type ServiceProcess, startProcess } from "../../cli/process.ts";
 
-/** Checkpoints after every step, so that a kill is likely to interrupt the writing of one. */
+/** A checkpoint is written after each step, so that a kill is likely to interrupt the writing of one. */
 const TRAINING = {
   kind: "pretrain",
   model: { patch_size: 7, embed_dim: 32, depth: 1, decoder_depth: 1, dropout: 0.1 },
@@ -14,7 +14,7 @@ const TRAINING = {
 };
 const SWEEPING = { UNMASK_SWEEP_SECONDS: "1" };
 
-/** Paths of all files below a folder, relative to it. */
+/** Returns the relative paths of all files in a folder and its subfolders. */
 async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
   const files: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
@@ -24,16 +24,16 @@ async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
   return files.sort();
 }
 
-/** Waits until the sweep of the service has left files that fulfil a condition. @returns the files */
-async function filesWhen(folder: string, fits: (files: string[]) => boolean): Promise<string[]> {
+/** Waits until the files in a folder fulfil a condition. @returns the files */
+async function waitForFiles(folder: string, condition: (files: string[]) => boolean): Promise<string[]> {
   while (true) {
     const files = await filesBelow(folder).catch(() => []);
-    if (fits(files)) return files;
+    if (condition(files)) return files;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
-const job = async ({ client }: ServiceProcess, id: string): Promise<JobView> =>
+const getJob = async ({ client }: ServiceProcess, id: string): Promise<JobView> =>
   await (await client.send(`/v1/jobs/${id}`)).json();
 
 async function checkpointsOf({ client }: ServiceProcess, id: string): Promise<string[]> {
@@ -41,14 +41,14 @@ async function checkpointsOf({ client }: ServiceProcess, id: string): Promise<st
   return data.map((row: { id: string }) => row.id);
 }
 
-Deno.test("after kills during writing and removal of checkpoints every file is named by a row", async () => {
+Deno.test("after kills during the writing and removal of checkpoints, only the files of recorded checkpoints remain", async () => {
   const folder = await Deno.makeTempDir();
   let id = "";
   for (let kill = 0; kill < 2; kill++) {
     await using service = await startProcess("start", folder, SWEEPING);
     if (kill === 0) ({ id } = await service.client.createJob(TRAINING));
-    const from = (await job(service, id)).progress?.step ?? 0;
-    while (((await job(service, id)).progress?.step ?? 0) < from + 12);
+    const firstStep = (await getJob(service, id)).progress?.step ?? 0;
+    while (((await getJob(service, id)).progress?.step ?? 0) < firstStep + 12);
     await service.end("SIGKILL");
   }
   await using service = await startProcess("start", folder, SWEEPING);
@@ -56,14 +56,15 @@ Deno.test("after kills during writing and removal of checkpoints every file is n
   const kept = await checkpointsOf(service, id);
   expect(kept.length).toBe(4);
   const expected = kept.flatMap((id) => [`${id}.safetensors`, `${id}.state.safetensors`]).sort();
-  expect(await filesWhen(`${folder}/objects/checkpoints`, ({ length }) => length <= expected.length)).toEqual(
-    expected,
-  );
+  expect(await waitForFiles(`${folder}/objects/checkpoints`, ({ length }) => length <= expected.length))
+    .toEqual(
+      expected,
+    );
   await service.end("SIGKILL");
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a deletion interrupted by a kill is finished by the next one, and nothing is left", async () => {
+Deno.test("a deletion interrupted by a kill is finished by the next one, and no file remains", async () => {
   const folder = await Deno.makeTempDir();
   let id = "";
   {
@@ -74,7 +75,7 @@ Deno.test("a deletion interrupted by a kill is finished by the next one, and not
     const all = await filesBelow(objects);
     expect(all.length).toBe(120);
     const deletion = fetch(`${service.url}/v1/jobs/${id}`, { method: "DELETE" }).catch(() => null);
-    await filesWhen(objects, (files) => files.length < all.length);
+    await waitForFiles(objects, (files) => files.length < all.length);
     await service.end("SIGKILL");
     await deletion;
   }
@@ -87,7 +88,7 @@ Deno.test("a deletion interrupted by a kill is finished by the next one, and not
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("an upload interrupted by a kill is removed after the next start", async () => {
+Deno.test("the file of an upload interrupted by a kill is deleted after the next start", async () => {
   const folder = await Deno.makeTempDir();
   const head = '--x\r\ncontent-disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n';
   const uploads = `${folder}/uploads`;
@@ -110,14 +111,14 @@ Deno.test("an upload interrupted by a kill is removed after the next start", asy
       signal: stopping.signal,
     })
       .then((response) => response.body?.cancel(), () => {});
-    await filesWhen(uploads, (files) => files.some(isPart));
+    await waitForFiles(uploads, (files) => files.some(isPart));
     await service.end("SIGKILL");
     stopping.abort();
     await answer;
   }
   expect((await filesBelow(uploads)).some(isPart)).toBe(true);
   await using service = await startProcess("api", folder, SWEEPING);
-  await filesWhen(uploads, (files) => !files.some(isPart));
+  await waitForFiles(uploads, (files) => !files.some(isPart));
   await service.end("SIGKILL");
   await Deno.remove(folder, { recursive: true });
 });

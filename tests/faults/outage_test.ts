@@ -1,6 +1,6 @@
 /**
- * Object storage and database killed while 12 jobs run on three runners: every job succeeds with the bits of an
- * undisturbed run.
+ * Object storage and the database are killed while 12 jobs run on three runners. Each job must succeed with the same
+ * bits as without an outage.
  *
  * @module
  */
@@ -23,13 +23,13 @@ const requestOf = (seed: number) => ({
   seed,
 });
 
-/** What is stopped in an outage. */
+/** A server that can be killed and restarted. */
 interface Server {
   signal(signal: Deno.Signal): Promise<void>;
   restart(): Promise<void>;
 }
 
-/** The final checkpoint's digest of each job, in the order of the jobs. */
+/** Returns the digest of each job's final checkpoint, in order. */
 async function digests(client: Client, jobs: readonly JobView[]): Promise<string[]> {
   return await Promise.all(jobs.map(async (job) => {
     const checkpoint = await (await client.send(`/v1/checkpoints/${job.latest_checkpoint}`)).json();
@@ -41,19 +41,20 @@ async function digests(client: Client, jobs: readonly JobView[]): Promise<string
   }));
 }
 
-/** The job once it is finished, through an API that may be unable to answer for a while. */
-async function finished({ url }: ServiceProcess, id: string): Promise<JobView> {
+/** Waits until a job is finished. The API may be unavailable for a while. @returns the job */
+async function waitForJob({ url }: ServiceProcess, id: string): Promise<JobView> {
   while (true) {
     const response = await fetch(`${url}/v1/jobs/${id}`);
     const body = await response.json();
     if (response.ok && ["succeeded", "failed", "cancelled"].includes(body.status)) return body;
-    // The service reports an outage, and the client waits.
+    // In an outage, the answer is 503 with a time to retry.
     if (!response.ok) expect([response.status, response.headers.has("retry-after")]).toEqual([503, true]);
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
 
-async function disturbed(
+/** Runs the jobs, and kills a server for some seconds while one of them runs. */
+async function runWithOutage(
   api: ServiceProcess,
   server: Server,
   seconds: number,
@@ -68,13 +69,14 @@ async function disturbed(
   await server.signal("SIGKILL");
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   await server.restart();
-  return await Promise.all(created.map(({ id }) => finished(api, id)));
+  return await Promise.all(created.map(({ id }) => waitForJob(api, id)));
 }
 
 const ignore = await findVersitygw() === null || await findDenokv() === null;
 
 Deno.test({
-  name: "12 jobs on three runners survive the loss of object storage and of the database, bit for bit",
+  name:
+    "12 jobs on three runners have bit-identical checkpoints after outages of object storage and of the database",
   ignore,
   async fn(t) {
     const folder = await Deno.makeTempDir();
@@ -92,33 +94,33 @@ Deno.test({
     const processes: ServiceProcess[] = [];
     for (let i = 0; i < RUNNERS; i++) processes.push(runners.use(await startProcess("runner", folder, env)));
 
-    let whole: string[] = [];
-    await t.step("undisturbed", async () => {
+    let expected: string[] = [];
+    await t.step("without an outage", async () => {
       const created = [];
       for (let seed = 1; seed <= JOBS; seed++) created.push(await api.client.createJob(requestOf(seed)));
-      const jobs = await Promise.all(created.map(({ id }) => finished(api, id)));
-      whole = await digests(api.client, jobs);
-      expect(new Set(whole).size).toBe(JOBS);
+      const jobs = await Promise.all(created.map(({ id }) => waitForJob(api, id)));
+      expected = await digests(api.client, jobs);
+      expect(new Set(expected).size).toBe(JOBS);
     });
     for (const [name, server] of Object.entries({ storage, database })) {
       for (const seconds of [5, 60]) {
-        await t.step(`${name} killed for ${seconds} s`, async () => {
-          const jobs = await disturbed(api, server, seconds);
+        await t.step(`the ${name} is down for ${seconds} s`, async () => {
+          const jobs = await runWithOutage(api, server, seconds);
           expect(jobs.map(({ status, error }) => [status, error])).toEqual(
             jobs.map(() => ["succeeded", null]),
           );
-          expect(await digests(api.client, jobs)).toEqual(whole);
+          expect(await digests(api.client, jobs)).toEqual(expected);
         });
       }
     }
-    await t.step("the log has a line for the beginning and one for the end of each outage", async () => {
+    await t.step("the logs have a line for the beginning and one for the end of each outage", async () => {
       for (const process of [api, ...processes]) {
         const { output } = await process.end("SIGTERM");
-        const begun = output.match(/^The database is unavailable/gm) ?? [];
-        expect(output.match(/^The database is available again/gm)?.length ?? 0).toBe(begun.length);
-        // An API without requests in that time does not notice the outage.
-        if (process === api) expect(begun.length).toBeLessThanOrEqual(2);
-        else expect(begun.length).toBe(2);
+        const began = output.match(/^The database is unavailable/gm) ?? [];
+        expect(output.match(/^The database is available again/gm)?.length ?? 0).toBe(began.length);
+        // An API process without requests in that time does not detect the outage.
+        if (process === api) expect(began.length).toBeLessThanOrEqual(2);
+        else expect(began.length).toBe(2);
         expect(output).not.toMatch(/^KV Connect failed/m);
       }
     });

@@ -14,7 +14,7 @@ async function withStore(test: (store: LocalStore) => Promise<void>): Promise<vo
   await Deno.remove(folder, { recursive: true });
 }
 
-function waiting(inner: ObjectStore, patienceMs = 60_000) {
+function retrying(inner: ObjectStore, patienceMs = 60_000) {
   const lines: string[] = [];
   const stop = new AbortController();
   const store = new RetryingStore(inner, {
@@ -25,13 +25,12 @@ function waiting(inner: ObjectStore, patienceMs = 60_000) {
   return { store, lines, stop };
 }
 
-const fault = ["before", "after"] as const;
-for (const when of fault) {
-  Deno.test(`a run's store: whichever call fails ${when} it took effect, all is done once, and said once`, () =>
+for (const when of ["before", "after"] as const) {
+  Deno.test(`a retrying store: each call takes effect once if any of them fails ${when} it takes effect`, () =>
     withStore(async (local) => {
       for (let nth = 1; nth <= 8; nth++) {
         const key = `a/${when}-${nth}`;
-        const { store, lines } = waiting(faultyStore(local, { nth, times: 2, when }));
+        const { store, lines } = retrying(faultyStore(local, { nth, times: 2, when }));
         const content = bytes(300_000);
         await store.put(`${key}/plain`, content);
         await store.put(`${key}/fresh`, content, { ifNoneMatch: true });
@@ -47,37 +46,37 @@ for (const when of fault) {
         await store.delete(`${key}/plain`);
         expect(await store.head(`${key}/plain`)).toBe(null);
         expect(lines).toEqual([
-          "warning: Object storage is unavailable: by plan; waiting",
+          "warning: Object storage is unavailable: planned fault; waiting",
           expect.stringMatching(/^info: Object storage is available again after/),
         ]);
       }
     }));
 }
 
-Deno.test("a run's store: a body that breaks in the middle goes on at the same byte", () =>
+Deno.test("a retrying store: a body that fails in the middle continues at the same byte", () =>
   withStore(async (local) => {
     const content = bytes(1_000_000);
     await local.put("x", content);
-    const { store } = waiting(
-      faultyStore(local, { nth: 1, times: 0, when: "before", breakBodiesAt: 300_000 }),
+    const { store } = retrying(
+      faultyStore(local, { nth: 1, times: 0, when: "before", bodyFailsAfter: 300_000 }),
     );
     expect(await read(store, "x")).toEqual(content);
     const { body } = await store.get("x", { range: { start: 10, end: 700_000 } });
     expect(new Uint8Array(await new Response(body).arrayBuffer())).toEqual(content.subarray(10, 700_001));
   }));
 
-Deno.test("a run's store: after its patience the error comes through, and later calls do not wait", () =>
+Deno.test("a retrying store: after the longest wait the call throws the error, and later calls do not wait", () =>
   withStore(async (local) => {
-    const { store, lines } = waiting(faultyStore(local, { nth: 1, times: Infinity, when: "before" }), 150);
+    const { store, lines } = retrying(faultyStore(local, { nth: 1, times: Infinity, when: "before" }), 150);
     await expect(store.put("x", bytes(3))).rejects.toBeInstanceOf(StorageUnavailableError);
     expect(store.waitedMs).toBeGreaterThan(150);
     await expect(store.delete("x")).rejects.toBeInstanceOf(StorageUnavailableError);
-    expect(lines).toEqual(["warning: Object storage is unavailable: by plan; waiting"]);
+    expect(lines).toEqual(["warning: Object storage is unavailable: planned fault; waiting"]);
   }));
 
-Deno.test("a run's store: the end of the run ends the wait", () =>
+Deno.test("a retrying store: aborting the signal ends the wait", () =>
   withStore(async (local) => {
-    const { store, stop } = waiting(faultyStore(local, { nth: 1, times: Infinity, when: "before" }));
+    const { store, stop } = retrying(faultyStore(local, { nth: 1, times: Infinity, when: "before" }));
     const put = store.put("x", bytes(3));
     const reason = new Error("cancelled");
     stop.abort(reason);

@@ -14,12 +14,12 @@ const NOW = START + 60_000;
 const AT = new Date(NOW).toISOString();
 const CREATED_AT = new Date(START).toISOString();
 
-type EventType = JobTrigger["type"];
-type Events = { [T in EventType]: Extract<JobTrigger, { type: T }> };
+type TriggerType = JobTrigger["type"];
+type Triggers = { [T in TriggerType]: Extract<JobTrigger, { type: T }> };
 
 const progress = { step: 7, totalSteps: 10, epoch: 1, loss: 0.25, imagesPerSecond: 900, etaSeconds: 12 };
-const halted = { ...progress, imagesPerSecond: null, etaSeconds: null };
-const EVENTS: Events = {
+const withoutPace = { ...progress, imagesPerSecond: null, etaSeconds: null };
+const TRIGGERS: Triggers = {
   created: { type: "created", id: "job_2", request: request(), name: "second", metadata: { a: "b" } },
   claimed: { type: "claimed" },
   started: { type: "started", backend: { name: "simd", notes: ["webgpu: no adapter"] } },
@@ -36,9 +36,9 @@ const EVENTS: Events = {
   cancelled: { type: "cancelled" },
 };
 
-/** A job that has been through something, in a given state. */
-function jobThat(status: JobStatus, fields: Partial<Job> = {}): Job {
-  const first = transition(null, { ...EVENTS.created, id: "job_1" }, START);
+/** Returns a job with a status and a history. */
+function jobWith(status: JobStatus, fields: Partial<Job> = {}): Job {
+  const first = transition(null, { ...TRIGGERS.created, id: "job_1" }, START);
   return {
     ...first,
     status,
@@ -52,10 +52,10 @@ function jobThat(status: JobStatus, fields: Partial<Job> = {}): Job {
   };
 }
 
-const stopped = { ...halted, step: 3 };
+const stopped = { ...withoutPace, step: 3 };
 
-/** Every entry of the table: what the event changes of the job. What is not here is refused. */
-const TAKEN: Partial<Record<JobStatus, Partial<Record<EventType, Partial<Job>>>>> = {
+/** The changes of a job by each transition of the table. All others are not allowed. */
+const ALLOWED: Partial<Record<JobStatus, Partial<Record<TriggerType, Partial<Job>>>>> = {
   queued: {
     claimed: { status: "running", attempt: 2 },
     cancel_requested: {
@@ -91,7 +91,7 @@ const TAKEN: Partial<Record<JobStatus, Partial<Record<EventType, Partial<Job>>>>
   },
 };
 
-const REFUSALS: Record<EventType, string> = {
+const MESSAGES: Record<TriggerType, string> = {
   created: "Cannot create a job that",
   claimed: "Cannot claim a job that",
   started: "Cannot start a job that",
@@ -107,7 +107,7 @@ const REFUSALS: Record<EventType, string> = {
   cancel_requested: "Cannot cancel a job that",
   cancelled: "Cannot end by cancelling a job that",
 };
-const STATES: Record<JobStatus, string> = {
+const STATUSES: Record<JobStatus, string> = {
   queued: "is queued",
   running: "is running",
   succeeded: "has succeeded",
@@ -115,14 +115,14 @@ const STATES: Record<JobStatus, string> = {
   cancelled: "has been cancelled",
 };
 
-function refusal(job: Job | null, event: JobTrigger): InvalidTransitionError {
+function transitionError(job: Job | null, trigger: JobTrigger): InvalidTransitionError {
   try {
-    transition(job, event, NOW);
+    transition(job, trigger, NOW);
   } catch (error) {
     if (error instanceof InvalidTransitionError) return error;
     throw error;
   }
-  throw new Error(`${event.type} was taken`);
+  throw new Error(`${trigger.type} was allowed`);
 }
 
 function frozen<T>(value: T): T {
@@ -131,17 +131,17 @@ function frozen<T>(value: T): T {
 }
 
 for (const status of JOB_STATUSES) {
-  Deno.test(`transitions: what a job that ${STATES[status]} takes and refuses`, async (t) => {
+  Deno.test(`transitions: a job that ${STATUSES[status]} has the transitions of the table and no others`, async (t) => {
     for (const type of JOB_TRIGGERS) {
-      const change = TAKEN[status]?.[type];
-      await t.step(`${type} ${change ? "is taken" : "is refused"}`, () => {
-        const job = jobThat(status);
+      const change = ALLOWED[status]?.[type];
+      await t.step(`${type} is ${change ? "allowed" : "an error"}`, () => {
+        const job = jobWith(status);
         if (change) {
-          expect(transition(job, EVENTS[type], NOW)).toEqual({ ...job, ...change });
+          expect(transition(job, TRIGGERS[type], NOW)).toEqual({ ...job, ...change });
           return;
         }
-        const error = refusal(job, EVENTS[type]);
-        expect(error.message).toBe(`${REFUSALS[type]} ${STATES[status]}`);
+        const error = transitionError(job, TRIGGERS[type]);
+        expect(error.message).toBe(`${MESSAGES[type]} ${STATUSES[status]}`);
         expect(error.trigger).toBe(type);
         expect(error.status).toBe(status);
       });
@@ -149,11 +149,11 @@ for (const status of JOB_STATUSES) {
   });
 }
 
-Deno.test("transitions: a job that does not exist takes its creation and nothing else", async (t) => {
+Deno.test("transitions: only the trigger created is allowed without a job", async (t) => {
   for (const type of JOB_TRIGGERS) {
     await t.step(type, () => {
       if (type === "created") {
-        expect(transition(null, EVENTS.created, NOW)).toEqual({
+        expect(transition(null, TRIGGERS.created, NOW)).toEqual({
           id: "job_2",
           kind: "pretrain",
           status: "queued",
@@ -162,7 +162,7 @@ Deno.test("transitions: a job that does not exist takes its creation and nothing
           createdAt: AT,
           startedAt: null,
           finishedAt: null,
-          request: EVENTS.created.request,
+          request: TRIGGERS.created.request,
           progress: null,
           result: null,
           error: null,
@@ -176,43 +176,43 @@ Deno.test("transitions: a job that does not exist takes its creation and nothing
         });
         return;
       }
-      const error = refusal(null, EVENTS[type]);
-      expect(error.message).toBe(`${REFUSALS[type]} was never created`);
+      const error = transitionError(null, TRIGGERS[type]);
+      expect(error.message).toBe(`${MESSAGES[type]} was never created`);
       expect(error.status).toBeNull();
     });
   }
 });
 
-Deno.test("transitions: neither the job nor the event is changed", async (t) => {
-  for (const [status, row] of Object.entries(TAKEN)) {
-    for (const type of Object.keys(row) as EventType[]) {
+Deno.test("transitions: the job and the trigger are not changed", async (t) => {
+  for (const [status, row] of Object.entries(ALLOWED)) {
+    for (const type of Object.keys(row) as TriggerType[]) {
       await t.step(`${type} of a ${status} job`, () => {
-        const job = jobThat(status as JobStatus), event = EVENTS[type];
-        const before = structuredClone({ job, event });
-        const after = transition(frozen(job), frozen(event), NOW);
-        expect({ job, event }).toEqual(before);
+        const job = jobWith(status as JobStatus), trigger = TRIGGERS[type];
+        const before = structuredClone({ job, trigger });
+        const after = transition(frozen(job), frozen(trigger), NOW);
+        expect({ job, trigger }).toEqual(before);
         expect(after).not.toBe(job);
-        expect(transition(job, event, NOW)).toEqual(after);
+        expect(transition(job, trigger, NOW)).toEqual(after);
       });
     }
   }
 });
 
-Deno.test("transitions: the finished states", () => {
+Deno.test("transitions: the final statuses", () => {
   expect(JOB_STATUSES.filter(isFinished)).toEqual(["succeeded", "failed", "cancelled"]);
 });
 
-Deno.test("transitions: a job knows when it first ran, however often it is started", () => {
-  const first = transition(transition(null, EVENTS.created, START), EVENTS.claimed, START + 1000);
+Deno.test("transitions: a job keeps the time of its first start", () => {
+  const first = transition(transition(null, TRIGGERS.created, START), TRIGGERS.claimed, START + 1000);
   expect(first).toMatchObject({ attempt: 1, startedAt: new Date(START + 1000).toISOString() });
-  const again = transition(transition(first, EVENTS.released, START + 2000), EVENTS.claimed, NOW);
-  expect(again).toMatchObject({ attempt: 2, startedAt: first.startedAt });
+  const second = transition(transition(first, TRIGGERS.released, START + 2000), TRIGGERS.claimed, NOW);
+  expect(second).toMatchObject({ attempt: 2, startedAt: first.startedAt });
 });
 
-Deno.test("transitions: a job is given up when its runner is lost too often in a row", () => {
-  let job = transition(null, EVENTS.created, START);
+Deno.test("transitions: a job fails after too many lost runners in a row", () => {
+  let job = transition(null, TRIGGERS.created, START);
   for (let lost = 1; lost <= MAX_INTERRUPTIONS; lost++) {
-    job = transition(transition(job, EVENTS.claimed, NOW), EVENTS.lease_lost, NOW);
+    job = transition(transition(job, TRIGGERS.claimed, NOW), TRIGGERS.lease_lost, NOW);
     expect(job.interruptions).toBe(lost);
     expect(job.status).toBe(lost < MAX_INTERRUPTIONS ? "queued" : "failed");
   }
@@ -226,58 +226,58 @@ Deno.test("transitions: a job is given up when its runner is lost too often in a
   });
 });
 
-Deno.test("transitions: a new checkpoint forgives the runners lost before", () => {
-  let job = jobThat("running", { interruptions: MAX_INTERRUPTIONS - 1 });
-  job = transition(transition(job, EVENTS.checkpointed, NOW), EVENTS.lease_lost, NOW);
+Deno.test("transitions: a new checkpoint resets the number of lost runners", () => {
+  let job = jobWith("running", { interruptions: MAX_INTERRUPTIONS - 1 });
+  job = transition(transition(job, TRIGGERS.checkpointed, NOW), TRIGGERS.lease_lost, NOW);
   expect(job).toMatchObject({ status: "queued", interruptions: 1, error: null });
 });
 
-Deno.test("transitions: progress, a start and an orderly release neither count as a loss nor forgive one", () => {
-  let job = jobThat("running", { interruptions: 3 });
-  for (const event of [EVENTS.started, EVENTS.progressed, EVENTS.released, EVENTS.claimed]) {
-    job = transition(job, event, NOW);
+Deno.test("transitions: progress, a start and a release do not change the number of lost runners", () => {
+  let job = jobWith("running", { interruptions: 3 });
+  for (const trigger of [TRIGGERS.started, TRIGGERS.progressed, TRIGGERS.released, TRIGGERS.claimed]) {
+    job = transition(job, trigger, NOW);
     expect(job.interruptions).toBe(3);
   }
 });
 
-Deno.test("transitions: a job to be cancelled ends when its runner is gone, for the last time or not", () => {
-  const asked = { cancelRequestedAt: CREATED_AT };
+Deno.test("transitions: a cancelled job ends when its runner is lost or releases it", () => {
+  const cancelling = { cancelRequestedAt: CREATED_AT };
   for (const interruptions of [0, MAX_INTERRUPTIONS - 1]) {
-    const lost = transition(jobThat("running", { ...asked, interruptions }), EVENTS.lease_lost, NOW);
-    expect(lost).toMatchObject({ status: "cancelled", finishedAt: AT, error: null, ...asked });
+    const lost = transition(jobWith("running", { ...cancelling, interruptions }), TRIGGERS.lease_lost, NOW);
+    expect(lost).toMatchObject({ status: "cancelled", finishedAt: AT, error: null, ...cancelling });
   }
-  expect(transition(jobThat("running", asked), EVENTS.released, NOW)).toMatchObject({
+  expect(transition(jobWith("running", cancelling), TRIGGERS.released, NOW)).toMatchObject({
     status: "cancelled",
     finishedAt: AT,
     progress: stopped,
   });
 });
 
-Deno.test("transitions: asking twice to cancel keeps the time of the first, and the end may still be another", () => {
-  const asked = jobThat("running", { cancelRequestedAt: CREATED_AT });
-  expect(transition(asked, EVENTS.cancel_requested, NOW)).toEqual(asked);
-  expect(transition(asked, EVENTS.cancelled, NOW).cancelRequestedAt).toBe(CREATED_AT);
-  expect(transition(asked, EVENTS.succeeded, NOW).status).toBe("succeeded");
-  expect(transition(asked, EVENTS.failed, NOW).status).toBe("failed");
+Deno.test("transitions: a second cancel keeps the time of the first, and the job may still succeed or fail", () => {
+  const cancelling = jobWith("running", { cancelRequestedAt: CREATED_AT });
+  expect(transition(cancelling, TRIGGERS.cancel_requested, NOW)).toEqual(cancelling);
+  expect(transition(cancelling, TRIGGERS.cancelled, NOW).cancelRequestedAt).toBe(CREATED_AT);
+  expect(transition(cancelling, TRIGGERS.succeeded, NOW).status).toBe("succeeded");
+  expect(transition(cancelling, TRIGGERS.failed, NOW).status).toBe("failed");
 });
 
-Deno.test("a job never fails because of its number of outages, but it fails after many lost runners", () => {
-  let job = jobThat("running", { interruptions: 0 });
-  const again = (event: JobTrigger) => {
-    const after = transition(job, event, NOW);
+Deno.test("transitions: outages never fail a job, however many they are, but lost runners do", () => {
+  let job = jobWith("running", { interruptions: 0 });
+  const apply = (trigger: JobTrigger) => {
+    const after = transition(job, trigger, NOW);
     job = after.status === "queued" ? transition(after, { type: "claimed" }, NOW) : after;
     return after;
   };
   for (let i = 1; i <= 3 * MAX_INTERRUPTIONS; i++) {
-    expect(again(EVENTS.outage)).toMatchObject({ status: "queued", interruptions: i });
+    expect(apply(TRIGGERS.outage)).toMatchObject({ status: "queued", interruptions: i });
   }
-  for (let i = 1; i < MAX_INTERRUPTIONS; i++) expect(again(EVENTS.lease_lost).status).toBe("queued");
-  expect(again(EVENTS.lease_lost)).toMatchObject({ status: "failed", error: { code: "runner_lost" } });
+  for (let i = 1; i < MAX_INTERRUPTIONS; i++) expect(apply(TRIGGERS.lease_lost).status).toBe("queued");
+  expect(apply(TRIGGERS.lease_lost)).toMatchObject({ status: "failed", error: { code: "runner_lost" } });
 });
 
-Deno.test("an outage is counted for a job of an earlier version without a count of outages", () => {
-  const { outages: _, ...old } = jobThat("running");
-  expect(transition(old, EVENTS.outage, NOW)).toMatchObject({
+Deno.test("transitions: an outage is counted for a job of an earlier version, without a number of outages", () => {
+  const { outages: _, ...old } = jobWith("running");
+  expect(transition(old, TRIGGERS.outage, NOW)).toMatchObject({
     status: "queued",
     interruptions: 3,
     outages: 1,
