@@ -17,14 +17,13 @@ import { sourceOf } from "../store/rows/keys.ts";
 import type { JobStore } from "../store/store.ts";
 import { sendHeartbeats } from "./heartbeats.ts";
 import { AWAITED } from "./messages.ts";
-import { outageError, type OutageLimits } from "./outageLimits.ts";
+import type { OutageLimits } from "./outageLimits.ts";
 import { EventRecorder } from "./recorder.ts";
-import { type RunMessage, RunWorker } from "./runWorker.ts";
+import { type LastMessage, outcomeOf } from "./runOutcome.ts";
+import { RunWorker } from "./runWorker.ts";
 
 /** Pause between two attempts to write the outcome in an outage of the database, in milliseconds. */
 const OUTCOME_RETRY_MS = 500;
-/** Maximum number of characters of an error's message. */
-const MESSAGE_LENGTH = 500;
 
 /** The environment of a run. */
 export interface RunDeps {
@@ -154,27 +153,21 @@ export class Run {
     }
   }
 
-  #outcome(last: Exclude<RunMessage, { type: "events" }>): Outcome {
-    const { result } = this.#recorder;
-    if (last.type === "ended" && result) return { type: "succeeded", result };
-    if (this.#stopReason) return { type: this.#stopReason };
-    if (last.type === "unavailable") return this.#outage(last);
-    if (last.type === "ended") {
-      return { type: "failed", error: { code: "internal_error", message: "The run ended without a result" } };
+  /** Returns the outcome, and reports an unexpected one. */
+  #outcome(last: LastMessage): Outcome {
+    const { job } = this.#claim, { outage, log, storageFailed } = this.#deps;
+    const stopReason = this.#stopReason;
+    if (stopReason === null) {
+      if (last.type === "unavailable" && last.isStorage) storageFailed(last.message, last.waitedMs);
+      const isUnexpected = last.type === "failed" && (last.code === null || last.code === "worker_crashed");
+      if (isUnexpected) log(`${job.id} failed`, last.stack);
     }
-    if (last.code === null || last.code === "worker_crashed") {
-      this.#deps.log(`${this.#claim.job.id} failed`, last.stack);
-    }
-    const message = last.message.split("\n")[0].slice(0, MESSAGE_LENGTH);
-    return { type: "failed", error: { code: last.code ?? "internal_error", message } };
-  }
-
-  #outage({ message, waitedMs, isStorage }: Extract<RunMessage, { type: "unavailable" }>): Outcome {
-    const { limitMs } = this.#deps.outage;
-    if (isStorage) this.#deps.storageFailed(message, waitedMs);
-    return waitedMs + (this.#claim.job.outageMs ?? 0) < limitMs
-      ? { type: "outage", cause: message, waitedMs }
-      : { type: "failed", error: outageError(message, limitMs) };
+    return outcomeOf(last, {
+      result: this.#recorder.result,
+      stopReason,
+      earlierOutageMs: job.outageMs ?? 0,
+      limitMs: outage.limitMs,
+    });
   }
 
   /** Writes the outcome, even after the lease expired. The write succeeds unless another runner has claimed the job. */

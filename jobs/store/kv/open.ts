@@ -20,7 +20,7 @@ export function isRemoteKv(pathOrUrl: string | undefined): boolean {
   return pathOrUrl !== undefined && /^https?:\/\//i.test(pathOrUrl);
 }
 
-const KINDS: Readonly<Record<string, CallKind>> = {
+const CALL_KINDS: Readonly<Record<string, CallKind>> = {
   get: "read",
   getMany: "read",
   set: "write",
@@ -101,7 +101,7 @@ export function guardedKv(kv: Deno.Kv, circuit: KvCircuit, closed: () => void = 
       if (name === "close" || name === Symbol.dispose) return close;
       const value = Reflect.get(target, name);
       if (typeof value !== "function") return value;
-      const kind = KINDS[name as string];
+      const kind = CALL_KINDS[name as string];
       if (kind === undefined) return value.bind(target);
       return (...args: unknown[]) => circuit.call(kind, () => value.apply(target, args));
     },
