@@ -8,6 +8,8 @@ import { SETUP_FILE, tensorflowLibrary } from "../../model/backends/tensorflow.t
 import { findTensorflow, TENSORFLOW_FOLDER } from "../setup/tensorflow.ts";
 
 const settings = await findTensorflow();
+// TensorFlow's library must load before Mesa's Vulkan driver: both contain LLVM, and the process crashes otherwise.
+if (settings) await selectBackend("tensorflow", settings);
 const isInstalled = settings !== null;
 const gpu = await hasNvidiaGpu();
 
