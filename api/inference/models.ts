@@ -5,7 +5,7 @@
  */
 import { dispose } from "@tensorflow/tfjs-core";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { loadWeights } from "../../jobs/artifacts/checkpoints.ts";
+import { loadWeights } from "../../jobs/artifacts/readCheckpoint.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { toTensors, type Weights } from "../../model/transformer.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DatasetInfo } from "../../data/datasets/dataset.ts";
-import { checkpointBytes, checkpointsAtOnce } from "../../jobs/artifacts/storageNeed.ts";
+import { checkpointBytes, maxStoredCheckpoints } from "../../jobs/artifacts/checkpointSize.ts";
 import type { TrainedModel } from "../../jobs/kinds/kind.ts";
 import { runLength } from "../../jobs/requests/runLength.ts";
 import type { TrainingRequest } from "../../jobs/requests/trainingFields.ts";
@@ -28,14 +28,14 @@ export async function checkCheckpointSpace(
   const shape: ModelShape = model === "mae" ? { model } : { model, classes: numClasses };
   const one = checkpointBytes(config, shape, freezeEncoder);
   const length = runLength(request, splits.train.count);
-  const bytes = one * checkpointsAtOnce(request, length, request.keep.last);
+  const bytes = one * maxStoredCheckpoints(request, length, request.keep.last);
   const free = await objects.freeBytes?.() ?? Infinity;
   const most = Math.min(free, limits.checkpointBytes);
   if (bytes <= most) return;
   const why = free < limits.checkpointBytes
     ? `${size(free)} are free in object storage`
     : `a job may take ${size(most)} (UNMASK_MAX_CHECKPOINT_BYTES)`;
-  const least = one * checkpointsAtOnce(request, length, 1);
+  const least = one * maxStoredCheckpoints(request, length, 1);
   if (least > most) {
     const field = request.checkpoint === undefined ? "model" : "checkpoint";
     throw fieldProblem(422, field, `is too large: its checkpoints take about ${size(least)}, but ${why}`);

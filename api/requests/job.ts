@@ -5,8 +5,8 @@
  */
 import type { DatasetInfo, DatasetRef, SplitName } from "../../data/datasets/dataset.ts";
 import { memoryLimitMessage } from "../../data/datasets/memoryLimit.ts";
-import { checkStored } from "../../jobs/artifacts/checkpoints.ts";
-import { listNames } from "../../jobs/artifacts/classes.ts";
+import { checkStored } from "../../jobs/artifacts/readCheckpoint.ts";
+import { listNames } from "../../jobs/artifacts/classMatch.ts";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
 import { JobFailure } from "../../jobs/failure.ts";
 import type { Checkpoint } from "../../jobs/job.ts";

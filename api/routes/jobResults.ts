@@ -5,7 +5,7 @@
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { resultKey } from "../../jobs/artifacts/objectKeys.ts";
-import { CONFUSION } from "../../jobs/artifacts/results.ts";
+import { CONFUSION } from "../../jobs/artifacts/confusion.ts";
 import type { ApiEnv, Services } from "../http/context.ts";
 import { header } from "../openapi/headers.ts";
 import { ProblemError } from "../http/problem.ts";

@@ -8,35 +8,36 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import { readStoredHeader } from "../../data/safetensors/storedHeader.ts";
 import { WeightsError } from "../../model/checkWeights.ts";
 import type { Checkpoint } from "../job.ts";
-import { unreadable } from "./unreadable.ts";
+import { readOrFail } from "./readOrFail.ts";
 
-/** Most characters of class names, as JSON, that a checkpoint's row holds. */
-export const ROW_NAMES = 2048;
+/** Maximum length of the class names in a checkpoint's row, in characters of JSON. */
+export const MAX_ROW_NAMES = 2048;
 
-/** The names as a row holds them; null if they are too long for a row. */
+/** Returns the class names, or null if they are too long for a row. */
 export function namesForRow(names: readonly string[]): readonly string[] | null {
-  return JSON.stringify(names).length <= ROW_NAMES ? names : null;
+  return JSON.stringify(names).length <= MAX_ROW_NAMES ? names : null;
 }
 
-/** Number of classes of a checkpoint; 0 for a masked autoencoder. */
+/** Returns the number of classes of a checkpoint; 0 for a masked autoencoder. */
 export function classesOf({ classes, classNames }: Pick<Checkpoint, "classes" | "classNames">): number {
   return classes ?? classNames?.length ?? 0;
 }
 
 /**
- * Class names of a checkpoint, from its row or from the header of its file.
+ * Returns the class names of a checkpoint, from its row or from the header of its file.
  *
  * @throws {JobFailure} `checkpoint_unreadable` where the file is missing or its header cannot be read
  */
 export async function classNamesOf(store: ObjectStore, checkpoint: Checkpoint): Promise<readonly string[]> {
   if (checkpoint.classNames !== null) return checkpoint.classNames;
-  return await unreadable(checkpoint, async () => {
+  return await readOrFail(checkpoint, async () => {
     const { metadata } = await readStoredHeader(store, checkpoint.objectKey);
-    return parsedNames(metadata.class_names, classesOf(checkpoint));
+    return parseNames(metadata.class_names, classesOf(checkpoint));
   });
 }
 
-function parsedNames(text: string | undefined, classes: number): readonly string[] {
+/** Returns the names in a file's metadata. @throws {WeightsError} */
+function parseNames(text: string | undefined, classes: number): readonly string[] {
   let names: unknown;
   try {
     names = JSON.parse(text ?? "");

@@ -6,7 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import { maskRatioIssue } from "../../model/checkConfig.ts";
 import { classifierFlops, forwardFlops } from "../../model/flops.ts";
-import { classesDiffer, matchClasses } from "../artifacts/classes.ts";
+import { matchClasses, missingClassesMessage } from "../artifacts/classMatch.ts";
 import { JobFailure } from "../failure.ts";
 import { commonFields, EXAMPLE_JOB, sourceFields } from "../requests/commonFields.ts";
 import { exactlyOneOf } from "../requests/exactlyOne.ts";
@@ -45,7 +45,7 @@ export const evaluate = defineKind({
     }
     if (!dataset.labelled) return { field: "dataset", message: "must have labels to measure a classifier" };
     const { unknown } = matchClasses(classNames, dataset.classNames);
-    return unknown && { field: "dataset", message: classesDiffer(classNames, unknown) };
+    return unknown && { field: "dataset", message: missingClassesMessage(classNames, unknown) };
   },
 
   async *run(context) {

@@ -12,7 +12,7 @@ import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { type DatasetSettings, DEFAULT_DATASET_SETTINGS } from "../../data/datasets/settings.ts";
 import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { saveCheckpoint } from "../../jobs/artifacts/checkpoints.ts";
+import { saveCheckpoint } from "../../jobs/artifacts/writeCheckpoint.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
 import type { Claim } from "../../jobs/store/queue/claim.ts";

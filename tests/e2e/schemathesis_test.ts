@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { dirname } from "node:path";
 import { type HttpServer, listen } from "../../api/server/listen.ts";
-import { putConfusion } from "../../jobs/artifacts/results.ts";
+import { putConfusion } from "../../jobs/artifacts/confusion.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { TestApi } from "../api/fixtures.ts";
 import { run } from "../setup/command.ts";

@@ -6,10 +6,10 @@
 import type { Dataset, ImageSet, SplitName } from "../../../data/datasets/dataset.ts";
 import type { SelectedBackend } from "../../../model/backends/select.ts";
 import type { HostWeights } from "../../../model/weights.ts";
-import { loadWeights } from "../../artifacts/checkpoints.ts";
-import { classesDiffer, matchClasses, relabelled } from "../../artifacts/classes.ts";
+import { loadWeights } from "../../artifacts/readCheckpoint.ts";
+import { matchClasses, missingClassesMessage, relabel } from "../../artifacts/classMatch.ts";
 import { classNamesOf } from "../../artifacts/classNames.ts";
-import { confusionSummary, putConfusion } from "../../artifacts/results.ts";
+import { confusionSummary, putConfusion } from "../../artifacts/confusion.ts";
 import { JobFailure } from "../../failure.ts";
 import type { Checkpoint } from "../../job.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
@@ -54,7 +54,7 @@ export async function* evaluateClassifier(
   const { source, dataset, split, batchSize } = evaluation;
   const classNames = await classNamesOf(store, source);
   const labels = classifierLabels(classNames, dataset);
-  const set = relabelled(await loadImages(context, evaluation), labels);
+  const set = relabel(await loadImages(context, evaluation), labels);
   const weights = yield* start(context, evaluation, set);
   const options = { classes: classNames.length, batchSize, reportSteps: true };
   const { confusion, ...measured } = yield* measureClassifier(context, weights, source.config, set, options);
@@ -96,5 +96,8 @@ function classifierLabels(classNames: readonly string[], { info }: Dataset): Uin
   if (!info.labelled) throw new JobFailure("dataset_unlabelled", `The data set ${info.id} has no labels`);
   const { labels, unknown } = matchClasses(classNames, info.classNames);
   if (labels) return labels;
-  throw new JobFailure("classes_differ", `The data set ${info.id} ${classesDiffer(classNames, unknown)}`);
+  throw new JobFailure(
+    "classes_differ",
+    `The data set ${info.id} ${missingClassesMessage(classNames, unknown)}`,
+  );
 }

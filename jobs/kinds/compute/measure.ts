@@ -13,7 +13,7 @@ import { forwardBatch } from "../../../model/memory.ts";
 import type { TrainingBatch } from "../../../model/training/objective.ts";
 import { toTensors, type Weights } from "../../../model/transformer.ts";
 import type { HostWeights } from "../../../model/weights.ts";
-import type { Confusion } from "../../artifacts/results.ts";
+import type { Confusion } from "../../artifacts/confusion.ts";
 import { notFinite } from "../finite.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { TrainerState } from "../../../model/training/trainer.ts";
-import { loadState } from "../../artifacts/checkpoints.ts";
+import { loadState } from "../../artifacts/readCheckpoint.ts";
 import type { Checkpoint } from "../../job.ts";
 import { JobFailure } from "../../failure.ts";
 import type { KindContext, KindEvent } from "../kind.ts";

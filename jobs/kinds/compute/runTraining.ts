@@ -17,7 +17,7 @@ import {
   type TrainOptions,
 } from "../../../model/training/trainer.ts";
 import { type HostWeights, type ModelShape, parameterCount } from "../../../model/weights.ts";
-import { newCheckpointId, saveCheckpoint } from "../../artifacts/checkpoints.ts";
+import { newCheckpointId, saveCheckpoint } from "../../artifacts/writeCheckpoint.ts";
 import { checkpointKeys, objectKeysOf } from "../../artifacts/objectKeys.ts";
 import { JobFailure } from "../../failure.ts";
 import {

@@ -13,9 +13,9 @@ import {
   initialWeights,
   type ModelShape,
 } from "../../../model/weights.ts";
-import { loadWeights } from "../../artifacts/checkpoints.ts";
-import { emptyClasses, listNames } from "../../artifacts/classes.ts";
-import { confusionSummary, putConfusion } from "../../artifacts/results.ts";
+import { loadWeights } from "../../artifacts/readCheckpoint.ts";
+import { emptyClasses, listNames } from "../../artifacts/classMatch.ts";
+import { confusionSummary, putConfusion } from "../../artifacts/confusion.ts";
 import { JobFailure } from "../../failure.ts";
 import type { TrainingRequest } from "../../requests/trainingFields.ts";
 import type { KindContext, KindEvent } from "../kind.ts";

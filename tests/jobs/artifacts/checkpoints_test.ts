@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { writeSafetensors } from "../../../data/safetensors/safetensors.ts";
-import { parseWeights } from "../../../jobs/artifacts/checkpoints.ts";
+import { parseWeights } from "../../../jobs/artifacts/readCheckpoint.ts";
 import { PRESETS } from "../../../model/presets.ts";
 
 Deno.test("a file whose metadata hold no config as JSON object is refused as what it is", () => {

@@ -1,13 +1,13 @@
 import { expect } from "expect";
 import { digitsInfo } from "../../../data/datasets/builtIn/digits.ts";
 import { writeManifest } from "../../../data/datasets/stored/manifest.ts";
-import { saveCheckpoint } from "../../../jobs/artifacts/checkpoints.ts";
-import { matchClasses } from "../../../jobs/artifacts/classes.ts";
+import { saveCheckpoint } from "../../../jobs/artifacts/writeCheckpoint.ts";
+import { matchClasses } from "../../../jobs/artifacts/classMatch.ts";
 import type { Checkpoint } from "../../../jobs/job.ts";
 import { finite } from "../../../jobs/kinds/finite.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import { RESULT_BYTES, resultBytes } from "../../../jobs/store/queue/outcome.ts";
-import { confusionSummary, INLINE_CLASSES, INLINE_NAMES } from "../../../jobs/artifacts/results.ts";
+import { confusionSummary, MAX_INLINE_CLASSES, MAX_INLINE_NAMES } from "../../../jobs/artifacts/confusion.ts";
 import { type MaeConfig } from "../../../model/config.ts";
 import { PRESETS } from "../../../model/presets.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../../model/weights.ts";
@@ -170,15 +170,15 @@ Deno.test("the largest result of a classifier fits in a row with the largest req
     return { accuracy: 1 / 3, loss: 1 / 3, ...summary, images: 2 ** 32 - 1, checkpoint };
   };
   // Names of the longest length that is in the result, of the next length, and the largest number of classes.
-  const fits = Math.floor((INLINE_NAMES - 1) / INLINE_CLASSES) - 3;
-  expect(largest(INLINE_CLASSES, fits)).toHaveProperty("classNames");
-  expect(largest(INLINE_CLASSES, fits + 1)).not.toHaveProperty("classNames");
-  expect(largest(INLINE_CLASSES + 1, 1)).not.toHaveProperty("confusion");
+  const fits = Math.floor((MAX_INLINE_NAMES - 1) / MAX_INLINE_CLASSES) - 3;
+  expect(largest(MAX_INLINE_CLASSES, fits)).toHaveProperty("classNames");
+  expect(largest(MAX_INLINE_CLASSES, fits + 1)).not.toHaveProperty("classNames");
+  expect(largest(MAX_INLINE_CLASSES + 1, 1)).not.toHaveProperty("confusion");
   const metadata = Object.fromEntries(
     Array.from({ length: 16 }, (_, at) => [`${at}`.padEnd(64, "ж"), "ж".repeat(512)]),
   );
   await withStore(async ({ store, running }) => {
-    for (const result of [largest(INLINE_CLASSES, fits), largest(4096, 255)]) {
+    for (const result of [largest(MAX_INLINE_CLASSES, fits), largest(4096, 255)]) {
       expect(resultBytes(result)).toBeLessThan(RESULT_BYTES);
       const { id, claim } = await running({ metadata, name: "ж".repeat(128) });
       await claim.finish({ type: "succeeded", result });

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { loadState, loadWeights } from "../../../jobs/artifacts/checkpoints.ts";
+import { loadState, loadWeights } from "../../../jobs/artifacts/readCheckpoint.ts";
 import type { Checkpoint } from "../../../jobs/job.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import { Bench } from "../bench.ts";

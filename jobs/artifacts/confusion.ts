@@ -1,37 +1,37 @@
 /**
- * Large parts of a result. They are stored as objects under `results/{job id}/`, and the result has their address.
+ * Confusion matrices. They are stored as objects under `results/{job id}/`, and the result has their address.
  *
  * @module
  */
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { resultKey } from "./objectKeys.ts";
 
-/** Name of the confusion matrix among the objects of a result. */
+/** File name of a confusion matrix among the objects of a result. */
 export const CONFUSION = "confusion.json";
 
-/** Most classes of a confusion matrix that a result holds in addition to the address: 1,024 counts. */
-export const INLINE_CLASSES = 32;
-/** Most characters of class names, as JSON, that a result holds in addition to the address. */
-export const INLINE_NAMES = 2048;
+/** Maximum number of classes whose confusion matrix is also in the result: 1,024 counts. */
+export const MAX_INLINE_CLASSES = 32;
+/** Maximum length of the class names that are also in the result, in characters of JSON. */
+export const MAX_INLINE_NAMES = 2048;
 
 /** Counts of images by actual and predicted class. */
 export interface Confusion {
   readonly classes: number;
-  /** `[actual, predicted]`, row after row. */
+  /** `[actual, predicted]`, row-major. */
   readonly counts: Uint32Array;
 }
 
-/** The checkpoint and the data of a measurement; stored with the counts. */
+/** The checkpoint and the data of a measurement, stored with the counts. */
 export interface ConfusionSource {
   readonly jobId: string;
   readonly checkpoint: string;
   readonly dataset: string;
   readonly split: "train" | "test";
-  /** Names of rows and columns. */
+  /** Names of the rows and columns. */
   readonly classNames: readonly string[];
 }
 
-/** Writes a confusion matrix: 4,096 classes have 16.8 million counts, which are 34 MB when most are 0. */
+/** Stores a confusion matrix. With 4,096 classes it has 16.8 million counts, which take 34 MB when most are 0. */
 export async function putConfusion(
   store: ObjectStore,
   source: ConfusionSource,
@@ -54,13 +54,13 @@ export async function putConfusion(
     pieces.push(encoder.encode(`${row > 0 ? "," : ""}[${values}]`));
   }
   pieces.push(encoder.encode("]}"));
-  // Bytes instead of a stream, so that the put can be retried in an outage of the store.
+  // Unlike a stream, bytes can be written again after an outage of the store.
   await store.put(resultKey(job, CONFUSION), await new Blob(pieces).bytes());
 }
 
 /**
- * The fields of a result for a confusion matrix: its address, and the counts and names if they are small. Larger ones
- * do not fit in the job's row.
+ * Returns the fields of a result for a confusion matrix: its address, and the counts and names if they are small.
+ * Larger ones do not fit in the job's row.
  */
 export function confusionSummary(
   jobId: string,
@@ -68,11 +68,11 @@ export function confusionSummary(
   { classes, counts }: Confusion,
 ): Readonly<Record<string, unknown>> {
   const address = { classes, confusionUrl: `/v1/jobs/${jobId}/results/${CONFUSION}` };
-  if (classes > INLINE_CLASSES) return address;
+  if (classes > MAX_INLINE_CLASSES) return address;
   const confusion = Array.from(
     { length: classes },
     (_, row) => Array.from(counts.subarray(row * classes, (row + 1) * classes)),
   );
-  const names = JSON.stringify(classNames).length <= INLINE_NAMES ? { classNames: [...classNames] } : {};
+  const names = JSON.stringify(classNames).length <= MAX_INLINE_NAMES ? { classNames: [...classNames] } : {};
   return { ...address, ...names, confusion };
 }

@@ -1,17 +1,17 @@
 /**
- * The classes of a classifier and of a data set, matched by name.
+ * Matching the classes of a data set to those of a classifier by name.
  *
  * @module
  */
 import type { ImageSet } from "../../data/datasets/dataset.ts";
 
-/** Most names listed in a message, and most characters shown of each. */
-const NAMES_SHOWN = 8, NAME_LENGTH = 60;
+/** Maximum number of names in a message, and maximum length of each. */
+const MAX_NAMES = 8, MAX_NAME_LENGTH = 60;
 
-/** Class names as a list for a message: the first eight, and how many more there are. */
+/** Returns class names as a list for a message: the first eight, and the number of the others. */
 export function listNames(names: readonly string[]): string {
-  const shown = names.slice(0, NAMES_SHOWN).map((name) =>
-    `'${name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH)}…` : name}'`
+  const shown = names.slice(0, MAX_NAMES).map((name) =>
+    `'${name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name}'`
   );
   const more = names.length - shown.length;
   return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
@@ -38,25 +38,25 @@ export function matchClasses(classifier: readonly string[], dataset: readonly st
     : { labels: Uint16Array.from(found as number[]), unknown: null };
 }
 
-/** Maps each name to its label, or to its first label if the name occurs twice. */
+/** Returns the label of each name, the first one if the name occurs twice. */
 function labelsByName(names: readonly string[]): Map<string, number> {
   return new Map(names.map((name, label) => [name, label] as const).reverse());
 }
 
-/** Message that lists the classes of a data set that a classifier lacks, and the classes of the classifier. */
-export function classesDiffer(classifier: readonly string[], unknown: readonly string[]): string {
+/** Returns a message that lists the classes that a classifier lacks, and the classes that it has. */
+export function missingClassesMessage(classifier: readonly string[], unknown: readonly string[]): string {
   return `has classes that the classifier does not have: ${
     listNames(unknown)
   }; the classifier's ${classifier.length} ` +
     `classes are ${listNames(classifier)}`;
 }
 
-/** Images with the labels of a classifier instead of their data set's. */
-export function relabelled(set: ImageSet, labels: Uint16Array): ImageSet {
+/** Returns images with the labels of a classifier instead of those of their data set. */
+export function relabel(set: ImageSet, labels: Uint16Array): ImageSet {
   return { ...set, labels: set.labels && set.labels.map((label) => labels[label]) };
 }
 
-/** Names of the classes without an image in a set. */
+/** Returns the names of the classes without an image in a set. */
 export function emptyClasses(set: ImageSet, classNames: readonly string[]): string[] {
   const present = new Set(set.labels);
   return classNames.filter((_, label) => !present.has(label));

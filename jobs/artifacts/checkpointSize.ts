@@ -1,5 +1,5 @@
 /**
- * How much object storage the checkpoints of a job take.
+ * The object storage that the checkpoints of a job take.
  *
  * @module
  */
@@ -9,21 +9,20 @@ import { type ModelShape, parameterSpecs } from "../../model/weights.ts";
 import { checkpointSteps, type RunLength } from "../requests/runLength.ts";
 import type { TrainingRequest } from "../requests/trainingFields.ts";
 
-/** Bytes of a number in a checkpoint. */
-const FLOAT32 = 4;
+const FLOAT32_BYTES = 4;
 
-/** Estimated bytes of one checkpoint: the parameters, and two moments of each that is trained. */
+/** Returns the estimated bytes of a checkpoint: the parameters, and two moments of each that is trained. */
 export function checkpointBytes(config: MaeConfig, shape: ModelShape, freezeEncoder: boolean): number {
   let bytes = 0;
   for (const spec of parameterSpecs(config, shape)) {
     const isTrained = !freezeEncoder || spec.name.startsWith("head.");
-    bytes += sizeOf(spec.shape) * FLOAT32 * (isTrained ? 3 : 1);
+    bytes += sizeOf(spec.shape) * FLOAT32_BYTES * (isTrained ? 3 : 1);
   }
   return bytes;
 }
 
-/** Most checkpoints of a run in storage at the same time: those that are kept, and the one being written. */
-export function checkpointsAtOnce(request: TrainingRequest, length: RunLength, kept: number): number {
+/** Returns the maximum number of a run's stored checkpoints: those that are kept, and the one being written. */
+export function maxStoredCheckpoints(request: TrainingRequest, length: RunLength, kept: number): number {
   const written = Math.ceil(length.total / checkpointSteps(request, length));
   return Math.min(written, kept + 1);
 }

@@ -1,0 +1,112 @@
+/**
+ * Writing a checkpoint: a safetensors file with the model's `state_dict`, and a second one with the optimiser's state
+ * and the position in the data.
+ *
+ * @module
+ */
+import { ulid } from "ulid";
+import type { ObjectStore } from "../../data/objects/store.ts";
+import { type Tensor, writeSafetensors } from "../../data/safetensors/safetensors.ts";
+import { toWire } from "../../data/wire.ts";
+import type { MaeConfig } from "../../model/config.ts";
+import { LAYER_NORM_EPS } from "../../model/ops/layerNorm.ts";
+import type { TrainerState } from "../../model/training/trainer.ts";
+import { bufferTensors, type HostTensor, type ModelShape } from "../../model/weights.ts";
+import { JobFailure } from "../failure.ts";
+import type { Checkpoint } from "../job.ts";
+import { namesForRow } from "./classNames.ts";
+import { checkpointKeys } from "./objectKeys.ts";
+import { sha256 } from "./sha256.ts";
+
+/** The content of a checkpoint. */
+export interface CheckpointContent {
+  readonly jobId: string;
+  readonly config: MaeConfig;
+  readonly shape: ModelShape;
+  readonly classNames: readonly string[];
+  readonly state: TrainerState;
+  readonly epoch: number;
+  readonly final: boolean;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** Returns a new checkpoint id. */
+export function newCheckpointId(): string {
+  return `ckpt_${ulid()}`;
+}
+
+/**
+ * Writes both objects of a checkpoint and reads them back. If that fails, both are deleted.
+ *
+ * @returns the row to commit
+ * @throws {JobFailure} `checkpoint_damaged` when an object reads back different
+ */
+export async function saveCheckpoint(
+  store: ObjectStore,
+  content: CheckpointContent,
+  id: string = newCheckpointId(),
+): Promise<Omit<Checkpoint, "createdAt">> {
+  const { config, shape, state } = content;
+  const { objectKey, stateKey } = checkpointKeys(id);
+  try {
+    // Each file is made just before it is written: with a large model, memory holds only one.
+    const stateSha256 = await putVerified(store, stateKey, stateFile(state));
+    const file = weightsFile(content);
+    const digest = await putVerified(store, objectKey, file);
+    return {
+      id,
+      jobId: content.jobId,
+      model: shape.model,
+      step: state.step,
+      epoch: content.epoch,
+      final: content.final,
+      metrics: content.metrics,
+      config,
+      classes: content.classNames.length,
+      classNames: namesForRow(content.classNames),
+      size: file.length,
+      sha256: digest,
+      objectKey,
+      stateKey,
+      stateSha256,
+    };
+  } catch (error) {
+    await Promise.allSettled([store.delete(objectKey), store.delete(stateKey)]);
+    throw error;
+  }
+}
+
+/** Writes an object and reads it back. @returns its SHA-256 */
+async function putVerified(store: ObjectStore, key: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = await sha256(bytes);
+  await store.put(key, bytes);
+  if (await sha256((await store.get(key)).body) === digest) return digest;
+  throw new JobFailure(
+    "checkpoint_damaged",
+    `The object '${key}' reads back different from what was written`,
+  );
+}
+
+const float32 = ({ shape, data }: HostTensor): Tensor => ({ dtype: "F32", shape: [...shape], data });
+
+/** Returns the file of the `state_dict`, with the configuration in its metadata. */
+function weightsFile({ config, shape, classNames, state }: CheckpointContent): Uint8Array<ArrayBuffer> {
+  const tensors = [...bufferTensors(config, shape), ...state.weights]
+    .map(([name, tensor]) => [name, float32(tensor)] as const);
+  return writeSafetensors(new Map(tensors), {
+    format: "pt",
+    model: shape.model,
+    config: JSON.stringify(toWire(config)),
+    layer_norm_eps: String(LAYER_NORM_EPS),
+    class_names: JSON.stringify(classNames),
+    step: String(state.step),
+  });
+}
+
+/** Returns the file of the optimiser's state. */
+function stateFile({ step, epochLossSum, optimizer }: TrainerState): Uint8Array<ArrayBuffer> {
+  const moments = new Map<string, Tensor>();
+  for (const [name, tensor] of optimizer.expAvg) moments.set(`exp_avg.${name}`, float32(tensor));
+  for (const [name, tensor] of optimizer.expAvgSq) moments.set(`exp_avg_sq.${name}`, float32(tensor));
+  return writeSafetensors(moments, { step: String(step), epoch_loss_sum: String(epochLossSum) });
+}
