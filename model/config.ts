@@ -31,7 +31,7 @@ export interface BooleanField {
 /** A field of the configuration: its type and range, its default, and its description for API users. */
 export type ConfigField = NumberField | BooleanField;
 
-/** Every field of the configuration. The defaults are those of the tutorial's MNIST model. */
+/** Every field of the configuration. The defaults are the preset `mnist`. */
 export const CONFIG_FIELDS = {
   imageSize: {
     type: "integer",

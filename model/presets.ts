@@ -5,7 +5,7 @@
  */
 import { completeConfig, type MaeConfig } from "./config.ts";
 
-/** `mnist`: the tutorial's MNIST model. `vit_base`: ViT-Base/16 with the decoder of He et al. 2022. */
+/** `mnist`: a small model for grey images of 28 x 28 pixels. `vit_base`: ViT-Base/16 with the decoder of He et al. 2022. */
 export const PRESETS = {
   mnist: completeConfig({}),
   vit_base: completeConfig({
