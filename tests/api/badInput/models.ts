@@ -1,6 +1,6 @@
 /**
  * Questions to models that make no sense (groups 18 to 47), and checkpoints that are not what they say (56 to 66). The rules of
- * the file format are tested closer in `tests/data/safetensors_test.ts`.
+ * the file format are tested closer in `tests/data/safetensors/safetensors_test.ts`.
  *
  * @module
  */

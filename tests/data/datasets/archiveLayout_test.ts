@@ -5,28 +5,28 @@ import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.
 import { flat, zipOfImages } from "../../setup/archives.ts";
 import type { Bytes } from "../../setup/uploads.ts";
 import { zipOf } from "../../setup/zip.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 
 async function uploaded(archive: Bytes, options: UploadOptions = {}): Promise<DatasetInfo> {
-  await using shelf = await Shelf.open();
-  return await createDataset(await shelf.files({ archive }), options, shelf.store);
+  await using temp = await TempStore.open();
+  return await createDataset(await temp.files({ archive }), options, temp.store);
 }
 
 async function refused(archive: Bytes, options: UploadOptions = {}): Promise<string> {
-  await using shelf = await Shelf.open();
-  const files = await shelf.files({ archive });
-  const error = await createDataset(files, options, shelf.store).then(
+  await using temp = await TempStore.open();
+  const files = await temp.files({ archive });
+  const error = await createDataset(files, options, temp.store).then(
     () => null,
     (error: DatasetError) => error,
   );
   expect([error?.name, error?.field]).toEqual(["DatasetError", "archive"]);
-  expect(await shelf.keys()).toEqual([]);
+  expect(await temp.keys()).toEqual([]);
   return error!.message;
 }
 
 const flat1 = await flat(1);
 
-/** Two images of two classes in each folder. */
+/** Returns the paths of two images of two classes in each folder. */
 const both = (...folders: string[]) =>
   folders.flatMap((folder) => ["cat/1", "cat/2", "dog/1", "dog/2"].map((name) => `${folder}/${name}.png`));
 
@@ -65,7 +65,7 @@ Deno.test("the usual names of splits are recognised", async (t) => {
   }
 });
 
-Deno.test("folders with a further word are splits if both splits have the same word", async () => {
+Deno.test("folders with another word are splits if both splits have the same word", async () => {
   for (const [train, test] of [["seg_train", "seg_test"], ["train-horses", "validation-horses"]]) {
     const twice = both(train, test).map((path) => path.replace(/^([^/]+)/, "$1/$1"));
     for (const paths of [both(train, test), twice]) {
@@ -124,7 +124,7 @@ Deno.test("val and test form one split, and a note reports it", async () => {
   expect(info.notes).toEqual([expect.stringMatching(/'d\/test', 'd\/val'.*read as one split: test/)]);
 });
 
-Deno.test("splits next to other folders need the user's choice of a reading", async () => {
+Deno.test("splits beside other folders require the field folders", async () => {
   const mixed = await zipOfImages(...both("train", "test"), "samples/cat/1.png", "samples/dog/1.png");
   const said = await refused(mixed);
   for (const part of ["'train'", "'test'", "'samples'", "folders=splits", "folders=classes"]) {
@@ -164,7 +164,7 @@ Deno.test("splits inside classes or splits are refused", async () => {
   expect(info.classNames).toEqual(["cat", "dog"]);
 });
 
-Deno.test("a copy of the tree inside itself is passed over", async () => {
+Deno.test("a copy of the tree inside itself is skipped", async () => {
   const withCopy = async (paths: string[], root: string) => {
     const entries = await Promise.all(paths.map(async (name, at) => ({ name, bytes: await flat(at) })));
     return zipOf([...entries, ...entries.map(({ name, bytes }) => ({ name: `${root}/${name}`, bytes }))]);

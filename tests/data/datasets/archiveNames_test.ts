@@ -5,31 +5,31 @@ import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import { flat, tarOf } from "../../setup/archives.ts";
 import type { Bytes } from "../../setup/uploads.ts";
 import { type ZipEntry, zipOf } from "../../setup/zip.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 
 const [dark, light] = [await flat(10), await flat(240)];
 const utf8 = (text: string): Bytes => new TextEncoder().encode(text);
 const latin = (text: string): Bytes => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 
 async function uploaded(archive: Bytes): Promise<DatasetInfo> {
-  await using shelf = await Shelf.open();
-  return await createDataset(await shelf.files({ archive }), { heldOut: 0 }, shelf.store);
+  await using temp = await TempStore.open();
+  return await createDataset(await temp.files({ archive }), { heldOut: 0 }, temp.store);
 }
 
 async function refused(archive: Bytes): Promise<string> {
-  await using shelf = await Shelf.open();
-  const error: DatasetError | null = await createDataset(await shelf.files({ archive }), {}, shelf.store)
+  await using temp = await TempStore.open();
+  const error: DatasetError | null = await createDataset(await temp.files({ archive }), {}, temp.store)
     .then(() => null, (error) => error);
   expect([error?.name, error?.field]).toEqual(["DatasetError", "archive"]);
-  expect(await shelf.keys()).toEqual([]);
+  expect(await temp.keys()).toEqual([]);
   return error!.message;
 }
 
-/** Two classes, one of them under names as an archiver wrote them. */
+/** Creates a zip of two classes, one of them with a raw name. */
 const named = (rawName: Bytes, more: Partial<ZipEntry> = {}) =>
   zipOf([{ name: "", rawName, bytes: dark, ...more }, { name: "z/1.png", bytes: light }]);
 
-/** Info-ZIP's Unicode Path Extra Field for a name. */
+/** Creates Info-ZIP's Unicode Path Extra Field for a name. */
 function unicodePath(plain: Uint8Array, name: string, checksum = crc32(plain)): Bytes {
   const text = utf8(name);
   const field = new DataView(new ArrayBuffer(9 + text.length));
@@ -41,7 +41,7 @@ function unicodePath(plain: Uint8Array, name: string, checksum = crc32(plain)): 
   return new Uint8Array(field.buffer);
 }
 
-Deno.test("hidden and tool-made files and folders are passed over at any depth and in any case", async () => {
+Deno.test("hidden and tool-made files and folders are skipped at any depth and in any case", async () => {
   const hidden = [
     ...[".ipynb_checkpoints/1.png", "cat/.ipynb_checkpoints/1-checkpoint.png", "cat/@eaDir/1.png/THUMB.jpg"],
     ...[
@@ -69,7 +69,7 @@ Deno.test("hidden and tool-made files and folders are passed over at any depth a
   }
 });
 
-Deno.test("files that are not images by their bytes are passed over and counted", async () => {
+Deno.test("files that are not images by their bytes are skipped and counted", async () => {
   const others = [
     "README.md",
     "LICENSE",
@@ -146,15 +146,15 @@ Deno.test("names that differ only in case are different; names that differ only 
     const info = await uploaded(archive);
     expect([info.classNames, info.splits.train.count]).toEqual([["A", "B", "a"], 4]);
   }
-  // macOS writes letters and accents apart, Linux as they were typed.
+  // macOS decomposes letters with accents, Linux keeps them as typed.
   const split = ["train/\u00e9t\u00e9/1.png", "test/e\u0301te\u0301/1.png", "train/b/1.png"];
   const info = await createdWithTest(zipOf(split.map((name) => ({ name, bytes: dark }))));
   expect([info.classNames, info.splits.test.count]).toEqual([["b", "\u00e9t\u00e9"], 1]);
 });
 
 async function createdWithTest(archive: Bytes): Promise<DatasetInfo> {
-  await using shelf = await Shelf.open();
-  return await createDataset(await shelf.files({ archive }), {}, shelf.store);
+  await using temp = await TempStore.open();
+  return await createDataset(await temp.files({ archive }), {}, temp.store);
 }
 
 Deno.test("backslashes separate folders only in archives written on Windows", async () => {

@@ -6,11 +6,11 @@ import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.
 import { zipOfImages } from "../../setup/archives.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
 import { zipOf } from "../../setup/zip.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 
 async function uploaded(parts: Record<string, Bytes>, options: UploadOptions = {}): Promise<DatasetInfo> {
-  await using shelf = await Shelf.open();
-  return await createDataset(await shelf.files(parts), options, shelf.store);
+  await using temp = await TempStore.open();
+  return await createDataset(await temp.files(parts), options, temp.store);
 }
 
 const archived = async (paths: string[], options: UploadOptions = {}) =>
@@ -19,7 +19,7 @@ const archived = async (paths: string[], options: UploadOptions = {}) =>
 const refused = async (upload: Promise<DatasetInfo>): Promise<DatasetError> =>
   await upload.then(() => Promise.reject(new Error("accepted")), (error: DatasetError) => error);
 
-/** Two images in each folder. */
+/** Returns the paths of two images in each folder. */
 const images = (...folders: string[]) =>
   folders.flatMap((folder) => [1, 2].map((at) => `${folder}/${at}.png`));
 
@@ -105,9 +105,9 @@ Deno.test("the field folders is refused for IDX files", async () => {
 });
 
 Deno.test("the event loop runs between empty entries of a zip", async () => {
-  await using shelf = await Shelf.open();
+  await using temp = await TempStore.open();
   const entries = Array.from({ length: 200 }, (_, at) => ({ name: `a/${at}`, bytes: new Uint8Array(0) }));
-  const [file] = await shelf.files({ archive: zipOf(entries) });
+  const [file] = await temp.files({ archive: zipOf(entries) });
   const real = performance.now;
   let clockReads = 0, rounds = 0, skipped = 0, ended = false;
   performance.now = () => 1000 * ++clockReads;

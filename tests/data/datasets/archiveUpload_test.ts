@@ -9,7 +9,7 @@ import { encodePng } from "../../../data/images/encodePng.ts";
 import { flat, tarOf } from "../../setup/archives.ts";
 import { type Bytes, pngDigit } from "../../setup/uploads.ts";
 import { type ZipEntry, zipOf } from "../../setup/zip.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 
 const [dark, light] = [await flat(10), await flat(240)];
 const red = await encodePng(
@@ -23,11 +23,11 @@ const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
 const zip = (...names: string[]): Bytes => zipOf(names.map((name) => ({ name, bytes: dark })));
 const tar = (...names: string[]): Promise<Bytes> => tarOf(...names.map((name) => ({ name })));
 
-const upload = async (shelf: Shelf, archive: Bytes, options: UploadOptions = {}) =>
-  await createDataset(await shelf.files({ archive }), options, shelf.store);
+const upload = async (temp: TempStore, archive: Bytes, options: UploadOptions = {}) =>
+  await createDataset(await temp.files({ archive }), options, temp.store);
 
-Deno.test("the images of an archive are read in the form of the model", async () => {
-  await using shelf = await Shelf.open();
+Deno.test("the images of an archive are read in the input shape of the model", async () => {
+  await using temp = await TempStore.open();
   const wide = new Uint8Array(
     await sharp(new Uint8Array(20 * 10).fill(120), { raw: { width: 20, height: 10, channels: 1 } })
       .jpeg({ quality: 100 }).toBuffer(),
@@ -38,9 +38,9 @@ Deno.test("the images of an archive are read in the form of the model", async ()
     { name: "b/dark.png", bytes: dark },
     { name: "a/light.png", bytes: light },
   );
-  const info = await upload(shelf, gz(archive), { heldOut: 0 });
+  const info = await upload(temp, gz(archive), { heldOut: 0 });
   expect(info).toMatchObject({ height: null, width: null, channels: 3, classNames: ["a", "b"] });
-  const dataset = await new DatasetCatalogue(shelf.store).open({ id: info.id });
+  const dataset = await new DatasetCatalogue(temp.store).open({ id: info.id });
   for (const imageSize of [2, 4, 9]) {
     const form = { imageSize, channels: 3 } as const;
     const all = await dataset.load("train", form);
@@ -63,8 +63,8 @@ Deno.test("the images of an archive are read in the form of the model", async ()
   );
 });
 
-Deno.test("a share of an archive's images is held out by the seed; every image is in one split", async () => {
-  await using shelf = await Shelf.open();
+Deno.test("the seed determines the held-out images of an archive, and every image is in one split", async () => {
+  await using temp = await TempStore.open();
   const pictures = await Promise.all(
     Array.from(
       { length: 20 },
@@ -74,8 +74,8 @@ Deno.test("a share of an archive's images is held out by the seed; every image i
   const archive = await tarOf(...pictures);
   const form = { imageSize: 4, channels: 1 } as const;
   const load = async (seed: number) => {
-    const { id } = await upload(shelf, archive, { heldOut: 0.25, seed });
-    const dataset = await new DatasetCatalogue(shelf.store).open({ id });
+    const { id } = await upload(temp, archive, { heldOut: 0.25, seed });
+    const dataset = await new DatasetCatalogue(temp.store).open({ id });
     const [train, test] = [await dataset.load("train", form), await dataset.load("test", form)];
     const rows = (set: typeof train) =>
       Array.from(set.labels!, (label, row) => {
@@ -110,13 +110,13 @@ const LAYOUTS: [what: string, names: string[], classNames: string[], train: numb
   ["a class named as what every object has", ["a/1.png", "constructor/1.png"], ["a", "constructor"], 2, 0],
 ];
 
-Deno.test("folders are classes and splits, in a zip as in a tar", async (t) => {
+Deno.test("folders are classes and splits in zip and tar", async (t) => {
   for (const [what, names, classNames, train, test] of LAYOUTS) {
     await t.step(what, async () => {
-      await using shelf = await Shelf.open();
+      await using temp = await TempStore.open();
       for (const archive of [zip(...names), await tar(...names)]) {
         const info = await upload(
-          shelf,
+          temp,
           archive,
           names.some((name) => /test|valid/i.test(name)) ? {} : { heldOut: 0 },
         );
@@ -131,8 +131,8 @@ Deno.test("folders are classes and splits, in a zip as in a tar", async (t) => {
   }
 });
 
-Deno.test("what desktops and archivers leave behind is passed over", async () => {
-  await using shelf = await Shelf.open();
+Deno.test("files of desktops and archivers are skipped", async () => {
+  await using temp = await TempStore.open();
   const litter = [
     "__MACOSX/a/._1.png",
     ".DS_Store",
@@ -148,15 +148,15 @@ Deno.test("what desktops and archivers leave behind is passed over", async () =>
     await tarOf({ name: "a", type: "directory" }, ...litter, ...pictures),
   ];
   for (const archive of archives) {
-    const info = await upload(shelf, archive, { heldOut: 0 });
+    const info = await upload(temp, archive, { heldOut: 0 });
     expect([info.classNames, info.splits.train.count]).toEqual([["a", "b"], 2]);
   }
 });
 
-Deno.test("a zip's images may be compressed", async () => {
-  await using shelf = await Shelf.open();
+Deno.test("the images of a zip may be compressed", async () => {
+  await using temp = await TempStore.open();
   const info = await upload(
-    shelf,
+    temp,
     zipOf([{ name: "a/1.png", bytes: dark, deflated: true }, {
       name: "b/1.png",
       bytes: light,
@@ -164,12 +164,12 @@ Deno.test("a zip's images may be compressed", async () => {
     }]),
     { heldOut: 0 },
   );
-  const dataset = await new DatasetCatalogue(shelf.store).open({ id: info.id });
+  const dataset = await new DatasetCatalogue(temp.store).open({ id: info.id });
   const { pixels } = await dataset.load("train", { imageSize: 4, channels: 1 });
   expect([pixels[0], pixels[16]]).toEqual([10, 240]);
 });
 
-/** A tar whose first header has other bytes at a place, and the checksum of them. */
+/** Replaces bytes of the first header of a tar, and updates its checksum. */
 function header(tar: Bytes, at: number, ...bytes: number[]): Bytes {
   const copy = tar.slice();
   copy.set(bytes, at);
@@ -182,7 +182,7 @@ const flipped = (bytes: Bytes, at: number): Bytes => bytes.map((byte, i) => i ==
 const ascii = (text: string) => [...new TextEncoder().encode(text)];
 
 const one = await tar("a/1.png"), two = await tar("a/1.png", "b/1.png");
-/** A header and a block of content. */
+/** Size of a header and a block of content. */
 const ENTRY = 1024;
 const jpeg = new Uint8Array(
   await sharp(Uint8Array.from({ length: 4096 }, (_, i) => (i * i) % 251), {
@@ -192,7 +192,7 @@ const jpeg = new Uint8Array(
 const zippedJpeg = zipOf([{ name: "a/1.jpg", bytes: jpeg }]);
 const bomb: ZipEntry = { name: "a/1.png", bytes: new Uint8Array(21 * 2 ** 20), deflated: true };
 
-/** Names that no archive may have, and what is said of them. */
+/** Names that are refused, and the error messages. */
 const NAMES: [name: string, says: RegExp][] = [
   ["../1.png", /'?\.\.\/1\.png/],
   ["a/../../1.png", /a\/\.\.\/\.\.\/1\.png/],
@@ -312,7 +312,11 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["bytes after a tar.gz", () => Uint8Array.from([...gz(two), 1, 2, 3]), /gzip/],
 
   ["an encrypted entry", () => zipOf([{ name: "a/1.png", bytes: dark, flags: 1 }]), /a\/1\.png.*encrypted/],
-  ["a method that is not read", () => method(zip("a/1.png"), 9), /a\/1\.png.*Deflate64.*with Deflate/],
+  [
+    "an unsupported compression method",
+    () => method(zip("a/1.png"), 9),
+    /a\/1\.png.*Deflate64.*with Deflate/,
+  ],
   ["strong encryption", () => zipOf([{ name: "a/1.png", bytes: dark, flags: 0x41 }]), /^is encrypted/],
   ["a part of a zip", () => part(zip("a/1.png")), /^is one part of a multi-part zip/],
   ["a zip cut in the middle", () => zip("a/1.png", "b/1.png").slice(0, 150), /damaged/],
@@ -323,10 +327,14 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
     () => flipped(zippedJpeg, 37 + jpeg.length - 100),
     /1\.jpg.*checksum/,
   ],
-  ["an image larger than may be", () => zipOf([bomb]), /a\/1\.png.*more than 20971520 bytes/],
-  ["an image larger than it says", () => zipOf([{ ...bomb, size: 100 }]), /damaged/],
+  ["an image above the maximum size", () => zipOf([bomb]), /a\/1\.png.*more than 20971520 bytes/],
+  ["an image larger than its declared size", () => zipOf([{ ...bomb, size: 100 }]), /damaged/],
 
-  ["pictures in and out of folders", () => zip("a/1.png", "2.png"), /a\/1\.png.*outside of them.*2\.png/],
+  [
+    "images inside and outside of folders",
+    () => zip("a/1.png", "2.png"),
+    /a\/1\.png.*outside of them.*2\.png/,
+  ],
   [
     "a class without training images",
     () => zip("train/a/1.png", "test/b/1.png"),
@@ -335,19 +343,19 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["no training images", () => zip("test/a/1.png", "val/a/1.png"), /no training images/],
 ];
 
-/** A gzip file of more than a block: gzip data of several members is read as one. */
+/** Appends a gzip member, so that the file has more than a block. Several members are read as one. */
 function noisy(gzipped: Bytes): Bytes {
   return Uint8Array.from([...gzipped, ...gz(crypto.getRandomValues(new Uint8Array(1000)))]);
 }
 
-/** A zip of one entry whose directory names another compression method. */
+/** Changes the compression method in the directory of a zip of one entry. */
 function method(zip: Bytes, method: number): Bytes {
   const copy = zip.slice(), view = new DataView(copy.buffer);
   view.setUint16(view.getUint32(copy.length - 6, true) + 10, method, true);
   return copy;
 }
 
-/** A zip that claims to be the second disk. */
+/** Marks a zip as the second disk of a multi-part zip. */
 function part(zip: Bytes): Bytes {
   const copy = zip.slice();
   new DataView(copy.buffer).setUint16(copy.length - 18, 1, true);
@@ -359,8 +367,8 @@ function text(content: string): Bytes {
 }
 
 async function expectRefused(archive: Bytes, says: RegExp): Promise<void> {
-  await using shelf = await Shelf.open();
-  const error = await upload(shelf, archive).then(() => null, (error: DatasetError) => error);
+  await using temp = await TempStore.open();
+  const error = await upload(temp, archive).then(() => null, (error: DatasetError) => error);
   expect([error?.name, error?.field, error?.message]).toEqual([
     "DatasetError",
     "archive",
@@ -368,10 +376,10 @@ async function expectRefused(archive: Bytes, says: RegExp): Promise<void> {
   ]);
   expect(error!.message).not.toMatch(/\p{Cc}|\p{Cf}/u);
   expect(error!.message.length).toBeLessThan(400);
-  expect(await shelf.keys()).toEqual([]);
+  expect(await temp.keys()).toEqual([]);
 }
 
-Deno.test("names that mean trouble are refused in zip and tar; nothing is kept", async (t) => {
+Deno.test("unsafe names are refused in zip and tar, and nothing remains stored", async (t) => {
   for (const [name, says] of NAMES) {
     await t.step(JSON.stringify(name.slice(0, 20)), async () => {
       await expectRefused(zip("b/0.png", name), says);
@@ -380,20 +388,20 @@ Deno.test("names that mean trouble are refused in zip and tar; nothing is kept",
   }
 });
 
-Deno.test("archives that cannot be a data set are refused, and the entry is named; nothing is kept", async (t) => {
+Deno.test("invalid archives are refused with the name of the entry, and nothing remains stored", async (t) => {
   for (const [what, archive, says] of REFUSED) {
     await t.step(what, async () => await expectRefused(await archive(), says));
   }
 });
 
-Deno.test("an archive that is given up halfway leaves nothing", async () => {
-  await using shelf = await Shelf.open();
+Deno.test("an aborted upload of an archive leaves nothing stored", async () => {
+  await using temp = await TempStore.open();
   const pictures = await Promise.all(
     Array.from({ length: 5 }, async (_, i) => ({ name: `a/${i}.png`, bytes: await pngDigit(i) })),
   );
   const client = new AbortController();
-  const files = await shelf.files({ archive: await tarOf(...pictures) });
-  const store = new Proxy(shelf.store, {
+  const files = await temp.files({ archive: await tarOf(...pictures) });
+  const store = new Proxy(temp.store, {
     get(target, name) {
       if (name !== "put") return Reflect.get(target, name).bind(target);
       return (...put: Parameters<typeof target.put>) => {
@@ -403,5 +411,5 @@ Deno.test("an archive that is given up halfway leaves nothing", async () => {
     },
   });
   await expect(createDataset(files, {}, store, client.signal)).rejects.toThrow("went away");
-  expect(await shelf.keys()).toEqual([]);
+  expect(await temp.keys()).toEqual([]);
 });

@@ -6,34 +6,34 @@ import { readManifest } from "../../../data/datasets/stored/manifest.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import { StorageUnavailableError } from "../../../data/objects/store.ts";
 import { idx, idxDigits } from "../../setup/uploads.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 
 const HOUR = 3_600_000;
-const FORM = { imageSize: 2, channels: 1 } as const;
+const INPUT = { imageSize: 2, channels: 1 } as const;
 const tiny = idx(0x803, [2, 2, 2], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
 const id = (letter: string) => `ds_${letter.repeat(26)}`;
 
-/** A shelf with uploads of these ids, and its catalogue. */
+/** Opens a store with uploads of these ids, and its catalogue. */
 async function shelved(...ids: string[]) {
-  const shelf = await Shelf.open();
+  const temp = await TempStore.open();
   for (const id of ids) {
-    const files = await shelf.files({ train_images: tiny });
-    await createDataset(files, { id, name: `set ${id[3]}`, heldOut: 0 }, shelf.store);
+    const files = await temp.files({ train_images: tiny });
+    await createDataset(files, { id, name: `set ${id[3]}`, heldOut: 0 }, temp.store);
   }
   return {
-    shelf,
-    catalogue: new DatasetCatalogue(shelf.store),
-    [Symbol.asyncDispose]: async () => await shelf[Symbol.asyncDispose](),
+    temp,
+    catalogue: new DatasetCatalogue(temp.store),
+    [Symbol.asyncDispose]: async () => await temp[Symbol.asyncDispose](),
   };
 }
 
-Deno.test("a page of any length shows the same list: the built-in data sets, then uploads by age", async () => {
-  await using house = await shelved(id("C"), id("A"), id("B"));
+Deno.test("pages of any length have the same list: the built-in data sets, then uploads by age", async () => {
+  await using fixture = await shelved(id("C"), id("A"), id("B"));
   const all = [...BUILT_IN, id("A"), id("B"), id("C")];
   for (let limit = 1; limit <= all.length + 1; limit++) {
     const pages: string[][] = [];
     for (let after: string | undefined, more = true; more;) {
-      const { data, hasMore } = await house.catalogue.list({ limit, after });
+      const { data, hasMore } = await fixture.catalogue.list({ limit, after });
       pages.push(data.map(({ id }) => id));
       after = pages.at(-1)!.at(-1);
       more = hasMore;
@@ -41,35 +41,35 @@ Deno.test("a page of any length shows the same list: the built-in data sets, the
     expect(pages.flat()).toEqual(all);
     expect(pages.length).toBe(Math.ceil(all.length / limit));
   }
-  expect((await house.catalogue.list()).data.length).toBe(all.length);
+  expect((await fixture.catalogue.list()).data.length).toBe(all.length);
 });
 
-Deno.test("a page after a data set that was deleted goes on behind its place", async () => {
-  await using house = await shelved(id("A"), id("B"), id("C"));
-  await house.catalogue.delete(id("B"));
-  const after = async (id: string) => (await house.catalogue.list({ after: id })).data.map(({ id }) => id);
+Deno.test("a page after a deleted data set continues at its position", async () => {
+  await using fixture = await shelved(id("A"), id("B"), id("C"));
+  await fixture.catalogue.delete(id("B"));
+  const after = async (id: string) => (await fixture.catalogue.list({ after: id })).data.map(({ id }) => id);
   expect(await after(id("B"))).toEqual([id("C")]);
   expect(await after(id("A"))).toEqual([id("C")]);
   expect(await after(id("C"))).toEqual([]);
   expect(await after(id("Z"))).toEqual([]);
 });
 
-Deno.test("what is known of a data set is the same from the list, by its id and opened", async () => {
-  await using house = await shelved(id("A"));
-  const info = await house.catalogue.info(id("A"));
+Deno.test("the description of a data set is the same in the list, by id and when opened", async () => {
+  await using fixture = await shelved(id("A"));
+  const info = await fixture.catalogue.info(id("A"));
   expect(info).toMatchObject({ id: id("A"), name: "set A", height: 2, splits: { train: { count: 2 } } });
-  expect((await house.catalogue.list()).data.at(-1)).toEqual(info);
-  const dataset = await house.catalogue.open({ id: id("A") });
+  expect((await fixture.catalogue.list()).data.at(-1)).toEqual(info);
+  const dataset = await fixture.catalogue.open({ id: id("A") });
   expect(dataset.info).toEqual(info);
-  expect([...(await dataset.read("train", [1], FORM)).pixels]).toEqual([5, 6, 7, 8]);
-  expect(await house.catalogue.info("digits")).toMatchObject({ source: "builtin", name: "Drawn digits" });
-  expect(await house.catalogue.info("mnist")).toMatchObject({ source: "builtin", name: "MNIST" });
+  expect([...(await dataset.read("train", [1], INPUT)).pixels]).toEqual([5, 6, 7, 8]);
+  expect(await fixture.catalogue.info("digits")).toMatchObject({ source: "builtin", name: "Drawn digits" });
+  expect(await fixture.catalogue.info("mnist")).toMatchObject({ source: "builtin", name: "MNIST" });
 });
 
-Deno.test("digits open in the size and by the seed asked for", async () => {
-  await using house = await shelved();
+Deno.test("digits have the requested size and seed", async () => {
+  await using fixture = await shelved();
   const load = async (size: number, seed?: number) =>
-    await (await house.catalogue.open({ id: "digits", size, seed })).load("train", {
+    await (await fixture.catalogue.open({ id: "digits", size, seed })).load("train", {
       imageSize: 28,
       channels: 1,
     });
@@ -78,8 +78,8 @@ Deno.test("digits open in the size and by the seed asked for", async () => {
   expect((await load(3, 1)).pixels).not.toEqual((await load(3, 0)).pixels);
 });
 
-Deno.test("unknown ids are not found, whatever they look like; built-in data sets cannot be deleted", async () => {
-  await using house = await shelved(id("A"));
+Deno.test("unknown ids are not found, and built-in data sets cannot be deleted", async () => {
+  await using fixture = await shelved(id("A"));
   const unknown = [
     "",
     "cifar",
@@ -96,9 +96,9 @@ Deno.test("unknown ids are not found, whatever they look like; built-in data set
   for (const id of unknown) {
     for (
       const ask of [
-        () => house.catalogue.info(id),
-        () => house.catalogue.open({ id }),
-        () => house.catalogue.delete(id),
+        () => fixture.catalogue.info(id),
+        () => fixture.catalogue.open({ id }),
+        () => fixture.catalogue.delete(id),
       ]
     ) {
       const error = await ask().then(() => null, (error) => error);
@@ -106,85 +106,85 @@ Deno.test("unknown ids are not found, whatever they look like; built-in data set
       expect(error.id).toBe(id);
     }
   }
-  for (const id of BUILT_IN) await expect(house.catalogue.delete(id)).rejects.toThrow(DatasetNotFoundError);
-  expect((await house.catalogue.list()).data.length).toBe(BUILT_IN.length + 1);
+  for (const id of BUILT_IN) await expect(fixture.catalogue.delete(id)).rejects.toThrow(DatasetNotFoundError);
+  expect((await fixture.catalogue.list()).data.length).toBe(BUILT_IN.length + 1);
 });
 
-Deno.test("a data set that is deleted is gone with every byte of it, and no other is", async () => {
-  await using house = await shelved(id("A"), id("B"));
-  const open = await house.catalogue.open({ id: id("A") });
-  await house.catalogue.delete(id("A"));
-  for (const key of await house.shelf.keys()) expect(key).toContain(id("B"));
-  await expect(house.catalogue.delete(id("A"))).rejects.toThrow(DatasetNotFoundError);
-  await expect(open.read("train", [0], FORM)).rejects.toThrow();
-  expect((await house.catalogue.info(id("B"))).id).toBe(id("B"));
+Deno.test("all objects of a deleted data set are removed, and no others", async () => {
+  await using fixture = await shelved(id("A"), id("B"));
+  const open = await fixture.catalogue.open({ id: id("A") });
+  await fixture.catalogue.delete(id("A"));
+  for (const key of await fixture.temp.keys()) expect(key).toContain(id("B"));
+  await expect(fixture.catalogue.delete(id("A"))).rejects.toThrow(DatasetNotFoundError);
+  await expect(open.read("train", [0], INPUT)).rejects.toThrow();
+  expect((await fixture.catalogue.info(id("B"))).id).toBe(id("B"));
 });
 
 Deno.test("the sweep removes only uploads that were abandoned hours ago", async () => {
-  await using house = await shelved(id("A"));
-  const { store } = house.shelf;
+  await using fixture = await shelved(id("A"));
+  const { store } = fixture.temp;
   const abandoned = [`datasets/${id("X")}/train-images.raw`, `datasets/${id("X")}/train-labels.raw`];
   const others = ["datasets/mnist/train-images.raw", "checkpoints/ds_like", "jobs/ds_1/state"];
   for (const key of [...abandoned, ...others]) await store.put(key, Uint8Array.of(1));
-  const before = await house.shelf.keys();
+  const before = await fixture.temp.keys();
 
-  expect(await house.catalogue.sweep()).toEqual([]);
-  expect(await house.catalogue.sweep(Date.now() + 1.5 * HOUR)).toEqual([]);
-  expect(await house.shelf.keys()).toEqual(before);
+  expect(await fixture.catalogue.sweep()).toEqual([]);
+  expect(await fixture.catalogue.sweep(Date.now() + 1.5 * HOUR)).toEqual([]);
+  expect(await fixture.temp.keys()).toEqual(before);
 
-  expect(await house.catalogue.sweep(Date.now() + 2.5 * HOUR)).toEqual([id("X")]);
-  expect((await house.shelf.keys()).sort()).toEqual(before.filter((key) => !abandoned.includes(key)).sort());
-  expect(await house.catalogue.sweep(Date.now() + 2.5 * HOUR)).toEqual([]);
-  expect((await (await house.catalogue.open({ id: id("A") })).load("train", FORM)).count).toBe(2);
+  expect(await fixture.catalogue.sweep(Date.now() + 2.5 * HOUR)).toEqual([id("X")]);
+  expect((await fixture.temp.keys()).sort()).toEqual(before.filter((key) => !abandoned.includes(key)).sort());
+  expect(await fixture.catalogue.sweep(Date.now() + 2.5 * HOUR)).toEqual([]);
+  expect((await (await fixture.catalogue.open({ id: id("A") })).load("train", INPUT)).count).toBe(2);
 });
 
-Deno.test("an upload is not in the catalogue before all of it is stored", async () => {
-  await using house = await shelved();
-  const { store } = house.shelf;
+Deno.test("an incomplete upload is not in the catalogue", async () => {
+  await using fixture = await shelved();
+  const { store } = fixture.temp;
   const seen: number[] = [];
   const watched = new Proxy(store, {
     get(target, name) {
       if (name !== "put") return Reflect.get(target, name).bind(target);
       return async (...put: Parameters<typeof target.put>) => {
-        seen.push((await house.catalogue.list()).data.length);
+        seen.push((await fixture.catalogue.list()).data.length);
         return await target.put(...put);
       };
     },
   });
   const { images, labels } = idxDigits(10, "train");
-  const files = await house.shelf.files({ train_images: images, train_labels: labels });
+  const files = await fixture.temp.files({ train_images: images, train_labels: labels });
   const { id } = await createDataset(files, {}, watched);
   expect(seen).toEqual(new Array(seen.length).fill(BUILT_IN.length));
   expect(seen.length).toBe(4);
-  expect((await house.catalogue.info(id)).id).toBe(id);
+  expect((await fixture.catalogue.info(id)).id).toBe(id);
 });
 
-Deno.test("damage in the store is said as such", async (t) => {
+Deno.test("damage in the store is reported", async (t) => {
   const meta = `datasets/${id("A")}/meta.json`, pixels = `datasets/${id("A")}/train-images.raw`;
   for (const [what, text] of [["no JSON", "{"], ["no description", '{"info":{}}'], ["nothing", ""]]) {
     await t.step(`a description that is ${what}`, async () => {
-      await using house = await shelved(id("A"));
-      await house.shelf.store.put(meta, new TextEncoder().encode(text));
-      await expect(house.catalogue.open({ id: id("A") })).rejects.toMatchObject({
+      await using fixture = await shelved(id("A"));
+      await fixture.temp.store.put(meta, new TextEncoder().encode(text));
+      await expect(fixture.catalogue.open({ id: id("A") })).rejects.toMatchObject({
         name: "DatasetError",
         message: expect.stringContaining(`'${id("A")}' is damaged`),
       });
     });
   }
-  await t.step("fewer pixels than there were", async () => {
-    await using house = await shelved(id("A"));
-    await house.shelf.store.put(pixels, new Uint8Array(7));
-    const dataset = await house.catalogue.open({ id: id("A") });
-    await expect(dataset.load("train", FORM)).rejects.toThrow("is damaged");
-    await expect(dataset.read("train", [1], FORM)).rejects.toThrow("is damaged");
-    expect([...(await dataset.read("train", [0], FORM)).pixels]).toEqual([0, 0, 0, 0]);
+  await t.step("truncated pixels", async () => {
+    await using fixture = await shelved(id("A"));
+    await fixture.temp.store.put(pixels, new Uint8Array(7));
+    const dataset = await fixture.catalogue.open({ id: id("A") });
+    await expect(dataset.load("train", INPUT)).rejects.toThrow("is damaged");
+    await expect(dataset.read("train", [1], INPUT)).rejects.toThrow("is damaged");
+    expect([...(await dataset.read("train", [0], INPUT)).pixels]).toEqual([0, 0, 0, 0]);
   });
 });
 
-Deno.test("a page reads few descriptions other than its own, and several at the same time", async () => {
+Deno.test("a page reads few other manifests, and several concurrently", async () => {
   const ids = Array.from({ length: 30 }, (_, i) => `ds_${String(i).padStart(26, "0")}`);
-  await using house = await shelved(...ids);
-  const { store } = house.shelf;
+  await using fixture = await shelved(...ids);
+  const { store } = fixture.temp;
   let read = 0, listed = 0, atOnce = 0, most = 0;
   const watched = new Proxy(store, {
     get(target, name) {
@@ -213,16 +213,16 @@ Deno.test("a page reads few descriptions other than its own, and several at the 
     const { data } = await catalogue.list({ limit: 4, after });
     expect(data.map(({ id }) => id)).toEqual(ids.slice(ids.indexOf(after) + 1).slice(0, 4));
     expect(read).toBeLessThanOrEqual(8);
-    // Two objects lie under each id.
+    // Each data set has two objects.
     expect(listed).toBeLessThanOrEqual(2 * 9);
   }
   expect(most).toBeGreaterThan(1);
 });
 
 Deno.test("an outage of storage is not reported as damage", async () => {
-  await using house = await shelved(id("A"));
+  await using fixture = await shelved(id("A"));
   const away = new StorageUnavailableError("The storage does not answer");
-  const store = new Proxy(house.shelf.store, {
+  const store = new Proxy(fixture.temp.store, {
     get(target, name) {
       if (name === "get" || name === "head") return () => Promise.reject(away);
       const value = Reflect.get(target, name);
@@ -230,15 +230,15 @@ Deno.test("an outage of storage is not reported as damage", async () => {
     },
   });
   const catalogue = new DatasetCatalogue(store);
-  const open = new StoredDataset(store, (await readManifest(house.shelf.store, id("A")))!);
+  const open = new StoredDataset(store, (await readManifest(fixture.temp.store, id("A")))!);
   const calls = {
     list: () => catalogue.list(),
     info: () => catalogue.info(id("A")),
     verify: () => catalogue.verify(id("A")),
     open: () => catalogue.open({ id: id("A") }),
     delete: () => catalogue.delete(id("A")),
-    load: () => open.load("train", FORM),
-    read: () => open.read("train", [0], FORM),
+    load: () => open.load("train", INPUT),
+    read: () => open.read("train", [0], INPUT),
   };
   for (const [name, call] of Object.entries(calls)) {
     expect([name, await call().then(() => null, (error) => error)]).toEqual([name, away]);

@@ -4,14 +4,14 @@ import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import { encodePng } from "../../../data/images/encodePng.ts";
 import { flat } from "../../setup/archives.ts";
 import { zipOf } from "../../setup/zip.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 
 async function* upTo(count: number, fails = false): AsyncGenerator<number> {
   for (let item = 0; item < count; item++) yield await Promise.resolve(item);
   if (fails) throw new Error("the source failed");
 }
 
-/** Work whose end the test controls. */
+/** Asynchronous work that the test completes. */
 class Work {
   readonly begun: PromiseWithResolvers<number>[] = [];
   readonly #waiting: (() => void)[] = [];
@@ -22,7 +22,7 @@ class Work {
     return this.begun[item].promise;
   };
 
-  /** Resolves when the work on `count` items has begun. */
+  /** Waits until the work on `count` items has begun. */
   async until(count: number): Promise<void> {
     while (this.begun.length < count) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -30,7 +30,7 @@ class Work {
   }
 }
 
-Deno.test("results are in the order of the items, and no more items are in work than allowed", async () => {
+Deno.test("results are in the order of the items, and the concurrency is limited", async () => {
   const work = new Work();
   const results = concurrentMap(upTo(5), 3, work.run);
   const first = results.next();
@@ -48,7 +48,7 @@ Deno.test("results are in the order of the items, and no more items are in work 
   expect(await rest).toEqual([10, 20, 30, 40]);
 });
 
-Deno.test("the error of the earliest item is thrown, and an error of the source after those of its items", async () => {
+Deno.test("the error of the earliest item is thrown, and an error of the source comes last", async () => {
   const work = new Work();
   const all = Array.fromAsync(concurrentMap(upTo(3, true), 8, work.run));
   const outcome = all.then(() => "none", (error) => error.message);
@@ -64,7 +64,7 @@ Deno.test("the error of the earliest item is thrown, and an error of the source 
 });
 
 Deno.test("the error names the first of several damaged images in the archive", async () => {
-  await using shelf = await Shelf.open();
+  await using temp = await TempStore.open();
   const side = 1500;
   const noise = Uint8Array.from({ length: side * side }, (_, i) => (i * i) % 251);
   // Detecting the damage takes far longer for the first image than for the second.
@@ -75,7 +75,7 @@ Deno.test("the error names the first of several damaged images in the archive", 
     { name: "a/1.png", bytes: large },
     { name: "a/2.png", bytes: small },
   ]);
-  const upload = createDataset(await shelf.files({ archive }), {}, shelf.store);
+  const upload = createDataset(await temp.files({ archive }), {}, temp.store);
   await expect(upload).rejects.toThrow("'a/1.png'");
-  expect(await shelf.keys()).toEqual([]);
+  expect(await temp.keys()).toEqual([]);
 });

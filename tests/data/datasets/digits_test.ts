@@ -2,9 +2,9 @@ import { expect } from "expect";
 import { DIGITS_TEST, DIGITS_TRAIN, openDigits } from "../../../data/datasets/builtIn/digits.ts";
 import { drawDigit } from "../../../data/datasets/builtIn/drawDigit.ts";
 
-const FORM = { imageSize: 28, channels: 1 } as const;
+const INPUT = { imageSize: 28, channels: 1 } as const;
 
-Deno.test("digits say what they are before any is drawn", () => {
+Deno.test("digits have a description before any image is drawn", () => {
   expect(openDigits(500).info).toMatchObject({
     id: "digits",
     height: 28,
@@ -18,7 +18,7 @@ Deno.test("digits say what they are before any is drawn", () => {
   expect(openDigits().info.splits.train.count).toBe(DIGITS_TRAIN);
 });
 
-Deno.test("each digit follows from seed, split and index; no two of them are alike", () => {
+Deno.test("each digit depends on seed, split and index, and all digits differ", () => {
   const pictures = new Set<string>();
   for (const seed of [0, 1, 2 ** 32 - 1]) {
     for (const split of ["train", "test"] as const) {
@@ -32,14 +32,14 @@ Deno.test("each digit follows from seed, split and index; no two of them are ali
   expect(pictures.size).toBe(3 * 2 * 40);
 });
 
-Deno.test("both splits have MNIST's form: a digit in the middle on black, of every class about equally often", async () => {
+Deno.test("both splits are like MNIST: centred digits on black, with classes of similar size", async () => {
   const digits = openDigits(DIGITS_TEST, 7);
   for (const split of ["train", "test"] as const) {
-    const { pixels, labels, count } = await digits.load(split, FORM);
+    const { pixels, labels, count } = await digits.load(split, INPUT);
     expect([count, pixels.length, labels!.length]).toEqual([DIGITS_TEST, DIGITS_TEST * 784, DIGITS_TEST]);
     const counts = new Array<number>(10).fill(0);
     labels!.forEach((label) => counts[label]++);
-    // 200 each, deviation 13: five of them.
+    // The expected count is 200 with a deviation of 13. The tolerance is five deviations.
     for (const each of counts) expect(Math.abs(each - count / 10)).toBeLessThan(65);
     const sides = new Float64Array(784);
     let black = 0;
@@ -47,7 +47,7 @@ Deno.test("both splits have MNIST's form: a digit in the middle on black, of eve
       sides[i % 784] += value;
       black += Number(value === 0);
     });
-    // MNIST: 81 % of the pixels.
+    // In MNIST, 81 % of the pixels are black.
     expect(black / pixels.length).toBeGreaterThan(0.6);
     expect(black / pixels.length).toBeLessThan(0.95);
     const mean = (from: number, to: number) => {
@@ -61,7 +61,7 @@ Deno.test("both splits have MNIST's form: a digit in the middle on black, of eve
   }
 });
 
-Deno.test("pictures of one class are more alike than images of two", () => {
+Deno.test("images of one class are more similar than images of two classes", () => {
   const drawn = Array.from({ length: 300 }, (_, index) => drawDigit(5, "train", index));
   const distance = { same: [0, 0], other: [0, 0] };
   drawn.forEach((a, i) => {
@@ -75,9 +75,9 @@ Deno.test("pictures of one class are more alike than images of two", () => {
   expect(same).toBeLessThan(0.85 * other);
 });
 
-Deno.test("digits come in the form of the model, the same whether loaded or read", async () => {
+Deno.test("loaded and read digits are equal and have the input shape of the model", async () => {
   const digits = openDigits(12, 3);
-  const plain = await digits.load("train", FORM);
+  const plain = await digits.load("train", INPUT);
   for (const imageSize of [14, 28, 32, 64]) {
     for (const channels of [1, 3] as const) {
       const values = imageSize ** 2 * channels;
@@ -90,7 +90,7 @@ Deno.test("digits come in the form of the model, the same whether loaded or read
         expect(some.pixels.slice(at * values, (at + 1) * values))
           .toEqual(all.pixels.slice(index * values, (index + 1) * values))
       );
-      // Resized, the ink of an image stays about what it was.
+      // A resize keeps the mean value of an image approximately.
       const ink = (pixels: Uint8Array, size: number) => pixels.reduce((sum, value) => sum + value, 0) / size;
       const ratio = ink(all.pixels, all.pixels.length) / ink(plain.pixels, plain.pixels.length);
       expect(Math.abs(ratio - 1)).toBeLessThan(0.05);
@@ -102,11 +102,11 @@ Deno.test("digits come in the form of the model, the same whether loaded or read
   });
 });
 
-Deno.test("what is not there cannot be read, and what is too much is not drawn", async () => {
+Deno.test("an index outside of the split and a split above the memory limit are refused", async () => {
   const digits = openDigits(10);
-  expect((await digits.read("test", [], FORM)).count).toBe(0);
+  expect((await digits.read("test", [], INPUT)).count).toBe(0);
   for (const index of [-1, 10, 0.5, NaN]) {
-    await expect(digits.read("train", [0, index], FORM)).rejects.toMatchObject({
+    await expect(digits.read("train", [0, index], INPUT)).rejects.toMatchObject({
       name: "DatasetError",
       message: expect.stringContaining("'train' has 10 images"),
     });
@@ -115,5 +115,5 @@ Deno.test("what is not there cannot be read, and what is too much is not drawn",
     /1401\.9 GiB of memory: 10000000 images/,
   );
   const gone = AbortSignal.abort(new Error("given up"));
-  await expect(digits.load("train", FORM, gone)).rejects.toThrow("given up");
+  await expect(digits.load("train", INPUT, gone)).rejects.toThrow("given up");
 });

@@ -1,5 +1,5 @@
 /**
- * An object store in a folder that goes, and files to upload into it.
+ * An object store in a temporary folder, and files to upload into it.
  *
  * @module
  */
@@ -7,16 +7,16 @@ import { openStore } from "../../../data/objects/open.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
 import type { UploadedFile } from "../../../data/datasets/uploadedFile.ts";
 
-/** A store on a folder of its own. */
-export class Shelf implements AsyncDisposable {
+/** An object store in a temporary folder. */
+export class TempStore implements AsyncDisposable {
   private constructor(readonly folder: string, readonly store: ObjectStore) {}
 
-  static async open(): Promise<Shelf> {
+  static async open(): Promise<TempStore> {
     const folder = await Deno.makeTempDir();
-    return new Shelf(folder, openStore({ url: `file:${folder}/objects` }));
+    return new TempStore(folder, openStore({ url: `file:${folder}/objects` }));
   }
 
-  /** Files as the API hands them over. */
+  /** Writes files as the API passes them to `createDataset`. */
   async files(parts: Readonly<Record<string, Uint8Array<ArrayBuffer>>>): Promise<UploadedFile[]> {
     return await Promise.all(
       Object.entries(parts).map(async ([field, bytes]) => {
@@ -27,7 +27,7 @@ export class Shelf implements AsyncDisposable {
     );
   }
 
-  /** Keys of all objects. */
+  /** Returns the keys of all objects. */
   async keys(): Promise<string[]> {
     const keys: string[] = [];
     for await (const { key } of this.store.list("")) keys.push(key);

@@ -6,11 +6,11 @@ import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.
 import { flat } from "../../setup/archives.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
 import { zipOf } from "../../setup/zip.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 
-const FORM = { imageSize: 2, channels: 1 } as const;
+const INPUT = { imageSize: 2, channels: 1 } as const;
 
-/** Every image is one brightness, 0, 1, 2, …: its position in the upload. */
+/** Every image has a single pixel value, which is its index in the upload. */
 type Kind = (sizes: readonly number[]) => Promise<Readonly<Record<string, Bytes>>>;
 
 const labelsOf = (sizes: readonly number[]) =>
@@ -38,18 +38,18 @@ const files: Kind = (sizes) => {
 
 const KINDS: readonly (readonly [string, Kind])[] = [["an archive", archive], ["IDX files", files]];
 
-/** Positions and labels of a split's images. */
-async function splitsOf(shelf: Shelf, parts: Readonly<Record<string, Bytes>>, options: UploadOptions) {
-  const info = await createDataset(await shelf.files(parts), options, shelf.store);
-  const dataset = await new DatasetCatalogue(shelf.store).open({ id: info.id });
+/** Returns the indices and labels of the images of both splits. */
+async function splitsOf(temp: TempStore, parts: Readonly<Record<string, Bytes>>, options: UploadOptions) {
+  const info = await createDataset(await temp.files(parts), options, temp.store);
+  const dataset = await new DatasetCatalogue(temp.store).open({ id: info.id });
   const rows = async (split: SplitName) => {
-    const set = await dataset.load(split, FORM);
+    const set = await dataset.load(split, INPUT);
     expect(set.count).toBe(info.splits[split].count);
     const found = Array.from(
       { length: set.count },
       (_, row) => ({ at: set.pixels[row * 4], label: set.labels![row] }),
     );
-    const read = set.count === 0 ? null : await dataset.read(split, [set.count - 1], FORM);
+    const read = set.count === 0 ? null : await dataset.read(split, [set.count - 1], INPUT);
     if (read) expect([read.pixels[0], read.labels![0]]).toEqual([found.at(-1)!.at, found.at(-1)!.label]);
     return found;
   };
@@ -71,8 +71,8 @@ Deno.test("the hold-out is stratified, and every class keeps a training image", 
   for (const [what, kind] of KINDS) {
     for (const [sizes, share, held] of cases) {
       await t.step(`${what}: ${share} of ${sizes.slice(0, 4)}`, async () => {
-        await using shelf = await Shelf.open();
-        const { train, test } = await splitsOf(shelf, await kind(sizes), { heldOut: share });
+        await using temp = await TempStore.open();
+        const { train, test } = await splitsOf(temp, await kind(sizes), { heldOut: share });
         expect(test.length).toBe(held);
         const labels = labelsOf(sizes);
         const all = [...train, ...test].sort((a, b) => a.at - b.at);
@@ -91,9 +91,9 @@ Deno.test("the hold-out is stratified, and every class keeps a training image", 
 
 Deno.test("the hold-out depends only on the seed", async () => {
   for (const [, kind] of KINDS) {
-    await using shelf = await Shelf.open();
+    await using temp = await TempStore.open();
     const parts = await kind([30, 30]);
-    const test = async (seed: number) => (await splitsOf(shelf, parts, { heldOut: 0.2, seed })).test;
+    const test = async (seed: number) => (await splitsOf(temp, parts, { heldOut: 0.2, seed })).test;
     const first = await test(1);
     expect(await test(1)).toEqual(first);
     expect(await test(2)).not.toEqual(first);
@@ -103,8 +103,8 @@ Deno.test("the hold-out depends only on the seed", async () => {
 
 Deno.test("a class with a single image stays in training, and a note reports it", async () => {
   for (const [what, kind] of KINDS) {
-    await using shelf = await Shelf.open();
-    const { info, train } = await splitsOf(shelf, await kind([10, 1]), { heldOut: 0.5 });
+    await using temp = await TempStore.open();
+    const { info, train } = await splitsOf(temp, await kind([10, 1]), { heldOut: 0.5 });
     expect(counts(train, 2)[1]).toBe(1);
     const name = what === "an archive" ? "c1" : "1";
     expect(info.notes).toEqual([
@@ -113,10 +113,10 @@ Deno.test("a class with a single image stays in training, and a note reports it"
   }
 });
 
-Deno.test("a data set that an earlier version stored keeps its splits", async () => {
-  await using shelf = await Shelf.open();
+Deno.test("a data set of an earlier version keeps its splits", async () => {
+  await using temp = await TempStore.open();
   const id = "ds_01JD0000000000000000000000";
-  const put = (name: string, bytes: Bytes) => shelf.store.put(`datasets/${id}/${name}`, bytes);
+  const put = (name: string, bytes: Bytes) => temp.store.put(`datasets/${id}/${name}`, bytes);
   const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
   await put("train-images.raw", Uint8Array.from({ length: 80 }, (_, i) => Math.floor(i / 4)));
   await put("train-labels.raw", Uint8Array.from({ length: 20 }, (_, i) => i % 2));
@@ -131,12 +131,12 @@ Deno.test("a data set that an earlier version stored keeps its splits", async ()
     "meta.json",
     json({ info, storage: { kind: "raw", train, test: null, held_out: { count: 5, seed: 3 } } }),
   );
-  const dataset = await new DatasetCatalogue(shelf.store).open({ id });
-  const test = await dataset.load("test", FORM);
-  // The earlier version drew the first five of the permutation of seed 3.
+  const dataset = await new DatasetCatalogue(temp.store).open({ id });
+  const test = await dataset.load("test", INPUT);
+  // The earlier version held out the first five images of the permutation of seed 3.
   expect([...test.labels!].map((label, row) => [test.pixels[row * 4], label])).toEqual(OLD_TEST);
-  expect((await dataset.load("train", FORM)).count).toBe(15);
+  expect((await dataset.load("train", INPUT)).count).toBe(15);
 });
 
-/** Position and label. */
+/** Index and label of an image. */
 const OLD_TEST: readonly (readonly [number, number])[] = [[3, 1], [12, 0], [15, 1], [16, 0], [17, 1]];

@@ -1,11 +1,11 @@
 import { expect } from "expect";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { type Bytes, idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 import { and, gz, IMAGES, images, LABELS, pixels, upload } from "./sixImages.ts";
 
-async function labelsOf(shelf: Shelf, id: string, imageSize = 2): Promise<number[]> {
-  const dataset = await new DatasetCatalogue(shelf.store).open({ id });
+async function labelsOf(temp: TempStore, id: string, imageSize = 2): Promise<number[]> {
+  const dataset = await new DatasetCatalogue(temp.store).open({ id });
   const { labels } = await dataset.load("train", { imageSize, channels: 1 });
   return [...labels!];
 }
@@ -18,14 +18,14 @@ Deno.test("labels that begin at 1 or have gaps become classes named by their num
   ];
   for (const [what, values, indices] of tables) {
     await t.step(what, async () => {
-      await using shelf = await Shelf.open();
+      await using temp = await TempStore.open();
       const file = idx(LABELS, [6], Uint8Array.from(values));
-      const info = await upload(shelf, { train_images: images, train_labels: file }, { heldOut: 0 });
+      const info = await upload(temp, { train_images: images, train_labels: file }, { heldOut: 0 });
       const names = [...new Set(values)].sort((a, b) => a - b).map(String);
       expect([info.numClasses, info.classNames]).toEqual([names.length, names]);
-      expect(await labelsOf(shelf, info.id)).toEqual(indices);
+      expect(await labelsOf(temp, info.id)).toEqual(indices);
       const [second] = [
-        ...(await new DatasetCatalogue(shelf.store).open({ id: info.id })
+        ...(await new DatasetCatalogue(temp.store).open({ id: info.id })
           .then((dataset) => dataset.read("train", [1], { imageSize: 2, channels: 1 }))).labels!,
       ];
       expect(second).toBe(indices[1]);
@@ -45,39 +45,39 @@ Deno.test("labels are read from every integer type, and from the first column of
   ];
   for (const [what, file] of files) {
     await t.step(what, async () => {
-      await using shelf = await Shelf.open();
-      const info = await upload(shelf, { train_images: images, train_labels: file }, { heldOut: 0 });
+      await using temp = await TempStore.open();
+      const info = await upload(temp, { train_images: images, train_labels: file }, { heldOut: 0 });
       expect(info.classNames).toEqual(["0", "1", "2", "3"]);
-      expect(await labelsOf(shelf, info.id)).toEqual(values);
+      expect(await labelsOf(temp, info.id)).toEqual(values);
     });
   }
 });
 
 Deno.test("more than 256 classes keep their labels", async () => {
-  await using shelf = await Shelf.open();
+  await using temp = await TempStore.open();
   const values = Array.from({ length: 20_000 }, (_, at) => (at * 7) % 300 * 200);
   const pictures = idx(IMAGES, [20_000, 1, 1], new Uint8Array(20_000));
   const file = gz(idxIntegers(0xc01, 4, values));
-  const info = await upload(shelf, { train_images: pictures, train_labels: file }, { heldOut: 0 });
+  const info = await upload(temp, { train_images: pictures, train_labels: file }, { heldOut: 0 });
   expect(info.numClasses).toBe(300);
   expect(info.size).toBe(20_000 * 3);
-  expect(await labelsOf(shelf, info.id, 1)).toEqual(values.map((value) => value / 200));
+  expect(await labelsOf(temp, info.id, 1)).toEqual(values.map((value) => value / 200));
 });
 
 Deno.test("other work runs while a large label file is read", async () => {
-  await using shelf = await Shelf.open();
+  await using temp = await TempStore.open();
   const count = 1_000_000;
   const pictures = gz(idx(IMAGES, [count, 1, 1], new Uint8Array(count)));
   const file = gz(idx(LABELS, [count], Uint8Array.from({ length: count }, (_, at) => at % 7)));
   let turns = 0;
   const timer = setInterval(() => turns++, 0);
-  const info = await upload(shelf, { train_images: pictures, train_labels: file });
+  const info = await upload(temp, { train_images: pictures, train_labels: file });
   clearInterval(timer);
   expect(info.numClasses).toBe(7);
   expect(turns).toBeGreaterThan(10);
 });
 
-Deno.test("gzip files with zero padding or several members are read whole", async (t) => {
+Deno.test("gzip files with zero padding or several members are read completely", async (t) => {
   const half = Math.floor(images.length / 2);
   const members = Uint8Array.from([...gz(images.slice(0, half)), ...gz(images.slice(half))]);
   const files: [string, Bytes][] = [
@@ -89,11 +89,11 @@ Deno.test("gzip files with zero padding or several members are read whole", asyn
   ];
   for (const [what, file] of files) {
     await t.step(what, async () => {
-      await using shelf = await Shelf.open();
-      const { id } = await upload(shelf, { train_images: file }, { heldOut: 0 });
-      const [key] = (await shelf.keys()).filter((key) => key.endsWith("train-images.raw"));
+      await using temp = await TempStore.open();
+      const { id } = await upload(temp, { train_images: file }, { heldOut: 0 });
+      const [key] = (await temp.keys()).filter((key) => key.endsWith("train-images.raw"));
       expect(key).toContain(id);
-      const stored = await new Response((await shelf.store.get(key)).body).bytes();
+      const stored = await new Response((await temp.store.get(key)).body).bytes();
       expect(new Uint8Array(stored)).toEqual(pixels);
     });
   }

@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import type { DatasetError } from "../../../data/datasets/dataset.ts";
 import { type Bytes, idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 import { and, COLOUR, gz, IMAGES, images, LABELS, labels, pixels, upload } from "./sixImages.ts";
 
 const NEGATIVE = 0xffffffff;
@@ -204,17 +204,17 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
   ],
 ];
 
-Deno.test("invalid IDX files are refused with field and cause; nothing is kept", async (t) => {
+Deno.test("invalid IDX files are refused with field and cause, and nothing remains stored", async (t) => {
   for (const [what, parts, field, says] of REFUSED) {
     await t.step(what, async () => {
-      await using shelf = await Shelf.open();
-      const error = await upload(shelf, parts).then(() => null, (error: DatasetError) => error);
+      await using temp = await TempStore.open();
+      const error = await upload(temp, parts).then(() => null, (error: DatasetError) => error);
       expect([error?.name, error?.field, error?.message]).toEqual([
         "DatasetError",
         field,
         expect.stringMatching(says),
       ]);
-      expect(await shelf.keys()).toEqual([]);
+      expect(await temp.keys()).toEqual([]);
     });
   }
 });

@@ -3,32 +3,32 @@ import { gunzipSync } from "node:zlib";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
-import { Shelf } from "./fixtures.ts";
+import { TempStore } from "./fixtures.ts";
 import { COLOUR, gz, IMAGES, images, labels, upload } from "./sixImages.ts";
 
-Deno.test("IDX files in colour become an RGB data set, its channels last", async () => {
-  await using shelf = await Shelf.open();
+Deno.test("IDX files with channels last become an RGB data set", async () => {
+  await using temp = await TempStore.open();
   const colours = Uint8Array.from({ length: 2 * 2 * 2 * 3 }, (_, i) => i * 10);
-  const info = await upload(shelf, { train_images: gz(idx(COLOUR, [2, 2, 2, 3], colours)) }, { heldOut: 0 });
+  const info = await upload(temp, { train_images: gz(idx(COLOUR, [2, 2, 2, 3], colours)) }, { heldOut: 0 });
   expect(info).toMatchObject({ height: 2, width: 2, channels: 3, splits: { train: { count: 2 } } });
-  const dataset = await new DatasetCatalogue(shelf.store).open({ id: info.id });
+  const dataset = await new DatasetCatalogue(temp.store).open({ id: info.id });
   expect((await dataset.load("train", { imageSize: 2, channels: 3 })).pixels).toEqual(colours);
   expect((await dataset.load("train", { imageSize: 2, channels: 1 })).pixels.length).toBe(8);
 });
 
-Deno.test("pictures that are not square are cut to their middle", async () => {
-  await using shelf = await Shelf.open();
-  // 2 high, 4 wide; the middle is 200.
+Deno.test("images that are not square are cropped to their middle", async () => {
+  await using temp = await TempStore.open();
+  // The images are 2 high and 4 wide, and their middle is 200.
   const wide = idx(IMAGES, [1, 2, 4], Uint8Array.of(0, 200, 200, 0, 0, 200, 200, 0));
-  const info = await upload(shelf, { train_images: wide });
-  const dataset = await new DatasetCatalogue(shelf.store).open({ id: info.id });
+  const info = await upload(temp, { train_images: wide });
+  const dataset = await new DatasetCatalogue(temp.store).open({ id: info.id });
   const form = { imageSize: 2, channels: 1 } as const;
   expect([...(await dataset.read("train", [0], form)).pixels]).toEqual([200, 200, 200, 200]);
   expect((await dataset.load("test", form)).count).toBe(0);
 });
 
-Deno.test("without a name a data set is called as its first file, without its endings", async () => {
-  await using shelf = await Shelf.open();
+Deno.test("the default name of a data set is its first file without extensions", async () => {
+  await using temp = await TempStore.open();
   const names: [filename: string, name: string][] = [
     ["i.idx3-ubyte", "i"],
     ["train-images-idx3-ubyte.gz", "train-images"],
@@ -45,21 +45,21 @@ Deno.test("without a name a data set is called as its first file, without its en
     [`${"a".repeat(127)}😀.idx3-ubyte`, "a".repeat(127)],
   ];
   for (const [filename, name] of names) {
-    const [picture] = await shelf.files({ train_images: images });
-    expect((await createDataset([{ ...picture, filename }], {}, shelf.store)).name).toBe(name);
+    const [picture] = await temp.files({ train_images: images });
+    expect((await createDataset([{ ...picture, filename }], {}, temp.store)).name).toBe(name);
   }
   for (const filename of ["", ".gz", "idx3-ubyte", "-idx3-ubyte.gz", ".tar.gz", " .zip"]) {
-    const [picture] = await shelf.files({ train_images: images });
-    const info = await createDataset([{ ...picture, filename }], {}, shelf.store);
+    const [picture] = await temp.files({ train_images: images });
+    const info = await createDataset([{ ...picture, filename }], {}, temp.store);
     expect([filename, info.name === "" || info.name.startsWith(" ")]).toEqual([filename, false]);
   }
-  const [file] = await shelf.files({ train_images: images });
+  const [file] = await temp.files({ train_images: images });
   const named = { ...file, filename: "letters-idx3.idx3.gz" };
-  expect((await createDataset([named], {}, shelf.store)).name).toBe("letters-idx3");
+  expect((await createDataset([named], {}, temp.store)).name).toBe("letters-idx3");
   const info = await createDataset(
     [named],
     { name: "Letters", createdAt: "2026-01-02T03:04:05Z" },
-    shelf.store,
+    temp.store,
   );
   expect(info).toMatchObject({ name: "Letters", source: "upload", createdAt: "2026-01-02T03:04:05Z" });
   expect(info.id).toMatch(/^ds_[0-9A-Z]{26}$/);
@@ -67,15 +67,15 @@ Deno.test("without a name a data set is called as its first file, without its en
 
 const folder = `${Deno.env.get("UNMASK_SHARED") ?? "../shared"}/data/mnist`;
 const real = await Deno.stat(folder).then(() => true, () => false);
-if (!real) console.warn(`skipped: what needs MNIST, as ${folder} is not there (set UNMASK_SHARED)`);
+if (!real) console.warn(`skipped: tests with MNIST, because ${folder} is missing (set UNMASK_SHARED)`);
 
 Deno.test({
-  name: "MNIST's own files become a data set",
+  name: "the files of MNIST become a data set",
   ignore: !real,
   async fn() {
-    await using shelf = await Shelf.open();
+    await using temp = await TempStore.open();
     const file = (name: string) => Deno.readFileSync(`${folder}/${name}-ubyte.gz`);
-    const info = await upload(shelf, {
+    const info = await upload(temp, {
       train_images: file("train-images-idx3"),
       train_labels: file("train-labels-idx1"),
       test_images: file("t10k-images-idx3"),
@@ -86,7 +86,7 @@ Deno.test({
       numClasses: 10,
       size: 70_000 * 785,
     });
-    const dataset = await new DatasetCatalogue(shelf.store).open({ id: info.id });
+    const dataset = await new DatasetCatalogue(temp.store).open({ id: info.id });
     const form = { imageSize: 28, channels: 1 } as const;
     const test = await dataset.load("test", form);
     expect(test.pixels).toEqual(new Uint8Array(gunzipSync(file("t10k-images-idx3"))).subarray(16));
@@ -98,14 +98,14 @@ Deno.test({
 
 const cut = (bytes: Bytes, count: number): Bytes => bytes.slice(0, -count);
 
-Deno.test("an upload that fails at its last file takes the others with it, and what was there stays", async () => {
-  await using shelf = await Shelf.open();
-  const kept = await upload(shelf, { train_images: images, train_labels: labels });
-  const before = await shelf.keys();
+Deno.test("an upload that fails at its last file leaves nothing, and other data sets stay", async () => {
+  await using temp = await TempStore.open();
+  const kept = await upload(temp, { train_images: images, train_labels: labels });
+  const before = await temp.keys();
   const failing = { train_images: images, train_labels: labels, test_labels: labels };
-  await expect(upload(shelf, { ...failing, test_images: cut(images, 1) })).rejects.toMatchObject({
+  await expect(upload(temp, { ...failing, test_images: cut(images, 1) })).rejects.toMatchObject({
     field: "test_images",
   });
-  expect(await shelf.keys()).toEqual(before);
-  expect((await new DatasetCatalogue(shelf.store).info(kept.id)).id).toBe(kept.id);
+  expect(await temp.keys()).toEqual(before);
+  expect((await new DatasetCatalogue(temp.store).info(kept.id)).id).toBe(kept.id);
 });

@@ -9,12 +9,12 @@ const set: ImageSet = {
   pixels: Uint8Array.from({ length: 40 }, (_, i) => i * 6),
   labels: Uint16Array.from({ length: 10 }, (_, i) => i),
 };
-/** Batches whose pixels stay as they were. */
+/** Copies the pixels of batches, which the next batch would overwrite. */
 const batchesOf = (options: BatchOptions) =>
   Array.from(epochBatches(set, options), (batch) => ({ ...batch, pixels: batch.pixels.slice() }));
 const options = { batchSize: 4, dropLast: true, seed: 3, epoch: 0, shuffle: true };
 
-Deno.test("an epoch shows every image once, scaled to [0, 1], with its label", () => {
+Deno.test("an epoch has every image once, scaled to [0, 1], with its label", () => {
   const batches = batchesOf({ ...options, dropLast: false });
   expect(batches.map((batch) => batch.indices.length)).toEqual([4, 4, 2]);
   expect(batches.flatMap((batch) => [...batch.indices]).sort((a, b) => a - b)).toEqual([...Array(10).keys()]);
@@ -24,7 +24,7 @@ Deno.test("an epoch shows every image once, scaled to [0, 1], with its label", (
   }
 });
 
-Deno.test("drop_last leaves a short batch out, and the order follows seed and epoch alone", () => {
+Deno.test("drop_last leaves out a short batch, and the order depends only on seed and epoch", () => {
   const order = (change: object) => batchesOf({ ...options, ...change }).map((batch) => [...batch.indices]);
   expect(order({}).length).toBe(2);
   expect(order({})).toEqual(order({}));
@@ -33,7 +33,7 @@ Deno.test("drop_last leaves a short batch out, and the order follows seed and ep
   expect(order({ shuffle: false })).toEqual([[0, 1, 2, 3], [4, 5, 6, 7]]);
 });
 
-Deno.test("an epoch continues in its middle as if it had run from its start", () => {
+Deno.test("an epoch can be resumed at any batch", () => {
   const all = batchesOf({ ...options, dropLast: false });
   expect(batchesOf({ ...options, dropLast: false, startBatch: 2 })).toEqual(all.slice(2));
 });

@@ -9,7 +9,7 @@ import { failingDeletes } from "../../setup/failingDeletes.ts";
 const ID = `ds_${"0".repeat(26)}`;
 const NAMES = ["meta.json", "train-images", "train-labels", "test-images"];
 
-/** Object storage whose process is killed before the n-th deletion. */
+/** Creates a store that fails from the n-th deletion on, as after a kill of its process. */
 const killedAfter = (objects: ObjectStore, deletions: number) =>
   failingDeletes(objects, deletions, new Error("The process was killed"));
 
@@ -24,7 +24,7 @@ for (
     }],
   ] as const
 ) {
-  Deno.test(`an interrupted deletion of a data set is finished ${how}`, async (t) => {
+  Deno.test(`an interrupted deletion of a data set is completed ${how}`, async (t) => {
     for (let deletions = 0; deletions <= NAMES.length; deletions++) {
       await t.step(`after ${deletions} objects`, async () => {
         const folder = await Deno.makeTempDir();

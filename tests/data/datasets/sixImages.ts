@@ -8,9 +8,9 @@ import type { DatasetInfo } from "../../../data/datasets/dataset.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.ts";
 import { type Bytes, idx } from "../../setup/uploads.ts";
-import type { Shelf } from "./fixtures.ts";
+import type { TempStore } from "./fixtures.ts";
 
-/** Magic numbers of IDX files: grey images, images with channels last, labels. */
+/** Magic numbers of IDX files: greyscale images, images with channels last, labels. */
 export const IMAGES = 0x803, COLOUR = 0x804, LABELS = 0x801;
 
 /** Compresses bytes with gzip. */
@@ -25,12 +25,12 @@ export const labels = idx(LABELS, [6], Uint8Array.of(0, 1, 2, 0, 1, 2));
 
 /** Uploads the parts as a data set. */
 export async function upload(
-  shelf: Shelf,
+  temp: TempStore,
   parts: Record<string, Bytes>,
   options: UploadOptions = {},
 ): Promise<DatasetInfo> {
-  return await createDataset(await shelf.files(parts), options, shelf.store);
+  return await createDataset(await temp.files(parts), options, temp.store);
 }
 
-/** The bytes followed by `more`. */
+/** Appends bytes. */
 export const and = (bytes: Bytes, ...more: number[]): Bytes => Uint8Array.from([...bytes, ...more]);

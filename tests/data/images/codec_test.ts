@@ -18,7 +18,7 @@ const made = async (picture: Sharp): Promise<Bytes> => new Uint8Array(await pict
 const raw = (pixels: Uint8Array, width: number, height: number, channels: 1 | 3 | 4) =>
   sharp(pixels, { raw: { width, height, channels } });
 
-Deno.test("an image of the right size is decoded exactly, in grey and in colour", async () => {
+Deno.test("an image of the input size is decoded exactly, in greyscale and in colour", async () => {
   expect(await decodeImage(greyPng, GREY)).toEqual(grey);
   expect(await decodeImage(colourPng, RGB)).toEqual(colour);
   expect(await decodeImage(greyPng, RGB)).toEqual(
@@ -29,7 +29,7 @@ Deno.test("an image of the right size is decoded exactly, in grey and in colour"
   expect(await inspectImage(colourPng)).toEqual({ height: 8, width: 8, channels: 3, hasAlpha: false });
 });
 
-Deno.test("every kind of PNG and JPEG becomes 8 bits of the model's channels", async () => {
+Deno.test("every type of PNG and JPEG is converted to 8 bits and the channels of the model", async () => {
   const flat = (value: number, channels: 1 | 3 | 4, size = 16) =>
     raw(new Uint8Array(size * size * channels).fill(value), size, size, channels);
   const kinds: [string, Bytes, number][] = [
@@ -50,8 +50,8 @@ Deno.test("every kind of PNG and JPEG becomes 8 bits of the model's channels", a
   }
 });
 
-Deno.test("a camera's rotation is applied", async () => {
-  // Left half white; orientation 6 means: turn a quarter to the right, which brings left to the top.
+Deno.test("EXIF rotation is applied", async () => {
+  // The left half is white. Orientation 6 is a clockwise quarter turn, which moves the left side to the top.
   const pixels = Uint8Array.from({ length: 256 }, (_, i) => i % 16 < 8 ? 255 : 0);
   const turned = await made(raw(pixels, 16, 16, 1).withMetadata({ orientation: 6 }).jpeg({ quality: 100 }));
   const decoded = await decodeImage(turned, GREY);
@@ -59,8 +59,8 @@ Deno.test("a camera's rotation is applied", async () => {
   expect(decoded[8 * 6 + 4]).toBeLessThan(50);
 });
 
-Deno.test("another shape is resized over its shorter side and cut to the middle", async () => {
-  // 32 wide, 16 high: black, with a white middle of 16.
+Deno.test("another shape is resized by its shorter side and cropped to its middle", async () => {
+  // The image is 32 wide and 16 high, and black with a white middle square.
   const pixels = Uint8Array.from({ length: 512 }, (_, i) => i % 32 >= 8 && i % 32 < 24 ? 255 : 0);
   const decoded = await decodeImage(await encodePng(pixels, 32, 16, 1), GREY);
   const middle = [...decoded].filter((_, i) => i % 8 > 0 && i % 8 < 7);
@@ -72,10 +72,10 @@ Deno.test("another shape is resized over its shorter side and cut to the middle"
   ).toBe(400);
 });
 
-/** A copy with one byte changed. */
+/** Copies bytes with one change. */
 const broken = (bytes: Bytes, at: number): Bytes => bytes.map((byte, i) => i === at ? byte ^ 0xff : byte);
 
-Deno.test("what cannot be read is refused, with the reason", async () => {
+Deno.test("invalid files are refused with the reason", async () => {
   const large = await made(
     sharp({ create: { width: 8000, height: 8000, channels: 3, background: "#fff" } }).png(),
   );
@@ -107,7 +107,7 @@ const TWO = { width: 2, height: 2 };
 const four = [[10, 20, 30], [40, 50, 60], [70, 80, 90], [10, 20, 30]];
 const palette = pngChunk("PLTE", Uint8Array.from(four.slice(0, 3).flat()));
 
-/** What each kind of PNG holds, made by hand so that the kind is sure. */
+/** Types of PNG and their pixels. The files are made by hand, because an encoder may choose another type. */
 const PIXELS: [kind: string, file: Bytes, channels: 1 | 3, pixels: number[]][] = [
   ["1 bit grey", pngFile({ ...TWO, depth: 1 }, pngData([[0b01000000], [0b10000000]])), 1, [0, 255, 255, 0]],
   ["2 bit grey", pngFile({ ...TWO, depth: 2 }, pngData([[0b00010000], [0b10110000]])), 1, [0, 85, 170, 255]],
@@ -161,7 +161,7 @@ const PIXELS: [kind: string, file: Bytes, channels: 1 | 3, pixels: number[]][] =
   ],
 ];
 
-Deno.test("the pixels of every kind of PNG are those it holds", async (t) => {
+Deno.test("the pixels of every type of PNG are decoded exactly", async (t) => {
   for (const [kind, file, channels, pixels] of PIXELS) {
     await t.step(kind, async () => {
       expect(await inspectImage(file)).toEqual({
@@ -179,7 +179,7 @@ Deno.test("the pixels of every kind of PNG are those it holds", async (t) => {
   });
 });
 
-Deno.test("transparency is dropped, resized or not: the colour below it stays", async () => {
+Deno.test("the alpha channel is dropped and the colours are kept, with and without a resize", async () => {
   const row = [0, 255].flatMap((alpha) => [200, 100, 50, alpha]);
   const clear = pngFile({ ...TWO, type: 6 }, pngData([row, row]));
   for (const imageSize of [1, 2, 5]) {
@@ -188,7 +188,7 @@ Deno.test("transparency is dropped, resized or not: the colour below it stays", 
   }
 });
 
-Deno.test("colour becomes grey by its lightness, and grey in three channels stays grey", async () => {
+Deno.test("colour is converted to grey by lightness, and grey stays grey in three channels", async () => {
   const rgb = pngFile({ ...TWO, type: 2 }, pngData([[255, 0, 0, 0, 255, 0], [0, 0, 255, 90, 90, 90]]));
   const [red, green, blue, flat] = await decodeImage(rgb, { imageSize: 2, channels: 1 });
   expect(green).toBeGreaterThan(red);
@@ -196,7 +196,7 @@ Deno.test("colour becomes grey by its lightness, and grey in three channels stay
   expect(flat).toBe(90);
 });
 
-Deno.test("a CMYK JPEG becomes its colours", async () => {
+Deno.test("a CMYK JPEG is converted to RGB", async () => {
   const red = Uint8Array.from({ length: 768 }, (_, i) => i % 3 === 0 ? 200 : 20);
   const file = await made(raw(red, 16, 16, 3).toColourspace("cmyk").jpeg({ quality: 100 }));
   expect((await sharp(file).metadata()).channels).toBe(4);
@@ -205,11 +205,11 @@ Deno.test("a CMYK JPEG becomes its colours", async () => {
   expect(Math.max(g, b)).toBeLessThan(80);
 });
 
-Deno.test("all eight EXIF orientations show the same upright image", async () => {
+Deno.test("all eight EXIF orientations give the same upright image", async () => {
   // Upright: the upper left quarter is white, the upper right one grey, the lower half black.
   const upright = Uint8Array.from({ length: 256 }, (_, i) => i >= 128 ? 0 : i % 16 < 8 ? 255 : 128);
   const at = (x: number, y: number) => upright[y * 16 + x];
-  // Where the upright pixel (x, y) lies in the file, by orientation (Exif 2.32, tag 0x0112).
+  // Position of the upright pixel (x, y) in the file, by orientation (Exif 2.32, tag 0x0112).
   const stored: ((x: number, y: number) => number)[] = [
     (x, y) => at(x, y),
     (x, y) => at(15 - x, y),
@@ -234,7 +234,7 @@ Deno.test("all eight EXIF orientations show the same upright image", async () =>
   expect(await inspectImage(tall)).toMatchObject({ width: 16, height: 8 });
 });
 
-Deno.test("a PNG that is not sound is refused by its header, before anything is unpacked", async (t) => {
+Deno.test("a PNG with an invalid header is refused before it is unpacked", async (t) => {
   const rows = pngData([[1, 2], [3, 4]]);
   const table: [string, Bytes, RegExp][] = [
     ["no data", pngFile(TWO), /cannot be decoded/],
@@ -245,7 +245,7 @@ Deno.test("a PNG that is not sound is refused by its header, before anything is 
     ["an unknown colour type", pngFile({ ...TWO, type: 5 }, rows), /cannot be decoded/],
     ["an unknown chunk that matters", pngFile(TWO, pngChunk("ABCD"), rows), /cannot be decoded/],
     ["fewer rows than it says", pngFile({ width: 2, height: 4 }, rows), /cannot be decoded/],
-    // Only the header says so: to be refused for its pixels it must not have been unpacked.
+    // Only the header declares this size, so the refusal shows that nothing was unpacked.
     ["30,000 x 30,000 pixels", pngFile({ width: 30_000, height: 30_000, depth: 1 }, rows), /50000000 pixels/],
     ["2^31 - 1 pixels a side", pngFile({ width: 2 ** 31 - 1, height: 2 ** 31 - 1 }, rows), /cannot|pixels/],
   ];
@@ -257,11 +257,11 @@ Deno.test("a PNG that is not sound is refused by its header, before anything is 
   }
 });
 
-Deno.test("a file cut anywhere before its last pixel is refused", async () => {
+Deno.test("a file that is truncated before its last pixel is refused", async () => {
   const noise = Uint8Array.from({ length: 256 }, (_, i) => (i * i * 7) % 251);
   const jpeg = await made(raw(noise, 16, 16, 1).jpeg());
   const png = await made(raw(noise, 16, 16, 1).png());
-  // The last 12 bytes of a PNG only say that it ends.
+  // The last 12 bytes of a PNG are its end marker.
   for (const [file, needed] of [[png, png.length - 12], [jpeg, jpeg.length]] as const) {
     expect((await decodeImage(file, GREY)).length).toBe(64);
     for (let length = 0; length < needed; length++) {

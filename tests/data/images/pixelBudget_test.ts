@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { PixelBudget } from "../../../data/images/pixelBudget.ts";
 
-/** Work whose end the test controls, with the names of the running work. */
+/** Asynchronous work that the test completes, with the names of the running work. */
 function bench(total: number) {
   const budget = new PixelBudget(total);
   const ends = new Map<string, PromiseWithResolvers<void>>();
@@ -32,7 +32,7 @@ Deno.test("images run concurrently up to the budget, and in order", async () => 
   expect([...work.running]).toEqual(["a", "b"]);
   work.end("b");
   expect(await b).toBe("b");
-  // Small images do not overtake, or a large image would never run.
+  // Small images must not overtake, because a large image might then never run.
   expect([...work.running]).toEqual(["a"]);
   work.end("a");
   expect(await a).toBe("a");

@@ -11,7 +11,7 @@ const rule = (resize: ImagePreprocessing["resize"], background = "none"): ImageP
   background,
 });
 
-/** 4 wide, 2 high: columns of 0, 100, 100, 200. */
+/** An image of 2 x 4 with columns of 0, 100, 100, 200. */
 const columns = Uint8Array.of(0, 100, 100, 200, 0, 100, 100, 200);
 const wide = await encodePng(columns, 4, 2, 1);
 const form = { imageSize: 4, channels: 1 } as const;
@@ -39,8 +39,8 @@ Deno.test("an image that is not square is cropped, squashed or padded, encoded o
   }
 });
 
-Deno.test("a tall image of 50 x 2000 is kept whole when squashed or padded", async () => {
-  // White above, black below.
+Deno.test("squash and pad keep the whole of a tall image of 50 x 2000", async () => {
+  // The upper half is white, the lower half black.
   const tall = Uint8Array.from({ length: 50 * 2000 }, (_, at) => at < 50 * 1000 ? 255 : 0);
   const file = await encodePng(tall, 50, 2000, 1);
   const eight = { imageSize: 8, channels: 1 } as const;

@@ -11,7 +11,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const text = (value: string) => new TextEncoder().encode(value);
 const joined = (...parts: ArrayLike<number>[]): Bytes =>
   new Uint8Array(parts.flatMap((part) => [...Array.from(part)]));
-/** A marker segment of a JPEG (ITU T.81, B.1.1.4). */
+/** Creates a marker segment of a JPEG (ITU T.81, B.1.1.4). */
 const segment = (marker: number, data: Uint8Array): Bytes =>
   joined([0xff, marker, (data.length + 2) >> 8, (data.length + 2) & 0xff], data);
 
@@ -23,7 +23,7 @@ const encode = async (options: JpegOptions = {}): Promise<Bytes> =>
 const jpeg = await encode();
 const progressive = await encode({ progressive: true });
 
-/** Offsets of the markers of a kind. */
+/** Returns the offsets of the markers of a type. */
 function places(file: Bytes, marker: number): number[] {
   return [...file.keys()].filter((at) => file[at] === 0xff && file[at + 1] === marker);
 }
@@ -97,7 +97,7 @@ Deno.test("JPEGs with missing or damaged pixels are refused by name", async (t) 
   }
 });
 
-Deno.test("accepted images, even lines of pixels, can be decoded at every size and by every rule", async (t) => {
+Deno.test("accepted images, even lines of pixels, can be decoded at every size and with all options", async (t) => {
   const { side } = IMAGE_LIMITS;
   for (const [width, height] of [[1, 1], [1, side], [side, 1], [3, 2000], [1, 5000]]) {
     await t.step(`${width} x ${height}`, async () => {
@@ -120,7 +120,7 @@ Deno.test("accepted images, even lines of pixels, can be decoded at every size a
   await expect(inspectImage(long)).rejects.toThrow(`is 1 x ${side + 1}: at most ${side} pixels a side`);
 });
 
-Deno.test("the refusal of an image that cannot be decoded is a whole sentence", async () => {
+Deno.test("the error of an image that cannot be decoded is a complete sentence", async () => {
   const two = { width: 2, height: 2 }, rows = pngData([[1, 2], [3, 4]]);
   const wrong = pngFile(two, rows).map((byte, at) => at === 29 ? byte ^ 0xff : byte);
   const frame = places(jpeg, 0xc0)[0];
@@ -141,7 +141,7 @@ Deno.test("the refusal of an image that cannot be decoded is a whole sentence", 
   }
 });
 
-Deno.test("intact and damaged images are distinguished when they are inspected at the same time", async () => {
+Deno.test("intact and damaged images are distinguished when they are inspected concurrently", async () => {
   const sound = inserted(scan, [1, 2, 3]);
   const damaged = [
     jpeg.subarray(0, jpeg.length * 2 / 3),

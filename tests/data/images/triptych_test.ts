@@ -4,7 +4,7 @@ import { renderTriptych, type TriptychRow, triptychSize } from "../../../data/im
 
 const GAP = 8;
 
-/** Draws rows and lets them be asked pixel by pixel. */
+/** Renders rows and returns functions that read single pixels. */
 async function drawn(rows: readonly TriptychRow[], size: number, channels: 1 | 3) {
   const { scale, width, height } = triptychSize(rows.length, size);
   const png = await renderTriptych(rows, size, channels);
@@ -22,7 +22,7 @@ async function drawn(rows: readonly TriptychRow[], size: number, channels: 1 | 3
     height,
     step,
     canvas,
-    /** Every colour that the enlarged pixel (x, y) of an image is made of. */
+    /** Returns the distinct colours of the enlarged pixel (x, y) of an image. */
     pixel(row: number, column: number, x: number, y: number): number[][] {
       const colours = new Map<string, number[]>();
       for (let dy = 0; dy < scale; dy++) {
@@ -36,7 +36,7 @@ async function drawn(rows: readonly TriptychRow[], size: number, channels: 1 | 3
   };
 }
 
-Deno.test("a row shows original, masked and reconstruction, each pixel a square of one value, clipped", async () => {
+Deno.test("a row has the original, masked and reconstructed image, with enlarged and clipped pixels", async () => {
   const row = {
     original: Float32Array.of(0, 1, 0.2, 0.4),
     masked: Float32Array.of(0.5, 0.5, 0.2, 0.4),
@@ -53,7 +53,7 @@ Deno.test("a row shows original, masked and reconstruction, each pixel a square 
   expect(values(1, 2)).toEqual(values(0, 2));
 });
 
-Deno.test("the images stand on white, with the gap between and around them", async () => {
+Deno.test("the background and the gaps around the images are white", async () => {
   const black = new Float32Array(4);
   const { canvas, step, width, height } = await drawn(
     [0, 1].map(() => ({ original: black, masked: black, reconstruction: black })),
@@ -68,7 +68,7 @@ Deno.test("the images stand on white, with the gap between and around them", asy
   }
 });
 
-Deno.test("colours keep their channels", async () => {
+Deno.test("a colour image keeps its channels", async () => {
   const colours = Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1, 0.2, 0.4, 0.6);
   const { pixel } = await drawn([{ original: colours, masked: colours, reconstruction: colours }], 2, 3);
   for (const column of [0, 1, 2]) {
@@ -79,7 +79,7 @@ Deno.test("colours keep their channels", async () => {
   }
 });
 
-Deno.test("small images are enlarged by a whole number, large ones shown as they are", () => {
+Deno.test("small images are enlarged by a whole number, and large ones are not enlarged", () => {
   expect(triptychSize(4, 28)).toEqual({ scale: 6, width: 3 * 176 + GAP, height: 4 * 176 + GAP });
   expect(triptychSize(1, 224)).toEqual({ scale: 1, width: 3 * 232 + GAP, height: 232 + GAP });
 });
