@@ -5,7 +5,7 @@
  */
 import { IMAGE_LIMITS } from "../../images/imageFile.ts";
 import { DatasetError } from "../dataset.ts";
-import { quoted } from "./paths.ts";
+import { quoted } from "../quoted.ts";
 
 /** Limits of an archive. */
 export const ARCHIVE_LIMITS = {

@@ -11,7 +11,8 @@ import { DatasetError } from "../dataset.ts";
 import type { UploadedFile } from "../uploadedFile.ts";
 import { type ArchiveEntry, readImageBytes } from "./entry.ts";
 import { ArchiveChecker } from "./limits.ts";
-import { isHiddenPath, normalizePath, quoted } from "./paths.ts";
+import { isHiddenPath, normalizePath } from "./paths.ts";
+import { quoted } from "../quoted.ts";
 import { checkTarEnd, roundToBlocks, type TarPosition } from "./tarFormat.ts";
 
 function checkType(path: string, type: string | null | undefined, field: string): void {

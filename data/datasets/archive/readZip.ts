@@ -12,7 +12,8 @@ import { yieldToEventLoop } from "../../eventLoop.ts";
 import { DatasetError } from "../dataset.ts";
 import type { UploadedFile } from "../uploadedFile.ts";
 import { type ArchiveEntry, isImageEntry, readImageBytes } from "./entry.ts";
-import { isHiddenPath, quoted } from "./paths.ts";
+import { isHiddenPath } from "./paths.ts";
+import { quoted } from "../quoted.ts";
 import { readZipDirectory, type ZipMember } from "./zipDirectory.ts";
 
 async function readMember(zip: ZipFile, { path, entry }: ZipMember, field: string): Promise<Bytes | null> {

@@ -11,7 +11,8 @@ import { ExpansionLimit } from "../compression/expansionLimit.ts";
 import { DatasetError } from "../dataset.ts";
 import type { UploadedFile } from "../uploadedFile.ts";
 import { ARCHIVE_LIMITS, ArchiveChecker, tooManyEntriesError } from "./limits.ts";
-import { isHiddenPath, normalizePath, quoted } from "./paths.ts";
+import { isHiddenPath, normalizePath } from "./paths.ts";
+import { quoted } from "../quoted.ts";
 import { decodeName, type ZipName } from "./zipNames.ts";
 
 /** Host systems (APPNOTE 4.4.2) whose archivers may write backslashes: FAT, HPFS, NTFS, VFAT. */

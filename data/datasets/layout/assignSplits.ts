@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { quoted, quotedList } from "../archive/paths.ts";
+import { quoted, quotedList } from "../quoted.ts";
 import { DatasetError, type SplitName } from "../dataset.ts";
 import { groupByFolder, isDirectChild, type TreeFile } from "./folderTree.ts";
 import { findSplitFolders, isGenericName, splitOfName } from "./splitNames.ts";

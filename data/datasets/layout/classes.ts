@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { quoted, quotedList } from "../archive/paths.ts";
+import { quoted, quotedList } from "../quoted.ts";
 import { DatasetError, MAX_CLASSES, type SplitName } from "../dataset.ts";
 import { isDirectChild } from "./folderTree.ts";
 import { mayBeSplits } from "./splitNames.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { quoted } from "../archive/paths.ts";
+import { quoted } from "../quoted.ts";
 import { DatasetError } from "../dataset.ts";
 import { groupByFolder, isDirectChild, stripCommonFolders, type TreeFile } from "./folderTree.ts";
 import { findSplitFolders } from "./splitNames.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { yieldToEventLoop } from "../../eventLoop.ts";
-import { quoted, quotedList } from "../archive/paths.ts";
+import { quoted, quotedList } from "../quoted.ts";
 import type { LayoutFolder, SplitName } from "../dataset.ts";
 import { assignSplits, checkNestedSplits, type FolderMode } from "./assignSplits.ts";
 import { findClasses, subfolderNotes } from "./classes.ts";

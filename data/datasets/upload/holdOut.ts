@@ -5,7 +5,7 @@
  */
 import { randomUint32 } from "../../../model/random.ts";
 import { yieldToEventLoop } from "../../eventLoop.ts";
-import { quotedList } from "../archive/paths.ts";
+import { quotedList } from "../quoted.ts";
 import { DatasetError } from "../dataset.ts";
 import type { UploadOptions } from "./uploadOptions.ts";
 

@@ -10,7 +10,7 @@ import { ImageError } from "../../images/imageFile.ts";
 import type { ImageInfo } from "../../images/imageShape.ts";
 import { inspectImage } from "../../images/inspectImage.ts";
 import type { ArchiveEntry } from "../archive/entry.ts";
-import { quoted } from "../archive/paths.ts";
+import { quoted } from "../quoted.ts";
 import { readArchive } from "../archive/readArchive.ts";
 import { DatasetError, type SkippedFiles } from "../dataset.ts";
 import { type LabelledImage, resolveLayout } from "../layout/layout.ts";

@@ -130,10 +130,10 @@ Deno.test("the event loop runs between empty entries of a zip", async () => {
 });
 
 Deno.test("a note reports a requested share that holds out no image", async () => {
-  const says = [expect.stringMatching(/^No image is held out: 0\.01 of (4|10) is less than one image\.$/)];
-  expect((await archived(images("a", "b"), { heldOut: 0.01 })).notes).toEqual(says);
+  const message = [expect.stringMatching(/^No image is held out: 0\.01 of (4|10) is less than one image\.$/)];
+  expect((await archived(images("a", "b"), { heldOut: 0.01 })).notes).toEqual(message);
   const train_images = idx(0x803, [10, 1, 1], new Uint8Array(10));
-  expect((await uploaded({ train_images }, { heldOut: 0.01 })).notes).toEqual(says);
+  expect((await uploaded({ train_images }, { heldOut: 0.01 })).notes).toEqual(message);
   for (const options of [{}, { heldOut: 0 }, { heldOut: 0.25 }]) {
     expect((await archived(images("a", "b"), options)).notes).toEqual([]);
   }

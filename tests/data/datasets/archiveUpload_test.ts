@@ -65,13 +65,13 @@ Deno.test("the images of an archive are read in the input shape of the model", a
 
 Deno.test("the seed determines the held-out images of an archive, and every image is in one split", async () => {
   await using temp = await TempStore.open();
-  const pictures = await Promise.all(
+  const imageFiles = await Promise.all(
     Array.from(
       { length: 20 },
       async (_, i) => ({ name: `${i % 2}/${i + 10}.png`, bytes: await flat(i * 10) }),
     ),
   );
-  const archive = await tarOf(...pictures);
+  const archive = await tarOf(...imageFiles);
   const form = { imageSize: 4, channels: 1 } as const;
   const load = async (seed: number) => {
     const { id } = await upload(temp, archive, { heldOut: 0.25, seed });
@@ -91,7 +91,7 @@ Deno.test("the seed determines the held-out images of an archive, and every imag
   expect(two.test).not.toEqual(one.test);
 });
 
-const LAYOUTS: [what: string, names: string[], classNames: string[], train: number, test: number][] = [
+const LAYOUTS: [title: string, names: string[], classNames: string[], train: number, test: number][] = [
   ["folders", ["a/1.png", "b/1.png"], ["a", "b"], 2, 0],
   ["folders in folders", ["x/y/a/1.png", "x/y/b/1.png", "x/y/b/deep/2.png"], ["a", "b"], 3, 0],
   ["Train and Test", ["Train/a/1.png", "Train/b/1.png", "Test/a/1.png"], ["a", "b"], 2, 1],
@@ -107,12 +107,18 @@ const LAYOUTS: [what: string, names: string[], classNames: string[], train: numb
   ["flat", ["1.png", "2.png"], [], 2, 0],
   ["dots and double slashes", ["./a/./1.png", "a//2.png", "b/1.png"], ["a", "b"], 3, 0],
   ["names beyond ASCII", ["große/ü.png", "小/1.png"], ["große", "小"], 2, 0],
-  ["a class named as what every object has", ["a/1.png", "constructor/1.png"], ["a", "constructor"], 2, 0],
+  [
+    "a class with the name of an object property",
+    ["a/1.png", "constructor/1.png"],
+    ["a", "constructor"],
+    2,
+    0,
+  ],
 ];
 
 Deno.test("folders are classes and splits in zip and tar", async (t) => {
-  for (const [what, names, classNames, train, test] of LAYOUTS) {
-    await t.step(what, async () => {
+  for (const [title, names, classNames, train, test] of LAYOUTS) {
+    await t.step(title, async () => {
       await using temp = await TempStore.open();
       for (const archive of [zip(...names), await tar(...names)]) {
         const info = await upload(
@@ -133,7 +139,7 @@ Deno.test("folders are classes and splits in zip and tar", async (t) => {
 
 Deno.test("files of desktops and archivers are skipped", async () => {
   await using temp = await TempStore.open();
-  const litter = [
+  const toolFiles = [
     "__MACOSX/a/._1.png",
     ".DS_Store",
     "a/.DS_Store",
@@ -141,11 +147,11 @@ Deno.test("files of desktops and archivers are skipped", async () => {
     "a/Thumbs.db",
     "b/desktop.ini",
   ].map((name) => ({ name, bytes: Uint8Array.of(1, 2, 3) }));
-  const pictures = [{ name: "a/1.png", bytes: dark }, { name: "b/1.png", bytes: light }];
+  const imageFiles = [{ name: "a/1.png", bytes: dark }, { name: "b/1.png", bytes: light }];
   const folders = [{ name: "a/", bytes: new Uint8Array(0), mode: 0o040755 }];
   const archives = [
-    zipOf([...folders, ...litter, ...pictures]),
-    await tarOf({ name: "a", type: "directory" }, ...litter, ...pictures),
+    zipOf([...folders, ...toolFiles, ...imageFiles]),
+    await tarOf({ name: "a", type: "directory" }, ...toolFiles, ...imageFiles),
   ];
   for (const archive of archives) {
     const info = await upload(temp, archive, { heldOut: 0 });
@@ -193,7 +199,7 @@ const zippedJpeg = zipOf([{ name: "a/1.jpg", bytes: jpeg }]);
 const bomb: ZipEntry = { name: "a/1.png", bytes: new Uint8Array(21 * 2 ** 20), deflated: true };
 
 /** Names that are refused, and the error messages. */
-const NAMES: [name: string, says: RegExp][] = [
+const NAMES: [name: string, message: RegExp][] = [
   ["../1.png", /'?\.\.\/1\.png/],
   ["a/../../1.png", /a\/\.\.\/\.\.\/1\.png/],
   ["a/..", /a\/\.\./],
@@ -209,7 +215,7 @@ const NAMES: [name: string, says: RegExp][] = [
   [`a/${"x".repeat(2000)}.png`, /'a\/x+'.*1024 characters/],
 ];
 
-const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegExp][] = [
+const REFUSED: [title: string, archive: () => Bytes | Promise<Bytes>, message: RegExp][] = [
   ["no bytes", () => new Uint8Array(0), /is empty.*zip, tar or tar\.gz/],
   ["an image", () => dark, /neither a zip nor a tar/],
   ["a rar", () => Uint8Array.from(ascii("Rar!\x1a\x07\x01\0")), /^is a RAR archive: send images as zip/],
@@ -283,9 +289,9 @@ const REFUSED: [what: string, archive: () => Bytes | Promise<Bytes>, says: RegEx
   ["a FIFO", () => tarOf({ name: "a/f", type: "fifo" }), /a\/f.*fifo/],
   ["a sparse file", () => header(one, 156, ...ascii("S")), /a\/1\.png.*unknown type/],
   ...([["link", 0o120777], ["device", 0o020644], ["FIFO", 0o010644], ["socket", 0o140644]] as const).map((
-    [what, mode],
+    [title, mode],
   ): [string, () => Bytes, RegExp] => [
-    `a ${what} in a zip`,
+    `a ${title} in a zip`,
     () => zipOf([{ name: "a/l.png", bytes: dark, mode }]),
     /a\/l\.png.*link or a device/,
   ]),
@@ -366,13 +372,13 @@ function text(content: string): Bytes {
   return Uint8Array.from(ascii(content));
 }
 
-async function expectRefused(archive: Bytes, says: RegExp): Promise<void> {
+async function expectRefused(archive: Bytes, message: RegExp): Promise<void> {
   await using temp = await TempStore.open();
   const error = await upload(temp, archive).then(() => null, (error: DatasetError) => error);
   expect([error?.name, error?.field, error?.message]).toEqual([
     "DatasetError",
     "archive",
-    expect.stringMatching(says),
+    expect.stringMatching(message),
   ]);
   expect(error!.message).not.toMatch(/\p{Cc}|\p{Cf}/u);
   expect(error!.message.length).toBeLessThan(400);
@@ -380,27 +386,27 @@ async function expectRefused(archive: Bytes, says: RegExp): Promise<void> {
 }
 
 Deno.test("unsafe names are refused in zip and tar, and nothing remains stored", async (t) => {
-  for (const [name, says] of NAMES) {
+  for (const [name, message] of NAMES) {
     await t.step(JSON.stringify(name.slice(0, 20)), async () => {
-      await expectRefused(zip("b/0.png", name), says);
-      await expectRefused(await tar("b/0.png", name), says);
+      await expectRefused(zip("b/0.png", name), message);
+      await expectRefused(await tar("b/0.png", name), message);
     });
   }
 });
 
 Deno.test("invalid archives are refused with the name of the entry, and nothing remains stored", async (t) => {
-  for (const [what, archive, says] of REFUSED) {
-    await t.step(what, async () => await expectRefused(await archive(), says));
+  for (const [title, archive, message] of REFUSED) {
+    await t.step(title, async () => await expectRefused(await archive(), message));
   }
 });
 
 Deno.test("an aborted upload of an archive leaves nothing stored", async () => {
   await using temp = await TempStore.open();
-  const pictures = await Promise.all(
+  const imageFiles = await Promise.all(
     Array.from({ length: 5 }, async (_, i) => ({ name: `a/${i}.png`, bytes: await pngDigit(i) })),
   );
   const client = new AbortController();
-  const files = await temp.files({ archive: await tarOf(...pictures) });
+  const files = await temp.files({ archive: await tarOf(...imageFiles) });
   const store = new Proxy(temp.store, {
     get(target, name) {
       if (name !== "put") return Reflect.get(target, name).bind(target);

@@ -161,8 +161,8 @@ Deno.test("an incomplete upload is not in the catalogue", async () => {
 
 Deno.test("damage in the store is reported", async (t) => {
   const meta = `datasets/${id("A")}/meta.json`, pixels = `datasets/${id("A")}/train-images.raw`;
-  for (const [what, text] of [["no JSON", "{"], ["no description", '{"info":{}}'], ["nothing", ""]]) {
-    await t.step(`a description that is ${what}`, async () => {
+  for (const [title, text] of [["no JSON", "{"], ["no description", '{"info":{}}'], ["nothing", ""]]) {
+    await t.step(`a description that is ${title}`, async () => {
       await using fixture = await shelved(id("A"));
       await fixture.temp.store.put(meta, new TextEncoder().encode(text));
       await expect(fixture.catalogue.open({ id: id("A") })).rejects.toMatchObject({
@@ -185,14 +185,14 @@ Deno.test("a page reads few other manifests, and several concurrently", async ()
   const ids = Array.from({ length: 30 }, (_, i) => `ds_${String(i).padStart(26, "0")}`);
   await using fixture = await shelved(...ids);
   const { store } = fixture.temp;
-  let read = 0, listed = 0, atOnce = 0, most = 0;
+  let read = 0, listed = 0, concurrent = 0, maxConcurrent = 0;
   const watched = new Proxy(store, {
     get(target, name) {
       if (name === "get") {
         return async (key: string) => {
           read++;
-          most = Math.max(most, ++atOnce);
-          return await target.get(key).finally(() => atOnce--);
+          maxConcurrent = Math.max(maxConcurrent, ++concurrent);
+          return await target.get(key).finally(() => concurrent--);
         };
       }
       if (name === "list") {
@@ -216,7 +216,7 @@ Deno.test("a page reads few other manifests, and several concurrently", async ()
     // Each data set has two objects.
     expect(listed).toBeLessThanOrEqual(2 * 9);
   }
-  expect(most).toBeGreaterThan(1);
+  expect(maxConcurrent).toBeGreaterThan(1);
 });
 
 Deno.test("an outage of storage is not reported as damage", async () => {

@@ -19,17 +19,17 @@ Deno.test("digits have a description before any image is drawn", () => {
 });
 
 Deno.test("each digit depends on seed, split and index, and all digits differ", () => {
-  const pictures = new Set<string>();
+  const distinct = new Set<string>();
   for (const seed of [0, 1, 2 ** 32 - 1]) {
     for (const split of ["train", "test"] as const) {
       for (let index = 0; index < 40; index++) {
         const { label, pixels } = drawDigit(seed, split, index);
         expect(drawDigit(seed, split, index)).toEqual({ label, pixels });
-        pictures.add(pixels.toHex());
+        distinct.add(pixels.toHex());
       }
     }
   }
-  expect(pictures.size).toBe(3 * 2 * 40);
+  expect(distinct.size).toBe(3 * 2 * 40);
 });
 
 Deno.test("both splits are like MNIST: centred digits on black, with classes of similar size", async () => {
@@ -114,6 +114,6 @@ Deno.test("an index outside of the split and a split above the memory limit are 
   await expect(openDigits(10_000_000).load("train", { imageSize: 224, channels: 3 })).rejects.toThrow(
     /1401\.9 GiB of memory: 10000000 images/,
   );
-  const gone = AbortSignal.abort(new Error("given up"));
-  await expect(digits.load("train", INPUT, gone)).rejects.toThrow("given up");
+  const aborted = AbortSignal.abort(new Error("aborted"));
+  await expect(digits.load("train", INPUT, aborted)).rejects.toThrow("aborted");
 });

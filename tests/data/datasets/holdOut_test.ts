@@ -68,9 +68,9 @@ Deno.test("the hold-out is stratified, and every class keeps a training image", 
     [[5, 5, 5, 5], 0.1, 2],
     [[1, 1, 1], 0.5, 0],
   ];
-  for (const [what, kind] of KINDS) {
+  for (const [title, kind] of KINDS) {
     for (const [sizes, share, held] of cases) {
-      await t.step(`${what}: ${share} of ${sizes.slice(0, 4)}`, async () => {
+      await t.step(`${title}: ${share} of ${sizes.slice(0, 4)}`, async () => {
         await using temp = await TempStore.open();
         const { train, test } = await splitsOf(temp, await kind(sizes), { heldOut: share });
         expect(test.length).toBe(held);
@@ -79,8 +79,8 @@ Deno.test("the hold-out is stratified, and every class keeps a training image", 
         expect(all).toEqual(labels.map((label, at) => ({ at, label })));
         expect(Math.min(...counts(train, sizes.length))).toBeGreaterThan(0);
         for (const [label, count] of counts(test, sizes.length).entries()) {
-          const most = sizes[label] - 1, exact = share * sizes[label];
-          expect(count).toBeGreaterThanOrEqual(Math.min(most, Math.floor(exact)));
+          const max = sizes[label] - 1, exact = share * sizes[label];
+          expect(count).toBeGreaterThanOrEqual(Math.min(max, Math.floor(exact)));
           // A class exceeds its rounded share only if other classes are too small for theirs.
           if (!sizes.includes(1)) expect(count).toBeLessThanOrEqual(Math.ceil(exact));
         }
@@ -102,11 +102,11 @@ Deno.test("the hold-out depends only on the seed", async () => {
 });
 
 Deno.test("a class with a single image stays in training, and a note reports it", async () => {
-  for (const [what, kind] of KINDS) {
+  for (const [title, kind] of KINDS) {
     await using temp = await TempStore.open();
     const { info, train } = await splitsOf(temp, await kind([10, 1]), { heldOut: 0.5 });
     expect(counts(train, 2)[1]).toBe(1);
-    const name = what === "an archive" ? "c1" : "1";
+    const name = title === "an archive" ? "c1" : "1";
     expect(info.notes).toEqual([
       expect.stringMatching(new RegExp(`single image \\('${name}'\\) are only in the training split`)),
     ]);

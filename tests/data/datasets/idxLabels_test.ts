@@ -16,8 +16,8 @@ Deno.test("labels that begin at 1 or have gaps become classes named by their num
     ["with gaps", [40, 7, 7, 0, 40, 0], [2, 1, 1, 0, 2, 0]],
     ["one alone", [9, 9, 9, 9, 9, 9], [0, 0, 0, 0, 0, 0]],
   ];
-  for (const [what, values, indices] of tables) {
-    await t.step(what, async () => {
+  for (const [title, values, indices] of tables) {
+    await t.step(title, async () => {
       await using temp = await TempStore.open();
       const file = idx(LABELS, [6], Uint8Array.from(values));
       const info = await upload(temp, { train_images: images, train_labels: file }, { heldOut: 0 });
@@ -43,8 +43,8 @@ Deno.test("labels are read from every integer type, and from the first column of
     ["QMNIST", qmnistLabels(values)],
     ["QMNIST gzipped", gz(qmnistLabels(values))],
   ];
-  for (const [what, file] of files) {
-    await t.step(what, async () => {
+  for (const [title, file] of files) {
+    await t.step(title, async () => {
       await using temp = await TempStore.open();
       const info = await upload(temp, { train_images: images, train_labels: file }, { heldOut: 0 });
       expect(info.classNames).toEqual(["0", "1", "2", "3"]);
@@ -56,9 +56,9 @@ Deno.test("labels are read from every integer type, and from the first column of
 Deno.test("more than 256 classes keep their labels", async () => {
   await using temp = await TempStore.open();
   const values = Array.from({ length: 20_000 }, (_, at) => (at * 7) % 300 * 200);
-  const pictures = idx(IMAGES, [20_000, 1, 1], new Uint8Array(20_000));
+  const imageFile = idx(IMAGES, [20_000, 1, 1], new Uint8Array(20_000));
   const file = gz(idxIntegers(0xc01, 4, values));
-  const info = await upload(temp, { train_images: pictures, train_labels: file }, { heldOut: 0 });
+  const info = await upload(temp, { train_images: imageFile, train_labels: file }, { heldOut: 0 });
   expect(info.numClasses).toBe(300);
   expect(info.size).toBe(20_000 * 3);
   expect(await labelsOf(temp, info.id, 1)).toEqual(values.map((value) => value / 200));
@@ -67,11 +67,11 @@ Deno.test("more than 256 classes keep their labels", async () => {
 Deno.test("other work runs while a large label file is read", async () => {
   await using temp = await TempStore.open();
   const count = 1_000_000;
-  const pictures = gz(idx(IMAGES, [count, 1, 1], new Uint8Array(count)));
+  const imageFile = gz(idx(IMAGES, [count, 1, 1], new Uint8Array(count)));
   const file = gz(idx(LABELS, [count], Uint8Array.from({ length: count }, (_, at) => at % 7)));
   let turns = 0;
   const timer = setInterval(() => turns++, 0);
-  const info = await upload(temp, { train_images: pictures, train_labels: file });
+  const info = await upload(temp, { train_images: imageFile, train_labels: file });
   clearInterval(timer);
   expect(info.numClasses).toBe(7);
   expect(turns).toBeGreaterThan(10);
@@ -87,8 +87,8 @@ Deno.test("gzip files with zero padding or several members are read completely",
     ["two members", members],
     ["two members, padded", and(members, 0, 0, 0)],
   ];
-  for (const [what, file] of files) {
-    await t.step(what, async () => {
+  for (const [title, file] of files) {
+    await t.step(title, async () => {
       await using temp = await TempStore.open();
       const { id } = await upload(temp, { train_images: file }, { heldOut: 0 });
       const [key] = (await temp.keys()).filter((key) => key.endsWith("train-images.raw"));

@@ -7,7 +7,7 @@ import { and, COLOUR, gz, IMAGES, images, LABELS, labels, pixels, upload } from 
 const NEGATIVE = 0xffffffff;
 const cut = (bytes: Bytes, count: number): Bytes => bytes.slice(0, -count);
 
-const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says: RegExp][] = [
+const REFUSED: [title: string, parts: Record<string, Bytes>, field: string, message: RegExp][] = [
   ["no bytes", { train_images: new Uint8Array(0) }, "train_images", /too short/],
   ["three bytes", { train_images: Uint8Array.of(0, 0, 8) }, "train_images", /too short/],
   ["half a header", { train_images: images.slice(0, 10) }, "train_images", /inside its header/],
@@ -52,11 +52,11 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
     0xe01,
     /64-bit floats/,
   ]] as const)
-    .map(([type, magic, says]): [string, Record<string, Bytes>, string, RegExp] => [
+    .map(([type, magic, message]): [string, Record<string, Bytes>, string, RegExp] => [
       `${type} labels`,
       { train_images: images, train_labels: idx(magic, [6], new Uint8Array(48)) },
       "train_labels",
-      says,
+      message,
     ]),
   [
     "one-hot labels",
@@ -102,7 +102,7 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
   ],
   ["labels as images", { train_images: labels }, "train_images", /0x00000803.*it is a label file/],
   [
-    "pictures as labels",
+    "images as labels",
     { train_images: images, train_labels: images },
     "train_labels",
     /0x00000801.*it is an image file/,
@@ -205,14 +205,14 @@ const REFUSED: [what: string, parts: Record<string, Bytes>, field: string, says:
 ];
 
 Deno.test("invalid IDX files are refused with field and cause, and nothing remains stored", async (t) => {
-  for (const [what, parts, field, says] of REFUSED) {
-    await t.step(what, async () => {
+  for (const [title, parts, field, message] of REFUSED) {
+    await t.step(title, async () => {
       await using temp = await TempStore.open();
       const error = await upload(temp, parts).then(() => null, (error: DatasetError) => error);
       expect([error?.name, error?.field, error?.message]).toEqual([
         "DatasetError",
         field,
-        expect.stringMatching(says),
+        expect.stringMatching(message),
       ]);
       expect(await temp.keys()).toEqual([]);
     });

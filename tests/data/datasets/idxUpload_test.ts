@@ -45,12 +45,12 @@ Deno.test("the default name of a data set is its first file without extensions",
     [`${"a".repeat(127)}😀.idx3-ubyte`, "a".repeat(127)],
   ];
   for (const [filename, name] of names) {
-    const [picture] = await temp.files({ train_images: images });
-    expect((await createDataset([{ ...picture, filename }], {}, temp.store)).name).toBe(name);
+    const [imageFile] = await temp.files({ train_images: images });
+    expect((await createDataset([{ ...imageFile, filename }], {}, temp.store)).name).toBe(name);
   }
   for (const filename of ["", ".gz", "idx3-ubyte", "-idx3-ubyte.gz", ".tar.gz", " .zip"]) {
-    const [picture] = await temp.files({ train_images: images });
-    const info = await createDataset([{ ...picture, filename }], {}, temp.store);
+    const [imageFile] = await temp.files({ train_images: images });
+    const info = await createDataset([{ ...imageFile, filename }], {}, temp.store);
     expect([filename, info.name === "" || info.name.startsWith(" ")]).toEqual([filename, false]);
   }
   const [file] = await temp.files({ train_images: images });

@@ -5,8 +5,8 @@ const image = (side: number) => ({ height: side, width: side, channels: 1, hasAl
 
 Deno.test("images far larger than their files are accepted up to a limit", () => {
   const summary = new ImageSummary("archive");
-  const side = 7000, most = Math.floor(DECODED_LIMITS.free / side ** 2);
-  for (let at = 0; at < most; at++) summary.add(image(side), 1);
+  const side = 7000, max = Math.floor(DECODED_LIMITS.free / side ** 2);
+  for (let i = 0; i < max; i++) summary.add(image(side), 1);
   expect(() => summary.add(image(side), 1)).toThrow(expect.objectContaining({
     name: "DatasetError",
     field: "archive",
@@ -17,6 +17,6 @@ Deno.test("images far larger than their files are accepted up to a limit", () =>
 Deno.test("images in proportion to their files are accepted without a limit", () => {
   const summary = new ImageSummary("archive");
   const side = 7000, enough = side ** 2 / DECODED_LIMITS.ratio;
-  for (let at = 0; at < 1000; at++) summary.add(image(side), enough);
+  for (let i = 0; i < 1000; i++) summary.add(image(side), enough);
   expect(summary.commonShape()).toEqual({ height: side, width: side, channels: 1 });
 });

@@ -14,7 +14,7 @@ const grey = Uint8Array.from({ length: 64 }, (_, i) => i * 4);
 const colour = Uint8Array.from({ length: 192 }, (_, i) => i);
 const greyPng = await encodePng(grey, 8, 8, 1);
 const colourPng = await encodePng(colour, 8, 8, 3);
-const made = async (picture: Sharp): Promise<Bytes> => new Uint8Array(await picture.toBuffer());
+const made = async (image: Sharp): Promise<Bytes> => new Uint8Array(await image.toBuffer());
 const raw = (pixels: Uint8Array, width: number, height: number, channels: 1 | 3 | 4) =>
   sharp(pixels, { raw: { width, height, channels } });
 
@@ -93,11 +93,11 @@ Deno.test("invalid files are refused with the reason", async () => {
     ["damaged data", broken(greyPng, Math.floor(end / 2)), /cannot be decoded/],
     ["a width of 0", greyPng.map((byte, i) => i >= 16 && i < 20 ? 0 : byte), /cannot be decoded/],
   ];
-  for (const [what, bytes, says] of table) {
+  for (const [title, bytes, message] of table) {
     for (const read of [() => decodeImage(bytes, GREY), () => inspectImage(bytes)]) {
       const error = await read().then(() => null, (error) => error);
-      expect([what, error?.name]).toEqual([what, "ImageError"]);
-      expect(error.message).toMatch(says);
+      expect([title, error?.name]).toEqual([title, "ImageError"]);
+      expect(error.message).toMatch(message);
     }
   }
 });
@@ -244,14 +244,14 @@ Deno.test("a PNG with an invalid header is refused before it is unpacked", async
     ["3 bits", pngFile({ ...TWO, depth: 3 }, rows), /cannot be decoded/],
     ["an unknown colour type", pngFile({ ...TWO, type: 5 }, rows), /cannot be decoded/],
     ["an unknown chunk that matters", pngFile(TWO, pngChunk("ABCD"), rows), /cannot be decoded/],
-    ["fewer rows than it says", pngFile({ width: 2, height: 4 }, rows), /cannot be decoded/],
+    ["fewer rows than declared", pngFile({ width: 2, height: 4 }, rows), /cannot be decoded/],
     // Only the header declares this size, so the refusal shows that nothing was unpacked.
     ["30,000 x 30,000 pixels", pngFile({ width: 30_000, height: 30_000, depth: 1 }, rows), /50000000 pixels/],
     ["2^31 - 1 pixels a side", pngFile({ width: 2 ** 31 - 1, height: 2 ** 31 - 1 }, rows), /cannot|pixels/],
   ];
-  for (const [what, bytes, says] of table) {
-    await t.step(what, async () => {
-      await expect(inspectImage(bytes)).rejects.toThrow(says);
+  for (const [title, bytes, message] of table) {
+    await t.step(title, async () => {
+      await expect(inspectImage(bytes)).rejects.toThrow(message);
       await expect(decodeImage(bytes, GREY)).rejects.toThrow(ImageError);
     });
   }

@@ -23,8 +23,8 @@ Deno.test("an image that is not square is cropped, squashed or padded, encoded o
     ["encoded", (rule) => decodeImage(wide, form, rule)],
     ["raw", (rule) => resizeRaw(columns, { height: 2, width: 4, channels: 1 }, form, rule)],
   ];
-  for (const [what, decoded] of decoders) {
-    await t.step(what, async () => {
+  for (const [title, decoded] of decoders) {
+    await t.step(title, async () => {
       // The middle square has only the value 100.
       const cropped = rowsOf(await decoded(rule("crop")));
       for (const row of cropped) expect(row.slice(1, 3)).toEqual([100, 100]);

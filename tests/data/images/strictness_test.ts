@@ -31,7 +31,7 @@ const inserted = (at: number, bytes: ArrayLike<number>, file = jpeg): Bytes =>
   joined(file.subarray(0, at), bytes, file.subarray(at));
 const [scan] = places(jpeg, 0xda);
 
-const SOUND: [what: string, file: Bytes, same: Bytes][] = [
+const HARMLESS: [title: string, file: Bytes, same: Bytes][] = [
   ["stray bytes after the start", inserted(2, [0, 0, 0]), jpeg],
   ["stray bytes before a table", inserted(places(jpeg, 0xc4)[0], new Uint8Array(700)), jpeg],
   ["stray bytes before the scan", inserted(scan, [1, 2, 3]), jpeg],
@@ -66,8 +66,8 @@ const SOUND: [what: string, file: Bytes, same: Bytes][] = [
 ];
 
 Deno.test("JPEGs with stray bytes and other harmless faults are accepted, and decoded as without them", async (t) => {
-  for (const [what, file, same] of SOUND) {
-    await t.step(what, async () => {
+  for (const [title, file, same] of HARMLESS) {
+    await t.step(title, async () => {
       expect(await inspectImage(file)).toMatchObject({ width: 64, height: 64, channels: 3 });
       for (const imageSize of [4, 28, 64, 100]) {
         const form = { imageSize, channels: 3 } as const;
@@ -80,7 +80,7 @@ Deno.test("JPEGs with stray bytes and other harmless faults are accepted, and de
 Deno.test("JPEGs with missing or damaged pixels are refused by name", async (t) => {
   const filled = (from: number, to: number, value: number) =>
     jpeg.map((byte, at) => at >= scan + from && at < scan + to ? value : byte);
-  const files: [what: string, file: Bytes][] = [
+  const files: [title: string, file: Bytes][] = [
     ["cut in the scan", jpeg.slice(0, jpeg.length - 300)],
     ["without its end", jpeg.slice(0, -2)],
     ["a scan with foreign markers", filled(500, 700, 0xff)],
@@ -88,8 +88,8 @@ Deno.test("JPEGs with missing or damaged pixels are refused by name", async (t) 
     ["progressive and cut", progressive.slice(0, progressive.length - 200)],
     ["stray bytes, and cut", inserted(2, [0, 0, 0], jpeg.slice(0, jpeg.length - 300))],
   ];
-  for (const [what, file] of files) {
-    await t.step(what, async () => {
+  for (const [title, file] of files) {
+    await t.step(title, async () => {
       const error = await inspectImage(file).then(() => null, (error) => error);
       expect(error).toBeInstanceOf(ImageError);
       expect(error.message).toMatch(/cannot be decoded: .*(premature end|Corrupt JPEG|bad Huffman)/);

@@ -40,9 +40,9 @@ const BAD_KEYS = [
 
 /** Registers the tests of one store. `open` opens an empty store for each test. */
 export function conformance(name: string, ignore: boolean, open: () => Promise<Opened>): void {
-  const test = (what: string, fn: (opened: Opened) => Promise<void>) =>
+  const test = (title: string, fn: (opened: Opened) => Promise<void>) =>
     Deno.test({
-      name: `${name}: ${what}`,
+      name: `${name}: ${title}`,
       ignore,
       fn: async () => {
         await using opened = await open();
@@ -166,8 +166,8 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     expect(await read(store, "x")).toEqual(bytes(10, 3));
   });
 
-  for (const [what, size] of [["small", 1000], ["large", 9 * MIB]] as const) {
-    test(`lets one of several racing creates of ${what} objects win`, async ({ store, leftovers }) => {
+  for (const [title, size] of [["small", 1000], ["large", 9 * MIB]] as const) {
+    test(`lets one of several racing creates of ${title} objects win`, async ({ store, leftovers }) => {
       const results = await Promise.allSettled(
         Array.from({ length: 5 }, (_, i) => store.put("race/x", bytes(size, i), { ifNoneMatch: true })),
       );

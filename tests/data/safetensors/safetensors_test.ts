@@ -129,8 +129,8 @@ const REFUSED: Record<string, [Uint8Array<ArrayBuffer>, RegExp]> = {
   "an old pickle": [file("", undefined, 0x469c_fc6c_0a8a_0280n), /pickle/],
 };
 
-for (const [what, [bytes, message]] of Object.entries(REFUSED)) {
-  Deno.test(`safetensors: refuses ${what}`, () => {
+for (const [title, [bytes, message]] of Object.entries(REFUSED)) {
+  Deno.test(`safetensors: refuses ${title}`, () => {
     let error: unknown;
     try {
       readSafetensors(bytes);
