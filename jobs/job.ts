@@ -1,39 +1,42 @@
 /**
- * What a job is.
+ * Jobs and checkpoints as the database stores them.
  *
  * @module
  */
+import type { ImagePreprocessing } from "../data/images/preprocessing.ts";
+import type { MaeConfig } from "../model/config.ts";
 import type { JobRequest } from "./requests/commonFields.ts";
 
-/** Every state of a job, in the order of its life. */
+/** The statuses of a job. */
 export const JOB_STATUSES = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
-/** State of a job. */
+/** Status of a job. */
 export type JobStatus = typeof JOB_STATUSES[number];
 
-/** How far a job is; at least once a second while it runs. */
+/** Progress of a job. It is updated at least once a second while the job runs. */
 export interface JobProgress {
-  /** Optimiser steps (or batches, for `evaluate`) done. */
+  /** Number of completed optimiser steps (of batches for `evaluate`). */
   readonly step: number;
   readonly totalSteps: number;
-  /** Epoch being run, from 0. */
+  /** Current epoch, counted from 0. */
   readonly epoch: number;
   /** Loss of the latest step; null before the first. */
   readonly loss: number | null;
   readonly imagesPerSecond: number | null;
-  /** Seconds to the end at the present pace; null before it is known. */
+  /** Estimated seconds to the end; null before the first estimate. */
   readonly etaSeconds: number | null;
 }
 
-/** Why a job failed: `code` for programs, `message` for people. */
+/** Reason of a failure: `code` for programs, `message` for people. */
 export interface JobError {
   readonly code: string;
   readonly message: string;
 }
 
-/** A job as it is stored and answered. Times are RFC 3339. */
+/** A job. Times are RFC 3339. */
 export interface Job {
   /** `job_` and a ULID. */
   readonly id: string;
+  /** Name of a kind, see `kinds/mod.ts`. */
   readonly kind: string;
   readonly status: JobStatus;
   readonly name: string | null;
@@ -43,27 +46,27 @@ export interface Job {
   readonly finishedAt: string | null;
   readonly request: JobRequest;
   readonly progress: JobProgress | null;
-  /** What the kind found out: losses, accuracy, the final checkpoint. */
+  /** Losses, accuracy and the final checkpoint, depending on the kind. */
   readonly result: Readonly<Record<string, unknown>> | null;
   readonly error: JobError | null;
-  /** Starts so far; 1 while it runs for the first time. */
+  /** Number of attempts; 1 during the first run. */
   readonly attempt: number;
   /** Number of lost runners and outages since the last new checkpoint. */
   readonly interruptions: number;
-  /** How many of the interruptions were outages, which never fail a job. Absent, meaning 0, in older rows. */
+  /** Number of the interruptions that were outages, which never fail a job. Rows of earlier versions lack it. */
   readonly outages?: number;
-  /** Milliseconds that the runs of the job waited in those outages. */
+  /** Time that the runs of the job waited in those outages, in milliseconds. */
   readonly outageMs?: number;
-  /** When cancelling was asked for while it ran; the runner sees it at its next heartbeat. */
+  /** Time of a request to cancel the running job. The runner reads it at its next heartbeat. */
   readonly cancelRequestedAt: string | null;
-  /** What computed it, and why others were passed over; null before the start. */
+  /** The backend, with notes on why others were not selected; null before the start. */
   readonly backend:
     | { readonly name: string; readonly threads?: number; readonly notes: readonly string[] }
     | null;
   readonly latestCheckpoint: string | null;
 }
 
-/** A stored model. The bytes lie in object storage. */
+/** A stored model. Its files are in object storage. */
 export interface Checkpoint {
   /** `ckpt_` and a ULID. */
   readonly id: string;
@@ -71,11 +74,11 @@ export interface Checkpoint {
   readonly model: "mae" | "classifier";
   readonly step: number;
   readonly epoch: number;
-  /** True for the one at the end of its job. */
+  /** True for the checkpoint at the end of its job. */
   readonly final: boolean;
   readonly metrics: Readonly<Record<string, number>>;
   /** The model's configuration. */
-  readonly config: import("../model/config.ts").MaeConfig;
+  readonly config: MaeConfig;
   /** Number of classes of a classifier, else 0. Rows of earlier versions lack it: see `classesOf`. */
   readonly classes?: number;
   /**
@@ -84,7 +87,7 @@ export interface Checkpoint {
    */
   readonly classNames: readonly string[] | null;
   /** How transparent and non-square images were prepared in training. `crop` and `none` in rows of earlier versions. */
-  readonly rule?: import("../data/images/preprocessing.ts").ImagePreprocessing;
+  readonly rule?: ImagePreprocessing;
   /** Bytes of the safetensors file. */
   readonly size: number;
   /** Hexadecimal SHA-256 of the safetensors file. */
@@ -95,7 +98,7 @@ export interface Checkpoint {
   readonly stateKey: string | null;
   /** Hexadecimal SHA-256 of the state's file; rows of earlier versions lack it. */
   readonly stateSha256?: string | null;
-  /** Why no run can resume from the checkpoint. Absent unless a run has failed to. */
+  /** Reason why no run can resume from the checkpoint. Absent unless a run has found damage. */
   readonly damage?: string;
   readonly createdAt: string;
 }

@@ -1,5 +1,5 @@
 /**
- * Jobs as they are answered.
+ * Jobs in responses of the API.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { KIND_NAMES } from "../../jobs/kinds/mod.ts";
 import { jobIdSchema, pageLimit } from "./ids.ts";
 import { listSchema } from "./list.ts";
 
-/** The kinds of job, as a filter and in answers. */
+/** The kinds of job, as a filter and in responses. */
 export const jobKindSchema = z.enum(KIND_NAMES).openapi("JobKind");
 const statusSchema = z.enum(JOB_STATUSES).openapi("JobStatus");
 
 const time = z.iso.datetime();
 
-/** How far a job is. */
+/** Progress of a job. */
 export const progressSchema = z.strictObject({
-  step: z.int().describe("Optimiser steps (batches, for `evaluate`) done"),
+  step: z.int().describe("Number of completed optimiser steps (of batches for `evaluate`)"),
   total_steps: z.int(),
-  epoch: z.int().describe("Epoch being run, from 0"),
+  epoch: z.int().describe("Current epoch, counted from 0"),
   loss: z.number().nullable(),
   images_per_second: z.number().nullable(),
   eta_seconds: z.number().nullable(),
@@ -45,17 +45,17 @@ export const jobSchema = z.strictObject({
     code: z.string().describe("Machine-readable code, such as `loss_not_finite`"),
     message: z.string().describe("Explanation in words"),
   }).openapi("JobError").nullable().describe("Why the job failed"),
-  attempt: z.int().describe("Starts so far"),
+  attempt: z.int().describe("Number of attempts"),
   interruptions: z.int().describe(
     "Number of interruptions (lost runners, outages of storage or database) since the last new checkpoint",
   ),
   cancel_requested_at: time.nullable(),
   backend: z.strictObject({
     name: z.string(),
-    threads: z.int().optional().describe("Threads of a training"),
+    threads: z.int().optional().describe("Threads of a training step"),
     notes: z.array(z.string()),
   }).openapi("JobBackend").nullable()
-    .describe("What computed it, and why others were passed over"),
+    .describe("The backend that computes, with notes on why others were not selected"),
   latest_checkpoint: z.string().nullable(),
 }).openapi("Job");
 
@@ -67,13 +67,13 @@ export const jobListQuery = z.strictObject({
   status: statusSchema.optional(),
   kind: jobKindSchema.optional(),
   limit: pageLimit,
-  after: jobIdSchema.optional().openapi({ description: "Last id of the page before" }),
+  after: jobIdSchema.optional().openapi({ description: "Last id of the previous page" }),
 });
 
-/** A job's wire form. */
+/** A job in JSON. */
 export type JobWire = z.output<typeof jobSchema>;
 
-/** A job as it is answered; what the store keeps beside it stays inside. */
+/** Returns a job in JSON, without the fields that only the store uses. */
 export function jobWire(job: Job): JobWire {
   const wire = toWire(job);
   return Object.fromEntries(Object.keys(jobSchema.shape).map((key) => [key, wire[key] ?? null])) as JobWire;

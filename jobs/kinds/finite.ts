@@ -1,6 +1,6 @@
 /**
- * Makes a job fail when it would report a number that is not finite. JSON cannot represent such a number, and a client
- * would read null.
+ * Makes a job fail instead of reporting a number that is not finite. JSON cannot represent such a number: clients would
+ * read null.
  *
  * @module
  */
@@ -11,12 +11,12 @@ import type { KindEvent, RunKind } from "./kind.ts";
 const ADVICE = "The model has diverged: start from an earlier checkpoint, or train it with a lower lr or a " +
   "longer warm-up";
 
-/** The failure of a job with a number that is not finite. @param what names the number and its value */
-export function notFinite(what: string): JobFailure {
-  return new JobFailure("not_finite", `${what}, not a finite number. ${ADVICE}`);
+/** Returns the failure of a job with a number that is not finite. @param fact names the number and its value */
+export function notFinite(fact: string): JobFailure {
+  return new JobFailure("not_finite", `${fact}, not a finite number. ${ADVICE}`);
 }
 
-/** Path and value of the first number that is not finite; null when all numbers are finite. */
+/** Returns path and value of the first number that is not finite; null when all numbers are finite. */
 export function findNonFinite(value: unknown, path = ""): { path: string; value: number } | null {
   if (typeof value === "number") return Number.isFinite(value) ? null : { path, value };
   if (typeof value !== "object" || value === null) return null;
@@ -27,7 +27,7 @@ export function findNonFinite(value: unknown, path = ""): { path: string; value:
   return null;
 }
 
-/** Wraps a kind so that it fails with `not_finite` instead of reporting a number that is not finite. */
+/** Returns a run that fails with `not_finite` instead of reporting a number that is not finite. */
 export function finite(run: RunKind): RunKind {
   return async function* (context) {
     for await (const event of run(context)) {

@@ -10,7 +10,7 @@ import { MAX_TRAINING_BYTES, trainingMemoryMessage } from "../requests/memory.ts
 import { evaluate } from "./evaluate.ts";
 import { finetune } from "./finetune.ts";
 import { finite } from "./finite.ts";
-import type { Kind, KindContext, KindEvent, RequestFor } from "./kind.ts";
+import type { Kind, KindContext, KindEvent } from "./kind.ts";
 import { linearProbe } from "./linearProbe.ts";
 import { pretrain } from "./pretrain.ts";
 
@@ -30,8 +30,6 @@ type Schemas<List extends readonly { schema: z.ZodType }[]> = {
 
 /** The name of a kind. */
 export type JobKind = Kinds[number]["name"];
-/** A request of one kind. */
-export type RequestOf<K extends JobKind> = RequestFor<Extract<Kinds[number], { name: K }>["schema"]>;
 
 /** The names of the kinds. */
 export const KIND_NAMES = KINDS.map(({ name }) => name) as unknown as Names<Kinds>;

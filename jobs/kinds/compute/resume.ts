@@ -1,5 +1,5 @@
 /**
- * Resuming an interrupted run from its newest readable checkpoint.
+ * The resume point of an interrupted run: its newest readable checkpoint.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import type { KindContext, KindEvent } from "../kind.ts";
  * Loads the state of the newest readable checkpoint. If newer ones cannot be read, the runner records the fallback
  * before the run continues. An outage of storage does not count as damage, and its error is rethrown.
  *
- * @param trained names of the parameters that have moments
+ * @param isTrained true for the name of a parameter that the optimiser has moments of
  * @returns null for a run that begins at the start
  */
 export async function* resume(
   context: Pick<KindContext, "store" | "resumeFrom" | "fallbacks">,
-  trained: (name: string) => boolean,
+  isTrained: (name: string) => boolean,
 ): AsyncGenerator<KindEvent, { checkpoint: Checkpoint; state: TrainerState } | null> {
   const { store, resumeFrom, fallbacks = [] } = context;
   if (resumeFrom === null) return null;
@@ -26,7 +26,7 @@ export async function* resume(
   for (const checkpoint of [resumeFrom, ...fallbacks]) {
     let state: TrainerState;
     try {
-      state = await loadState(store, checkpoint, trained);
+      state = await loadState(store, checkpoint, isTrained);
     } catch (error) {
       if (!(error instanceof JobFailure && error.code === "checkpoint_unreadable")) throw error;
       damaged.push({ checkpoint: checkpoint.id, message: error.message });
