@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 
 /** A file of an upload. It is kept in a temporary file while the request is handled. */
 export interface UploadedFile {
@@ -16,7 +17,7 @@ export interface UploadedFile {
 }
 
 /** Reads the first `length` bytes of a file, or all bytes of a shorter file. */
-export async function readHead(path: string, length: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function readHead(path: string, length: number): Promise<Bytes> {
   using file = await Deno.open(path);
   const buffer = new Uint8Array(length);
   let filled = 0;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 import type { Sharp } from "sharp";
 import { decodeBudget, loadSharp, openImage, withImageErrors } from "./imageFile.ts";
 import type { InputShape } from "./imageShape.ts";
@@ -39,10 +40,10 @@ async function flatten(image: Sharp, hasAlpha: boolean, background: string): Pro
  * ```
  */
 export async function decodeImage(
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Bytes,
   input: InputShape,
   preprocessing: ImagePreprocessing = DEFAULT_PREPROCESSING,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   return await withImageErrors(async () => {
     const encoded = await openImage(bytes, "error");
     const { hasAlpha, autoOrient: { height, width } } = await encoded.metadata();

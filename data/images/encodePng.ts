@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 import { loadSharp } from "./imageFile.ts";
 
 /** zlib level, 0 to 9. Higher levels take longer and hardly shrink small images. */
@@ -21,11 +22,11 @@ const COMPRESSION_LEVEL = 3;
  * ```
  */
 export async function encodePng(
-  pixels: Uint8Array<ArrayBuffer>,
+  pixels: Bytes,
   width: number,
   height: number,
   channels: 1 | 3,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const sharp = await loadSharp();
   const image = sharp(pixels, { raw: { width, height, channels } })
     .toColourspace(channels === 1 ? "b-w" : "srgb");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 import type { Sharp } from "sharp";
 import { isImage } from "./fileType.ts";
 import { PixelBudget } from "./pixelBudget.ts";
@@ -44,7 +45,7 @@ export const decodeBudget = new PixelBudget(64_000_000);
  * @throws {ImageError}
  */
 export async function openImage(
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Bytes,
   failOn: "warning" | "error",
 ): Promise<Sharp> {
   if (bytes.length === 0) throw new ImageError("is empty");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 import {
   decodeBudget,
   IMAGE_LIMITS,
@@ -24,7 +25,7 @@ import type { ImageInfo } from "./imageShape.ts";
  * const { height, width, channels } = await inspectImage(await Deno.readFile("photo.jpg"));
  * ```
  */
-export async function inspectImage(bytes: Uint8Array<ArrayBuffer>): Promise<ImageInfo> {
+export async function inspectImage(bytes: Bytes): Promise<ImageInfo> {
   return await withImageErrors(async () => {
     try {
       return await inspect(bytes, "warning", (pixels, decode) => decodeBudget.run(pixels, decode));
@@ -37,7 +38,7 @@ export async function inspectImage(bytes: Uint8Array<ArrayBuffer>): Promise<Imag
   });
 }
 
-async function inspectAlone(bytes: Uint8Array<ArrayBuffer>): Promise<ImageInfo> {
+async function inspectAlone(bytes: Bytes): Promise<ImageInfo> {
   const run: Run = (_, decode) => decode();
   try {
     return await inspect(bytes, "warning", run);
@@ -51,7 +52,7 @@ async function inspectAlone(bytes: Uint8Array<ArrayBuffer>): Promise<ImageInfo> 
 type Run = <T>(pixels: number, decode: () => Promise<T>) => Promise<T>;
 
 async function inspect(
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Bytes,
   failOn: "warning" | "error",
   run: Run,
 ): Promise<ImageInfo> {

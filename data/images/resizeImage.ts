@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 import type { Sharp } from "sharp";
 import { loadSharp } from "./imageFile.ts";
 import type { ImageShape, InputShape } from "./imageShape.ts";
@@ -73,7 +74,7 @@ export async function resizeToInput(
   source: DecodedImage,
   input: InputShape,
   preprocessing: ImagePreprocessing,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const resized = resize(await repeatPixels(source, input, preprocessing), input, preprocessing);
   const { data, info } = await resized.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
   if (info.channels === input.channels) return new Uint8Array(data);
@@ -101,11 +102,11 @@ export async function resizeToInput(
  * ```
  */
 export async function resizeRaw(
-  pixels: Uint8Array<ArrayBuffer>,
+  pixels: Bytes,
   { height, width, channels }: ImageShape,
   input: InputShape,
   preprocessing: ImagePreprocessing = DEFAULT_PREPROCESSING,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const sharp = await loadSharp();
   const image = sharp(pixels, { raw: { height, width, channels } });
   return await resizeToInput({ image, height, width }, input, preprocessing);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 import { encodePng } from "./encodePng.ts";
 
 /** Images of one row, each `[size, size, channels]` with values from 0 to 1. */
@@ -59,7 +60,7 @@ export async function renderTriptych(
   rows: readonly TriptychRow[],
   size: number,
   channels: 1 | 3,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const { scale, width, height } = triptychSize(rows.length, size);
   const canvas = new Uint8Array(width * height * channels).fill(255);
   const step = size * scale + GAP;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 import { ARRAYS, type Dtype, DTYPES, findNonFinite, type Tensor } from "./dtype.ts";
 import { SafetensorsError } from "./error.ts";
 import { type HeaderOptions, readHeader } from "./header.ts";
@@ -41,7 +42,7 @@ export interface ReadOptions extends HeaderOptions {
  * const token = tensors.get("decoder.mask_token");
  * ```
  */
-export function readSafetensors(bytes: Uint8Array<ArrayBuffer>, options: ReadOptions = {}): Safetensors {
+export function readSafetensors(bytes: Bytes, options: ReadOptions = {}): Safetensors {
   const { tensors, metadata } = readHeader(bytes, bytes.length, options);
   const read = new Map<string, Tensor>();
   for (const [name, { dtype, shape, begin, end }] of tensors) {
@@ -72,7 +73,7 @@ export function readSafetensors(bytes: Uint8Array<ArrayBuffer>, options: ReadOpt
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array<ArrayBuffer> {
+): Bytes {
   const sorted = [...tensors].sort(([a, { dtype: x }], [b, { dtype: y }]) =>
     DTYPES.indexOf(y) - DTYPES.indexOf(x) || compare(a, b)
   );
@@ -111,7 +112,7 @@ export function writeSafetensors(
   return file;
 }
 
-function arrayOver(dtype: Dtype, bytes: Uint8Array<ArrayBuffer>, begin: number, end: number): Tensor["data"] {
+function arrayOver(dtype: Dtype, bytes: Bytes, begin: number, end: number): Tensor["data"] {
   const ArrayType = ARRAYS[dtype];
   const count = (end - begin) / ArrayType.BYTES_PER_ELEMENT;
   const offset = bytes.byteOffset + begin;

@@ -1,9 +1,9 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import type { DatasetError, DatasetInfo } from "../../../data/datasets/dataset.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.ts";
 import { flat, zipOfImages } from "../../setup/archives.ts";
-import type { Bytes } from "../../setup/uploads.ts";
 import { zipOf } from "../../setup/zip.ts";
 import { TempStore } from "./fixtures.ts";
 

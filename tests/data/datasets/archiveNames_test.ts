@@ -1,9 +1,9 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import { crc32 } from "node:zlib";
 import type { DatasetError, DatasetInfo } from "../../../data/datasets/dataset.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import { flat, tarOf } from "../../setup/archives.ts";
-import type { Bytes } from "../../setup/uploads.ts";
 import { type ZipEntry, zipOf } from "../../setup/zip.ts";
 import { TempStore } from "./fixtures.ts";
 

@@ -1,10 +1,11 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import { readArchive } from "../../../data/datasets/archive/readArchive.ts";
 import type { DatasetError, DatasetInfo } from "../../../data/datasets/dataset.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.ts";
 import { zipOfImages } from "../../setup/archives.ts";
-import { type Bytes, idx } from "../../setup/uploads.ts";
+import { idx } from "../../setup/uploads.ts";
 import { zipOf } from "../../setup/zip.ts";
 import { TempStore } from "./fixtures.ts";
 

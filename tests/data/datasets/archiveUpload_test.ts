@@ -1,3 +1,4 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
@@ -7,7 +8,7 @@ import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.ts";
 import { encodePng } from "../../../data/images/encodePng.ts";
 import { flat, tarOf } from "../../setup/archives.ts";
-import { type Bytes, pngDigit } from "../../setup/uploads.ts";
+import { pngDigit } from "../../setup/uploads.ts";
 import { type ZipEntry, zipOf } from "../../setup/zip.ts";
 import { TempStore } from "./fixtures.ts";
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../../../data/bytes.ts";
 import { openStore } from "../../../data/objects/open.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
 import type { UploadedFile } from "../../../data/datasets/uploadedFile.ts";
@@ -17,7 +18,7 @@ export class TempStore implements AsyncDisposable {
   }
 
   /** Writes files as the API passes them to `createDataset`. */
-  async files(parts: Readonly<Record<string, Uint8Array<ArrayBuffer>>>): Promise<UploadedFile[]> {
+  async files(parts: Readonly<Record<string, Bytes>>): Promise<UploadedFile[]> {
     return await Promise.all(
       Object.entries(parts).map(async ([field, bytes]) => {
         const path = `${this.folder}/${field}`;

@@ -1,6 +1,7 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
-import { type Bytes, idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
+import { idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
 import { TempStore } from "./fixtures.ts";
 import { and, gz, IMAGES, images, LABELS, pixels, upload } from "./sixImages.ts";
 

@@ -1,6 +1,7 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import type { DatasetError } from "../../../data/datasets/dataset.ts";
-import { type Bytes, idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
+import { idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
 import { TempStore } from "./fixtures.ts";
 import { and, COLOUR, gz, IMAGES, images, LABELS, labels, pixels, upload } from "./sixImages.ts";
 

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { gunzipSync } from "node:zlib";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
-import { type Bytes, idx } from "../../setup/uploads.ts";
+import { idx } from "../../setup/uploads.ts";
 import { TempStore } from "./fixtures.ts";
 import { COLOUR, gz, IMAGES, images, labels, upload } from "./sixImages.ts";
 

@@ -1,3 +1,4 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
@@ -7,7 +8,6 @@ import { DatasetError, DatasetUnavailableError } from "../../../data/datasets/da
 import { download, type DownloadFile } from "../../../data/datasets/builtIn/download.ts";
 import { RELEASES } from "../../../data/datasets/builtIn/releases.ts";
 import { randomUint32 } from "../../../model/random.ts";
-import type { Bytes } from "../../setup/uploads.ts";
 import { TempStore } from "./fixtures.ts";
 
 const INPUT = { imageSize: 28, channels: 1 } as const;

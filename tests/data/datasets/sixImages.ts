@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { Bytes } from "../../../data/bytes.ts";
 import { gzipSync } from "node:zlib";
 import type { DatasetInfo } from "../../../data/datasets/dataset.ts";
 import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
 import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.ts";
-import { type Bytes, idx } from "../../setup/uploads.ts";
+import { idx } from "../../setup/uploads.ts";
 import type { TempStore } from "./fixtures.ts";
 
 /** Magic numbers of IDX files: greyscale images, images with channels last, labels. */

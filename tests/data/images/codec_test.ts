@@ -1,3 +1,4 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import sharp, { type Sharp } from "sharp";
 import { decodeImage } from "../../../data/images/decodeImage.ts";
@@ -7,7 +8,6 @@ import { inspectImage } from "../../../data/images/inspectImage.ts";
 import { resizeRaw } from "../../../data/images/resizeImage.ts";
 import { pngChunk, pngData, pngFile } from "../../setup/png.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
 const GREY = { imageSize: 8, channels: 1 } as const, RGB = { imageSize: 8, channels: 3 } as const;
 
 const grey = Uint8Array.from({ length: 64 }, (_, i) => i * 4);

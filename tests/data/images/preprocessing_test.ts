@@ -1,3 +1,4 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import { decodeImage } from "../../../data/images/decodeImage.ts";
 import { encodePng } from "../../../data/images/encodePng.ts";
@@ -5,7 +6,6 @@ import { resizeRaw } from "../../../data/images/resizeImage.ts";
 import type { ImagePreprocessing } from "../../../data/images/preprocessing.ts";
 import { pngChunk, pngData, pngFile } from "../../setup/png.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
 const rule = (resize: ImagePreprocessing["resize"], background = "none"): ImagePreprocessing => ({
   resize,
   background,

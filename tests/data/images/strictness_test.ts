@@ -1,3 +1,4 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import sharp, { type JpegOptions } from "sharp";
 import { decodeImage } from "../../../data/images/decodeImage.ts";
@@ -7,7 +8,6 @@ import { inspectImage } from "../../../data/images/inspectImage.ts";
 import { RESIZE_MODES } from "../../../data/images/preprocessing.ts";
 import { pngData, pngFile } from "../../setup/png.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
 const text = (value: string) => new TextEncoder().encode(value);
 const joined = (...parts: ArrayLike<number>[]): Bytes =>
   new Uint8Array(parts.flatMap((part) => [...Array.from(part)]));

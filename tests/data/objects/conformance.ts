@@ -223,7 +223,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     const abort = new AbortController();
     let sent = 0;
     const ended = Promise.withResolvers<unknown>();
-    const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    const stream = new ReadableStream<Bytes>({
       pull(controller) {
         // From here on the source sends nothing, like a stalled upload.
         if (++sent > 20) {
@@ -304,7 +304,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
 }
 
 /** Creates bytes that depend on the seed and the offset. */
-export function bytes(length: number, seed = 0): Uint8Array<ArrayBuffer> {
+export function bytes(length: number, seed = 0): Bytes {
   const out = new Uint8Array(length);
   for (let i = 0; i < length; i++) out[i] = (i * 31 + (i >> 8) + seed * 101) & 255;
   return out;
@@ -312,7 +312,7 @@ export function bytes(length: number, seed = 0): Uint8Array<ArrayBuffer> {
 
 /** Reads a whole stream. */
 export async function collect(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  return await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes();
+  return await new Response(stream as ReadableStream<Bytes>).bytes();
 }
 
 /** Reads a whole object. */
@@ -335,7 +335,7 @@ function source(size: number, error?: Error) {
   const data = bytes(size, 7);
   const ended = Promise.withResolvers<void>();
   let offset = 0;
-  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+  const stream = new ReadableStream<Bytes>({
     pull(controller) {
       const chunk = data.slice(offset, offset += 700_001);
       if (chunk.length > 0) return controller.enqueue(chunk);

@@ -1,3 +1,4 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import { OutageStore } from "../../../data/objects/outageStore.ts";
 import { openStore } from "../../../data/objects/open.ts";
@@ -65,7 +66,7 @@ Deno.test("storage: a failure of the source stream is not an outage", async () =
   const folder = await Deno.makeTempDir();
   const store = openStore({ url: `file:${folder}` });
   const broken = new Deno.errors.TimedOut("the client stopped sending");
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+  const body = new ReadableStream<Bytes>({
     start: (controller) => controller.enqueue(new Uint8Array(10)),
     pull: (controller) => controller.error(broken),
   });

@@ -1,3 +1,4 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { join } from "node:path";
 import { expect } from "expect";
 import {
@@ -14,7 +15,7 @@ function file(
   header: string | Uint8Array,
   data = new Uint8Array(),
   length?: bigint,
-): Uint8Array<ArrayBuffer> {
+): Bytes {
   const text = typeof header === "string" ? new TextEncoder().encode(header) : header;
   const bytes = new Uint8Array(8 + text.length + data.length);
   new DataView(bytes.buffer).setBigUint64(0, length ?? BigInt(text.length), true);
@@ -35,7 +36,7 @@ function entry(begin: number, end: number): string {
   return `{"dtype":"U8","shape":[${end - begin}],"data_offsets":[${begin},${end}]}`;
 }
 
-const REFUSED: Record<string, [Uint8Array<ArrayBuffer>, RegExp]> = {
+const REFUSED: Record<string, [Bytes, RegExp]> = {
   "an empty file": [new Uint8Array(), /at least 8 bytes: this one has 0/],
   "7 bytes": [new Uint8Array(7), /at least 8 bytes: this one has 7/],
   "a header with a declared length of 99 MB": [
