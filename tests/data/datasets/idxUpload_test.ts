@@ -1,3 +1,4 @@
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import { gunzipSync } from "node:zlib";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
 import {
   InvalidKeyError,
