@@ -1,37 +1,25 @@
 /**
- * The HTTP API, put together from what it is given.
+ * The HTTP API.
  *
  * @module
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { pages } from "./dashboard/mod.ts";
-import type { ApiEnv, AppDeps, Services } from "./http/context.ts";
-import { answerError } from "./http/errors.ts";
+import { pages } from "./dashboard/pages.ts";
+import type { ApiEnv } from "./http/context.ts";
+import { handleError } from "./http/errors.ts";
 import { DEFAULT_LIMITS } from "./http/limits.ts";
 import { createMetrics } from "./http/metrics.ts";
-import { headLength } from "./middleware/headLength.ts";
-import { headSize } from "./middleware/headSize.ts";
-import { logFailures, observe } from "./middleware/observe.ts";
-import { sameSite } from "./middleware/site.ts";
 import { ProblemError } from "./http/problem.ts";
-import { closeRoutes } from "./http/route.ts";
-import { addCheckpointContentRoute } from "./routes/checkpointContent.ts";
-import { addCheckpointRoutes } from "./routes/checkpoints.ts";
-import { addClassificationRoute } from "./routes/classifications.ts";
-import { addDatasetRoutes } from "./routes/datasets.ts";
-import { addEmbeddingRoute } from "./routes/embeddings.ts";
-import { addEventRoute } from "./routes/events.ts";
-import { addHealthRoutes } from "./routes/health.ts";
-import { addJobMetricsRoute } from "./routes/jobMetrics.ts";
-import { addJobResultRoute } from "./routes/jobResults.ts";
-import { addJobRoutes } from "./routes/jobs.ts";
-import { addOpenApiRoute } from "./routes/openapi.ts";
-import { addReconstructionRoute } from "./routes/reconstructions.ts";
-
-export type { AppDeps, HostNames, LogEntry } from "./http/context.ts";
+import { addMethodFallbacks } from "./http/route.ts";
+import { headContentLength } from "./middleware/headContentLength.ts";
+import { logFailure, logRequests } from "./middleware/requestLog.ts";
+import { limitRequestSize } from "./middleware/requestSize.ts";
+import { requireSameSite } from "./middleware/sameSite.ts";
+import { ROUTES } from "./routes/list.ts";
+import type { AppDeps, Services } from "./services.ts";
 
 /**
- * Creates the application: `app.fetch` for `listen`, `app.request` for tests. The caller opens and closes what it uses.
+ * Creates the application: `app.fetch` for `listen`, `app.request` for tests. It closes none of its dependencies.
  *
  * @example
  * ```ts
@@ -46,31 +34,20 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
     now: deps.now ?? Date.now,
     hosts: deps.hosts ?? "any",
     stopping: deps.stopping ?? new AbortController().signal,
-    log: deps.log ?? logFailures,
+    log: deps.log ?? logFailure,
     metrics: createMetrics(),
   };
   const app = new OpenAPIHono<ApiEnv>();
-  app.onError((error, context) => answerError(error, context));
+  app.onError(handleError);
   app.notFound((context) =>
-    answerError(new ProblemError(404, "There is nothing under this address"), context)
+    handleError(new ProblemError(404, "There is nothing under this address"), context)
   );
-  app.use(observe(services));
-  app.use(headLength());
-  app.use(headSize(services.limits));
-  app.use(sameSite(services.hosts));
-  addJobRoutes(app, services);
-  addEventRoute(app, services);
-  addJobMetricsRoute(app, services);
-  addJobResultRoute(app, services);
-  addCheckpointRoutes(app, services);
-  addCheckpointContentRoute(app, services);
-  addDatasetRoutes(app, services);
-  addReconstructionRoute(app, services);
-  addClassificationRoute(app, services);
-  addEmbeddingRoute(app, services);
-  addHealthRoutes(app, services);
-  addOpenApiRoute(app);
+  app.use(logRequests(services));
+  app.use(headContentLength());
+  app.use(limitRequestSize(services.limits));
+  app.use(requireSameSite(services.hosts));
+  for (const addRoutes of ROUTES) addRoutes(app, services);
   app.route("/", pages);
-  closeRoutes(app);
+  addMethodFallbacks(app);
   return app;
 }

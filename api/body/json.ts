@@ -1,5 +1,5 @@
 /**
- * JSON bodies, read strictly: what two parsers could understand differently is refused.
+ * Reads JSON bodies strictly: input that two parsers could interpret differently is rejected.
  *
  * @module
  */
@@ -13,8 +13,8 @@ const TOKEN = { openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, co
 
 const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 
-/** @throws {ProblemError} 415 unless the body says it is JSON in UTF-8 */
-function checkType(request: Request): void {
+/** Checks the Content-Type. @throws {ProblemError} 415 unless it is JSON in UTF-8 */
+function checkContentType(request: Request): void {
   const header = request.headers.get("content-type") ?? "";
   const [type, ...parameters] = header.toLowerCase().split(";").map((part) => part.trim());
   if (type !== "application/json") {
@@ -32,39 +32,40 @@ function checkType(request: Request): void {
 }
 
 /**
- * The body of a request as the value it means.
+ * Parses the body of a request.
  *
- * @throws {ProblemError} 400 for what is not JSON, for duplicate or forbidden keys, for text that is not Unicode and
- * for too much depth; 408, 413, 415 as {@linkcode readBody} does
+ * @param maxBytes maximum size of the body
+ * @throws {ProblemError} 400 for invalid JSON, for duplicate or forbidden keys, for text that is not valid Unicode, and
+ * for too many levels or values; 408, 413, 415 as {@linkcode readBody} does
  */
 export async function readJson(
   request: Request,
   limits: ApiLimits,
-  bytes = limits.jsonBytes,
+  maxBytes = limits.jsonBytes,
 ): Promise<unknown> {
-  checkType(request);
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  const bounds = { bytes, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
-  for await (const piece of readBody(request, bounds)) pieces.push(piece);
-  const text = decode(new Uint8Array(await new Blob(pieces).arrayBuffer()));
+  checkContentType(request);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const bodyLimits = { bytes: maxBytes, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
+  for await (const chunk of readBody(request, bodyLimits)) chunks.push(chunk);
+  const text = decode(new Uint8Array(await new Blob(chunks).arrayBuffer()));
   if (text.trim() === "") throw new ProblemError(400, "The body is empty: it must be a JSON object");
   checkStructure(text, limits);
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ProblemError(400, `The body is not JSON${faultOf(text)}`, { cause: error });
+    throw new ProblemError(400, `The body is not JSON${syntaxErrorOf(text)}`, { cause: error });
   }
 }
 
-/** Describes the first syntax error of a text and its position, as the end of a sentence; empty when there is none. */
-function faultOf(text: string): string {
-  const faults: ParseError[] = [];
-  parse(text, faults, { disallowComments: true });
-  if (faults.length === 0) return "";
-  const { error, offset } = faults[0];
+/** Describes the first syntax error and its position, as the end of a sentence; empty when there is none. */
+function syntaxErrorOf(text: string): string {
+  const errors: ParseError[] = [];
+  parse(text, errors, { disallowComments: true });
+  if (errors.length === 0) return "";
+  const { error, offset } = errors[0];
   const lines = text.slice(0, offset).split("\n");
-  const fault = printParseErrorCode(error).replaceAll(/(?<=.)([A-Z])/g, " $1").toLowerCase();
-  return `: ${fault} at line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
+  const description = printParseErrorCode(error).replaceAll(/(?<=.)([A-Z])/g, " $1").toLowerCase();
+  return `: ${description} at line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
 }
 
 function decode(bytes: Uint8Array<ArrayBuffer>): string {
@@ -78,7 +79,7 @@ function decode(bytes: Uint8Array<ArrayBuffer>): string {
   }
 }
 
-/** One pass over the tokens without recursion, so that no nesting can exhaust the stack. */
+/** Checks keys, texts, depth and size in one pass without recursion, so that deep nesting cannot exhaust the stack. */
 function checkStructure(text: string, limits: ApiLimits): void {
   const scanner = createScanner(text, true);
   const open: { keys: Set<string> | null; key: string; awaitsKey: boolean }[] = [];
@@ -120,13 +121,13 @@ function checkStructure(text: string, limits: ApiLimits): void {
   }
 }
 
-function checkKey(seen: Set<string>, key: string, path: string): void {
-  if (FORBIDDEN_KEYS.has(key)) throw fieldProblem(400, path, "is a key that is never taken");
-  if (seen.has(key)) throw fieldProblem(400, path, "is given twice");
-  seen.add(key);
+function checkKey(previousKeys: Set<string>, key: string, path: string): void {
+  if (FORBIDDEN_KEYS.has(key)) throw fieldProblem(400, path, "is not an allowed key");
+  if (previousKeys.has(key)) throw fieldProblem(400, path, "is given more than once");
+  previousKeys.add(key);
 }
 
 function checkText(value: string, path: string): void {
-  if (value.includes("\0")) throw fieldProblem(400, path, "must not hold a NUL character");
-  if (!value.isWellFormed()) throw fieldProblem(400, path, "must not hold a lone surrogate");
+  if (value.includes("\0")) throw fieldProblem(400, path, "must not contain a NUL character");
+  if (!value.isWellFormed()) throw fieldProblem(400, path, "must not contain a lone surrogate");
 }

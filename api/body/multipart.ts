@@ -1,5 +1,5 @@
 /**
- * Multipart bodies, streamed: files go to temporary files as they arrive, and are gone when the request is handled.
+ * Streams multipart bodies: files are written to temporary files while they arrive, and removed after the request.
  *
  * @module
  */
@@ -9,24 +9,24 @@ import busboy from "busboy";
 import { isOutage } from "../../data/objects/outage.ts";
 import { fieldProblem, ProblemError } from "../http/problem.ts";
 import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
-import { checkField, checkFilename, type Form, type FormRules } from "./formPart.ts";
+import { checkField, checkFilename, type Form, type FormRules } from "./formFields.ts";
 import { type BodyLimits, checkBodyHeaders, readBody } from "./stream.ts";
 
-const FORBIDDEN = new Set(["__proto__", "constructor", "prototype"]);
+const FORBIDDEN_NAMES = new Set(["__proto__", "constructor", "prototype"]);
 
 /**
- * Reads a form, hands it to `use`, and removes its temporary files whatever happens.
+ * Reads a form, calls `run` with it, and then removes its temporary files.
  *
- * @param tempDir where the temporary folder is made; the system's when absent
- * @throws {ProblemError} 415 unless it is multipart, 400 when it is malformed or broken off, 408 and 413 past a
- * limit, 422 naming a field that is unknown, given twice or badly named
+ * @param tempDir parent of the temporary folder; the system's temporary folder by default
+ * @throws {ProblemError} 415 unless the body is multipart, 400 when it is malformed or incomplete, 408 and 413 beyond a
+ * limit, 422 naming a field that is unknown, repeated or has an invalid name
  */
 export async function withForm<T>(
   request: Request,
   limits: BodyLimits,
   rules: FormRules,
   tempDir: string | undefined,
-  use: (form: Form) => Promise<T>,
+  run: (form: Form) => Promise<T>,
 ): Promise<T> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^multipart\/form-data\s*(;|$)/i.test(type)) {
@@ -37,19 +37,19 @@ export async function withForm<T>(
   }
   checkBodyHeaders(request, limits.bytes);
   const parser = openParser(type, rules);
-  const folder = await onDisk(async () => {
+  const folder = await withDiskErrors(async () => {
     if (tempDir !== undefined) await Deno.mkdir(tempDir, { recursive: true });
     return await Deno.makeTempDir({ dir: tempDir, prefix: "unmask-upload-" });
   });
   try {
-    return await use(await receive(request, limits, rules, parser, folder));
+    return await run(await parseForm(request, limits, rules, parser, folder));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-/** @throws {ProblemError} 503 for a disk that is full, failing, read-only or not accessible */
-async function onDisk<T>(work: () => Promise<T>): Promise<T> {
+/** Runs a file operation. @throws {ProblemError} 503 for a disk that is full, failing, read-only or not accessible */
+async function withDiskErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -80,8 +80,8 @@ function openParser(type: string, rules: FormRules): busboy.Busboy {
   }
 }
 
-/** Feeds the body to the parser and each file to the disk, no faster than the disk takes it. */
-async function receive(
+/** Feeds the body to the parser and writes its files. Back pressure of the disk slows down the reading. */
+async function parseForm(
   request: Request,
   limits: BodyLimits,
   rules: FormRules,
@@ -104,7 +104,7 @@ async function receive(
     }
   });
   parser.on("file", (name, stream, info) => {
-    // A form may break off before its file is read: an error that nobody listens to would end the process.
+    // The form may end before its file is read. An error event without a listener would end the process.
     stream.on("error", () => {});
     try {
       const filename = takeFile(seen, rules, name ?? "", info.filename ?? "");
@@ -117,38 +117,38 @@ async function receive(
       fail(error);
     }
   });
-  const tooMany = (what: string, most: number, field = "") =>
-    fail(fieldProblem(422, field, `must have at most ${most} ${what}`));
+  const failWithCount = (noun: string, max: number, field = "") =>
+    fail(fieldProblem(422, field, `must have at most ${max} ${noun}`));
   const [fileField] = rules.fileFields.length === 1 ? rules.fileFields : [];
-  parser.once("filesLimit", () => tooMany("files", rules.files, fileField));
-  parser.once("fieldsLimit", () => tooMany("fields", rules.fields));
-  parser.once("partsLimit", () => tooMany("parts", rules.fields + rules.files));
+  parser.once("filesLimit", () => failWithCount("files", rules.files, fileField));
+  parser.once("fieldsLimit", () => failWithCount("fields", rules.fields));
+  parser.once("partsLimit", () => failWithCount("parts", rules.fields + rules.files));
   parser.on(
     "error",
     (error) => fail(new ProblemError(400, `The form is malformed: ${(error as Error).message}`)),
   );
 
   try {
-    await Promise.race([feed(request, limits, parser, failed.promise), failed.promise]);
+    await Promise.race([feedParser(request, limits, parser, failed.promise), failed.promise]);
     parser.end();
     await Promise.race([finished, failed.promise]);
     return { fields, files: await Promise.race([Promise.all(writes), failed.promise]) };
   } finally {
     parser.destroy();
-    // The folder can be removed only when nothing is writing into it any more.
+    // The folder can be removed only after the last write.
     await Promise.allSettled(writes);
   }
 }
 
-async function feed(
+async function feedParser(
   request: Request,
   limits: BodyLimits,
   parser: busboy.Busboy,
   failed: Promise<never>,
 ): Promise<void> {
-  for await (const piece of readBody(request, limits)) {
-    if (parser.write(piece)) {
-      // Lets a failure found in this piece stop the reading of the next one.
+  for await (const chunk of readBody(request, limits)) {
+    if (parser.write(chunk)) {
+      // A failure in this chunk stops the reading before the next one.
       await Promise.race([failed, Promise.resolve()]);
       continue;
     }
@@ -173,11 +173,11 @@ function takeField(
   if (name === "" || info.nameTruncated) {
     throw fieldProblem(422, "", "must have a name of 1 to 100 bytes for every field");
   }
-  if (FORBIDDEN.has(name)) throw fieldProblem(422, name, "is a name that is never taken");
+  if (FORBIDDEN_NAMES.has(name)) throw fieldProblem(422, name, "is not an allowed field name");
   if (rules.fileFields.includes(name)) {
     throw fieldProblem(422, name, "must be a file, as in curl -F name=@file");
   }
-  if (seen.has(name)) throw fieldProblem(422, name, "is given twice");
+  if (seen.has(name)) throw fieldProblem(422, name, "is given more than once");
   checkEncoding(name, info.encoding);
   // The parser returns no value if it cannot decode the character set.
   if (value === undefined) {
@@ -201,9 +201,15 @@ function checkEncoding(name: string, encoding: string): void {
 function takeFile(seen: Set<string>, rules: FormRules, name: string, filename: string): string {
   if (name === "") throw fieldProblem(422, "", "must have a field name for every file");
   if (!rules.fileFields.includes(name)) {
-    throw fieldProblem(422, name.slice(0, 80), `is not a file that is taken: ${rules.fileFields.join(", ")}`);
+    throw fieldProblem(
+      422,
+      name.slice(0, 80),
+      `must be one of the file fields ${rules.fileFields.join(", ")}`,
+    );
   }
-  if (seen.has(name) && !rules.repeated?.includes(name)) throw fieldProblem(422, name, "is given twice");
+  if (seen.has(name) && !rules.repeatableFileFields?.includes(name)) {
+    throw fieldProblem(422, name, "is given more than once");
+  }
   seen.add(name);
   return checkFilename(name, filename);
 }
@@ -213,19 +219,19 @@ async function writeFile(
   field: string,
   filename: string,
   path: string,
-  most: number,
+  maxBytes: number,
 ): Promise<UploadedFile> {
-  const file = await onDisk(() => Deno.open(path, { write: true, createNew: true, mode: 0o600 }));
+  const file = await withDiskErrors(() => Deno.open(path, { write: true, createNew: true, mode: 0o600 }));
   try {
     let size = 0;
-    for await (const piece of stream) {
-      const bytes = piece as Uint8Array;
-      for (let at = 0; at < bytes.byteLength;) {
-        at += await onDisk(() => file.write(bytes.subarray(at)));
+    for await (const chunk of stream) {
+      const bytes = chunk as Uint8Array;
+      for (let offset = 0; offset < bytes.byteLength;) {
+        offset += await withDiskErrors(() => file.write(bytes.subarray(offset)));
       }
       size += bytes.byteLength;
     }
-    if (stream.truncated) throw fieldProblem(413, field, `file must have at most ${most} bytes`);
+    if (stream.truncated) throw fieldProblem(413, field, `file must have at most ${maxBytes} bytes`);
     return { field, filename, path, size };
   } finally {
     file.close();

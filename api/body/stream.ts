@@ -1,16 +1,17 @@
 /**
- * A request's body, piece by piece, with its size and its time limited while it arrives.
+ * Reads the body of a request in chunks, with limits for its size and its time.
  *
  * @module
  */
 import { ProblemError } from "../http/problem.ts";
 
-/** How much may come, and how slowly. */
+/** Limits of a body. */
 export interface BodyLimits {
+  /** Maximum size. */
   readonly bytes: number;
-  /** Longest pause between two pieces, in milliseconds. */
+  /** Maximum time between two chunks, in milliseconds. */
   readonly idleMs: number;
-  /** Time for all of it, in milliseconds. */
+  /** Maximum time for the whole body, in milliseconds. */
   readonly totalMs: number;
 }
 
@@ -18,13 +19,13 @@ function tooLarge(limit: number): ProblemError {
   return new ProblemError(413, `The body must have at most ${limit} bytes`);
 }
 
-/** @throws {ProblemError} 415 for a body that would have to be decompressed, 413 when it announces too much */
+/** Checks the headers. @throws {ProblemError} 415 for a compressed body, 413 for a Content-Length above the limit */
 export function checkBodyHeaders(request: Request, limit: number): void {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding.trim().toLowerCase() !== "identity") {
     throw new ProblemError(
       415,
-      `Content-Encoding '${encoding.slice(0, 40)}' is not taken: send the body as it is`,
+      `Content-Encoding must be identity: current value is '${encoding.slice(0, 40)}'`,
       { headers: { "accept-encoding": "identity" } },
     );
   }
@@ -33,10 +34,10 @@ export function checkBodyHeaders(request: Request, limit: number): void {
 }
 
 /**
- * The pieces of the body as they arrive.
+ * Yields the body in chunks.
  *
- * @throws {ProblemError} 413 past the size limit, also for a chunked body; 408 past a time limit; 400 when the client
- * broke off
+ * @throws {ProblemError} 413 beyond the size limit, also for a chunked body; 408 beyond a time limit; 400 for an
+ * incomplete body
  */
 export async function* readBody(
   request: Request,
@@ -50,39 +51,39 @@ export async function* readBody(
   let ended = false;
   try {
     while (true) {
-      const piece = await nextPiece(reader, Math.min(limits.idleMs, deadline - performance.now()));
-      if (piece.done) break;
-      received += piece.value.byteLength;
+      const chunk = await readChunk(reader, Math.min(limits.idleMs, deadline - performance.now()));
+      if (chunk.done) break;
+      received += chunk.value.byteLength;
       if (received > limits.bytes) throw tooLarge(limits.bytes);
-      yield piece.value;
+      yield chunk.value;
     }
     ended = true;
   } finally {
-    // An aborted body rejects its own cancellation; the error that matters is thrown already.
+    // Cancelling an aborted body fails again with the error that is already thrown.
     if (!ended) reader.cancel().catch(() => {});
     else reader.releaseLock();
   }
 }
 
-async function nextPiece(
+async function readChunk(
   reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
-  withinMs: number,
+  timeoutMs: number,
 ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
+  const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () =>
         reject(
           new ProblemError(408, "The body did not arrive in time", { headers: { connection: "close" } }),
         ),
-      Math.max(0, withinMs),
+      Math.max(0, timeoutMs),
     );
   });
   try {
-    return await Promise.race([reader.read(), late]);
+    return await Promise.race([reader.read(), timeout]);
   } catch (error) {
     if (error instanceof ProblemError) throw error;
-    throw new ProblemError(400, "The body broke off before its end", { cause: error });
+    throw new ProblemError(400, "The body ended before it was complete", { cause: error });
   } finally {
     clearTimeout(timer);
   }

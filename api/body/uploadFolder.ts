@@ -1,6 +1,6 @@
 /**
- * The folder where a process keeps uploads while it receives them. A locked file in it shows that the process is
- * running: the operating system releases the lock when the process ends, even when it is killed.
+ * The folder of a process for uploads that it is receiving. A locked file in it shows that the process is running: the
+ * operating system releases the lock when the process ends, even when it is killed.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export interface UploadFolder {
 
 /** Creates a folder for this process's uploads. @param root its parent; the system's temporary folder if not writable */
 export function openUploadFolder(root: string): UploadFolder {
-  const { path, parent } = makeFolder(root);
+  const { path, parent } = createFolder(root);
   const file = Deno.openSync(join(path, LOCK), { write: true, create: true });
   file.lockSync(true);
   return {
@@ -34,7 +34,7 @@ export function openUploadFolder(root: string): UploadFolder {
   };
 }
 
-function makeFolder(root: string): { path: string; parent: string } {
+function createFolder(root: string): { path: string; parent: string } {
   try {
     Deno.mkdirSync(root, { recursive: true });
     return { path: Deno.makeTempDirSync({ dir: root, prefix: PREFIX }), parent: root };
@@ -43,7 +43,7 @@ function makeFolder(root: string): { path: string; parent: string } {
   }
 }
 
-/** Longest time between creating a folder and locking it, in milliseconds. */
+/** Maximum time between creating a folder and locking it, in milliseconds. */
 const UNLOCKED_MS = 60_000;
 
 async function sweepUploads(parent: string): Promise<string[]> {
@@ -63,7 +63,7 @@ async function isAbandoned(path: string): Promise<boolean> {
     return await file.tryLock(true);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) return false;
-    const made = (await Deno.stat(path).catch(() => null))?.mtime?.getTime() ?? Infinity;
-    return Date.now() - made > UNLOCKED_MS;
+    const createdAt = (await Deno.stat(path).catch(() => null))?.mtime?.getTime() ?? Infinity;
+    return Date.now() - createdAt > UNLOCKED_MS;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The one place where errors become answers.
+ * Converts errors of every room to problem details.
  *
  * @module
  */
@@ -25,17 +25,17 @@ import {
 } from "../../jobs/store/store.ts";
 import { RowTooLargeError } from "../../jobs/store/kv/errors.ts";
 import type { ApiEnv } from "./context.ts";
-import { InferenceError } from "../inference/inference.ts";
 import { fieldProblem, ProblemError, problemResponse } from "./problem.ts";
 
-/** What an error thrown by any room means to the client. */
+const CONFLICTS = [InvalidTransitionError, CheckpointInUseError, JobUnfinishedError];
+
+/** Returns the problem for an error thrown by any room; 500 for an unexpected error. */
 export function problemOf(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof JobNotFoundError || error instanceof DatasetNotFoundError) {
     return new ProblemError(404, error.message);
   }
-  const conflicts = [InvalidTransitionError, CheckpointInUseError, JobUnfinishedError];
-  if (error instanceof Error && conflicts.some((conflict) => error instanceof conflict)) {
+  if (error instanceof Error && CONFLICTS.some((conflict) => error instanceof conflict)) {
     return new ProblemError(409, error.message);
   }
   if (error instanceof CheckpointNotFoundError) return fieldProblem(422, "checkpoint", error.message);
@@ -58,15 +58,14 @@ export function problemOf(error: unknown): ProblemError {
       : fieldProblem(422, error.field, error.message);
   }
   if (error instanceof ImageError) return fieldProblem(422, "pictures", error.message);
-  if (error instanceof InferenceError) return inferenceProblem(error);
-  if (error instanceof ObjectNotFoundError) return new ProblemError(404, "Its content is no longer stored");
+  if (error instanceof ObjectNotFoundError) return new ProblemError(404, "The content is no longer stored");
   return outageProblem(error) ??
     new ProblemError(500, "An internal error occurred. The log has details under this request_id.", {
       cause: error,
     });
 }
 
-/** The 503 problem for an outage of the database or of object storage; null for other errors. */
+/** Returns the 503 problem for an outage of the database or of object storage; null for other errors. */
 export function outageProblem(error: unknown): ProblemError | null {
   const unavailable = (detail: string, seconds: number, path?: string) =>
     new ProblemError(503, detail, {
@@ -86,19 +85,8 @@ export function outageProblem(error: unknown): ProblemError | null {
   return null;
 }
 
-/** The problem for an error of a model. @param field the request's field that names the model */
-export function inferenceProblem(error: InferenceError, field = "checkpoint"): ProblemError {
-  if (error.code === "wrong_model" || error.code === "not_finite") {
-    return fieldProblem(422, field, error.message);
-  }
-  if (error.code === "checkpoint_unreadable") return fieldProblem(409, field, error.message);
-  return new ProblemError(500, "The model could not be run. The log has more under this request_id.", {
-    cause: error,
-  });
-}
-
-/** Hono's `onError`: the problem's answer, and the cause kept for the log where it is our fault. */
-export function answerError(error: unknown, context: Context<ApiEnv>): Response {
+/** Handles an error of a request, as Hono's `onError`. It keeps the cause of an unexpected error for the log. */
+export function handleError(error: unknown, context: Context<ApiEnv>): Response {
   const problem = problemOf(error);
   // An outage is logged once where it is detected, not for every request. A request that was abandoned because its
   // client disconnected is not a failure either.

@@ -1,11 +1,8 @@
 /**
- * A job's events in the form of server-sent events.
+ * Server-sent events.
  *
  * @module
  */
-import type { JobEvent } from "../../jobs/store/events/event.ts";
-import type { Services } from "./context.ts";
-import { eventWire } from "../schemas/event.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -13,49 +10,50 @@ const encode = (text: string): Bytes => new TextEncoder().encode(text);
 const RETRY = encode("retry: 2000\n\n"), END = encode("event: end\ndata: {}\n\n");
 const HEARTBEAT = encode(": heartbeat\n\n");
 
-/** All streams of a job emit the same event objects, so each event is encoded once. */
-const blocks = new WeakMap<JobEvent, Bytes>();
+/** Encodes one event of a stream. */
+export function encodeEvent(id: number, type: string, data: unknown): Uint8Array<ArrayBuffer> {
+  return encode(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
+}
 
-function block(event: JobEvent): Bytes {
-  let bytes = blocks.get(event);
-  if (bytes === undefined) {
-    const { seq, type } = event;
-    bytes = encode(`id: ${seq}\nevent: ${type}\ndata: ${JSON.stringify(eventWire(event))}\n\n`);
-    blocks.set(event, bytes);
-  }
-  return bytes;
+/** The source and the limits of an event stream. */
+export interface EventStreamOptions<E> {
+  /** Yields events until there are no more or the signal is aborted. */
+  readonly follow: (signal: AbortSignal) => AsyncGenerator<E, void>;
+  /** Encodes an event, for example with {@linkcode encodeEvent}. */
+  readonly encode: (event: E) => Uint8Array<ArrayBuffer>;
+  /** Time without an event after which a heartbeat is sent. */
+  readonly heartbeatMs: number;
+  /** Time without a read after which the stream fails. */
+  readonly stalledMs: number;
+  /** Aborted when the client disconnects. */
+  readonly disconnected: AbortSignal;
+  /** Aborted when the service stops. */
+  readonly stopping: AbortSignal;
+  /** Called once, when the stream ends or its client disconnects. */
+  readonly onClose: () => void;
 }
 
 /**
- * Streams a job's events after the offset `after`. It emits a heartbeat comment after `heartbeatMs` without an event,
- * and an `end` event when the job has finished. It buffers one event at a time. The stream fails when its reader reads
- * nothing for `stalledMs`. When the service stops, the stream closes without an `end` event, and clients reconnect with
- * `Last-Event-ID`.
- *
- * @param closed called once, when the stream ends or its client disconnects
+ * Creates a stream of events. It emits a heartbeat comment after `heartbeatMs` without an event, and an `end` event when
+ * the source has ended. It buffers one event. When the service stops, the stream closes without an `end` event, and
+ * clients reconnect with `Last-Event-ID`.
  */
-export function eventStream(
-  services: Services,
-  jobId: string,
-  after: number,
-  clientGone: AbortSignal,
-  closed: () => void,
-): ReadableStream<Bytes> {
-  const { heartbeatMs, stalledMs } = services.limits;
+export function eventStream<E>(options: EventStreamOptions<E>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const { heartbeatMs, stalledMs, disconnected, stopping } = options;
   const cancelled = new AbortController();
-  const signal = AbortSignal.any([clientGone, services.stopping, cancelled.signal]);
-  const events = services.jobs.follow(jobId, after, signal);
-  let waiting: Promise<IteratorResult<JobEvent, void>> | null = null;
+  const signal = AbortSignal.any([disconnected, stopping, cancelled.signal]);
+  const events = options.follow(signal);
+  let pending: Promise<IteratorResult<E, void>> | null = null;
   let stalled: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
   const close = () => {
     clearTimeout(stalled);
-    if (!isClosed) closed();
+    if (!isClosed) options.onClose();
     isClosed = true;
   };
-  // Stops following the job even if nothing pulls from the stream any more.
+  // Stops the source even if nothing reads the stream any more.
   signal.addEventListener("abort", () => void events.return().catch(() => {}), { once: true });
-  clientGone.addEventListener("abort", close, { once: true });
+  disconnected.addEventListener("abort", close, { once: true });
   const emit = (controller: ReadableStreamDefaultController<Bytes>, bytes: Bytes) => {
     controller.enqueue(bytes);
     stalled = setTimeout(() => {
@@ -71,13 +69,13 @@ export function eventStream(
     },
     async pull(controller) {
       clearTimeout(stalled);
-      const result = await orSilence(waiting ??= events.next(), heartbeatMs).catch((error) => {
+      const result = await nullAfter(heartbeatMs, pending ??= events.next()).catch((error) => {
         close();
         throw error;
       });
       if (result === null) return emit(controller, HEARTBEAT);
-      waiting = null;
-      if (!result.done) return emit(controller, block(result.value));
+      pending = null;
+      if (!result.done) return emit(controller, options.encode(result.value));
       if (!signal.aborted) controller.enqueue(END);
       controller.close();
       return close();
@@ -85,16 +83,17 @@ export function eventStream(
     async cancel() {
       cancelled.abort();
       close();
-      await waiting?.catch(() => {});
+      await pending?.catch(() => {});
     },
   }, { highWaterMark: 0 });
 }
 
-async function orSilence<T>(work: Promise<T>, milliseconds: number): Promise<T | null> {
+/** Returns the value of a promise, or null when it is not settled after `milliseconds`. */
+async function nullAfter<T>(milliseconds: number, promise: Promise<T>): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), milliseconds));
+  const timeout = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), milliseconds));
   try {
-    return await Promise.race([work, silence]);
+    return await Promise.race([promise, timeout]);
   } finally {
     clearTimeout(timer);
   }

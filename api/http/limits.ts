@@ -1,11 +1,11 @@
 /**
- * What a client may ask of the API at most; every value can be overridden through `createApp`.
+ * Limits of requests, connections and jobs. `createApp` can replace each of them.
  *
  * @module
  */
 import { MAX_TRAINING_BYTES } from "../../jobs/requests/memory.ts";
 
-/** Sizes in bytes, times in milliseconds unless the name says seconds. */
+/** Maximum sizes in bytes and times in milliseconds, unless the name has another unit. */
 export interface ApiLimits {
   /** A JSON body. */
   readonly jsonBytes: number;
@@ -15,11 +15,11 @@ export interface ApiLimits {
   readonly jsonValues: number;
   /** A JSON body that carries images in base64. */
   readonly imageJsonBytes: number;
-  /** Path and query of a request, as received. */
+  /** Path and query of a request. */
   readonly urlBytes: number;
   /** Names and values of all header fields together. */
   readonly headerBytes: number;
-  /** Longest pause between two pieces of a body. */
+  /** Time between two chunks of a body. */
   readonly bodyIdleMs: number;
   /** Time for a JSON body to arrive. */
   readonly bodyTotalMs: number;
@@ -36,42 +36,42 @@ export interface ApiLimits {
   /** One field of a multipart body. */
   readonly formFieldBytes: number;
   /** Images of an inference request. */
-  readonly pictures: number;
+  readonly images: number;
   /** One image of an inference request, encoded. */
   readonly imageBytes: number;
   /** All images of an inference request in a multipart body. */
   readonly imagesBytes: number;
   /** Values (height x width x channels x images) of an inference request. */
   readonly imageValues: number;
-  /** Time for loading a model and computing an answer. */
+  /** Time to load a model and compute a response. */
   readonly inferenceMs: number;
-  /** Longest `Prefer: wait` or `?wait=`. */
+  /** Seconds of `Prefer: wait` or `?wait=`. */
   readonly waitSeconds: number;
-  /** Pause after which an idle event stream sends a comment. */
+  /** Time without an event after which an event stream sends a comment. */
   readonly heartbeatMs: number;
-  /** Time for the readiness probes together. */
+  /** Time for each readiness probe. */
   readonly readyMs: number;
   /** Time without a read after which an event stream is closed. */
   readonly stalledMs: number;
-  /** Event streams open at once. */
+  /** Number of open event streams. */
   readonly streams: number;
   /** Time for a request's line and headers to arrive. */
   readonly headMs: number;
   /** Time that a connection may be idle between two requests. */
   readonly keepAliveMs: number;
-  /** Longest time for which a client may stop reading a response. */
+  /** Time for which a client may stop reading a response. */
   readonly writeIdleMs: number;
-  /** Most bytes of a rejected body that are read and discarded before the connection is closed. */
-  readonly refusedBytes: number;
-  /** Longest time for discarding a rejected body. */
-  readonly refusedMs: number;
-  /** Most bytes of one job's checkpoints in object storage, estimated. */
+  /** Bytes of a rejected body that are read and discarded before the connection is closed. */
+  readonly rejectedBytes: number;
+  /** Time for discarding a rejected body. */
+  readonly rejectedMs: number;
+  /** Estimated size of one job's checkpoints in object storage. */
   readonly checkpointBytes: number;
-  /** Maximum estimated memory of a training step. */
+  /** Estimated memory of a training step. */
   readonly trainingBytes: number;
 }
 
-/** The limits of a server that is told nothing else. */
+/** The default limits. */
 export const DEFAULT_LIMITS: ApiLimits = {
   jsonBytes: 2 ** 20,
   jsonDepth: 32,
@@ -87,7 +87,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   uploadStoreMs: 3_600_000,
   formFields: 16,
   formFieldBytes: 4096,
-  pictures: 64,
+  images: 64,
   imageBytes: 20 * 2 ** 20,
   imagesBytes: 64 * 2 ** 20,
   imageValues: 2 ** 24,
@@ -100,8 +100,8 @@ export const DEFAULT_LIMITS: ApiLimits = {
   headMs: 10_000,
   keepAliveMs: 75_000,
   writeIdleMs: 60_000,
-  refusedBytes: 16 * 2 ** 20,
-  refusedMs: 1_000,
+  rejectedBytes: 16 * 2 ** 20,
+  rejectedMs: 1_000,
   checkpointBytes: 2 ** 40,
   trainingBytes: MAX_TRAINING_BYTES,
 };

@@ -1,12 +1,12 @@
 /**
- * Conditional and partial reads: RFC 9110 sections 13 and 14.
+ * Conditional requests and range requests (RFC 9110 sections 13 and 14).
  *
  * @module
  */
 import type { ByteRange } from "../../data/objects/store.ts";
 import { ProblemError } from "./problem.ts";
 
-/** Whether `If-None-Match` names this entity tag (weak comparison). */
+/** Returns whether `If-None-Match` contains this entity tag (weak comparison). */
 export function matchesEtag(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   if (header.trim() === "*") return true;
@@ -14,13 +14,13 @@ export function matchesEtag(header: string | undefined, etag: string): boolean {
 }
 
 /**
- * The part of `size` bytes that `Range` asks for, both ends within; null for all of it: no header, another unit,
- * a form that is not understood, or several ranges, each of which a server may ignore.
+ * Returns the byte range that `Range` requests, both ends inclusive. Returns null for the whole content: without the
+ * header, for another unit, for an invalid range and for several ranges, all of which a server may ignore.
  *
- * @param ifRange an `If-Range` that is not exactly the entity tag asks for all of it
+ * @param ifRange the range is ignored unless this is undefined or equal to the entity tag
  * @throws {ProblemError} 416 when the range begins past the end
  */
-export function partOf(
+export function parseRange(
   header: string | undefined,
   ifRange: string | undefined,
   etag: string,
@@ -32,8 +32,8 @@ export function partOf(
   if (first === "" && last === "") return null;
   // Positions have no upper bound, and a number above 2^53 would be rounded.
   if (first !== "" && last !== "" && BigInt(last) < BigInt(first)) return null;
-  const start = first === "" ? Math.max(0, size - upTo(last, size)) : upTo(first, size);
-  const end = first === "" || last === "" ? size - 1 : upTo(last, size - 1);
+  const start = first === "" ? Math.max(0, size - parseClamped(last, size)) : parseClamped(first, size);
+  const end = first === "" || last === "" ? size - 1 : parseClamped(last, size - 1);
   if (start >= size) {
     throw new ProblemError(416, `The range begins past the end: there are ${size} bytes`, {
       headers: { "content-range": `bytes */${size}` },
@@ -42,8 +42,8 @@ export function partOf(
   return { start, end };
 }
 
-/** A whole number of any length, at most `most`. */
-function upTo(digits: string, most: number): number {
+/** Parses a whole number with any number of digits. Returns at most `max`. */
+function parseClamped(digits: string, max: number): number {
   const value = BigInt(digits);
-  return value > BigInt(most) ? most : Number(value);
+  return value > BigInt(max) ? max : Number(value);
 }

@@ -1,20 +1,20 @@
 /**
- * One place where a route's schema becomes both its documentation and its checks.
+ * Registers routes. The schemas of a route document it in OpenAPI and validate its requests.
  *
  * @module
  */
 import { createRoute, type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { negotiate } from "./negotiation.ts";
 import type { ApiEnv } from "./context.ts";
-import { checked } from "./validation.ts";
+import { negotiateMediaType } from "./negotiation.ts";
 import { ProblemError, type ProblemStatus } from "./problem.ts";
-import { problems } from "../schemas/problem.ts";
+import { problems } from "./problemResponses.ts";
+import { validate } from "./validation.ts";
 
-const nothing = z.strictObject({});
-type Nothing = typeof nothing;
+const empty = z.strictObject({});
+type Empty = typeof empty;
 
-/** A route as OpenAPI has it, with the schemas of its path and query typed. */
+/** The OpenAPI description of a route, with typed schemas of its path and query. */
 export type ApiRoute<P extends z.ZodType, Q extends z.ZodType> = Omit<RouteConfig, "request"> & {
   /** Name of the operation in generated clients, such as `createJob`. It must not change in later versions. */
   readonly operationId: string;
@@ -24,33 +24,33 @@ export type ApiRoute<P extends z.ZodType, Q extends z.ZodType> = Omit<RouteConfi
   };
 };
 
-/** A handler: the context, and path and query as their schemas understood them. */
+/** A handler. It receives the context and the validated path and query parameters. */
 export type ApiHandler<P extends z.ZodType, Q extends z.ZodType> = (
   context: Context<ApiEnv>,
   input: { readonly params: z.output<P>; readonly query: z.output<Q> },
 ) => Response | Promise<Response>;
 
-function checkedQuery<Q extends z.ZodType>(context: Context<ApiEnv>, schema: Q): z.output<Q> {
-  const given = Object.entries(context.req.queries());
-  const errors = given.filter(([, values]) => values.length > 1)
+function validateQuery<Q extends z.ZodType>(context: Context<ApiEnv>, schema: Q): z.output<Q> {
+  const parameters = Object.entries(context.req.queries());
+  const errors = parameters.filter(([, values]) => values.length > 1)
     .map(([path]) => ({ path, message: "is given more than once" }));
   if (errors.length > 0) throw new ProblemError(422, `${errors[0].path}: ${errors[0].message}`, { errors });
-  return checked(schema, Object.fromEntries(given.map(([name, values]) => [name, values[0]])));
+  return validate(schema, Object.fromEntries(parameters.map(([name, values]) => [name, values[0]])));
 }
 
-/** The error statuses that a route can have besides those of its handler. */
-function everyRoutesProblems(
+/** Returns the problem statuses that a route can have in addition to those of its handler. */
+function commonProblems(
   { method, path, request }: {
     readonly method: string;
     readonly path: string;
     readonly request?: { params?: unknown; body?: unknown };
   },
-  negotiated: boolean,
+  isNegotiated: boolean,
 ): ProblemStatus[] {
   return [
     400,
     ...(request?.params === undefined ? [] : [404 as const]),
-    ...(negotiated ? [406 as const] : []),
+    ...(isNegotiated ? [406 as const] : []),
     ...(request?.body === undefined ? [] : [408 as const, 413 as const, 415 as const]),
     414,
     // A write from another web page, and a Host that is not this server's.
@@ -65,44 +65,49 @@ function everyRoutesProblems(
 }
 
 /**
- * Adds a route. Before the handler runs, `Accept` is matched with the media types of the route's success responses,
- * an id of the wrong form answers 404, and a wrong or unknown query parameter 422.
+ * Adds a route. Before the handler runs, the media type of the response is negotiated, an id of the wrong form is
+ * answered with 404, and a wrong or unknown query parameter with 422.
  */
-export function addRoute<P extends z.ZodType = Nothing, Q extends z.ZodType = Nothing>(
+export function addRoute<P extends z.ZodType = Empty, Q extends z.ZodType = Empty>(
   app: OpenAPIHono<ApiEnv>,
   config: ApiRoute<P, Q>,
   handler: ApiHandler<P, Q>,
 ): void {
-  const success = Object.entries(config.responses).filter(([status]) => status.startsWith("2"));
-  const offered = success.flatMap(([, response]) =>
-    Object.keys(("content" in response && response.content) || {})
-  );
+  const successes = Object.entries(config.responses).filter(([status]) => status.startsWith("2"));
+  const mediaTypes = [
+    ...new Set(
+      successes.flatMap(([, response]) => Object.keys(("content" in response && response.content) || {})),
+    ),
+  ];
   const route = createRoute({
     ...config,
-    responses: { ...problems(...everyRoutesProblems(config, offered.length > 0)), ...config.responses },
+    responses: { ...problems(...commonProblems(config, mediaTypes.length > 0)), ...config.responses },
   } as RouteConfig);
   app.openAPIRegistry.registerPath(route);
-  const params = (config.request?.params ?? nothing) as P;
-  const query = (config.request?.query ?? nothing) as Q;
+  const params = (config.request?.params ?? empty) as P;
+  const query = (config.request?.query ?? empty) as Q;
   app.on(route.method.toUpperCase(), route.getRoutingPath(), (context) => {
     context.set("route", config.path);
     const path = params.safeParse(context.req.param());
     if (!path.success) throw new ProblemError(404, "There is nothing under this id");
-    if (offered.length > 0) {
-      context.set("accepted", negotiate(context.req.header("accept"), [...new Set(offered)]));
-      if (new Set(offered).size > 1) context.header("vary", "Accept");
+    if (mediaTypes.length > 0) {
+      context.set("mediaType", negotiateMediaType(context.req.header("accept"), mediaTypes));
+      if (mediaTypes.length > 1) context.header("vary", "Accept");
     }
-    return handler(context, { params: path.data, query: checkedQuery(context, query) });
+    return handler(context, { params: path.data, query: validateQuery(context, query) });
   });
 }
 
-/** The routes that {@linkcode addRoute} has added so far. */
-export function routesOf(app: OpenAPIHono<ApiEnv>): RouteConfig[] {
+/** Returns the routes that {@linkcode addRoute} has added. */
+export function documentedRoutes(app: OpenAPIHono<ApiEnv>): RouteConfig[] {
   return app.openAPIRegistry.definitions.flatMap((item) => item.type === "route" ? [item.route] : []);
 }
 
-/** Answers what no route took: 405 with `Allow` where the path is known. Called once all routes are added. */
-export function closeRoutes(app: OpenAPIHono<ApiEnv>): void {
+/**
+ * Answers other methods of the added paths: OPTIONS with 204 and any other with 405, both with `Allow`. Must be called
+ * after all routes are added.
+ */
+export function addMethodFallbacks(app: OpenAPIHono<ApiEnv>): void {
   const methods = new Map<string, Set<string>>();
   for (const { path, method } of app.routes) {
     if (method === "ALL") continue;

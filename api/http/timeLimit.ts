@@ -1,41 +1,41 @@
 /**
- * Waiting with an end.
+ * Time limits for asynchronous work.
  *
  * @module
  */
 import { ProblemError } from "./problem.ts";
 
 /**
- * What the promise gives, if it does so in time. The work itself is not stopped.
+ * Waits for a promise for at most `milliseconds`. The work itself is not stopped.
  *
- * @throws {ProblemError} 503 when it does not
+ * @throws {ProblemError} 503 when the time is over
  */
-export async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
+export async function withTimeout<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => late.reject(new ProblemError(503, `No answer within ${milliseconds} ms`)),
+    () => timeout.reject(new ProblemError(503, `No answer within ${milliseconds} ms`)),
     milliseconds,
   );
   try {
-    return await Promise.race([work, late.promise]);
+    return await Promise.race([promise, timeout.promise]);
   } finally {
     clearTimeout(timer);
   }
 }
 
 /**
- * Runs work with a signal that is aborted when the client goes away or time is up.
+ * Runs work with a signal that is aborted when the client disconnects or the time is over.
  *
- * @throws {ProblemError} 504 when time was up
+ * @throws {ProblemError} 504 when the time is over
  */
-export async function limited<T>(
+export async function withTimeLimit<T>(
   request: Request,
   milliseconds: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const timeout = new AbortController();
   const timer = setTimeout(
-    () => timeout.abort(new ProblemError(504, `It took longer than ${milliseconds / 1000} s`)),
+    () => timeout.abort(new ProblemError(504, `The request took longer than ${milliseconds / 1000} s`)),
     milliseconds,
   );
   try {

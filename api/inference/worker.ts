@@ -12,7 +12,7 @@ import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts";
 import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
-import { ModelCache } from "./models.ts";
+import { ModelCache } from "./modelCache.ts";
 
 // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
 const scope = self as any;

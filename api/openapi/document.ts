@@ -4,9 +4,8 @@
  * @module
  */
 import type { RouteConfig, z } from "@hono/zod-openapi";
-import { PROBLEM_TITLES, type ProblemStatus } from "../http/problem.ts";
-import { REQUEST_ID, REQUEST_ID_PARAMETER } from "./headers.ts";
-import { convert, type Converted, type JsonObject } from "./jsonSchemas.ts";
+import { REQUEST_ID_HEADER, REQUEST_ID_PARAMETER } from "./headers.ts";
+import { type ConvertedSchemas, convertSchemas, type JsonObject } from "./jsonSchemas.ts";
 
 type Content = Readonly<Record<string, { readonly schema?: unknown } | undefined>>;
 
@@ -17,22 +16,22 @@ export interface DocumentHead {
   readonly tags: readonly { readonly name: string; readonly description: string }[];
 }
 
-/** Collects the schemas of one direction, and converts them to JSON Schema together. */
-class Collected {
+/** Collects the schemas of requests or of responses, and converts them to JSON Schema together. */
+class SchemaCollector {
   readonly #schemas: Record<string, z.ZodType> = {};
-  #converted: Converted | undefined;
+  #converted: ConvertedSchemas | undefined;
 
   constructor(readonly io: "input" | "output") {}
 
-  /** @returns a function that gives the JSON Schema once all schemas are collected */
+  /** Adds a schema. @returns a function that returns its JSON Schema, to be called after all schemas are added */
   add(schema: z.ZodType): () => JsonObject {
     const key = String(Object.keys(this.#schemas).length);
     this.#schemas[key] = schema;
     return () => this.converted.schemas[key];
   }
 
-  get converted(): Converted {
-    return this.#converted ??= convert(this.#schemas, this.io);
+  get converted(): ConvertedSchemas {
+    return this.#converted ??= convertSchemas(this.#schemas, this.io);
   }
 }
 
@@ -45,13 +44,13 @@ const isZod = (schema: unknown): schema is z.ZodType =>
  * @throws {Error} when two schemas of one name differ
  */
 export function openApiDocument(head: DocumentHead, routes: readonly RouteConfig[]): JsonObject {
-  const inputs = new Collected("input"), outputs = new Collected("output");
-  const finish = routes.map((route) => operationOf(route, inputs, outputs));
+  const inputs = new SchemaCollector("input"), outputs = new SchemaCollector("output");
+  const finishers = routes.map((route) => operationOf(route, inputs, outputs));
   const paths: Record<string, JsonObject> = {};
   const shared = new SharedResponses();
-  for (const [at, { path, method }] of routes.entries()) {
-    const operation = finish[at]();
-    (paths[path] ??= {})[method] = { ...operation, responses: shared.replaced(operation.responses) };
+  for (const [index, { path, method }] of routes.entries()) {
+    const operation = finishers[index]();
+    (paths[path] ??= {})[method] = { ...operation, responses: shared.replace(operation.responses) };
   }
   return {
     openapi: "3.1.0",
@@ -62,38 +61,41 @@ export function openApiDocument(head: DocumentHead, routes: readonly RouteConfig
     tags: head.tags,
     paths,
     components: {
-      schemas: merged(inputs.converted.components, outputs.converted.components),
+      schemas: mergeComponents(inputs.converted.components, outputs.converted.components),
       responses: shared.components,
       parameters: { RequestId: REQUEST_ID_PARAMETER },
-      headers: { RequestId: REQUEST_ID },
+      headers: { RequestId: REQUEST_ID_HEADER },
     },
   };
 }
 
-/** The problem responses that many operations share, each described once. */
+/** Collects the problem responses, which many operations share, so that each is described once. */
 class SharedResponses {
   readonly components: Record<string, JsonObject> = {};
 
-  /** Adds the header that every response has, and replaces problem responses by references. */
-  replaced(responses: Readonly<Record<string, JsonObject>>): Record<string, JsonObject> {
+  /** Adds the header that every response has, and replaces problem responses by references to their component. */
+  replace(responses: Readonly<Record<string, JsonObject>>): Record<string, JsonObject> {
     return Object.fromEntries(
       Object.entries(responses).map(([status, response]) => {
-        const title = PROBLEM_TITLES[Number(status) as ProblemStatus];
         const headers = {
           ...(response.headers as JsonObject | undefined),
           "X-Request-Id": { $ref: "#/components/headers/RequestId" },
         };
-        const whole = { ...response, headers };
-        if (title === undefined || response.description !== title) return [status, whole];
-        const name = title.replaceAll(/ (.)/g, (_, letter: string) => letter.toUpperCase());
-        this.components[name] = whole;
+        const complete = { ...response, headers };
+        const { description = "", content = {} } = response as { description?: string; content?: JsonObject };
+        if (!("application/problem+json" in content)) return [status, complete];
+        const name = description.replaceAll(/ (.)/g, (_, letter: string) => letter.toUpperCase());
+        this.components[name] = complete;
         return [status, { $ref: `#/components/responses/${name}` }];
       }),
     );
   }
 }
 
-function merged(a: Converted["components"], b: Converted["components"]): Record<string, JsonObject> {
+function mergeComponents(
+  a: ConvertedSchemas["components"],
+  b: ConvertedSchemas["components"],
+): Record<string, JsonObject> {
   for (const name of Object.keys(a)) {
     if (name in b && JSON.stringify(a[name]) !== JSON.stringify(b[name])) {
       throw new Error(`The schema '${name}' differs between requests and responses: give it two names`);
@@ -106,7 +108,7 @@ interface Operation extends JsonObject {
   readonly responses: Readonly<Record<string, JsonObject>>;
 }
 
-function operationOf(route: RouteConfig, inputs: Collected, outputs: Collected): () => Operation {
+function operationOf(route: RouteConfig, inputs: SchemaCollector, outputs: SchemaCollector): () => Operation {
   const { method: _method, path: _path, request, responses, ...rest } = route;
   const parameters = (["params", "query", "headers"] as const).flatMap((part) => {
     const schema = request?.[part];
@@ -114,18 +116,20 @@ function operationOf(route: RouteConfig, inputs: Collected, outputs: Collected):
   });
   const body = request?.body &&
     { ...request.body, content: contentOf(request.body.content as Content, inputs) };
-  const answers = Object.entries(responses).map(([status, response]) => {
+  const converted = Object.entries(responses).map(([status, response]) => {
     const { content, ...other } = response as { content?: Content } & JsonObject;
     return [status, other, content && contentOf(content, outputs)] as const;
   });
   return () => {
-    const all = [...parameters.flatMap((list) => list()), { $ref: "#/components/parameters/RequestId" }];
+    const allParameters = [...parameters.flatMap((list) => list()), {
+      $ref: "#/components/parameters/RequestId",
+    }];
     return {
       ...rest,
-      parameters: all,
+      parameters: allParameters,
       ...(body && { requestBody: { ...body, content: body.content() } }),
       responses: Object.fromEntries(
-        answers.map(([status, other, content]) => [
+        converted.map(([status, other, content]) => [
           status,
           content ? { ...other, content: content() } : other,
         ]),
@@ -134,18 +138,22 @@ function operationOf(route: RouteConfig, inputs: Collected, outputs: Collected):
   };
 }
 
-function contentOf(content: Content, collected: Collected): () => JsonObject {
+function contentOf(content: Content, collector: SchemaCollector): () => JsonObject {
   const entries = Object.entries(content).map(([type, media]) => {
     const schema = media?.schema;
-    return [type, media, isZod(schema) ? collected.add(schema) : () => schema as JsonObject] as const;
+    return [type, media, isZod(schema) ? collector.add(schema) : () => schema as JsonObject] as const;
   });
   return () =>
     Object.fromEntries(entries.map(([type, media, schema]) => [type, { ...media, schema: schema() }]));
 }
 
-const PLACES = { params: "path", query: "query", headers: "header" } as const;
+const LOCATIONS = { params: "path", query: "query", headers: "header" } as const;
 
-function parametersOf(schema: z.ZodType, part: keyof typeof PLACES, inputs: Collected): () => JsonObject[] {
+function parametersOf(
+  schema: z.ZodType,
+  part: keyof typeof LOCATIONS,
+  inputs: SchemaCollector,
+): () => JsonObject[] {
   const json = inputs.add(schema);
   return () => {
     const { properties = {}, required = [] } = json() as {
@@ -154,7 +162,7 @@ function parametersOf(schema: z.ZodType, part: keyof typeof PLACES, inputs: Coll
     };
     return Object.entries(properties).map(([name, { description, ...property }]) => ({
       name,
-      in: PLACES[part],
+      in: LOCATIONS[part],
       required: required.includes(name),
       ...(description !== undefined && { description }),
       schema: property,

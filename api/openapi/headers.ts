@@ -1,11 +1,11 @@
 /**
- * Response headers as OpenAPI describes them.
+ * OpenAPI descriptions of headers.
  *
  * @module
  */
 import type { JsonObject } from "./jsonSchemas.ts";
 
-/** Describes a response header. Its value is text unless `type` is given. */
+/** Describes a response header. */
 export function header(
   description: string,
   { type = "string", required = false }: { type?: "string" | "integer"; required?: boolean } = {},
@@ -13,26 +13,27 @@ export function header(
   return { description, required, schema: { type } };
 }
 
-/** Header of every response. */
-export const REQUEST_ID = header("Id of the request in the log: the client's own, or a new one", {
+/** The `X-Request-Id` header of every response. */
+export const REQUEST_ID_HEADER = header("Id of the request in the log: the client's own, or a new one", {
   required: true,
 });
 
-/** Header that every request may have. */
+/** The optional `X-Request-Id` header of every request. */
 export const REQUEST_ID_PARAMETER: JsonObject = {
   name: "X-Request-Id",
   in: "header",
   required: false,
-  description: "Your id for this request, 8 to 64 letters, digits, `-` and `_`; other values are ignored",
+  description:
+    "The client's id for this request, 8 to 64 letters, digits, `-` and `_`; other values are ignored",
   schema: { type: "string" },
 };
 
-/** Header of a response that created something. */
-export function location(of: string): Record<string, JsonObject> {
-  return { Location: header(`Path of the ${of}`, { required: true }) };
+/** The `Location` header of a response that created a resource. */
+export function location(resource: string): Record<string, JsonObject> {
+  return { Location: header(`Path of the ${resource}`, { required: true }) };
 }
 
-/** Header of a response that waited. */
+/** The `Preference-Applied` header of a response to `Prefer: wait=N`. */
 export const PREFERENCE_APPLIED = {
-  "Preference-Applied": header("`wait=N` when the response waited up to N seconds for the job's end"),
+  "Preference-Applied": header("`wait=N` when the response waited up to N seconds for the job to finish"),
 };

@@ -10,11 +10,11 @@ import { z } from "@hono/zod-openapi";
 /** A JSON object: a schema, or a part of a document. */
 export type JsonObject = Record<string, unknown>;
 
-/** Schemas of one direction, converted together. */
-export interface Converted {
-  /** The JSON Schema of each schema, under the same key. */
+/** Schemas of requests or of responses, converted together. */
+export interface ConvertedSchemas {
+  /** JSON Schema by the key of the zod schema. */
   readonly schemas: Readonly<Record<string, JsonObject>>;
-  /** The named schemas that the schemas refer to. */
+  /** JSON Schema of the named schemas that are referenced. */
   readonly components: Readonly<Record<string, JsonObject>>;
 }
 
@@ -85,7 +85,10 @@ function tidy(json: JsonObject, io: "input" | "output"): void {
  * @param io `input` for requests, before defaults are filled in; `output` for responses
  * @throws {Error} for a schema that JSON Schema cannot state and that `.openapi({type})` does not describe
  */
-export function convert(schemas: Readonly<Record<string, z.ZodType>>, io: "input" | "output"): Converted {
+export function convertSchemas(
+  schemas: Readonly<Record<string, z.ZodType>>,
+  io: "input" | "output",
+): ConvertedSchemas {
   const metadata = {
     get(schema: z.core.$ZodType) {
       const { name } = ownMetadata(schema);

@@ -10,7 +10,7 @@ import { runLength } from "../../jobs/requests/runLength.ts";
 import type { TrainingRequest } from "../../jobs/requests/trainingFields.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import type { ModelShape } from "../../model/weights.ts";
-import type { Services } from "../http/context.ts";
+import type { Services } from "../services.ts";
 import { fieldProblem } from "../http/problem.ts";
 
 /**

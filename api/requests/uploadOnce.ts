@@ -18,18 +18,18 @@ import {
   settleUpload,
   type UploadClaim,
 } from "../../jobs/store/creation/uploads.ts";
-import type { Services } from "../http/context.ts";
-import { fingerprint } from "../http/idempotency.ts";
+import type { Services } from "../services.ts";
+import { requestHash } from "../http/idempotency.ts";
 import { ProblemError } from "../http/problem.ts";
 
 /** Interval at which a request checks whether another one with its key is done, in milliseconds. */
 const POLL_MS = 200;
 
 /**
- * Fingerprint of an upload: its fields and each file's bytes. The first file's name is included if it names the data
- * set.
+ * Returns the hash of an upload's fields and of its files' bytes. The first file's name is included if it names the
+ * data set.
  */
-export async function uploadFingerprint(
+export async function uploadHash(
   fields: { readonly name?: string },
   files: readonly UploadedFile[],
   signal: AbortSignal,
@@ -37,21 +37,21 @@ export async function uploadFingerprint(
   const contents: Record<string, string> = {};
   for (const { field, path } of files) {
     const hash = createHash("sha256");
-    for await (const piece of createReadStream(path)) {
+    for await (const chunk of createReadStream(path)) {
       signal.throwIfAborted();
-      hash.update(piece);
+      hash.update(chunk);
     }
     contents[field] = hash.digest("hex");
   }
-  return await fingerprint({
+  return await requestHash({
     fields,
     contents,
     filename: fields.name === undefined ? files[0].filename : null,
   });
 }
 
-/** Finds a data set; null when it does not exist or is being deleted. @throws {DatasetDamagedError} */
-async function found(datasets: DatasetCatalogue, id: string): Promise<DatasetInfo | null> {
+/** Returns a data set; null when it does not exist or is being deleted. @throws {DatasetDamagedError} */
+async function findDataset(datasets: DatasetCatalogue, id: string): Promise<DatasetInfo | null> {
   try {
     return await datasets.info(id);
   } catch (error) {
@@ -72,16 +72,20 @@ export type StoreDataset = (id: string, confirm: () => Promise<void>) => Promise
 export async function uploadOnce(
   { jobs, datasets }: Services,
   key: string,
-  digest: string,
+  hash: string,
   signal: AbortSignal,
   store: StoreDataset,
 ): Promise<{ info: DatasetInfo; created: boolean }> {
-  const claim: UploadClaim = { key, fingerprint: digest, datasetId: newDatasetId() };
+  const claim: UploadClaim = { key, fingerprint: hash, datasetId: newDatasetId() };
   while (true) {
     signal.throwIfAborted();
-    const reservation = await reserveUpload(jobs, claim, async (id) => await found(datasets, id) !== null);
+    const reservation = await reserveUpload(
+      jobs,
+      claim,
+      async (id) => await findDataset(datasets, id) !== null,
+    );
     if (reservation.type === "reserved") break;
-    const info = reservation.type === "found" ? await found(datasets, reservation.datasetId) : null;
+    const info = reservation.type === "found" ? await findDataset(datasets, reservation.datasetId) : null;
     if (info !== null) return { info, created: false };
     await pause(POLL_MS, signal);
   }

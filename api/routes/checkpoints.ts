@@ -3,27 +3,19 @@
  *
  * @module
  */
-import type { OpenAPIHono } from "@hono/zod-openapi";
-import { z } from "@hono/zod-openapi";
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { JobFailure } from "../../jobs/failure.ts";
 import { checkCursor } from "../http/cursor.ts";
-import type { ApiEnv, Services } from "../http/context.ts";
+import type { ApiEnv } from "../http/context.ts";
+import type { Services } from "../services.ts";
 import { linksTo } from "../openapi/links.ts";
-import { ProblemError } from "../http/problem.ts";
 import { addRoute } from "../http/route.ts";
 import { checkpointListSchema, checkpointSchema, checkpointWire } from "../schemas/checkpoint.ts";
 import { checkpointIdSchema, checkpointParams, jobParams, pageLimit } from "../schemas/ids.ts";
 import { listOf } from "../schemas/list.ts";
-import { jobOr404 } from "./jobs.ts";
-
-/** @throws {ProblemError} 404 */
-export async function checkpointOr404(services: Services, id: string): Promise<Checkpoint> {
-  const checkpoint = await services.jobs.getCheckpoint(id);
-  if (checkpoint === null) throw new ProblemError(404, `There is no checkpoint '${id}'`);
-  return checkpoint;
-}
+import { requireCheckpoint, requireJob } from "../requests/lookup.ts";
 
 /** Adds the routes. */
 export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
@@ -42,7 +34,7 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
       200: { description: "A page", content: { "application/json": { schema: checkpointListSchema } } },
     },
   }, async (context, { params, query }) => {
-    await jobOr404(services, params.id);
+    await requireJob(services, params.id);
     const page = await services.jobs.listCheckpoints(params.id, query);
     const cursor = query.after === undefined ? null : await services.jobs.getCheckpoint(query.after);
     const isForeign = cursor !== null && cursor.jobId !== params.id;
@@ -56,7 +48,7 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
     path: "/v1/checkpoints/{id}",
     operationId: "getCheckpoint",
     tags,
-    summary: "Look at a checkpoint",
+    summary: "Inspect a checkpoint",
     request: { params: checkpointParams },
     responses: {
       200: {
@@ -66,14 +58,17 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
       },
     },
   }, async (context, { params }) => {
-    const checkpoint = await checkpointOr404(services, params.id);
-    const classNames = await namesOrNull(services, checkpoint);
+    const checkpoint = await requireCheckpoint(services, params.id);
+    const classNames = await readClassNames(services, checkpoint);
     return context.json(checkpointWire({ ...checkpoint, classNames }));
   });
 }
 
-/** Class names of a checkpoint; null when its file cannot be read. */
-async function namesOrNull({ objects }: Services, checkpoint: Checkpoint): Promise<readonly string[] | null> {
+/** Returns the class names of a checkpoint; null when its file cannot be read. */
+async function readClassNames(
+  { objects }: Services,
+  checkpoint: Checkpoint,
+): Promise<readonly string[] | null> {
   try {
     return await classNamesOf(objects, checkpoint);
   } catch (error) {

@@ -1,40 +1,51 @@
 /**
- * `GET /v1/jobs/{id}/events`: a JSON page, or server-sent events, as `Accept` says.
+ * `GET /v1/jobs/{id}/events`: a JSON page or server-sent events, depending on `Accept`.
  *
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { ApiEnv, Services } from "../http/context.ts";
-import { eventStream } from "../http/eventStream.ts";
-import { checked } from "../http/validation.ts";
+import type { JobEvent } from "../../jobs/store/events/event.ts";
+import type { ApiEnv } from "../http/context.ts";
+import type { Services } from "../services.ts";
+import { encodeEvent, eventStream } from "../http/eventStream.ts";
+import { validate } from "../http/validation.ts";
 import { ProblemError } from "../http/problem.ts";
 import { addRoute } from "../http/route.ts";
 import { eventListSchema, eventStreamSchema, eventWire } from "../schemas/event.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
 import { listOf } from "../schemas/list.ts";
-import { jobOr404 } from "./jobs.ts";
+import { requireJob } from "../requests/lookup.ts";
 
 const seq = wholeNumber(0, Number.MAX_SAFE_INTEGER - 1);
-/** The protocol's event ids are text; this service uses whole numbers. */
+/** Event ids are text in the protocol; in this service they are whole numbers. */
 const lastEventId = z.string().regex(/^\d{0,15}$/, "must be the id of an event, a whole number").optional();
+
+/** All streams of a job emit the same event objects, so each event is encoded once. */
+const encoded = new WeakMap<JobEvent, Uint8Array<ArrayBuffer>>();
+
+function encode(event: JobEvent): Uint8Array<ArrayBuffer> {
+  let bytes = encoded.get(event);
+  if (bytes === undefined) encoded.set(event, bytes = encodeEvent(event.seq, event.type, eventWire(event)));
+  return bytes;
+}
 
 /** Adds the route. */
 export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
-  let open = 0;
+  let openStreams = 0;
 
   addRoute(app, {
     method: "get",
     path: "/v1/jobs/{id}/events",
     operationId: "listJobEvents",
     tags: ["Jobs"],
-    summary: "What happened to a job",
+    summary: "List or stream the events of a job",
     description:
-      "With `Accept: text/event-stream` the events come as they happen, until the job is finished. " +
-      "Each has its `seq` as id, so that `Last-Event-ID` continues a stream that broke off.",
+      "With `Accept: text/event-stream` the response streams events until the job is finished. The id of each is its " +
+      "`seq`, so that `Last-Event-ID` continues an interrupted stream.",
     request: {
       params: jobParams,
       query: z.strictObject({
-        after: seq.optional().openapi({ description: "`seq` of the last event known" }),
+        after: seq.optional().openapi({ description: "`seq` after which to begin" }),
         limit: wholeNumber(1, 500).prefault("100"),
       }),
       headers: z.object({
@@ -51,13 +62,13 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
       },
     },
   }, async (context, { params, query }) => {
-    const { "last-event-id": last } = checked(
+    const { "last-event-id": lastSeq } = validate(
       z.object({ "last-event-id": lastEventId }),
       { "last-event-id": context.req.header("last-event-id") },
     );
-    await jobOr404(services, params.id);
-    if (context.get("accepted") === "application/json") {
-      // One more than asked for tells whether there is another page.
+    await requireJob(services, params.id);
+    if (context.get("mediaType") === "application/json") {
+      // One extra event shows whether there is another page.
       const events = await services.jobs.events(params.id, { after: query.after, limit: query.limit + 1 });
       const page = events.slice(0, query.limit);
       const next = events.length > page.length ? String(page.at(-1)!.seq) : null;
@@ -68,22 +79,24 @@ export function addEventRoute(app: OpenAPIHono<ApiEnv>, services: Services): voi
       "cache-control": "no-store",
       "x-accel-buffering": "no",
     };
-    // Nobody would ever read or close the stream of a HEAD.
+    // The response to HEAD has no body, so its stream would never be read or closed.
     if (context.req.method === "HEAD") return context.body(null, 200, headers);
-    if (open >= services.limits.streams) {
-      throw new ProblemError(503, `${open} event streams are open already: poll, or try again later`, {
+    if (openStreams >= services.limits.streams) {
+      throw new ProblemError(503, `${openStreams} event streams are already open: poll, or try again later`, {
         headers: { "retry-after": "10" },
       });
     }
-    services.metrics.streams.set(++open);
-    const closed = () => services.metrics.streams.set(--open);
-    const body = eventStream(
-      services,
-      params.id,
-      last ? Number(last) : query.after ?? 0,
-      context.req.raw.signal,
-      closed,
-    );
+    services.metrics.streams.set(++openStreams);
+    const after = lastSeq ? Number(lastSeq) : query.after ?? 0;
+    const body = eventStream({
+      follow: (signal) => services.jobs.follow(params.id, after, signal),
+      encode,
+      heartbeatMs: services.limits.heartbeatMs,
+      stalledMs: services.limits.stalledMs,
+      disconnected: context.req.raw.signal,
+      stopping: services.stopping,
+      onClose: () => services.metrics.streams.set(--openStreams),
+    });
     return context.body(body, 200, headers);
   });
 }

@@ -1,16 +1,17 @@
 /**
- * `/healthz`, `/readyz` and `/metrics`: for what runs the service.
+ * `/healthz`, `/readyz` and `/metrics`: probes and Prometheus metrics for operators.
  *
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { ApiEnv, Services } from "../http/context.ts";
+import type { ApiEnv } from "../http/context.ts";
+import type { Services } from "../services.ts";
 import { JOB_STATUSES } from "../../jobs/job.ts";
 import { outageProblem } from "../http/errors.ts";
 import { ProblemError } from "../http/problem.ts";
 import { addRoute } from "../http/route.ts";
-import { problems } from "../schemas/problem.ts";
-import { within } from "../http/timeLimit.ts";
+import { problems } from "../http/problemResponses.ts";
+import { withTimeout } from "../http/timeLimit.ts";
 
 const healthSchema = z.strictObject({ status: z.literal("ok") }).openapi("Health");
 const tags = ["Service"];
@@ -18,14 +19,14 @@ const tags = ["Service"];
 /** Adds the routes. */
 export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
   const { jobs, objects, metrics, limits } = services;
-  const ok = { description: "It is", content: { "application/json": { schema: healthSchema } } };
+  const ok = { description: "Healthy", content: { "application/json": { schema: healthSchema } } };
 
   addRoute(app, {
     method: "get",
     path: "/healthz",
     operationId: "getHealth",
     tags,
-    summary: "Whether the process answers",
+    summary: "Check that the process responds",
     responses: { 200: ok },
   }, (context) => context.json({ status: "ok" as const }));
 
@@ -34,22 +35,22 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
     path: "/readyz",
     operationId: "getReadiness",
     tags,
-    summary: "Whether database and object storage answer",
+    summary: "Check that the database and object storage respond",
     responses: { 200: ok, ...problems(503) },
   }, async (context) => {
     const probe = async (name: string, work: Promise<unknown>) => {
       try {
-        await within(limits.readyMs, work);
+        await withTimeout(limits.readyMs, work);
         return [];
       } catch {
-        return [{ path: name, message: "does not answer" }];
+        return [{ path: name, message: "does not respond" }];
       }
     };
-    const found = await Promise.all([
+    const failures = await Promise.all([
       probe("database", jobs.list({ limit: 1 })),
       probe("object_storage", objects.head("health/probe")),
     ]);
-    const errors = found.flat();
+    const errors = failures.flat();
     if (errors.length === 0) return context.json({ status: "ok" as const });
     const names = errors.map((error) => error.path).join(" and ");
     throw new ProblemError(503, `${names} cannot be reached`, { errors, headers: { "retry-after": "5" } });
@@ -60,13 +61,13 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
     path: "/metrics",
     operationId: "getServiceMetrics",
     tags,
-    summary: "Measurements for Prometheus",
+    summary: "Get the metrics for Prometheus",
     responses: {
       200: { description: "Text exposition format", content: { "text/plain": { schema: z.string() } } },
     },
   }, async (context) => {
-    // The process's own counters are reported during an outage too.
-    const counts = await within(limits.readyMs, jobs.counts()).catch((error) => {
+    // The counters of the process are reported during an outage too.
+    const counts = await withTimeout(limits.readyMs, jobs.counts()).catch((error) => {
       if (!(error instanceof ProblemError) && outageProblem(error) === null) throw error;
       return null;
     });

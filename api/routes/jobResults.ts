@@ -6,16 +6,17 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { resultKey } from "../../jobs/artifacts/objectKeys.ts";
 import { CONFUSION } from "../../jobs/artifacts/confusion.ts";
-import type { ApiEnv, Services } from "../http/context.ts";
+import type { ApiEnv } from "../http/context.ts";
+import type { Services } from "../services.ts";
 import { header } from "../openapi/headers.ts";
 import { ProblemError } from "../http/problem.ts";
 import { matchesEtag } from "../http/ranges.ts";
 import { addRoute } from "../http/route.ts";
 import { confusionSchema } from "../schemas/confusion.ts";
 import { jobParams } from "../schemas/ids.ts";
-import { jobOr404 } from "./jobs.ts";
+import { requireJob } from "../requests/lookup.ts";
 
-const VERSION = { "ETag": header("The content's version", { required: true }) };
+const VERSION_HEADERS = { "ETag": header("The content's version", { required: true }) };
 
 /** Adds the route. */
 export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
@@ -24,7 +25,7 @@ export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services):
     path: `/v1/jobs/{id}/results/${CONFUSION}`,
     operationId: "getJobConfusion",
     tags: ["Jobs"],
-    summary: "The confusion matrix of a measured classifier",
+    summary: "Get the confusion matrix of an evaluated classifier",
     description:
       "Stored for every `evaluate` of a classifier, and for the held-out images of `finetune` and `linear_probe`. " +
       "The job's result has this address in `confusion_url`. `If-None-Match` is supported.",
@@ -39,13 +40,13 @@ export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services):
     responses: {
       200: {
         description: "The counts",
-        headers: VERSION,
+        headers: VERSION_HEADERS,
         content: { "application/json": { schema: confusionSchema } },
       },
-      304: { description: "The client already has the content", headers: VERSION },
+      304: { description: "The client already has the content", headers: VERSION_HEADERS },
     },
   }, async (context, { params }) => {
-    const job = await jobOr404(services, params.id);
+    const job = await requireJob(services, params.id);
     const info = job.status === "succeeded"
       ? await services.objects.head(resultKey(job.id, CONFUSION))
       : null;
@@ -53,7 +54,7 @@ export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services):
       throw new ProblemError(
         404,
         job.status === "succeeded"
-          ? "This job has no confusion matrix: only jobs that measure a classifier have one"
+          ? "This job has no confusion matrix: only jobs that evaluate a classifier have one"
           : `This job has no confusion matrix: it is ${job.status}`,
       );
     }

@@ -1,5 +1,5 @@
 /**
- * `/v1/jobs`: create, list, look at, cancel, delete.
+ * `/v1/jobs`: create, list, inspect, cancel, delete.
  *
  * @module
  */
@@ -7,30 +7,20 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Job } from "../../jobs/job.ts";
 import { jobRequestSchema } from "../../jobs/kinds/mod.ts";
-import { fromWire } from "../../data/wire.ts";
-import type { JobRequest } from "../../jobs/requests/commonFields.ts";
-import { readJson } from "../body/json.ts";
+import type { ApiEnv } from "../http/context.ts";
 import { checkCursor } from "../http/cursor.ts";
-import type { ApiEnv, Services } from "../http/context.ts";
-import { fingerprint, IDEMPOTENCY_KEY, idempotencyKey, preferredWait } from "../http/idempotency.ts";
-import { checked } from "../http/validation.ts";
-import { resolveJobRequest } from "../requests/job.ts";
+import { IDEMPOTENCY_KEY, parseIdempotencyKey, requestHash } from "../http/idempotency.ts";
+import { parsePreferWait, waitUntilFinished } from "../http/preferWait.ts";
+import { problems } from "../http/problemResponses.ts";
+import { addRoute } from "../http/route.ts";
 import { header, location, PREFERENCE_APPLIED } from "../openapi/headers.ts";
 import { linksTo } from "../openapi/links.ts";
-import { ProblemError } from "../http/problem.ts";
-import { addRoute } from "../http/route.ts";
+import { readJobRequest, resolveJobRequest } from "../requests/jobRequest.ts";
+import { requireJob } from "../requests/lookup.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
 import { jobListQuery, jobListSchema, jobSchema, jobWire } from "../schemas/job.ts";
 import { listOf } from "../schemas/list.ts";
-import { problems } from "../schemas/problem.ts";
-import { finishedWithin } from "../http/wait.ts";
-
-/** @throws {ProblemError} 404 */
-export async function jobOr404(services: Services, id: string): Promise<Job> {
-  const job = await services.jobs.get(id);
-  if (job === null) throw new ProblemError(404, `There is no job '${id}'`);
-  return job;
-}
+import type { Services } from "../services.ts";
 
 const tags = ["Jobs"];
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });
@@ -40,7 +30,8 @@ const preferHeader = z.object({
   }),
 });
 
-async function waited(
+/** Waits for the job if the client prefers it. */
+async function afterWait(
   context: Context<ApiEnv>,
   services: Services,
   job: Job,
@@ -48,11 +39,11 @@ async function waited(
 ): Promise<Job> {
   if (seconds === undefined) return job;
   context.header("preference-applied", `wait=${seconds}`);
-  return await finishedWithin(services, job, seconds, context.req.raw.signal);
+  return await waitUntilFinished(services, job, seconds, context.req.raw.signal);
 }
 
-/** Operations on one job. */
-const OF_JOB = [
+/** Operations with the id of a job in their path. */
+const JOB_OPERATIONS = [
   "getJob",
   "cancelJob",
   "deleteJob",
@@ -91,27 +82,26 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
           "Idempotency-Replayed": header("`true` when an earlier request with this key created the job"),
         },
         content: json(jobSchema),
-        links: linksTo(...OF_JOB),
+        links: linksTo(...JOB_OPERATIONS),
       },
       ...problems(409),
     },
   }, async (context) => {
-    const key = idempotencyKey(context.req.header("idempotency-key"));
-    const wait = preferredWait(context.req.header("prefer"), limits.waitSeconds);
-    const parsed = checked(requestSchema, await readJson(context.req.raw, limits));
-    const asked = fromWire(parsed) as unknown as JobRequest;
-    const print = key === undefined ? undefined : await fingerprint(asked);
-    // A request that has its job already is not resolved again: what it started from may be gone by now.
-    const earlier = key === undefined ? null : await jobs.findCreated(key, print!);
-    const { job, created } = earlier !== null
-      ? { job: earlier, created: false }
-      : await jobs.create(await resolveJobRequest(services, asked), {
+    const key = parseIdempotencyKey(context.req.header("idempotency-key"));
+    const wait = parsePreferWait(context.req.header("prefer"), limits.waitSeconds);
+    const request = await readJobRequest(context.req.raw, requestSchema, limits);
+    const hash = key === undefined ? undefined : await requestHash(request);
+    // A repeated request is not resolved again, because its source may have been deleted since.
+    const existing = key === undefined ? null : await jobs.findCreated(key, hash!);
+    const { job, created } = existing !== null
+      ? { job: existing, created: false }
+      : await jobs.create(await resolveJobRequest(services, request), {
         idempotencyKey: key,
-        fingerprint: print,
+        fingerprint: hash,
       });
     if (!created) context.header("idempotency-replayed", "true");
     context.header("location", `/v1/jobs/${job.id}`);
-    return context.json(jobWire(await waited(context, services, job, wait)), 201);
+    return context.json(jobWire(await afterWait(context, services, job, wait)), 201);
   });
 
   addRoute(app, {
@@ -134,12 +124,13 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
     path: "/v1/jobs/{id}",
     operationId: "getJob",
     tags,
-    summary: "Look at a job, or wait for its end",
+    summary: "Inspect a job, or wait until it is finished",
     request: {
       params: jobParams,
       query: z.strictObject({
         wait: wholeNumber(0, limits.waitSeconds).optional().openapi({
-          description: "Seconds to wait for the job's end; it is answered as it is when they are over",
+          description:
+            "Seconds to wait for the job to finish. The response has its state at the end of the wait",
         }),
       }),
       headers: preferHeader,
@@ -148,9 +139,9 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
       200: { description: "The job", headers: PREFERENCE_APPLIED, content: json(jobSchema) },
     },
   }, async (context, { params, query }) => {
-    const wait = query.wait ?? preferredWait(context.req.header("prefer"), limits.waitSeconds);
-    const job = await jobOr404(services, params.id);
-    return context.json(jobWire(await waited(context, services, job, wait)));
+    const wait = query.wait ?? parsePreferWait(context.req.header("prefer"), limits.waitSeconds);
+    const job = await requireJob(services, params.id);
+    return context.json(jobWire(await afterWait(context, services, job, wait)));
   });
 
   addRoute(app, {
@@ -160,7 +151,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
     tags,
     summary: "Cancel a job",
     description:
-      "A queued job is cancelled at once; a running one stops within two seconds and keeps its checkpoints.",
+      "A queued job is cancelled immediately. A running job stops within two seconds and keeps its checkpoints.",
     request: { params: jobParams },
     responses: { 200: { description: "The job", content: json(jobSchema) }, ...problems(409) },
   }, async (context, { params }) => context.json(jobWire(await jobs.cancel(params.id))));

@@ -1,5 +1,5 @@
 /**
- * `GET /openapi.json`: this API, described by the schemas it checks with.
+ * `GET /openapi.json`: returns the OpenAPI document.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiEnv } from "../http/context.ts";
 import { type DocumentHead, openApiDocument } from "../openapi/document.ts";
 import type { JsonObject } from "../openapi/jsonSchemas.ts";
-import { addRoute, routesOf } from "../http/route.ts";
+import { addRoute, documentedRoutes } from "../http/route.ts";
 
 const HEAD: DocumentHead = {
   info: {
@@ -22,7 +22,7 @@ const HEAD: DocumentHead = {
     { name: "Checkpoints", description: "List, inspect and download trained models." },
     { name: "Datasets", description: "Upload, inspect and delete data sets; some are built in." },
     { name: "Models", description: "Reconstruct, classify and embed images with a checkpoint." },
-    { name: "Service", description: "Health, measurements, and this description." },
+    { name: "Service", description: "Health, metrics, and this document." },
   ],
 };
 
@@ -34,12 +34,12 @@ export function addOpenApiRoute(app: OpenAPIHono<ApiEnv>): void {
     path: "/openapi.json",
     operationId: "getOpenApiDocument",
     tags: ["Service"],
-    summary: "This description",
+    summary: "Get this OpenAPI document",
     responses: {
       200: {
         description: "OpenAPI 3.1",
         content: { "application/json": { schema: z.record(z.string(), z.unknown()) } },
       },
     },
-  }, (context) => context.json(document ??= openApiDocument(HEAD, routesOf(app))));
+  }, (context) => context.json(document ??= openApiDocument(HEAD, documentedRoutes(app))));
 }

@@ -9,9 +9,9 @@ import type { AddressInfo, Socket } from "node:net";
 import { ulid } from "ulid";
 import { type ApiLimits, DEFAULT_LIMITS } from "../http/limits.ts";
 import { PROBLEM_TITLES, ProblemError, problemResponse, problemText } from "../http/problem.ts";
-import { answer, type Handler, requestOf } from "./exchange.ts";
+import { type Handler, sendResponse, toRequest } from "./nodeAdapter.ts";
 
-/** Address and limits of a server. */
+/** Address, limits and log of a server. */
 export interface ListenOptions {
   /** 0 for any free port. */
   readonly port: number;
@@ -21,7 +21,7 @@ export interface ListenOptions {
   readonly log?: (message: string, error: unknown) => void;
 }
 
-/** A server that listens. */
+/** A listening server. */
 export interface HttpServer {
   readonly port: number;
   /** For example `http://127.0.0.1:8000`. */
@@ -50,7 +50,7 @@ export async function listen(handler: Handler, options: ListenOptions): Promise<
     try {
       const response = await respond(handler, incoming, disconnected.signal, onBody);
       if (closing) outgoing.setHeader("connection", "close");
-      await answer(response, incoming, outgoing, limits);
+      await sendResponse(response, incoming, outgoing, limits);
     } catch (error) {
       if (!disconnected.signal.aborted) log("A response failed after it began:", error);
       outgoing.destroy();
@@ -69,7 +69,7 @@ export async function listen(handler: Handler, options: ListenOptions): Promise<
     void handle(incoming, outgoing, () => {
       if (!outgoing.headersSent) outgoing.writeContinue();
     }));
-  server.on("clientError", refuseUnreadable);
+  server.on("clientError", rejectUnreadable);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, () => {
@@ -95,11 +95,11 @@ export async function listen(handler: Handler, options: ListenOptions): Promise<
   };
 }
 
-const ends = new WeakMap<Server, Promise<void>>();
+const closings = new WeakMap<Server, Promise<void>>();
 
 function stopListening(server: Server): Promise<void> {
-  const ended = ends.get(server) ?? new Promise<void>((resolve) => server.close(() => resolve()));
-  ends.set(server, ended);
+  const ended = closings.get(server) ?? new Promise<void>((resolve) => server.close(() => resolve()));
+  closings.set(server, ended);
   server.closeIdleConnections();
   return ended;
 }
@@ -110,29 +110,29 @@ async function respond(
   disconnected: AbortSignal,
   onBody: () => void,
 ): Promise<Response> {
-  const refused = (problem: ProblemError) => problemResponse(problem, "", `req_${ulid()}`);
+  const reject = (problem: ProblemError) => problemResponse(problem, "", `req_${ulid()}`);
   try {
     if (incoming.method === "TRACE") {
-      return await refuseTrace(handler, requestOf(incoming, disconnected, onBody, "OPTIONS"), refused);
+      return await rejectTrace(handler, toRequest(incoming, disconnected, onBody, "OPTIONS"), reject);
     }
-    return await handler(requestOf(incoming, disconnected, onBody));
+    return await handler(toRequest(incoming, disconnected, onBody));
   } catch (error) {
-    if (error instanceof ProblemError) return refused(error);
+    if (error instanceof ProblemError) return reject(error);
     // `new Request` throws for an invalid header or method.
-    return refused(new ProblemError(400, "The request is malformed"));
+    return reject(new ProblemError(400, "The request is malformed"));
   }
 }
 
 /** Rejects TRACE, which a `Request` cannot have. The response to OPTIONS shows which methods the path has, if any. */
-async function refuseTrace(
+async function rejectTrace(
   handler: Handler,
   options: Request,
-  refused: (problem: ProblemError) => Response,
+  reject: (problem: ProblemError) => Response,
 ): Promise<Response> {
-  const answer = await handler(options);
-  const allow = answer.headers.get("allow");
-  if (allow === null) return answer;
-  return refused(new ProblemError(405, `TRACE is not one of: ${allow}`, { headers: { allow } }));
+  const response = await handler(options);
+  const allow = response.headers.get("allow");
+  if (allow === null) return response;
+  return reject(new ProblemError(405, `TRACE is not one of: ${allow}`, { headers: { allow } }));
 }
 
 const STATUS_OF_CODE: Readonly<Record<string, [status: 400 | 408 | 431, detail: string]>> = {
@@ -141,8 +141,8 @@ const STATUS_OF_CODE: Readonly<Record<string, [status: 400 | 408 | 431, detail: 
 };
 
 /** Answers input that is not valid HTTP, and closes the connection. */
-function refuseUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  // A socket that has already been answered or closed gets no second response.
+function rejectUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  // A socket that already has a response, or is closed, gets no second one.
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const [status, detail] = STATUS_OF_CODE[error.code ?? ""] ?? [400, "This is not an HTTP/1.1 request"];
   const body = problemText(new ProblemError(status, detail), "", `req_${ulid()}`);

@@ -5,8 +5,7 @@
  */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { HostNames } from "../../api/http/context.ts";
-import { isLoopback } from "../../api/middleware/site.ts";
+import { type HostNames, isLoopback } from "../../api/http/host.ts";
 import type { DatasetSettings } from "../../data/datasets/settings.ts";
 import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import type { S3Access } from "../../data/objects/s3/settings.ts";

@@ -175,7 +175,7 @@ Deno.test("a form part with an unsupported charset or transfer encoding is rejec
       headers: { "content-type": "multipart/form-data; boundary=b" },
       body: ["--b", ...head, "", "text", "--b--", ""].join("\r\n"),
     });
-    expect((await problemOf(answer, 422)).detail).toContain("There is no file");
+    expect((await problemOf(answer, 422)).detail).toContain("The upload has no file");
   });
   for (
     const type of ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=é"]

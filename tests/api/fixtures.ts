@@ -4,7 +4,9 @@
  * @module
  */
 import { expect } from "expect";
-import { createApp, type HostNames, type LogEntry } from "../../api/app.ts";
+import { createApp } from "../../api/app.ts";
+import type { LogEntry } from "../../api/http/context.ts";
+import type { HostNames } from "../../api/http/host.ts";
 import { WorkerInference } from "../../api/inference/client.ts";
 import type { ApiLimits } from "../../api/http/limits.ts";
 import { listen } from "../../api/server/listen.ts";

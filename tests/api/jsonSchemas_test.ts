@@ -1,11 +1,11 @@
 import { expect } from "expect";
 import { z } from "@hono/zod-openapi";
 import { openApiDocument } from "../../api/openapi/document.ts";
-import { convert } from "../../api/openapi/jsonSchemas.ts";
+import { convertSchemas } from "../../api/openapi/jsonSchemas.ts";
 import { wholeNumber } from "../../api/schemas/ids.ts";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 
-const inputOf = (schema: z.ZodType) => convert({ it: schema }, "input");
+const inputOf = (schema: z.ZodType) => convertSchemas({ it: schema }, "input");
 
 Deno.test("a named schema is still referenced where it is nullable, has a default or another description", () => {
   const named = z.strictObject({ a: z.int().min(0).max(9) }).openapi("Named");

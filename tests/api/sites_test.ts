@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import type { HostNames } from "../../api/app.ts";
+import type { HostNames } from "../../api/http/host.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
 const job = JSON.stringify({ kind: "pretrain", dataset: "digits" });

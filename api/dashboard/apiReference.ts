@@ -5,7 +5,7 @@
  */
 import { pathToFileURL } from "node:url";
 import absolutePath from "swagger-ui-dist/absolute-path.js";
-import { type PageFile, pageFile } from "./file.ts";
+import { type PageFile, pageFile } from "./staticFile.ts";
 
 const HERE = new URL("./static/", import.meta.url);
 const PACKAGE = new URL(`${pathToFileURL(absolutePath() as string)}/`);

@@ -5,20 +5,14 @@
  * @module
  */
 import type { Context, MiddlewareHandler } from "hono";
-import type { ApiEnv, HostNames } from "../http/context.ts";
+import type { ApiEnv } from "../http/context.ts";
+import { type HostNames, isLoopback, parseHost } from "../http/host.ts";
 import { ProblemError } from "../http/problem.ts";
-import { parseHost } from "../server/host.ts";
 
-const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
-
-/** Whether a host name is a loopback name: `localhost`, a name under it, 127.0.0.0/8 or `[::1]`. */
-export function isLoopback(name: string): boolean {
-  return name === "localhost" || name.endsWith(".localhost") || name === "[::1]" ||
-    /^127(\.\d{1,3}){3}$/.test(name);
-}
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Creates the middleware: 421 for a Host that is not accepted, 403 for a write from another origin. */
-export function sameSite(hosts: HostNames): MiddlewareHandler<ApiEnv> {
+export function requireSameSite(hosts: HostNames): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     const host = context.req.header("host");
     // In-process requests have no Host. The server rejects HTTP/1.1 requests without one.
@@ -28,7 +22,7 @@ export function sameSite(hosts: HostNames): MiddlewareHandler<ApiEnv> {
         "Host does not name this server: UNMASK_HOSTS lists the names that are accepted",
       );
     }
-    if (!SAFE.has(context.req.method)) checkOrigin(context, host, hosts);
+    if (!SAFE_METHODS.has(context.req.method)) checkOrigin(context, host, hosts);
     await next();
   };
 }
@@ -39,20 +33,21 @@ function isAccepted(host: string, hosts: HostNames): boolean {
   return hosts === "any" || isLoopback(parsed.name) || hosts.includes(parsed.name);
 }
 
+/** @throws {ProblemError} 403 for a request of a web page from another origin */
 function checkOrigin(context: Context<ApiEnv>, host: string | undefined, hosts: HostNames): void {
   const site = context.req.header("sec-fetch-site");
   const origin = context.req.header("origin");
   // A page with an opaque origin that the browser reports as same-origin.
   if (origin === "null" && site === "same-origin") return;
-  const foreign = site === "cross-site" || site === "same-site" ||
-    (origin !== undefined && !isOwn(origin, host, hosts));
-  if (foreign) {
+  const isForeign = site === "cross-site" || site === "same-site" ||
+    (origin !== undefined && !isAllowedOrigin(origin, host, hosts));
+  if (isForeign) {
     throw new ProblemError(403, "Requests from other web pages must not change anything on this service");
   }
 }
 
-/** Whether an Origin matches the Host or has one of the listed names. */
-function isOwn(origin: string, host: string | undefined, hosts: HostNames): boolean {
+/** Returns whether an Origin matches the Host or has one of the listed names. */
+function isAllowedOrigin(origin: string, host: string | undefined, hosts: HostNames): boolean {
   const url = URL.parse(origin);
   if (url === null || !["http:", "https:"].includes(url.protocol)) return false;
   if (hosts !== "any" && hosts.includes(url.hostname)) return true;

@@ -1,38 +1,41 @@
 /**
- * Gives each request an id, times and counts it, and writes its line of the log.
+ * Assigns each request an id, measures it for the metrics, and logs it.
  *
  * @module
  */
 import type { MiddlewareHandler } from "hono";
 import { ulid } from "ulid";
-import type { ApiEnv, Services } from "../http/context.ts";
+import type { ApiEnv, LogEntry } from "../http/context.ts";
+import type { ApiMetrics } from "../http/metrics.ts";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
-/** The client's own `X-Request-Id` when it is plain, else a new one. */
-function requestId(given: string | undefined): string {
-  return given !== undefined && /^[A-Za-z0-9_-]{8,64}$/.test(given) ? given : `req_${ulid()}`;
+/** Returns the client's `X-Request-Id` when it has a valid form, else a new id. */
+function requestIdOf(header: string | undefined): string {
+  return header !== undefined && /^[A-Za-z0-9_-]{8,64}$/.test(header) ? header : `req_${ulid()}`;
 }
 
-/** Middleware; see the module's description. */
-export function observe(services: Services): MiddlewareHandler<ApiEnv> {
+/** Creates the middleware. */
+export function logRequests(
+  { metrics, log }: { readonly metrics: ApiMetrics; readonly log: (entry: LogEntry) => void },
+): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
-    const id = requestId(context.req.header("x-request-id"));
+    const requestId = requestIdOf(context.req.header("x-request-id"));
     const start = performance.now();
-    context.set("requestId", id);
+    context.set("requestId", requestId);
     await next();
-    context.header("x-request-id", id);
+    context.header("x-request-id", requestId);
     context.header("x-content-type-options", "nosniff");
     const milliseconds = performance.now() - start;
     const method = METHODS.has(context.req.method) ? context.req.method : "other";
     const route = context.get("route") ?? "unmatched";
     const status = context.res.status;
-    services.metrics.requests.inc({ method, route, status: String(status) });
-    services.metrics.durations.observe({ method, route }, milliseconds / 1000);
-    services.log({
+    metrics.requests.inc({ method, route, status: String(status) });
+    metrics.durations.observe({ method, route }, milliseconds / 1000);
+    log({
       level: status >= 500 && context.get("failure") !== undefined ? "error" : "info",
       message: "request",
-      requestId: id,
+      requestId,
       method: context.req.method.slice(0, 20),
       path: context.req.path.slice(0, 200),
       status,
@@ -42,8 +45,8 @@ export function observe(services: Services): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/** The log of a server that is told nothing else: failures, on standard error, one JSON object a line. */
-export function logFailures(entry: Parameters<Services["log"]>[0]): void {
+/** Writes a failure to standard error as one line of JSON, and ignores other entries. It is the default log. */
+export function logFailure(entry: LogEntry): void {
   if (entry.level !== "error") return;
   const { error, ...rest } = entry;
   const cause = error instanceof Error ? error.stack ?? error.message : error;

@@ -1,5 +1,5 @@
 /**
- * Refuses requests whose address or header is longer than any client of ours needs.
+ * Rejects requests with a long address or large headers.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import type { ApiEnv } from "../http/context.ts";
 import type { ApiLimits } from "../http/limits.ts";
 import { ProblemError } from "../http/problem.ts";
 
-/** Middleware: 414 for the address, 431 for the header. */
-export function headSize(limits: ApiLimits): MiddlewareHandler<ApiEnv> {
+/** Creates the middleware: 414 for the address, 431 for the headers. */
+export function limitRequestSize(limits: ApiLimits): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     const url = new URL(context.req.url);
     if (url.pathname.length + url.search.length > limits.urlBytes) {

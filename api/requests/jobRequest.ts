@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { z } from "@hono/zod-openapi";
 import type { DatasetInfo, DatasetRef, SplitName } from "../../data/datasets/dataset.ts";
 import { memoryLimitMessage } from "../../data/datasets/memoryLimit.ts";
+import { fromWire } from "../../data/wire.ts";
 import { checkStored } from "../../jobs/artifacts/readCheckpoint.ts";
 import { listNames } from "../../jobs/artifacts/classMatch.ts";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
@@ -18,10 +20,22 @@ import { runLength, runLengthIssue } from "../../jobs/requests/runLength.ts";
 import type { TrainingRequest } from "../../jobs/requests/trainingFields.ts";
 import { resolveSource } from "../../jobs/store/creation/sources.ts";
 import type { MaeConfig } from "../../model/config.ts";
-import type { Services } from "../http/context.ts";
+import { readJson } from "../body/json.ts";
 import { datasetProblem } from "../http/datasetProblem.ts";
+import type { ApiLimits } from "../http/limits.ts";
 import { fieldProblem } from "../http/problem.ts";
+import { validate } from "../http/validation.ts";
+import type { Services } from "../services.ts";
 import { checkCheckpointSpace } from "./checkpointSpace.ts";
+
+/** Reads the body of a request and fills in the defaults. @throws {ProblemError} for a body that is not valid */
+export async function readJobRequest(
+  request: Request,
+  schema: z.ZodType<Record<string, unknown>>,
+  limits: ApiLimits,
+): Promise<JobRequest> {
+  return fromWire(validate(schema, await readJson(request, limits))) as unknown as JobRequest;
+}
 
 /**
  * Resolves a request: replaces `job` with the job's checkpoint and fills in `epochs`.
@@ -33,14 +47,14 @@ import { checkCheckpointSpace } from "./checkpointSpace.ts";
 export async function resolveJobRequest(services: Services, request: JobRequest): Promise<JobRequest> {
   const kind = kindOf(request.kind);
   const dataset = await datasetOf(services, request.dataset);
-  const checked = kind.trains
+  const checkedRequest = kind.trains
     ? checkTraining(request as TrainingRequest, kind.trains, dataset)
     : checkSplits(request, kind.splits(request), dataset);
-  const resolved = await resolveSource(services.jobs, checked, kind.source);
+  const resolved = await resolveSource(services.jobs, checkedRequest, kind.source);
   const id = resolved.checkpoint;
   const source = id === undefined ? null : await services.jobs.getCheckpoint(id);
   if (source !== null) {
-    await readable(
+    await withSourceField(
       request.job === undefined ? "checkpoint" : "job",
       () => checkSource(services, kind, resolved, source, dataset),
     );
@@ -73,7 +87,7 @@ function checkSplits(
 ): JobRequest {
   for (const split of splits) {
     if (dataset.splits[split].count > 0) continue;
-    throw fieldProblem(422, "split", `the data set has no image in '${split}'`);
+    throw fieldProblem(422, "split", `must be a split with images: the data set has none in '${split}'`);
   }
   return request;
 }
@@ -86,7 +100,7 @@ function checkTraining(
 ): TrainingRequest {
   const { count } = dataset.splits.train;
   if (model === "classifier") checkLabels(request.kind, dataset);
-  if (count === 0) throw fieldProblem(422, "dataset", "has no training image");
+  if (count === 0) throw fieldProblem(422, "dataset", "must have training images: it has none");
   if (request.dropLast && request.batchSize > count) {
     throw fieldProblem(
       422,
@@ -118,15 +132,15 @@ function checkImages(
   { splits }: DatasetInfo,
   maxSplitBytes: number,
 ): void {
-  const form = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
+  const shape = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
   for (const split of read) {
-    const message = memoryLimitMessage(splits[split].count, form, maxSplitBytes);
+    const message = memoryLimitMessage(splits[split].count, shape, maxSplitBytes);
     if (message) throw fieldProblem(422, "dataset", message);
   }
 }
 
 /** Runs a check of a checkpoint. @throws {ProblemError} 409 naming the field if the checkpoint is damaged or missing */
-async function readable(field: "job" | "checkpoint", check: () => Promise<void>): Promise<void> {
+async function withSourceField(field: "job" | "checkpoint", check: () => Promise<void>): Promise<void> {
   try {
     await check();
   } catch (error) {

@@ -8,9 +8,9 @@ import { Hono } from "hono";
 import type { Context } from "hono";
 import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
-import { DOCS_FILES } from "./docs.ts";
-import type { PageFile } from "./file.ts";
-import { pageFile } from "./file.ts";
+import { DOCS_FILES } from "./apiReference.ts";
+import type { PageFile } from "./staticFile.ts";
+import { pageFile } from "./staticFile.ts";
 
 const HERE = new URL("./static/", import.meta.url);
 

@@ -4,18 +4,10 @@
  * @module
  */
 import type { ImageSet } from "../../data/datasets/dataset.ts";
+import type { TriptychRow } from "../../data/images/triptych.ts";
 import { imageDim, type MaeConfig, patchDim } from "../../model/config.ts";
 import { unpatchify } from "../../model/patches.ts";
 import type { Reconstruction } from "./inference.ts";
-
-/** One row of the tutorial's figure; each `[H, W, C]`, values 0 to 1. */
-export interface ReconstructionRow {
-  readonly original: Float32Array;
-  /** Masked patches in grey, 0.5. */
-  readonly masked: Float32Array;
-  /** Clipped to [0, 1]. */
-  readonly reconstruction: Float32Array;
-}
 
 /** Grey value of a masked patch. */
 const MASKED = 0.5;
@@ -30,7 +22,7 @@ export function reconstructionRows(
   images: ImageSet,
   { pred, mask }: Reconstruction,
   pasteVisible: boolean,
-): ReconstructionRow[] {
+): TriptychRow[] {
   const size = imageDim(config), dim = patchDim(config);
   const predicted = unpatchify(pred, config); // [count, H, W, C]
   const pixelMask = unpatchify(pred.map((_, i) => mask[Math.floor(i / dim)]), config); // [count, H, W, C]
@@ -47,7 +39,7 @@ export function reconstructionRows(
   });
 }
 
-/** Values 0 to 1 as bytes. */
+/** Converts values from 0 to 1 to bytes. */
 export function toBytes(values: Float32Array): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(values, (value) => Math.round(value * 255));
 }

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ApiLimits } from "../http/limits.ts";
-import { targetOf } from "./host.ts";
+import { parseRequestTarget } from "./requestTarget.ts";
 
 /** A function that answers requests, such as `app.fetch`. */
 export type Handler = (request: Request) => Response | Promise<Response>;
@@ -19,7 +19,7 @@ export type Handler = (request: Request) => Response | Promise<Response>;
  * @param method replaces a method that `Request` does not support
  * @throws {ProblemError} 400 for a request line or a Host that is not valid
  */
-export function requestOf(
+export function toRequest(
   incoming: IncomingMessage,
   disconnected: AbortSignal,
   onBody: () => void,
@@ -27,12 +27,12 @@ export function requestOf(
 ): Request {
   const headers = new Headers();
   const hosts: string[] = [];
-  for (let at = 0; at < incoming.rawHeaders.length; at += 2) {
-    const name = incoming.rawHeaders[at], value = incoming.rawHeaders[at + 1];
+  for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
+    const name = incoming.rawHeaders[index], value = incoming.rawHeaders[index + 1];
     if (name.toLowerCase() === "host") hosts.push(value.trim());
     else headers.append(name, value);
   }
-  const { path, host } = targetOf(incoming.url ?? "", hosts, incoming.httpVersion);
+  const { path, host } = parseRequestTarget(incoming.url ?? "", hosts, incoming.httpVersion);
   if (host !== null) headers.set("host", host);
   const init: RequestInit = { method, headers, signal: disconnected };
   if (method !== "GET" && method !== "HEAD" && hasBody(incoming)) init.body = bodyOf(incoming, onBody);
@@ -40,24 +40,24 @@ export function requestOf(
   return new Request(`http://localhost${path}`, init);
 }
 
-/** Whether a request has a body: one of the two headers announces it (RFC 9112 section 6.3). */
+/** Returns whether a request has a body: one of the two headers announces it (RFC 9112 section 6.3). */
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 function bodyOf(incoming: IncomingMessage, onBody: () => void): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const pieces = incoming.iterator({ destroyOnReturn: false });
+  const chunks = incoming.iterator({ destroyOnReturn: false });
   let isFirst = true;
   return new ReadableStream({
     async pull(controller) {
       if (isFirst) onBody();
       isFirst = false;
-      const { done, value } = await pieces.next();
+      const { done, value } = await chunks.next();
       if (done) controller.close();
       else controller.enqueue(new Uint8Array(value));
     },
     async cancel() {
-      await pieces.return?.();
+      await chunks.return?.();
     },
   }, { highWaterMark: 0 });
 }
@@ -68,7 +68,7 @@ function bodyOf(incoming: IncomingMessage, onBody: () => void): ReadableStream<U
  *
  * @throws when the response's body fails, or the client reads nothing for `writeIdleMs`
  */
-export async function answer(
+export async function sendResponse(
   response: Response,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
@@ -81,7 +81,7 @@ export async function answer(
   if (!incoming.complete) outgoing.setHeader("connection", "close");
   try {
     if (reader === null) outgoing.flushHeaders();
-    else await copy(reader, outgoing, limits);
+    else await writeBody(reader, outgoing, limits);
     if (!incoming.complete) await discard(incoming, limits);
   } catch (error) {
     await reader?.cancel(error).catch(() => {});
@@ -90,38 +90,38 @@ export async function answer(
   outgoing.end();
 }
 
-async function copy(
+async function writeBody(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   outgoing: ServerResponse,
   limits: ApiLimits,
 ): Promise<void> {
   const isStream = outgoing.getHeader("content-type")?.toString().startsWith("text/event-stream");
   if (isStream) outgoing.flushHeaders();
-  let piece = await reader.read();
-  while (!piece.done) {
-    // A response in one piece gets a Content-Length.
+  let chunk = await reader.read();
+  while (!chunk.done) {
+    // A response with a single chunk gets a Content-Length.
     const next = isStream ? null : await reader.read();
     if (next?.done && !outgoing.headersSent && !outgoing.hasHeader("content-length")) {
-      outgoing.setHeader("content-length", piece.value.byteLength);
+      outgoing.setHeader("content-length", chunk.value.byteLength);
     }
     if (outgoing.destroyed) throw new Error("The client disconnected");
-    if (!outgoing.write(piece.value)) await drained(outgoing, limits.writeIdleMs);
-    piece = next ?? await reader.read();
+    if (!outgoing.write(chunk.value)) await waitForDrain(outgoing, limits.writeIdleMs);
+    chunk = next ?? await reader.read();
   }
   if (!outgoing.headersSent) outgoing.flushHeaders();
 }
 
-function drained(outgoing: ServerResponse, withinMs: number): Promise<void> {
+function waitForDrain(outgoing: ServerResponse, withinMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const done = (error?: Error) => {
+    const settle = (error?: Error) => {
       clearTimeout(timer);
       outgoing.off("drain", onDrain).off("close", onClose);
       if (error) reject(error);
       else resolve();
     };
-    const onDrain = () => done();
-    const onClose = () => done(new Error("The client disconnected"));
-    const timer = setTimeout(() => done(new Error("The client does not read its response")), withinMs);
+    const onDrain = () => settle();
+    const onClose = () => settle(new Error("The client disconnected"));
+    const timer = setTimeout(() => settle(new Error("The client does not read its response")), withinMs);
     outgoing.on("drain", onDrain).on("close", onClose);
   });
 }
@@ -136,11 +136,11 @@ function discard(incoming: IncomingMessage, limits: ApiLimits): Promise<void> {
       incoming.pause();
       resolve();
     };
-    const onData = (piece: Uint8Array) => {
-      bytes += piece.byteLength;
-      if (bytes > limits.refusedBytes) done();
+    const onData = (chunk: Uint8Array) => {
+      bytes += chunk.byteLength;
+      if (bytes > limits.rejectedBytes) done();
     };
-    const timer = setTimeout(done, limits.refusedMs);
+    const timer = setTimeout(done, limits.rejectedMs);
     incoming.on("data", onData).on("end", done).on("close", done).on("error", done);
     if (incoming.destroyed) done();
   });

@@ -1,21 +1,20 @@
 /**
- * Problem details (RFC 9457) as OpenAPI knows them.
+ * The problem responses of an operation, for the OpenAPI document.
  *
  * @module
  */
 import { z } from "@hono/zod-openapi";
 import { header } from "../openapi/headers.ts";
 import type { JsonObject } from "../openapi/jsonSchemas.ts";
-import { PROBLEM_TITLES, type ProblemStatus } from "../http/problem.ts";
+import { PROBLEM_TITLES, type ProblemStatus } from "./problem.ts";
 
 const fieldErrorSchema = z.strictObject({
   path: z.string().describe("Path of the wrong value, such as `model.patch_size`"),
   message: z.string().describe("The rule that the value must follow"),
 }).openapi("FieldError");
 
-/** The body of every answer that is an error. */
-export const problemSchema = z.strictObject({
-  type: z.string().describe("Names the sort of problem: `urn:unmask:problem:…`"),
+const problemSchema = z.strictObject({
+  type: z.string().describe("Identifies the problem type: `urn:unmask:problem:…`"),
   title: z.string(),
   status: z.int(),
   detail: z.string().describe("What is wrong with this request"),
@@ -31,7 +30,7 @@ const HEADERS: Partial<Record<ProblemStatus, JsonObject>> = {
   503: { "Retry-After": header("Seconds after which to try again", { type: "integer" }) },
 };
 
-/** OpenAPI responses for error statuses. */
+/** Describes the problem responses with the given statuses. */
 export function problems(...statuses: ProblemStatus[]) {
   const content = { "application/problem+json": { schema: problemSchema } };
   return Object.fromEntries(

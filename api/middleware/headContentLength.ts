@@ -1,5 +1,5 @@
 /**
- * Gives a response to HEAD the Content-Length of the response to GET (RFC 9110 section 9.3.2).
+ * Sets the Content-Length of a response to HEAD to that of the response to GET (RFC 9110 section 9.3.2).
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { MiddlewareHandler } from "hono";
 import type { ApiEnv } from "../http/context.ts";
 
 /** Creates the middleware. Routes that answer HEAD without a body set `content-length` themselves. */
-export function headLength(): MiddlewareHandler<ApiEnv> {
+export function headContentLength(): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     await next();
     const { res } = context;

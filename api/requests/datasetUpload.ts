@@ -1,0 +1,62 @@
+/**
+ * Reads an upload and stores it as a data set.
+ *
+ * @module
+ */
+import type { DatasetInfo } from "../../data/datasets/dataset.ts";
+import { createDataset } from "../../data/datasets/upload/createDataset.ts";
+import type { UploadOptions } from "../../data/datasets/upload/uploadOptions.ts";
+import { withForm } from "../body/multipart.ts";
+import { ProblemError } from "../http/problem.ts";
+import { withTimeLimit } from "../http/timeLimit.ts";
+import { validate } from "../http/validation.ts";
+import { DATASET_FILES, datasetFields } from "../schemas/dataset.ts";
+import type { Services } from "../services.ts";
+import { uploadHash, uploadOnce } from "./uploadOnce.ts";
+
+/**
+ * Stores the files of a form as a data set.
+ *
+ * @param idempotencyKey requests with the same key and content create one data set
+ * @returns the data set; `created` is false when an earlier request created it
+ * @throws {ProblemError} for a form that is invalid or too large, 504 when the time is over
+ */
+export async function storeDatasetUpload(
+  services: Services,
+  request: Request,
+  idempotencyKey: string | undefined,
+): Promise<{ info: DatasetInfo; created: boolean }> {
+  const { limits, objects } = services;
+  const bodyLimits = { bytes: limits.uploadBytes, idleMs: limits.bodyIdleMs, totalMs: limits.uploadTotalMs };
+  const rules = {
+    fileFields: DATASET_FILES,
+    files: limits.uploadFiles,
+    fileBytes: limits.uploadBytes,
+    fields: limits.formFields,
+    fieldBytes: limits.formFieldBytes,
+  };
+  return await withForm(request, bodyLimits, rules, services.tempDir, ({ fields, files }) => {
+    const { name, held_out: heldOut, seed, folders, ...preprocessing } = validate(datasetFields, fields);
+    if (files.length === 0) {
+      throw new ProblemError(422, "The upload has no file: send train_images (IDX) or archive", {
+        errors: [{ path: "train_images", message: "or archive must be given" }],
+      });
+    }
+    const options: UploadOptions = { name, heldOut, seed, folders, preprocessing };
+    return withTimeLimit(request, limits.uploadStoreMs, async (signal) => {
+      if (idempotencyKey === undefined) {
+        return { info: await createDataset(files, options, objects, signal), created: true };
+      }
+      // The fields keep the names that stored hashes were computed with.
+      const fieldsToHash = { name, heldOut, seed, folders, rule: preprocessing };
+      const hash = await uploadHash(fieldsToHash, files, signal);
+      return await uploadOnce(
+        services,
+        idempotencyKey,
+        hash,
+        signal,
+        (id, confirm) => createDataset(files, { ...options, id, confirm }, objects, signal),
+      );
+    });
+  });
+}
