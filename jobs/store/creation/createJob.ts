@@ -72,16 +72,16 @@ export function createJob(
     const operation = kv.atomic().check(entry);
 
     if (key !== undefined) {
-      const seen = await kv.get<IdempotencyRow>(keys.idempotency(key));
-      if (seen.value !== null && isRecent(seen.value, createdAt)) {
-        const earlier = await kv.get<JobRow>(keys.job(seen.value.jobId));
+      const keyRow = await kv.get<IdempotencyRow>(keys.idempotency(key));
+      if (keyRow.value !== null && isRecent(keyRow.value, createdAt)) {
+        const earlier = await kv.get<JobRow>(keys.job(keyRow.value.jobId));
         if (earlier.value !== null) {
-          if (seen.value.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
+          if (keyRow.value.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
           return { job: earlier.value.job, created: false };
         }
       }
       const row: IdempotencyRow = { jobId: id, fingerprint, at: createdAt };
-      operation.check(seen).set(keys.idempotency(key), row, { expireIn: IDEMPOTENCY_MS });
+      operation.check(keyRow).set(keys.idempotency(key), row, { expireIn: IDEMPOTENCY_MS });
     }
     await checkDataset(kv, operation, request.dataset.id, createdAt);
     if (source !== null) await lockSource(kv, operation, source, id);

@@ -48,11 +48,11 @@ export async function checkDataset(
 }
 
 /**
- * Finds an unfinished job that reads the data set; null when there is none. A job that is claimed or handed back
+ * Finds an unfinished job that reads the data set; null when there is none. A job that is claimed or released
  * during the search is still found, because its index row exists until it is finished.
  */
 export async function findDatasetUser(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
-  if (!await hasCompleteIndexes(kv)) return findDatasetUserByWalk(kv, datasetId);
+  if (!await hasCompleteIndexes(kv)) return findDatasetUserByScan(kv, datasetId);
   return await withRetry(async () => {
     for await (
       const { value: id } of kv.list<string>({ prefix: keys.datasetJob(datasetId, "").slice(0, -1) })
@@ -66,7 +66,7 @@ export async function findDatasetUser(kv: Deno.Kv, datasetId: string): Promise<J
 }
 
 /** The same for a database whose indexes are incomplete: every unfinished job is read. */
-async function findDatasetUserByWalk(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
+async function findDatasetUserByScan(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
   // Queued jobs are read before and after running ones, so that a job that changes between them is not missed.
   for (const status of ["queued", "running", "queued"] as const) {
     let after: string | undefined;

@@ -41,20 +41,20 @@ export function reserveUpload(
   { key, fingerprint, datasetId }: UploadClaim,
   exists: (datasetId: string) => Promise<boolean>,
 ): Promise<Reservation> {
-  const at = now();
+  const createdAt = now();
   return withRetry(async (): Promise<Reservation | undefined> => {
-    const seen = await kv.get<UploadRow>(keys.upload(key));
-    const row = seen.value;
+    const entry = await kv.get<UploadRow>(keys.upload(key));
+    const row = entry.value;
     if (row?.datasetId === datasetId) return { type: "reserved" };
-    if (row !== null && at - row.at < IDEMPOTENCY_MS) {
+    if (row !== null && createdAt - row.at < IDEMPOTENCY_MS) {
       const found = await exists(row.datasetId);
       const busy = row.until !== null && row.until > now() && row.until - now() <= RESERVATION_MS;
       if ((found || busy) && row.fingerprint !== fingerprint) throw new IdempotencyConflictError(key);
       if (found) return { type: "found", datasetId: row.datasetId };
       if (busy) return { type: "busy" };
     }
-    const reserved: UploadRow = { datasetId, fingerprint, at, until: now() + RESERVATION_MS };
-    const operation = kv.atomic().check(seen).set(keys.upload(key), reserved, { expireIn: IDEMPOTENCY_MS });
+    const reserved: UploadRow = { datasetId, fingerprint, at: createdAt, until: now() + RESERVATION_MS };
+    const operation = kv.atomic().check(entry).set(keys.upload(key), reserved, { expireIn: IDEMPOTENCY_MS });
     return (await operation.commit()).ok ? { type: "reserved" } : undefined;
   });
 }
@@ -72,9 +72,9 @@ export async function settleUpload(database: JobsDatabase, claim: UploadClaim): 
 /** Releases a key whose data set was not stored. */
 export async function releaseUpload({ kv }: JobsDatabase, { key, datasetId }: UploadClaim): Promise<void> {
   await withRetry(async () => {
-    const seen = await kv.get<UploadRow>(keys.upload(key));
-    if (seen.value?.datasetId !== datasetId) return true;
-    return (await kv.atomic().check(seen).delete(keys.upload(key)).commit()).ok || undefined;
+    const entry = await kv.get<UploadRow>(keys.upload(key));
+    if (entry.value?.datasetId !== datasetId) return true;
+    return (await kv.atomic().check(entry).delete(keys.upload(key)).commit()).ok || undefined;
   });
 }
 
@@ -84,11 +84,11 @@ function changeUpload(
   until: number | null,
 ): Promise<boolean> {
   return withRetry(async () => {
-    const seen = await kv.get<UploadRow>(keys.upload(key));
-    if (seen.value?.datasetId !== datasetId) return false;
-    const expireIn = Math.max(1, seen.value.at + IDEMPOTENCY_MS - now());
-    const row: UploadRow = { ...seen.value, until };
-    const { ok } = await kv.atomic().check(seen).set(keys.upload(key), row, { expireIn }).commit();
+    const entry = await kv.get<UploadRow>(keys.upload(key));
+    if (entry.value?.datasetId !== datasetId) return false;
+    const expireIn = Math.max(1, entry.value.at + IDEMPOTENCY_MS - now());
+    const row: UploadRow = { ...entry.value, until };
+    const { ok } = await kv.atomic().check(entry).set(keys.upload(key), row, { expireIn }).commit();
     return ok || undefined;
   });
 }
