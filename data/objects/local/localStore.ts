@@ -7,7 +7,6 @@ import { dirname, join } from "node:path";
 import { ulid } from "ulid";
 import type { Bytes } from "../../bytes.ts";
 import { checkKey, checkPrefix } from "../keys.ts";
-import { splitIntoParts } from "../parts.ts";
 import { checkRange, resolveRange } from "../range.ts";
 import {
   type GetOptions,
@@ -17,21 +16,13 @@ import {
   ObjectNotFoundError,
   type ObjectStore,
   type PutOptions,
-  StorageUnavailableError,
 } from "../store.ts";
+import { publish, writeTemp } from "./atomicWrite.ts";
 import { readFileBody } from "./fileBody.ts";
-import { isMissing, removeEmptyFolders, statFile, syncFolder, writeAll } from "./files.ts";
+import { isMissing, removeEmptyFolders, statFile, syncFolder } from "./files.ts";
 import { sweepLeftovers } from "./leftovers.ts";
 import { keysBelow, keyToPath, TEMP_FOLDER } from "./paths.ts";
 import { RootFolder } from "./rootFolder.ts";
-
-/** How often a put creates its folder again after a delete has removed the empty folder. */
-const MAX_FOLDER_ATTEMPTS = 10;
-
-/** Bytes written between two checks of the abort signal. */
-const WRITE_BYTES = 16 * 1024 * 1024;
-
-let lastModified = 0;
 
 /**
  * Objects as files of a folder. A key is a path. A put writes a temporary file on the same file system, syncs it, and
@@ -69,7 +60,7 @@ export class LocalStore implements ObjectStore {
       await writeTemp(temp, target, body, options.signal);
       options.signal?.throwIfAborted();
       const info = infoOf(key, await Deno.stat(temp));
-      await this.#publish(key, temp, target, options.ifNoneMatch ?? false);
+      await publish(this.#root, key, temp, target, options.ifNoneMatch ?? false);
       return info;
     } catch (error) {
       if (body instanceof ReadableStream && !body.locked) await body.cancel(error).catch(() => {});
@@ -158,60 +149,6 @@ export class LocalStore implements ObjectStore {
     await this.#swept;
     return join(folder, ulid());
   }
-
-  /** Makes a temporary file visible under its key. */
-  async #publish(key: string, temp: string, target: string, ifNoneMatch: boolean): Promise<void> {
-    const folder = dirname(target);
-    for (let attempt = 1;; attempt++) {
-      try {
-        if (ifNoneMatch) await Deno.link(temp, target);
-        else await Deno.rename(temp, target);
-        break;
-      } catch (error) {
-        if (error instanceof Deno.errors.NotFound && attempt < MAX_FOLDER_ATTEMPTS) {
-          await this.#root.create(folder).catch((error) => Promise.reject(describeConflict(key, error)));
-          await this.#root.sync(folder);
-        } else if (ifNoneMatch && await statFile(target)) {
-          throw new ObjectExistsError(key);
-        } else {
-          throw describeConflict(key, error);
-        }
-      }
-    }
-    await syncFolder(folder);
-  }
-}
-
-/** Writes and syncs a temporary file, with a later modification time than the file that it will replace. */
-async function writeTemp(
-  temp: string,
-  target: string,
-  body: Bytes | ReadableStream<Bytes>,
-  signal?: AbortSignal,
-): Promise<void> {
-  using file = await Deno.open(temp, { write: true, createNew: true });
-  // On a file system without locks, the sweep does not delete such files.
-  await file.lock(true).catch(() => {});
-  if (body instanceof Uint8Array) {
-    for await (const part of splitIntoParts(body, WRITE_BYTES, signal)) await writeAll(file, part);
-  } else {
-    await body.pipeTo(new WritableStream({ write: (chunk) => writeAll(file, chunk) }), { signal });
-  }
-  const replaced = (await statFile(target))?.mtime?.getTime() ?? 0;
-  lastModified = Math.max(Date.now(), lastModified + 1, replaced + 1);
-  await file.utime(new Date(), new Date(lastModified));
-  await file.sync();
-}
-
-/** Replaces the error of a key that is the parent of another key, or has another key as its parent. */
-function describeConflict(key: string, error: unknown): unknown {
-  if (error instanceof StorageUnavailableError) return error;
-  const isFolder = error instanceof Deno.errors.IsADirectory || error instanceof Deno.errors.AlreadyExists;
-  if (!isFolder && !(error instanceof Deno.errors.NotADirectory)) return error;
-  const cause = isFolder
-    ? `other keys begin with '${key}/'`
-    : "an object has the key of one of its parent folders";
-  return new Error(`Cannot store '${key}' in a folder: ${cause}`, { cause: error });
 }
 
 function infoOf(key: string, stat: Deno.FileInfo): ObjectInfo {
