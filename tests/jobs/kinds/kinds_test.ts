@@ -1,8 +1,8 @@
 import { expect } from "expect";
 import { loadState, loadWeights } from "../../../jobs/artifacts/readCheckpoint.ts";
-import type { Checkpoint } from "../../../jobs/job.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
-import { Bench } from "../bench.ts";
+import { request } from "../fixtures.ts";
+import { DIGITS, eventsOf, KindHarness, withCreatedAt } from "./harness.ts";
 
 const MODEL = {
   patch_size: 7,
@@ -16,70 +16,71 @@ const MODEL = {
 const digits = { id: "digits", size: 120 };
 const training = { dataset: digits, batch_size: 40, epochs: 2, lr: 1e-3 };
 
-const only = <T extends KindEvent["type"]>(events: KindEvent[], type: T) =>
-  events.filter((event): event is Extract<KindEvent, { type: T }> => event.type === type);
-const resultOf = (events: KindEvent[]) => only(events, "result")[0].result;
+const resultOf = (events: KindEvent[]) => eventsOf(events, "result")[0].result;
 const checkpointsOf = (events: KindEvent[]) =>
-  only(events, "checkpoint").map(({ checkpoint }): Checkpoint => ({
-    ...checkpoint,
-    createdAt: "2026-01-01T00:00:00.000Z",
-  }));
+  eventsOf(events, "checkpoint").map(({ checkpoint }) => withCreatedAt(checkpoint));
 
-Deno.test("pre-training, fine-tuning, probing and evaluating hand their models on", async (t) => {
-  await using bench = await Bench.open();
-  const events = await bench.run({ kind: "pretrain", model: MODEL, ...training });
+Deno.test("checkpoints of pre-training are fine-tuned, probed and evaluated", async (t) => {
+  await using harness = await KindHarness.open();
+  const events = await harness.run({ kind: "pretrain", model: MODEL, ...training });
   const [first, mae] = checkpointsOf(events);
 
-  await t.step("a run tells its start, its steps, its epochs, a checkpoint each, and its result last", () => {
+  await t.step("a run reports its start, steps, epochs and checkpoints, and its result last", () => {
     expect(events.map(({ type }) => type)).toEqual([
       "started",
       ...["step", "step", "step", "epoch", "saving", "checkpoint"],
       ...["step", "step", "step", "epoch", "saving", "checkpoint"],
       "result",
     ]);
-    expect(only(events, "started")[0]).toMatchObject({ totalSteps: 6, stepsPerEpoch: 3, step: 0 });
+    expect(eventsOf(events, "started")[0]).toMatchObject({ totalSteps: 6, stepsPerEpoch: 3, step: 0 });
     expect([first.step, first.final, mae.step, mae.final]).toEqual([3, false, 6, true]);
     expect(resultOf(events)).toMatchObject({
       steps: 6,
       checkpoint: mae.id,
-      loss: only(events, "epoch")[1].loss,
+      loss: eventsOf(events, "epoch")[1].loss,
     });
   });
 
-  await t.step("a checkpoint is read back with its state, and continues to the same end", async () => {
-    expect((await loadState(bench.store, first, () => true)).step).toBe(3);
-    const rest = await bench.run({ kind: "pretrain", model: MODEL, ...training }, { resumeFrom: first });
-    expect(only(rest, "step")).toEqual(only(events, "step").slice(3));
+  await t.step("a run that resumes from a checkpoint ends with the same weights", async () => {
+    expect((await loadState(harness.store, first, () => true)).step).toBe(3);
+    const rest = await harness.run({ kind: "pretrain", model: MODEL, ...training }, { resumeFrom: first });
+    expect(eventsOf(rest, "step")).toEqual(eventsOf(events, "step").slice(3));
     expect(checkpointsOf(rest)[0].sha256).toBe(mae.sha256);
   });
 
-  await t.step("fine-tuning starts from the encoder and ends with an accuracy", async () => {
-    const tuned = await bench.run({ kind: "finetune", checkpoint: mae.id, ...training, epochs: 1 }, {
-      source: mae,
-    });
-    expect(resultOf(tuned)).toMatchObject({ testAccuracy: expect.any(Number), testLoss: expect.any(Number) });
-    const [classifier] = checkpointsOf(tuned);
-    expect(classifier).toMatchObject({
-      model: "classifier",
-      classNames: Array.from({ length: 10 }, (_, i) => String(i)),
-    });
+  await t.step(
+    "fine-tuning reports the test accuracy, and evaluating the classifier reports the same",
+    async () => {
+      const tuned = await harness.run({ kind: "finetune", checkpoint: mae.id, ...training, epochs: 1 }, {
+        source: mae,
+      });
+      expect(resultOf(tuned)).toMatchObject({
+        testAccuracy: expect.any(Number),
+        testLoss: expect.any(Number),
+      });
+      const [classifier] = checkpointsOf(tuned);
+      expect(classifier).toMatchObject({
+        model: "classifier",
+        classNames: DIGITS,
+      });
 
-    const measured = await bench.run({ kind: "evaluate", checkpoint: classifier.id, dataset: digits }, {
-      source: classifier,
-    });
-    const { accuracy, confusion } = resultOf(measured) as { accuracy: number; confusion: number[][] };
-    expect(accuracy).toBe(resultOf(tuned).testAccuracy);
-    expect(confusion.flat().reduce((a, b) => a + b)).toBe(2000);
-    expect(confusion.reduce((sum, row, i) => sum + row[i], 0) / 2000).toBeCloseTo(accuracy, 12);
-  });
+      const measured = await harness.run({ kind: "evaluate", checkpoint: classifier.id, dataset: digits }, {
+        source: classifier,
+      });
+      const { accuracy, confusion } = resultOf(measured) as { accuracy: number; confusion: number[][] };
+      expect(accuracy).toBe(resultOf(tuned).testAccuracy);
+      expect(confusion.flat().reduce((a, b) => a + b)).toBe(2000);
+      expect(confusion.reduce((sum, row, i) => sum + row[i], 0) / 2000).toBeCloseTo(accuracy, 12);
+    },
+  );
 
-  await t.step("a linear probe leaves the encoder as it was", async () => {
-    const probed = await bench.run({ kind: "linear_probe", checkpoint: mae.id, ...training, epochs: 1 }, {
+  await t.step("a linear probe does not change the encoder", async () => {
+    const probed = await harness.run({ kind: "linear_probe", checkpoint: mae.id, ...training, epochs: 1 }, {
       source: mae,
     });
     const [before, after] = [
-      await loadWeights(bench.store, mae),
-      await loadWeights(bench.store, checkpointsOf(probed)[0]),
+      await loadWeights(harness.store, mae),
+      await loadWeights(harness.store, checkpointsOf(probed)[0]),
     ];
     for (const [name, { data }] of after) {
       if (name.startsWith("encoder.")) expect(data).toEqual(before.get(name)!.data);
@@ -88,21 +89,21 @@ Deno.test("pre-training, fine-tuning, probing and evaluating hand their models o
   });
 
   await t.step(
-    "an MAE is measured on its masked patches and on all pixels, the same for the same seed",
+    "evaluating an MAE reports the loss of masked patches and of all pixels, the same for the same seed",
     async () => {
-      const ask = (seed: number) =>
-        bench.run({ kind: "evaluate", checkpoint: mae.id, dataset: digits, seed }, { source: mae });
-      const first = resultOf(await ask(1));
+      const evaluate = (seed: number) =>
+        harness.run({ kind: "evaluate", checkpoint: mae.id, dataset: digits, seed }, { source: mae });
+      const first = resultOf(await evaluate(1));
       expect(first).toMatchObject({ images: 2000, loss: expect.any(Number), pixelLoss: expect.any(Number) });
-      expect(resultOf(await ask(1))).toEqual(first);
-      expect(resultOf(await ask(2)).loss).not.toBe(first.loss);
+      expect(resultOf(await evaluate(1))).toEqual(first);
+      expect(resultOf(await evaluate(2)).loss).not.toBe(first.loss);
     },
   );
 });
 
-Deno.test("what a job cannot work with is its failure, by a code", async () => {
-  await using bench = await Bench.open();
-  const [mae] = checkpointsOf(await bench.run({ kind: "pretrain", model: MODEL, ...training, epochs: 1 }));
+Deno.test("a job that cannot run fails with a code", async () => {
+  await using harness = await KindHarness.open();
+  const [mae] = checkpointsOf(await harness.run({ kind: "pretrain", model: MODEL, ...training, epochs: 1 }));
   const pretrain = { kind: "pretrain", model: MODEL, ...training };
   const failures: [Record<string, unknown>, Partial<KindContext>, string][] = [
     [{ ...pretrain, dataset: `ds_${"0".repeat(26)}` }, {}, "dataset_unusable"],
@@ -119,22 +120,32 @@ Deno.test("what a job cannot work with is its failure, by a code", async () => {
     ],
   ];
   for (const [body, context, code] of failures) {
-    await expect(bench.run(body, context).then(() => "it succeeded", (error) => error.code)).resolves.toBe(
+    await expect(harness.run(body, context).then(() => "it succeeded", (error) => error.code)).resolves.toBe(
       code,
     );
   }
-  await bench.store.put(mae.objectKey, new Uint8Array(mae.size));
-  const tuning = bench.run({ kind: "finetune", checkpoint: mae.id, ...training }, { source: mae });
+  await harness.store.put(mae.objectKey, new Uint8Array(mae.size));
+  const tuning = harness.run({ kind: "finetune", checkpoint: mae.id, ...training }, { source: mae });
   await expect(tuning).rejects.toMatchObject({
     code: "checkpoint_unreadable",
     message: expect.stringContaining("SHA-256"),
   });
 });
 
-Deno.test("a stop is heard between two steps", async () => {
-  await using bench = await Bench.open();
+Deno.test("a job of an unknown kind, of another version, fails", async () => {
+  await using harness = await KindHarness.open();
+  const running = harness.run({}, { request: { ...request(), kind: "distill" } });
+  await expect(running).rejects.toMatchObject({
+    code: "unknown_kind",
+    message: expect.stringContaining("'distill'"),
+  });
+});
+
+Deno.test("a run ends between two steps when its signal is aborted", async () => {
+  await using harness = await KindHarness.open();
   const stop = AbortSignal.abort(new Error("stopped"));
-  await expect(bench.run({ kind: "pretrain", model: MODEL, ...training }, { signal: stop })).rejects.toThrow(
-    "stopped",
-  );
+  await expect(harness.run({ kind: "pretrain", model: MODEL, ...training }, { signal: stop })).rejects
+    .toThrow(
+      "stopped",
+    );
 });

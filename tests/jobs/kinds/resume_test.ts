@@ -30,20 +30,20 @@ const TRAINING = request({
   keep: { last: 100 },
 });
 
-/** A database and object storage in a folder, and runners on them. */
-class Place implements AsyncDisposable {
+/** A database, object storage and a runner in a folder. */
+class Installation implements AsyncDisposable {
   private constructor(readonly folder: string, readonly jobs: JobStore) {}
 
-  static async open(folder: string): Promise<Place> {
-    return new Place(folder, new JobStore(await Deno.openKv(`${folder}/kv.sqlite3`)));
+  static async open(folder: string): Promise<Installation> {
+    return new Installation(folder, new JobStore(await Deno.openKv(`${folder}/kv.sqlite3`)));
   }
 
   path(key: string): string {
     return `${this.folder}/objects/${key}`;
   }
 
-  /** Runs jobs until one fulfils the condition. The runner then hands back its jobs. */
-  async until(id: string, fits: (job: Job) => boolean): Promise<Job> {
+  /** Runs a job until it fulfils a condition, and stops the runner. */
+  async until(id: string, condition: (job: Job) => boolean): Promise<Job> {
     const runner = new Runner({
       jobs: this.jobs,
       storage: { url: `file:${this.folder}/objects` },
@@ -51,7 +51,7 @@ class Place implements AsyncDisposable {
       log: () => {},
     });
     runner.start();
-    for await (const _ of this.jobs.follow(id)) if (fits((await this.jobs.get(id))!)) break;
+    for await (const _ of this.jobs.follow(id)) if (condition((await this.jobs.get(id))!)) break;
     await runner.stop();
     return (await this.jobs.get(id))!;
   }
@@ -61,7 +61,7 @@ class Place implements AsyncDisposable {
     return [...data].sort((a, b) => b.step - a.step);
   }
 
-  /** All parts of a finished run that could differ. */
+  /** Returns the results of a finished run. */
   async outcome(id: string) {
     const job = (await this.jobs.get(id))!;
     expect(job).toMatchObject({ status: "succeeded" });
@@ -81,80 +81,101 @@ const flipBit = async (path: string) => {
   bytes[bytes.length - 5] ^= 1;
   await Deno.writeFile(path, bytes);
 };
-const junk = (path: string) => Deno.writeTextFile(path, "junk");
-const cutShort = async (path: string) => await Deno.truncate(path, (await Deno.stat(path)).size - 9);
+const overwrite = (path: string) => Deno.writeTextFile(path, "not safetensors");
+const truncate = async (path: string) => await Deno.truncate(path, (await Deno.stat(path)).size - 9);
 const empty = (path: string) => Deno.truncate(path, 0);
 
-Deno.test("a run whose newest checkpoints are damaged resumes from the newest whole one, bit for bit", async (t) => {
+Deno.test("a run resumes from its newest readable checkpoint, and ends with the same bits", async (t) => {
   const root = await Deno.makeTempDir();
-  const whole = `${root}/whole`, interrupted = `${root}/interrupted`;
-  for (const folder of [whole, interrupted]) await Deno.mkdir(folder);
-  let expected: Awaited<ReturnType<Place["outcome"]>>;
+  const uninterrupted = `${root}/uninterrupted`, interrupted = `${root}/interrupted`;
+  for (const folder of [uninterrupted, interrupted]) await Deno.mkdir(folder);
+  let expected: Awaited<ReturnType<Installation["outcome"]>>;
   let id: string;
   {
-    await using place = await Place.open(whole);
-    ({ job: { id } } = await place.jobs.create(TRAINING));
-    await place.until(id, (job) => isFinished(job.status));
-    expected = await place.outcome(id);
+    await using installation = await Installation.open(uninterrupted);
+    ({ job: { id } } = await installation.jobs.create(TRAINING));
+    await installation.until(id, (job) => isFinished(job.status));
+    expected = await installation.outcome(id);
     expect(expected.step).toBe(12 * STEPS_PER_EPOCH);
   }
   {
-    await using place = await Place.open(interrupted);
-    ({ job: { id } } = await place.jobs.create(TRAINING));
-    const job = await place.until(id, (job) => (job.progress?.step ?? 0) >= 4 * STEPS_PER_EPOCH);
+    await using installation = await Installation.open(interrupted);
+    ({ job: { id } } = await installation.jobs.create(TRAINING));
+    const job = await installation.until(id, (job) => (job.progress?.step ?? 0) >= 4 * STEPS_PER_EPOCH);
     expect(job).toMatchObject({ status: "queued" });
   }
 
-  type Damage = (place: Place, newest: Checkpoint[]) => Promise<void>;
+  type Damage = (installation: Installation, newest: Checkpoint[]) => Promise<void>;
   const table: Record<string, { damage: Damage; damaged: number }> = {
-    "nothing": { damage: async () => {}, damaged: 0 },
-    "a bit of the state": { damage: (place, [a]) => flipBit(place.path(a.stateKey!)), damaged: 1 },
-    "a bit of the weights": { damage: (place, [a]) => flipBit(place.path(a.objectKey)), damaged: 1 },
-    "junk for a state": { damage: (place, [a]) => junk(place.path(a.stateKey!)), damaged: 1 },
-    "a state cut short": { damage: (place, [a]) => cutShort(place.path(a.stateKey!)), damaged: 1 },
-    "an empty file of weights": { damage: (place, [a]) => empty(place.path(a.objectKey)), damaged: 1 },
-    "a missing state": { damage: (place, [a]) => Deno.remove(place.path(a.stateKey!)), damaged: 1 },
-    "missing weights": { damage: (place, [a]) => Deno.remove(place.path(a.objectKey)), damaged: 1 },
-    "a folder in the place of a state": {
-      damage: async (place, [a]) => {
-        await Deno.remove(place.path(a.stateKey!));
-        await Deno.mkdir(place.path(a.stateKey!));
+    "no damage": { damage: async () => {}, damaged: 0 },
+    "a bit of the state": {
+      damage: (installation, [a]) => flipBit(installation.path(a.stateKey!)),
+      damaged: 1,
+    },
+    "a bit of the weights": {
+      damage: (installation, [a]) => flipBit(installation.path(a.objectKey)),
+      damaged: 1,
+    },
+    "an overwritten state": {
+      damage: (installation, [a]) => overwrite(installation.path(a.stateKey!)),
+      damaged: 1,
+    },
+    "a truncated state": {
+      damage: (installation, [a]) => truncate(installation.path(a.stateKey!)),
+      damaged: 1,
+    },
+    "an empty file of weights": {
+      damage: (installation, [a]) => empty(installation.path(a.objectKey)),
+      damaged: 1,
+    },
+    "a missing state": {
+      damage: (installation, [a]) => Deno.remove(installation.path(a.stateKey!)),
+      damaged: 1,
+    },
+    "missing weights": {
+      damage: (installation, [a]) => Deno.remove(installation.path(a.objectKey)),
+      damaged: 1,
+    },
+    "a folder with the name of a state": {
+      damage: async (installation, [a]) => {
+        await Deno.remove(installation.path(a.stateKey!));
+        await Deno.mkdir(installation.path(a.stateKey!));
       },
       damaged: 1,
     },
-    "junk of an earlier version, whose rows have no digest of the state": {
-      damage: async (place, [a]) => {
+    "an overwritten state of an earlier version, whose row has no digest of it": {
+      damage: async (installation, [a]) => {
         const { stateSha256: _, ...row } = a;
-        await place.jobs.kv.set(keys.checkpoint(a.id), row);
-        await junk(place.path(a.stateKey!));
+        await installation.jobs.kv.set(keys.checkpoint(a.id), row);
+        await overwrite(installation.path(a.stateKey!));
       },
       damaged: 1,
     },
     "the newest two": {
-      damage: async (place, [a, b]) => {
-        await flipBit(place.path(a.stateKey!));
-        await Deno.remove(place.path(b.objectKey));
+      damage: async (installation, [a, b]) => {
+        await flipBit(installation.path(a.stateKey!));
+        await Deno.remove(installation.path(b.objectKey));
       },
       damaged: 2,
     },
-    "all of them": {
-      damage: async (place, all) => {
-        for (const { stateKey } of all) await junk(place.path(stateKey!));
+    "all checkpoints": {
+      damage: async (installation, all) => {
+        for (const { stateKey } of all) await overwrite(installation.path(stateKey!));
       },
       damaged: Infinity,
     },
   };
-  for (const [what, { damage, damaged }] of Object.entries(table)) {
-    await t.step(what, async () => {
+  for (const [name, { damage, damaged }] of Object.entries(table)) {
+    await t.step(name, async () => {
       const folder = `${root}/case`;
       await cp(interrupted, folder, { recursive: true });
-      await using place = await Place.open(folder);
-      const before = await place.checkpoints(id);
-      await damage(place, before);
+      await using installation = await Installation.open(folder);
+      const before = await installation.checkpoints(id);
+      await damage(installation, before);
       const lost = before.slice(0, damaged), used = before[damaged];
-      await place.until(id, (job) => isFinished(job.status));
-      expect(await place.outcome(id)).toEqual(expected);
-      const events = await place.jobs.events(id, { limit: 1000 });
+      await installation.until(id, (job) => isFinished(job.status));
+      expect(await installation.outcome(id)).toEqual(expected);
+      const events = await installation.jobs.events(id, { limit: 1000 });
       const warnings = events.filter(({ level, data }) => level === "warning" && "damaged" in data);
       expect(warnings.length).toBe(damaged === 0 ? 0 : 1);
       if (damaged > 0) {
@@ -172,37 +193,42 @@ Deno.test("a run whose newest checkpoints are damaged resumes from the newest wh
   await Deno.remove(root, { recursive: true });
 });
 
-Deno.test("a job that fell back and was stopped again continues from the same checkpoint", async () => {
+Deno.test("a job that fell back and was stopped again resumes from the same checkpoint", async () => {
   const folder = await Deno.makeTempDir();
-  await using place = await Place.open(folder);
-  const { job: { id } } = await place.jobs.create(TRAINING);
-  await place.until(id, (job) => (job.progress?.step ?? 0) >= 4 * STEPS_PER_EPOCH);
-  const [newest, next] = await place.checkpoints(id);
-  await junk(place.path(newest.stateKey!));
-  const taken = (job: Job) => job.latestCheckpoint !== newest.id && job.attempt === 2;
-  await place.until(id, taken);
+  await using installation = await Installation.open(folder);
+  const { job: { id } } = await installation.jobs.create(TRAINING);
+  await installation.until(id, (job) => (job.progress?.step ?? 0) >= 4 * STEPS_PER_EPOCH);
+  const [newest, next] = await installation.checkpoints(id);
+  await overwrite(installation.path(newest.stateKey!));
+  const hasFallenBack = (job: Job) => job.latestCheckpoint !== newest.id && job.attempt === 2;
+  await installation.until(id, hasFallenBack);
   const events = async () =>
-    (await place.jobs.events(id, { limit: 1000 })).filter(({ data }) => "damaged" in data);
+    (await installation.jobs.events(id, { limit: 1000 })).filter(({ data }) => "damaged" in data);
   expect((await events()).map(({ data }) => data.checkpoint)).toEqual([next.id]);
-  const job = await place.until(id, ({ status }) => isFinished(status));
+  const job = await installation.until(id, ({ status }) => isFinished(status));
   expect(job).toMatchObject({ status: "succeeded", attempt: 3 });
   expect((await events()).length).toBe(1);
-  const { steps } = await place.jobs.metrics(id);
+  const { steps } = await installation.jobs.metrics(id);
   expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a run does not fall back in an outage of storage, and reports the outage", async () => {
+Deno.test("a run does not fall back in an outage of storage", async () => {
   const folder = await Deno.makeTempDir();
-  await using place = await Place.open(folder);
-  const { job: { id } } = await place.jobs.create(TRAINING);
-  await place.until(id, (job) => (job.progress?.step ?? 0) >= 4 * STEPS_PER_EPOCH);
-  const [resumeFrom, ...fallbacks] = await resumePoints(place.jobs.kv, (await place.jobs.get(id))!);
+  await using installation = await Installation.open(folder);
+  const { job: { id } } = await installation.jobs.create(TRAINING);
+  await installation.until(id, (job) => (job.progress?.step ?? 0) >= 4 * STEPS_PER_EPOCH);
+  const [resumeFrom, ...fallbacks] = await resumePoints(
+    installation.jobs.kv,
+    (await installation.jobs.get(id))!,
+  );
   expect(fallbacks.length).toBeGreaterThan(1);
   const objects = openStore({ url: `file:${folder}/objects` });
   const store = new Proxy(objects, {
     get(target, name) {
-      if (name === "get") return () => Promise.reject(new StorageUnavailableError("Object storage is away"));
+      if (name === "get") {
+        return () => Promise.reject(new StorageUnavailableError("Object storage is unavailable"));
+      }
       return target[name as keyof typeof target];
     },
   });

@@ -2,14 +2,13 @@ import { expect } from "expect";
 import { writeManifest } from "../../../data/datasets/stored/manifest.ts";
 import { releaseInfo } from "../../../data/datasets/builtIn/releases.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
-import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
+import type { KindEvent } from "../../../jobs/kinds/kind.ts";
 import { DEFAULT_DATASET_SETTINGS } from "../../../data/datasets/settings.ts";
 import { DEFAULT_KIND_SETTINGS } from "../../../jobs/kinds/settings.ts";
 import { runJob } from "../../../jobs/kinds/mod.ts";
-import { Bench } from "../bench.ts";
-import { request } from "../fixtures.ts";
+import { KindHarness } from "./harness.ts";
 
-/** Stores eight images as if the data set had been downloaded. */
+/** Stores eight images as a downloaded data set. */
 async function storeDownloaded(store: ObjectStore): Promise<void> {
   const [images, labels] = ["train-images.raw", "train-labels.raw"].map((name) => `datasets/mnist/${name}`);
   await store.put(images, new Uint8Array(8 * 28 * 28));
@@ -23,34 +22,27 @@ async function storeDownloaded(store: ObjectStore): Promise<void> {
 
 /** Runs a job on MNIST with mirrors that cannot be reached. `received` is called with every event. */
 async function runWithoutMirrors(
-  bench: Bench,
+  harness: KindHarness,
   signal: AbortSignal,
   received: (event: KindEvent) => Promise<void> | void,
 ): Promise<void> {
-  // Nothing listens on port 1.
   const datasets = {
     ...DEFAULT_DATASET_SETTINGS,
-    mirrors: { mnist: ["http://127.0.0.1:1/"] },
-    downloadsDir: `${bench.folder}/data/downloads`,
+    mirrors: { mnist: ["http://127.0.0.1:1/"] }, // No server has port 1.
+    downloadsDir: `${harness.folder}/data/downloads`,
   };
-  const context: KindContext = {
-    jobId: `job_${"0".repeat(26)}`,
-    request: request({ model: { patch_size: 7, depth: 1 }, dataset: "mnist", batch_size: 8 }),
-    settings: { ...DEFAULT_KIND_SETTINGS, datasets },
-    store: bench.store,
-    resumeFrom: null,
-    source: null,
-    signal,
-  };
+  const body = { model: { patch_size: 7, depth: 1 }, dataset: "mnist", batch_size: 8 };
+  const settings = { ...DEFAULT_KIND_SETTINGS, datasets };
+  const context = harness.context(body, { settings, signal });
   for await (const event of runJob(context)) await received(event);
 }
 
-Deno.test("a run waits for a data set that cannot be downloaded, and reports this once", async () => {
-  await using bench = await Bench.open();
+Deno.test("a run retries a download, and reports this once", async () => {
+  await using harness = await KindHarness.open();
   const events: KindEvent[] = [];
-  await runWithoutMirrors(bench, new AbortController().signal, async (event) => {
+  await runWithoutMirrors(harness, new AbortController().signal, async (event) => {
     events.push(event);
-    if (event.type === "log") await storeDownloaded(bench.store);
+    if (event.type === "log") await storeDownloaded(harness.store);
   });
   expect(events.filter(({ type }) => type === "log")).toEqual([
     { type: "log", level: "warning", message: expect.stringMatching(/127\.0\.0\.1:1.*tried again/) },
@@ -58,9 +50,9 @@ Deno.test("a run waits for a data set that cannot be downloaded, and reports thi
   expect(events.at(-1)).toMatchObject({ type: "result", result: { steps: 1 } });
 });
 
-Deno.test("a run that waits for a download ends on a cancel", async () => {
-  await using bench = await Bench.open();
+Deno.test("a run that retries a download ends when its signal is aborted", async () => {
+  await using harness = await KindHarness.open();
   const stop = new AbortController();
-  const run = runWithoutMirrors(bench, stop.signal, () => stop.abort(new Error("cancelled")));
+  const run = runWithoutMirrors(harness, stop.signal, () => stop.abort(new Error("cancelled")));
   await expect(run).rejects.toThrow("cancelled");
 });
