@@ -18,6 +18,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = { model: /^npm:\/?@tensorflow
  * the modules at its root. A wing that is missing here may import every wing of its room.
  */
 const WINGS: Readonly<Record<string, readonly string[]>> = {
+  jobs: ["jobs/requests"],
   "jobs/requests": ["jobs"],
   "jobs/artifacts": ["jobs", "jobs/requests"],
   "jobs/kinds": ["jobs", "jobs/requests", "jobs/artifacts"],
@@ -25,6 +26,18 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   model: ["model/ops"],
   "model/ops": ["model/masking.ts", "model/random.ts", "model/shape.ts"],
   "model/training": ["model", "model/ops"],
+  data: [],
+  "data/images": ["data"],
+  "data/objects": ["data"],
+  "data/safetensors": ["data", "data/objects"],
+  "data/datasets": ["data", "data/images", "data/objects"],
+  "api/schemas": ["api/http", "api/openapi"],
+  "api/http": ["api/openapi"],
+  "api/body": ["api/http"],
+  "api/middleware": ["api/http"],
+  "api/server": ["api/http"],
+  "cli/settings": [],
+  "cli/service": ["cli/settings"],
 };
 
 const roomOf = (path: string) => path.split("/")[0];
