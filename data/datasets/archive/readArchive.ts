@@ -4,7 +4,7 @@
  * @module
  */
 import { isGzip } from "../compression/gzip.ts";
-import { findUnsupportedCompression } from "../compression/unsupported.ts";
+import { findUnsupportedCompression } from "../compression/unsupportedFormats.ts";
 import { DatasetError } from "../dataset.ts";
 import { readHead, type UploadedFile } from "../uploadedFile.ts";
 import type { ArchiveEntry } from "./entry.ts";

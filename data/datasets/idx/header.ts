@@ -5,7 +5,7 @@
  */
 import { type Bytes, concatBytes } from "../../bytes.ts";
 import { isGzip } from "../compression/gzip.ts";
-import { findUnsupportedCompression } from "../compression/unsupported.ts";
+import { findUnsupportedCompression } from "../compression/unsupportedFormats.ts";
 import { DatasetError } from "../dataset.ts";
 import type { UploadedFile } from "../uploadedFile.ts";
 
