@@ -47,7 +47,7 @@ Deno.test("a body that stops arriving is given up", async () => {
 
 const rules = {
   fileFields: ["a", "many"],
-  repeated: ["many"],
+  repeatableFileFields: ["many"],
   files: 3,
   fileBytes: 1000,
   fields: 3,

@@ -220,7 +220,7 @@ export const FILES: readonly Row[] = [
       part('name="train_images"; filename="a"')
     }`,
     422,
-    { path: "train_images", says: /twice/ },
+    { path: "train_images", says: /more than once/ },
   ),
   upload(18, "an unknown file field", { images: image }, "images"),
   upload(18, "an unknown text field", { train_images: image }, "color", undefined, {
