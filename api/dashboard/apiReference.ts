@@ -1,20 +1,20 @@
 /**
- * The API reference: Swagger UI over `/openapi.json`, with its script and style served from the package itself.
+ * The API reference: Swagger UI over `/openapi.json`, with its script and style from the npm package.
  *
  * @module
  */
 import { pathToFileURL } from "node:url";
 import absolutePath from "swagger-ui-dist/absolute-path.js";
-import { type PageFile, pageFile } from "./staticFile.ts";
+import { type StaticFile, staticFile } from "./staticFile.ts";
 
-const HERE = new URL("./static/", import.meta.url);
-const PACKAGE = new URL(`${pathToFileURL(absolutePath() as string)}/`);
+const STATIC_FOLDER = new URL("./static/", import.meta.url);
+const SWAGGER_UI_FOLDER = new URL(`${pathToFileURL(absolutePath() as string)}/`);
 
-/** Path on the server → file, for `/docs`. */
-export const DOCS_FILES: Record<string, PageFile> = {
-  "/docs": pageFile(new URL("docs.html", HERE)),
-  "/docs/docs.js": pageFile(new URL("docs.js", HERE)),
-  "/docs/docs.css": pageFile(new URL("docs.css", HERE)),
-  "/docs/swagger-ui.css": pageFile(new URL("swagger-ui.css", PACKAGE)),
-  "/docs/swagger-ui-bundle.js": pageFile(new URL("swagger-ui-bundle.js", PACKAGE)),
+/** Files of `/docs` by their path on the server. */
+export const DOCS_FILES: Record<string, StaticFile> = {
+  "/docs": staticFile(new URL("docs.html", STATIC_FOLDER)),
+  "/docs/docs.js": staticFile(new URL("docs.js", STATIC_FOLDER)),
+  "/docs/docs.css": staticFile(new URL("docs.css", STATIC_FOLDER)),
+  "/docs/swagger-ui.css": staticFile(new URL("swagger-ui.css", SWAGGER_UI_FOLDER)),
+  "/docs/swagger-ui-bundle.js": staticFile(new URL("swagger-ui-bundle.js", SWAGGER_UI_FOLDER)),
 };

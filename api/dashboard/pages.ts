@@ -1,6 +1,6 @@
 /**
- * The two pages people open in a browser: the dashboard at `/` and the API reference at `/docs`. Everything they
- * load comes from this server, and their content security policies allow nothing else.
+ * The two web pages: the dashboard at `/` and the API reference at `/docs`. They load all their files from this server,
+ * and their content security policies allow nothing else.
  *
  * @module
  */
@@ -9,25 +9,25 @@ import type { Context } from "hono";
 import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
 import { DOCS_FILES } from "./apiReference.ts";
-import type { PageFile } from "./staticFile.ts";
-import { pageFile } from "./staticFile.ts";
+import type { StaticFile } from "./staticFile.ts";
+import { staticFile } from "./staticFile.ts";
 
-const HERE = new URL("./static/", import.meta.url);
+const STATIC_FOLDER = new URL("./static/", import.meta.url);
 
-/** Path on the server → file, for the dashboard. */
-const DASHBOARD_FILES: Record<string, PageFile> = {
-  "/": pageFile(new URL("index.html", HERE)),
-  "/dashboard/dashboard.css": pageFile(new URL("dashboard.css", HERE)),
-  "/dashboard/icon.svg": pageFile(new URL("icon.svg", HERE)),
+/** Files of the dashboard by their path on the server. */
+const DASHBOARD_FILES: Record<string, StaticFile> = {
+  "/": staticFile(new URL("index.html", STATIC_FOLDER)),
+  "/dashboard/dashboard.css": staticFile(new URL("dashboard.css", STATIC_FOLDER)),
+  "/dashboard/icon.svg": staticFile(new URL("icon.svg", STATIC_FOLDER)),
   ...Object.fromEntries(
     ["app", "api", "chart", "detail", "elements", "form", "joblist", "reconstruct", "series"].map((name) => [
       `/dashboard/${name}.js`,
-      pageFile(new URL(`${name}.js`, HERE)),
+      staticFile(new URL(`${name}.js`, STATIC_FOLDER)),
     ]),
   ),
 };
 
-/** What both pages may do: their own scripts and images, talk to their own server, and nothing else. */
+/** Content security policy: scripts, styles, images and connections of this server only. */
 const POLICY = {
   defaultSrc: ["'none'"],
   scriptSrc: ["'self'"],
@@ -39,17 +39,17 @@ const POLICY = {
   frameAncestors: ["'none'"],
 };
 
-/** Swagger UI sets `style` attributes and downloads examples as blobs. */
+/** Policy of the API reference, because Swagger UI sets `style` attributes and has fonts in data URLs. */
 const DOCS_POLICY = { ...POLICY, styleSrc: ["'self'", "'unsafe-inline'"], fontSrc: ["'self'", "data:"] };
 
-async function answer(context: Context, file: PageFile): Promise<Response> {
+async function sendFile(context: Context, file: StaticFile): Promise<Response> {
   context.header("Content-Type", file.contentType);
   context.header("Cache-Control", "no-cache");
   return context.body(await file.read());
 }
 
-/** Headers that belong on every page; HSTS is left to whatever ends TLS in front of this server. */
-function headers(policy: typeof POLICY) {
+/** Creates the security headers of a page. HSTS is left to the proxy that terminates TLS. */
+function securityHeaders(policy: typeof POLICY) {
   return secureHeaders({
     contentSecurityPolicy: policy,
     strictTransportSecurity: false,
@@ -58,13 +58,13 @@ function headers(policy: typeof POLICY) {
   });
 }
 
-/** `/` and `/docs` with all they load; mounted at the root of the API's application. */
+/** The pages `/` and `/docs` with all their files, to be mounted at the root of the application. */
 export const pages: Hono = new Hono();
 
 for (const [path, file] of Object.entries(DASHBOARD_FILES)) {
-  pages.get(path, headers(POLICY), etag(), (context) => answer(context, file));
+  pages.get(path, securityHeaders(POLICY), etag(), (context) => sendFile(context, file));
 }
 for (const [path, file] of Object.entries(DOCS_FILES)) {
-  pages.get(path, headers(DOCS_POLICY), etag(), (context) => answer(context, file));
+  pages.get(path, securityHeaders(DOCS_POLICY), etag(), (context) => sendFile(context, file));
 }
 pages.get("/favicon.ico", (context) => context.redirect("/dashboard/icon.svg", 308));

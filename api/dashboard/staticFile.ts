@@ -1,14 +1,14 @@
 /**
- * A file of a page: read once, kept in memory.
+ * Static files, which are read once and cached.
  *
  * @module
  */
 
-/** A static file as it is answered. */
-export interface PageFile {
+/** A static file. */
+export interface StaticFile {
   /** Value of the `Content-Type` header. */
   readonly contentType: string;
-  /** The bytes; read from disk at the first call only. */
+  /** Returns the bytes, which are read from disk at the first call. */
   read(): Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -21,12 +21,12 @@ const CONTENT_TYPES: Record<string, string> = {
 };
 
 /**
- * A file to be answered.
+ * Creates a static file.
  *
- * @param url where it lies, a `file:` URL
- * @throws {TypeError} for an extension whose content type is not known
+ * @param url of the file
+ * @throws {TypeError} for an unsupported extension
  */
-export function pageFile(url: URL): PageFile {
+export function staticFile(url: URL): StaticFile {
   const extension = url.pathname.slice(url.pathname.lastIndexOf(".") + 1);
   const contentType = CONTENT_TYPES[extension];
   if (contentType === undefined) {

@@ -6,14 +6,14 @@
 import { decodeTime } from "ulid";
 import { fieldProblem } from "./problem.ts";
 
-/** How far the clock of another machine may be ahead, in milliseconds. */
-const CLOCK_MS = 60_000;
+/** Maximum difference between the clocks of two machines, in milliseconds. */
+const CLOCK_SKEW_MS = 60_000;
 
 /**
- * Checks a cursor after its page is read. The row that it names may have been deleted: paging then continues after its
- * place. The cursor is rejected when no row has its id and either the page is empty or the id lies in the future.
+ * Checks a cursor after its page was read. If its row was deleted, paging continues with the next id. The cursor is
+ * rejected when no row has its id and either the page is empty or the id is from the future.
  *
- * @param after an id in the right format, or a name
+ * @param after a valid id, or the name of a built-in data set
  * @param isEmpty whether the page after it is empty
  * @param exists whether a row of this list has the id
  * @param now milliseconds since 1970
@@ -26,13 +26,13 @@ export async function checkCursor(
   now: number,
 ): Promise<void> {
   if (after === undefined) return;
-  const wasPossible = !isEmpty && timeOf(after) <= now + CLOCK_MS;
-  if (wasPossible || await exists(after)) return;
+  const isPlausible = !isEmpty && creationTime(after) <= now + CLOCK_SKEW_MS;
+  if (isPlausible || await exists(after)) return;
   throw fieldProblem(422, "after", `must be an id from this list: '${after}' is not in it`);
 }
 
-/** When an id was created, in milliseconds since 1970; 0 for a name. */
-function timeOf(id: string): number {
+/** Returns the time at which an id was created, in milliseconds since 1970; 0 for a name. */
+function creationTime(id: string): number {
   const ulid = id.split("_")[1];
   return ulid === undefined ? 0 : decodeTime(ulid);
 }

@@ -1,5 +1,5 @@
 /**
- * Maps the errors of a data set to problems of the request that names it.
+ * Converts errors of a data set to problems of the request field that names it.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const RETRY_SECONDS = 30;
  * Returns the problem for a data set that does not exist, is damaged or is temporarily unavailable. Any other error is
  * returned unchanged.
  *
- * @param path the request's field that names the data set
+ * @param path of the field that names the data set
  */
 export function datasetProblem(error: unknown, path: string): unknown {
   if (error instanceof DatasetNotFoundError || error instanceof DatasetError) {

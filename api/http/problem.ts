@@ -1,16 +1,16 @@
 /**
- * Errors as a client sees them: RFC 9457 problem details.
+ * Problem details (RFC 9457), the error format of the API.
  *
  * @module
  */
 
-/** One wrong value of a request: where it stands (`model.patch_size`) and what would be right. */
+/** A wrong value of a request: its path, such as `model.patch_size`, and the rule that it must follow. */
 export interface FieldError {
   readonly path: string;
   readonly message: string;
 }
 
-/** The statuses problems are answered with, and their titles. */
+/** The statuses of problems, and their titles. */
 export const PROBLEM_TITLES = {
   400: "Bad request",
   403: "Forbidden",
@@ -31,23 +31,23 @@ export const PROBLEM_TITLES = {
   504: "Timeout",
 } as const;
 
-/** A status a problem is answered with. */
+/** A status of a problem. */
 export type ProblemStatus = keyof typeof PROBLEM_TITLES;
 
-/** What a problem may carry beside its status and detail. */
+/** Optional parts of a problem. */
 export interface ProblemOptions {
   readonly errors?: readonly FieldError[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }
 
-/** Thrown anywhere in a request's handling; `onError` makes the answer from it. */
+/** An error of a request. The error handler of the application converts it to a response. */
 export class ProblemError extends Error {
   override readonly name = "ProblemError";
   readonly errors: readonly FieldError[];
   readonly headers: Readonly<Record<string, string>>;
 
-  /** @param detail what is wrong with this request, in a sentence a person can act on */
+  /** @param detail a sentence that says what is wrong with this request and what would be right */
   constructor(readonly status: ProblemStatus, detail: string, options: ProblemOptions = {}) {
     super(detail, { cause: options.cause });
     this.errors = options.errors ?? [];
@@ -66,7 +66,7 @@ export function fieldProblem(
   return new ProblemError(status, detail, { ...options, errors: [{ path, message }] });
 }
 
-/** Writes a problem as JSON. */
+/** Formats a problem as JSON. */
 export function problemText(problem: ProblemError, instance: string, requestId: string): string {
   const title = PROBLEM_TITLES[problem.status];
   return JSON.stringify({

@@ -1,5 +1,5 @@
 /**
- * Inference in a worker of its own, started at the first question.
+ * Runs inference in a separate worker, which is started by the first request.
  *
  * @module
  */
@@ -10,20 +10,20 @@ import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
 import type { MaeBatchResult } from "../../model/inference.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
-import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
+import type { InferenceRequest, InferenceResponse, InferenceSetup } from "./messages.ts";
 
-/** Bytes of loaded models that are kept when nothing else is said. */
+/** Default size of the model cache, in bytes. */
 export const MODEL_CACHE_BYTES = 2 ** 30;
 
-interface Waiting {
+interface PendingRequest {
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
 
-/** {@linkcode Inference} over `worker.ts`. */
+/** Implements {@linkcode Inference} with `worker.ts`. */
 export class WorkerInference implements Inference {
   readonly #setup: InferenceSetup;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #pending = new Map<number, PendingRequest>();
   #worker: Worker | null = null;
   #lastId = 0;
 
@@ -34,11 +34,11 @@ export class WorkerInference implements Inference {
   /** @inheritdoc */
   async reconstruct(
     checkpoint: Checkpoint,
-    pictures: ImageSet,
+    images: ImageSet,
     { maskRatio, seed, signal }: ReconstructOptions,
   ): Promise<Reconstruction> {
-    expectModel(checkpoint, "mae");
-    const result = await this.#ask<MaeBatchResult>("reconstruct", checkpoint, pictures, {
+    checkModel(checkpoint, "mae");
+    const result = await this.#send<MaeBatchResult>("reconstruct", checkpoint, images, {
       seed,
       maskRatio,
       signal,
@@ -54,80 +54,80 @@ export class WorkerInference implements Inference {
   }
 
   /** @inheritdoc */
-  async classify(checkpoint: Checkpoint, pictures: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
-    expectModel(checkpoint, "classifier");
-    return await this.#ask("classify", checkpoint, pictures, { seed: 0, signal });
+  async classify(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
+    checkModel(checkpoint, "classifier");
+    return await this.#send("classify", checkpoint, images, { seed: 0, signal });
   }
 
   /** @inheritdoc */
-  async embed(checkpoint: Checkpoint, pictures: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
-    return await this.#ask("embed", checkpoint, pictures, { seed: 0, signal });
+  async embed(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
+    return await this.#send("embed", checkpoint, images, { seed: 0, signal });
   }
 
-  /** Stops the worker; whoever waits gets an error. */
+  /** Stops the worker. Pending requests fail. */
   close(): void {
     this.#worker?.terminate();
     this.#worker = null;
-    this.#fail("The service is stopping");
+    this.#failPending("The service is stopping");
   }
 
-  async #ask<T>(
+  async #send<T>(
     operation: InferenceRequest["operation"],
     checkpoint: Checkpoint,
-    pictures: ImageSet,
+    images: ImageSet,
     { seed, maskRatio, signal }: ReconstructOptions,
   ): Promise<T> {
     signal?.throwIfAborted();
-    const worker = this.#worker ??= this.#start();
+    const worker = this.#worker ??= this.#startWorker();
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const abort = () => reject(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
-    this.#waiting.set(id, { resolve, reject });
-    const request: InferenceRequest = { id, operation, checkpoint, pixels: pictures.pixels, seed, maskRatio };
+    this.#pending.set(id, { resolve, reject });
+    const request: InferenceRequest = { id, operation, checkpoint, pixels: images.pixels, seed, maskRatio };
     worker.postMessage(request);
     try {
       return await promise as T;
     } finally {
-      this.#waiting.delete(id);
+      this.#pending.delete(id);
       signal?.removeEventListener("abort", abort);
     }
   }
 
-  #start(): Worker {
+  #startWorker(): Worker {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "inference" });
-    worker.onmessage = ({ data }: MessageEvent<InferenceAnswer>) => {
-      const waiting = this.#waiting.get(data.id);
-      if ("error" in data) waiting?.reject(errorOf(data.error));
-      else waiting?.resolve(data.value);
+    worker.onmessage = ({ data }: MessageEvent<InferenceResponse>) => {
+      const pending = this.#pending.get(data.id);
+      if ("error" in data) pending?.reject(toError(data.error));
+      else pending?.resolve(data.value);
     };
     worker.onerror = (event) => {
       event.preventDefault();
       console.error("The inference worker stopped:", event.message);
       worker.terminate();
       if (this.#worker === worker) this.#worker = null;
-      this.#fail("The inference worker stopped; the next request starts a new one");
+      this.#failPending("The inference worker stopped; the next request starts a new one");
     };
     worker.postMessage(this.#setup);
     return worker;
   }
 
-  #fail(message: string): void {
-    for (const { reject } of this.#waiting.values()) reject(new InferenceError("inference_failed", message));
-    this.#waiting.clear();
+  #failPending(message: string): void {
+    for (const { reject } of this.#pending.values()) reject(new InferenceError("inference_failed", message));
+    this.#pending.clear();
   }
 }
 
-function errorOf({ code, message }: { code: string; message: string }): Error {
+function toError({ code, message }: { code: string; message: string }): Error {
   if (code === "storage_unavailable") return new StorageUnavailableError(message);
   return new InferenceError(code, message);
 }
 
-function expectModel(checkpoint: Checkpoint, model: Checkpoint["model"]): void {
+function checkModel(checkpoint: Checkpoint, model: Checkpoint["model"]): void {
   if (checkpoint.model === model) return;
-  const kind = { mae: "a pre-trained MAE", classifier: "a classifier" };
+  const names = { mae: "a pre-trained MAE", classifier: "a classifier" };
   throw new InferenceError(
     "wrong_model",
-    `Checkpoint ${checkpoint.id} must be ${kind[model]}, it is ${kind[checkpoint.model]}`,
+    `Checkpoint ${checkpoint.id} must be ${names[model]}, it is ${names[checkpoint.model]}`,
   );
 }

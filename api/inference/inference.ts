@@ -1,6 +1,6 @@
 /**
- * What the API asks of a model: images in, numbers out. The implementation runs in a worker of its own, so that
- * no other request waits for the arithmetic.
+ * The interface to models: images in, numbers out. The implementation runs in a worker, so that computation does not
+ * delay other requests.
  *
  * @module
  */
@@ -11,38 +11,38 @@ import type { Checkpoint } from "../../jobs/job.ts";
 export interface Reconstruction {
   /** Mean squared error on the masked patches, over all images. */
   readonly loss: number;
-  /** `[count]`: the same for each image. */
+  /** `[count]`: mean squared error of each image. */
   readonly losses: Float32Array;
   /** Predicted patches, `[count, N, D]`, not clipped. */
   readonly pred: Float32Array;
   /** `[count, N]`, 1 = masked. */
   readonly mask: Float32Array;
-  /** `[count, N]`. */
+  /** `[count, N]`: restores the order of the patches. */
   readonly idsRestore: Int32Array;
 }
 
-/** How to mask. */
+/** Options of the masking. */
 export interface ReconstructOptions {
-  /** The model's own when absent. */
+  /** The ratio of the model's configuration by default. */
   readonly maskRatio?: number;
   /** Key of the random masks: the same seed gives the same masks. */
   readonly seed: number;
   readonly signal?: AbortSignal;
 }
 
-/** Models behind the inference endpoints. All throw {@linkcode InferenceError}. */
+/** Inference with stored models. All methods throw {@linkcode InferenceError}. */
 export interface Inference {
-  /** @param checkpoint an `mae` checkpoint */
+  /** Masks and reconstructs images. @param checkpoint of an MAE */
   reconstruct(
     checkpoint: Checkpoint,
-    pictures: ImageSet,
+    images: ImageSet,
     options: ReconstructOptions,
   ): Promise<Reconstruction>;
-  /** Class probabilities, `[count, classes]`. @param checkpoint a `classifier` checkpoint */
-  classify(checkpoint: Checkpoint, pictures: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
-  /** Mean-pooled encoder features, `[count, embedDim]`. @param checkpoint either model */
-  embed(checkpoint: Checkpoint, pictures: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
-  /** Stops; whoever waits gets an error. */
+  /** Returns class probabilities, `[count, classes]`. @param checkpoint of a classifier */
+  classify(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
+  /** Returns mean-pooled encoder features, `[count, embedDim]`. @param checkpoint of either model */
+  embed(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
+  /** Stops inference. Pending requests fail. */
   close(): void;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the API's thread and the inference worker say to each other.
+ * Messages between the API's thread and the inference worker.
  *
  * @module
  */
@@ -7,26 +7,26 @@ import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { ComputeSettings } from "../../jobs/kinds/settings.ts";
 
-/** First message to the worker. */
+/** The first message to the worker. */
 export interface InferenceSetup {
   readonly storage: ObjectStoreSettings;
   readonly compute: ComputeSettings;
-  /** Bytes of loaded models kept. */
+  /** Maximum size of the model cache, in bytes. */
   readonly cacheBytes: number;
 }
 
-/** A question to the worker. */
+/** A request to the worker. */
 export interface InferenceRequest {
   readonly id: number;
   readonly operation: "reconstruct" | "classify" | "embed";
   readonly checkpoint: Checkpoint;
-  /** `[count, height, width, channels]`, 0 to 255. */
+  /** `[count, height, width, channels]` with values from 0 to 255. */
   readonly pixels: Uint8Array;
   readonly seed: number;
   readonly maskRatio?: number;
 }
 
-/** The worker's answer. */
-export type InferenceAnswer =
+/** The worker's response to the request with the same id. */
+export type InferenceResponse =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: { readonly code: string; readonly message: string } };

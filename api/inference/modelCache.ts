@@ -1,5 +1,5 @@
 /**
- * Loaded models, the least recently used dropped first.
+ * An LRU cache of loaded models.
  *
  * @module
  */
@@ -9,31 +9,31 @@ import { loadWeights } from "../../jobs/artifacts/readCheckpoint.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { toTensors, type Weights } from "../../model/transformer.ts";
 
-interface Loaded {
+interface CachedModel {
   readonly weights: Promise<Weights>;
   readonly bytes: number;
 }
 
-/** A cache of models on the backend, bounded in bytes. */
+/** Caches the weights of models on the backend, up to a limit in bytes. */
 export class ModelCache {
   readonly #store: ObjectStore;
   readonly #limit: number;
-  readonly #models = new Map<string, Loaded>();
+  readonly #models = new Map<string, CachedModel>();
 
   constructor(store: ObjectStore, limitBytes: number) {
     this.#store = store;
     this.#limit = limitBytes;
   }
 
-  /** The parameters of a checkpoint, loaded once. Valid until the next call. */
+  /** Returns the weights of a checkpoint, which are valid until the next call. */
   async get(checkpoint: Checkpoint): Promise<Weights> {
-    const found = this.#models.get(checkpoint.id);
-    if (found) {
+    const cached = this.#models.get(checkpoint.id);
+    if (cached) {
       this.#models.delete(checkpoint.id);
-      this.#models.set(checkpoint.id, found);
-      return await found.weights;
+      this.#models.set(checkpoint.id, cached);
+      return await cached.weights;
     }
-    await this.#makeRoom(checkpoint.size);
+    await this.#evict(checkpoint.size);
     const weights = loadWeights(this.#store, checkpoint).then(toTensors);
     this.#models.set(checkpoint.id, { weights, bytes: checkpoint.size });
     try {
@@ -44,12 +44,13 @@ export class ModelCache {
     }
   }
 
-  async #makeRoom(bytes: number): Promise<void> {
-    let held = [...this.#models.values()].reduce((sum, model) => sum + model.bytes, bytes);
+  /** Removes the least recently used models until another of this size fits. */
+  async #evict(bytes: number): Promise<void> {
+    let total = [...this.#models.values()].reduce((sum, model) => sum + model.bytes, bytes);
     for (const [id, model] of this.#models) {
-      if (held <= this.#limit) return;
+      if (total <= this.#limit) return;
       this.#models.delete(id);
-      held -= model.bytes;
+      total -= model.bytes;
       dispose(await model.weights);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * The inference worker: answers one question after the other with models from its cache.
+ * The inference worker. It runs requests one after another, with models from its cache.
  *
  * @module
  */
@@ -11,17 +11,17 @@ import { JobFailure } from "../../jobs/failure.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts";
-import type { InferenceAnswer, InferenceRequest, InferenceSetup } from "./messages.ts";
+import type { InferenceRequest, InferenceResponse, InferenceSetup } from "./messages.ts";
 import { ModelCache } from "./modelCache.ts";
 
 // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
 const scope = self as any;
 let models: ModelCache | undefined;
-/** Why the backend can be used no longer: this worker ends, and the next question starts another. */
-let broken: BackendError | undefined;
-let last: Promise<unknown> = Promise.resolve();
+/** The failure of the backend. The worker then ends, and the next request starts a new one. */
+let backendFailure: BackendError | undefined;
+let previous: Promise<unknown> = Promise.resolve();
 
-async function setUp({ storage, compute, cacheBytes }: InferenceSetup): Promise<void> {
+async function configure({ storage, compute, cacheBytes }: InferenceSetup): Promise<void> {
   await selectBackend(compute.backend, compute);
   models = new ModelCache(openStore(storage), cacheBytes);
 }
@@ -54,14 +54,14 @@ async function compute(request: InferenceRequest): Promise<unknown> {
 }
 
 /** @throws {JobFailure} `not_finite` naming the first image whose output has a number that is not finite */
-function checkFinite(checkpoint: Checkpoint, values: Float32Array, pictures: number): void {
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at === -1) return;
-  const picture = Math.floor(at / (values.length / pictures));
-  throw notFinite(`Checkpoint ${checkpoint.id} gives ${values[at]} for image ${picture}`);
+function checkFinite(checkpoint: Checkpoint, values: Float32Array, count: number): void {
+  const index = values.findIndex((value) => !Number.isFinite(value));
+  if (index === -1) return;
+  const image = Math.floor(index / (values.length / count));
+  throw notFinite(`Checkpoint ${checkpoint.id} computes ${values[index]} for image ${image}`);
 }
 
-async function answer(request: InferenceRequest): Promise<InferenceAnswer> {
+async function respond(request: InferenceRequest): Promise<InferenceResponse> {
   try {
     return { id: request.id, value: await compute(request) };
   } catch (error) {
@@ -71,7 +71,7 @@ async function answer(request: InferenceRequest): Promise<InferenceAnswer> {
       ? "storage_unavailable"
       : "inference_failed";
     if (code === "inference_failed") console.error("Inference failed:", error);
-    if (error instanceof BackendError) broken = error;
+    if (error instanceof BackendError) backendFailure = error;
     return {
       id: request.id,
       error: { code, message: error instanceof Error ? error.message : String(error) },
@@ -80,9 +80,9 @@ async function answer(request: InferenceRequest): Promise<InferenceAnswer> {
 }
 
 scope.onmessage = ({ data }: MessageEvent<InferenceSetup | InferenceRequest>) => {
-  last = last.then(async () => {
-    if ("storage" in data) await setUp(data);
-    else scope.postMessage(await answer(data));
-    if (broken) throw broken;
+  previous = previous.then(async () => {
+    if ("storage" in data) await configure(data);
+    else scope.postMessage(await respond(data));
+    if (backendFailure) throw backendFailure;
   });
 };

@@ -14,9 +14,9 @@ import type { Services } from "../services.ts";
 import { fieldProblem } from "../http/problem.ts";
 
 /**
- * Estimates how many bytes the stored checkpoints take at most, and compares them with the limit and the free space.
+ * Compares the estimated maximum size of the stored checkpoints with the limit and the free space.
  *
- * @throws {ProblemError} 422 naming `keep.last`, or naming the model if keeping one checkpoint is already too much
+ * @throws {ProblemError} 422 naming `keep.last`, or naming the model if even one checkpoint is too large
  */
 export async function checkCheckpointSpace(
   { objects, limits }: Services,
@@ -30,19 +30,23 @@ export async function checkCheckpointSpace(
   const length = runLength(request, splits.train.count);
   const bytes = one * maxStoredCheckpoints(request, length, request.keep.last);
   const free = await objects.freeBytes?.() ?? Infinity;
-  const most = Math.min(free, limits.checkpointBytes);
-  if (bytes <= most) return;
-  const why = free < limits.checkpointBytes
-    ? `${size(free)} are free in object storage`
-    : `a job may take ${size(most)} (UNMASK_MAX_CHECKPOINT_BYTES)`;
-  const least = one * maxStoredCheckpoints(request, length, 1);
-  if (least > most) {
+  const max = Math.min(free, limits.checkpointBytes);
+  if (bytes <= max) return;
+  const reason = free < limits.checkpointBytes
+    ? `${formatBytes(free)} is free in object storage`
+    : `a job may take ${formatBytes(max)} (UNMASK_MAX_CHECKPOINT_BYTES)`;
+  const minBytes = one * maxStoredCheckpoints(request, length, 1);
+  if (minBytes > max) {
     const field = request.checkpoint === undefined ? "model" : "checkpoint";
-    throw fieldProblem(422, field, `is too large: its checkpoints take about ${size(least)}, but ${why}`);
+    throw fieldProblem(
+      422,
+      field,
+      `is too large: its checkpoints take about ${formatBytes(minBytes)}, but ${reason}`,
+    );
   }
-  const message = `must be smaller: the checkpoints would take about ${size(bytes)}, but ${why}`;
+  const message = `must be smaller: the checkpoints would take about ${formatBytes(bytes)}, but ${reason}`;
   throw fieldProblem(422, "keep.last", message);
 }
 
-const size = (bytes: number) =>
+const formatBytes = (bytes: number) =>
   bytes < 2 ** 30 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -1,5 +1,5 @@
 /**
- * Checkpoints as they are answered.
+ * Checkpoints in JSON.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 import { listSchema } from "./list.ts";
 import { backgroundField, resizeField } from "./image.ts";
 
-/** A stored model. */
+/** A checkpoint. */
 export const checkpointSchema = z.strictObject({
   id: checkpointIdSchema,
   job_id: jobIdSchema,
   model: z.enum(["mae", "classifier"]),
   step: z.int(),
   epoch: z.int(),
-  final: z.boolean().describe("True for the one at the end of its job"),
+  final: z.boolean().describe("True for the checkpoint at the end of its job"),
   metrics: z.record(z.string(), z.number()),
   config: z.record(z.string(), z.unknown()).describe("The model's configuration"),
   num_classes: z.int().describe("Number of classes of a classifier, else 0"),
@@ -30,8 +30,8 @@ export const checkpointSchema = z.strictObject({
   resize: resizeField,
   background: backgroundField,
   size: z.int().describe("Bytes of the safetensors file"),
-  sha256: z.string().describe("Hexadecimal SHA-256 of the safetensors file; its ETag too"),
-  resumable: z.boolean().describe("Whether the optimiser's state is kept beside it"),
+  sha256: z.string().describe("Hexadecimal SHA-256 of the safetensors file, which is also its ETag"),
+  resumable: z.boolean().describe("Whether the optimiser state is stored too"),
   content_url: z.string(),
   created_at: z.iso.datetime(),
 }).openapi("Checkpoint");
@@ -39,10 +39,10 @@ export const checkpointSchema = z.strictObject({
 /** A page of checkpoints. */
 export const checkpointListSchema = listSchema(checkpointSchema, "CheckpointList");
 
-/** A checkpoint's wire form. */
+/** A checkpoint in JSON. */
 export type CheckpointWire = z.output<typeof checkpointSchema>;
 
-/** A checkpoint as it is answered: where its objects lie is nobody's business. */
+/** Returns a checkpoint in JSON, without the keys of its objects. */
 export function checkpointWire(checkpoint: Checkpoint): CheckpointWire {
   const {
     objectKey: _key,

@@ -6,7 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import { checkpointIdSchema, datasetIdSchema, jobIdSchema } from "./ids.ts";
 
-/** The counts of a measured classifier, with the names of rows and columns. */
+/** The counts of an evaluated classifier, with the names of rows and columns. */
 export const confusionSchema = z.strictObject({
   object: z.literal("confusion"),
   job: jobIdSchema,
@@ -15,6 +15,6 @@ export const confusionSchema = z.strictObject({
   split: z.enum(["train", "test"]),
   class_names: z.array(z.string()).describe("The classifier's classes, in the order of rows and columns"),
   confusion: z.array(z.array(z.int().min(0))).describe(
-    "Pictures by actual class (row) and predicted class (column)",
+    "Number of images by actual class (row) and predicted class (column)",
   ),
 }).openapi("Confusion");

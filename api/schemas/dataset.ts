@@ -1,5 +1,5 @@
 /**
- * Data sets as they are answered, and the fields of an upload.
+ * Data sets in JSON, and the fields of an upload.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { namesForRow } from "../../jobs/artifacts/classNames.ts";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
 import { listSchema } from "./list.ts";
-import { backgroundField, imageAnswer, resizeField } from "./image.ts";
+import { backgroundField, preprocessingFields, resizeField } from "./image.ts";
 
 const split = z.strictObject({ count: z.int().min(0) }).openapi("DatasetSplit");
 
@@ -20,7 +20,7 @@ const layout = z.strictObject({
   folders: z.array(z.strictObject({
     folder: z.string().describe("Path in the archive; . for the whole archive"),
     split: z.enum(["train", "test"]),
-    count: z.int().min(0).describe("Images in it, before some of them were held out"),
+    count: z.int().min(0).describe("Number of its images, including held-out images"),
   })),
   passed_over: z.array(z.strictObject({
     reason: z.enum(SKIP_REASONS),
@@ -42,9 +42,11 @@ export const datasetSchema = z.strictObject({
   labelled: z.boolean(),
   num_classes: z.int(),
   class_names: z.array(z.string()).nullable().describe("Null in lists when the names are long"),
-  ...imageAnswer,
+  ...preprocessingFields,
   size: z.int().describe("Bytes stored"),
-  layout: layout.nullable().describe("How an archive was read; null for IDX files and built-in data sets"),
+  layout: layout.nullable().describe(
+    "How the folders of an archive were read; null for IDX files and built-in data sets",
+  ),
   created_at: z.iso.datetime(),
 }).openapi("Dataset");
 
@@ -104,25 +106,25 @@ export const datasetUploadSchema = exactlyOneOf(
   datasetFields.extend({
     train_images: file.describe("IDX images, gzipped or not"),
     train_labels: file.describe(
-      "IDX labels: integers of any type, or QMNIST's rows; the numbers present are the class names",
+      "IDX labels: integers of any type, or QMNIST's rows; the numbers that occur are the class names",
     ),
-    test_images: file.describe("IDX images to measure on"),
+    test_images: file.describe("IDX images of the test split"),
     test_labels: file.describe("IDX labels"),
     archive: file.describe("zip, tar or tar.gz of PNG and JPEG images; folders are classes"),
   }),
   ["train_images", "archive"],
 ).openapi("DatasetUpload", COMPANIONS);
 
-/** A data set's wire form. */
+/** A data set in JSON. */
 export type DatasetWire = z.output<typeof datasetSchema>;
 
-/** A data set as it is answered; what the store keeps beside it stays inside. */
+/** Returns a data set in JSON, without the fields that only the store uses. */
 export function datasetWire(info: DatasetInfo): DatasetWire {
   const wire = toWire({ layout: null, ...info });
   return Object.fromEntries(Object.keys(datasetSchema.shape).map((key) => [key, wire[key]])) as DatasetWire;
 }
 
-/** A data set as a list shows it: with its class names only if they are short. */
+/** Returns a data set of a list, with its class names only if they are short. */
 export function datasetListWire(info: DatasetInfo): DatasetWire {
   return { ...datasetWire(info), class_names: namesForRow(info.classNames)?.slice() ?? null };
 }

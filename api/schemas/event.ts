@@ -1,5 +1,5 @@
 /**
- * A job's events and loss series as they are answered.
+ * Events and loss series of a job in JSON.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { listSchema } from "./list.ts";
 /** An event. */
 export const eventSchema = z.strictObject({
   seq: z.int().describe(
-    "Increases with every event of the job. Numbers can be missing, because only the latest 100 progress events and " +
+    "Increases with every event of the job. Numbers can be missing because only the latest 100 progress events and " +
       "200 checkpoint events are kept",
   ),
   type: z.enum(EVENT_TYPES),
@@ -31,10 +31,10 @@ export const eventStreamSchema = z.string().openapi("EventStream", {
     "The last event has the type `end`.",
 });
 
-/** An event's wire form. */
+/** An event in JSON. */
 export type EventWire = z.output<typeof eventSchema>;
 
-/** An event as it is answered. */
+/** Returns an event in JSON. */
 export function eventWire(event: JobEvent): EventWire {
   return toWire(event) as EventWire;
 }
@@ -43,7 +43,7 @@ export function eventWire(event: JobEvent): EventWire {
 export const seriesSchema = z.strictObject({
   object: z.literal("metrics"),
   job: z.string(),
-  every: z.int().describe("Steps that are a multiple of this are shown"),
+  every: z.int().describe("The series has the steps that are a multiple of this"),
   steps: z.array(
     z.strictObject({
       step: z.int().describe("Counts from 1"),
@@ -60,5 +60,5 @@ export const seriesSchema = z.strictObject({
       metrics: z.record(z.string(), z.number()).describe("Other measurements, such as `accuracy`"),
     }).openapi("LossOfEpoch"),
   ),
-  next: z.int().nullable().describe("What `after` must be for the next part; null at the end"),
+  next: z.int().nullable().describe("Value of `after` for the next page; null on the last"),
 }).openapi("Series");

@@ -7,8 +7,8 @@ import { z } from "@hono/zod-openapi";
 
 const ulid = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
 
-const idRule = (what: string, prefix: string) =>
-  `must be ${what}: ${prefix} followed by 26 digits and capital letters`;
+const idRule = (noun: string, prefix: string) =>
+  `must be ${noun}: ${prefix} followed by 26 digits and capital letters`;
 
 /** A job's id: `job_` and a ULID. */
 export const jobIdSchema = z.string().regex(new RegExp(`^job_${ulid}$`), idRule("a job's id", "job_"));
@@ -36,18 +36,20 @@ export const checkpointParams = z.strictObject({
 /** Path parameters of `/v1/datasets/{id}`. */
 export const datasetParams = z.strictObject({ id: datasetIdSchema.openapi({ example: "digits" }) });
 
-/** A whole number written in a query or a header. */
-export function wholeNumber(least: number, most: number) {
+/** Creates the schema of a whole number in a query or a form. */
+export function wholeNumber(min: number, max: number) {
   return z.string().transform((text, context) => {
     const value = Number(text);
-    if (/^\d{1,16}$/.test(text) && value >= least && value <= most) return value;
+    if (/^\d{1,16}$/.test(text) && value >= min && value <= max) return value;
     context.addIssue({
       code: "custom",
-      message: `must be a whole number from ${least} to ${most}: current value is '${text.slice(0, 40)}'`,
+      message: `must be a whole number from ${min} to ${max}: current value is '${text.slice(0, 40)}'`,
     });
     return z.NEVER;
-  }).openapi({ type: "integer", minimum: least, maximum: most });
+  }).openapi({ type: "integer", minimum: min, maximum: max });
 }
 
-/** Rows of a page. */
-export const pageLimit = wholeNumber(1, 100).prefault("20").openapi({ description: "Rows of a page" });
+/** Number of rows of a page. */
+export const pageLimit = wholeNumber(1, 100).prefault("20").openapi({
+  description: "Maximum number of rows",
+});

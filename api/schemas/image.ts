@@ -1,5 +1,5 @@
 /**
- * Fields of requests that state how images that are not square or have transparency are changed.
+ * Fields that state how images that are not square or have transparency are converted.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { BACKGROUND_PATTERN, RESIZE_MODES } from "../../data/images/preprocessin
 
 /** `resize` of a request. */
 export const resizeField = z.enum(RESIZE_MODES).describe(
-  "How an image that is not square is made square: `crop` resizes its shorter side and keeps the middle square, " +
+  "How an image that is not square is made square: `crop` resizes its shorter side and keeps the central square, " +
     "`squash` changes its proportions, `pad` keeps the whole image and adds bars in the background colour",
 );
 
@@ -20,11 +20,11 @@ export const backgroundField = z.string()
       "keeps the stored colours, as torchvision does. `pad` uses it for its bars, which are black for `none`",
   );
 
-/** Fields of a response that report how images were changed. */
-export const imageAnswer = {
+/** Fields of a response that report how images were converted. */
+export const preprocessingFields = {
   resize: resizeField,
   background: backgroundField,
   notes: z.array(z.string()).describe(
-    "How images that are not square or have transparency were changed, and other decisions about how an upload is read",
+    "How images that are not square or have transparency were converted, and other notes on how an upload was read",
   ),
 };

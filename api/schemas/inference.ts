@@ -1,5 +1,5 @@
 /**
- * Requests to a model, and its answers.
+ * Requests and responses of the inference routes.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { DIGITS_ONLY, reference } from "../../jobs/requests/datasetFields.ts";
 import { JOB_LIMITS } from "../../jobs/requests/limits.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
-import { backgroundField, imageAnswer, resizeField } from "./image.ts";
+import { backgroundField, preprocessingFields, resizeField } from "./image.ts";
 
-/** Most images of a request. */
+/** Maximum number of images of a request. */
 export const MAX_IMAGES = 64;
 
 const datasetImages = z.strictObject({
@@ -18,48 +18,50 @@ const datasetImages = z.strictObject({
   split: z.enum(["train", "test"]).default("test"),
   indices: z.array(z.int().min(0).max(0xffff_ffff)).min(1).max(MAX_IMAGES),
   size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training images (digits only)"),
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe("Seed of the drawing (digits only)"),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(
+    "Seed of the generated images (digits only)",
+  ),
 }).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
-  message: "size and seed are taken for the data set 'digits' only",
+  message: "size and seed are options of the data set 'digits' only",
 }).openapi("DatasetImages", DIGITS_ONLY);
 
-/** Base64 that the decoder accepts: white space is allowed, padding is optional. */
+/** Pattern of the base64 that the decoder accepts: with white space, and with or without padding. */
 const BASE64 = "^(data:image/(png|jpeg);base64,)?[A-Za-z0-9+/\\s]*(=\\s*){0,2}$";
 
-/** Images of a data set default to the data set's choices, other images to those of the model's training data. */
-const rule = { resize: resizeField.optional(), background: backgroundField.optional() };
+/** The defaults are those of the data set, or for other images those of the model's training data. */
+const preprocessing = { resize: resizeField.optional(), background: backgroundField.optional() };
 
-const subject = {
-  checkpoint: checkpointIdSchema.optional().describe("The model to ask"),
-  job: jobIdSchema.optional().describe("The job whose latest checkpoint to ask"),
+const commonFields = {
+  checkpoint: checkpointIdSchema.optional().describe("The checkpoint of the model"),
+  job: jobIdSchema.optional().describe("The job whose latest checkpoint is used"),
   pictures: z.array(z.string().min(1).openapi({ pattern: BASE64 })).min(1).max(MAX_IMAGES).optional()
-    .describe("PNG or JPEG in base64, bare or as data URL"),
-  dataset: datasetImages.optional().describe("Pictures of a data set, instead of `pictures`"),
-  ...rule,
+    .describe("PNG or JPEG in base64, bare or as a data URL"),
+  dataset: datasetImages.optional().describe("Images of a data set, instead of `pictures`"),
+  ...preprocessing,
 };
 
 const EXAMPLE = { job: "job_01JD0000000000000000000000", dataset: { id: "digits", indices: [0, 1] } };
 const MODEL = ["checkpoint", "job"], IMAGES = ["pictures", "dataset"];
 
 /** Body of `POST /v1/classifications` and `POST /v1/embeddings`. */
-export const inferenceSchema = exactlyOneOf(z.strictObject(subject), MODEL, IMAGES).openapi(
+export const inferenceSchema = exactlyOneOf(z.strictObject(commonFields), MODEL, IMAGES).openapi(
   "InferenceRequest",
   { example: EXAMPLE },
 );
 
 const reconstructionFields = {
   mask_ratio: z.number().gt(0).lt(1).optional().describe(
-    "Share of patches masked; the model's own when absent",
+    "Share of patches to mask; by default that of the model's configuration",
   ),
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe("The same seed gives the same masks"),
   paste_visible: z.boolean().default(false)
-    .describe("Show the visible patches as they were, and only the masked ones reconstructed"),
+    .describe("Shows the original pixels of visible patches, and the reconstruction of masked patches only"),
 };
 
 /** Body of `POST /v1/reconstructions`. */
 export const reconstructionRequestSchema = exactlyOneOf(
   z.strictObject({
-    ...subject,
+    ...commonFields,
     ...reconstructionFields,
     include: z.array(z.enum(["images", "patches"])).max(2).default([])
       .describe("Optional parts of the JSON response: images as base64 PNG, predicted patches as numbers"),
@@ -68,16 +70,16 @@ export const reconstructionRequestSchema = exactlyOneOf(
   IMAGES,
 ).openapi("ReconstructionRequest", { example: { ...EXAMPLE, mask_ratio: 0.75 } });
 
-/** A request to a model, checked. */
+/** A validated inference request. */
 export type InferenceRequest = z.output<typeof inferenceSchema>;
 
 const file = z.string().openapi({ type: "string", format: "binary" });
 
 const formFields = {
-  checkpoint: subject.checkpoint,
-  job: subject.job,
+  checkpoint: commonFields.checkpoint,
+  job: commonFields.job,
   pictures: z.array(file).min(1).max(MAX_IMAGES).describe("PNG or JPEG files"),
-  ...rule,
+  ...preprocessing,
 };
 
 /** A request as a form, for OpenAPI: the images are files. */
@@ -96,14 +98,14 @@ export const reconstructionFormSchema = exactlyOneOf(
 
 const png = z.string().describe("PNG in base64");
 
-/** Answer of `POST /v1/reconstructions`. */
+/** Response of `POST /v1/reconstructions`. */
 export const reconstructionSchema = z.strictObject({
   object: z.literal("reconstruction"),
   checkpoint: z.string(),
   mask_ratio: z.number(),
   seed: z.int(),
   loss: z.number().describe("Mean squared error on the masked patches of all images"),
-  ...imageAnswer,
+  ...preprocessingFields,
   data: z.array(
     z.strictObject({
       index: z.int(),
@@ -118,16 +120,16 @@ export const reconstructionSchema = z.strictObject({
   ),
 }).openapi("Reconstruction");
 
-/** Answer of `POST /v1/classifications`. */
+/** Response of `POST /v1/classifications`. */
 export const classificationSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
   class_names: z.array(z.string()),
-  ...imageAnswer,
+  ...preprocessingFields,
   data: z.array(
     z.strictObject({
       index: z.int(),
-      label: z.int().describe("Place of the class in `class_names`"),
+      label: z.int().describe("Index of the class in `class_names`"),
       class_name: z.string(),
       probability: z.number(),
       probabilities: z.array(z.number()).describe("In the order of `class_names`"),
@@ -135,11 +137,11 @@ export const classificationSchema = z.strictObject({
   ),
 }).openapi("Classifications");
 
-/** Answer of `POST /v1/embeddings`. */
+/** Response of `POST /v1/embeddings`. */
 export const embeddingSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
   dimensions: z.int(),
-  ...imageAnswer,
+  ...preprocessingFields,
   data: z.array(z.strictObject({ index: z.int(), embedding: z.array(z.number()) }).openapi("Embedding")),
 }).openapi("Embeddings");

@@ -22,7 +22,10 @@ export const HTTP: readonly Row[] = [
   raw(4, "a comment", '{"kind": "pretrain" /* */}', 400, { says: /not JSON/ }),
   raw(4, "a comma at the end", '{"kind": "pretrain",}', 400, { says: /not JSON/ }),
   raw(4, "NaN as a literal", body('"lr":NaN'), 400, { says: /not JSON/ }),
-  raw(5, "a key twice", '{"kind":"pretrain","kind":"evaluate"}', 400, { path: "kind", says: /more than once/ }),
+  raw(5, "a key twice", '{"kind":"pretrain","kind":"evaluate"}', 400, {
+    path: "kind",
+    says: /more than once/,
+  }),
   raw(5, "a key twice, once escaped", '{"kind":"pretrain","k\\u0069nd":"evaluate"}', 400, { path: "kind" }),
   raw(5, "a key twice inside", body('"model":{"depth":1,"depth":2}'), 400, { path: "model.depth" }),
   raw(6, "100,000 lists deep", "[".repeat(100_000), 400, { says: /deeper/ }),
