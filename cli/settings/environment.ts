@@ -3,7 +3,7 @@
  *
  * Two libraries read variables that cannot be passed to them in another way: TensorFlow's native library, when it
  * loads, and Deno's KV client, which sends requests through a proxy even on loopback. Their variables are set here at
- * process start, before any worker runs. A variable that the user has set is not replaced.
+ * process start, before any worker runs. Values that the user has set are kept; NO_PROXY is extended.
  *
  * @module
  */
