@@ -48,7 +48,7 @@ Deno.test({
         expect(await page.locator("#detail svg path, #detail svg polyline").count()).toBeGreaterThan(0);
       });
 
-      await t.step("its model draws what was hidden", async () => {
+      await t.step("its model reconstructs the masked patches", async () => {
         await page.getByRole("button", { name: "Reconstruct" }).click();
         const picture = page.locator("figure.triptych img");
         await picture.waitFor({ timeout: 60_000 });

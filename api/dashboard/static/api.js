@@ -1,10 +1,10 @@
 /**
- * The page's calls of the HTTP API.
+ * Requests to the HTTP API.
  *
  * @module
  */
 
-/** An answer that is not a success; `errors` are the fields at fault, as `[{path, message}]`. */
+/** An error response. `errors` has the wrong fields, as `[{path, message}]`. */
 export class ApiError extends Error {
   constructor(status, message, errors) {
     super(message);
@@ -14,7 +14,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Calls the API and answers the response. @throws {ApiError} */
+/** Sends a request and returns the response. @throws {ApiError} */
 export async function call(path, { method = "GET", body, accept = "application/json", signal } = {}) {
   let response;
   try {
@@ -30,24 +30,24 @@ export async function call(path, { method = "GET", body, accept = "application/j
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  const message = problem.detail ?? problem.title ?? `The server answered ${response.status}.`;
+  const message = problem.detail ?? problem.title ?? `The server responded with status ${response.status}.`;
   throw new ApiError(response.status, message, Array.isArray(problem.errors) ? problem.errors : []);
 }
 
-/** Calls the API and answers the JSON. @throws {ApiError} */
+/** Sends a request and returns its JSON. @throws {ApiError} */
 export async function callJson(path, options) {
   return await (await call(path, options)).json();
 }
 
-/** Every page of a list, up to `most` entries. @throws {ApiError} */
-export async function callList(path, most = 500) {
+/** Returns the rows of a list from all its pages, up to about `max` rows. @throws {ApiError} */
+export async function callList(path, max = 500) {
   const data = [];
   let after = null;
   do {
     const query = new URLSearchParams({ limit: "100", ...(after === null ? {} : { after }) });
     const page = await callJson(`${path}?${query}`);
     data.push(...page.data);
-    after = page.has_more && data.length < most ? page.next : null;
+    after = page.has_more && data.length < max ? page.next : null;
   } while (after !== null);
   return data;
 }

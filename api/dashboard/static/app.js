@@ -1,5 +1,5 @@
 /**
- * The dashboard: a list of jobs beside the chosen one (`#/jobs/{id}`), both kept up to date.
+ * The dashboard: the list of jobs and the selected job (`#/jobs/{id}`), both updated every second.
  *
  * @module
  */
@@ -7,8 +7,8 @@ import { jobDetail } from "./detail.js";
 import { newJobForm } from "./form.js";
 import { jobList } from "./joblist.js";
 
-/** Milliseconds between two looks at the server. */
-const PERIOD = 1000;
+/** Time between two updates, in milliseconds. */
+const UPDATE_MS = 1000;
 
 const container = document.getElementById("detail");
 const welcome = [...container.children];
@@ -16,24 +16,24 @@ const notice = document.getElementById("notice");
 const list = jobList();
 let detail = null;
 
-function failed(error) {
+function showError(error) {
   notice.textContent = error.message;
   notice.hidden = false;
 }
 
-/** The job the address names, or null. */
-function chosenJob() {
+/** Returns the id of the job in the address, or null. */
+function selectedJob() {
   const match = /^#\/jobs\/(job_[0-9A-Za-z]+)$/.exec(location.hash);
   return match === null ? null : match[1];
 }
 
 function open() {
   detail?.close();
-  const id = chosenJob();
+  const id = selectedJob();
   list.select(id);
   detail = id === null
     ? null
-    : jobDetail(container, id, { failed, changed: () => list.refresh().catch(failed) });
+    : jobDetail(container, id, { onError: showError, onChange: () => list.refresh().catch(showError) });
   if (id === null) container.replaceChildren(...welcome);
   else container.querySelector("h1").focus({ preventScroll: true });
   refresh();
@@ -44,24 +44,24 @@ async function refresh() {
     await Promise.all([list.refresh(), detail?.finished ? null : detail?.refresh()]);
     notice.hidden = true;
   } catch (error) {
-    failed(error);
+    showError(error);
   }
 }
 
 async function tick() {
   if (!document.hidden) await refresh();
-  setTimeout(tick, PERIOD);
+  setTimeout(tick, UPDATE_MS);
 }
 
 newJobForm(document.getElementById("new-job"), (job) => {
   location.hash = `#/jobs/${job.id}`;
-  list.refresh().catch(failed);
+  list.refresh().catch(showError);
 });
 globalThis.addEventListener("hashchange", open);
 document.querySelector(".skip").addEventListener("click", (event) => {
-  // The address names the chosen job, so the link must not change it.
+  // The hash of the address is the selected job, so the link must not change it.
   event.preventDefault();
   document.getElementById("main").focus();
 });
 open();
-setTimeout(tick, PERIOD);
+setTimeout(tick, UPDATE_MS);

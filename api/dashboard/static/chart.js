@@ -1,5 +1,5 @@
 /**
- * The loss curve, as inline SVG.
+ * The loss curve, drawn as inline SVG.
  *
  * @module
  */
@@ -9,19 +9,19 @@ const WIDTH = 720;
 const HEIGHT = 260;
 const MARGIN = { top: 14, right: 16, bottom: 34, left: 58 };
 
-/** Most points drawn: more than pixels are no use. */
-const POINTS = 600;
+/** Maximum number of points. The chart has about as many pixels. */
+const MAX_POINTS = 600;
 
 /**
- * The chart of a loss series.
+ * Draws the chart of a loss series.
  *
- * @param {{step: number, loss: number}[]} steps thin line
- * @param {{step: number, epoch: number, loss: number}[]} epochs dots, the mean of each epoch
+ * @param {{step: number, loss: number}[]} steps drawn as a line
+ * @param {{step: number, epoch: number, loss: number}[]} epochs drawn as dots, with the mean of each epoch
  */
 export function lossChart(steps, epochs) {
-  const drawn = thinned(steps.filter(({ loss }) => Number.isFinite(loss)));
+  const points = downsample(steps.filter(({ loss }) => Number.isFinite(loss)));
   const means = epochs.filter(({ loss }) => Number.isFinite(loss));
-  const all = [...drawn, ...means];
+  const all = [...points, ...means];
   if (all.length === 0) return element("p", { class: "quiet" }, "No loss yet.");
 
   const [left, right] = [MARGIN.left, WIDTH - MARGIN.right];
@@ -32,8 +32,8 @@ export function lossChart(steps, epochs) {
   const [low, high] = [ticksY[0], ticksY.at(-1)];
   const x = (step) => left + (step - 1) / (lastStep - 1) * (right - left);
   const y = (loss) => bottom - (loss - low) / (high - low) * (bottom - top);
-  const point = ({ step, loss }) => `${x(step).toFixed(1)},${y(loss).toFixed(1)}`;
-  const last = drawn.at(-1) ?? means.at(-1);
+  const format = ({ step, loss }) => `${x(step).toFixed(1)},${y(loss).toFixed(1)}`;
+  const last = points.at(-1) ?? means.at(-1);
 
   return svg(
     "svg",
@@ -58,7 +58,7 @@ export function lossChart(steps, epochs) {
     ),
     svg("text", { class: "axis", x: (left + right) / 2, y: HEIGHT - 2, "text-anchor": "middle" }, "step"),
     svg("line", { class: "frame", x1: left, x2: right, y1: bottom, y2: bottom }),
-    svg("polyline", { class: "curve", points: drawn.map(point).join(" ") }),
+    svg("polyline", { class: "curve", points: points.map(format).join(" ") }),
     ...means.map((mean) =>
       svg(
         "circle",
@@ -69,10 +69,10 @@ export function lossChart(steps, epochs) {
   );
 }
 
-/** At most POINTS points; each bucket gives its lowest and highest, so that no spike is lost. */
-function thinned(steps) {
-  if (steps.length <= POINTS) return steps;
-  const size = Math.ceil(steps.length / (POINTS / 2));
+/** Returns at most MAX_POINTS points: the minimum and the maximum of each bucket, so that no spike is lost. */
+function downsample(steps) {
+  if (steps.length <= MAX_POINTS) return steps;
+  const size = Math.ceil(steps.length / (MAX_POINTS / 2));
   const kept = [];
   for (let start = 0; start < steps.length; start += size) {
     const bucket = steps.slice(start, start + size).sort((a, b) => a.loss - b.loss);
@@ -82,7 +82,7 @@ function thinned(steps) {
   return kept;
 }
 
-/** Round numbers from at most `low` to at least `high`, about `count` of them. */
+/** Returns about `count` round numbers that cover the range from `low` to `high`. */
 function niceTicks(low, high, count) {
   const span = high - low || Math.abs(high) || 1;
   const power = 10 ** Math.floor(Math.log10(span / count));
@@ -97,7 +97,7 @@ function tickLabel(value) {
   return String(Number(value.toPrecision(6)));
 }
 
-/** Whole steps to label below the axis, the last included. */
+/** Returns the steps to label on the axis, with the first and the last. */
 function stepTicks(lastStep) {
   const ticks = niceTicks(0, lastStep, 6).filter((step) =>
     Number.isInteger(step) && step >= 1 && step < lastStep * 0.94

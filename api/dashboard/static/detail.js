@@ -1,5 +1,5 @@
 /**
- * One job: its state, progress, loss curve, checkpoints, what happened, and what its model draws.
+ * The panel of a job: its state, progress, loss curve, checkpoints, events and reconstructions.
  *
  * @module
  */
@@ -13,18 +13,18 @@ import {
   formatSeconds,
   formatTime,
   isFinished,
+  progressOf,
   setText,
-  share,
 } from "./elements.js";
 import { reconstructPanel } from "./reconstruct.js";
 import { lossSeries } from "./series.js";
 
 const EVENT_TYPES = ["status", "progress", "epoch", "checkpoint", "log"];
-const EVENTS_SHOWN = 100;
+const MAX_EVENTS = 100;
 
-/** The panel of one job; `refresh()` fetches it, `close()` ends its stream of events. */
-export function jobDetail(container, id, { changed, failed }) {
-  const parts = frame(id);
+/** Shows the panel of a job. `refresh()` updates it, and `close()` ends its event stream. */
+export function jobDetail(container, id, { onChange, onError }) {
+  const parts = createPanel(id);
   container.replaceChildren(parts.node);
   let job = null;
   let checkpoints = [];
@@ -34,15 +34,15 @@ export function jobDetail(container, id, { changed, failed }) {
   let closed = false;
 
   async function refresh() {
-    const fresh = await callJson(`/v1/jobs/${encodeURIComponent(id)}`);
+    const update = await callJson(`/v1/jobs/${encodeURIComponent(id)}`);
     if (closed) return;
-    const before = job;
-    job = fresh;
+    const previous = job;
+    job = update;
     showState(parts, job);
-    const ended = isFinished(job) && before?.status !== job.status;
+    const ended = isFinished(job) && previous?.status !== job.status;
     if ((job.progress?.step ?? 0) !== seriesStep || ended) await refreshSeries();
-    if (job.latest_checkpoint !== (before?.latest_checkpoint ?? null) || ended) await refreshCheckpoints();
-    if (before !== null && before.status !== job.status) changed();
+    if (job.latest_checkpoint !== (previous?.latest_checkpoint ?? null) || ended) await refreshCheckpoints();
+    if (previous !== null && previous.status !== job.status) onChange();
   }
 
   async function refreshSeries() {
@@ -56,10 +56,10 @@ export function jobDetail(container, id, { changed, failed }) {
     checkpoints = await callList(`/v1/jobs/${encodeURIComponent(id)}/checkpoints`);
     if (closed) return;
     showCheckpoints(parts, checkpoints);
-    const drawing = checkpoints.filter(({ model }) => model === "mae");
-    if (drawing.length === 0) return;
+    const autoencoders = checkpoints.filter(({ model }) => model === "mae");
+    if (autoencoders.length === 0) return;
     panel ??= reconstructPanel(parts.reconstruct, job.request.dataset);
-    panel.offer(drawing);
+    panel.setCheckpoints(autoencoders);
   }
 
   parts.cancel.addEventListener("click", async () => {
@@ -67,9 +67,9 @@ export function jobDetail(container, id, { changed, failed }) {
     try {
       await call(`/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" });
       await refresh();
-      changed();
+      onChange();
     } catch (error) {
-      failed(error);
+      onError(error);
       parts.cancel.disabled = false;
     }
   });
@@ -80,7 +80,7 @@ export function jobDetail(container, id, { changed, failed }) {
   }
   events.addEventListener("end", () => {
     events.close();
-    refresh().catch(failed);
+    refresh().catch(onError);
   });
 
   return {
@@ -96,7 +96,7 @@ export function jobDetail(container, id, { changed, failed }) {
   };
 }
 
-function frame(id) {
+function createPanel(id) {
   const parts = {
     title: element("h1", { tabindex: "-1" }, "Job"),
     state: element("span", { role: "status" }),
@@ -125,11 +125,11 @@ function frame(id) {
     element("section", { class: "card" }, element("h2", {}, "Loss"), parts.chart),
     parts.reconstruct,
     element("section", { class: "card" }, element("h2", {}, "Checkpoints"), parts.checkpoints),
-    element("section", { class: "card" }, element("h2", {}, "What happened"), parts.events),
+    element("section", { class: "card" }, element("h2", {}, "Events"), parts.events),
     element(
       "details",
       { class: "card" },
-      element("summary", {}, "Request, with every default"),
+      element("summary", {}, "Request with all defaults"),
       parts.request,
     ),
   );
@@ -138,9 +138,9 @@ function frame(id) {
 
 function showState(parts, job) {
   setText(parts.title, job.name ?? `${job.kind} job`);
-  const word = badge(job);
-  if (parts.state.textContent !== word.textContent) parts.state.replaceChildren(word);
-  parts.bar.value = share(job);
+  const status = badge(job);
+  if (parts.state.textContent !== status.textContent) parts.state.replaceChildren(status);
+  parts.bar.value = progressOf(job);
   parts.cancel.hidden = isFinished(job);
   parts.cancel.disabled = job.cancel_requested_at !== null;
   parts.error.hidden = job.error === null;
@@ -154,28 +154,28 @@ function showState(parts, job) {
       ? "–"
       : `${progress.epoch + 1}${job.request.epochs ? ` of ${job.request.epochs}` : ""}`,
     Loss: formatNumber(progress?.loss),
-    "Pictures/s": progress?.images_per_second
+    "Images/s": progress?.images_per_second
       ? Math.round(progress.images_per_second).toLocaleString("en")
       : "–",
     "Time left": isFinished(job) ? "–" : formatSeconds(progress?.eta_seconds),
     Attempt: String(job.attempt),
-    Engine: job.backend?.name ?? "–",
+    Backend: job.backend?.name ?? "–",
     Created: formatTime(job.created_at),
     Finished: formatTime(job.finished_at),
-    ...numbersOf(job.result),
+    ...resultNumbers(job.result),
     ...(job.result?.confusion_url &&
       { "Confusion matrix": element("a", { href: job.result.confusion_url }, "JSON") }),
   };
   const items = Object.entries(facts).map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, value))
   );
-  const same = parts.facts.childElementCount === items.length &&
+  const isSame = parts.facts.childElementCount === items.length &&
     items.every((item, index) => item.textContent === parts.facts.children[index].textContent);
-  if (!same) parts.facts.replaceChildren(...items);
+  if (!isSame) parts.facts.replaceChildren(...items);
 }
 
-/** The numbers of a result, as `Test accuracy`. */
-function numbersOf(result) {
+/** Returns the numbers of a result, with names such as `Test accuracy`. */
+function resultNumbers(result) {
   const numbers = Object.entries(result ?? {}).filter(([, value]) => typeof value === "number");
   return Object.fromEntries(numbers.map(([name, value]) => {
     const words = name.replaceAll("_", " ");
@@ -240,5 +240,5 @@ function showEvent(parts, event) {
     new Date(event.created_at).toLocaleTimeString(),
   );
   parts.events.prepend(element("li", { class: event.level }, time, " ", event.message));
-  while (parts.events.childElementCount > EVENTS_SHOWN) parts.events.lastElementChild.remove();
+  while (parts.events.childElementCount > MAX_EVENTS) parts.events.lastElementChild.remove();
 }

@@ -1,4 +1,4 @@
-// Draws the API reference. `SwaggerUIBundle` comes from swagger-ui-bundle.js, loaded before this module.
+// Shows the API reference. `SwaggerUIBundle` comes from swagger-ui-bundle.js, loaded before this module.
 globalThis.SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#reference",

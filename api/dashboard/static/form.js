@@ -6,7 +6,7 @@
 import { ApiError, callJson, callList } from "./api.js";
 import { element } from "./elements.js";
 
-/** Every field: where it goes in the request, its label, and its first value ("" = left to the server). */
+/** The fields: path in the request, label, and initial value. An empty value leaves the default to the server. */
 const FIELDS = [
   { path: "name", label: "Name", type: "text", value: "", hint: "optional", maxlength: 128, wide: true },
   { path: "dataset.id", label: "Data set", type: "select", value: "digits" },
@@ -15,18 +15,18 @@ const FIELDS = [
     label: "Training images",
     type: "number",
     value: "2000",
-    hint: "drawn, for digits",
+    hint: "generated, for digits",
   },
   { path: "epochs", label: "Epochs", type: "number", value: "", hint: "1, or from steps" },
-  { path: "max_steps", label: "Most steps", type: "number", value: "", hint: "no limit" },
+  { path: "max_steps", label: "Maximum steps", type: "number", value: "", hint: "no limit" },
   { path: "batch_size", label: "Batch size", type: "number", value: "128" },
   { path: "lr", label: "Learning rate", type: "number", value: "0.00015", step: "any" },
   { path: "model.mask_ratio", label: "Mask ratio", type: "number", value: "0.75", step: "0.05" },
   { path: "seed", label: "Seed", type: "number", value: "0" },
 ];
 
-/** Fills the form and sends it; `started(job)` is called with the new job. */
-export function newJobForm(form, started) {
+/** Creates the fields of the form and submits it. `onCreate` is called with the new job. */
+export function newJobForm(form, onCreate) {
   const inputs = new Map(FIELDS.map((field) => [field.path, fieldInput(field)]));
   const general = element("p", { class: "error", role: "alert", hidden: true });
   const button = element("button", { type: "submit" }, "Start pre-training");
@@ -45,9 +45,9 @@ export function newJobForm(form, started) {
     if (button.disabled) return;
     button.disabled = true;
     general.hidden = true;
-    for (const input of inputs.values()) input.fail(null);
+    for (const input of inputs.values()) input.setError(null);
     try {
-      started(await callJson("/v1/jobs", { method: "POST", body: requestOf(inputs) }));
+      onCreate(await callJson("/v1/jobs", { method: "POST", body: requestOf(inputs) }));
     } catch (error) {
       showErrors(error, inputs, general);
     } finally {
@@ -80,7 +80,7 @@ function fieldInput({ path, label, type, value, hint, wide, ...attributes }) {
       control,
       error,
     ),
-    fail(message) {
+    setError(message) {
       error.hidden = message === null;
       error.textContent = message ?? "";
       if (message === null) control.removeAttribute("aria-invalid");
@@ -91,7 +91,7 @@ function fieldInput({ path, label, type, value, hint, wide, ...attributes }) {
   };
 }
 
-/** The request of what was typed; what is left empty is left to the server's defaults. */
+/** Returns the request with the values of the form. Empty fields are left out. */
 function requestOf(inputs) {
   const request = { kind: "pretrain" };
   for (const [path, { control }] of inputs) {
@@ -108,7 +108,7 @@ function showErrors(error, inputs, general) {
   const rest = [];
   for (const { path, message } of error instanceof ApiError ? error.errors : []) {
     const input = inputs.get(path) ?? inputs.get(path === "dataset" ? "dataset.id" : "");
-    if (input) input.fail(message);
+    if (input) input.setError(message);
     else rest.push(`${path}: ${message}`);
   }
   const first = [...inputs.values()].find((input) => input.control.hasAttribute("aria-invalid"));
@@ -129,6 +129,6 @@ async function fillDatasets(select) {
     if (options.length > 0) select.replaceChildren(...options);
     select.value = "digits";
   } catch {
-    // The built-in set is in the list already; the rest is offered after a reload.
+    // The list keeps its built-in data set. The others appear after a reload.
   }
 }

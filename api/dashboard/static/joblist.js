@@ -1,26 +1,26 @@
 /**
- * The list of jobs, newest first, each with its bar.
+ * The list of jobs, newest first, each with a progress bar.
  *
  * @module
  */
 import { callJson } from "./api.js";
-import { badge, element, formatNumber, setText, share } from "./elements.js";
+import { badge, element, formatNumber, progressOf, setText } from "./elements.js";
 
-const PAGE = 10;
+const PAGE_SIZE = 10;
 
-/** Keeps the list up to date; `refresh()` fetches it, `select(id)` marks the chosen job. */
+/** Shows the list. `refresh()` updates it, and `select(id)` marks the selected job. */
 export function jobList() {
   const list = document.getElementById("jobs");
   const empty = document.getElementById("jobs-empty");
   const more = document.getElementById("jobs-more");
   const rows = new Map();
-  let wanted = PAGE;
+  let limit = PAGE_SIZE;
   let selected = null;
 
   async function refresh() {
-    const page = await callJson(`/v1/jobs?limit=${wanted}`);
+    const page = await callJson(`/v1/jobs?limit=${limit}`);
     empty.hidden = page.data.length > 0;
-    more.hidden = !page.has_more || wanted >= 100;
+    more.hidden = !page.has_more || limit >= 100;
     const ids = new Set(page.data.map((job) => job.id));
     for (const [id, row] of rows) {
       if (ids.has(id)) continue;
@@ -31,13 +31,13 @@ export function jobList() {
       if (!rows.has(job.id)) rows.set(job.id, jobRow(job.id));
       const row = rows.get(job.id);
       row.show(job, job.id === selected);
-      // Moved only when it must be: moving a node takes the keyboard's focus from it.
+      // A node that moves loses the keyboard focus, so it is moved only if necessary.
       if (list.children[position] !== row.node) list.insertBefore(row.node, list.children[position] ?? null);
     });
   }
 
   more.addEventListener("click", async () => {
-    wanted = Math.min(100, wanted + PAGE);
+    limit = Math.min(100, limit + PAGE_SIZE);
     await refresh();
   });
 
@@ -63,17 +63,17 @@ function jobRow(id) {
     numbers,
   );
   const node = element("li", { "data-job": id }, link);
-  const mark = (chosen) =>
-    chosen ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+  const mark = (isSelected) =>
+    isSelected ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
   return {
     node,
     mark,
-    show(job, chosen) {
-      mark(chosen);
+    show(job, isSelected) {
+      mark(isSelected);
       setText(title, job.name ?? `${job.kind} ${job.id.slice(-6)}`);
-      const word = badge(job);
-      if (state.textContent !== word.textContent) state.replaceChildren(word);
-      bar.value = share(job);
+      const status = badge(job);
+      if (state.textContent !== status.textContent) state.replaceChildren(status);
+      bar.value = progressOf(job);
       const { step = 0, total_steps = 0, loss = null } = job.progress ?? {};
       setText(
         numbers,

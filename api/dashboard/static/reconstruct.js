@@ -1,12 +1,12 @@
 /**
- * Images of the data set beside what a checkpoint draws of them.
+ * The panel that reconstructs images of the data set with a checkpoint.
  *
  * @module
  */
 import { call } from "./api.js";
 import { element } from "./elements.js";
 
-/** The panel; `offer(checkpoints)` sets the choice, newest last, and `close()` frees the image. */
+/** Shows the panel. `setCheckpoints` updates the selection, and `close()` releases the image. */
 export function reconstructPanel(container, dataset) {
   const checkpoint = element("select", { id: "rec-checkpoint" });
   const indices = element("input", {
@@ -34,7 +34,7 @@ export function reconstructPanel(container, dataset) {
       "div",
       { class: "fields four" },
       ...[["Checkpoint", checkpoint], ["Test images", indices], ["Mask ratio", ratio], [
-        "Seed of the mask",
+        "Mask seed",
         seed,
       ]]
         .map(([label, control]) =>
@@ -44,9 +44,9 @@ export function reconstructPanel(container, dataset) {
     button,
     error,
   );
-  container.replaceChildren(element("h2", {}, "What it draws"), form, figure);
+  container.replaceChildren(element("h2", {}, "Reconstructions"), form, figure);
   container.hidden = false;
-  let address = null;
+  let imageUrl = null;
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -59,12 +59,12 @@ export function reconstructPanel(container, dataset) {
         accept: "image/png",
         body: {
           checkpoint: checkpoint.value,
-          dataset: { ...dataset, split: "test", indices: numbersOf(indices.value) },
+          dataset: { ...dataset, split: "test", indices: parseNumbers(indices.value) },
           mask_ratio: ratio.valueAsNumber,
           seed: seed.valueAsNumber,
         },
       });
-      show(await response.blob());
+      showImage(await response.blob());
     } catch (failure) {
       const details = (failure.errors ?? []).map(({ path, message }) => `${path}: ${message}`);
       error.textContent = details.length > 0 ? details.join("; ") : failure.message;
@@ -74,41 +74,41 @@ export function reconstructPanel(container, dataset) {
     }
   });
 
-  function show(blob) {
-    if (address !== null) URL.revokeObjectURL(address);
-    address = URL.createObjectURL(blob);
-    const picture = element("img", {
-      src: address,
+  function showImage(blob) {
+    if (imageUrl !== null) URL.revokeObjectURL(imageUrl);
+    imageUrl = URL.createObjectURL(blob);
+    const image = element("img", {
+      src: imageUrl,
       alt: "Each row: the original image, the visible patches, and the reconstruction",
     });
-    const save = element("a", { href: address, download: "triptych.png" }, "Save the image");
+    const save = element("a", { href: imageUrl, download: "triptych.png" }, "Save the image");
     figure.replaceChildren(
-      picture,
+      image,
       element("figcaption", {}, "Original | masked (grey) | reconstruction. ", save),
     );
     figure.hidden = false;
   }
 
   return {
-    offer(checkpoints) {
-      const chosen = checkpoint.value;
-      const followed = checkpoint.selectedIndex <= 0;
+    setCheckpoints(checkpoints) {
+      const selected = checkpoint.value;
+      const isNewestSelected = checkpoint.selectedIndex <= 0;
       const newestFirst = [...checkpoints].sort((a, b) => b.step - a.step || (a.id < b.id ? 1 : -1));
       checkpoint.replaceChildren(
         ...newestFirst.map(({ id, step, final }) =>
           element("option", { value: id }, `step ${step}${final ? " (final)" : ""}`)
         ),
       );
-      if (!followed) checkpoint.value = chosen;
+      if (!isNewestSelected) checkpoint.value = selected;
     },
     close() {
-      if (address !== null) URL.revokeObjectURL(address);
+      if (imageUrl !== null) URL.revokeObjectURL(imageUrl);
     },
   };
 }
 
-/** `0, 1 2` → `[0, 1, 2]`; what is no number is left for the server to refuse. */
-function numbersOf(text) {
+/** Converts `0, 1 2` to `[0, 1, 2]`. Other text is kept, so that the server rejects it. */
+function parseNumbers(text) {
   return text.split(/[\s,]+/).filter((part) => part !== "").map((part) =>
     /^\d+$/.test(part) ? Number(part) : part
   );

@@ -1,12 +1,12 @@
 /**
- * Reads a job's loss series while it grows.
+ * Reads the loss series of a running job.
  *
  * @module
  */
 import { callJson } from "./api.js";
 
-/** Maximum number of steps kept. */
-const STEPS = 10_000;
+/** Maximum number of steps in memory. */
+const MAX_STEPS = 10_000;
 
 /**
  * Returns a function that updates the series and returns it. The first call reads the whole series, later calls read
@@ -21,9 +21,9 @@ export function lossSeries(id) {
   let attempt = 0;
 
   return async function refresh(job) {
-    const wanted = Math.max(1, Math.ceil((job.progress?.total_steps ?? 0) / STEPS));
-    if (wanted !== every || job.attempt !== attempt) {
-      [steps, epochs, every, attempt] = [[], [], wanted, job.attempt];
+    const requested = Math.max(1, Math.ceil((job.progress?.total_steps ?? 0) / MAX_STEPS));
+    if (requested !== every || job.attempt !== attempt) {
+      [steps, epochs, every, attempt] = [[], [], requested, job.attempt];
     }
     // The newest step is shown even if it is not a multiple of `every`. The next page replaces it.
     let after = steps.findLast(({ step }) => step % every === 0)?.step ?? 0;
