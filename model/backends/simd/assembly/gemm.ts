@@ -3,7 +3,7 @@
  * packed into WebAssembly globals: V8 checks the bounds of every memory access, which costs a quarter of the speed,
  * but not of a global. A is not packed.
  *
- * Strides are in bytes. `addend` is a matrix with the strides of C. 0 stands for an absent bias or addend.
+ * Strides are in bytes. `addend` is a matrix with the strides of C. An absent bias or addend is 0.
  */
 import { MC, MR, NC, NR } from "./blockSizes";
 import { panelDepth } from "./inline";

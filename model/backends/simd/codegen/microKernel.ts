@@ -3,8 +3,8 @@
  * registers, so every tile size is written out.
  *
  * A micro-panel of B has KC steps of two vectors, each in a global. It is divided into iterations of K_UNROLL steps
- * and the steps that are left. A `switch` jumps to the first iteration and falls through to the last one, so that each
- * global has a fixed place in the code.
+ * and the steps that are left. A `switch` jumps to the first iteration and falls through to the last one,
+ * because an instruction names its global and cannot index it.
  *
  * @module
  */

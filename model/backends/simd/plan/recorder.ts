@@ -130,8 +130,8 @@ export function currentRecorder(): Recorder {
 
 /** Returns a shape whose length of -1, where it has one, is replaced by the right one. */
 function resolveShape(shape: readonly number[], size: number): number[] {
-  const known = shape.reduce((product, length) => length < 0 ? product : product * length, 1);
-  return shape.map((length) => length < 0 ? size / known : length);
+  const knownSize = shape.reduce((product, length) => length < 0 ? product : product * length, 1);
+  return shape.map((length) => length < 0 ? size / knownSize : length);
 }
 
 /** Registers the backend and its kernels with TensorFlow.js. */
