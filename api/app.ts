@@ -23,7 +23,12 @@ import type { AppDeps, Services } from "./services.ts";
  *
  * @example
  * ```ts
- * const app = createApp({ jobs, objects, datasets, inference });
+ * import { createApp } from "./app.ts";
+ * import { listen } from "./server/listen.ts";
+ * import type { AppDeps } from "./services.ts";
+ *
+ * declare const deps: AppDeps;
+ * const app = createApp(deps);
  * await listen(app.fetch, { port: 8000, host: "127.0.0.1" });
  * ```
  */

@@ -19,7 +19,18 @@ export interface ConfigIssue {
   readonly message: string;
 }
 
-/** Returns every issue of a configuration, none when a model can be built from it. */
+/**
+ * Returns every issue of a configuration, none when a model can be built from it.
+ *
+ * @example
+ * ```ts
+ * import { checkConfig } from "./checkConfig.ts";
+ * import { completeConfig } from "./config.ts";
+ *
+ * const issues = checkConfig(completeConfig({ patchSize: 5 }));
+ * console.log(issues[0].field); // patchSize
+ * ```
+ */
 export function checkConfig(config: MaeConfig): ConfigIssue[] {
   const names = Object.keys(CONFIG_FIELDS) as (keyof MaeConfig)[];
   const issues = names.flatMap((field) => {

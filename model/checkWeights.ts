@@ -22,6 +22,17 @@ export class WeightsError extends Error {
  * parameter in its shape and with finite values, and no other tensor. The fixed position tables may be absent.
  *
  * @throws {WeightsError} when they are not
+ *
+ * @example
+ * ```ts
+ * import { checkWeights } from "./checkWeights.ts";
+ * import { PRESETS } from "./presets.ts";
+ * import { initialWeights, parameterSpecs } from "./weights.ts";
+ *
+ * const shape = { model: "mae" } as const;
+ * const file = initialWeights(parameterSpecs(PRESETS.mnist, shape), 0);
+ * const weights = checkWeights(file, PRESETS.mnist, shape);
+ * ```
  */
 export function checkWeights(
   weights: HostWeights,

@@ -46,7 +46,27 @@ export function featuresOfPatches(
   return meanPool(latent); // [batch, embedDim]
 }
 
-/** Returns the logits of features. @param features `[batch, embedDim]` @returns `[batch, classes]` */
+/**
+ * Returns the logits of features.
+ *
+ * @param features `[batch, embedDim]`
+ * @returns `[batch, classes]`
+ *
+ * @example
+ * ```ts
+ * import { selectBackend } from "./backends/select.ts";
+ * import { classify, features } from "./classifier.ts";
+ * import { PRESETS } from "./presets.ts";
+ * import { toTensors } from "./transformer.ts";
+ * import { initialWeights, parameterSpecs } from "./weights.ts";
+ *
+ * await selectBackend("cpu");
+ * const config = PRESETS.mnist, specs = parameterSpecs(config, { model: "classifier", classes: 10 });
+ * const weights = toTensors(initialWeights(specs, 0));
+ * const logits = classify(weights, features(weights, config, new Float32Array(28 * 28)));
+ * console.log(logits.shape); // [1, 10]
+ * ```
+ */
 export function classify(weights: Weights, features: Tensor2D): Tensor2D {
   return applyLinear(features, weights, "head");
 }

@@ -129,6 +129,14 @@ const DEFAULTS = Object.fromEntries(
 /**
  * Returns a configuration in which every absent field has its default. A configuration that an earlier version stored
  * lacks the fields that were added since.
+ *
+ * @example
+ * ```ts
+ * import { completeConfig, numPatches } from "./config.ts";
+ *
+ * const config = completeConfig({ imageSize: 32, inChannels: 3 });
+ * console.log(config.patchSize, numPatches(config)); // 4 64
+ * ```
  */
 export function completeConfig(fields: Partial<MaeConfig>): MaeConfig {
   return { ...DEFAULTS, ...fields };
@@ -152,6 +160,13 @@ export function imageDim(config: MaeConfig): number {
 /**
  * Number of visible patches, `int(N * (1 - maskRatio))` in float64. It truncates: N = 49 at 0.75 keeps 12 patches, and
  * N = 10 at 0.9 keeps none.
+ *
+ * @example
+ * ```ts
+ * import { numKeep } from "./config.ts";
+ *
+ * console.log(numKeep(49, 0.75)); // 12
+ * ```
  */
 export function numKeep(patches: number, maskRatio: number): number {
   return Math.trunc(patches * (1 - maskRatio));

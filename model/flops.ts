@@ -16,7 +16,17 @@ function encoderFlops(config: MaeConfig, patches: number): number {
   return 2 * patches * patchDim(config) * embedDim + depth * blockFlops(patches, embedDim, mlpRatio);
 }
 
-/** Operations of the MAE's forward pass for one image. A training step has three times as many. */
+/**
+ * Operations of the MAE's forward pass for one image. A training step has three times as many.
+ *
+ * @example
+ * ```ts
+ * import { forwardFlops } from "./flops.ts";
+ * import { PRESETS } from "./presets.ts";
+ *
+ * const stepFlops = 3 * 128 * forwardFlops(PRESETS.mnist); // a training step of 128 images
+ * ```
+ */
 export function forwardFlops(config: MaeConfig): number {
   const { embedDim, decoderEmbedDim, decoderDepth, maskRatio, mlpRatio } = config;
   const n = numPatches(config), keep = numKeep(n, maskRatio);

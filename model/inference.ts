@@ -31,6 +31,23 @@ export interface MaeBatchResult {
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @param key the masks depend on its seed, its step (the index of the batch) and its ratio
+ *
+ * @example
+ * ```ts
+ * import { selectBackend } from "./backends/select.ts";
+ * import { reconstruct } from "./inference.ts";
+ * import { unpatchify } from "./patches.ts";
+ * import { PRESETS } from "./presets.ts";
+ * import { toTensors } from "./transformer.ts";
+ * import { initialWeights, parameterSpecs } from "./weights.ts";
+ *
+ * await selectBackend("simd");
+ * const config = PRESETS.mnist;
+ * const weights = toTensors(initialWeights(parameterSpecs(config, { model: "mae" }), 0));
+ * const images = new Float32Array(2 * 28 * 28);
+ * const { losses, pred } = await reconstruct(weights, config, images, { seed: 0, maskRatio: 0.75 });
+ * console.log(losses.length, unpatchify(pred, config).length); // 2 1568
+ * ```
  */
 export async function reconstruct(
   weights: Weights,
@@ -76,6 +93,21 @@ export interface ClassifierBatchResult {
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @param labels `[batch]`, for the loss
+ *
+ * @example
+ * ```ts
+ * import { selectBackend } from "./backends/select.ts";
+ * import { classifyBatch } from "./inference.ts";
+ * import { PRESETS } from "./presets.ts";
+ * import { toTensors } from "./transformer.ts";
+ * import { initialWeights, parameterSpecs } from "./weights.ts";
+ *
+ * await selectBackend("simd");
+ * const config = PRESETS.mnist, specs = parameterSpecs(config, { model: "classifier", classes: 10 });
+ * const weights = toTensors(initialWeights(specs, 0));
+ * const { predicted } = await classifyBatch(weights, config, new Float32Array(3 * 28 * 28));
+ * console.log(predicted.length); // 3
+ * ```
  */
 export async function classifyBatch(
   weights: Weights,
@@ -103,6 +135,20 @@ export async function classifyBatch(
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @returns `[batch, embedDim]`
+ *
+ * @example
+ * ```ts
+ * import { selectBackend } from "./backends/select.ts";
+ * import { embedBatch } from "./inference.ts";
+ * import { PRESETS } from "./presets.ts";
+ * import { toTensors } from "./transformer.ts";
+ * import { encoderSpecs, initialWeights } from "./weights.ts";
+ *
+ * await selectBackend("simd");
+ * const weights = toTensors(initialWeights(encoderSpecs(PRESETS.mnist), 0));
+ * const embeddings = await embedBatch(weights, PRESETS.mnist, new Float32Array(3 * 28 * 28));
+ * console.log(embeddings.length); // 3 x 64 = 192
+ * ```
  */
 export async function embedBatch(
   weights: Weights,

@@ -38,6 +38,18 @@ export const newBuffer: Allocate = (_, length) => new Float32Array(length);
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @param noise `[batch, N]`, uniform in [0, 1); the patches of each image with the smallest noise stay visible
  * @param allocate returns the buffers that are filled
+ *
+ * @example
+ * ```ts
+ * import { maskBatch } from "./mae.ts";
+ * import { PRESETS } from "./presets.ts";
+ * import { uniform } from "./random.ts";
+ *
+ * const pixels = new Float32Array(2 * 28 * 28); // two images
+ * const noise = uniform({ seed: 0, purpose: "mask" }, 2 * 49);
+ * const batch = maskBatch(PRESETS.mnist, pixels, noise, 0.75);
+ * console.log(batch.masking.keep, batch.visible.length); // 12 384
+ * ```
  */
 export function maskBatch(
   config: MaeConfig,
@@ -71,6 +83,23 @@ export interface MaeOutput {
  *
  * @param weights all parameters of the MAE
  * @param drop key of the dropout factors; absent outside training
+ *
+ * @example
+ * ```ts
+ * import { selectBackend } from "./backends/select.ts";
+ * import { toTensors } from "./transformer.ts";
+ * import { forward, maskBatch } from "./mae.ts";
+ * import { PRESETS } from "./presets.ts";
+ * import { uniform } from "./random.ts";
+ * import { initialWeights, parameterSpecs } from "./weights.ts";
+ *
+ * await selectBackend("cpu");
+ * const config = PRESETS.mnist;
+ * const weights = toTensors(initialWeights(parameterSpecs(config, { model: "mae" }), 0));
+ * const noise = uniform({ seed: 0, purpose: "mask" }, 49);
+ * const { pred, loss } = forward(weights, config, maskBatch(config, new Float32Array(28 * 28), noise, 0.75));
+ * console.log(pred.shape, loss.dataSync()[0]); // [1, 49, 16] and the mean squared error
+ * ```
  */
 export function forward(
   weights: Weights,

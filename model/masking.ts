@@ -31,6 +31,15 @@ export interface Masking {
  * @param noise `[batch, N]`, uniform in [0, 1)
  * @param maskRatio 0 keeps every patch and does not shuffle
  * @throws {RangeError} when `noise` has another length
+ *
+ * @example
+ * ```ts
+ * import { randomMasking } from "./masking.ts";
+ *
+ * const noise = Float32Array.of(0.9, 0.1, 0.5, 0.3); // one image with four patches
+ * const { idsKeep, mask } = randomMasking(noise, 1, 4, 0.5);
+ * console.log(idsKeep, mask); // 1, 3 and 1, 0, 1, 0
+ * ```
  */
 export function randomMasking(
   noise: Float32Array,
@@ -91,6 +100,15 @@ function argsortByKeys(values: Float32Array): Int32Array {
  * @param rows `[batch, N, dim]`, or `[N, dim]` for the whole batch
  * @param visible receives the rows
  * @returns `visible`, `[batch, K, dim]`
+ *
+ * @example
+ * ```ts
+ * import { randomMasking, takeVisible } from "./masking.ts";
+ *
+ * const masking = randomMasking(Float32Array.of(0.9, 0.1, 0.5, 0.3), 1, 4, 0.5);
+ * const rows = Float32Array.of(0, 0, 10, 10, 20, 20, 30, 30);
+ * console.log(takeVisible(rows, masking, 2)); // 10, 10, 30, 30
+ * ```
  */
 export function takeVisible<A extends ArrayBufferLike = ArrayBuffer>(
   rows: Float32Array,

@@ -39,6 +39,14 @@ function imageValues(config: MaeConfig, masked: boolean): ImageValues {
  * AdamW's two moments, the saved values of the smallest chunk (one image), and the feeds of two batches.
  *
  * @param masked false for a classifier, whose encoder sees every patch and which has no decoder
+ *
+ * @example
+ * ```ts
+ * import { trainingBytes } from "./memory.ts";
+ * import { PRESETS } from "./presets.ts";
+ *
+ * const bytes = trainingBytes(PRESETS.vit_base, 4);
+ * ```
  */
 export function trainingBytes(config: MaeConfig, batchSize: number, masked = true): number {
   const { saved, fed } = imageValues(config, masked);

@@ -48,6 +48,16 @@ function batchSizeOf(length: number, config: MaeConfig): number {
  * @param patches receives the patches
  * @returns `patches`, `[batch, N, P·P·C]`, each patch in the order (p1 p2 c)
  * @throws {RangeError} when `pixels` is not a whole number of images
+ *
+ * @example
+ * ```ts
+ * import { completeConfig } from "./config.ts";
+ * import { patchify } from "./patches.ts";
+ *
+ * const config = completeConfig({ imageSize: 4, patchSize: 2 });
+ * const image = Float32Array.from({ length: 16 }, (_, i) => i);
+ * console.log(patchify(image, config).subarray(0, 4)); // the first patch: 0, 1, 4, 5
+ * ```
  */
 export function patchify<A extends ArrayBufferLike = ArrayBuffer>(
   pixels: Float32Array,
@@ -68,6 +78,15 @@ export function patchify<A extends ArrayBufferLike = ArrayBuffer>(
  * @param patches `[batch, N, P·P·C]`
  * @returns `[batch, height, width, channels]`
  * @throws {RangeError} when `patches` is not a whole number of images
+ *
+ * @example
+ * ```ts
+ * import { patchify, unpatchify } from "./patches.ts";
+ * import { PRESETS } from "./presets.ts";
+ *
+ * const image = new Float32Array(28 * 28).fill(0.5);
+ * const same = unpatchify(patchify(image, PRESETS.mnist), PRESETS.mnist);
+ * ```
  */
 export function unpatchify(patches: Float32Array, config: MaeConfig): Float32Array<ArrayBuffer> {
   const batch = batchSizeOf(patches.length, config);

@@ -15,6 +15,14 @@ const tables = new Map<string, Float32Array<ArrayBuffer>>();
  * @param patches number of positions N
  * @param dim width, even
  * @returns `[N, dim]`; the array is cached, so do not write to it
+ *
+ * @example
+ * ```ts
+ * import { sinusoidalPositions } from "./positions.ts";
+ *
+ * const table = sinusoidalPositions(49, 64);
+ * console.log(table.length, table[0], table[1]); // 3136 0 1
+ * ```
  */
 export function sinusoidalPositions(patches: number, dim: number): Float32Array<ArrayBuffer> {
   const key = `${patches}x${dim}`;

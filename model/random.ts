@@ -38,6 +38,15 @@ function mulHigh(a: number, b: number): number {
  * @param counter four 32-bit words
  * @param key two 32-bit words
  * @param out receives four words, from `offset` on
+ *
+ * @example
+ * ```ts
+ * import { philox4x32 } from "./random.ts";
+ *
+ * const words = new Uint32Array(4);
+ * philox4x32([0, 0, 0, 0], [0, 0], words);
+ * console.log(words[0].toString(16)); // 6627e8d5
+ * ```
  */
 export function philox4x32(
   counter: readonly [number, number, number, number],
@@ -94,6 +103,15 @@ export function randomUint32(key: RandomKey, count: number, skip = 0): Uint32Arr
  * Returns uniform float32 numbers in [0, 1), each a multiple of 2^-24.
  *
  * @param skip number of values of the stream to leave out before the first
+ *
+ * @example
+ * ```ts
+ * import { uniform } from "./random.ts";
+ *
+ * const key = { seed: 1, purpose: "mask", epoch: 0, step: 3 };
+ * const noise = uniform(key, 49);
+ * const last = uniform(key, 1, 48); // the same number as noise[48]
+ * ```
  */
 export function uniform(key: RandomKey, count: number, skip = 0): Float32Array<ArrayBuffer> {
   const words = randomUint32(key, count, skip);
@@ -102,7 +120,16 @@ export function uniform(key: RandomKey, count: number, skip = 0): Float32Array<A
   return out;
 }
 
-/** Returns standard normal float32 numbers (Box-Muller on pairs of 32-bit words). */
+/**
+ * Returns standard normal float32 numbers (Box-Muller on pairs of 32-bit words).
+ *
+ * @example
+ * ```ts
+ * import { normal } from "./random.ts";
+ *
+ * const weights = normal({ seed: 1, purpose: "init/decoder.mask_token" }, 32);
+ * ```
+ */
 export function normal(key: RandomKey, count: number): Float32Array<ArrayBuffer> {
   const words = randomUint32(key, count + (count % 2));
   const out = new Float32Array(count);
@@ -115,7 +142,16 @@ export function normal(key: RandomKey, count: number): Float32Array<ArrayBuffer>
   return out;
 }
 
-/** Returns a random permutation of 0 … count - 1 (Fisher-Yates). */
+/**
+ * Returns a random permutation of 0 … count - 1 (Fisher-Yates).
+ *
+ * @example
+ * ```ts
+ * import { permutation } from "./random.ts";
+ *
+ * const order = permutation({ seed: 1, purpose: "shuffle", epoch: 2 }, 60_000);
+ * ```
+ */
 export function permutation(key: RandomKey, count: number): Uint32Array<ArrayBuffer> {
   const words = randomUint32(key, count);
   const order = Uint32Array.from({ length: count }, (_, i) => i);

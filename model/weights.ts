@@ -99,13 +99,34 @@ export type ModelShape = { readonly model: "mae" } | {
   readonly classes: number;
 };
 
-/** Returns every parameter of a model, in `state_dict` order. */
+/**
+ * Returns every parameter of a model, in `state_dict` order.
+ *
+ * @example
+ * ```ts
+ * import { PRESETS } from "./presets.ts";
+ * import { parameterSpecs } from "./weights.ts";
+ *
+ * const [first] = parameterSpecs(PRESETS.mnist, { model: "mae" });
+ * console.log(first.name, first.shape); // encoder.patch_embed.projection.1.weight [64, 16]
+ * ```
+ */
 export function parameterSpecs(config: MaeConfig, shape: ModelShape): ParameterSpec[] {
   const rest = shape.model === "mae" ? decoderSpecs(config) : headSpecs(config, shape.classes);
   return [...encoderSpecs(config), ...rest];
 }
 
-/** Number of values of all parameters of a model. The fixed position tables are not counted. */
+/**
+ * Number of values of all parameters of a model. The fixed position tables are not counted.
+ *
+ * @example
+ * ```ts
+ * import { PRESETS } from "./presets.ts";
+ * import { parameterCount } from "./weights.ts";
+ *
+ * console.log(parameterCount(PRESETS.mnist, { model: "mae" })); // 154896
+ * ```
+ */
 export function parameterCount(config: MaeConfig, shape: ModelShape): number {
   return parameterSpecs(config, shape).reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
 }
@@ -119,7 +140,18 @@ export function bufferTensors(config: MaeConfig, shape: ModelShape): Map<string,
   return buffers;
 }
 
-/** Draws the initial values of parameters. They depend on the seed and the parameter's name alone. */
+/**
+ * Draws the initial values of parameters. They depend on the seed and the parameter's name alone.
+ *
+ * @example
+ * ```ts
+ * import { PRESETS } from "./presets.ts";
+ * import { initialWeights, parameterSpecs } from "./weights.ts";
+ *
+ * const weights = initialWeights(parameterSpecs(PRESETS.mnist, { model: "mae" }), 0);
+ * console.log(weights.get("decoder.mask_token")?.shape); // [1, 1, 32]
+ * ```
+ */
 export function initialWeights(specs: readonly ParameterSpec[], seed: number): Map<string, HostTensor> {
   return new Map(specs.map(({ name, shape, init }) => {
     const size = sizeOf(shape);

@@ -83,6 +83,14 @@ async function startAndTest(
  *
  * @param name a backend, or `auto` for the fastest one that works
  * @throws {BackendError} when the name is unknown or no candidate works
+ *
+ * @example
+ * ```ts
+ * import { selectBackend } from "./select.ts";
+ *
+ * const { name, notes } = await selectBackend("auto");
+ * console.log(name, notes); // for example simd, and why faster backends were skipped
+ * ```
  */
 export async function selectBackend(
   name: string = "auto",

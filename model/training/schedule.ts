@@ -16,7 +16,19 @@ export interface Schedule {
   readonly totalSteps: number;
 }
 
-/** Returns the learning rate of a step. @param step number of optimiser steps before it */
+/**
+ * Returns the learning rate of a step.
+ *
+ * @param step number of optimiser steps before it
+ *
+ * @example
+ * ```ts
+ * import { learningRate } from "./schedule.ts";
+ *
+ * const schedule = { kind: "cosine", lr: 1e-3, minLr: 0, warmupSteps: 10, totalSteps: 110 } as const;
+ * console.log(learningRate(schedule, 0), learningRate(schedule, 10), learningRate(schedule, 60)); // 0.0001 0.001 0.0005
+ * ```
+ */
 export function learningRate(schedule: Schedule, step: number): number {
   const { kind, lr, minLr, warmupSteps, totalSteps } = schedule;
   if (step < warmupSteps) return lr * (step + 1) / warmupSteps;

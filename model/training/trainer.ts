@@ -96,6 +96,34 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
  * @throws {TrainingError} `loss_not_finite` when the loss of a step is NaN or infinite; the step is not saved
  * @throws {TrainingError} `data_ended` when an epoch has too few batches
  * @throws the signal's reason
+ *
+ * @example
+ * ```ts
+ * import { selectBackend } from "../backends/select.ts";
+ * import { PRESETS } from "../presets.ts";
+ * import { initialWeights, parameterSpecs } from "../weights.ts";
+ * import { train } from "./trainer.ts";
+ *
+ * const { planner } = await selectBackend("simd");
+ * const config = PRESETS.mnist, shape = { model: "mae" } as const;
+ * const batch = { pixels: new Float32Array(8 * 28 * 28).fill(0.5), labels: null };
+ * const events = train({
+ *   config,
+ *   shape,
+ *   seed: 0,
+ *   planner,
+ *   initial: () => initialWeights(parameterSpecs(config, shape), 0),
+ *   optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-8 },
+ *   schedule: { kind: "constant", lr: 1e-3, minLr: 0, warmupSteps: 0, totalSteps: 4 },
+ *   stepsPerEpoch: 2,
+ *   batchSize: 8,
+ *   checkpointSteps: 4,
+ *   batches: (_epoch, fromBatch) => [batch, batch].slice(fromBatch),
+ * });
+ * for await (const event of events) {
+ *   if (event.type === "step") console.log(event.step, event.loss);
+ * }
+ * ```
  */
 export async function* train(
   options: TrainOptions,
