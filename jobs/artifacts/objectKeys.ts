@@ -6,17 +6,17 @@
  */
 import type { Checkpoint } from "../job.ts";
 
-/** Keys of a checkpoint's safetensors file and of its optimiser state. */
+/** Returns the keys of a checkpoint's safetensors file and of its optimiser state. */
 export function checkpointKeys(id: string): { readonly objectKey: string; readonly stateKey: string } {
   return { objectKey: `checkpoints/${id}.safetensors`, stateKey: `checkpoints/${id}.state.safetensors` };
 }
 
-/** Keys of the objects that a checkpoint has. */
+/** Returns the keys of the objects that a checkpoint has. */
 export function objectKeysOf({ objectKey, stateKey }: Pick<Checkpoint, "objectKey" | "stateKey">): string[] {
   return stateKey === null ? [objectKey] : [objectKey, stateKey];
 }
 
-/** Key of an object of a job's result. */
+/** Returns the key of an object of a job's result. */
 export function resultKey(jobId: string, name: string): string {
   return `results/${jobId}/${name}`;
 }

@@ -6,7 +6,9 @@
 import { classifierSchema } from "../requests/classifierFields.ts";
 import { EXAMPLE_JOB } from "../requests/commonFields.ts";
 import { withTrainingRules } from "../requests/trainingFields.ts";
-import { defineKind } from "./kind.ts";
+import { defineKind, type TrainedModel } from "./kind.ts";
+
+const TRAINS: TrainedModel = { model: "classifier", freezeEncoder: false };
 
 /** Trains a classifier from a pre-trained encoder or from random weights, and measures it on the test split. */
 export const finetune = defineKind({
@@ -15,11 +17,11 @@ export const finetune = defineKind({
     example: { kind: "finetune", job: EXAMPLE_JOB, dataset: "digits", epochs: 2 },
   }),
   source: "mae",
-  trains: { model: "classifier", freezeEncoder: false },
+  trains: TRAINS,
   splits: () => ["train", "test"],
 
   async *run(context) {
     const { trainClassifier } = await import("./compute/mod.ts");
-    yield* trainClassifier(context, { freezeEncoder: false });
+    yield* trainClassifier(context, TRAINS);
   },
 });

@@ -81,7 +81,7 @@ export type SourceModel = "none" | "mae" | "any";
 /** The model that a kind trains. */
 export interface TrainedModel {
   readonly model: "mae" | "classifier";
-  /** Whether the optimiser leaves the encoder as it is. */
+  /** True if only the head of a classifier is trained. */
   readonly freezeEncoder: boolean;
 }
 

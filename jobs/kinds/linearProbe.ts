@@ -6,7 +6,9 @@
 import { classifierSchema } from "../requests/classifierFields.ts";
 import { EXAMPLE_JOB } from "../requests/commonFields.ts";
 import { withTrainingRules } from "../requests/trainingFields.ts";
-import { defineKind } from "./kind.ts";
+import { defineKind, type TrainedModel } from "./kind.ts";
+
+const TRAINS: TrainedModel = { model: "classifier", freezeEncoder: true };
 
 /** Trains a linear layer on the features of an encoder, and measures the classifier on the test split. */
 export const linearProbe = defineKind({
@@ -21,11 +23,11 @@ export const linearProbe = defineKind({
     example: { kind: "linear_probe", job: EXAMPLE_JOB, dataset: "digits" },
   }),
   source: "mae",
-  trains: { model: "classifier", freezeEncoder: true },
+  trains: TRAINS,
   splits: () => ["train", "test"],
 
   async *run(context) {
     const { trainClassifier } = await import("./compute/mod.ts");
-    yield* trainClassifier(context, { freezeEncoder: true });
+    yield* trainClassifier(context, TRAINS);
   },
 });

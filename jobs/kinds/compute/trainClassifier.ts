@@ -18,7 +18,7 @@ import { emptyClasses, listNames } from "../../artifacts/classMatch.ts";
 import { confusionSummary, putConfusion } from "../../artifacts/confusion.ts";
 import { JobFailure } from "../../failure.ts";
 import type { TrainingRequest } from "../../requests/trainingFields.ts";
-import type { KindContext, KindEvent } from "../kind.ts";
+import type { KindContext, KindEvent, TrainedModel } from "../kind.ts";
 import { chooseBackend } from "./backend.ts";
 import { loadSplit, openDataset } from "./dataset.ts";
 import { measureClassifier, measuredBatch } from "./measure.ts";
@@ -27,7 +27,7 @@ import { runTraining, type TrainingPlan } from "./runTraining.ts";
 /** Trains and measures a classifier. With a frozen encoder only the head is trained. @throws {JobFailure} */
 export async function* trainClassifier(
   context: KindContext<TrainingRequest>,
-  { freezeEncoder }: { readonly freezeEncoder: boolean },
+  { freezeEncoder }: TrainedModel,
 ): AsyncGenerator<KindEvent, void> {
   const { request, source } = context;
   const config = source?.config ?? (request.model && completeConfig(request.model));
