@@ -166,7 +166,7 @@ Deno.test("splits inside classes or splits are refused", async () => {
 
 Deno.test("a copy of the tree inside itself is skipped", async () => {
   const withCopy = async (paths: string[], root: string) => {
-    const entries = await Promise.all(paths.map(async (name, at) => ({ name, bytes: await flat(at) })));
+    const entries = await Promise.all(paths.map(async (name, index) => ({ name, bytes: await flat(index) })));
     return zipOf([...entries, ...entries.map(({ name, bytes }) => ({ name: `${root}/${name}`, bytes }))]);
   };
   const splits = await uploaded(await withCopy(both("train", "val", "test"), "chest_xray"));
@@ -177,11 +177,11 @@ Deno.test("a copy of the tree inside itself is skipped", async () => {
   expect(splits.layout!.passedOver).toEqual([
     { reason: "copy", count: 12, example: "chest_xray/test/cat/1.png" },
   ]);
-  const beside = both("data/train", "data/test").map((path, at) => ({ path, at }));
+  const beside = both("data/train", "data/test").map((path, index) => ({ path, index }));
   const twins = await uploaded(zipOf(
     await Promise.all(
       ["", "copy of "].flatMap((prefix) =>
-        beside.map(async ({ path, at }) => ({ name: `${prefix}${path}`, bytes: await flat(at) }))
+        beside.map(async ({ path, index }) => ({ name: `${prefix}${path}`, bytes: await flat(index) }))
       ),
     ),
   ));

@@ -177,15 +177,16 @@ Deno.test("the images of a zip may be compressed", async () => {
 });
 
 /** Replaces bytes of the first header of a tar, and updates its checksum. */
-function header(tar: Bytes, at: number, ...bytes: number[]): Bytes {
+function header(tar: Bytes, offset: number, ...bytes: number[]): Bytes {
   const copy = tar.slice();
-  copy.set(bytes, at);
+  copy.set(bytes, offset);
   copy.fill(0x20, 148, 156);
   const sum = copy.subarray(0, 512).reduce((sum, byte) => sum + byte, 0);
   copy.set(new TextEncoder().encode(`${sum.toString(8).padStart(6, "0")}\0 `), 148);
   return copy;
 }
-const flipped = (bytes: Bytes, at: number): Bytes => bytes.map((byte, i) => i === at ? byte ^ 1 : byte);
+const flipped = (bytes: Bytes, offset: number): Bytes =>
+  bytes.map((byte, i) => i === offset ? byte ^ 1 : byte);
 const ascii = (text: string) => [...new TextEncoder().encode(text)];
 
 const one = await tar("a/1.png"), two = await tar("a/1.png", "b/1.png");

@@ -14,7 +14,7 @@ const tiny = idx(0x803, [2, 2, 2], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
 const id = (letter: string) => `ds_${letter.repeat(26)}`;
 
 /** Opens a store with uploads of these ids, and its catalogue. */
-async function shelved(...ids: string[]) {
+async function openFixture(...ids: string[]) {
   const temp = await TempStore.open();
   for (const id of ids) {
     const files = await temp.files({ train_images: tiny });
@@ -28,7 +28,7 @@ async function shelved(...ids: string[]) {
 }
 
 Deno.test("pages of any length have the same list: the built-in data sets, then uploads by age", async () => {
-  await using fixture = await shelved(id("C"), id("A"), id("B"));
+  await using fixture = await openFixture(id("C"), id("A"), id("B"));
   const all = [...BUILT_IN, id("A"), id("B"), id("C")];
   for (let limit = 1; limit <= all.length + 1; limit++) {
     const pages: string[][] = [];
@@ -45,7 +45,7 @@ Deno.test("pages of any length have the same list: the built-in data sets, then 
 });
 
 Deno.test("a page after a deleted data set continues at its position", async () => {
-  await using fixture = await shelved(id("A"), id("B"), id("C"));
+  await using fixture = await openFixture(id("A"), id("B"), id("C"));
   await fixture.catalogue.delete(id("B"));
   const after = async (id: string) => (await fixture.catalogue.list({ after: id })).data.map(({ id }) => id);
   expect(await after(id("B"))).toEqual([id("C")]);
@@ -55,7 +55,7 @@ Deno.test("a page after a deleted data set continues at its position", async () 
 });
 
 Deno.test("the description of a data set is the same in the list, by id and when opened", async () => {
-  await using fixture = await shelved(id("A"));
+  await using fixture = await openFixture(id("A"));
   const info = await fixture.catalogue.info(id("A"));
   expect(info).toMatchObject({ id: id("A"), name: "set A", height: 2, splits: { train: { count: 2 } } });
   expect((await fixture.catalogue.list()).data.at(-1)).toEqual(info);
@@ -67,7 +67,7 @@ Deno.test("the description of a data set is the same in the list, by id and when
 });
 
 Deno.test("digits have the requested size and seed", async () => {
-  await using fixture = await shelved();
+  await using fixture = await openFixture();
   const load = async (size: number, seed?: number) =>
     await (await fixture.catalogue.open({ id: "digits", size, seed })).load("train", {
       imageSize: 28,
@@ -79,7 +79,7 @@ Deno.test("digits have the requested size and seed", async () => {
 });
 
 Deno.test("unknown ids are not found, and built-in data sets cannot be deleted", async () => {
-  await using fixture = await shelved(id("A"));
+  await using fixture = await openFixture(id("A"));
   const unknown = [
     "",
     "cifar",
@@ -111,7 +111,7 @@ Deno.test("unknown ids are not found, and built-in data sets cannot be deleted",
 });
 
 Deno.test("all objects of a deleted data set are removed, and no others", async () => {
-  await using fixture = await shelved(id("A"), id("B"));
+  await using fixture = await openFixture(id("A"), id("B"));
   const open = await fixture.catalogue.open({ id: id("A") });
   await fixture.catalogue.delete(id("A"));
   for (const key of await fixture.temp.keys()) expect(key).toContain(id("B"));
@@ -121,7 +121,7 @@ Deno.test("all objects of a deleted data set are removed, and no others", async 
 });
 
 Deno.test("the sweep removes only uploads that were abandoned hours ago", async () => {
-  await using fixture = await shelved(id("A"));
+  await using fixture = await openFixture(id("A"));
   const { store } = fixture.temp;
   const abandoned = [`datasets/${id("X")}/train-images.raw`, `datasets/${id("X")}/train-labels.raw`];
   const others = ["datasets/mnist/train-images.raw", "checkpoints/ds_like", "jobs/ds_1/state"];
@@ -139,7 +139,7 @@ Deno.test("the sweep removes only uploads that were abandoned hours ago", async 
 });
 
 Deno.test("an incomplete upload is not in the catalogue", async () => {
-  await using fixture = await shelved();
+  await using fixture = await openFixture();
   const { store } = fixture.temp;
   const seen: number[] = [];
   const watched = new Proxy(store, {
@@ -163,7 +163,7 @@ Deno.test("damage in the store is reported", async (t) => {
   const meta = `datasets/${id("A")}/meta.json`, pixels = `datasets/${id("A")}/train-images.raw`;
   for (const [title, text] of [["no JSON", "{"], ["no description", '{"info":{}}'], ["nothing", ""]]) {
     await t.step(`a description that is ${title}`, async () => {
-      await using fixture = await shelved(id("A"));
+      await using fixture = await openFixture(id("A"));
       await fixture.temp.store.put(meta, new TextEncoder().encode(text));
       await expect(fixture.catalogue.open({ id: id("A") })).rejects.toMatchObject({
         name: "DatasetError",
@@ -172,7 +172,7 @@ Deno.test("damage in the store is reported", async (t) => {
     });
   }
   await t.step("truncated pixels", async () => {
-    await using fixture = await shelved(id("A"));
+    await using fixture = await openFixture(id("A"));
     await fixture.temp.store.put(pixels, new Uint8Array(7));
     const dataset = await fixture.catalogue.open({ id: id("A") });
     await expect(dataset.load("train", INPUT)).rejects.toThrow("is damaged");
@@ -183,7 +183,7 @@ Deno.test("damage in the store is reported", async (t) => {
 
 Deno.test("a page reads few other manifests, and several concurrently", async () => {
   const ids = Array.from({ length: 30 }, (_, i) => `ds_${String(i).padStart(26, "0")}`);
-  await using fixture = await shelved(...ids);
+  await using fixture = await openFixture(...ids);
   const { store } = fixture.temp;
   let read = 0, listed = 0, concurrent = 0, maxConcurrent = 0;
   const watched = new Proxy(store, {
@@ -220,7 +220,7 @@ Deno.test("a page reads few other manifests, and several concurrently", async ()
 });
 
 Deno.test("an outage of storage is not reported as damage", async () => {
-  await using fixture = await shelved(id("A"));
+  await using fixture = await openFixture(id("A"));
   const away = new StorageUnavailableError("The storage does not answer");
   const store = new Proxy(fixture.temp.store, {
     get(target, name) {

@@ -86,8 +86,8 @@ Deno.test("loaded and read digits are equal and have the input shape of the mode
       expect(all.labels).toEqual(plain.labels);
       const some = await digits.read("train", [11, 0, 11], { imageSize, channels });
       expect([...some.labels!]).toEqual([11, 0, 11].map((index) => plain.labels![index]));
-      [11, 0, 11].forEach((index, at) =>
-        expect(some.pixels.slice(at * values, (at + 1) * values))
+      [11, 0, 11].forEach((index, row) =>
+        expect(some.pixels.slice(row * values, (row + 1) * values))
           .toEqual(all.pixels.slice(index * values, (index + 1) * values))
       );
       // A resize keeps the mean value of an image approximately.

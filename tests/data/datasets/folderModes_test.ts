@@ -22,7 +22,7 @@ const refused = async (upload: Promise<DatasetInfo>): Promise<DatasetError> =>
 
 /** Returns the paths of two images in each folder. */
 const images = (...folders: string[]) =>
-  folders.flatMap((folder) => [1, 2].map((at) => `${folder}/${at}.png`));
+  folders.flatMap((folder) => [1, 2].map((index) => `${folder}/${index}.png`));
 
 Deno.test("a split name with a leading number is recognised", async () => {
   for (
@@ -107,7 +107,10 @@ Deno.test("the field folders is refused for IDX files", async () => {
 
 Deno.test("the event loop runs between empty entries of a zip", async () => {
   await using temp = await TempStore.open();
-  const entries = Array.from({ length: 200 }, (_, at) => ({ name: `a/${at}`, bytes: new Uint8Array(0) }));
+  const entries = Array.from(
+    { length: 200 },
+    (_, index) => ({ name: `a/${index}`, bytes: new Uint8Array(0) }),
+  );
   const [file] = await temp.files({ archive: zipOf(entries) });
   const real = performance.now;
   let clockReads = 0, rounds = 0, skipped = 0, ended = false;

@@ -20,9 +20,9 @@ const labelsOf = (sizes: readonly number[]) =>
 const archive: Kind = async (sizes) => ({
   archive: zipOf(
     await Promise.all(
-      labelsOf(sizes).map(async (label, at) => ({
-        name: `c${label}/${String(at).padStart(4, "0")}.png`,
-        bytes: await flat(at, 2),
+      labelsOf(sizes).map(async (label, index) => ({
+        name: `c${label}/${String(index).padStart(4, "0")}.png`,
+        bytes: await flat(index, 2),
       })),
     ),
   ),
@@ -48,10 +48,10 @@ async function splitsOf(temp: TempStore, parts: Readonly<Record<string, Bytes>>,
     expect(set.count).toBe(info.splits[split].count);
     const found = Array.from(
       { length: set.count },
-      (_, row) => ({ at: set.pixels[row * 4], label: set.labels![row] }),
+      (_, row) => ({ index: set.pixels[row * 4], label: set.labels![row] }),
     );
     const read = set.count === 0 ? null : await dataset.read(split, [set.count - 1], INPUT);
-    if (read) expect([read.pixels[0], read.labels![0]]).toEqual([found.at(-1)!.at, found.at(-1)!.label]);
+    if (read) expect([read.pixels[0], read.labels![0]]).toEqual([found.at(-1)!.index, found.at(-1)!.label]);
     return found;
   };
   return { info, train: await rows("train"), test: await rows("test") };
@@ -76,8 +76,8 @@ Deno.test("the hold-out is stratified, and every class keeps a training image", 
         const { train, test } = await splitsOf(temp, await kind(sizes), { heldOut: share });
         expect(test.length).toBe(held);
         const labels = labelsOf(sizes);
-        const all = [...train, ...test].sort((a, b) => a.at - b.at);
-        expect(all).toEqual(labels.map((label, at) => ({ at, label })));
+        const all = [...train, ...test].sort((a, b) => a.index - b.index);
+        expect(all).toEqual(labels.map((label, index) => ({ index, label })));
         expect(Math.min(...counts(train, sizes.length))).toBeGreaterThan(0);
         for (const [label, count] of counts(test, sizes.length).entries()) {
           const max = sizes[label] - 1, exact = share * sizes[label];

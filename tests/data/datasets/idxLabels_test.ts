@@ -56,7 +56,7 @@ Deno.test("labels are read from every integer type, and from the first column of
 
 Deno.test("more than 256 classes keep their labels", async () => {
   await using temp = await TempStore.open();
-  const values = Array.from({ length: 20_000 }, (_, at) => (at * 7) % 300 * 200);
+  const values = Array.from({ length: 20_000 }, (_, index) => (index * 7) % 300 * 200);
   const imageFile = idx(IMAGES, [20_000, 1, 1], new Uint8Array(20_000));
   const file = gz(idxIntegers(0xc01, 4, values));
   const info = await upload(temp, { train_images: imageFile, train_labels: file }, { heldOut: 0 });
@@ -69,7 +69,7 @@ Deno.test("other work runs while a large label file is read", async () => {
   await using temp = await TempStore.open();
   const count = 1_000_000;
   const imageFile = gz(idx(IMAGES, [count, 1, 1], new Uint8Array(count)));
-  const file = gz(idx(LABELS, [count], Uint8Array.from({ length: count }, (_, at) => at % 7)));
+  const file = gz(idx(LABELS, [count], Uint8Array.from({ length: count }, (_, index) => index % 7)));
   let turns = 0;
   const timer = setInterval(() => turns++, 0);
   const info = await upload(temp, { train_images: imageFile, train_labels: file });

@@ -73,7 +73,8 @@ Deno.test("another shape is resized by its shorter side and cropped to its middl
 });
 
 /** Copies bytes with one change. */
-const broken = (bytes: Bytes, at: number): Bytes => bytes.map((byte, i) => i === at ? byte ^ 0xff : byte);
+const broken = (bytes: Bytes, offset: number): Bytes =>
+  bytes.map((byte, i) => i === offset ? byte ^ 0xff : byte);
 
 Deno.test("invalid files are refused with the reason", async () => {
   const large = await made(
@@ -208,17 +209,17 @@ Deno.test("a CMYK JPEG is converted to RGB", async () => {
 Deno.test("all eight EXIF orientations give the same upright image", async () => {
   // Upright: the upper left quarter is white, the upper right one grey, the lower half black.
   const upright = Uint8Array.from({ length: 256 }, (_, i) => i >= 128 ? 0 : i % 16 < 8 ? 255 : 128);
-  const at = (x: number, y: number) => upright[y * 16 + x];
+  const pixelAt = (x: number, y: number) => upright[y * 16 + x];
   // Position of the upright pixel (x, y) in the file, by orientation (Exif 2.32, tag 0x0112).
   const stored: ((x: number, y: number) => number)[] = [
-    (x, y) => at(x, y),
-    (x, y) => at(15 - x, y),
-    (x, y) => at(15 - x, 15 - y),
-    (x, y) => at(x, 15 - y),
-    (x, y) => at(y, x),
-    (x, y) => at(15 - y, x),
-    (x, y) => at(15 - y, 15 - x),
-    (x, y) => at(y, 15 - x),
+    (x, y) => pixelAt(x, y),
+    (x, y) => pixelAt(15 - x, y),
+    (x, y) => pixelAt(15 - x, 15 - y),
+    (x, y) => pixelAt(x, 15 - y),
+    (x, y) => pixelAt(y, x),
+    (x, y) => pixelAt(15 - y, x),
+    (x, y) => pixelAt(15 - y, 15 - x),
+    (x, y) => pixelAt(y, 15 - x),
   ];
   for (const [before, pixel] of stored.entries()) {
     const pixels = Uint8Array.from({ length: 256 }, (_, i) => pixel(i % 16, Math.floor(i / 16)));

@@ -24,21 +24,21 @@ const jpeg = await encode();
 const progressive = await encode({ progressive: true });
 
 /** Returns the offsets of the markers of a type. */
-function places(file: Bytes, marker: number): number[] {
-  return [...file.keys()].filter((at) => file[at] === 0xff && file[at + 1] === marker);
+function findMarkers(file: Bytes, marker: number): number[] {
+  return [...file.keys()].filter((offset) => file[offset] === 0xff && file[offset + 1] === marker);
 }
-const inserted = (at: number, bytes: ArrayLike<number>, file = jpeg): Bytes =>
-  joined(file.subarray(0, at), bytes, file.subarray(at));
-const [scan] = places(jpeg, 0xda);
+const inserted = (offset: number, bytes: ArrayLike<number>, file = jpeg): Bytes =>
+  joined(file.subarray(0, offset), bytes, file.subarray(offset));
+const [scan] = findMarkers(jpeg, 0xda);
 
 const HARMLESS: [title: string, file: Bytes, same: Bytes][] = [
   ["stray bytes after the start", inserted(2, [0, 0, 0]), jpeg],
-  ["stray bytes before a table", inserted(places(jpeg, 0xc4)[0], new Uint8Array(700)), jpeg],
+  ["stray bytes before a table", inserted(findMarkers(jpeg, 0xc4)[0], new Uint8Array(700)), jpeg],
   ["stray bytes before the scan", inserted(scan, [1, 2, 3]), jpeg],
-  ["stray bytes in several places", inserted(2, [7], inserted(scan, [1, 2, 3])), jpeg],
+  ["stray bytes in several findMarkers", inserted(2, [7], inserted(scan, [1, 2, 3])), jpeg],
   [
     "stray bytes before the last scan",
-    inserted(places(progressive, 0xda).at(-1)!, [1, 2], progressive),
+    inserted(findMarkers(progressive, 0xda).at(-1)!, [1, 2], progressive),
     progressive,
   ],
   ["stray bytes before the end", inserted(jpeg.length - 2, [1, 2, 3]), jpeg],
@@ -52,7 +52,7 @@ const HARMLESS: [title: string, file: Bytes, same: Bytes][] = [
       segment(0xe0, joined(text("JFIF\0"), [2, 1, 0, 0, 1, 0, 1, 0, 0])),
       joined(
         jpeg.subarray(0, 2),
-        jpeg.subarray(places(jpeg, 0xdb)[0]),
+        jpeg.subarray(findMarkers(jpeg, 0xdb)[0]),
       ),
     ),
     jpeg,
@@ -70,8 +70,8 @@ Deno.test("JPEGs with stray bytes and other harmless faults are accepted, and de
     await t.step(title, async () => {
       expect(await inspectImage(file)).toMatchObject({ width: 64, height: 64, channels: 3 });
       for (const imageSize of [4, 28, 64, 100]) {
-        const form = { imageSize, channels: 3 } as const;
-        expect(await decodeImage(file, form)).toEqual(await decodeImage(same, form));
+        const input = { imageSize, channels: 3 } as const;
+        expect(await decodeImage(file, input)).toEqual(await decodeImage(same, input));
       }
     });
   }
@@ -79,7 +79,7 @@ Deno.test("JPEGs with stray bytes and other harmless faults are accepted, and de
 
 Deno.test("JPEGs with missing or damaged pixels are refused by name", async (t) => {
   const filled = (from: number, to: number, value: number) =>
-    jpeg.map((byte, at) => at >= scan + from && at < scan + to ? value : byte);
+    jpeg.map((byte, index) => index >= scan + from && index < scan + to ? value : byte);
   const files: [title: string, file: Bytes][] = [
     ["cut in the scan", jpeg.slice(0, jpeg.length - 300)],
     ["without its end", jpeg.slice(0, -2)],
@@ -122,8 +122,8 @@ Deno.test("accepted images, even lines of pixels, can be decoded at every size a
 
 Deno.test("the error of an image that cannot be decoded is a complete sentence", async () => {
   const two = { width: 2, height: 2 }, rows = pngData([[1, 2], [3, 4]]);
-  const wrong = pngFile(two, rows).map((byte, at) => at === 29 ? byte ^ 0xff : byte);
-  const frame = places(jpeg, 0xc0)[0];
+  const wrong = pngFile(two, rows).map((byte, index) => index === 29 ? byte ^ 0xff : byte);
+  const frame = findMarkers(jpeg, 0xc0)[0];
   const files: [Bytes, string][] = [
     [pngFile(two), "cannot be decoded: its header is damaged"],
     [pngFile({ ...two, depth: 3 }, rows), "cannot be decoded: its header is damaged"],
@@ -132,7 +132,7 @@ Deno.test("the error of an image that cannot be decoded is a complete sentence",
     [jpeg.slice(0, 20), "cannot be decoded: its header is damaged (premature end of JPEG image)"],
     [jpeg.slice(0, -50), "cannot be decoded: its data is damaged (premature end of JPEG image)"],
     [
-      jpeg.map((byte, at) => at === frame + 4 ? 12 : byte),
+      jpeg.map((byte, index) => index === frame + 4 ? 12 : byte),
       "cannot be decoded: Unsupported JPEG data precision 12",
     ],
   ];

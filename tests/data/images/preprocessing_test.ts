@@ -41,11 +41,13 @@ Deno.test("an image that is not square is cropped, squashed or padded, encoded o
 
 Deno.test("squash and pad keep the whole of a tall image of 50 x 2000", async () => {
   // The upper half is white, the lower half black.
-  const tall = Uint8Array.from({ length: 50 * 2000 }, (_, at) => at < 50 * 1000 ? 255 : 0);
+  const tall = Uint8Array.from({ length: 50 * 2000 }, (_, index) => index < 50 * 1000 ? 255 : 0);
   const file = await encodePng(tall, 50, 2000, 1);
   const eight = { imageSize: 8, channels: 1 } as const;
   const squashed = await decodeImage(file, eight, rule("squash"));
-  for (let at = 0; at < 64; at++) expect(Math.abs(squashed[at] - (at < 32 ? 255 : 0))).toBeLessThan(30);
+  for (let index = 0; index < 64; index++) {
+    expect(Math.abs(squashed[index] - (index < 32 ? 255 : 0))).toBeLessThan(30);
+  }
   const padded = await decodeImage(file, eight, rule("pad", "#404040"));
   expect([padded[0], padded[7], padded[63]]).toEqual([64, 64, 64]);
   const middle = Array.from({ length: 8 }, (_, row) => Math.max(padded[8 * row + 3], padded[8 * row + 4]));
@@ -94,8 +96,8 @@ Deno.test("transparent pixels of a black drawing show the requested background",
         const ink = clear.map(() => 0);
         const wanted = [...ink, ...clear, ...half, ...clear];
         // Half of a colour is rounded down or up.
-        for (const [at, value] of wanted.entries()) {
-          expect(Math.abs(decoded[at] - value)).toBeLessThan(2);
+        for (const [index, value] of wanted.entries()) {
+          expect(Math.abs(decoded[index] - value)).toBeLessThan(2);
         }
       });
     }

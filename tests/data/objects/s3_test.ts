@@ -329,8 +329,8 @@ Deno.test({
     await using server = await startVersitygw();
     const store = openStore({ url: `s3://${server!.bucket}/p`, s3: server!.access });
     const keys = Array.from({ length: 1050 }, (_, i) => `n/${i}`);
-    for (let at = 0; at < keys.length; at += 50) {
-      await Promise.all(keys.slice(at, at + 50).map((key) => store.put(key, bytes(1))));
+    for (let index = 0; index < keys.length; index += 50) {
+      await Promise.all(keys.slice(index, index + 50).map((key) => store.put(key, bytes(1))));
     }
     expect((await all(store, "n/")).map(({ key }) => key)).toEqual([...keys].sort());
   },
