@@ -1,12 +1,13 @@
 /**
- * The documentation lint of `deno task check`: every exported function, class, method, type and constant says what it
- * is. (`deno doc --lint` itself cannot pass here: it wants npm packages' types to be exported by us, and a sentence
- * for every field of every record.)
+ * The documentation lint of `deno task check`. Every exported function, class, method, type and constant needs a doc
+ * comment, and the Markdown documents must be intact. (`deno doc --lint` cannot pass: it demands that we export the
+ * types of npm packages, and a comment for every field of every record.)
  *
  * @module
  */
 
 import { globSync } from "node:fs";
+import { documentIssues, readDocuments } from "./documents.ts";
 
 interface Declaration {
   readonly kind: string;
@@ -31,7 +32,7 @@ interface Documentation {
   >;
 }
 
-/** What has no documentation in these modules, as `file: name`. */
+/** Returns the exports of these modules that have no doc comment, as `file: name`. */
 export async function undocumented(files: readonly string[]): Promise<string[]> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["doc", "--json", ...files],
@@ -43,12 +44,12 @@ export async function undocumented(files: readonly string[]): Promise<string[]> 
   return Object.entries(nodes).flatMap(([url, module]) => {
     const file = url.replace(/^.*\/(?=(api|cli|data|jobs|model)\/|main\.ts)/, "");
     const missing = (module.symbols ?? []).flatMap(({ name, declarations }) => {
-      // What is exported from another module has its documentation there.
-      const own = declarations.filter(({ declarationKind, kind }) =>
+      // A re-export is documented in its own module.
+      const exported = declarations.filter(({ declarationKind, kind }) =>
         declarationKind === "export" && kind !== "reference"
       );
-      if (own.length > 0 && !own.some(({ jsDoc }) => jsDoc?.doc || hasTags(jsDoc))) return [name];
-      return own.flatMap(({ def }) => def?.methods ?? [])
+      if (exported.length > 0 && !exported.some(({ jsDoc }) => jsDoc?.doc || hasTags(jsDoc))) return [name];
+      return exported.flatMap(({ def }) => def?.methods ?? [])
         .filter((method) => !method.isOverride && method.accessibility !== "private")
         .filter(({ name, jsDoc }) => !name.startsWith("[") && !jsDoc?.doc && !hasTags(jsDoc))
         .map((method) => `${name}.${method.name}`);
@@ -67,7 +68,10 @@ if (import.meta.main) {
     exclude: ["model/backends/simd/assembly/**"],
   });
   const missing = await undocumented(modules);
-  for (const line of missing) console.error(`${line} has no documentation`);
-  console.log(`${modules.length} modules, ${missing.length} exports without documentation`);
-  Deno.exit(missing.length > 0 ? 1 : 0);
+  const documents = readDocuments(), issues = documentIssues(documents);
+  for (const line of missing) console.error(`${line} has no doc comment`);
+  for (const line of issues) console.error(line);
+  console.log(`${modules.length} modules, ${missing.length} exports without a doc comment`);
+  console.log(`${documents.size} documents, ${issues.length} issues`);
+  Deno.exit(missing.length + issues.length > 0 ? 1 : 0);
 }
