@@ -11,6 +11,7 @@ let lastYield = performance.now();
  * the last yield of this thread was at least `intervalMs` milliseconds ago, so it may be called after every small piece
  * of work.
  *
+ * @param intervalMs a round takes a millisecond or more, so loops whose duration matters pass a longer interval
  * @example
  * ```ts
  * import { yieldToEventLoop } from "./eventLoop.ts";

@@ -72,7 +72,7 @@ export async function* measureClassifier(
         correct += Number(label === predicted[i]);
       });
       if (reportSteps) yield { type: "step", step, epoch: 0, loss: loss!, lr: 0, images };
-      await yieldToEventLoop();
+      await yieldToEventLoop(20);
     }
   } finally {
     dispose(weights);
@@ -108,7 +108,7 @@ export async function* measureMae(
       pixelSum += sum(pixelErrors);
       step++;
       yield { type: "step", step, epoch: 0, loss: sum(losses) / images, lr: 0, images };
-      await yieldToEventLoop();
+      await yieldToEventLoop(20);
     }
   } finally {
     dispose(weights);

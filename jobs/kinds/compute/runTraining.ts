@@ -82,7 +82,7 @@ export async function* runTraining(
         checkpoint = yield* writeCheckpoint(context, plan, event);
         state = event.final ? event.state : undefined;
       }
-      await yieldToEventLoop();
+      await yieldToEventLoop(20);
     }
   } catch (error) {
     throw trainingFailure(error);
