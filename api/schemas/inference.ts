@@ -5,25 +5,22 @@
  */
 import { z } from "@hono/zod-openapi";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
-import { DIGITS_ONLY, reference } from "../../jobs/requests/datasetFields.ts";
-import { JOB_LIMITS } from "../../jobs/requests/limits.ts";
+import { digitsFields, digitsOnly, reference } from "../../jobs/requests/datasetFields.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 import { backgroundField, preprocessingFields, resizeField } from "./image.ts";
 
 /** Maximum number of images of a request. */
 export const MAX_IMAGES = 64;
 
-const datasetImages = z.strictObject({
-  id: reference,
-  split: z.enum(["train", "test"]).default("test"),
-  indices: z.array(z.int().min(0).max(0xffff_ffff)).min(1).max(MAX_IMAGES),
-  size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training images (digits only)"),
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(
-    "Seed of the generated images (digits only)",
-  ),
-}).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
-  message: "size and seed are options of the data set 'digits' only",
-}).openapi("DatasetImages", DIGITS_ONLY);
+const datasetImages = digitsOnly(
+  z.strictObject({
+    id: reference,
+    split: z.enum(["train", "test"]).default("test"),
+    indices: z.array(z.int().min(0).max(0xffff_ffff)).min(1).max(MAX_IMAGES),
+    ...digitsFields,
+  }),
+  "DatasetImages",
+);
 
 /** Pattern of the base64 that the decoder accepts: with white space, and with or without padding. */
 const BASE64 = "^(data:image/(png|jpeg);base64,)?[A-Za-z0-9+/\\s]*(=\\s*){0,2}$";

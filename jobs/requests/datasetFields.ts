@@ -11,22 +11,32 @@ const WITHOUT_NUL = "^[^\\u0000]*$";
 /** The id or the name of a data set, a job or a checkpoint. */
 export const reference = z.string().min(1).max(64).openapi({ pattern: WITHOUT_NUL });
 
+/** Options of the data set `digits` in a reference to a data set. */
+export const digitsFields = {
+  size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training images (digits only)"),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(
+    "Seed of the generated images (digits only)",
+  ),
+};
+
 const forDigits = { properties: { id: { const: "digits" } } };
 /** JSON Schema for the rule that `size` and `seed` are allowed only for the data set `digits`. */
-export const DIGITS_ONLY: object = { dependentSchemas: { size: forDigits, seed: forDigits } };
+const DIGITS_ONLY: object = { dependentSchemas: { size: forDigits, seed: forDigits } };
+
+/** Adds the rule that `size` and `seed` are allowed only for `digits`. @param name name in the OpenAPI document */
+export function digitsOnly<S extends z.ZodType<{ id: string; size?: number; seed?: number }>>(
+  schema: S,
+  name: string,
+): S {
+  return schema.refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
+    message: "size and seed are options of the data set 'digits' only",
+  }).openapi(name, DIGITS_ONLY);
+}
 
 /** A data set by id or name. */
 export const datasetRefSchema = z.union([
   reference.transform((id) => ({ id })),
-  z.strictObject({
-    id: reference,
-    size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training images (digits only)"),
-    seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(
-      "Seed of the drawing (digits only)",
-    ),
-  }).refine((ref) => ref.id === "digits" || (ref.size === undefined && ref.seed === undefined), {
-    message: "size and seed are allowed only for the data set 'digits'",
-  }).openapi("DatasetChoice", DIGITS_ONLY),
+  digitsOnly(z.strictObject({ id: reference, ...digitsFields }), "DatasetChoice"),
 ]).openapi("DatasetRef", {
   example: "digits",
   description: "A data set's id or name, or an object with it.",
