@@ -1,5 +1,5 @@
 /**
- * What a job request refers to, looked up and compared before the job is taken.
+ * Reads a job request, and checks it against the data set and the checkpoint that it names.
  *
  * @module
  */
@@ -38,10 +38,10 @@ export async function readJobRequest(
 }
 
 /**
- * Resolves a request: replaces `job` with the job's checkpoint and fills in `epochs`.
+ * Resolves a request: replaces `job` by the job's checkpoint and fills in `epochs`.
  *
- * @throws {ProblemError} 422 naming the field, for a data set that does not exist, is too small or too large or has no
- * labels, and for a run that is not possible
+ * @throws {ProblemError} 422 naming the field, for a data set that does not exist, is too small, is too large or has no
+ * labels, and for an impossible run length
  * @throws {SourceError} as `resolveSource` does
  */
 export async function resolveJobRequest(services: Services, request: JobRequest): Promise<JobRequest> {
@@ -68,7 +68,7 @@ export async function resolveJobRequest(services: Services, request: JobRequest)
   return resolved;
 }
 
-/** Describes the data set, with the number of training images that the request selects. */
+/** Returns the description of the data set, with the number of training images that the request selects. */
 async function datasetOf(services: Services, ref: DatasetRef): Promise<DatasetInfo> {
   try {
     const info = await services.datasets.verify(ref.id);
@@ -139,7 +139,7 @@ function checkImages(
   }
 }
 
-/** Runs a check of a checkpoint. @throws {ProblemError} 409 naming the field if the checkpoint is damaged or missing */
+/** Runs a check of the source. @throws {ProblemError} 409 naming the field if the checkpoint is damaged or missing */
 async function withSourceField(field: "job" | "checkpoint", check: () => Promise<void>): Promise<void> {
   try {
     await check();

@@ -16,12 +16,12 @@ async function problem(work: Promise<unknown>): Promise<ProblemError> {
   return error;
 }
 
-Deno.test("a JSON body is read as what it says", async () => {
+Deno.test("a JSON body is parsed", async () => {
   const value = { kind: "pretrain", list: [1, { a: "ä\n" }], a: { a: null } };
   expect(await readJson(jsonRequest(JSON.stringify(value)), DEFAULT_LIMITS)).toEqual(value);
 });
 
-Deno.test("a chunked body is refused as soon as it is past the limit, without reading on", async () => {
+Deno.test("a chunked body is rejected at the limit, without reading the rest", async () => {
   let pulled = 0;
   let cancelled = false;
   const endless = new ReadableStream<Uint8Array>({
@@ -37,7 +37,7 @@ Deno.test("a chunked body is refused as soon as it is past the limit, without re
   expect(cancelled).toBe(true);
 });
 
-Deno.test("a body that stops arriving is given up", async () => {
+Deno.test("a body that stops arriving is rejected after the time limit", async () => {
   const silent = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(new Uint8Array(1)),
   });
@@ -80,7 +80,7 @@ function formRequest(parts: [string, string | File][]): Request {
   return new Request(url, { method: "POST", body: form });
 }
 
-Deno.test("a form's fields and files arrive, and its temporary files are gone afterwards", async () => {
+Deno.test("the fields and files of a form are read, and its temporary files are removed", async () => {
   const text = "x".repeat(900);
   const { result, left } = await send(formRequest([
     ["name", "größe"],
@@ -97,21 +97,21 @@ Deno.test("a form's fields and files arrive, and its temporary files are gone af
   expect(left).toBe(0);
 });
 
-const refused: [string, [string, string | File][], number, string][] = [
-  ["a file past its limit", [["a", new File(["x".repeat(1001)], "f")]], 413, "a"],
-  ["a field past its limit", [["name", "x".repeat(51)]], 413, "name"],
+const rejected: [string, [string, string | File][], number, string][] = [
+  ["a file above its limit", [["a", new File(["x".repeat(1001)], "f")]], 413, "a"],
+  ["a field above its limit", [["name", "x".repeat(51)]], 413, "name"],
   ["more files than allowed", [1, 2, 3, 4].map((n) => ["many", new File(["x"], `${n}`)]), 422, ""],
   ["more fields than allowed", ["b", "c", "d", "e"].map((name) => [name, "x"]), 422, ""],
-  ["a file given twice", [["a", new File(["x"], "1")], ["a", new File(["x"], "2")]], 422, "a"],
-  ["a field given twice", [["b", "1"], ["b", "2"]], 422, "b"],
+  ["a repeated file", [["a", new File(["x"], "1")], ["a", new File(["x"], "2")]], 422, "a"],
+  ["a repeated field", [["b", "1"], ["b", "2"]], 422, "b"],
   ["an unknown file", [["other", new File(["x"], "1")]], 422, "other"],
-  ["text where a file belongs", [["a", "text"]], 422, "a"],
+  ["text in a file field", [["a", "text"]], 422, "a"],
   ["a file name of 1,000 characters", [["a", new File(["x"], "n".repeat(1000))]], 422, "a"],
-  ["a file name that turns the writing direction", [["a", new File(["x"], "a\u202egnp.exe")]], 422, "a"],
-  ["a name that would reach the prototype", [["__proto__", "x"]], 422, "__proto__"],
+  ["a file name with a direction character", [["a", new File(["x"], "a\u202egnp.exe")]], 422, "a"],
+  ["the name __proto__", [["__proto__", "x"]], 422, "__proto__"],
 ];
-for (const [what, parts, status, path] of refused) {
-  Deno.test(`a form with ${what} is refused and leaves nothing`, async () => {
+for (const [what, parts, status, path] of rejected) {
+  Deno.test(`a form with ${what} is rejected, and its files are removed`, async () => {
     const { result, left } = await send(formRequest(parts));
     expect(result).toBeInstanceOf(ProblemError);
     expect({ status: result.status, path: result.errors[0]?.path ?? "" }).toEqual({ status, path });
@@ -119,7 +119,7 @@ for (const [what, parts, status, path] of refused) {
   });
 }
 
-Deno.test("a form that breaks off, or whose boundary never comes, is refused and leaves nothing", async () => {
+Deno.test("a form that is incomplete or has no final boundary is rejected, and its files are removed", async () => {
   const whole = new Uint8Array(await formRequest([["a", new File(["x".repeat(500)], "f")]]).arrayBuffer());
   const boundary = new TextDecoder().decode(whole).split("\r\n")[0].slice(2);
   const headers = { "content-type": `multipart/form-data; boundary=${boundary}` };
@@ -138,7 +138,7 @@ Deno.test("a form that breaks off, or whose boundary never comes, is refused and
   expect(left).toBe(0);
 });
 
-Deno.test("a form without a boundary is refused", async () => {
+Deno.test("a form without a boundary is rejected", async () => {
   const headers = { "content-type": "multipart/form-data" };
   const { result, left } = await send(new Request(url, { method: "POST", body: "x", headers }));
   expect(result.status).toBe(400);
@@ -193,7 +193,7 @@ Deno.test("a form part with an unsupported charset or transfer encoding is rejec
   expect(api.log.filter(({ level }) => level === "error")).toEqual([]);
 });
 
-Deno.test("an upload to a full disk gets 503, and succeeds when the disk has room", async () => {
+Deno.test("an upload to a full disk gets 503, and succeeds when the disk has space", async () => {
   await withFullDisk(async (folder, makeRoom) => {
     const limits = { bytes: 1_000_000, idleMs: 5_000, totalMs: 10_000 };
     const rules = { fileFields: ["a"], files: 1, fileBytes: 1_000_000, fields: 1, fieldBytes: 100 };
@@ -203,8 +203,8 @@ Deno.test("an upload to a full disk gets 503, and succeeds when the disk has roo
       const request = new Request(url, { method: "POST", body: form });
       return withForm(request, limits, rules, folder, ({ files }) => Promise.resolve(files[0].size));
     };
-    const refusal = await problem(upload());
-    expect(refusal).toMatchObject({ status: 503, headers: { "retry-after": "30" } });
+    const rejection = await problem(upload());
+    expect(rejection).toMatchObject({ status: 503, headers: { "retry-after": "30" } });
     expect([...Deno.readDirSync(folder)].map(({ name }) => name)).toEqual(["filler"]);
     await makeRoom();
     expect(await upload()).toBe(500_000);

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { checkpointOf } from "../jobs/fixtures.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-Deno.test("a job's checkpoints are listed newest first, in pages, each as it is answered alone", async () => {
+Deno.test("the checkpoints of a job are listed in pages, newest first, and each is equal to the single resource", async () => {
   await using api = await TestApi.open();
   const { id, claim } = await api.running();
   const made: string[] = [];
@@ -51,7 +51,7 @@ Deno.test("a job's checkpoints are listed newest first, in pages, each as it is 
   expect((await (await api.send(`/v1/jobs/${id}`)).json()).latest_checkpoint).toBe(made[4]);
 });
 
-Deno.test("the content's bytes are those stored, whatever part is asked for", async (t) => {
+Deno.test("the content has the stored bytes, whole and in ranges", async (t) => {
   await using api = await TestApi.open();
   const { id, objectKey, size, sha256, createdAt } = await api.model();
   const bytes = await api.object(objectKey);
@@ -116,7 +116,7 @@ Deno.test("the content's bytes are those stored, whatever part is asked for", as
       });
     });
   }
-  await t.step("what the client has is not sent again, in part or whole", async () => {
+  await t.step("a version that the client has gives 304, with and without a range", async () => {
     for (const tag of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
       for (const range of ["", "bytes=0-9"]) {
         for (const method of ["GET", "HEAD"]) {
@@ -130,7 +130,7 @@ Deno.test("the content's bytes are those stored, whatever part is asked for", as
       }
     }
   });
-  await t.step("a head says what the whole would be", async () => {
+  await t.step("HEAD returns the headers of the whole file", async () => {
     const head = await get({ range: "bytes=0-9" }, "HEAD");
     expect([head.status, head.headers.get("content-length"), head.headers.get("content-range")]).toEqual([
       200,
@@ -140,7 +140,7 @@ Deno.test("the content's bytes are those stored, whatever part is asked for", as
   });
 });
 
-Deno.test("a download through a real server has its length, and goes on where it broke off", async () => {
+Deno.test("a download through a real server has its length, and can be resumed", async () => {
   await using api = await TestApi.open();
   const { id, objectKey, size } = await api.model();
   await using server = await api.listen();
@@ -157,7 +157,7 @@ Deno.test("a download through a real server has its length, and goes on where it
   expect(new Uint8Array([...first, ...second])).toEqual(await api.object(objectKey));
 });
 
-Deno.test("what is not there, not any more or not to be had in that form is a problem", async () => {
+Deno.test("an unknown id, a deleted file and an unacceptable media type give a problem", async () => {
   await using api = await TestApi.open();
   const { id, objectKey } = await api.model();
   const json = { headers: { accept: "application/json" } };

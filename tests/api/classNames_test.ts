@@ -24,7 +24,7 @@ const NAMES: Record<string, string[]> = {
 };
 
 for (const [what, names] of Object.entries(NAMES)) {
-  Deno.test(`a classifier of ${what} can be trained, shown, used and measured`, async () => {
+  Deno.test(`a classifier of ${what} can be trained, inspected, used and evaluated`, async () => {
     await using api = await TestApi.open();
     const picture = await pngDigit(0);
     const archive = await tarGz(

@@ -21,7 +21,7 @@ async function uploaded(api: TestApi, kind: "raw" | "pack", heldOut = "0"): Prom
 }
 
 /** Ways to damage a description; each receives the original. */
-const DESCRIPTIONS: [what: string, damage: (meta: string) => Bytes, says: RegExp][] = [
+const DESCRIPTIONS: [what: string, damage: (meta: string) => Bytes, pattern: RegExp][] = [
   ["nothing", () => text(""), /is not JSON/],
   ["junk", () => Uint8Array.of(0xff, 0, 0x8b, 1), /is not JSON/],
   ["cut", (meta) => text(meta.slice(0, -20)), /is not JSON/],
@@ -53,7 +53,7 @@ Deno.test("a data set with a damaged description is reported in the list and can
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const sound = await uploaded(api, "raw");
-  for (const [what, damage, says] of DESCRIPTIONS) {
+  for (const [what, damage, pattern] of DESCRIPTIONS) {
     await t.step(what, async () => {
       const id = await uploaded(api, "raw");
       const key = `datasets/${id}/meta.json`;
@@ -66,16 +66,16 @@ Deno.test("a data set with a damaged description is reported in the list and can
         "fashion-mnist",
         sound,
       ]);
-      expect(page.damaged).toEqual([{ id, message: expect.stringMatching(says) }]);
+      expect(page.damaged).toEqual([{ id, message: expect.stringMatching(pattern) }]);
 
       const path = `/v1/datasets/${id}`;
-      expect((await problemOf(await api.send(path), 409)).detail).toMatch(says);
+      expect((await problemOf(await api.send(path), 409)).detail).toMatch(pattern);
       const response = await api.post("/v1/reconstructions", { checkpoint, dataset: { id, indices: [0] } });
       expect((await problemOf(response, 422)).errors[0].path).toMatch(/^dataset/);
       const job = await api.post("/v1/jobs", { kind: "pretrain", dataset: id, batch_size: 4 });
       expect((await problemOf(job, 422)).errors).toEqual([{
         path: "dataset",
-        message: expect.stringMatching(says),
+        message: expect.stringMatching(pattern),
       }]);
 
       expect((await api.send(path, { method: "DELETE" })).status).toBe(204);
@@ -148,8 +148,8 @@ Deno.test("a missing or truncated part is reported as an error of the data set, 
           waiting.push([`${part} is ${what}`, await api.job(job)]);
           await damage(api, `datasets/${id}/${part}`);
           if (what === "overwritten") return;
-          const refused = await problemOf(await api.post("/v1/jobs", job), 422);
-          expect(refused.errors).toEqual([{
+          const rejected = await problemOf(await api.post("/v1/jobs", job), 422);
+          expect(rejected.errors).toEqual([{
             path: "dataset",
             message: expect.stringContaining("is damaged"),
           }]);

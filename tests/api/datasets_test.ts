@@ -16,8 +16,8 @@ async function created(response: Response): Promise<DatasetAnswer & Record<strin
   return JSON.parse(text);
 }
 
-/** What a model is shown of a data set: the originals of its reconstructions, `[28 * 28]` each. */
-async function shown(api: TestApi, checkpoint: string, dataset: object): Promise<Uint8Array[]> {
+/** Returns the input images of a model: the originals of its reconstructions, `[28 * 28]` each. */
+async function modelInputs(api: TestApi, checkpoint: string, dataset: object): Promise<Uint8Array[]> {
   const answer = await api.post("/v1/reconstructions", { checkpoint, dataset, include: ["images"] });
   const { data } = await answer.json() as { data: { images: { original: string } }[] };
   return await Promise.all(
@@ -30,7 +30,7 @@ async function shown(api: TestApi, checkpoint: string, dataset: object): Promise
 const withDigits = async (paths: readonly string[]) =>
   Object.fromEntries(await Promise.all(paths.map(async (path, at) => [path, await pngDigit(at)] as const)));
 
-Deno.test("IDX files become a data set that is found, listed, shown to a model and deleted", async () => {
+Deno.test("IDX files become a data set that can be read, listed, used by a model and deleted", async () => {
   await using api = await TestApi.open();
   const train = idxDigits(20, "train"), test = idxDigits(10, "test");
   const response = await api.upload({
@@ -66,11 +66,11 @@ Deno.test("IDX files become a data set that is found, listed, shown to a model a
   expect((await api.traces()).filter((trace) => trace.startsWith("upload"))).toEqual([]);
 
   const mae = await api.model();
-  // Of these ten, index 3 is the first test digit drawn with label 3.
+  // Index 3 is the first test digit with label 3.
   const three = Array.from({ length: 200 }, (_, at) => drawDigit(1, "test", at)).find(({ label }) =>
     label === 3
   )!;
-  expect(await shown(api, mae.id, { id: dataset.id, indices: [3] })).toEqual([three.pixels]);
+  expect(await modelInputs(api, mae.id, { id: dataset.id, indices: [3] })).toEqual([three.pixels]);
 
   expect((await api.send(location, { method: "DELETE" })).status).toBe(204);
   for (const method of ["GET", "DELETE"]) await problemOf(await api.send(location, { method }), 404);
@@ -79,7 +79,7 @@ Deno.test("IDX files become a data set that is found, listed, shown to a model a
   expect((await problemOf(job, 422)).errors.map((error) => error.path)).toEqual(["dataset"]);
 });
 
-Deno.test("pictures in a tar or a zip become a data set; folders are its classes", async (t) => {
+Deno.test("images in a tar or zip archive become a data set, with folders as classes", async (t) => {
   await using api = await TestApi.open();
   const mae = await api.model();
   const files = await withDigits(["cat/a.png", "cat/b.png", "dog/c.png", "dog/d.png"]);
@@ -98,13 +98,13 @@ Deno.test("pictures in a tar or a zip become a data set; folders are its classes
         num_classes: 2,
         class_names: ["cat", "dog"],
       });
-      const pictures = await shown(api, mae.id, { id: dataset.id, split: "train", indices: [3, 0, 0] });
+      const pictures = await modelInputs(api, mae.id, { id: dataset.id, split: "train", indices: [3, 0, 0] });
       expect(pictures).toEqual([3, 0, 0].map((at) => drawDigit(1, "test", at).pixels));
     });
   }
 });
 
-Deno.test("pictures to measure on are those asked for, and the same for the same seed", async () => {
+Deno.test("the hold-out has the requested size, and is the same for the same seed", async () => {
   await using api = await TestApi.open();
   const { images } = idxDigits(20, "train");
   const counts = async (fields: Record<string, string>) => {
@@ -118,14 +118,14 @@ Deno.test("pictures to measure on are those asked for, and the same for the same
   const mae = await api.model();
   const heldOut = async (seed: string) => {
     const { id } = await created(await api.upload({ train_images: images }, { held_out: ".5", seed }));
-    return await shown(api, mae.id, { id, indices: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] });
+    return await modelInputs(api, mae.id, { id, indices: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] });
   };
   const first = await heldOut("1");
   expect(await heldOut("1")).toEqual(first);
   expect(await heldOut("2")).not.toEqual(first);
 });
 
-Deno.test("data sets are listed in pages: the built-in ones, then uploads from the oldest on", async () => {
+Deno.test("data sets are listed in pages: the built-in ones, then uploads from the oldest to the newest", async () => {
   await using api = await TestApi.open();
   const picture = idx(0x803, [2, 2, 2], new Uint8Array(8));
   const uploads: string[] = [];
@@ -141,13 +141,13 @@ Deno.test("data sets are listed in pages: the built-in ones, then uploads from t
     after = page.next;
   }
   expect(found).toEqual(expected);
-  // A page goes on after a data set that was deleted between.
+  // Paging continues after a data set that was deleted in the meantime.
   await api.send(`/v1/datasets/${uploads[0]}`, { method: "DELETE" });
   const rest = await (await api.send(`/v1/datasets?after=${uploads[0]}`)).json();
   expect(rest.data.map(({ id }: { id: string }) => id)).toEqual(uploads.slice(1));
 });
 
-Deno.test("a data set that is built in, or read by a job that is not finished, is not deleted", async () => {
+Deno.test("a data set that is built in, or used by an unfinished job, cannot be deleted", async () => {
   await using api = await TestApi.open();
   for (const id of ["digits", "mnist", "fashion-mnist"]) {
     const path = `/v1/datasets/${id}`;
@@ -163,7 +163,7 @@ Deno.test("a data set that is built in, or read by a job that is not finished, i
   expect((await remove()).status).toBe(204);
 });
 
-Deno.test("a request sent again with its Idempotency-Key finds its job, its data set deleted or not", async () => {
+Deno.test("a repeated request with its Idempotency-Key returns its job even if the data set was deleted", async () => {
   await using api = await TestApi.open();
   const { images, labels } = idxDigits(20, "train");
   const { id } = await created(await api.upload({ train_images: images, train_labels: labels }));

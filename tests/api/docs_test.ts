@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { openStore } from "../../data/objects/open.ts";
 import { TestApi } from "./fixtures.ts";
 
-Deno.test("the OpenAPI document describes every route, and all it refers to is there", async () => {
+Deno.test("the OpenAPI document describes every route, and all its references resolve", async () => {
   await using api = await TestApi.open();
   const document = await (await api.send("/openapi.json")).json();
   expect(document.openapi).toBe("3.1.0");
@@ -42,7 +42,7 @@ Deno.test("the OpenAPI document describes every route, and all it refers to is t
   }
 });
 
-Deno.test("health, readiness, measurements and pages answer", async () => {
+Deno.test("health, readiness, metrics and pages respond", async () => {
   await using api = await TestApi.open();
   for (const path of ["/healthz", "/readyz"]) {
     expect(await (await api.send(path)).json()).toEqual({ status: "ok" });
@@ -57,7 +57,7 @@ Deno.test("health, readiness, measurements and pages answer", async () => {
   }
 });
 
-Deno.test("an unreachable object storage makes the service not ready, but still alive", async () => {
+Deno.test("with unreachable object storage the service is not ready, but healthy", async () => {
   // Nothing listens on port 1.
   const s3 = {
     region: "us-east-1",

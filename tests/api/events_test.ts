@@ -10,7 +10,7 @@ interface Block {
   readonly data?: string;
 }
 
-/** The blocks of a stream as they come; ending early goes away as a client does. */
+/** Yields the blocks of a stream. Ending the iteration early disconnects like a client. */
 async function* blocks(response: Response): AsyncGenerator<Block, void> {
   let text = "";
   for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
@@ -25,7 +25,7 @@ async function* blocks(response: Response): AsyncGenerator<Block, void> {
   }
 }
 
-/** The rest of a stream, up to its end. */
+/** Returns the remaining blocks of a stream. */
 async function rest(stream: AsyncGenerator<Block, void>): Promise<Block[]> {
   const all: Block[] = [];
   for await (const block of stream) all.push(block);
@@ -74,7 +74,7 @@ Deno.test("events come in pages, oldest first", async () => {
   expect(paged).toEqual(all.data);
 });
 
-Deno.test("a stream tells what happens as it happens, and ends with the job", async () => {
+Deno.test("a stream emits events as they are recorded, and ends when the job is finished", async () => {
   await using api = await TestApi.open();
   const { id, claim } = await api.running();
   const response = await api.send(path(id), { headers: sse });
@@ -102,7 +102,7 @@ Deno.test("a stream tells what happens as it happens, and ends with the job", as
   expect(more).toEqual([]);
 });
 
-Deno.test("a stream that broke off goes on after the last event seen, without a gap or a repetition", async () => {
+Deno.test("an interrupted stream continues after the last received event, without gaps or repetitions", async () => {
   await using api = await TestApi.open();
   const { id, claim } = await api.running();
   const logs = (...messages: string[]) => messages.map((message) => ({ level: "info" as const, message }));
@@ -129,7 +129,7 @@ Deno.test("a stream that broke off goes on after the last event seen, without a 
   expect(await rest(blocks(nothing))).toEqual([{ retry: "2000" }, { event: "end", data: "{}" }]);
 });
 
-Deno.test("a silent stream sends comments, and is closed when its reader goes", async () => {
+Deno.test("a stream without events sends heartbeats, and is closed when its client disconnects", async () => {
   await using api = await TestApi.open({ heartbeatMs: 10, streams: 1 });
   const id = await api.job();
   const stream = blocks(await api.send(path(id), { headers: sse }));
@@ -149,7 +149,7 @@ Deno.test("a silent stream sends comments, and is closed when its reader goes", 
   await blocks(await api.send(path(id), { headers: sse })).return();
 });
 
-Deno.test("asking for a stream's head holds no stream", async () => {
+Deno.test("a HEAD request opens no event stream", async () => {
   await using api = await TestApi.open({ streams: 1 });
   const id = await api.job();
   for (let i = 0; i < 3; i++) {
@@ -173,7 +173,7 @@ Deno.test("the stream of a job that is deleted ends", async () => {
   await problemOf(await api.send(path(id), { headers: sse }), 404);
 });
 
-Deno.test("what cannot be a place in the stream is refused by its name", async () => {
+Deno.test("an invalid event id, cursor or limit is rejected by its field", async () => {
   await using api = await TestApi.open();
   const id = await api.job();
   for (const last of ["-1", "1.5", "abc", "9007199254740993"]) {

@@ -1,5 +1,5 @@
 /**
- * An application on storage of its own, with a tiny model in it.
+ * An application on temporary storage, with tiny models.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import { claimed, request } from "../jobs/fixtures.ts";
 import { expectDocumented, type OpenApiDocument } from "./documented.ts";
 import type { Bytes } from "../setup/uploads.ts";
 
-/** A model of 28 x 28 images that computes at once. */
+/** A tiny model of 28 x 28 images. */
 export const TINY: MaeConfig = {
   ...PRESETS.mnist,
   patchSize: 7,
@@ -39,7 +39,7 @@ export const TINY: MaeConfig = {
   decoderNumHeads: 2,
 };
 
-/** A problem's body. */
+/** The body of a problem response. */
 export interface Problem {
   readonly status: number;
   readonly title: string;
@@ -48,7 +48,7 @@ export interface Problem {
   readonly errors: readonly { readonly path: string; readonly message: string }[];
 }
 
-/** The problem that an answer must be. */
+/** Expects a response to be a problem with a status. @returns its body */
 export async function problemOf(response: Response, status: number): Promise<Problem> {
   const text = await response.text();
   expect({ status: response.status, text: text.slice(0, 500) }).toMatchObject({ status });
@@ -64,12 +64,12 @@ export async function problemOf(response: Response, status: number): Promise<Pro
 /** Limits of the API, and settings of its data sets. */
 export type TestLimits = Partial<ApiLimits> & { readonly datasets?: Partial<DatasetSettings> };
 
-/** An application that tests send requests to. */
+/** An application for tests. */
 export class TestApi implements AsyncDisposable {
   readonly #app: ReturnType<typeof createApp>;
   readonly #inference: WorkerInference;
   static #document: Promise<OpenApiDocument> | undefined;
-  /** Where uploads on their way are kept. */
+  /** Folder of uploads while they are received. */
   readonly tempDir: string;
 
   private constructor(
@@ -100,7 +100,7 @@ export class TestApi implements AsyncDisposable {
     });
   }
 
-  /** What the application logged. */
+  /** The log entries of the application. */
   readonly log: LogEntry[] = [];
 
   readonly jobs: JobStore;
@@ -140,7 +140,7 @@ export class TestApi implements AsyncDisposable {
     return await (await this.#app.request("/openapi.json")).json();
   }
 
-  /** Posts JSON; text goes as it is. */
+  /** Posts JSON. A string is sent unchanged. */
   post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
     return this.send(path, {
       method: "POST",
@@ -168,7 +168,7 @@ export class TestApi implements AsyncDisposable {
     return (await answer.json()).id;
   }
 
-  /** Creates a job, and a runner that claims it. Nothing else may be waiting. */
+  /** Creates a job, and a queue that claims it. No other job may be queued. */
   async running(): Promise<{ id: string; queue: JobQueue; claim: Claim }> {
     const id = await this.job();
     const queue = new JobQueue(this.jobs, "test");
@@ -180,12 +180,12 @@ export class TestApi implements AsyncDisposable {
   /**
    * A finished job with a stored, untrained model.
    *
-   * @param altered what becomes of the safetensors file, with a digest to match
-   * @param names the classes of a classifier
+   * @param alter changes the safetensors file; the stored digest matches the result
+   * @param names class names of a classifier
    */
   async model(
     model: "mae" | "classifier" = "mae",
-    altered?: (file: Bytes) => Bytes,
+    alter?: (file: Bytes) => Bytes,
     names: readonly string[] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
   ): Promise<Checkpoint> {
     const { job } = await this.jobs.create(request());
@@ -209,8 +209,8 @@ export class TestApi implements AsyncDisposable {
       final: true,
       metrics: { loss: 0.5 },
     });
-    if (altered) {
-      const file = altered(await this.object(checkpoint.objectKey));
+    if (alter) {
+      const file = alter(await this.object(checkpoint.objectKey));
       await this.objects.put(checkpoint.objectKey, file);
       const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", file)).toHex();
       checkpoint = { ...checkpoint, size: file.length, sha256 };
@@ -225,7 +225,7 @@ export class TestApi implements AsyncDisposable {
     return new Uint8Array(await new Response((await this.objects.get(key)).body).arrayBuffer());
   }
 
-  /** Everything that a request could leave behind. */
+  /** Lists the rows, objects and files that exist. */
   async traces(): Promise<string[]> {
     const traces: string[] = [];
     for await (const { key } of this.kv.list({ prefix: [] })) traces.push(`kv ${key.map(String).join("/")}`);

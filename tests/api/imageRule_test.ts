@@ -52,7 +52,7 @@ Deno.test("resize and background apply to images in JSON and in forms, and the r
     [{ resize: "pad", background: "white" }, [255, 255, 40, 200], /resize=pad/],
     [{ resize: "pad", background: "#0A0a0A" }, [10, 10, 40, 200], /resize=pad/],
   ];
-  for (const [fields, wanted, says] of table) {
+  for (const [fields, wanted, pattern] of table) {
     await t.step(JSON.stringify(fields), async () => {
       const form = new FormData();
       for (const [name, value] of Object.entries({ checkpoint, include: "images", ...fields })) {
@@ -74,7 +74,7 @@ Deno.test("resize and background apply to images in JSON and in forms, and the r
         fields.resize ?? "crop",
         fields.background ?? "none",
       ]);
-      expect(asJson.notes).toEqual([expect.stringMatching(says)]);
+      expect(asJson.notes).toEqual([expect.stringMatching(pattern)]);
     });
   }
 });
@@ -158,13 +158,13 @@ Deno.test("a data set's resize and background apply to every use, unless a reque
     ]],
     ["IDX", raw, [/^The images are not square \(56 x 28\): .*resize=pad/]],
   ];
-  for (const [kind, parts, says] of uploads) {
+  for (const [kind, parts, pattern] of uploads) {
     await t.step(kind, async () => {
       const fields = { resize: "pad", background: "white", held_out: "0" };
       const response = await api.upload(parts, fields);
       const dataset = await response.json();
       expect([response.status, dataset.resize, dataset.background]).toEqual([201, "pad", "white"]);
-      expect(dataset.notes).toEqual(says.map((pattern) => expect.stringMatching(pattern)));
+      expect(dataset.notes).toEqual(pattern.map((pattern) => expect.stringMatching(pattern)));
       expect(await (await api.send(`/v1/datasets/${dataset.id}`)).json()).toEqual(dataset);
       const ask = async (fields: object) =>
         await answerOf(
@@ -188,7 +188,7 @@ Deno.test("a data set's resize and background apply to every use, unless a reque
       expect(corners(loaded.pixels.subarray(0, 784))).toEqual([255, 255, 40, 200]);
     });
   }
-  await t.step("no choice", async () => {
+  await t.step("defaults", async () => {
     const dataset = await (await api.upload(files, { held_out: "0" })).json();
     expect([dataset.resize, dataset.background]).toEqual(["crop", "none"]);
     const loaded = await (await new DatasetCatalogue(api.objects).open({ id: dataset.id })).load(
@@ -251,11 +251,11 @@ Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs 
   expect(await original(answer, 0)).toEqual(await original(answer, 1));
   // All of them reject a truncated JPEG.
   const cut = stray.slice(0, -200);
-  const refused = await problemOf(
+  const rejected = await problemOf(
     await api.upload({ archive: await tarGz({ "a.jpg": cut, "b.jpg": jpeg }) }),
     422,
   );
-  expect(refused.errors).toEqual([{
+  expect(rejected.errors).toEqual([{
     path: "archive",
     message: expect.stringMatching(/'a.jpg'.*cannot be decoded/),
   }]);

@@ -7,7 +7,7 @@ import { problemOf, TestApi, TINY } from "./fixtures.ts";
 
 const PATCHES = 16, SIDE = 7, SIZE = 28;
 
-interface Picture {
+interface ReconstructedImage {
   readonly index: number;
   readonly loss: number;
   readonly mask: number[];
@@ -18,10 +18,10 @@ interface Picture {
 
 interface Answer {
   readonly loss: number;
-  readonly data: Picture[];
+  readonly data: ReconstructedImage[];
 }
 
-/** Images of `digits`, drawn with the seed that the files of these tests are drawn with. */
+/** Images of `digits`, with the seed of the files of these tests. */
 const digits = (...indices: number[]) => ({ id: "digits", seed: 1, indices });
 const digit = (index: number) => drawDigit(1, "test", index).pixels;
 
@@ -32,7 +32,7 @@ async function json<T>(response: Response): Promise<T> {
   return JSON.parse(text);
 }
 
-/** The grey values of a PNG. */
+/** Decodes a PNG to grey values. */
 async function grey(
   bytes: Uint8Array,
 ): Promise<{ width: number; height: number; at: (x: number, y: number) => number }> {
@@ -47,13 +47,13 @@ function form(fields: Record<string, string>, pictures: readonly Uint8Array<Arra
   return body;
 }
 
-/** The patch of a pixel, and the pixel's place in it. */
-function place(x: number, y: number): { patch: number; inside: number } {
+/** Returns the patch of a pixel, and the offset of the pixel in it. */
+function patchOffset(x: number, y: number): { patch: number; offset: number } {
   const patch = Math.floor(y / SIDE) * (SIZE / SIDE) + Math.floor(x / SIDE);
-  return { patch, inside: (y % SIDE) * SIDE + x % SIDE };
+  return { patch, offset: (y % SIDE) * SIDE + x % SIDE };
 }
 
-Deno.test("a reconstruction's masks, losses, patches and images say the same", async () => {
+Deno.test("the masks, losses, patches and images of a reconstruction are consistent", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model();
   const ask = async (more: object) =>
@@ -83,8 +83,8 @@ Deno.test("a reconstruction's masks, losses, patches and images say the same", a
     let sum = 0;
     for (let y = 0; y < SIZE; y++) {
       for (let x = 0; x < SIZE; x++) {
-        const { patch, inside } = place(x, y);
-        const value = original[y * SIZE + x], predicted = patches[patch][inside];
+        const { patch, offset } = patchOffset(x, y);
+        const value = original[y * SIZE + x], predicted = patches[patch][offset];
         const bytes = Math.round(255 * Math.min(1, Math.max(0, predicted)));
         const isMasked = mask[patch] === 1;
         if (isMasked) sum += (predicted - value / 255) ** 2;
@@ -100,7 +100,7 @@ Deno.test("a reconstruction's masks, losses, patches and images say the same", a
   }
 });
 
-Deno.test("the figure shows each image, masked and reconstructed, as the numbers have it", async () => {
+Deno.test("the triptych shows the original, masked and reconstructed pixels of the JSON response", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model();
   const body = { checkpoint: id, dataset: digits(3, 4), seed: 2 };
@@ -108,7 +108,7 @@ Deno.test("the figure shows each image, masked and reconstructed, as the numbers
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "image/png"]);
   expect(response.headers.get("vary")).toBe("Accept");
   const figure = await grey(await response.bytes());
-  // 28 pixels six times as large, 8 between: three columns, two rows.
+  // 28 pixels enlarged by 6, with gaps of 8: three columns and two rows.
   expect([figure.width, figure.height]).toEqual([3 * 176 + 8, 2 * 176 + 8]);
   const { data } = await json<Answer>(
     await api.post("/v1/reconstructions", { ...body, include: ["patches"] }),
@@ -118,19 +118,19 @@ Deno.test("the figure shows each image, masked and reconstructed, as the numbers
     for (let y = 0; y < SIZE; y += 3) {
       for (let x = 0; x < SIZE; x += 3) {
         const at = (column: number) => figure.at(8 + 176 * column + 6 * x + 3, 8 + 176 * row + 6 * y + 3);
-        const { patch, inside } = place(x, y);
+        const { patch, offset } = patchOffset(x, y);
         const value = original[y * SIZE + x];
         expect([at(0), at(1), at(2)]).toEqual([
           value,
           data[row].mask[patch] === 1 ? 128 : value,
-          Math.round(255 * Math.min(1, Math.max(0, data[row].patches[patch][inside]))),
+          Math.round(255 * Math.min(1, Math.max(0, data[row].patches[patch][offset]))),
         ]);
       }
     }
   }
 });
 
-Deno.test("a form and JSON, a file and base64, an image and its index in a data set mean the same", async () => {
+Deno.test("a form and JSON, a file and base64, an image and its data set index give the same response", async () => {
   await using api = await TestApi.open();
   const { id, jobId } = await api.model();
   const pictures = [await pngDigit(0), await pngDigit(5)];
@@ -161,7 +161,7 @@ Deno.test("a form and JSON, a file and base64, an image and its index in a data 
   );
 });
 
-Deno.test("an image's answer does not depend on its neighbours in the request", async () => {
+Deno.test("the result of an image does not depend on the other images of the request", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model("classifier");
   const ask = async (path: string, ...indices: number[]) =>
@@ -180,7 +180,7 @@ Deno.test("an image's answer does not depend on its neighbours in the request", 
   }
 });
 
-Deno.test("pictures of another size, in colour or with transparency are brought into the model's form", async () => {
+Deno.test("images of another size, in colour or with transparency are converted to the model's input", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model();
   const grown = (channels: 1 | 3) => encodePng(new Uint8Array(60 * 40 * channels).fill(77), 60, 40, channels);
@@ -200,13 +200,13 @@ Deno.test("pictures of another size, in colour or with transparency are brought 
   }
 });
 
-Deno.test("a model that is not there, not ready or of the wrong sort is refused by the field that named it", async () => {
+Deno.test("a model that does not exist, has no checkpoint or has the wrong type is rejected by its field", async () => {
   await using api = await TestApi.open();
   const mae = await api.model(), classifier = await api.model("classifier");
   const queued = await api.job();
   const dataset = digits(0);
   const none = "0".repeat(26);
-  const table: [path: string, body: object, status: number, field: string, says: RegExp][] = [
+  const table: [path: string, body: object, status: number, field: string, pattern: RegExp][] = [
     ["reconstructions", { checkpoint: classifier.id }, 422, "checkpoint", /masked autoencoder/],
     ["reconstructions", { job: classifier.jobId }, 422, "job", /masked autoencoder/],
     ["classifications", { checkpoint: mae.id }, 422, "checkpoint", /classifier/],
@@ -215,13 +215,13 @@ Deno.test("a model that is not there, not ready or of the wrong sort is refused 
     ["embeddings", { job: `job_${none}` }, 422, "job", /no job/],
     ["embeddings", { job: queued }, 409, "job", /queued and has no checkpoint/],
   ];
-  for (const [path, body, status, field, says] of table) {
+  for (const [path, body, status, field, pattern] of table) {
     const problem = await problemOf(await api.post(`/v1/${path}`, { ...body, dataset }), status);
-    expect(problem.errors).toEqual([{ path: field, message: expect.stringMatching(says) }]);
+    expect(problem.errors).toEqual([{ path: field, message: expect.stringMatching(pattern) }]);
   }
 });
 
-Deno.test("a model that is asked for more than fits, or takes too long, says so", async () => {
+Deno.test("too many images give 413, and a model that takes too long gives 504", async () => {
   await using api = await TestApi.open({ imageValues: 2 * SIZE * SIZE });
   const { id } = await api.model();
   const ask = (indices: number[]) =>

@@ -15,7 +15,7 @@ const MODEL = {
 /** A request with two steps in each epoch. */
 const SMALL = { kind: "pretrain", model: MODEL, dataset: { id: "digits", size: 40 }, batch_size: 20 };
 
-async function refused(api: TestApi, body: object): Promise<{ path: string; message: string }> {
+async function rejected(api: TestApi, body: object): Promise<{ path: string; message: string }> {
   const { errors } = await problemOf(await api.post("/v1/jobs", body), 422);
   expect(errors.length).toBe(1);
   return errors[0];
@@ -47,25 +47,25 @@ Deno.test("a run ends at the first limit of max_steps and epochs, and an event r
 Deno.test("a field that does not fit the length of the run is rejected by name", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model("mae");
-  const warmup = await refused(api, { ...SMALL, epochs: 3, warmup_epochs: 3, max_steps: 2 });
+  const warmup = await rejected(api, { ...SMALL, epochs: 3, warmup_epochs: 3, max_steps: 2 });
   expect(warmup).toMatchObject({ path: "warmup_epochs", message: expect.stringMatching(/6 steps.* 2$/) });
-  expect(await refused(api, { ...SMALL, warmup_epochs: 2, max_steps: 3 })).toMatchObject({
+  expect(await rejected(api, { ...SMALL, warmup_epochs: 2, max_steps: 3 })).toMatchObject({
     path: "warmup_epochs",
   });
-  expect(await refused(api, { ...SMALL, max_steps: 20_001 })).toMatchObject({
+  expect(await rejected(api, { ...SMALL, max_steps: 20_001 })).toMatchObject({
     path: "max_steps",
     message: expect.stringContaining("20000"),
   });
-  expect(await refused(api, { ...SMALL, min_lr: 1e-6 })).toMatchObject({
+  expect(await rejected(api, { ...SMALL, min_lr: 1e-6 })).toMatchObject({
     path: "min_lr",
     message: expect.stringContaining("cosine"),
   });
   const tune = { kind: "finetune", dataset: "digits" };
   for (const field of ["mask_ratio", "decoder_embed_dim", "decoder_depth", "decoder_num_heads"]) {
     const body = { ...tune, model: { [field]: field === "mask_ratio" ? 0.5 : 1 } };
-    expect(await refused(api, body)).toMatchObject({ path: `model.${field}` });
+    expect(await rejected(api, body)).toMatchObject({ path: `model.${field}` });
   }
-  expect(await refused(api, { ...tune, kind: "linear_probe", model: { dropout: 0.1 } })).toMatchObject({
+  expect(await rejected(api, { ...tune, kind: "linear_probe", model: { dropout: 0.1 } })).toMatchObject({
     path: "model.dropout",
   });
   for (const warmup_epochs of [0.5, 1]) {
@@ -99,7 +99,7 @@ Deno.test("a classifier with a single class is rejected", async () => {
   const { id: dataset } = await (await api.upload({ archive })).json();
   const { id: checkpoint } = await api.model("mae");
   for (const kind of ["finetune", "linear_probe"]) {
-    const { path, message } = await refused(api, { kind, checkpoint, dataset, batch_size: 4 });
+    const { path, message } = await rejected(api, { kind, checkpoint, dataset, batch_size: 4 });
     expect([path, message]).toEqual(["dataset", expect.stringMatching(/two classes.*'cat'/)]);
   }
   expect((await api.post("/v1/jobs", { ...SMALL, dataset, batch_size: 4 })).status).toBe(201);
@@ -109,7 +109,7 @@ Deno.test("a job whose images do not fit into memory is rejected when it is crea
   await using api = await TestApi.open();
   const model = { ...MODEL, image_size: 1024, patch_size: 128 };
   const large = { kind: "pretrain", model, dataset: { id: "digits", size: 100_000 }, batch_size: 1 };
-  expect(await refused(api, large)).toEqual({
+  expect(await rejected(api, large)).toEqual({
     path: "dataset",
     message: expect.stringMatching(/97\.7 GiB.*100000 images of 1024 x 1024 x 1.*8\.0 GiB/),
   });
@@ -123,7 +123,7 @@ Deno.test("a job is rejected when its held-out images alone do not fit into memo
   // The training images fit, the 2,000 to measure on do not.
   expect((await api.post("/v1/jobs", { ...source, kind: "evaluate", split: "train" })).status).toBe(201);
   for (const kind of ["finetune", "linear_probe", "evaluate"]) {
-    expect(await refused(api, { ...source, kind })).toMatchObject({
+    expect(await rejected(api, { ...source, kind })).toMatchObject({
       path: "dataset",
       message: expect.stringContaining("2000 images"),
     });
@@ -135,7 +135,7 @@ Deno.test("a job whose training step exceeds the memory limit of the service is 
   const { id: checkpoint } = await api.model("mae");
   for (const start of [{ kind: "pretrain" }, { kind: "finetune", checkpoint }]) {
     const body = { ...start, dataset: "digits", batch_size: 512 };
-    expect(await refused(api, body)).toEqual({
+    expect(await rejected(api, body)).toEqual({
       path: "batch_size",
       message: expect.stringMatching(/GiB.*choose a smaller batch_size/),
     });

@@ -5,7 +5,7 @@ import { problemOf, TestApi } from "./fixtures.ts";
 
 const pretrain = { kind: "pretrain", dataset: "digits" };
 
-Deno.test("a job is created with every default, and found again", async () => {
+Deno.test("a job is created with all defaults and can be read", async () => {
   await using api = await TestApi.open();
   const created = await api.post("/v1/jobs", { ...pretrain, name: "mine", metadata: { Team: "A" } });
   expect(created.status).toBe(201);
@@ -28,7 +28,7 @@ Deno.test("a job is created with every default, and found again", async () => {
   expect(await (await api.send(`/v1/jobs/${job.id}`)).json()).toEqual(job);
 });
 
-Deno.test("the same Idempotency-Key and body give the same job, another body is refused", async () => {
+Deno.test("the same Idempotency-Key and body return the same job, and another body is rejected", async () => {
   await using api = await TestApi.open();
   const key = { "idempotency-key": "k1" };
   const all = await Promise.all(Array.from({ length: 5 }, () => api.post("/v1/jobs", pretrain, key)));
@@ -41,7 +41,7 @@ Deno.test("the same Idempotency-Key and body give the same job, another body is 
   expect((await (await api.send("/v1/jobs")).json()).data.length).toBe(1);
 });
 
-Deno.test("lists come in pages, newest first, and filters hold while jobs come and go", async () => {
+Deno.test("lists have pages, newest first, and filters that stay correct while jobs are created and deleted", async () => {
   await using api = await TestApi.open();
   const ids: string[] = [];
   for (let i = 0; i < 5; i++) ids.push((await (await api.post("/v1/jobs", pretrain)).json()).id);
@@ -59,7 +59,7 @@ Deno.test("lists come in pages, newest first, and filters hold while jobs come a
   expect((await (await api.send("/v1/jobs?kind=evaluate")).json()).data).toEqual([]);
 });
 
-Deno.test("cancelling and deleting answer for every state", async () => {
+Deno.test("cancel and delete respond correctly in every state", async () => {
   await using api = await TestApi.open();
   const create = async () => (await (await api.post("/v1/jobs", pretrain)).json()).id as string;
   const send = async (method: string, path: string) =>
@@ -81,7 +81,7 @@ Deno.test("cancelling and deleting answer for every state", async () => {
   expect(await (await api.send(`/v1/jobs/${running}`)).json()).toMatchObject({ status: "cancelled" });
 });
 
-Deno.test("waiting ends with the job, or with the time asked for", async () => {
+Deno.test("a wait ends when the job is finished or the requested time is over", async () => {
   await using api = await TestApi.open();
   const { id } = await (await api.post("/v1/jobs", pretrain)).json();
   const soon = await api.send(`/v1/jobs/${id}?wait=0`);
@@ -93,38 +93,38 @@ Deno.test("waiting ends with the job, or with the time asked for", async () => {
   expect(await ended.json()).toMatchObject({ status: "cancelled" });
 });
 
-Deno.test("deleting a job takes its checkpoints and their files with it, unless another job needs them", async () => {
+Deno.test("deleting a job deletes its checkpoints and their files, unless another job needs them", async () => {
   await using api = await TestApi.open();
   const { id, jobId } = await api.model();
   const tuning = await (await api.post("/v1/jobs", { kind: "finetune", dataset: "digits", checkpoint: id }))
     .json();
-  const refused = await api.send(`/v1/jobs/${jobId}`, { method: "DELETE" });
-  expect(refused.status).toBe(409);
-  expect((await refused.json()).detail).toContain(tuning.id);
+  const rejected = await api.send(`/v1/jobs/${jobId}`, { method: "DELETE" });
+  expect(rejected.status).toBe(409);
+  expect((await rejected.json()).detail).toContain(tuning.id);
   await api.send(`/v1/jobs/${tuning.id}/cancel`, { method: "POST" });
   expect((await api.send(`/v1/jobs/${jobId}`, { method: "DELETE" })).status).toBe(204);
   expect((await api.send(`/v1/checkpoints/${id}`)).status).toBe(404);
   expect((await api.traces()).filter((trace) => trace.startsWith("object"))).toEqual([]);
 });
 
-/** The store, every call of which fails while `broken` says so. */
-function faulty(store: ObjectStore, broken: () => boolean): ObjectStore {
+/** Wraps a store so that every call fails while `isBroken` returns true. */
+function faultyStore(store: ObjectStore, isBroken: () => boolean): ObjectStore {
   return new Proxy(store, {
     get(store, name) {
       const value = Reflect.get(store, name);
       if (typeof value !== "function") return value;
-      return (...given: unknown[]) => {
-        if (broken()) throw new Error("secret-disk-7 does not answer");
-        return value.apply(store, given);
+      return (...args: unknown[]) => {
+        if (isBroken()) throw new Error("secret-disk-7 does not answer");
+        return value.apply(store, args);
       };
     },
   });
 }
 
-Deno.test("an Idempotency-Key is used up by a job, not by a request that failed", async () => {
+Deno.test("only a created job uses an Idempotency-Key, not a failed request", async () => {
   await using whole = await TestApi.open();
   let broken = false;
-  await using api = await TestApi.open({}, faulty(whole.objects, () => broken));
+  await using api = await TestApi.open({}, faultyStore(whole.objects, () => broken));
   const key = { "idempotency-key": "k" };
   await problemOf(await api.post("/v1/jobs", { ...pretrain, epochs: 0 }, key), 422);
 
@@ -141,14 +141,14 @@ Deno.test("an Idempotency-Key is used up by a job, not by a request that failed"
   const { id } = await made.json();
   const quoted = await api.post("/v1/jobs", pretrain, { "idempotency-key": '"k"' });
   expect((await quoted.json()).id).toBe(id);
-  // The same request in other words: defaults written out, keys in another order.
+  // The same request with explicit defaults and another order of keys.
   const spelled = await api.post("/v1/jobs", { epochs: 1, dataset: { id: "digits" }, kind: "pretrain" }, key);
   expect((await spelled.json()).id).toBe(id);
   await api.send(`/v1/jobs/${id}`, { method: "DELETE" });
   expect((await (await api.post("/v1/jobs", pretrain, key)).json()).id).not.toBe(id);
 });
 
-Deno.test("name and metadata come back as they were, whatever they hold and as large as they may be", async () => {
+Deno.test("name and metadata are returned unchanged, with any characters and at their maximum size", async () => {
   await using api = await TestApi.open();
   const metadata: Record<string, string> = {
     camelCase: "a",
@@ -168,7 +168,7 @@ Deno.test("name and metadata come back as they were, whatever they hold and as l
   expect((await (await api.send("/v1/jobs")).json()).data).toEqual([created]);
 });
 
-Deno.test("every kind of job is taken; one that starts from a job is told which checkpoint that was", async () => {
+Deno.test("every kind of job is accepted, and a source job is resolved to its checkpoint", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint, jobId } = await api.model();
   const kinds: string[] = ["pretrain"];
@@ -190,7 +190,7 @@ Deno.test("every kind of job is taken; one that starts from a job is told which 
   });
 });
 
-Deno.test("a page of a filtered list is full although most jobs do not fit", async () => {
+Deno.test("a page of a filtered list is full even if most jobs do not match", async () => {
   await using api = await TestApi.open();
   const wanted: string[] = [];
   for (let i = 0; i < 24; i++) {
@@ -209,7 +209,7 @@ Deno.test("a page of a filtered list is full although most jobs do not fit", asy
   expect(found).toEqual(wanted);
 });
 
-Deno.test("a create that waits answers with the end, or with the job as it is", async () => {
+Deno.test("creating a job with Prefer: wait returns the finished job, or its current state", async () => {
   await using api = await TestApi.open();
   const soon = await api.post("/v1/jobs", pretrain, { prefer: "wait=0" });
   expect(soon.headers.get("preference-applied")).toBe("wait=0");
@@ -227,7 +227,7 @@ Deno.test("a create that waits answers with the end, or with the job as it is", 
   expect(await ended.json()).toMatchObject({ status: "succeeded", result: { loss: 0.25 }, attempt: 1 });
 });
 
-Deno.test("the loss series is answered whole, thinned out or in parts", async () => {
+Deno.test("the loss series is returned whole, with every n-th step, or in pages", async () => {
   await using api = await TestApi.open();
   const { id, claim } = await api.running();
   const steps = Array.from({ length: 10 }, (_, at) => ({

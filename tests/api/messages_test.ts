@@ -80,11 +80,11 @@ const QUERIES = [
 Deno.test("messages about bad input have no library words, are complete, and do not repeat themselves", async () => {
   await using api = await TestApi.open();
   const { jobId } = await api.model();
-  const said: string[] = [];
+  const messages: string[] = [];
   const record = async (answer: Response) => {
     if (answer.status < 400) return void await answer.body?.cancel();
     const { detail, errors } = await problemOf(answer, answer.status);
-    said.push(detail, ...errors.map(({ message }) => message));
+    messages.push(detail, ...errors.map(({ message }) => message));
     expect({ status: answer.status, detail }).toMatchObject({ status: expect.any(Number) });
     expect(answer.status).toBeLessThan(500);
   };
@@ -133,11 +133,11 @@ Deno.test("messages about bad input have no library words, are complete, and do 
     await record(await api.send(`/v1/jobs/${jobId}`, { headers: { prefer } }));
   }
   // The client's value is shown unchanged.
-  const words = said.map((text) =>
+  const words = messages.map((text) =>
     text.replaceAll(/current value is .*?(?= \(and \d+ more\)|$)/g, "current value is …")
   );
   expect([...new Set(words.filter((text) => RAW.test(text)))]).toEqual([]);
-  expect(said.length).toBeGreaterThan(1000);
+  expect(messages.length).toBeGreaterThan(1000);
 });
 
 Deno.test("a message states the rule of each choice once, and then the value", async () => {

@@ -5,7 +5,7 @@ import { TestApi, TINY } from "./fixtures.ts";
 
 const digits = (...indices: number[]) => ({ id: "digits", indices });
 
-Deno.test("a checkpoint's file is served whole, in parts, and not again", async () => {
+Deno.test("the file of a checkpoint is served whole, in ranges, and as 304", async () => {
   await using api = await TestApi.open();
   const { id, jobId, size, sha256 } = await api.model();
   const listed = await (await api.send(`/v1/jobs/${jobId}/checkpoints`)).json();
@@ -39,7 +39,7 @@ Deno.test("a checkpoint's file is served whole, in parts, and not again", async 
   ]);
 });
 
-Deno.test("a reconstruction is an image or numbers, the same for the same seed", async () => {
+Deno.test("a reconstruction is a PNG or JSON, and the same for the same seed", async () => {
   await using api = await TestApi.open();
   const { id, jobId } = await api.model();
   const ask = (more: object = {}, accept = "application/json") =>
@@ -65,7 +65,7 @@ Deno.test("a reconstruction is an image or numbers, the same for the same seed",
   expect(atob(full.data[0].images.reconstruction).slice(1, 4)).toBe("PNG");
 });
 
-Deno.test("pictures come as files or in base64 and mean the same", async () => {
+Deno.test("images as files and in base64 give the same response", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model("classifier");
   const pictures = [await pngDigit(1), await pngDigit(2)];
@@ -100,7 +100,7 @@ Deno.test("embeddings have the encoder's width, from either model, and differ be
   }
 });
 
-Deno.test("a checkpoint whose file was damaged is not used", async () => {
+Deno.test("a checkpoint with a damaged file is rejected", async () => {
   await using api = await TestApi.open();
   const { id, objectKey, size } = await api.model();
   await api.objects.put(objectKey, new Uint8Array(size));

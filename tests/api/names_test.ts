@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { idxDigits } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-const REFUSED = [
+const REJECTED = [
   "a\nb",
   "a\rb",
   "a\tb",
@@ -22,7 +22,7 @@ Deno.test("names of jobs and data sets are one line without direction marks, and
   const job = (name: string) => api.post("/v1/jobs", { kind: "pretrain", dataset: "digits", name });
   const dataset = (name: string) => api.upload({ train_images: images }, { name });
   for (const create of [job, dataset]) {
-    for (const name of REFUSED) {
+    for (const name of REJECTED) {
       const { errors } = await problemOf(await create(name), 422);
       expect(errors).toMatchObject([{ path: "name", message: expect.stringContaining("one line") }]);
     }

@@ -6,7 +6,7 @@ import { matchesEtag, parseRange } from "../../api/http/ranges.ts";
 
 const offered = ["application/json", "image/png"];
 
-Deno.test("Accept picks what the client likes best of what is offered", () => {
+Deno.test("Accept selects the offered media type with the highest quality", () => {
   const cases: [string | undefined, string | null][] = [
     [undefined, "application/json"],
     ["*/*", "application/json"],
@@ -25,7 +25,7 @@ Deno.test("Accept picks what the client likes best of what is offered", () => {
   }
 });
 
-Deno.test("Range becomes the bytes asked for, or all of them where it may be ignored", () => {
+Deno.test("Range selects the requested bytes, or the whole content if it may be ignored", () => {
   const part = (range?: string, ifRange?: string, size = 100) => parseRange(range, ifRange, '"e"', size);
   expect(part("bytes=0-9")).toEqual({ start: 0, end: 9 });
   expect(part("bytes=90-")).toEqual({ start: 90, end: 99 });
@@ -61,7 +61,7 @@ Deno.test("Prefer: wait is a whole number of seconds up to the limit", () => {
   }
 });
 
-Deno.test("an idempotency key is taken bare or quoted, and refused when it is empty, long or not ASCII", () => {
+Deno.test("an idempotency key is accepted bare or quoted, and rejected if it is empty, too long or not ASCII", () => {
   expect(parseIdempotencyKey(undefined)).toBe(undefined);
   expect(parseIdempotencyKey('"abc"')).toBe(parseIdempotencyKey("abc"));
   for (const wrong of ["", '""', "a b", "ä", "k".repeat(256)]) {

@@ -91,9 +91,9 @@ Deno.test("every path answers HEAD like GET, OPTIONS with its methods, and other
   await using api = await TestApi.open();
   for (const [path, methods] of await addresses(api)) {
     const allowed = [...methods, "OPTIONS", ...(methods.includes("GET") ? ["HEAD"] : [])].sort().join(", ");
-    const refused = await api.send(path, { method: "PUT" });
-    expect({ path, allow: refused.headers.get("allow") }).toEqual({ path, allow: allowed });
-    await problemOf(refused, 405);
+    const rejected = await api.send(path, { method: "PUT" });
+    expect({ path, allow: rejected.headers.get("allow") }).toEqual({ path, allow: allowed });
+    await problemOf(rejected, 405);
     const options = await api.send(path, { method: "OPTIONS" });
     expect([options.status, options.headers.get("allow")]).toEqual([204, allowed]);
     if (!methods.includes("GET")) continue;

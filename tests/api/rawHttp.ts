@@ -24,7 +24,7 @@ export async function sendRaw(port: number, ...pieces: (string | Uint8Array)[]):
   return text;
 }
 
-/** The status of a response; 0 without a response. */
+/** Returns the status of a response; 0 without a response. */
 export function status(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
 }

@@ -74,7 +74,7 @@ Deno.test("class names in composed and decomposed Unicode are the same class", a
 Deno.test("a data set with classes that the classifier does not have is rejected, naming the classes", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint, jobId: job } = await api.model("classifier", undefined, ["ant", "bee", "cow"]);
-  const refused = async (names: readonly string[], source: object = { checkpoint }) => {
+  const rejected = async (names: readonly string[], source: object = { checkpoint }) => {
     const { id: dataset } = await uploaded(api, names);
     const { errors } = await problemOf(
       await api.post("/v1/jobs", { kind: "evaluate", ...source, dataset }),
@@ -83,11 +83,11 @@ Deno.test("a data set with classes that the classifier does not have is rejected
     expect(errors.map(({ path }) => path)).toEqual(["dataset"]);
     return errors[0].message;
   };
-  expect(await refused(["bee", "cow", "dog"])).toMatch(/does not have: 'dog'; .*'ant', 'bee', 'cow'/);
-  expect(await refused(["bee", "cow", "dog"], { job })).toContain("'dog'");
-  expect(await refused(["Ant", "Bee", "Cow"])).toContain("'Ant', 'Bee', 'Cow';");
+  expect(await rejected(["bee", "cow", "dog"])).toMatch(/does not have: 'dog'; .*'ant', 'bee', 'cow'/);
+  expect(await rejected(["bee", "cow", "dog"], { job })).toContain("'dog'");
+  expect(await rejected(["Ant", "Bee", "Cow"])).toContain("'Ant', 'Bee', 'Cow';");
   const many = Array.from({ length: 40 }, (_, at) => `${at}`.padStart(2, "0") + "x".repeat(200));
-  const message = await refused(many);
+  const message = await rejected(many);
   expect(message).toContain("and 32 more");
   expect(message.length).toBeLessThan(1500);
 });

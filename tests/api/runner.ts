@@ -30,15 +30,15 @@ export class TestRunner implements AsyncDisposable {
     this.#runner.start();
   }
 
-  /** Creates a job and waits for its end. */
+  /** Creates a job and waits until it is finished. */
   async run(body: object): Promise<FinishedJob> {
     const answer = await this.api.post("/v1/jobs", body, { prefer: "wait=60" });
     const text = await answer.text();
-    if (answer.status !== 201) throw new Error(`The job was refused with ${answer.status}: ${text}`);
+    if (answer.status !== 201) throw new Error(`The job was rejected with ${answer.status}: ${text}`);
     return JSON.parse(text);
   }
 
-  /** Messages of a job's warnings. */
+  /** Returns the messages of a job's warnings. */
   async warnings(id: string): Promise<string[]> {
     const { data } = await (await this.api.send(`/v1/jobs/${id}/events?limit=100`)).json();
     return data.filter(({ level }: { level: string }) => level === "warning")

@@ -5,7 +5,7 @@ import { problemOf, TestApi } from "./fixtures.ts";
 const job = JSON.stringify({ kind: "pretrain", dataset: "digits" });
 const json = { "content-type": "application/json" };
 
-Deno.test("of web pages, only the service's own may write", async (t) => {
+Deno.test("only the web pages of the service may send unsafe requests", async (t) => {
   await using api = await TestApi.open();
   const table: [what: string, headers: Record<string, string>, expected: number][] = [
     ["a program", { host: "localhost:8000" }, 201],

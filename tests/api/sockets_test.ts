@@ -5,7 +5,7 @@ import { sendRaw, status } from "./rawHttp.ts";
 const head = (...lines: string[]) =>
   ["POST /v1/jobs HTTP/1.1", "Host: x", "Content-Type: application/json", ...lines, "", ""].join("\r\n");
 
-Deno.test("bodies that lie, never end or come too slowly are refused, and the server goes on", async (t) => {
+Deno.test("bodies with a wrong length, without an end or sent too slowly are rejected, and the server keeps working", async (t) => {
   await using api = await TestApi.open({ bodyIdleMs: 300, bodyTotalMs: 1_500, jsonBytes: 4096 });
   await using server = await api.listen({ bodyIdleMs: 300, headMs: 300 });
   const { port } = server;
@@ -36,7 +36,7 @@ Deno.test("bodies that lie, never end or come too slowly are refused, and the se
       expect(await api.traces()).toEqual(before);
     });
   }
-  await t.step("a body that drips is given up at the total time", async () => {
+  await t.step("a slow body is rejected when the total time is over", async () => {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port });
     await connection.write(new TextEncoder().encode(head("Content-Length: 4000")));
     let dripping = true;
@@ -52,7 +52,7 @@ Deno.test("bodies that lie, never end or come too slowly are refused, and the se
     await drips;
     expect(status(new TextDecoder().decode(buffer.subarray(0, read ?? 0)))).toBe(408);
   });
-  await t.step("a good request is answered as before", async () => {
+  await t.step("a valid request still succeeds", async () => {
     const answer = await sendRaw(port, head(`Content-Length: ${body.length}`), body);
     expect(status(answer)).toBe(201);
   });

@@ -1,6 +1,6 @@
 /**
- * Groups 41 to 54: files, images and archives. What is in them is tested closer in `tests/data/`; these rows see
- * that it comes through HTTP.
+ * Groups 41 to 54: files, images and archives. Their contents are tested in `tests/data/`; these rows test the HTTP
+ * responses.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { deflateSync, gzipSync } from "node:zlib";
 import { pngChunk, pngFile } from "../../setup/png.ts";
 import { type Bytes, idx, idxDigits, pngDigit, tarGz } from "../../setup/uploads.ts";
 import { zipOf } from "../../setup/zip.ts";
-import { ask, bytes, type Expected, type Row, upload } from "./row.ts";
+import { bytes, type Expected, inference, type Row, upload } from "./row.ts";
 
 const good = idxDigits(20, "train");
 const image = idx(0x803, [2, 2, 2], new Uint8Array(8));
@@ -22,15 +22,29 @@ async function archive(
   what: string,
   name: string,
   content: Bytes,
-  says: RegExp,
+  pattern: RegExp,
 ): Promise<Row> {
-  return upload(group, what, { archive: await tarGz({ "a/0.png": png, [name]: content }) }, "archive", says);
+  return upload(
+    group,
+    what,
+    { archive: await tarGz({ "a/0.png": png, [name]: content }) },
+    "archive",
+    pattern,
+  );
 }
 
-const picture = (group: number, what: string, text: string, says: RegExp, status = 422) =>
-  ask(group, what, "reconstructions", { pictures: [png.toBase64(), text] }, "pictures.1", says, status);
+const picture = (group: number, what: string, text: string, pattern: RegExp, status = 422) =>
+  inference(
+    group,
+    what,
+    "reconstructions",
+    { pictures: [png.toBase64(), text] },
+    "pictures.1",
+    pattern,
+    status,
+  );
 
-/** A form written by hand. */
+/** Creates a row with a raw multipart body. */
 const form = (
   group: number,
   what: string,
@@ -115,7 +129,7 @@ export const FILES: readonly Row[] = [
     send: (api) =>
       api.post("/v1/embeddings", `{"pictures":["data:image/png;base64,${"A".repeat(100_000_000)}"]}`),
     status: 413,
-    says: /33554432/,
+    pattern: /33554432/,
   },
   upload(48, "labels as images", { train_images: good.labels }, "train_images", /label file/),
   upload(48, "images as labels", { train_images: image, train_labels: image }, "train_labels", /0x00000801/),
@@ -212,15 +226,15 @@ export const FILES: readonly Row[] = [
   }),
   form(42, "a form that breaks off", part('name="train_images"; filename="a"').slice(0, 70), 400),
   form(42, "a form of another boundary", part('name="train_images"; filename="a"'), 400, {}, "y"),
-  form(55, "a part without a name", part('filename="a"'), 422, { says: /must have a field name/ }),
+  form(55, "a part without a name", part('filename="a"'), 422, { pattern: /must have a field name/ }),
   form(
     55,
-    "a file given twice",
+    "a repeated file",
     `${part('name="train_images"; filename="a"').slice(0, -8)}\r\n${
       part('name="train_images"; filename="a"')
     }`,
     422,
-    { path: "train_images", says: /more than once/ },
+    { path: "train_images", pattern: /more than once/ },
   ),
   upload(18, "an unknown file field", { images: image }, "images"),
   upload(18, "an unknown text field", { train_images: image }, "color", undefined, {
@@ -250,7 +264,7 @@ export const FILES: readonly Row[] = [
     what: "an upload that is no form",
     send: (api) => api.post("/v1/datasets", { name: "x" }),
     status: 415,
-    says: /multipart/,
+    pattern: /multipart/,
   },
   {
     group: 10,

@@ -6,8 +6,8 @@
 import { get, job, PRETRAIN, type Row } from "./row.ts";
 
 const NONE = "0".repeat(26);
-const metadata = (what: string, value: unknown, path: string, says?: RegExp) =>
-  job(73, what, { ...PRETRAIN, metadata: value }, path, says);
+const metadata = (what: string, value: unknown, path: string, pattern?: RegExp) =>
+  job(73, what, { ...PRETRAIN, metadata: value }, path, pattern);
 
 const IDS = [
   "1",
@@ -40,7 +40,7 @@ export const LISTS: readonly Row[] = [
     get(69, `the data set ${id}`, `/v1/datasets/${id}`, 404)
   ),
   get(69, "an id of 10 KB", `/v1/jobs/job_${"0".repeat(10_000)}`, 414),
-  get(69, "a job that is not there", `/v1/jobs/job_${NONE}`, 404, { says: new RegExp(NONE) }),
+  get(69, "a job that is not there", `/v1/jobs/job_${NONE}`, 404, { pattern: new RegExp(NONE) }),
   ...["events", "metrics", "checkpoints"].map((part) =>
     get(69, `${part} of no job`, `/v1/jobs/job_${NONE}/${part}`, 404)
   ),
@@ -86,7 +86,7 @@ export const LISTS: readonly Row[] = [
     what: `the Idempotency-Key ${key.slice(0, 10)} of ${key.length} characters`,
     send: (api) => api.post("/v1/jobs", PRETRAIN, { "idempotency-key": key }),
     status: 400,
-    says: /1 to 255/,
+    pattern: /1 to 255/,
   })),
   metadata(
     "17 keys",

@@ -1,37 +1,76 @@
 /**
- * Questions to models that make no sense (groups 18 to 47), and checkpoints that are not what they say (56 to 66). The rules of
- * the file format are tested closer in `tests/data/safetensors/safetensors_test.ts`.
+ * Invalid inference requests (groups 18 to 47), and invalid checkpoint files (56 to 66). The rules of the file format are
+ * tested in `tests/data/safetensors/safetensors_test.ts`.
  *
  * @module
  */
 import { readSafetensors, type Tensor, writeSafetensors } from "../../../data/safetensors/safetensors.ts";
 import type { Bytes } from "../../setup/uploads.ts";
 import { TestApi, TINY } from "../fixtures.ts";
-import { ask, type Present, type Row } from "./row.ts";
+import { inference, type Row, type StoredIds } from "./row.ts";
 
 const one = { dataset: { id: "digits", indices: [0] } };
 const indices = (...list: unknown[]) => ({ dataset: { id: "digits", indices: list } });
 
-/** Questions that make no sense. */
-export const QUESTIONS: readonly Row[] = [
-  ask(18, "an unknown field", "embeddings", { ...one, layer: 3 }, "layer"),
-  ask(18, "a field of reconstructions alone", "classifications", { ...one, mask_ratio: 0.5 }, "mask_ratio"),
-  ask(18, "an unknown part of the answer", "reconstructions", { ...one, include: ["weights"] }, "include.0"),
-  ask(18, "neither images nor a data set", "embeddings", {}, "pictures", /exactly one/),
-  ask(18, "pictures and a data set", "embeddings", { ...one, pictures: ["AAAA"] }, "pictures", /exactly one/),
-  ask(18, "no image", "embeddings", { pictures: [] }, "pictures"),
-  ask(18, "65 images", "embeddings", { pictures: Array(65).fill("AAAA") }, "pictures", /64/),
-  ask(18, "a model and a job", "embeddings", ({ job }) => ({ ...one, job }), "checkpoint", /exactly one/),
-  ask(18, "an unknown data set", "embeddings", { dataset: { id: "cifar", indices: [0] } }, "dataset.id"),
-  ask(
+/** Invalid inference requests. */
+export const INFERENCE: readonly Row[] = [
+  inference(18, "an unknown field", "embeddings", { ...one, layer: 3 }, "layer"),
+  inference(
+    18,
+    "a field of reconstructions alone",
+    "classifications",
+    { ...one, mask_ratio: 0.5 },
+    "mask_ratio",
+  ),
+  inference(
+    18,
+    "an unknown part of the answer",
+    "reconstructions",
+    { ...one, include: ["weights"] },
+    "include.0",
+  ),
+  inference(18, "neither images nor a data set", "embeddings", {}, "pictures", /exactly one/),
+  inference(
+    18,
+    "pictures and a data set",
+    "embeddings",
+    { ...one, pictures: ["AAAA"] },
+    "pictures",
+    /exactly one/,
+  ),
+  inference(18, "no image", "embeddings", { pictures: [] }, "pictures"),
+  inference(18, "65 images", "embeddings", { pictures: Array(65).fill("AAAA") }, "pictures", /64/),
+  inference(
+    18,
+    "a model and a job",
+    "embeddings",
+    ({ job }) => ({ ...one, job }),
+    "checkpoint",
+    /exactly one/,
+  ),
+  inference(
+    18,
+    "an unknown data set",
+    "embeddings",
+    { dataset: { id: "cifar", indices: [0] } },
+    "dataset.id",
+  ),
+  inference(
     18,
     "an unknown split",
     "embeddings",
     { dataset: { id: "digits", indices: [0], split: "all" } },
     "dataset.split",
   ),
-  ask(20, "an index outside the data set", "embeddings", indices(0, 2000), "dataset.indices.1", /0 to 1999/),
-  ask(
+  inference(
+    20,
+    "an index outside the data set",
+    "embeddings",
+    indices(0, 2000),
+    "dataset.indices.1",
+    /0 to 1999/,
+  ),
+  inference(
     20,
     "an index above the size asked for",
     "embeddings",
@@ -42,12 +81,12 @@ export const QUESTIONS: readonly Row[] = [
     /0 to 9/,
   ),
   ...[-1, 0.5, "0", 2 ** 53, null].map((index) =>
-    ask(20, `the index ${JSON.stringify(index)}`, "embeddings", indices(index), "dataset.indices.0")
+    inference(20, `the index ${JSON.stringify(index)}`, "embeddings", indices(index), "dataset.indices.0")
   ),
-  ask(20, "no index", "embeddings", indices(), "dataset.indices"),
-  ask(20, "65 indices", "embeddings", indices(...Array(65).keys()), "dataset.indices", /64/),
+  inference(20, "no index", "embeddings", indices(), "dataset.indices"),
+  inference(20, "65 indices", "embeddings", indices(...Array(65).keys()), "dataset.indices", /64/),
   ...[0, 1, -0.5, 1.5, "0.5"].map((mask_ratio) =>
-    ask(
+    inference(
       22,
       `a mask ratio of ${JSON.stringify(mask_ratio)}`,
       "reconstructions",
@@ -55,7 +94,7 @@ export const QUESTIONS: readonly Row[] = [
       "mask_ratio",
     )
   ),
-  ask(
+  inference(
     23,
     "a ratio that keeps nothing",
     "reconstructions",
@@ -63,7 +102,7 @@ export const QUESTIONS: readonly Row[] = [
     "mask_ratio",
     /keeps no/,
   ),
-  ask(
+  inference(
     23,
     "a ratio that masks nothing",
     "reconstructions",
@@ -72,10 +111,10 @@ export const QUESTIONS: readonly Row[] = [
     /masks no/,
   ),
   ...[-1, 0.5, 2 ** 53, "1"].map((seed) =>
-    ask(35, `the seed ${JSON.stringify(seed)}`, "reconstructions", { ...one, seed }, "seed")
+    inference(35, `the seed ${JSON.stringify(seed)}`, "reconstructions", { ...one, seed }, "seed")
   ),
   ...["job_00000000000000000000000000", "../ckpt", "", 7].map((checkpoint) =>
-    ask(
+    inference(
       69,
       `the checkpoint ${JSON.stringify(checkpoint)}`,
       "embeddings",
@@ -87,7 +126,7 @@ export const QUESTIONS: readonly Row[] = [
 
 type Tensors = Map<string, Tensor>;
 
-/** A checkpoint's file with other tensors or other metadata, the header in order. */
+/** Changes the tensors or the metadata of a checkpoint file, and writes a valid header. */
 const rewritten =
   (change: (tensors: Tensors, metadata: Record<string, string>) => void) => (file: Bytes): Bytes => {
     const { tensors, metadata } = readSafetensors(file);
@@ -103,8 +142,8 @@ function filled(tensors: Tensors, value: number): void {
   tensors.set(NORM, { ...tensor, data: new Float32Array(TINY.embedDim).fill(value) } as Tensor);
 }
 
-/** Files that a checkpoint's row vouches for, and what is said of them. */
-const ALTERED: readonly [group: number, what: string, altered: (file: Bytes) => Bytes, says: RegExp][] = [
+/** Changed files whose digest matches the checkpoint's row, and the expected message. */
+const ALTERED: readonly [group: number, what: string, altered: (file: Bytes) => Bytes, pattern: RegExp][] = [
   [
     57,
     "a tensor of another shape",
@@ -147,13 +186,13 @@ const ALTERED: readonly [group: number, what: string, altered: (file: Bytes) => 
   ],
 ];
 
-/** Stores the altered checkpoints. @returns rows that ask them */
+/** Stores the changed checkpoints. @returns rows that use them */
 export async function alteredCheckpoints(api: TestApi): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const [group, what, altered, says] of ALTERED) {
+  for (const [group, what, altered, pattern] of ALTERED) {
     const { id } = await api.model("mae", altered);
-    const body = (_: Present) => ({ checkpoint: id, ...one });
-    rows.push(ask(group, what, "reconstructions", body, "checkpoint", says, 409));
+    const body = (_: StoredIds) => ({ checkpoint: id, ...one });
+    rows.push(inference(group, what, "reconstructions", body, "checkpoint", pattern, 409));
   }
   return rows;
 }

@@ -1,5 +1,5 @@
 /**
- * Groups 20 to 40: numbers, the model's configuration, and what a job starts from.
+ * Groups 20 to 40: numbers, the configuration of the model, and the source of a job.
  *
  * @module
  */

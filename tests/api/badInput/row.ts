@@ -1,21 +1,21 @@
 /**
- * Rows of the table of bad input, and short ways to write them.
+ * The rows of the tables of invalid input, and functions that create them.
  *
  * @module
  */
 import type { TestApi } from "../fixtures.ts";
 import type { Bytes } from "../../setup/uploads.ts";
 
-/** What is there before the bad input comes. */
-export interface Present {
+/** Ids of the resources that exist before the invalid requests. */
+export interface StoredIds {
   readonly mae: string;
   readonly classifier: string;
-  /** The job that made `mae`. */
+  /** The job of `mae`. */
   readonly job: string;
-  /** A job without a checkpoint: one waits, one was cancelled. */
+  /** Jobs without a checkpoint. */
   readonly queued: string;
   readonly cancelled: string;
-  /** Data sets: two classes, no labels and nothing held out, a single image. */
+  /** Data sets: with two classes, without labels and hold-out, and with a single image. */
   readonly twoClasses: string;
   readonly unlabelled: string;
   readonly single: string;
@@ -24,48 +24,48 @@ export interface Present {
   readonly deletedJob: string;
 }
 
-/** A request that must be refused. */
+/** A request that must be rejected. */
 export interface Row {
-  /** Group of the list in the field notes, section 5.2. */
+  /** Number of a group of similar rows. */
   readonly group: number;
   readonly what: string;
-  readonly send: (api: TestApi, present: Present) => Promise<Response>;
+  readonly send: (api: TestApi, present: StoredIds) => Promise<Response>;
   readonly status: number;
   /** The field that the problem names. */
   readonly path?: string;
-  /** What its detail or a message says. */
-  readonly says?: RegExp;
+  /** Pattern of its detail or of a message. */
+  readonly pattern?: RegExp;
 }
 
-/** What is expected of a refusal beside its status. */
-export type Expected = Pick<Row, "path" | "says">;
+/** Expectations in addition to the status. */
+export type Expected = Pick<Row, "path" | "pattern">;
 
-/** A pre-training job that is taken. */
+/** A valid pre-training job. */
 export const PRETRAIN = { kind: "pretrain", dataset: "digits" };
 
-/** A refused body of `POST /v1/jobs`. */
+/** Creates a row for an invalid body of `POST /v1/jobs`. */
 export function job(
   group: number,
   what: string,
-  body: object | ((present: Present) => object),
+  body: object | ((present: StoredIds) => object),
   path: string,
-  says?: RegExp,
+  pattern?: RegExp,
   status = 422,
 ): Row {
-  const send = (api: TestApi, present: Present) =>
+  const send = (api: TestApi, present: StoredIds) =>
     api.post("/v1/jobs", typeof body === "function" ? body(present) : body);
-  return { group, what, send, status, path, says };
+  return { group, what, send, status, path, pattern };
 }
 
-/** Refused values of one field of a pre-training job. */
-export function values(group: number, path: string, list: readonly unknown[], says?: RegExp): Row[] {
+/** Creates a row for each invalid value of a field of a pre-training job. */
+export function values(group: number, path: string, list: readonly unknown[], pattern?: RegExp): Row[] {
   return list.map((value) => {
     const body = path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
-    return job(group, `${path} ${JSON.stringify(value)}`, { ...PRETRAIN, ...body }, path, says);
+    return job(group, `${path} ${JSON.stringify(value)}`, { ...PRETRAIN, ...body }, path, pattern);
   });
 }
 
-/** A refused body of `POST /v1/jobs`, as bytes. */
+/** Creates a row for an invalid body of `POST /v1/jobs`, as text or bytes. */
 export function raw(
   group: number,
   what: string,
@@ -83,46 +83,46 @@ export function raw(
   };
 }
 
-/** A refused request without a body. */
+/** Creates a row for an invalid GET request. */
 export function get(group: number, what: string, path: string, status: number, expected: Expected = {}): Row {
   return { group, what, send: (api) => api.send(path), status, ...expected };
 }
 
-/** A refused upload. @param path the field it is refused for */
+/** Creates a row for an invalid upload. @param path the field that is rejected */
 export function upload(
   group: number,
   what: string,
   files: Readonly<Record<string, Bytes>>,
   path: string,
-  says?: RegExp,
+  pattern?: RegExp,
   { fields = {}, filename = "file", status = 422 }: {
     fields?: Record<string, string>;
     filename?: string;
     status?: number;
   } = {},
 ): Row {
-  return { group, what, send: (api) => api.upload(files, fields, filename), status, path, says };
+  return { group, what, send: (api) => api.upload(files, fields, filename), status, path, pattern };
 }
 
-/** A refused question to a model, `mae` unless the body says otherwise. */
-export function ask(
+/** Creates a row for an invalid inference request. The checkpoint is `mae` by default. */
+export function inference(
   group: number,
   what: string,
   route: "reconstructions" | "classifications" | "embeddings",
-  body: object | ((present: Present) => object),
+  body: object | ((present: StoredIds) => object),
   path: string,
-  says?: RegExp,
+  pattern?: RegExp,
   status = 422,
 ): Row {
-  const send = (api: TestApi, present: Present) =>
+  const send = (api: TestApi, present: StoredIds) =>
     api.post(`/v1/${route}`, {
       checkpoint: present.mae,
       ...(typeof body === "function" ? body(present) : body),
     });
-  return { group, what, send, status, path, says };
+  return { group, what, send, status, path, pattern };
 }
 
-/** Bytes, one by one. */
+/** Creates bytes from numbers. */
 export function bytes(...list: number[]): Bytes {
   return Uint8Array.from(list);
 }
