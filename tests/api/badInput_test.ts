@@ -16,9 +16,9 @@ async function present(api: TestApi): Promise<StoredIds> {
   const cancelled = await api.job();
   await api.send(`/v1/jobs/${cancelled}/cancel`, { method: "POST" });
   const dataset = async (...upload: Parameters<TestApi["upload"]>): Promise<string> => {
-    const answer = await api.upload(...upload);
-    expect(answer.status).toBe(201);
-    return (await answer.json()).id;
+    const response = await api.upload(...upload);
+    expect(response.status).toBe(201);
+    return (await response.json()).id;
   };
   const png = await pngDigit(0);
   return {

@@ -55,7 +55,7 @@ const rules = {
 };
 const bounds = { bytes: 100_000, idleMs: 5_000, totalMs: 5_000 };
 
-/** Runs a form through and tells what is left in the temporary folder afterwards. */
+/** Reads a form. @returns the result, and the number of entries that remain in the temporary folder */
 async function send(request: Request, limits = bounds) {
   const tempDir = await Deno.makeTempDir();
   try {
@@ -160,33 +160,33 @@ Deno.test("a form part with an unsupported charset or transfer encoding is rejec
   ];
   for (const [what, head, path] of table) {
     await t.step(what, async () => {
-      const answer = await api.send("/v1/datasets", {
+      const response = await api.send("/v1/datasets", {
         method: "POST",
         headers: { "content-type": "multipart/form-data; boundary=b" },
         body: ["--b", ...head, "", "text", "--b--", ""].join("\r\n"),
       });
-      expect((await problemOf(answer, 415)).errors.map((error) => error.path)).toEqual([path]);
+      expect((await problemOf(response, 415)).errors.map((error) => error.path)).toEqual([path]);
     });
   }
   await t.step("an explicit UTF-8 charset and unencoded bytes are accepted", async () => {
     const head = [field, 'Content-Type: text/plain; charset="UTF-8"', "Content-Transfer-Encoding: BINARY"];
-    const answer = await api.send("/v1/datasets", {
+    const response = await api.send("/v1/datasets", {
       method: "POST",
       headers: { "content-type": "multipart/form-data; boundary=b" },
       body: ["--b", ...head, "", "text", "--b--", ""].join("\r\n"),
     });
-    expect((await problemOf(answer, 422)).detail).toContain("The upload has no file");
+    expect((await problemOf(response, 422)).detail).toContain("The upload has no file");
   });
   for (
     const type of ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=é"]
   ) {
     await t.step(type, async () => {
-      const answer = await api.send("/v1/datasets", {
+      const response = await api.send("/v1/datasets", {
         method: "POST",
         headers: { "content-type": type },
         body: "",
       });
-      expect((await problemOf(answer, 400)).detail).toContain("boundary");
+      expect((await problemOf(response, 400)).detail).toContain("boundary");
     });
   }
   expect(await api.traces()).toEqual([]);

@@ -26,10 +26,10 @@ const NAMES: Record<string, string[]> = {
 for (const [what, names] of Object.entries(NAMES)) {
   Deno.test(`a classifier of ${what} can be trained, inspected, used and evaluated`, async () => {
     await using api = await TestApi.open();
-    const picture = await pngDigit(0);
+    const image = await pngDigit(0);
     const archive = await tarGz(
       Object.fromEntries(
-        names.flatMap((name) => [[`train/${name}/0.png`, picture], [`test/${name}/1.png`, picture]]),
+        names.flatMap((name) => [[`train/${name}/0.png`, image], [`test/${name}/1.png`, image]]),
       ),
     );
     const { id: dataset, class_names: classes } = await (await api.upload({ archive })).json();
@@ -60,10 +60,10 @@ for (const [what, names] of Object.entries(NAMES)) {
     const file = new Uint8Array(await (await api.send(`/v1/checkpoints/${id}/content`)).arrayBuffer());
     expect(JSON.parse(readHeader(file).metadata.class_names)).toEqual(names);
 
-    const body = { checkpoint: id, pictures: [picture.toBase64()] };
-    const answer = await (await api.post("/v1/classifications", body)).json();
-    expect(answer.class_names).toEqual(names);
-    expect(answer.data[0].class_name).toBe(names[answer.data[0].label]);
+    const body = { checkpoint: id, pictures: [image.toBase64()] };
+    const response = await (await api.post("/v1/classifications", body)).json();
+    expect(response.class_names).toEqual(names);
+    expect(response.data[0].class_name).toBe(names[response.data[0].label]);
     const measured = await runner.run({ kind: "evaluate", checkpoint: id, dataset });
     expect(measured).toMatchObject({ status: "succeeded", result: { classes: names.length } });
   });
@@ -74,8 +74,8 @@ Deno.test("a row of an earlier version, with class names but without their numbe
   const checkpoint = await api.model("classifier");
   const { classes: _, stateSha256: __, ...old } = checkpoint;
   await api.kv.set(keys.checkpoint(checkpoint.id), old);
-  const answer = await (await api.send(`/v1/checkpoints/${checkpoint.id}`)).json();
-  expect(answer).toMatchObject({ num_classes: 10, class_names: checkpoint.classNames, resumable: true });
+  const response = await (await api.send(`/v1/checkpoints/${checkpoint.id}`)).json();
+  expect(response).toMatchObject({ num_classes: 10, class_names: checkpoint.classNames, resumable: true });
   const body = { checkpoint: checkpoint.id, pictures: [(await pngDigit(0)).toBase64()] };
   expect((await api.post("/v1/classifications", body)).status).toBe(200);
 });

@@ -7,23 +7,23 @@ import { status } from "./rawHttp.ts";
 async function endless(
   port: number,
   head: string[],
-  piece: string,
-): Promise<{ answer: string; sent: number }> {
+  chunk: string,
+): Promise<{ response: string; sent: number }> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const encoder = new TextEncoder();
-  let answer = "", sent = 0;
+  let response = "", sent = 0;
   const reading = (async () => {
     const buffer = new Uint8Array(16_384);
     for (let read; (read = await connection.read(buffer).catch(() => null)) !== null;) {
-      answer += new TextDecoder().decode(buffer.subarray(0, read));
+      response += new TextDecoder().decode(buffer.subarray(0, read));
     }
   })();
   const writing = (async () => {
     await connection.write(encoder.encode([...head, "", ""].join("\r\n")));
-    for (const bytes = encoder.encode(piece);; sent += bytes.length) await connection.write(bytes);
+    for (const bytes = encoder.encode(chunk);; sent += bytes.length) await connection.write(bytes);
   })().catch(() => {});
   await Promise.all([reading, writing]);
-  return { answer, sent };
+  return { response, sent };
 }
 
 const SPACES = " ".repeat(65_536);
@@ -44,17 +44,17 @@ Deno.test("an endless rejected body is read up to a limit, then the client gets 
     ["a foreign page's write", "POST /v1/jobs", "application/json\r\nOrigin: http://evil.example", 403],
     ["a bad Host", "POST /v1/jobs", "application/json\r\nHost: y", 400],
   ];
-  const bodies: [field: string, piece: string][] = [
+  const bodies: [field: string, chunk: string][] = [
     ["Content-Length: 100000000000", SPACES],
     ["Transfer-Encoding: chunked", CHUNK],
   ];
   for (const [what, line, type, expected] of table) {
-    for (const [field, piece] of bodies) {
+    for (const [field, chunk] of bodies) {
       await t.step(`${what}, ${field}`, async () => {
         const head = [`${line} HTTP/1.1`, "Host: x", `Content-Type: ${type}`, field];
-        const { answer, sent } = await endless(server.port, head, piece);
-        expect(status(answer)).toBe(expected);
-        expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+        const { response, sent } = await endless(server.port, head, chunk);
+        expect(status(response)).toBe(expected);
+        expect(response).toMatch(/\r\nconnection: close\r\n/i);
         // The discarded bytes, and the operating system's buffers of a connection.
         expect(sent).toBeLessThan(64 * 2 ** 20);
       });
@@ -85,33 +85,33 @@ Deno.test("time limits apply to headers, to idle connections and to responses th
   const send = (text: string) => (connection: Deno.Conn) => connection.write(new TextEncoder().encode(text));
 
   await t.step("headers that arrive slowly", async () => {
-    const answer = await untilClosed(server.port, async (connection) => {
+    const response = await untilClosed(server.port, async (connection) => {
       await send("GET /healthz HTTP/1.1\r\nHost: x\r\n")(connection);
       for (let at = 0;; at++) {
         await send(`X-${at}: y\r\n`)(connection);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     });
-    expect(status(answer)).toBe(408);
-    expect(answer).toContain("application/problem+json");
+    expect(status(response)).toBe(408);
+    expect(response).toContain("application/problem+json");
   });
   await t.step("a connection without a request", async () => {
     await untilClosed(server.port, () => Promise.resolve());
   });
   await t.step("an idle connection after a request", async () => {
-    const answer = await untilClosed(server.port, send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
-    expect(status(answer)).toBe(200);
+    const response = await untilClosed(server.port, send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
+    expect(status(response)).toBe(200);
   });
   await t.step("a client that sends Connection: close", async () => {
-    const answer = await untilClosed(
+    const response = await untilClosed(
       server.port,
       send("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
     );
-    expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+    expect(response).toMatch(/\r\nconnection: close\r\n/i);
   });
   await t.step("input that is not HTTP", async () => {
-    const answer = await untilClosed(server.port, send("\x16\x03\x01\x02\r\n\r\n"));
-    expect(status(answer)).toBe(400);
+    const response = await untilClosed(server.port, send("\x16\x03\x01\x02\r\n\r\n"));
+    expect(status(response)).toBe(400);
   });
   await t.step("a response that is not read", async () => {
     const cancelled = Promise.withResolvers<void>();
@@ -168,11 +168,11 @@ Deno.test("a response whose source fails is truncated detectably, and does not e
     );
   const errors: unknown[] = [];
   const server = await listen(broken, { port: 0, host: "127.0.0.1", log: (_, error) => errors.push(error) });
-  const answer = await untilClosed(
+  const response = await untilClosed(
     server.port,
     (connection) => connection.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n")),
   );
-  expect(answer).not.toContain("secret");
+  expect(response).not.toContain("secret");
   expect(errors).toEqual([expect.objectContaining({ message: "secret reason" })]);
   await server.close(0);
 });

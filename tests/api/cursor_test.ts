@@ -115,7 +115,7 @@ Deno.test("the free text of a job is one line, and may contain joiners", async (
   }
   await t.step("joiners, emoji and scripts", async () => {
     const name = "می‌خواهم क्‍ष 👩‍🔬 猫";
-    const answer = await create({ name, metadata: { [name]: name, empty: "" } });
-    expect(await answer.json()).toMatchObject({ name, metadata: { [name]: name, empty: "" } });
+    const response = await create({ name, metadata: { [name]: name, empty: "" } });
+    expect(await response.json()).toMatchObject({ name, metadata: { [name]: name, empty: "" } });
   });
 });

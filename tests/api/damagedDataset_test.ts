@@ -168,7 +168,7 @@ Deno.test("a missing or truncated part is reported as an error of the data set, 
     await using _runner = new TestRunner(api);
     for (const [what, id] of waiting) {
       const job: FinishedJob = await (await api.send(`/v1/jobs/${id}?wait=60`)).json();
-      // Bytes after the last image do no harm, and any bytes are valid raw pixels.
+      // Bytes after the last image are ignored, and any bytes are valid raw pixels.
       if (/pack is longer|images.raw is overwritten/.test(what)) {
         expect([what, job.status]).toEqual([what, "succeeded"]);
       } else expect([what, job.status, job.error?.code]).toEqual([what, "failed", "dataset_unusable"]);

@@ -37,9 +37,9 @@ Deno.test("the dashboard keeps the whole series and only requests the new part",
     await train(claim, known + 1, last);
     const after = await refresh({ attempt: 1, progress: { total_steps: total } });
     // Every second step, and the newest; every epoch.
-    const wanted = Array.from({ length: last }, (_, i) => i + 1).filter((step) => step % 2 === 0);
-    expect(after.epochs.map(({ step }) => step)).toEqual(wanted);
-    expect(after.steps.map(({ step }) => step)).toEqual([...wanted, ...(last % 2 === 1 ? [last] : [])]);
+    const expected = Array.from({ length: last }, (_, i) => i + 1).filter((step) => step % 2 === 0);
+    expect(after.epochs.map(({ step }) => step)).toEqual(expected);
+    expect(after.steps.map(({ step }) => step)).toEqual([...expected, ...(last % 2 === 1 ? [last] : [])]);
   }
   expect(server.paths.at(-1)).toBe(`/v1/jobs/${id}/metrics?every=2&after=8`);
 

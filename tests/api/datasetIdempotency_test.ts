@@ -3,7 +3,7 @@ import type { UploadRow } from "../../jobs/store/rows/keys.ts";
 import { type Bytes, idx, idxDigits } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-const picture = idx(0x803, [2, 2, 2], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+const image = idx(0x803, [2, 2, 2], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
 const other = idx(0x803, [2, 2, 2], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 9));
 
 interface Options {
@@ -56,20 +56,20 @@ Deno.test("a repeated upload with the same key returns the same data set", async
 
 Deno.test("a key that was used with other files, fields or a name is rejected, and nothing is stored", async () => {
   await using api = await TestApi.open();
-  const { id } = await created(await post(api, { train_images: picture }));
+  const { id } = await created(await post(api, { train_images: image }));
   const differing: [Record<string, Bytes>, Options][] = [
     [{ train_images: other }, {}],
-    [{ train_images: picture, test_images: picture }, {}],
-    [{ train_images: picture }, { fields: { held_out: "0.3" } }],
-    [{ train_images: picture }, { fields: { resize: "pad" } }],
-    [{ train_images: picture }, { fields: { name: "a" } }],
-    [{ train_images: picture }, { filename: "b" }],
+    [{ train_images: image, test_images: image }, {}],
+    [{ train_images: image }, { fields: { held_out: "0.3" } }],
+    [{ train_images: image }, { fields: { resize: "pad" } }],
+    [{ train_images: image }, { fields: { name: "a" } }],
+    [{ train_images: image }, { filename: "b" }],
   ];
   for (const [files, options] of differing) {
     expect((await problemOf(await post(api, files, options), 422)).detail).toContain("Idempotency-Key");
   }
   expect(await uploads(api)).toEqual([id]);
-  expect((await created(await post(api, { train_images: picture }))).id).toBe(id);
+  expect((await created(await post(api, { train_images: image }))).id).toBe(id);
   // Jobs have separate keys.
   const job = await api.post("/v1/jobs", { kind: "pretrain", dataset: "digits" }, { "idempotency-key": "k" });
   expect(job.status).toBe(201);
@@ -91,15 +91,15 @@ Deno.test("concurrent uploads with the same key create one data set", async () =
 
 Deno.test("a rejected upload leaves its key free", async () => {
   await using api = await TestApi.open();
-  const cut = picture.slice(0, -1);
+  const cut = image.slice(0, -1);
   for (let i = 0; i < 2; i++) await problemOf(await post(api, { train_images: cut }), 422);
-  const { replayed } = await created(await post(api, { train_images: picture }));
+  const { replayed } = await created(await post(api, { train_images: image }));
   expect(replayed).toBe(false);
 });
 
 Deno.test("the key of a deleted data set is free, like that of a deleted job", async () => {
   await using api = await TestApi.open();
-  const first = await created(await post(api, { train_images: picture }));
+  const first = await created(await post(api, { train_images: image }));
   expect((await api.send(`/v1/datasets/${first.id}`, { method: "DELETE" })).status).toBe(204);
   const second = await created(await post(api, { train_images: other }));
   expect([second.replayed, second.id === first.id]).toEqual([false, false]);
@@ -118,18 +118,18 @@ Deno.test("a key that a killed process reserved becomes free again, even if its 
         until: now + until,
       };
       await api.kv.set(["upload", "k"], row);
-      const first = await created(await post(api, { train_images: picture }));
+      const first = await created(await post(api, { train_images: image }));
       expect(first.replayed).toBe(false);
-      expect((await created(await post(api, { train_images: picture }))).id).toBe(first.id);
+      expect((await created(await post(api, { train_images: image }))).id).toBe(first.id);
     });
   }
   await t.step("a data set that was stored before the kill is found", async () => {
     await using api = await TestApi.open();
-    const first = await created(await post(api, { train_images: picture }));
+    const first = await created(await post(api, { train_images: image }));
     const { value } = await api.kv.get<UploadRow>(["upload", "k"]);
     expect(value).toMatchObject({ datasetId: first.id, until: null });
     await api.kv.set(["upload", "k"], { ...value, until: Date.now() - 1 });
-    expect(await created(await post(api, { train_images: picture }))).toMatchObject({
+    expect(await created(await post(api, { train_images: image }))).toMatchObject({
       id: first.id,
       replayed: true,
     });
@@ -139,16 +139,16 @@ Deno.test("a key that a killed process reserved becomes free again, even if its 
 Deno.test("a key is 1 to 255 printable characters", async () => {
   await using api = await TestApi.open();
   for (const key of ["a b", "x".repeat(256), '""', "é"]) {
-    await problemOf(await post(api, { train_images: picture }, { key }), 400);
+    await problemOf(await post(api, { train_images: image }, { key }), 400);
   }
   expect(await uploads(api)).toEqual([]);
 });
 
 Deno.test("reusing the key of a damaged data set reports the damage; the key is free after its deletion", async () => {
   await using api = await TestApi.open();
-  const { id } = await created(await post(api, { train_images: picture }));
+  const { id } = await created(await post(api, { train_images: image }));
   await api.objects.put(`datasets/${id}/meta.json`, new TextEncoder().encode("{"));
-  expect((await problemOf(await post(api, { train_images: picture }), 409)).detail).toContain(id);
+  expect((await problemOf(await post(api, { train_images: image }), 409)).detail).toContain(id);
   expect((await api.send(`/v1/datasets/${id}`, { method: "DELETE" })).status).toBe(204);
-  expect((await created(await post(api, { train_images: picture }))).replayed).toBe(false);
+  expect((await created(await post(api, { train_images: image }))).replayed).toBe(false);
 });

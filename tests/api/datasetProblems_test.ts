@@ -9,14 +9,14 @@ Deno.test("a built-in data set is temporarily unavailable when its mirrors canno
   const { id: checkpoint } = await api.model();
   const body = { checkpoint, dataset: { id: "mnist", indices: [0] } };
   for (const route of ["reconstructions", "embeddings"]) {
-    const answer = await api.post(`/v1/${route}`, body);
-    const { errors } = await problemOf(answer, 503);
-    expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+    const response = await api.post(`/v1/${route}`, body);
+    const { errors } = await problemOf(response, 503);
+    expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
     expect(errors).toEqual([{ path: "dataset", message: expect.stringContaining("127.0.0.1:1") }]);
   }
   const { id } = await without.model();
-  const answer = await without.post("/v1/embeddings", { ...body, checkpoint: id });
-  const { errors } = await problemOf(answer, 422);
+  const response = await without.post("/v1/embeddings", { ...body, checkpoint: id });
+  const { errors } = await problemOf(response, 422);
   expect(errors).toEqual([{ path: "dataset", message: expect.stringContaining("no mirror is configured") }]);
   // The job is accepted, because its data set may be available when it runs.
   expect((await api.post("/v1/jobs", { kind: "pretrain", dataset: "mnist" })).status).toBe(201);

@@ -5,12 +5,12 @@ import { idx, idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
 import { zipOf } from "../setup/zip.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-interface DatasetAnswer {
+interface DatasetBody {
   readonly id: string;
   readonly splits: { readonly train: { readonly count: number }; readonly test: { readonly count: number } };
 }
 
-async function created(response: Response): Promise<DatasetAnswer & Record<string, unknown>> {
+async function created(response: Response): Promise<DatasetBody & Record<string, unknown>> {
   const text = await response.text();
   expect({ status: response.status, text }).toMatchObject({ status: 201 });
   return JSON.parse(text);
@@ -18,8 +18,8 @@ async function created(response: Response): Promise<DatasetAnswer & Record<strin
 
 /** Returns the input images of a model: the originals of its reconstructions, `[28 * 28]` each. */
 async function modelInputs(api: TestApi, checkpoint: string, dataset: object): Promise<Uint8Array[]> {
-  const answer = await api.post("/v1/reconstructions", { checkpoint, dataset, include: ["images"] });
-  const { data } = await answer.json() as { data: { images: { original: string } }[] };
+  const response = await api.post("/v1/reconstructions", { checkpoint, dataset, include: ["images"] });
+  const { data } = await response.json() as { data: { images: { original: string } }[] };
   return await Promise.all(
     data.map(({ images }) =>
       decodeImage(Uint8Array.fromBase64(images.original), { imageSize: 28, channels: 1 })
@@ -127,9 +127,9 @@ Deno.test("the hold-out has the requested size, and is the same for the same see
 
 Deno.test("data sets are listed in pages: the built-in ones, then uploads from the oldest to the newest", async () => {
   await using api = await TestApi.open();
-  const picture = idx(0x803, [2, 2, 2], new Uint8Array(8));
+  const image = idx(0x803, [2, 2, 2], new Uint8Array(8));
   const uploads: string[] = [];
-  for (let i = 0; i < 3; i++) uploads.push((await created(await api.upload({ train_images: picture }))).id);
+  for (let i = 0; i < 3; i++) uploads.push((await created(await api.upload({ train_images: image }))).id);
   const expected = ["digits", "mnist", "fashion-mnist", ...uploads.sort()];
   const found: string[] = [];
   for (let after: string | null = "", more = true; more;) {

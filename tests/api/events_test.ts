@@ -13,8 +13,8 @@ interface Block {
 /** Yields the blocks of a stream. Ending the iteration early disconnects like a client. */
 async function* blocks(response: Response): AsyncGenerator<Block, void> {
   let text = "";
-  for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
-    text += piece;
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
     for (let end; (end = text.indexOf("\n\n")) !== -1; text = text.slice(end + 2)) {
       const fields = text.slice(0, end).split("\n").map((line) => {
         const [name, ...value] = line.split(": ");

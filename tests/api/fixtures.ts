@@ -163,9 +163,9 @@ export class TestApi implements AsyncDisposable {
 
   /** Creates a job through the API. @returns its id */
   async job(body: object = {}): Promise<string> {
-    const answer = await this.post("/v1/jobs", { kind: "pretrain", dataset: "digits", ...body });
-    expect(answer.status).toBe(201);
-    return (await answer.json()).id;
+    const response = await this.post("/v1/jobs", { kind: "pretrain", dataset: "digits", ...body });
+    expect(response.status).toBe(201);
+    return (await response.json()).id;
   }
 
   /** Creates a job, and a queue that claims it. No other job may be queued. */

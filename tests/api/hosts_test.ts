@@ -58,14 +58,14 @@ Deno.test("the path is taken from the request line, and a Host that is not host[
   ];
   for (const [what, request, expected, body] of table) {
     await t.step(what, async () => {
-      const answer = await sendRaw(server.port, request);
-      expect({ request, status: status(answer.replace("HTTP/1.0", "HTTP/1.1")) }).toEqual({
+      const response = await sendRaw(server.port, request);
+      expect({ request, status: status(response.replace("HTTP/1.0", "HTTP/1.1")) }).toEqual({
         request,
         status: expected,
       });
-      if (body) expect(answer).toMatch(body);
-      if (expected >= 400) expect(answer).toMatch(/content-type: application\/problem\+json/i);
-      if (expected < 400 && !body) expect(answer).toContain('{"status":"ok"}');
+      if (body) expect(response).toMatch(body);
+      if (expected >= 400) expect(response).toMatch(/content-type: application\/problem\+json/i);
+      if (expected < 400 && !body) expect(response).toContain('{"status":"ok"}');
       expect(api.log.filter(({ level }) => level === "error")).toEqual([]);
     });
   }

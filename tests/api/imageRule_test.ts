@@ -21,22 +21,22 @@ const ink = pngFile(
   ),
 );
 
-interface Answer {
+interface ResponseBody {
   readonly resize: string;
   readonly background: string;
   readonly notes: readonly string[];
   readonly data: readonly { readonly images: { readonly original: string } }[];
 }
 
-async function answerOf(response: Response): Promise<Answer> {
+async function successOf(response: Response): Promise<ResponseBody> {
   const text = await response.text();
   expect({ status: response.status, text: text.slice(0, 500) }).toMatchObject({ status: 200 });
   return JSON.parse(text);
 }
 
 /** The image that the model received. */
-async function original(answer: Answer, at = 0): Promise<Uint8Array> {
-  return await decodeImage(Uint8Array.fromBase64(answer.data[at].images.original), FORM);
+async function original(response: ResponseBody, at = 0): Promise<Uint8Array> {
+  return await decodeImage(Uint8Array.fromBase64(response.data[at].images.original), FORM);
 }
 
 const corners = (image: Uint8Array) => [image[0], image[27], image[28 * 14], image[28 * 14 + 27]];
@@ -52,15 +52,15 @@ Deno.test("resize and background apply to images in JSON and in forms, and the r
     [{ resize: "pad", background: "white" }, [255, 255, 40, 200], /resize=pad/],
     [{ resize: "pad", background: "#0A0a0A" }, [10, 10, 40, 200], /resize=pad/],
   ];
-  for (const [fields, wanted, pattern] of table) {
+  for (const [fields, expected, pattern] of table) {
     await t.step(JSON.stringify(fields), async () => {
       const form = new FormData();
       for (const [name, value] of Object.entries({ checkpoint, include: "images", ...fields })) {
         form.set(name, value);
       }
       form.append("pictures", new File([wide], "wide.png"));
-      const asForm = await answerOf(await api.send("/v1/reconstructions", { method: "POST", body: form }));
-      const asJson = await answerOf(
+      const asForm = await successOf(await api.send("/v1/reconstructions", { method: "POST", body: form }));
+      const asJson = await successOf(
         await api.post("/v1/reconstructions", {
           checkpoint,
           include: ["images"],
@@ -69,7 +69,7 @@ Deno.test("resize and background apply to images in JSON and in forms, and the r
         }),
       );
       expect(asJson).toEqual(asForm);
-      expect(corners(await original(asJson))).toEqual(wanted);
+      expect(corners(await original(asJson))).toEqual(expected);
       expect([asJson.resize, asJson.background]).toEqual([
         fields.resize ?? "crop",
         fields.background ?? "none",
@@ -83,7 +83,7 @@ Deno.test("black ink on transparency is visible with a background, and reported 
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
   const ask = async (fields: object) =>
-    await answerOf(
+    await successOf(
       await api.post("/v1/reconstructions", {
         checkpoint,
         include: ["images"],
@@ -104,7 +104,7 @@ Deno.test("classifications and embeddings accept resize and background too", asy
   for (const [path, checkpoint] of [["embeddings", mae.id], ["classifications", classifier.id]]) {
     const results = [];
     for (const resize of ["crop", "squash", "pad"]) {
-      const answer = await answerOf(
+      const response = await successOf(
         await api.post(`/v1/${path}`, {
           checkpoint,
           pictures: [wide.toBase64()],
@@ -112,12 +112,12 @@ Deno.test("classifications and embeddings accept resize and background too", asy
           background: "white",
         }),
       );
-      expect(answer).toMatchObject({
+      expect(response).toMatchObject({
         resize,
         background: "white",
         notes: [expect.stringContaining("56 x 28")],
       });
-      results.push(JSON.stringify(answer.data));
+      results.push(JSON.stringify(response.data));
     }
     expect(new Set(results).size).toBe(3);
   }
@@ -167,7 +167,7 @@ Deno.test("a data set's resize and background apply to every use, unless a reque
       expect(dataset.notes).toEqual(pattern.map((pattern) => expect.stringMatching(pattern)));
       expect(await (await api.send(`/v1/datasets/${dataset.id}`)).json()).toEqual(dataset);
       const ask = async (fields: object) =>
-        await answerOf(
+        await successOf(
           await api.post("/v1/reconstructions", {
             checkpoint,
             include: ["images"],
@@ -212,7 +212,7 @@ Deno.test("images in a request are resized like the model's training images", as
   expect(await (await api.send(`/v1/checkpoints/${checkpoint}`)).json())
     .toMatchObject({ resize: "pad", background: "white" });
   const ask = async (fields: object) =>
-    await answerOf(
+    await successOf(
       await api.post("/v1/reconstructions", {
         checkpoint,
         include: ["images"],
@@ -230,8 +230,8 @@ Deno.test("images in a request are resized like the model's training images", as
 Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs and inference requests", async () => {
   await using api = await TestApi.open();
   await using runner = new TestRunner(api);
-  const picture = sharp(pixels, { raw: { width: 56, height: 28, channels: 1 } });
-  const jpeg = new Uint8Array(await picture.jpeg({ quality: 90 }).toBuffer());
+  const image = sharp(pixels, { raw: { width: 56, height: 28, channels: 1 } });
+  const jpeg = new Uint8Array(await image.jpeg({ quality: 90 }).toBuffer());
   const table = jpeg.findIndex((byte, at) => byte === 0xff && jpeg[at + 1] === 0xc4);
   const stray = Uint8Array.from([...jpeg.subarray(0, table), 0, 1, 2, ...jpeg.subarray(table)]);
   const response = await api.upload({ archive: await tarGz({ "a.jpg": stray, "b.jpg": jpeg }) }, {
@@ -247,8 +247,8 @@ Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs 
     include: ["images"],
     pictures: [stray.toBase64(), jpeg.toBase64()],
   };
-  const answer = await answerOf(await api.post("/v1/reconstructions", request));
-  expect(await original(answer, 0)).toEqual(await original(answer, 1));
+  const body = await successOf(await api.post("/v1/reconstructions", request));
+  expect(await original(body, 0)).toEqual(await original(body, 1));
   // All of them reject a truncated JPEG.
   const cut = stray.slice(0, -200);
   const rejected = await problemOf(

@@ -16,7 +16,7 @@ interface ReconstructedImage {
   readonly patches: number[][];
 }
 
-interface Answer {
+interface ResponseBody {
   readonly loss: number;
   readonly data: ReconstructedImage[];
 }
@@ -57,7 +57,7 @@ Deno.test("the masks, losses, patches and images of a reconstruction are consist
   await using api = await TestApi.open();
   const { id } = await api.model();
   const ask = async (more: object) =>
-    await json<Answer>(
+    await json<ResponseBody>(
       await api.post("/v1/reconstructions", {
         checkpoint: id,
         dataset: digits(0, 7),
@@ -110,7 +110,7 @@ Deno.test("the triptych shows the original, masked and reconstructed pixels of t
   const figure = await grey(await response.bytes());
   // 28 pixels enlarged by 6, with gaps of 8: three columns and two rows.
   expect([figure.width, figure.height]).toEqual([3 * 176 + 8, 2 * 176 + 8]);
-  const { data } = await json<Answer>(
+  const { data } = await json<ResponseBody>(
     await api.post("/v1/reconstructions", { ...body, include: ["patches"] }),
   );
   for (const [row, index] of [3, 4].entries()) {
@@ -191,12 +191,12 @@ Deno.test("images of another size, in colour or with transparency are converted 
       .png().toBuffer(),
   );
   const pictures = [await grown(1), await grown(3), clear].map((bytes) => bytes.toBase64());
-  const { data } = await json<Answer>(
+  const { data } = await json<ResponseBody>(
     await api.post("/v1/reconstructions", { checkpoint: id, pictures, include: ["images"] }),
   );
   for (const { images } of data) {
-    const picture = await grey(Uint8Array.fromBase64(images.original));
-    expect([picture.width, picture.height, picture.at(0, 0), picture.at(27, 27)]).toEqual([28, 28, 77, 77]);
+    const image = await grey(Uint8Array.fromBase64(images.original));
+    expect([image.width, image.height, image.at(0, 0), image.at(27, 27)]).toEqual([28, 28, 77, 77]);
   }
 });
 

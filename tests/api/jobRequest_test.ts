@@ -120,7 +120,7 @@ Deno.test("a job is rejected when its held-out images alone do not fit into memo
   await using api = await TestApi.open({ datasets: { maxSplitBytes: 1500 * 28 * 28 } });
   const { id: mae } = await api.model("mae");
   const source = { checkpoint: mae, dataset: { id: "digits", size: 100 }, batch_size: 10 };
-  // The training images fit, the 2,000 to measure on do not.
+  // The training images fit, the 2,000 held-out images do not.
   expect((await api.post("/v1/jobs", { ...source, kind: "evaluate", split: "train" })).status).toBe(201);
   for (const kind of ["finetune", "linear_probe", "evaluate"]) {
     expect(await rejected(api, { ...source, kind })).toMatchObject({

@@ -75,8 +75,8 @@ Deno.test("cancel and delete respond correctly in every state", async () => {
   const queue = new JobQueue(api.jobs, "test");
   const claim = (await queue.claim())!;
   expect(await send("DELETE", running)).toBe(409);
-  const asked = await (await api.send(`/v1/jobs/${running}/cancel`, { method: "POST" })).json();
-  expect(asked).toMatchObject({ status: "running", cancel_requested_at: expect.any(String) });
+  const cancelling = await (await api.send(`/v1/jobs/${running}/cancel`, { method: "POST" })).json();
+  expect(cancelling).toMatchObject({ status: "running", cancel_requested_at: expect.any(String) });
   await claim.finish({ type: "cancelled" });
   expect(await (await api.send(`/v1/jobs/${running}`)).json()).toMatchObject({ status: "cancelled" });
 });
@@ -173,9 +173,9 @@ Deno.test("every kind of job is accepted, and a source job is resolved to its ch
   const { id: checkpoint, jobId } = await api.model();
   const kinds: string[] = ["pretrain"];
   for (const kind of ["finetune", "linear_probe", "evaluate"]) {
-    const answer = await api.post("/v1/jobs", { kind, dataset: "digits", job: jobId });
-    expect(answer.status).toBe(201);
-    const { request } = await answer.json();
+    const response = await api.post("/v1/jobs", { kind, dataset: "digits", job: jobId });
+    expect(response.status).toBe(201);
+    const { request } = await response.json();
     expect(request).toMatchObject({ kind, checkpoint, dataset: { id: "digits" } });
     expect(request.job).toBe(undefined);
     kinds.push(kind);
@@ -192,12 +192,12 @@ Deno.test("every kind of job is accepted, and a source job is resolved to its ch
 
 Deno.test("a page of a filtered list is full even if most jobs do not match", async () => {
   await using api = await TestApi.open();
-  const wanted: string[] = [];
+  const expected: string[] = [];
   for (let i = 0; i < 24; i++) {
     const id = await api.job();
-    if (i % 6 === 0) wanted.unshift(id);
+    if (i % 6 === 0) expected.unshift(id);
   }
-  for (const id of wanted) await api.send(`/v1/jobs/${id}/cancel`, { method: "POST" });
+  for (const id of expected) await api.send(`/v1/jobs/${id}/cancel`, { method: "POST" });
   const found: string[] = [];
   for (let query = "", more = true; more;) {
     const page = await (await api.send(`/v1/jobs?status=cancelled&limit=3${query}`)).json();
@@ -206,7 +206,7 @@ Deno.test("a page of a filtered list is full even if most jobs do not match", as
     more = page.has_more;
     query = `&after=${page.next}`;
   }
-  expect(found).toEqual(wanted);
+  expect(found).toEqual(expected);
 });
 
 Deno.test("creating a job with Prefer: wait returns the finished job, or its current state", async () => {

@@ -70,13 +70,13 @@ Deno.test("a value with none or two of a group's fields is rejected, and the doc
 
 Deno.test("two different schemas with one name are an error", () => {
   const request = z.strictObject({ a: z.string() }).openapi("Same");
-  const answer = z.strictObject({ b: z.string() }).openapi("Same");
+  const response = z.strictObject({ b: z.string() }).openapi("Same");
   const content = (schema: z.ZodType) => ({ "application/json": { schema } });
   const route = {
     method: "post" as const,
     path: "/",
     request: { body: { content: content(request) } },
-    responses: { 200: { description: "", content: content(answer) } },
+    responses: { 200: { description: "", content: content(response) } },
   };
   expect(() => openApiDocument({ info: {}, servers: [], tags: [] }, [route])).toThrow("'Same'");
 });

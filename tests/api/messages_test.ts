@@ -81,12 +81,12 @@ Deno.test("messages about bad input have no library words, are complete, and do 
   await using api = await TestApi.open();
   const { jobId } = await api.model();
   const messages: string[] = [];
-  const record = async (answer: Response) => {
-    if (answer.status < 400) return void await answer.body?.cancel();
-    const { detail, errors } = await problemOf(answer, answer.status);
+  const record = async (response: Response) => {
+    if (response.status < 400) return void await response.body?.cancel();
+    const { detail, errors } = await problemOf(response, response.status);
     messages.push(detail, ...errors.map(({ message }) => message));
-    expect({ status: answer.status, detail }).toMatchObject({ status: expect.any(Number) });
-    expect(answer.status).toBeLessThan(500);
+    expect({ status: response.status, detail }).toMatchObject({ status: expect.any(Number) });
+    expect(response.status).toBeLessThan(500);
   };
   for (const kind of ["pretrain", "finetune", "evaluate"]) {
     for (const field of JOB_FIELDS) {

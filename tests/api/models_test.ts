@@ -45,9 +45,9 @@ Deno.test("a reconstruction is a PNG or JSON, and the same for the same seed", a
   const ask = (more: object = {}, accept = "application/json") =>
     api.post("/v1/reconstructions", { checkpoint: id, dataset: digits(0, 5), ...more }, { accept });
 
-  const picture = await ask({}, "image/png");
-  expect(picture.headers.get("content-type")).toBe("image/png");
-  expect(new Uint8Array(await picture.arrayBuffer()).subarray(1, 4)).toEqual(new TextEncoder().encode("PNG"));
+  const image = await ask({}, "image/png");
+  expect(image.headers.get("content-type")).toBe("image/png");
+  expect(new Uint8Array(await image.arrayBuffer()).subarray(1, 4)).toEqual(new TextEncoder().encode("PNG"));
 
   const first = await (await ask({ seed: 1 })).json();
   expect(first).toMatchObject({ object: "reconstruction", checkpoint: id, mask_ratio: 0.75, seed: 1 });
@@ -90,10 +90,10 @@ Deno.test("embeddings have the encoder's width, from either model, and differ be
   await using api = await TestApi.open();
   for (const model of ["mae", "classifier"] as const) {
     const { id } = await api.model(model);
-    const answer = await (await api.post("/v1/embeddings", { checkpoint: id, dataset: digits(0, 1, 0) }))
+    const response = await (await api.post("/v1/embeddings", { checkpoint: id, dataset: digits(0, 1, 0) }))
       .json();
-    expect(answer).toMatchObject({ object: "list", checkpoint: id, dimensions: 16 });
-    const [a, b, again] = answer.data.map(({ embedding }: { embedding: number[] }) => embedding);
+    expect(response).toMatchObject({ object: "list", checkpoint: id, dimensions: 16 });
+    const [a, b, again] = response.data.map(({ embedding }: { embedding: number[] }) => embedding);
     expect(a.length).toBe(16);
     expect(again).toEqual(a);
     expect(b).not.toEqual(a);
@@ -104,7 +104,7 @@ Deno.test("a checkpoint with a damaged file is rejected", async () => {
   await using api = await TestApi.open();
   const { id, objectKey, size } = await api.model();
   await api.objects.put(objectKey, new Uint8Array(size));
-  const answer = await api.post("/v1/reconstructions", { checkpoint: id, dataset: digits(0) });
-  expect(answer.status).toBe(409);
-  expect((await answer.json()).detail + "").toContain("SHA-256");
+  const response = await api.post("/v1/reconstructions", { checkpoint: id, dataset: digits(0) });
+  expect(response.status).toBe(409);
+  expect((await response.json()).detail + "").toContain("SHA-256");
 });

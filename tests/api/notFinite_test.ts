@@ -29,8 +29,8 @@ Deno.test("output that is not finite gives an error that names the checkpoint, n
     ["classifications", head.id, "application/json"],
   ];
   for (const [route, checkpoint, accept, more] of questions) {
-    const answer = await api.post(`/v1/${route}`, { checkpoint, ...pictures, ...more }, { accept });
-    const { errors } = await problemOf(answer, 422);
+    const response = await api.post(`/v1/${route}`, { checkpoint, ...pictures, ...more }, { accept });
+    const { errors } = await problemOf(response, 422);
     expect(errors.map(({ path }) => path)).toEqual(["checkpoint"]);
     expect(errors[0].message).toContain(checkpoint);
     expect(errors[0].message).toMatch(/not a finite number.*lower lr/);
@@ -57,6 +57,6 @@ Deno.test("finite predictions with a loss that is not finite give an error too",
     const bias = { dtype: "F32" as const, shape, data: large };
     return writeSafetensors(new Map([...tensors, ["decoder.decoder_pred.bias", bias]]), metadata);
   });
-  const answer = await api.post("/v1/reconstructions", { checkpoint: scaled.id, ...pictures });
-  expect((await problemOf(answer, 422)).errors[0].message).toContain("Infinity");
+  const response = await api.post("/v1/reconstructions", { checkpoint: scaled.id, ...pictures });
+  expect((await problemOf(response, 422)).errors[0].message).toContain("Infinity");
 });

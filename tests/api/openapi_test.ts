@@ -19,7 +19,7 @@ function operations(document: Json): Operation[] {
     .flatMap((methods) => Object.values(methods));
 }
 
-/** Every object of a document with the path to it. */
+/** Yields every object of a document with its path. */
 function* objects(node: unknown, path = "#"): Generator<[path: string, object: Json]> {
   if (typeof node !== "object" || node === null) return;
   if (!Array.isArray(node)) yield [path, node as Json];
@@ -87,7 +87,7 @@ Deno.test("every operation rejects an unknown query parameter", async () => {
   }
 });
 
-Deno.test("every path answers HEAD like GET, OPTIONS with its methods, and other methods with 405", async () => {
+Deno.test("every path responds to HEAD like to GET, OPTIONS with its methods, and other methods with 405", async () => {
   await using api = await TestApi.open();
   for (const [path, methods] of await addresses(api)) {
     const allowed = [...methods, "OPTIONS", ...(methods.includes("GET") ? ["HEAD"] : [])].sort().join(", ");
@@ -112,10 +112,10 @@ Deno.test("TRACE is rejected like any other method that a path does not have", a
   await using server = await api.listen();
   for (const [path] of await addresses(api)) {
     const allow = (await api.send(path, { method: "OPTIONS" })).headers.get("allow")!;
-    const answer = await sendRaw(server.port, `TRACE ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
-    expect({ path, status: status(answer), answer }).toMatchObject({
+    const response = await sendRaw(server.port, `TRACE ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    expect({ path, status: status(response), response }).toMatchObject({
       status: 405,
-      answer: expect.stringMatching(new RegExp(`^allow: ${allow}\r$`, "im")),
+      response: expect.stringMatching(new RegExp(`^allow: ${allow}\r$`, "im")),
     });
   }
   expect(status(await sendRaw(server.port, "TRACE /none HTTP/1.1\r\nHost: a\r\n\r\n"))).toBe(404);
@@ -137,10 +137,10 @@ Deno.test("every body is rejected if it has an unknown field", async () => {
     for (const type of types) {
       const form = new FormData();
       form.set("color", "red");
-      const answer = type === "application/json"
+      const response = type === "application/json"
         ? await api.post(path, { ...known[path], color: "red" })
         : await api.send(path, { method: "POST", body: form });
-      const { errors } = await problemOf(answer, 422);
+      const { errors } = await problemOf(response, 422);
       expect({ path, type, errors }).toMatchObject({
         errors: expect.arrayContaining([expect.objectContaining({ path: "color" })]),
       });

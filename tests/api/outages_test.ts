@@ -92,10 +92,10 @@ for (
     ];
     outage.message = message;
     for (const [path, init] of requests) {
-      const answer = await api.send(path, init);
-      expect({ path, status: answer.status }).toEqual({ path, status: 503 });
-      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
-      if (init?.method !== "HEAD") expect((await problemOf(answer, 503)).detail).not.toContain("10.0.0.1");
+      const response = await api.send(path, init);
+      expect({ path, status: response.status }).toEqual({ path, status: 503 });
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+      if (init?.method !== "HEAD") expect((await problemOf(response, 503)).detail).not.toContain("10.0.0.1");
     }
     const ready = await problemOf(await api.send("/readyz"), 503);
     expect(ready.errors.map(({ path }) => path)).toEqual(["database"]);
@@ -120,9 +120,9 @@ Deno.test("a wait during an outage returns the last known state of the job", asy
   const waiting = api.post("/v1/jobs", { kind: "pretrain", dataset: "digits" }, { prefer: "wait=1" });
   await outage.polled.promise;
   outage.message = "error sending request";
-  const answer = await waiting;
-  expect(answer.status).toBe(201);
-  expect(await answer.json()).toMatchObject({ status: "queued" });
+  const response = await waiting;
+  expect(response.status).toBe(201);
+  expect(await response.json()).toMatchObject({ status: "queued" });
 });
 
 Deno.test("an event stream continues after an outage of the database", async () => {
@@ -135,7 +135,7 @@ Deno.test("an event stream continues after an outage of the database", async () 
   while (!text.includes("id: 1")) text += (await reader.read()).value;
   outage.message = "error sending request";
   const rest = (async () => {
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) text += piece.value;
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) text += chunk.value;
   })();
   await outage.noticed.promise;
   outage.message = null;
@@ -176,10 +176,10 @@ Deno.test("unavailable object storage: 503 on the routes that need it, and two l
     post("/v1/embeddings", { checkpoint: id, dataset: { id: DATASET, indices: [0] } }),
   ];
   for (const [path, init] of requests) {
-    const answer = await api.send(path, init);
-    expect({ path, status: answer.status }).toEqual({ path, status: 503 });
-    expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
-    expect((await problemOf(answer, 503)).detail).not.toContain("10.0.0.1");
+    const response = await api.send(path, init);
+    expect({ path, status: response.status }).toEqual({ path, status: 503 });
+    expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await problemOf(response, 503)).detail).not.toContain("10.0.0.1");
   }
   const ready = await problemOf(await api.send("/readyz"), 503);
   expect(ready.errors.map(({ path }) => path)).toEqual(["object_storage"]);

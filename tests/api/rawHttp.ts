@@ -5,11 +5,11 @@
  */
 
 /** Sends bytes, and returns what the server sends until it closes the connection or a JSON response is complete. */
-export async function sendRaw(port: number, ...pieces: (string | Uint8Array)[]): Promise<string> {
+export async function sendRaw(port: number, ...chunks: (string | Uint8Array)[]): Promise<string> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const sending = (async () => {
-    for (const piece of pieces) {
-      const bytes = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
+    for (const chunk of chunks) {
+      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
       for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
     }
   })().catch(() => {});
@@ -25,6 +25,6 @@ export async function sendRaw(port: number, ...pieces: (string | Uint8Array)[]):
 }
 
 /** Returns the status of a response; 0 without a response. */
-export function status(answer: string): number {
-  return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
+export function status(response: string): number {
+  return Number(/^HTTP\/1\.1 (\d+)/.exec(response)?.[1] ?? 0);
 }

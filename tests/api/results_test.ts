@@ -33,17 +33,17 @@ async function pictures(names: readonly string[]): Promise<{ name: string; path:
 async function uploaded(api: TestApi, names: readonly string[]) {
   const all = await pictures(names);
   const archive = await tarGz(Object.fromEntries(all.map(({ path, bytes }) => [path, bytes])));
-  const answer = await api.upload({ archive });
-  expect(answer.status).toBe(201);
+  const response = await api.upload({ archive });
+  expect(response.status).toBe(201);
   const test = all.filter(({ path }) => path.startsWith("test/"));
-  return { id: (await answer.json()).id as string, test };
+  return { id: (await response.json()).id as string, test };
 }
 
 /** Number of images that the model assigns to their own class. */
 async function named(api: TestApi, checkpoint: string, test: readonly { name: string; bytes: Bytes }[]) {
   const body = { checkpoint, pictures: test.map(({ bytes }) => bytes.toBase64()) };
   const { data } = await (await api.post("/v1/classifications", body)).json();
-  return data.filter((answer: { class_name: string }, i: number) => answer.class_name === test[i].name)
+  return data.filter((response: { class_name: string }, i: number) => response.class_name === test[i].name)
     .length;
 }
 
@@ -106,9 +106,9 @@ Deno.test("a classifier of 4,096 classes is evaluated, and its confusion matrix 
     undefined,
     undefined,
   ]);
-  const answer = await api.send(confusion_url);
-  expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/json"]);
-  const whole = await answer.json();
+  const response = await api.send(confusion_url);
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
+  const whole = await response.json();
   expect(whole).toMatchObject({
     object: "confusion",
     job: job.id,

@@ -32,9 +32,9 @@ export class TestRunner implements AsyncDisposable {
 
   /** Creates a job and waits until it is finished. */
   async run(body: object): Promise<FinishedJob> {
-    const answer = await this.api.post("/v1/jobs", body, { prefer: "wait=60" });
-    const text = await answer.text();
-    if (answer.status !== 201) throw new Error(`The job was rejected with ${answer.status}: ${text}`);
+    const response = await this.api.post("/v1/jobs", body, { prefer: "wait=60" });
+    const text = await response.text();
+    if (response.status !== 201) throw new Error(`The job was rejected with ${response.status}: ${text}`);
     return JSON.parse(text);
   }
 

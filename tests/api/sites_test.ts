@@ -40,13 +40,13 @@ Deno.test("only the web pages of the service may send unsafe requests", async (t
   for (const [what, headers, expected] of table) {
     await t.step(what, async () => {
       const before = await api.traces();
-      const answer = await api.send("/v1/jobs", {
+      const response = await api.send("/v1/jobs", {
         method: "POST",
         headers: { ...json, ...headers },
         body: job,
       });
-      if (expected === 201) return expect(answer.status).toBe(201);
-      await problemOf(answer, 403);
+      if (expected === 201) return expect(response.status).toBe(201);
+      await problemOf(response, 403);
       expect(await api.traces()).toEqual(before);
     });
   }
@@ -61,7 +61,7 @@ Deno.test("only the web pages of the service may send unsafe requests", async (t
 });
 
 Deno.test("a Host that is not accepted is rejected: with loopback names only, and with a list", async () => {
-  const answers = async (hosts: HostNames, names: string[]) => {
+  const statuses = async (hosts: HostNames, names: string[]) => {
     await using api = await TestApi.open({}, undefined, hosts);
     return await Promise.all(
       names.map(async (host) => (await api.send("/v1/jobs", { headers: { host } })).status),
@@ -84,10 +84,10 @@ Deno.test("a Host that is not accepted is rejected: with loopback names only, an
     "[::2]",
     "0.0.0.0",
   ];
-  expect(await answers([], own)).toEqual(own.map(() => 200));
-  expect(await answers([], foreign)).toEqual(foreign.map(() => 421));
-  expect(await answers("any", [...own, ...foreign])).toEqual([...own, ...foreign].map(() => 200));
-  expect(await answers(["example.com"], ["Example.com:8000", "localhost", "a.example.com"])).toEqual([
+  expect(await statuses([], own)).toEqual(own.map(() => 200));
+  expect(await statuses([], foreign)).toEqual(foreign.map(() => 421));
+  expect(await statuses("any", [...own, ...foreign])).toEqual([...own, ...foreign].map(() => 200));
+  expect(await statuses(["example.com"], ["Example.com:8000", "localhost", "a.example.com"])).toEqual([
     200,
     200,
     421,

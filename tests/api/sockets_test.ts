@@ -11,7 +11,7 @@ Deno.test("bodies with a wrong length, without an end or sent too slowly are rej
   const { port } = server;
   const chunk = `${(1024).toString(16)}\r\n${" ".repeat(1024)}\r\n`;
   const body = '{"kind":"pretrain","dataset":"digits"}';
-  const table: [what: string, pieces: string[], expected: number][] = [
+  const table: [what: string, chunks: string[], expected: number][] = [
     ["a chunked body above the cap, without a length", [
       head("Transfer-Encoding: chunked"),
       ...Array(64).fill(chunk),
@@ -28,11 +28,13 @@ Deno.test("bodies with a wrong length, without an end or sent too slowly are rej
       "{}",
     ], 431],
   ];
-  for (const [what, pieces, expected] of table) {
+  for (const [what, chunks, expected] of table) {
     await t.step(what, async () => {
       const before = await api.traces();
-      const answer = await sendRaw(port, ...pieces);
-      expect({ status: status(answer), answer: answer.slice(0, 300) }).toMatchObject({ status: expected });
+      const response = await sendRaw(port, ...chunks);
+      expect({ status: status(response), response: response.slice(0, 300) }).toMatchObject({
+        status: expected,
+      });
       expect(await api.traces()).toEqual(before);
     });
   }
@@ -53,7 +55,7 @@ Deno.test("bodies with a wrong length, without an end or sent too slowly are rej
     expect(status(new TextDecoder().decode(buffer.subarray(0, read ?? 0)))).toBe(408);
   });
   await t.step("a valid request still succeeds", async () => {
-    const answer = await sendRaw(port, head(`Content-Length: ${body.length}`), body);
-    expect(status(answer)).toBe(201);
+    const response = await sendRaw(port, head(`Content-Length: ${body.length}`), body);
+    expect(status(response)).toBe(201);
   });
 });

@@ -33,7 +33,7 @@ async function archive(
   );
 }
 
-const picture = (group: number, what: string, text: string, pattern: RegExp, status = 422) =>
+const imageRow = (group: number, what: string, text: string, pattern: RegExp, status = 422) =>
   inference(
     group,
     what,
@@ -106,23 +106,23 @@ export const FILES: readonly Row[] = [
     pngFile({ width: 0, height: 1 }, flat),
     /cannot be decoded/,
   ),
-  picture(44, "a PDF", btoa("%PDF-1.7"), /PNG nor JPEG/),
-  picture(44, "a GIF", btoa("GIF89a"), /PNG nor JPEG/),
-  picture(45, "a huge PNG", pngFile({ width: 30_000, height: 30_000 }, flat).toBase64(), /pixels/),
-  picture(46, "a PNG without data", pngFile({ width: 28, height: 28 }).toBase64(), /cannot be decoded/),
-  picture(
+  imageRow(44, "a PDF", btoa("%PDF-1.7"), /PNG nor JPEG/),
+  imageRow(44, "a GIF", btoa("GIF89a"), /PNG nor JPEG/),
+  imageRow(45, "a huge PNG", pngFile({ width: 30_000, height: 30_000 }, flat).toBase64(), /pixels/),
+  imageRow(46, "a PNG without data", pngFile({ width: 28, height: 28 }).toBase64(), /cannot be decoded/),
+  imageRow(
     46,
     "a PNG with a wrong checksum",
     png.map((byte, at) => at === 29 ? byte ^ 1 : byte).toBase64(),
     /decoded/,
   ),
-  picture(47, "not base64", "***", /base64/),
-  picture(47, "base64 of another alphabet", "_-__", /base64/),
-  picture(47, "a data URL of HTML", "data:text/html;base64,AAAA", /data URL/),
-  picture(47, "a data URL of SVG", "data:image/svg+xml;base64,AAAA", /data URL/),
-  picture(47, "a data URL without base64", "data:image/png,AAAA", /data URL/),
-  picture(47, "an address", "https://example.com/1.png", /base64/),
-  picture(47, "28 MB of base64", "A".repeat(28 * 2 ** 20), /at most 20971520 bytes/, 413),
+  imageRow(47, "not base64", "***", /base64/),
+  imageRow(47, "base64 of another alphabet", "_-__", /base64/),
+  imageRow(47, "a data URL of HTML", "data:text/html;base64,AAAA", /data URL/),
+  imageRow(47, "a data URL of SVG", "data:image/svg+xml;base64,AAAA", /data URL/),
+  imageRow(47, "a data URL without base64", "data:image/png,AAAA", /data URL/),
+  imageRow(47, "an address", "https://example.com/1.png", /base64/),
+  imageRow(47, "28 MB of base64", "A".repeat(28 * 2 ** 20), /at most 20971520 bytes/, 413),
   {
     group: 47,
     what: "a data URL of 100 MB",
@@ -224,7 +224,7 @@ export const FILES: readonly Row[] = [
   form(54, "a line break in a file name", part('name="train_images"; filename="a\r\nX-Evil: 1"'), 422, {
     path: "train_images",
   }),
-  form(42, "a form that breaks off", part('name="train_images"; filename="a"').slice(0, 70), 400),
+  form(42, "an incomplete form", part('name="train_images"; filename="a"').slice(0, 70), 400),
   form(42, "a form of another boundary", part('name="train_images"; filename="a"'), 400, {}, "y"),
   form(55, "a part without a name", part('filename="a"'), 422, { pattern: /must have a field name/ }),
   form(

@@ -24,7 +24,7 @@ export const INFERENCE: readonly Row[] = [
   ),
   inference(
     18,
-    "an unknown part of the answer",
+    "an unknown value of include",
     "reconstructions",
     { ...one, include: ["weights"] },
     "include.0",
@@ -72,7 +72,7 @@ export const INFERENCE: readonly Row[] = [
   ),
   inference(
     20,
-    "an index above the size asked for",
+    "an index above the requested size",
     "embeddings",
     {
       dataset: { id: "digits", split: "train", size: 10, indices: [10] },
