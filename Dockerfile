@@ -23,19 +23,19 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD \
 CMD ["run", "-A", "--cached-only", "main.ts", "api"]
 
 FROM base AS runner
-# A runner listens on nothing: it is healthy while its process lives and the object storage answers.
+# A runner does not listen on a port. It is healthy while its process runs and database and object storage respond.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s CMD \
   ["deno", "run", "-A", "--cached-only", "main.ts", "health"]
 CMD ["run", "-A", "--cached-only", "main.ts", "runner"]
 
-# TensorFlow's native library with CUDA; what builds it stays behind.
+# TensorFlow's native library with CUDA. The final image does not contain the build tools.
 FROM base AS tensorflow
 USER root
 RUN apt-get update && apt-get install -y --no-install-recommends g++ python3 python3-pip
 RUN UNMASK_TENSORFLOW=/opt/tensorflow PIP_NO_CACHE_DIR=1 deno task backend:tensorflow --gpu \
   && find /opt/tensorflow -name '*.map' -delete
 
-# docker run --gpus all: the driver comes from the host, the rest of CUDA is here.
+# Run it with docker run --gpus all. The driver is the host's; the image contains the rest of CUDA.
 FROM runner AS runner-gpu
 COPY --chown=deno:deno --from=tensorflow /opt/tensorflow /opt/tensorflow
 ENV UNMASK_TENSORFLOW=/opt/tensorflow NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility

@@ -20,7 +20,7 @@ async function deno(
 
 const folder = await Deno.makeTempDir();
 
-Deno.test("the demo trains, measures, and leaves its images and its model", async () => {
+Deno.test("the demo trains, measures, and writes its images and its model", async () => {
   const out = `${folder}/out`;
   const { code, output } = await deno([
     "demo",
@@ -44,7 +44,7 @@ Deno.test("the demo trains, measures, and leaves its images and its model", asyn
   expect(tensors.get("decoder.mask_token")!.shape).toEqual([1, 1, 32]);
 });
 
-Deno.test("an interrupted demo cancels its job, so that the next one does not find it in the queue", async () => {
+Deno.test("an interrupted demo cancels its job, so that the next demo does not run it", async () => {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "main.ts", "demo", "--epochs", "500", "--out", `${folder}/never`],
     cwd: root,
@@ -68,18 +68,18 @@ Deno.test("an interrupted demo cancels its job, so that the next one does not fi
   expect(await new JobStore(kv).counts()).toMatchObject({ queued: 0, running: 0, cancelled: 1 });
 });
 
-Deno.test("a wrong command or option is said, and ends with a status of its own", async () => {
+Deno.test("a wrong command exits with status 2, a wrong option or setting with status 1 and a message", async () => {
   expect(await deno(["serve"])).toMatchObject({ code: 2, output: expect.stringContaining("Usage:") });
   expect(await deno(["help"])).toMatchObject({ code: 0 });
   for (
-    const [args, says] of [[["demo", "--epochs", "many"], "--epochs must be"], [
+    const [args, message] of [[["demo", "--epochs", "many"], "--epochs must be"], [
       ["demo", "--colour"],
       "--colour",
     ], [["start", "x"], "x"]] as const
   ) {
     const { code, output } = await deno(args);
     expect({ args, code }).toEqual({ args, code: 1 });
-    expect(output).toContain(says);
+    expect(output).toContain(message);
     expect(output).not.toMatch(/^ {4}at /m);
   }
   const broken = await deno(["start"], { UNMASK_STORE: "s3://bucket", AWS_ACCESS_KEY_ID: "" });

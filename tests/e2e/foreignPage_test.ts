@@ -5,7 +5,7 @@ import { idxDigits } from "../setup/uploads.ts";
 
 const chromium = await findChromium();
 
-/** Uploads a data set by a form, which a browser sends to any address without a preflight request. */
+/** Uploads a data set as a form. A browser sends forms to any address without a preflight request. */
 const UPLOAD = `async ([url, base64]) => {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const form = new FormData();
@@ -14,7 +14,7 @@ const UPLOAD = `async ([url, base64]) => {
 }`;
 
 Deno.test({
-  name: "in a browser, no other page can upload, under any name of the service; the service's own page can",
+  name: "in a browser, only the service's own pages can upload, under any name of the service",
   ignore: chromium === null,
   // Playwright keeps handles open until the process ends.
   sanitizeOps: false,

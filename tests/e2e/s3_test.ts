@@ -6,7 +6,7 @@ import { idxDigits } from "../setup/uploads.ts";
 const program = await findVersitygw();
 
 Deno.test({
-  name: "API and runner as two processes on one database and a real S3 server",
+  name: "an API process and a runner process share a database and an S3 server",
   ignore: program === null,
   async fn() {
     const folder = await Deno.makeTempDir();
@@ -31,18 +31,18 @@ Deno.test({
       batch_size: 16,
       model: { patch_size: 7, depth: 1, decoder_depth: 1 },
     });
-    const ended = await client.waitFor(job.id, () => {});
-    const path = `/v1/checkpoints/${ended.latest_checkpoint}/content`;
-    const whole = new Uint8Array(await (await client.send(path)).arrayBuffer());
+    const finished = await client.waitFor(job.id, () => {});
+    const path = `/v1/checkpoints/${finished.latest_checkpoint}/content`;
+    const content = new Uint8Array(await (await client.send(path)).arrayBuffer());
     const part = await client.send(path, { headers: { range: "bytes=-100" } });
     expect(part.status).toBe(206);
-    expect(new Uint8Array(await part.arrayBuffer())).toEqual(whole.slice(-100));
-    const picture = await client.post(
+    expect(new Uint8Array(await part.arrayBuffer())).toEqual(content.slice(-100));
+    const image = await client.post(
       "/v1/reconstructions",
       { job: job.id, dataset: { id: dataset.id, indices: [0] } },
       "image/png",
     );
-    expect((await picture.arrayBuffer()).byteLength).toBeGreaterThan(500);
+    expect((await image.arrayBuffer()).byteLength).toBeGreaterThan(500);
     await client.send(`/v1/jobs/${job.id}`, { method: "DELETE" });
     expect((await fetch(`${api.url}${path}`)).status).toBe(404);
     await Deno.remove(folder, { recursive: true });

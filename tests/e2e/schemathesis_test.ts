@@ -10,8 +10,8 @@ import { findPython, OPENAPI_TOOLS } from "../setup/python.ts";
 const python = await findPython(OPENAPI_TOOLS);
 const FOLDER = new URL("schemathesis/", import.meta.url);
 
-/** A server with a model of each kind, and the first model's job. */
-class Served implements AsyncDisposable {
+/** A server with a stored MAE and a stored classifier. */
+class TestServer implements AsyncDisposable {
   private constructor(
     readonly api: TestApi,
     readonly server: HttpServer,
@@ -19,7 +19,7 @@ class Served implements AsyncDisposable {
     readonly classifier: Checkpoint,
   ) {}
 
-  static async start(): Promise<Served> {
+  static async start(): Promise<TestServer> {
     // No runner claims the jobs, so a request that waits for a job waits for its whole time.
     const api = await TestApi.open({ waitSeconds: 1 });
     const mae = await api.model(), classifier = await api.model("classifier");
@@ -34,11 +34,11 @@ class Served implements AsyncDisposable {
     const classes = classNames!.length;
     await putConfusion(api.objects, source, { classes, counts: new Uint32Array(classes ** 2) });
     const server = await listen(api.fetch, { port: 0, host: "127.0.0.1" });
-    return new Served(api, server, mae, classifier);
+    return new TestServer(api, server, mae, classifier);
   }
 
   /** Runs Schemathesis on the server. Throws its output if it finds a failure. */
-  async tested(config: string, ...args: readonly string[]): Promise<void> {
+  async runSchemathesis(config: string, ...args: readonly string[]): Promise<void> {
     const cwd = await Deno.makeTempDir();
     const path = `${cwd}/schemathesis.toml`;
     await Deno.writeTextFile(path, await Deno.readTextFile(new URL("schemathesis.toml", FOLDER)) + config);
@@ -61,8 +61,8 @@ class Served implements AsyncDisposable {
     await Deno.remove(cwd, { recursive: true });
   }
 
-  /** Responses so far, by path pattern and status. */
-  async answers(): Promise<Set<string>> {
+  /** Returns the responses so far, as `METHOD PATH STATUS`. */
+  async responses(): Promise<Set<string>> {
     const text = await (await this.api.send("/metrics")).text();
     const rows = text.matchAll(
       /^unmask_http_requests_total\{method="(\w+)",route="([^"]+)",status="(\d+)"\}/gm,
@@ -77,25 +77,25 @@ class Served implements AsyncDisposable {
 }
 
 Deno.test({ name: "Schemathesis finds no failure", ignore: python === null }, async (t) => {
-  await using served = await Served.start();
-  const { jobId, id } = served.classifier;
+  await using server = await TestServer.start();
+  const { jobId, id } = server.classifier;
   const examples = ["--max-examples", "30"];
 
   await t.step("for requests to the stored models", async () => {
-    const of = (path: string, id: string) =>
+    const withId = (path: string, id: string) =>
       `\n[[operations]]\ninclude-path-regex = "^/v1/${path}"\nparameters = { id = "${id}" }\n`;
-    const config = of("jobs/", jobId) + of("checkpoints/", id);
+    const config = withId("jobs/", jobId) + withId("checkpoints/", id);
     const only = ["--include-path-regex", "\\{id\\}|/v1/[cer].*s$", "--exclude-method", "DELETE"];
-    await served.tested(config, ...examples, ...only);
+    await server.runSchemathesis(config, ...examples, ...only);
   });
 
   // This run also deletes the models.
-  await t.step("for the whole API", () => served.tested("", ...examples));
+  await t.step("for the whole API", () => server.runSchemathesis("", ...examples));
 
-  await t.step("and its requests reached stored data", async () => {
-    const answers = await served.answers();
+  await t.step("and its requests reached stored models", async () => {
+    const responses = await server.responses();
     for (
-      const reached of [
+      const expected of [
         "POST /v1/jobs 201",
         "DELETE /v1/jobs/{id} 204",
         "POST /v1/reconstructions 200",
@@ -105,8 +105,8 @@ Deno.test({ name: "Schemathesis finds no failure", ignore: python === null }, as
         "GET /v1/jobs/{id}/results/confusion.json 200",
       ]
     ) {
-      expect([...answers]).toContain(reached);
+      expect([...responses]).toContain(expected);
     }
-    expect([...answers].filter((answer) => / 5\d\d$/.test(answer))).toEqual([]);
+    expect([...responses].filter((response) => / 5\d\d$/.test(response))).toEqual([]);
   });
 });

@@ -22,9 +22,9 @@ def with_ids(body, model):
     }
 
 
-def whole(indices):
-    """Whether the indices fit the schema."""
-    return isinstance(indices, list) and all(type(at) is int and 0 <= at < 2**32 for at in indices)
+def are_indices(indices):
+    """Returns whether the indices fit the schema."""
+    return isinstance(indices, list) and all(type(index) is int and 0 <= index < 2**32 for index in indices)
 
 
 def with_digits(body):
@@ -34,7 +34,7 @@ def with_digits(body):
         return {**body, "dataset": "digits"}
     if isinstance(dataset, dict) and isinstance(dataset.get("id"), str) and REFERENCE.fullmatch(dataset["id"]):
         indices = dataset.get("indices")
-        small = {"indices": [at % 100 for at in indices]} if whole(indices) else {}
+        small = {"indices": [index % 100 for index in indices]} if are_indices(indices) else {}
         return {**body, "dataset": {**dataset, "id": "digits", **small}}
     return body
 
