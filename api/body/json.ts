@@ -6,12 +6,11 @@
 import { createScanner, parse, type ParseError, printParseErrorCode } from "jsonc-parser";
 import type { ApiLimits } from "../http/limits.ts";
 import { fieldProblem, ProblemError } from "../http/problem.ts";
+import { FORBIDDEN_KEYS } from "./forbiddenKeys.ts";
 import { readBody } from "./stream.ts";
 
 /** `SyntaxKind` of jsonc-parser, which is a const enum and so has no values to import. */
 const TOKEN = { openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, comma: 5, string: 10, end: 17 };
-
-const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 
 /** Checks the Content-Type. @throws {ProblemError} 415 unless it is JSON in UTF-8 */
 function checkContentType(request: Request): void {

@@ -9,10 +9,8 @@ import busboy from "busboy";
 import { isOutage } from "../../data/objects/outage.ts";
 import { fieldProblem, ProblemError } from "../http/problem.ts";
 import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
-import { checkField, checkFilename, type Form, type FormRules } from "./formFields.ts";
+import { type Form, FormFields, type FormRules } from "./formFields.ts";
 import { type BodyLimits, checkBodyHeaders, readBody } from "./stream.ts";
-
-const FORBIDDEN_NAMES = new Set(["__proto__", "constructor", "prototype"]);
 
 /**
  * Reads a form, calls `run` with it, and then removes its temporary files.
@@ -88,9 +86,8 @@ async function parseForm(
   parser: busboy.Busboy,
   folder: string,
 ): Promise<Form> {
-  const fields: Record<string, string> = {};
+  const fields = new FormFields(rules);
   const writes: Promise<UploadedFile>[] = [];
-  const seen = new Set<string>();
   const failed = Promise.withResolvers<never>();
   const fail = (error: unknown) => failed.reject(error);
   failed.promise.catch(() => {});
@@ -98,7 +95,7 @@ async function parseForm(
 
   parser.on("field", (name, value, info) => {
     try {
-      takeField(fields, seen, rules, name ?? "", value, info);
+      fields.addText(name ?? "", value, info);
     } catch (error) {
       fail(error);
     }
@@ -107,8 +104,7 @@ async function parseForm(
     // The form may end before its file is read. An error event without a listener would end the process.
     stream.on("error", () => {});
     try {
-      const filename = takeFile(seen, rules, name ?? "", info.filename ?? "");
-      checkEncoding(name, info.encoding);
+      const filename = fields.addFile(name ?? "", info);
       const write = writeFile(stream, name, filename, `${folder}/${writes.length}`, rules.fileBytes);
       write.catch(fail);
       writes.push(write);
@@ -132,7 +128,7 @@ async function parseForm(
     await Promise.race([feedParser(request, limits, parser, failed.promise), failed.promise]);
     parser.end();
     await Promise.race([finished, failed.promise]);
-    return { fields, files: await Promise.race([Promise.all(writes), failed.promise]) };
+    return { fields: fields.texts, files: await Promise.race([Promise.all(writes), failed.promise]) };
   } finally {
     parser.destroy();
     // The folder can be removed only after the last write.
@@ -160,58 +156,6 @@ async function feedParser(
       parser.off("drain", resume);
     }
   }
-}
-
-function takeField(
-  fields: Record<string, string>,
-  seen: Set<string>,
-  rules: FormRules,
-  name: string,
-  value: string | undefined,
-  info: busboy.FieldInfo,
-): void {
-  if (name === "" || info.nameTruncated) {
-    throw fieldProblem(422, "", "must have a name of 1 to 100 bytes for every field");
-  }
-  if (FORBIDDEN_NAMES.has(name)) throw fieldProblem(422, name, "is not an allowed field name");
-  if (rules.fileFields.includes(name)) {
-    throw fieldProblem(422, name, "must be a file, as in curl -F name=@file");
-  }
-  if (seen.has(name)) throw fieldProblem(422, name, "is given more than once");
-  checkEncoding(name, info.encoding);
-  // The parser returns no value if it cannot decode the character set.
-  if (value === undefined) {
-    throw fieldProblem(415, name, "must be text in UTF-8: its charset is not supported");
-  }
-  if (info.valueTruncated) throw fieldProblem(413, name, `must have at most ${rules.fieldBytes} bytes`);
-  seen.add(name);
-  fields[name] = checkField(name, value);
-}
-
-/** @throws {ProblemError} 415 for a part with a transfer encoding, which RFC 7578 section 4.7 deprecates */
-function checkEncoding(name: string, encoding: string): void {
-  if (["7bit", "8bit", "binary"].includes(encoding.toLowerCase())) return;
-  throw fieldProblem(
-    415,
-    name,
-    `must be sent unencoded: Content-Transfer-Encoding '${encoding.slice(0, 40)}' is not supported`,
-  );
-}
-
-function takeFile(seen: Set<string>, rules: FormRules, name: string, filename: string): string {
-  if (name === "") throw fieldProblem(422, "", "must have a field name for every file");
-  if (!rules.fileFields.includes(name)) {
-    throw fieldProblem(
-      422,
-      name.slice(0, 80),
-      `must be one of the file fields ${rules.fileFields.join(", ")}`,
-    );
-  }
-  if (seen.has(name) && !rules.repeatableFileFields?.includes(name)) {
-    throw fieldProblem(422, name, "is given more than once");
-  }
-  seen.add(name);
-  return checkFilename(name, filename);
 }
 
 async function writeFile(

@@ -13,7 +13,7 @@ import { ProblemError } from "./problem.ts";
 export async function withTimeout<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
   const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => timeout.reject(new ProblemError(503, `No answer within ${milliseconds} ms`)),
+    () => timeout.reject(new ProblemError(503, `No response within ${milliseconds} ms`)),
     milliseconds,
   );
   try {

@@ -6,7 +6,7 @@
 import type { MiddlewareHandler } from "hono";
 import type { ApiEnv } from "../http/context.ts";
 
-/** Creates the middleware. Routes that answer HEAD without a body set `content-length` themselves. */
+/** Creates the middleware. Routes that respond to HEAD without a body set `content-length` themselves. */
 export function headContentLength(): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     await next();

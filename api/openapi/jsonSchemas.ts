@@ -25,7 +25,7 @@ interface Metadata {
   readonly fields: JsonObject;
 }
 
-/** The metadata that `.openapi()` and `.describe()` attached to this schema. */
+/** Returns the metadata that `.openapi()` and `.describe()` attached to this schema. */
 function metadataOf(schema: z.core.$ZodType): Metadata {
   const { _internal, param: _param, ...fields } = (zodToOpenAPIRegistry.get(schema as never) ?? {}) as
     & { _internal?: { refId?: string }; param?: unknown }
@@ -34,12 +34,12 @@ function metadataOf(schema: z.core.$ZodType): Metadata {
   return { name: _internal?.refId, fields: description === undefined ? fields : { description, ...fields } };
 }
 
-/** The schema inside a wrapper such as `optional()`, `default()` or `nullable()`; undefined for other schemas. */
+/** Returns the schema inside a wrapper such as `optional()`, `default()` or `nullable()`; undefined for other schemas. */
 function innerOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
   return (schema._zod.def as { innerType?: z.core.$ZodType }).innerType;
 }
 
-/** The metadata of a wrapper without what `.openapi()` copied to it from the inner schema. */
+/** Returns the metadata of a wrapper, without the fields that `.openapi()` copied from the inner schema. */
 function ownMetadata(schema: z.core.$ZodType): Metadata {
   const own = metadataOf(schema);
   const inner = innerOf(schema);
@@ -50,7 +50,7 @@ function ownMetadata(schema: z.core.$ZodType): Metadata {
   return { fields: Object.fromEntries(differing) };
 }
 
-/** The discriminator of a union, with the named schema of each of its values. */
+/** Returns the discriminator of a union, with the named schema of each of its values. */
 function discriminatorOf(schema: z.core.$ZodType): JsonObject | undefined {
   const { discriminator, options } = schema._zod.def as {
     discriminator?: string;

@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ApiLimits } from "../http/limits.ts";
 import { parseRequestTarget } from "./requestTarget.ts";
 
-/** A function that answers requests, such as `app.fetch`. */
+/** A function that returns the response to a request, such as `app.fetch`. */
 export type Handler = (request: Request) => Response | Promise<Response>;
 
 /**
@@ -64,7 +64,7 @@ function bodyOf(incoming: IncomingMessage, onBody: () => void): ReadableStream<U
 
 /**
  * Writes the response. If part of the request's body was not read, the connection is closed after the response. Before
- * that, what the client is still sending is discarded up to a limit, so that the client receives the response.
+ * that, the remaining body is discarded up to a limit, so that the client receives the response.
  *
  * @throws when the response's body fails, or the client reads nothing for `writeIdleMs`
  */
