@@ -10,7 +10,7 @@ import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
 import type { MaeBatchResult } from "../../model/inference.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
-import type { InferenceRequest, InferenceResponse, InferenceSetup } from "./messages.ts";
+import type { WorkerRequest, WorkerResponse, WorkerSetup } from "./messages.ts";
 
 /** Default size of the model cache, in bytes. */
 export const MODEL_CACHE_BYTES = 2 ** 30;
@@ -22,12 +22,12 @@ interface PendingRequest {
 
 /** Implements {@linkcode Inference} with `worker.ts`. */
 export class WorkerInference implements Inference {
-  readonly #setup: InferenceSetup;
+  readonly #setup: WorkerSetup;
   readonly #pending = new Map<number, PendingRequest>();
   #worker: Worker | null = null;
   #lastId = 0;
 
-  constructor(storage: ObjectStoreSettings, options: Partial<Omit<InferenceSetup, "storage">> = {}) {
+  constructor(storage: ObjectStoreSettings, options: Partial<Omit<WorkerSetup, "storage">> = {}) {
     this.#setup = { storage, compute: DEFAULT_COMPUTE, cacheBytes: MODEL_CACHE_BYTES, ...options };
   }
 
@@ -72,7 +72,7 @@ export class WorkerInference implements Inference {
   }
 
   async #send<T>(
-    operation: InferenceRequest["operation"],
+    operation: WorkerRequest["operation"],
     checkpoint: Checkpoint,
     images: ImageSet,
     { seed, maskRatio, signal }: ReconstructOptions,
@@ -84,7 +84,7 @@ export class WorkerInference implements Inference {
     const abort = () => reject(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
     this.#pending.set(id, { resolve, reject });
-    const request: InferenceRequest = { id, operation, checkpoint, pixels: images.pixels, seed, maskRatio };
+    const request: WorkerRequest = { id, operation, checkpoint, pixels: images.pixels, seed, maskRatio };
     worker.postMessage(request);
     try {
       return await promise as T;
@@ -96,7 +96,7 @@ export class WorkerInference implements Inference {
 
   #startWorker(): Worker {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "inference" });
-    worker.onmessage = ({ data }: MessageEvent<InferenceResponse>) => {
+    worker.onmessage = ({ data }: MessageEvent<WorkerResponse>) => {
       const pending = this.#pending.get(data.id);
       if ("error" in data) pending?.reject(toError(data.error));
       else pending?.resolve(data.value);

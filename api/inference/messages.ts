@@ -8,7 +8,7 @@ import type { Checkpoint } from "../../jobs/job.ts";
 import type { ComputeSettings } from "../../jobs/kinds/settings.ts";
 
 /** The first message to the worker. */
-export interface InferenceSetup {
+export interface WorkerSetup {
   readonly storage: ObjectStoreSettings;
   readonly compute: ComputeSettings;
   /** Maximum size of the model cache, in bytes. */
@@ -16,7 +16,7 @@ export interface InferenceSetup {
 }
 
 /** A request to the worker. */
-export interface InferenceRequest {
+export interface WorkerRequest {
   readonly id: number;
   readonly operation: "reconstruct" | "classify" | "embed";
   readonly checkpoint: Checkpoint;
@@ -27,6 +27,6 @@ export interface InferenceRequest {
 }
 
 /** The worker's response to the request with the same id. */
-export type InferenceResponse =
+export type WorkerResponse =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: { readonly code: string; readonly message: string } };

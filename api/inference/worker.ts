@@ -11,7 +11,7 @@ import { JobFailure } from "../../jobs/failure.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts";
-import type { InferenceRequest, InferenceResponse, InferenceSetup } from "./messages.ts";
+import type { WorkerRequest, WorkerResponse, WorkerSetup } from "./messages.ts";
 import { ModelCache } from "./modelCache.ts";
 
 // deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
@@ -21,12 +21,12 @@ let models: ModelCache | undefined;
 let backendFailure: BackendError | undefined;
 let previous: Promise<unknown> = Promise.resolve();
 
-async function configure({ storage, compute, cacheBytes }: InferenceSetup): Promise<void> {
+async function configure({ storage, compute, cacheBytes }: WorkerSetup): Promise<void> {
   await selectBackend(compute.backend, compute);
   models = new ModelCache(openStore(storage), cacheBytes);
 }
 
-async function compute(request: InferenceRequest): Promise<unknown> {
+async function compute(request: WorkerRequest): Promise<unknown> {
   const { operation, checkpoint, seed, maskRatio } = request;
   const weights = await models!.get(checkpoint);
   const pixels = Float32Array.from(request.pixels, (value) => value / 255);
@@ -61,7 +61,7 @@ function checkFinite(checkpoint: Checkpoint, values: Float32Array, count: number
   throw notFinite(`Checkpoint ${checkpoint.id} computes ${values[index]} for image ${image}`);
 }
 
-async function respond(request: InferenceRequest): Promise<InferenceResponse> {
+async function respond(request: WorkerRequest): Promise<WorkerResponse> {
   try {
     return { id: request.id, value: await compute(request) };
   } catch (error) {
@@ -79,7 +79,7 @@ async function respond(request: InferenceRequest): Promise<InferenceResponse> {
   }
 }
 
-scope.onmessage = ({ data }: MessageEvent<InferenceSetup | InferenceRequest>) => {
+scope.onmessage = ({ data }: MessageEvent<WorkerSetup | WorkerRequest>) => {
   previous = previous.then(async () => {
     if ("storage" in data) await configure(data);
     else scope.postMessage(await respond(data));
