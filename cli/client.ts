@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pause } from "../data/backoff.ts";
 
 /** The fields of a job that the demo uses. */
 export interface JobView {
@@ -82,7 +83,7 @@ export class Client {
       if (job.status === "failed" || job.status === "cancelled") {
         throw new ApiError(`The job ${id} ${job.status}${job.error ? `: ${job.error.message}` : ""}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      await pause(250);
     }
   }
 

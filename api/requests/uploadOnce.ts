@@ -9,7 +9,7 @@ import type { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { type DatasetInfo, DatasetNotFoundError } from "../../data/datasets/dataset.ts";
 import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
 import { newDatasetId } from "../../data/datasets/upload/createDataset.ts";
-import { pause } from "../../jobs/backoff.ts";
+import { pause } from "../../data/backoff.ts";
 import {
   releaseUpload,
   renewUpload,

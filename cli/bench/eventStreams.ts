@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pause } from "../../data/backoff.ts";
 import type { Client } from "../client.ts";
 import { type ServiceProcess, startProcess } from "../process.ts";
 
@@ -33,7 +34,7 @@ async function processorSeconds(pid: number): Promise<number> {
 
 async function cpuShare({ pid }: ServiceProcess, seconds: number): Promise<number> {
   const before = await processorSeconds(pid);
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1e3));
+  await pause(seconds * 1e3);
   return (await processorSeconds(pid) - before) / seconds;
 }
 
@@ -58,10 +59,10 @@ async function trainingSpeed(client: Client, id: string, batch: number, seconds:
   };
   let first = await progressNow();
   while (first.step === 0) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pause(100);
     first = await progressNow();
   }
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1e3));
+  await pause(seconds * 1e3);
   const last = await progressNow();
   return (last.step - first.step) * batch / ((last.time - first.time) / 1e3);
 }

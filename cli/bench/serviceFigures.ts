@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pause } from "../../data/backoff.ts";
 import type { Client, JobView } from "../client.ts";
 import { uploadMnist } from "../uploadMnist.ts";
 import { type ServiceProcess, startProcess } from "../process.ts";
@@ -30,7 +31,7 @@ async function getJob(client: Client, id: string, query: string): Promise<JobVie
 /** Polls every 10 ms until the job has made a step. */
 async function waitForFirstStep(client: Client, id: string): Promise<void> {
   while (!((await getJob(client, id, "")).progress?.step ?? 0)) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
   }
 }
 

@@ -11,7 +11,7 @@ import { listen } from "../../api/server/listen.ts";
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { OutageLogStore } from "../../data/objects/outageLogStore.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { pause } from "../../jobs/backoff.ts";
+import { pause } from "../../data/backoff.ts";
 import type { JobStore } from "../../jobs/store/store.ts";
 import { oneLine } from "./database.ts";
 import { type Settings, SettingsError } from "../settings/settings.ts";

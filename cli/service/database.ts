@@ -5,7 +5,7 @@
  */
 import { dirname } from "node:path";
 import { redactUrl } from "../../data/redactUrl.ts";
-import { jittered, pause } from "../../jobs/backoff.ts";
+import { jittered, pause } from "../../data/backoff.ts";
 import { isLocked } from "../../jobs/store/kv/errors.ts";
 import { isRemoteKv, openDatabase } from "../../jobs/store/kv/open.ts";
 import { type Settings, SettingsError } from "../settings/settings.ts";

@@ -6,7 +6,7 @@
 import type { UploadFolder } from "../../api/body/uploadFolder.ts";
 import type { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
-import { jittered, pause } from "../../jobs/backoff.ts";
+import { jittered, pause } from "../../data/backoff.ts";
 import { DatabaseUnavailableError } from "../../jobs/store/kv/errors.ts";
 import { sweepOrphans } from "../../jobs/store/deletion/orphans.ts";
 import type { JobStore } from "../../jobs/store/store.ts";

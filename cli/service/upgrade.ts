@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { jittered, pause } from "../../jobs/backoff.ts";
+import { jittered, pause } from "../../data/backoff.ts";
 import type { JobStore } from "../../jobs/store/store.ts";
 
 /** Pause after a failure, in milliseconds. */

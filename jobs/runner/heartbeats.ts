@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { pause } from "../backoff.ts";
+import { pause } from "../../data/backoff.ts";
 import { DatabaseUnavailableError } from "../store/kv/errors.ts";
 import type { Claim } from "../store/queue/claim.ts";
 import { LeaseLostError } from "../store/queue/lease.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { StorageUnavailableError } from "../../data/objects/store.ts";
-import { jittered, pause } from "../backoff.ts";
+import { jittered, pause } from "../../data/backoff.ts";
 
 /** Pause before the second attempt, doubled before each later one up to the longest, in milliseconds. */
 const FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 5_000;

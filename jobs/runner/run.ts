@@ -5,7 +5,7 @@
  */
 import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
-import { jittered, pause } from "../backoff.ts";
+import { jittered, pause } from "../../data/backoff.ts";
 import type { KindSettings } from "../kinds/settings.ts";
 import { collectGarbage } from "../store/checkpoints/garbage.ts";
 import { resumePoints } from "../store/checkpoints/read.ts";

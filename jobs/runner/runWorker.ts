@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InterruptiblePause } from "../backoff.ts";
+import { InterruptiblePause } from "./interruptiblePause.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { ThreadHost } from "./threads.ts";
 

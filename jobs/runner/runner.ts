@@ -5,13 +5,14 @@
  */
 import { type ObjectStoreSettings, openStore, prepareStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { InterruptiblePause, jittered, pause } from "../backoff.ts";
+import { jittered, pause } from "../../data/backoff.ts";
 import { DEFAULT_KIND_SETTINGS, type KindSettings } from "../kinds/settings.ts";
 import { isTransient } from "../store/kv/errors.ts";
 import { sinceOutage } from "../store/kv/open.ts";
 import type { Claim } from "../store/queue/claim.ts";
 import { JobQueue } from "../store/queue/queue.ts";
 import type { JobStore } from "../store/store.ts";
+import { InterruptiblePause } from "./interruptiblePause.ts";
 import { OUTAGE_LIMITS, outageError, type OutageLimits } from "./outageLimits.ts";
 import { Run } from "./run.ts";
 import { StorageWatch } from "./storageWatch.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
-import { jittered } from "../backoff.ts";
+import { jittered } from "../../data/backoff.ts";
 
 /** Pause before the first probe, and the longest pause before a later one, in milliseconds. */
 const FIRST_PAUSE_MS = 250, LONGEST_PAUSE_MS = 10_000;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pause } from "../../backoff.ts";
 import type { ObjectStore } from "../../objects/store.ts";
 import { DatasetDamagedError } from "../dataset.ts";
 import type { DatasetSettings } from "../settings.ts";
@@ -37,7 +38,7 @@ export async function downloadRelease(
   using lock = await Deno.open(`${downloadsDir}/${id}.lock`, { create: true, write: true });
   while (!await lock.tryLock(true)) {
     signal?.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+    await pause(LOCK_POLL_MS, signal);
   }
   const storedMeanwhile = await findComplete(id, store);
   if (storedMeanwhile) return storedMeanwhile;

@@ -4,6 +4,7 @@
  * @module
  */
 import { AwsClient } from "aws4fetch";
+import { jittered, pause } from "../../backoff.ts";
 import type { Bytes } from "../../bytes.ts";
 import { errorOf, S3Error, type S3Request, type S3Response } from "./request.ts";
 import { DEFAULT_RETRY_POLICY, type S3RetryPolicy, type S3Settings } from "./settings.ts";
@@ -60,8 +61,8 @@ export class S3Client {
           throw new S3Error(`Cannot reach ${this.settings.endpoint}: ${reason}`, 0, "", { cause: error });
         }
       }
-      const jittered = backoffMs * 2 ** (attempt - 1) * (0.5 + Math.random() / 2);
-      await pause(Math.min(MAX_PAUSE_MS, Math.max(retryAfterMs, jittered)), request.signal);
+      const pauseMs = Math.max(retryAfterMs, jittered(backoffMs * 2 ** (attempt - 1)));
+      await pause(Math.min(MAX_PAUSE_MS, pauseMs), request.signal);
     }
   }
 
@@ -147,15 +148,4 @@ function encodeSegment(segment: string): string {
 async function sha256(body: Bytes | string = ""): Promise<string> {
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-}
-
-function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = () => reject(signal!.reason);
-  const timer = setTimeout(resolve, milliseconds);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  return promise.finally(() => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  });
 }

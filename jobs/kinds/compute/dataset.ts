@@ -13,7 +13,7 @@ import {
   type SplitName,
 } from "../../../data/datasets/dataset.ts";
 import type { MaeConfig } from "../../../model/config.ts";
-import { jittered, pause } from "../../backoff.ts";
+import { jittered, pause } from "../../../data/backoff.ts";
 import { JobFailure } from "../../failure.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
 

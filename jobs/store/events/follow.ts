@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { jittered, pause } from "../../backoff.ts";
+import { jittered, pause } from "../../../data/backoff.ts";
 import type { Job } from "../../job.ts";
 import { isFinished } from "../../transitions.ts";
 import { isTransient } from "../kv/errors.ts";

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { jittered, pause } from "../../backoff.ts";
+import { jittered, pause } from "../../../data/backoff.ts";
 import { isTransient } from "../kv/errors.ts";
 import { type JobRow, keys } from "../rows/keys.ts";
 import { KEYS_PER_READ } from "../rows/read.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { jittered } from "../../backoff.ts";
+import { jittered } from "../../../data/backoff.ts";
 import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient } from "./errors.ts";
 
 /** Time limit of a call, in milliseconds. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { jittered, pause } from "../../backoff.ts";
+import { jittered, pause } from "../../../data/backoff.ts";
 import { databaseUnavailable, DatabaseUnavailableError, isTransient, KvContentionError } from "./errors.ts";
 
 /** Number of conflicts with other writers after which a change is given up. */
