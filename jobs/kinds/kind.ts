@@ -18,10 +18,8 @@ export interface KindContext<R extends JobRequest = JobRequest> {
   readonly request: R;
   readonly settings: KindSettings;
   readonly store: ObjectStore;
-  /** The checkpoint to continue from after an interruption; null at a fresh start. */
-  readonly resumeFrom: Checkpoint | null;
-  /** Older checkpoints, newest first. The run continues from one of them if `resumeFrom` is damaged. */
-  readonly fallbacks?: readonly Checkpoint[];
+  /** Checkpoints of earlier attempts, newest first. The run resumes from the first that is not damaged. */
+  readonly resumePoints: readonly Checkpoint[];
   /** The checkpoint that the request names (`request.checkpoint`); null for none. */
   readonly source: Checkpoint | null;
   /** Aborted when the job is cancelled or its lease is lost. Runs check it between steps. */
@@ -37,7 +35,7 @@ export type KindEvent =
     readonly backend: { readonly name: string; readonly threads?: number; readonly notes: readonly string[] };
     readonly totalSteps: number;
     readonly stepsPerEpoch: number;
-    /** Steps of earlier attempts; 0 unless the run resumes. */
+    /** Step of the checkpoint from which the run resumes; 0 at the beginning. The loss series is cut there. */
     readonly step: number;
     readonly parameters: number;
   }
@@ -61,7 +59,7 @@ export type KindEvent =
     /** Other measurements, such as `accuracy`. */
     readonly metrics: Readonly<Record<string, number>>;
   }
-  /** Newer checkpoints cannot be read. The run continues once the runner has recorded the fallback to `step`. */
+  /** Newer checkpoints are damaged. The run continues once the runner has recorded the fallback. */
   | { readonly type: "fell_back" } & Fallback
   /** Sent before the objects of a checkpoint are written. They are written once the runner has recorded their keys. */
   | { readonly type: "saving"; readonly objectKeys: readonly string[] }

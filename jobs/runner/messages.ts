@@ -17,8 +17,7 @@ export interface RunStart {
   readonly request: JobRequest;
   readonly settings: KindSettings;
   readonly storage: ObjectStoreSettings;
-  readonly resumeFrom: Checkpoint | null;
-  readonly fallbacks: readonly Checkpoint[];
+  readonly resumePoints: readonly Checkpoint[];
   readonly source: Checkpoint | null;
   /** Longest wait for the end of an outage of object storage, in milliseconds. */
   readonly outageWaitMs: number;

@@ -43,7 +43,10 @@ export class EventRecorder {
     if (event.type === "result") this.#result = event.result;
     else if (event.type === "fell_back") await this.#claim.fallBack(event);
     else if (event.type === "saving") await this.#claim.declareObjects(event.objectKeys);
-    else for (const update of this.#buffer.add(event)) await this.#write(update);
+    else {
+      if (event.type === "started") await this.#claim.rewind(event.step);
+      for (const update of this.#buffer.add(event)) await this.#write(update);
+    }
   }
 
   /** Writes the buffered events. */

@@ -110,8 +110,7 @@ export class Run {
   async #start(): Promise<boolean> {
     const claim = this.#claim, { job } = claim;
     const { jobs, settings, storage, workerUrl, outage } = this.#deps;
-    const [resumeFrom = null, ...fallbacks] = await claim.whileHeld(() => resumePoints(jobs.kv, job));
-    await claim.rewind(resumeFrom?.step ?? 0);
+    const points = await claim.whileHeld(() => resumePoints(jobs.kv, job));
     const sourceId = sourceOf(job);
     const source = sourceId === null ? null : await claim.whileHeld(() => jobs.getCheckpoint(sourceId));
     if (this.#stopReason) return false;
@@ -122,8 +121,7 @@ export class Run {
       request: job.request,
       settings,
       storage,
-      resumeFrom,
-      fallbacks,
+      resumePoints: points,
       source,
       outageWaitMs: Math.min(outage.waitMs, outage.limitMs),
     });

@@ -39,7 +39,7 @@ function emit(event: KindEvent): void {
 }
 
 async function run(start: RunStart): Promise<void> {
-  const { jobId, request, settings, storage, resumeFrom, fallbacks, source, outageWaitMs } = start;
+  const { jobId, request, settings, storage, resumePoints, source, outageWaitMs } = start;
   const began = performance.now();
   let store: RetryingStore | undefined;
   try {
@@ -53,8 +53,7 @@ async function run(start: RunStart): Promise<void> {
       request,
       settings,
       store,
-      resumeFrom,
-      fallbacks,
+      resumePoints,
       source,
       signal: stopped.signal,
       startThread: threadRequester(send),

@@ -50,7 +50,7 @@ async function runKind(
       signal,
       log: (level, message) => logged.push({ type: "log", level, message }),
     }),
-    resumeFrom: null,
+    resumePoints: [],
     source,
     signal,
   };

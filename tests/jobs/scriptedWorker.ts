@@ -72,9 +72,9 @@ async function run(
 
 scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === "run") {
-    const { jobId, request, resumeFrom } = data;
+    const { jobId, request, resumePoints } = data;
     const metadata = request.metadata as Record<string, string>;
-    run(metadata.script.split(","), jobId, resumeFrom?.step ?? 0, metadata);
+    run(metadata.script.split(","), jobId, resumePoints[0]?.step ?? 0, metadata);
   } else if (data.type === "recorded") recorded();
   else send({ type: "failed", code: null, message: "stopped", stack: "" });
 };

@@ -17,13 +17,11 @@ import type { KindContext, KindEvent } from "../kind.ts";
  * @returns null for a run that begins at the start
  */
 export async function* resume(
-  context: Pick<KindContext, "store" | "resumeFrom" | "fallbacks">,
+  { store, resumePoints }: Pick<KindContext, "store" | "resumePoints">,
   isTrained: (name: string) => boolean,
 ): AsyncGenerator<KindEvent, { checkpoint: Checkpoint; state: TrainerState } | null> {
-  const { store, resumeFrom, fallbacks = [] } = context;
-  if (resumeFrom === null) return null;
   const damaged: { checkpoint: string; message: string }[] = [];
-  for (const checkpoint of [resumeFrom, ...fallbacks]) {
+  for (const checkpoint of resumePoints) {
     let state: TrainerState;
     try {
       state = await loadState(store, checkpoint, isTrained);
@@ -37,6 +35,6 @@ export async function* resume(
     }
     return { checkpoint, state };
   }
-  yield { type: "fell_back", damaged, checkpoint: null, step: 0 };
+  if (damaged.length > 0) yield { type: "fell_back", damaged, checkpoint: null, step: 0 };
   return null;
 }

@@ -122,7 +122,7 @@ export class Claim {
     });
   }
 
-  /** Removes the part of the loss series after `step`, before a run resumes there. @throws {LeaseLostError} */
+  /** Removes the part of the loss series after `step`, when a run resumes there. @throws {LeaseLostError} */
   async rewind(step: number): Promise<void> {
     const parts = await this.whileHeld(() => truncation(this.#database.kv, this.job.id, step));
     for (const addRows of parts) await this.#change(({ job }) => ({ job, addRows }));
@@ -137,13 +137,11 @@ export class Claim {
   }
 
   /**
-   * Sets the job back to an older checkpoint because newer ones are damaged. The loss series is cut there, and an event
-   * names the damaged checkpoints.
+   * Sets the job back to an older checkpoint because newer ones are damaged. An event names the damaged checkpoints.
    *
    * @throws {LeaseLostError}
    */
   async fallBack(fallback: Fallback): Promise<void> {
-    await this.rewind(fallback.step);
     const { kv, now } = this.#database;
     await this.#change(async ({ job }) => ({
       job: transition(job, { type: "fell_back", checkpoint: fallback.checkpoint }, now()),

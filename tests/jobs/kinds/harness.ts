@@ -38,7 +38,7 @@ export class KindHarness implements AsyncDisposable {
       request: request(body),
       settings: DEFAULT_KIND_SETTINGS,
       store: this.store,
-      resumeFrom: null,
+      resumePoints: [],
       source: null,
       signal: new AbortController().signal,
       ...options,

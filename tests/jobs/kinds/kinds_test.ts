@@ -43,7 +43,9 @@ Deno.test("checkpoints of pre-training are fine-tuned, probed and evaluated", as
 
   await t.step("a run that resumes from a checkpoint ends with the same weights", async () => {
     expect((await loadState(harness.store, first, () => true)).step).toBe(3);
-    const rest = await harness.run({ kind: "pretrain", model: MODEL, ...training }, { resumeFrom: first });
+    const rest = await harness.run({ kind: "pretrain", model: MODEL, ...training }, {
+      resumePoints: [first],
+    });
     expect(eventsOf(rest, "step")).toEqual(eventsOf(events, "step").slice(3));
     expect(checkpointsOf(rest)[0].sha256).toBe(mae.sha256);
   });

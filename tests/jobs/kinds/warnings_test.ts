@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { digitsInfo } from "../../../data/datasets/builtIn/digits.ts";
 import { writeManifest } from "../../../data/datasets/stored/manifest.ts";
 import { PRESETS } from "../../../model/presets.ts";
-import { eventsOf, KindHarness } from "./harness.ts";
+import { eventsOf, KindHarness, withCreatedAt } from "./harness.ts";
 
 Deno.test("a warning reports batches smaller than requested", async () => {
   await using harness = await KindHarness.open();
@@ -47,7 +47,7 @@ Deno.test("one warning names the classes without a training image", async () => 
   ]);
   const saved = events.find((event) => event.type === "checkpoint")!.checkpoint;
   const resumed = await harness.run({ ...body, epochs: 2 }, {
-    resumeFrom: { ...saved, createdAt: "2026-01-01T00:00:00.000Z" },
+    resumePoints: [withCreatedAt(saved)],
   });
   expect(resumed.filter((event) => event.type === "log" && event.level === "warning")).toEqual([]);
 });
