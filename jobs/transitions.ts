@@ -5,18 +5,16 @@
  */
 import type { Job, JobError, JobProgress, JobStatus } from "./job.ts";
 
-/** Number of runners lost in a row, without a new checkpoint in between, after which a job fails. */
+/** A job fails after this number of consecutive lost runners without a new checkpoint in between. */
 export const MAX_INTERRUPTIONS = 5;
 
-/** Triggers a transition of a job, and has the data of it. */
+/** The trigger of a transition, with the data that the transition needs. */
 export type JobTrigger =
   /** A client created the job. It is the first trigger of every job. */
   | {
     readonly type: "created";
     readonly id: string;
     readonly request: Job["request"];
-    readonly name: string | null;
-    readonly metadata: Readonly<Record<string, string>>;
   }
   /** A runner claimed the job. */
   | { readonly type: "claimed" }
@@ -33,7 +31,7 @@ export type JobTrigger =
   | { readonly type: "released" }
   /** The runner hands the job back because storage or the database is unavailable; `cause` is the message. */
   | { readonly type: "outage"; readonly cause: string; readonly waitedMs: number }
-  /** While the job was queued, the outage that interrupted it exceeded the limit. */
+  /** The outage that interrupted the job exceeded the limit while the job was queued. */
   | { readonly type: "outage_limit"; readonly error: JobError }
   | { readonly type: "succeeded"; readonly result: Readonly<Record<string, unknown>> }
   | { readonly type: "failed"; readonly error: JobError }
@@ -41,24 +39,6 @@ export type JobTrigger =
   | { readonly type: "cancel_requested" }
   /** The runner stopped the run of a cancelled job. */
   | { readonly type: "cancelled" };
-
-/** Names of the triggers. */
-export const JOB_TRIGGERS = [
-  "created",
-  "claimed",
-  "started",
-  "progressed",
-  "checkpointed",
-  "fell_back",
-  "lease_lost",
-  "released",
-  "outage",
-  "outage_limit",
-  "succeeded",
-  "failed",
-  "cancel_requested",
-  "cancelled",
-] as const satisfies readonly JobTrigger["type"][];
 
 /** Returns true for the final statuses. */
 export function isFinished(status: JobStatus): status is "succeeded" | "failed" | "cancelled" {
@@ -75,7 +55,7 @@ const VERBS: Record<JobTrigger["type"], string> = {
   lease_lost: "end the lease of",
   released: "release",
   outage: "hand back",
-  outage_limit: "give up",
+  outage_limit: "abandon",
   succeeded: "complete",
   failed: "fail",
   cancel_requested: "cancel",
@@ -89,7 +69,7 @@ const STATUSES: Record<JobStatus, string> = {
   cancelled: "has been cancelled",
 };
 
-/** The table has no such transition from the job's status: "Cannot cancel a job that has succeeded". */
+/** The table has no such transition from the job's status. An example: "Cannot cancel a job that has succeeded". */
 export class InvalidTransitionError extends Error {
   override readonly name = "InvalidTransitionError";
   constructor(readonly trigger: JobTrigger["type"], readonly status: JobStatus | null) {
@@ -104,7 +84,7 @@ export class InvalidTransitionError extends Error {
 type Trigger<T extends JobTrigger["type"]> = Extract<JobTrigger, { type: T }>;
 type Row = { readonly [T in JobTrigger["type"]]?: (job: Job, trigger: Trigger<T>, time: string) => Job };
 
-/** Removes the pace, because the job does not run. */
+/** Removes the speed and the estimated time, because the job does not run. */
 const withoutPace = (progress: JobProgress | null): JobProgress | null =>
   progress && { ...progress, imagesPerSecond: null, etaSeconds: null };
 
@@ -184,8 +164,8 @@ export function transition(job: Job | null, trigger: JobTrigger, now: number): J
       id: trigger.id,
       kind: trigger.request.kind,
       status: "queued",
-      name: trigger.name,
-      metadata: trigger.metadata,
+      name: trigger.request.name ?? null,
+      metadata: trigger.request.metadata,
       createdAt: time,
       startedAt: null,
       finishedAt: null,

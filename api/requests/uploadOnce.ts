@@ -11,11 +11,11 @@ import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
 import { newDatasetId } from "../../data/datasets/upload/createDataset.ts";
 import { pause } from "../../data/backoff.ts";
 import {
+  completeUpload,
   releaseUpload,
   renewUpload,
   RESERVATION_MS,
   reserveUpload,
-  settleUpload,
   type UploadClaim,
 } from "../../jobs/store/creation/uploads.ts";
 import type { Services } from "../services.ts";
@@ -107,6 +107,6 @@ export async function uploadOnce(
     throw error;
   }
   clearInterval(timer);
-  await settleUpload(jobs, claim);
+  await completeUpload(jobs, claim);
   return { info, created: true };
 }

@@ -10,7 +10,7 @@ import { transition } from "../transitions.ts";
 import { changeJob, type JobsDatabase } from "./change.ts";
 import { getCheckpoint, listCheckpoints } from "./checkpoints/read.ts";
 import { createJob, type CreateOptions, findCreated } from "./creation/createJob.ts";
-import { beginDatasetDeletion, findDatasetUser } from "./creation/datasetUse.ts";
+import { beginDatasetDeletion } from "./creation/datasetUse.ts";
 import { deleteJob } from "./deletion/deleteJob.ts";
 import type { JobEvent } from "./events/event.ts";
 import { finishedJob, followEvents } from "./events/follow.ts";
@@ -153,11 +153,6 @@ export class JobStore implements JobsDatabase {
    */
   upgrade(signal?: AbortSignal): Promise<number> {
     return completeIndexes(this.kv, signal);
-  }
-
-  /** Finds an unfinished job that reads the data set; null when there is none. */
-  usesDataset(datasetId: string): Promise<Job | null> {
-    return findDatasetUser(this.kv, datasetId);
   }
 
   /**

@@ -16,10 +16,6 @@ import { IDEMPOTENCY_KEY_LENGTH, IDEMPOTENCY_MS, IdempotencyConflictError } from
 
 /** Options of a new job. */
 export interface CreateOptions {
-  /** The name in the request when absent. */
-  readonly name?: string | null;
-  /** The metadata in the request when absent. */
-  readonly metadata?: Readonly<Record<string, string>>;
   /** A repeated request with the same key within 24 hours creates no second job. */
   readonly idempotencyKey?: string;
   /** Identifies the request, such as a hash of its body. The same key with another fingerprint is a conflict. */
@@ -60,9 +56,7 @@ export function createJob(
   }
   const createdAt = now();
   const id = `job_${nextUlid()}`;
-  const name = options.name ?? (request.name as string | undefined) ?? null;
-  const metadata = options.metadata ?? (request.metadata as Record<string, string> | undefined) ?? {};
-  const job = transition(null, { type: "created", id, request, name, metadata }, createdAt);
+  const job = transition(null, { type: "created", id, request }, createdAt);
   const source = sourceOf(job);
 
   return withRetry(async () => {

@@ -65,7 +65,7 @@ export function renewUpload(database: JobsDatabase, claim: UploadClaim): Promise
 }
 
 /** Completes a reservation whose data set is stored. From now on the key refers to it. */
-export async function settleUpload(database: JobsDatabase, claim: UploadClaim): Promise<void> {
+export async function completeUpload(database: JobsDatabase, claim: UploadClaim): Promise<void> {
   await changeUpload(database, claim, null);
 }
 

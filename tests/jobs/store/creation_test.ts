@@ -24,13 +24,6 @@ Deno.test("create: the job is queued with its request", () =>
     expect((await store.events(job.id)).map(({ seq, message }) => [seq, message])).toEqual([[1, "Queued"]]);
   }));
 
-Deno.test("create: name and metadata in the options override those in the request", () =>
-  withStore(async ({ store }) => {
-    const options = { name: "other", metadata: { a: "b" } };
-    const { job } = await store.create(request({ name: "name", metadata: { c: "d" } }), options);
-    expect(job).toMatchObject(options);
-  }));
-
 Deno.test("create: ids sort in order of creation, even within a millisecond", () =>
   withStore(async ({ queued }) => {
     const ids: string[] = [];

@@ -1,34 +1,34 @@
 import { expect } from "expect";
 import { DatasetError } from "../../../data/datasets/dataset.ts";
-import { JobStore } from "../../../jobs/store/store.ts";
+import { findDatasetUser } from "../../../jobs/store/creation/datasetUse.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
 import { claimed, request, withStore } from "../fixtures.ts";
 
-Deno.test("usesDataset: finds queued and running jobs, and no finished ones", () =>
-  withStore(async ({ store, queued, runner }) => {
+Deno.test("findDatasetUser: it finds queued and running jobs, and no finished ones", () =>
+  withStore(async ({ kv, queued, runner }) => {
     await queued();
-    expect(await store.usesDataset("ds_1")).toBeNull();
+    expect(await findDatasetUser(kv, "ds_1")).toBeNull();
     const queue = runner();
     await (await claimed(queue)).finish({ type: "released" });
     const id = await queued({ dataset: { id: "ds_1" } });
-    expect((await store.usesDataset("ds_1"))!.id).toBe(id);
+    expect((await findDatasetUser(kv, "ds_1"))!.id).toBe(id);
     await claimed(queue);
     const claim = await claimed(queue);
-    expect(await store.usesDataset("ds_1")).toMatchObject({ id, status: "running" });
-    expect(await store.usesDataset("ds_2")).toBeNull();
+    expect(await findDatasetUser(kv, "ds_1")).toMatchObject({ id, status: "running" });
+    expect(await findDatasetUser(kv, "ds_2")).toBeNull();
     await claim.finish({ type: "succeeded", result: {} });
-    expect(await store.usesDataset("ds_1")).toBeNull();
+    expect(await findDatasetUser(kv, "ds_1")).toBeNull();
   }));
 
-Deno.test("usesDataset: finds a job that is claimed or released during the search", async (t) => {
+Deno.test("findDatasetUser: before an upgrade, it finds a job that is claimed or released during the search", async (t) => {
   for (const before of ["queued", "running"] as const) {
     await t.step(`${before} at the start`, () =>
-      withStore(async ({ kv, clock, queued, runner }) => {
+      withStore(async ({ kv, queued, runner }) => {
         const id = await queued({ dataset: "ds_1" });
         const queue = runner();
         const claim = before === "running" ? await claimed(queue) : null;
-        /** Changes the status of the job after the first list of jobs. */
         let lists = 0;
+        // Changes the status of the job after the first list of jobs.
         const changing = new Proxy(kv, {
           get(target, name) {
             if (name !== "list") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
@@ -40,7 +40,7 @@ Deno.test("usesDataset: finds a job that is claimed or released during the searc
             };
           },
         });
-        expect(await new JobStore(changing, { now: clock.now }).usesDataset("ds_1")).toMatchObject({ id });
+        expect(await findDatasetUser(changing, "ds_1")).toMatchObject({ id });
       }));
   }
 });
@@ -80,28 +80,29 @@ Deno.test("datasets: jobs are accepted again if the data set is in use, or a min
     await queued({ dataset: "ds_1" });
   }));
 
-Deno.test("usesDataset: takes the same number of reads with 5 unfinished jobs of other data sets and with 300", () =>
+Deno.test("findDatasetUser: it takes the same number of reads with 5 unfinished jobs of other data sets and with 300", () =>
   withStore(async ({ kv, store, queued }) => {
     await store.upgrade();
-    const counted = counting(kv), reader = new JobStore(counted.kv);
+    const counted = counting(kv);
     for (let i = 0; i < 5; i++) await queued();
-    const few = await readsOf(counted.reads, () => reader.usesDataset("ds_1"));
+    const few = await readsOf(counted.reads, () => findDatasetUser(counted.kv, "ds_1"));
     for (let i = 0; i < 295; i++) await queued();
-    const many = await readsOf(counted.reads, () => reader.usesDataset("ds_1"));
+    const many = await readsOf(counted.reads, () => findDatasetUser(counted.kv, "ds_1"));
     expect(many).toEqual(few);
     const id = await queued({ dataset: "ds_1" });
-    expect((await reader.usesDataset("ds_1"))!.id).toBe(id);
+    expect((await findDatasetUser(counted.kv, "ds_1"))!.id).toBe(id);
   }));
 
-Deno.test("usesDataset: finds a job that is claimed or released during the search", async (t) => {
+Deno.test("findDatasetUser: after an upgrade, it finds a job that is claimed or released during the search", async (t) => {
   for (const before of ["queued", "running"] as const) {
     await t.step(`${before} at the start`, () =>
-      withStore(async ({ store, kv, clock, queued, runner }) => {
+      withStore(async ({ store, kv, queued, runner }) => {
         await store.upgrade();
         const id = await queued({ dataset: "ds_1" });
         const queue = runner();
         const claim = before === "running" ? await claimed(queue) : null;
         let reads = 0;
+        // Changes the status of the job before its row is read.
         const changing = new Proxy(kv, {
           get(target, name) {
             if (name !== "get") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
@@ -113,7 +114,7 @@ Deno.test("usesDataset: finds a job that is claimed or released during the searc
             };
           },
         });
-        expect(await new JobStore(changing, { now: clock.now }).usesDataset("ds_1")).toMatchObject({ id });
+        expect(await findDatasetUser(changing, "ds_1")).toMatchObject({ id });
         expect(reads).toBe(1);
       }));
   }

@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { findDatasetUser } from "../../../jobs/store/creation/datasetUse.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
 import { killedAfter, withStore } from "../fixtures.ts";
@@ -37,7 +38,7 @@ for (const seed of [1, 2, 3]) {
       await makeOld(kv);
       // The answers are also correct before the upgrade.
       expect(await store.counts()).toEqual(await recounted(kv));
-      expect(await store.usesDataset("ds_1")).not.toBeNull();
+      expect(await findDatasetUser(kv, "ds_1")).not.toBeNull();
 
       const total = (await store.list({ limit: 1000 })).data.length;
       const processes = [store, new JobStore(kv), new JobStore(kv)];
@@ -50,7 +51,7 @@ for (const seed of [1, 2, 3]) {
       await changeAtRandom(setting, seed + 20, 100);
       expect(await store.counts()).toEqual(await recounted(kv));
       expect(await store.upgrade()).toBe(0);
-      for (let user = await store.usesDataset("ds_1"); user; user = await store.usesDataset("ds_1")) {
+      for (let user = await findDatasetUser(kv, "ds_1"); user; user = await findDatasetUser(kv, "ds_1")) {
         expect(user).toMatchObject({ request: { dataset: { id: "ds_1" } }, finishedAt: null });
         await store.cancel(user.id);
         if (user.status !== "running") continue;
@@ -71,5 +72,5 @@ Deno.test("upgrade: an interrupted upgrade is continued and counts no job twice"
     expect(await store.upgrade()).toBe(25);
     expect((await store.counts()).queued).toBe(45);
     const counted = counting(kv);
-    expect((await new JobStore(counted.kv).usesDataset("ds_1"))!.request.dataset.id).toBe("ds_1");
+    expect((await findDatasetUser(counted.kv, "ds_1"))!.request.dataset.id).toBe("ds_1");
   }));
