@@ -102,7 +102,7 @@ function defaultLog(message: string, error?: unknown): void {
 function openObjectStore(storage: ObjectStoreSettings): ObjectStore {
   try {
     // The folder is created at start. If it is missing later, a disk is not mounted.
-    return openStore(storage, { existing: true });
+    return openStore(storage, { mustExist: true });
   } catch (error) {
     throw new SettingsError(`UNMASK_STORE cannot be used: ${(error as Error).message}`, { cause: error });
   }

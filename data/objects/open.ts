@@ -26,7 +26,7 @@ export interface ObjectStoreSettings {
  * `s3://BUCKET[/PREFIX]`. Nothing is read or written. Methods of the store throw `StorageUnavailableError` for temporary
  * failures, such as a server that does not respond or refuses access, or a full disk.
  *
- * @param options `existing`: a missing folder (such as an unmounted disk) is an outage, and it is not created
+ * @param options `mustExist`: a missing folder (such as an unmounted disk) is an outage, and it is not created
  * @throws {TypeError} for a URL of another form, and for a bucket without access keys
  * @example
  * ```ts
@@ -39,7 +39,7 @@ export interface ObjectStoreSettings {
  */
 export function openStore(
   { url, s3 }: ObjectStoreSettings,
-  options: { readonly existing?: boolean } = {},
+  options: { readonly mustExist?: boolean } = {},
 ): ObjectStore {
   if (url.startsWith("file:")) return new OutageStore(new LocalStore(folderOf(url), options));
   if (url.startsWith("s3:")) return new OutageStore(openS3(url, s3));

@@ -62,7 +62,7 @@ export class Runner {
     this.#jobs = options.jobs;
     const name = options.name ?? `${Deno.hostname()}:${Deno.pid}`;
     this.#queue = new JobQueue(options.jobs, name, { leaseMs: options.leaseMs });
-    this.#store = openStore(options.storage, { existing: true });
+    this.#store = openStore(options.storage, { mustExist: true });
     this.#storage = new StorageWatch(this.#store, (message) => this.#log(message));
     this.#outage = options.outage ?? OUTAGE_LIMITS;
   }

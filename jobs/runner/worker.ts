@@ -43,7 +43,7 @@ async function run(start: RunStart): Promise<void> {
   const began = performance.now();
   let store: RetryingStore | undefined;
   try {
-    store = new RetryingStore(openStore(storage, { existing: true }), {
+    store = new RetryingStore(openStore(storage, { mustExist: true }), {
       patienceMs: outageWaitMs,
       signal: stopped.signal,
       log: (level, message) => emit({ type: "log", level, message }),

@@ -41,10 +41,10 @@ export class LocalStore implements ObjectStore {
   /**
    * Opens a store in a folder. The first put creates a missing folder.
    *
-   * @param options `existing`: if the folder does not exist, every method throws {@linkcode StorageUnavailableError}
+   * @param options `mustExist`: if the folder does not exist, every method throws {@linkcode StorageUnavailableError}
    */
-  constructor(folder: string, options: { readonly existing?: boolean } = {}) {
-    this.#root = new RootFolder(folder, options.existing ?? false);
+  constructor(folder: string, options: { readonly mustExist?: boolean } = {}) {
+    this.#root = new RootFolder(folder, options.mustExist ?? false);
     this.url = `file:${this.#root.path}`;
   }
 

@@ -78,7 +78,7 @@ Deno.test("storage: the loss of a folder that must exist is an outage, and it is
   const folder = await Deno.makeTempDir();
   const path = `${folder}/objects`;
   await Deno.mkdir(path);
-  const store = openStore({ url: `file:${path}` }, { existing: true });
+  const store = openStore({ url: `file:${path}` }, { mustExist: true });
   await store.put("x", new Uint8Array(3));
   await Deno.rename(path, `${path}-away`);
   for (const [name, call] of Object.entries(calls)) {
