@@ -6,7 +6,7 @@
 import type { z } from "zod";
 import { DEFAULT_MAX_SPLIT_BYTES } from "../../data/datasets/memoryLimit.ts";
 import { MAX_TRAINING_BYTES } from "../../jobs/requests/memory.ts";
-import { BACKENDS } from "../../model/backends/backend.ts";
+import { BACKEND_NAMES } from "../../model/backends/list.ts";
 import {
   bytes,
   DATABASE,
@@ -142,7 +142,7 @@ export const SETTINGS = {
   },
   UNMASK_BACKEND: {
     property: "backend",
-    ...oneOf(["auto", ...BACKENDS]),
+    ...oneOf(["auto", ...BACKEND_NAMES]),
     default: "auto",
     description: "Backend of training and inference.",
   },

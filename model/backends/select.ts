@@ -6,15 +6,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { useNative } from "../ops/native.ts";
 import type { Planner } from "../training/stepper.ts";
-import { type Backend, BackendError, type BackendName, BACKENDS, type BackendSettings } from "./backend.ts";
-import { cpu, simd, wasm } from "./embedded.ts";
-import { tensorflow } from "./tensorflow.ts";
-import { webgpu } from "./webgpu.ts";
+import { BackendError, type BackendOptions } from "./backend.ts";
+import { BACKEND_NAMES, type BackendEntry, type BackendName, BACKENDS } from "./list.ts";
 
 // Otherwise the cpu backend prints advice about Node.js at its first use.
 tf.enableProdMode();
-
-const BY_NAME: Readonly<Record<BackendName, Backend>> = { simd, tensorflow, webgpu, wasm, cpu };
 
 /** The backend in use. */
 export interface SelectedBackend {
@@ -26,7 +22,7 @@ export interface SelectedBackend {
 }
 
 /** Options of the selection. */
-export interface SelectOptions extends Omit<BackendSettings, "gpuOnly"> {
+export interface SelectOptions extends Omit<BackendOptions, "gpuOnly"> {
   /** Floating-point operations of a training step or an inference. Small ones are not faster on a GPU. @default 0 */
   readonly flops?: number;
 }
@@ -42,11 +38,13 @@ interface Candidate {
   readonly gpuOnly?: boolean;
 }
 
-/** Returns the candidates for `auto` from the fastest to the most portable. */
+/** Returns the candidates for `auto`, the fastest first. */
 function candidates(flops: number): Candidate[] {
-  const gpus: Candidate[] = [{ name: "tensorflow", gpuOnly: true }, { name: "webgpu", gpuOnly: true }];
-  const others = (["simd", "tensorflow", "wasm", "cpu"] as const).map((name) => ({ name }));
-  return flops < GPU_MIN_FLOPS ? others : [...gpus, ...others];
+  const namesFor = (device: "cpu" | "gpu") =>
+    BACKEND_NAMES.filter((name) => (BACKENDS[name] as BackendEntry).auto.includes(device));
+  const gpus = namesFor("gpu").map((name) => ({ name, gpuOnly: true }));
+  const cpus = namesFor("cpu").map((name) => ({ name }));
+  return flops < GPU_MIN_FLOPS ? cpus : [...gpus, ...cpus];
 }
 
 /** Computes a matrix product and a sum with known results. Returns the fault, or null. */
@@ -69,7 +67,8 @@ async function startAndTest(
 ): Promise<{ planner?: Planner } | { fault: string }> {
   try {
     useNative();
-    const { ops, planner } = await BY_NAME[name].start({ tensorflow, threads, gpuOnly });
+    const backend = await BACKENDS[name].load();
+    const { ops, planner } = await backend.start({ tensorflow, threads, gpuOnly });
     useNative(ops);
     const fault = await selfTest();
     return fault === null ? { planner } : { fault };
@@ -96,9 +95,10 @@ export async function selectBackend(
   name: string = "auto",
   options: SelectOptions = {},
 ): Promise<SelectedBackend> {
-  const requested = BACKENDS.find((backend) => backend === name);
+  const requested = BACKEND_NAMES.find((backend) => backend === name);
   if (name !== "auto" && !requested) {
-    throw new BackendError(`Cannot use the backend '${name}': it must be auto, ${BACKENDS.join(" or ")}`);
+    const valid = ["auto", ...BACKEND_NAMES].join(", ");
+    throw new BackendError(`Cannot use the backend '${name}': it must be one of ${valid}`);
   }
   const notes: string[] = [];
   for (const candidate of requested ? [{ name: requested }] : candidates(options.flops ?? 0)) {

@@ -1,12 +1,9 @@
 import { expect } from "expect";
-import { EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
-import { findTensorflow } from "../setup/tensorflow.ts";
+import { availableBackends } from "../setup/backends.ts";
 import { factorsOf, testOperations } from "./operations.ts";
 import { testNotFinite, testSizes } from "./sizes.ts";
 
-for (const backend of EMBEDDED_BACKENDS) testOperations(backend);
-const native = await findTensorflow();
-if (native) testOperations("tensorflow", native);
+for (const { name, options } of await availableBackends()) testOperations(name, options);
 testSizes("simd");
 testNotFinite("simd");
 

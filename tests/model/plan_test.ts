@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
-import { PlannedStepper } from "../../model/backends/simd/plan/stepper.ts";
+import { PlannedStepper } from "../../model/backends/simd/plan/plannedStepper.ts";
 import { trainingBytes } from "../../model/memory.ts";
 import { PRESETS } from "../../model/presets.ts";
 import { uniform } from "../../model/random.ts";
@@ -39,7 +39,7 @@ function options(shape: ModelShape, threads: number, more: Partial<TrainOptions>
     *batches(epoch, from) {
       for (const [step, size] of BATCH_SIZES.entries()) {
         if (step < from) continue;
-        const pixels = uniform({ seed: 1, purpose: "pictures", epoch, step }, size * 9 * 9 * 3);
+        const pixels = uniform({ seed: 1, purpose: "images", epoch, step }, size * 9 * 9 * 3);
         yield { pixels, labels: Int32Array.from({ length: size }, (_, i) => (i + step) % 3) };
       }
     },

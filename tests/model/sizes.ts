@@ -5,7 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
-import type { BackendName } from "../../model/backends/backend.ts";
+import type { BackendName } from "../../model/backends/list.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { attention } from "../../model/ops/attention.ts";
 import { crossEntropy } from "../../model/ops/crossEntropy.ts";

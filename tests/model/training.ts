@@ -5,7 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
-import type { BackendName } from "../../model/backends/backend.ts";
+import type { BackendName } from "../../model/backends/list.ts";
 import { selectBackend, type SelectOptions } from "../../model/backends/select.ts";
 import { type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";

@@ -1,20 +1,13 @@
 import { expect } from "expect";
 import { readSafetensors, writeSafetensors } from "../../data/safetensors/safetensors.ts";
-import { type BackendName, EMBEDDED_BACKENDS } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
-import { findTensorflow } from "../setup/tensorflow.ts";
-import { findVulkan } from "../setup/vulkan.ts";
+import { availableBackends } from "../setup/backends.ts";
 import { compareWithReference } from "./compare.ts";
 
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
 const reference = new URL("../fixtures/parity_rgb6.safetensors", import.meta.url);
 
-const native = await findTensorflow();
-const backends: readonly BackendName[] = [
-  ...EMBEDDED_BACKENDS,
-  ...(native ? ["tensorflow" as const] : []),
-  ...(await findVulkan() ? ["webgpu" as const] : []),
-];
+const backends = await availableBackends();
 
 /** Returns the groups that exceed their tolerance. */
 async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
@@ -24,9 +17,9 @@ async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
   );
 }
 
-for (const backend of backends) {
-  Deno.test(`the model agrees with PyTorch on the reference of this repository (${backend})`, async () => {
-    await selectBackend(backend, native ?? {});
+for (const { name, options } of backends) {
+  Deno.test(`the model agrees with PyTorch on the reference of this repository (${name})`, async () => {
+    await selectBackend(name, options);
     expect(await failures(await Deno.readFile(reference))).toEqual([]);
   });
 }
@@ -44,8 +37,8 @@ for (const name of ["tiny", "rgb", "mnist"]) {
     name: `the model agrees with PyTorch on ${name}.safetensors`,
     ignore: !exists,
     async fn() {
-      for (const backend of backends.filter((backend) => backend !== "cpu")) {
-        await selectBackend(backend, native ?? {});
+      for (const { name: backend, options } of backends.filter(({ name }) => name !== "cpu")) {
+        await selectBackend(backend, options);
         expect({ backend, failures: await failures(await Deno.readFile(file)) }).toEqual({
           backend,
           failures: [],

@@ -1,0 +1,31 @@
+/**
+ * The backends that work on this machine.
+ *
+ * @module
+ */
+import { BACKEND_NAMES, type BackendName } from "../../model/backends/list.ts";
+import type { SelectOptions } from "../../model/backends/select.ts";
+import { findTensorflow } from "./tensorflow.ts";
+import { findVulkan } from "./vulkan.ts";
+
+/** A backend with the options that `selectBackend` needs for it. */
+export interface AvailableBackend {
+  readonly name: BackendName;
+  readonly options: SelectOptions;
+}
+
+/** Finds what a backend needs: returns its options, or null. Other backends need nothing. */
+const FINDERS: Partial<Record<BackendName, () => Promise<SelectOptions | null>>> = {
+  tensorflow: findTensorflow,
+  webgpu: async () => await findVulkan() ? {} : null,
+};
+
+/** Returns every backend that works on this machine. A missing one is reported. */
+export async function availableBackends(): Promise<AvailableBackend[]> {
+  const available: AvailableBackend[] = [];
+  for (const name of BACKEND_NAMES) {
+    const find = FINDERS[name], options = find ? await find() : {};
+    if (options) available.push({ name, options });
+  }
+  return available;
+}
