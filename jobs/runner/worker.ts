@@ -44,7 +44,7 @@ async function run(start: RunStart): Promise<void> {
   let store: RetryingStore | undefined;
   try {
     store = new RetryingStore(openStore(storage, { mustExist: true }), {
-      patienceMs: outageWaitMs,
+      maxWaitMs: outageWaitMs,
       signal: stopped.signal,
       log: (level, message) => emit({ type: "log", level, message }),
     });
