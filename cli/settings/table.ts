@@ -32,7 +32,7 @@ export interface SettingEntry {
   readonly schema: z.ZodType<unknown, string>;
   /** Completes the sentence "NAME must be …". */
   readonly rule: string;
-  /** Text that replaces a missing variable. `$UNMASK_DATA` is replaced by the data folder. Without a default, the value is null. */
+  /** Text used if the variable is missing; null for none. `$UNMASK_DATA` is replaced by the data folder. */
   readonly default: string | null;
   readonly description: string;
 }
