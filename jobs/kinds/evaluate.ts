@@ -49,13 +49,14 @@ export const evaluate = defineKind({
   },
 
   async *run(context) {
-    const { chooseBackend, evaluateClassifier, evaluateMae, measuredBatch, openDataset } = await import(
-      "./compute/mod.ts"
-    );
+    const { chooseBackend, evaluateClassifier, evaluateMae, measurementBatchSize, openDataset } =
+      await import(
+        "./compute/mod.ts"
+      );
     const { request, source } = context;
     if (!source) throw new JobFailure("no_model", "The request names no checkpoint");
     const { config } = source, isMae = source.model === "mae";
-    const batchSize = measuredBatch(config, request.batchSize, isMae);
+    const batchSize = measurementBatchSize(config, request.batchSize, isMae);
     const maskRatio = request.maskRatio ?? config.maskRatio;
     const ratioIssue = isMae ? maskRatioIssue(config, maskRatio) : null;
     if (ratioIssue !== null) throw new JobFailure("mask_ratio", `mask_ratio ${ratioIssue}`);

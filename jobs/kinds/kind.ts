@@ -9,7 +9,7 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import type { FromWire } from "../../data/wire.ts";
 import type { StartThread } from "../../model/training/threads.ts";
 import type { Checkpoint, Fallback } from "../job.ts";
-import type { JobRequest, RequestIssue } from "../requests/commonFields.ts";
+import type { JobRequest, RequestIssue, SourceModel } from "../requests/commonFields.ts";
 import type { KindSettings } from "./settings.ts";
 
 /** The input of a run. */
@@ -67,9 +67,6 @@ export type KindEvent =
   | { readonly type: "checkpoint"; readonly checkpoint: Omit<Checkpoint, "createdAt"> }
   | { readonly type: "log"; readonly level: "info" | "warning"; readonly message: string }
   | { readonly type: "result"; readonly result: Readonly<Record<string, unknown>> };
-
-/** The checkpoints that a kind starts from: none, one of a masked autoencoder, or one of any model. */
-export type SourceModel = "none" | "mae" | "any";
 
 /** The model that a kind trains. */
 export interface TrainedModel {

@@ -38,6 +38,9 @@ export const sourceFields = {
   job: reference.optional().describe("A job (`job_…`); its latest checkpoint is used"),
 };
 
+/** The model of the checkpoint that a kind of job starts from. `none` for a kind that starts from no checkpoint. */
+export type SourceModel = "none" | "mae" | "any";
+
 /** A job's id in the examples of requests. */
 export const EXAMPLE_JOB = "job_01JD0000000000000000000000";
 
