@@ -27,7 +27,7 @@ import {
   runLengthWarnings,
   warmupSteps,
 } from "../../requests/runLength.ts";
-import type { TrainingRequest } from "../../requests/trainingFields.ts";
+import { RECIPE_DEFAULTS, type TrainingRequest } from "../../requests/trainingFields.ts";
 import { notFinite } from "../finite.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
 import { resume } from "./resume.ts";
@@ -66,14 +66,17 @@ export async function* runTraining(
   context: KindContext<TrainingRequest>,
   setup: TrainingSetup,
 ): AsyncGenerator<KindEvent, TrainingResult> {
-  const { request, signal } = context;
+  const request: TrainingRequest = { ...RECIPE_DEFAULTS, ...context.request };
+  const { signal } = context;
   const length = lengthOf(request, setup.set.count);
   const point = yield* resume(context, setup.freezeEncoder);
   const resumed = point?.state;
   // Only the state at the end is kept: each is three times as large as the model.
   let state = resumed?.step === length.totalSteps ? resumed : undefined, checkpoint = point?.checkpoint.id;
   try {
-    for await (const event of train(trainOptions(context, setup, length), { resumeFrom: resumed, signal })) {
+    for await (
+      const event of train(trainOptions(context, request, setup, length), { resumeFrom: resumed, signal })
+    ) {
       if (event.type === "step") yield event;
       else if (event.type === "epoch") yield { ...event, metrics: {} };
       else if (event.type === "ready") yield* reportStart(request, setup, length, event, resumed);
@@ -101,7 +104,8 @@ function lengthOf(request: TrainingRequest, images: number): RunLength {
 }
 
 function trainOptions(
-  { request, settings, startThread }: KindContext<TrainingRequest>,
+  { settings, startThread }: KindContext,
+  request: TrainingRequest,
   { config, shape, freezeEncoder, backend, set, initial }: TrainingSetup,
   length: RunLength,
 ): TrainOptions {
