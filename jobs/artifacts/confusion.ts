@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { SplitName } from "../../data/datasets/dataset.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { resultKey } from "./objectKeys.ts";
 
@@ -26,7 +27,7 @@ export interface ConfusionSource {
   readonly jobId: string;
   readonly checkpoint: string;
   readonly dataset: string;
-  readonly split: "train" | "test";
+  readonly split: SplitName;
   /** Names of the rows and columns. */
   readonly classNames: readonly string[];
 }

@@ -9,17 +9,20 @@ import { classifierFlops, forwardFlops } from "../../model/flops.ts";
 import { matchClasses, missingClassesMessage } from "../artifacts/classMatch.ts";
 import { JobFailure } from "../failure.ts";
 import { commonFields, EXAMPLE_JOB, sourceFields } from "../requests/commonFields.ts";
+import { splitSchema } from "../requests/datasetFields.ts";
 import { exactlyOneOf } from "../requests/exactlyOne.ts";
 import { JOB_LIMITS } from "../requests/limits.ts";
+import { maskRatioSchema } from "../requests/modelFields.ts";
 import { defineKind } from "./kind.ts";
 
 const fields = z.strictObject({
   kind: z.literal("evaluate"),
   ...commonFields,
   ...sourceFields,
-  split: z.enum(["train", "test"]).default("test"),
+  split: splitSchema.default("test"),
   batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128),
-  mask_ratio: z.number().gt(0).lt(1).optional().describe("For an MAE; the model's own when absent"),
+  mask_ratio: maskRatioSchema.optional()
+    .describe("Only for a masked autoencoder. When absent: that of the model's configuration"),
 });
 
 /** Measures the reconstruction error of a masked autoencoder, or the accuracy of a classifier. */
