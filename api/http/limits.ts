@@ -35,8 +35,6 @@ export interface ApiLimits {
   readonly formFields: number;
   /** One field of a multipart body. */
   readonly formFieldBytes: number;
-  /** Images of an inference request. */
-  readonly images: number;
   /** One image of an inference request, encoded. */
   readonly imageBytes: number;
   /** All images of an inference request in a multipart body. */
@@ -87,7 +85,6 @@ export const DEFAULT_LIMITS: ApiLimits = {
   uploadStoreMs: 3_600_000,
   formFields: 16,
   formFieldBytes: 4096,
-  images: 64,
   imageBytes: 20 * 2 ** 20,
   imagesBytes: 64 * 2 ** 20,
   imageValues: 2 ** 24,

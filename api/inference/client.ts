@@ -13,7 +13,7 @@ import { type Inference, InferenceError, type Reconstruction, type ReconstructOp
 import type { WorkerRequest, WorkerResponse, WorkerSetup } from "./messages.ts";
 
 /** Default size of the model cache, in bytes. */
-export const MODEL_CACHE_BYTES = 2 ** 30;
+const MODEL_CACHE_BYTES = 2 ** 30;
 
 interface PendingRequest {
   resolve(value: unknown): void;
@@ -37,12 +37,8 @@ export class WorkerInference implements Inference {
     images: ImageSet,
     { maskRatio, seed, signal }: ReconstructOptions,
   ): Promise<Reconstruction> {
-    checkModel(checkpoint, "mae");
-    const result = await this.#send<MaeBatchResult>("reconstruct", checkpoint, images, {
-      seed,
-      maskRatio,
-      signal,
-    });
+    const options = { seed, maskRatio, signal };
+    const result = await this.#send<MaeBatchResult>("reconstruct", checkpoint, images, options);
     const { losses, pred, mask, idsRestore } = result;
     return {
       loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
@@ -55,7 +51,6 @@ export class WorkerInference implements Inference {
 
   /** @inheritdoc */
   async classify(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
-    checkModel(checkpoint, "classifier");
     return await this.#send("classify", checkpoint, images, { seed: 0, signal });
   }
 
@@ -121,13 +116,4 @@ export class WorkerInference implements Inference {
 function toError({ code, message }: { code: string; message: string }): Error {
   if (code === "storage_unavailable") return new StorageUnavailableError(message);
   return new InferenceError(code, message);
-}
-
-function checkModel(checkpoint: Checkpoint, model: Checkpoint["model"]): void {
-  if (checkpoint.model === model) return;
-  const names = { mae: "a pre-trained MAE", classifier: "a classifier" };
-  throw new InferenceError(
-    "wrong_model",
-    `Checkpoint ${checkpoint.id} must be ${names[model]}, it is ${names[checkpoint.model]}`,
-  );
 }

@@ -47,8 +47,8 @@ export interface Inference {
 }
 
 /**
- * A model could not be loaded or run; `code` is `checkpoint_unreadable`, `wrong_model`, `not_finite` (its output has
- * numbers that are not finite) or `inference_failed`.
+ * A model could not be loaded or run. `code` is `checkpoint_unreadable`, `not_finite` (its output has numbers that are
+ * not finite) or `inference_failed`.
  */
 export class InferenceError extends Error {
   override readonly name = "InferenceError";

@@ -14,7 +14,7 @@ import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts
 import type { WorkerRequest, WorkerResponse, WorkerSetup } from "./messages.ts";
 import { ModelCache } from "./modelCache.ts";
 
-// deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
+// deno-lint-ignore no-explicit-any -- Deno's window library has no type for the global scope of a worker
 const scope = self as any;
 let models: ModelCache | undefined;
 /** The failure of the backend. The worker then ends, and the next request starts a new one. */

@@ -92,7 +92,7 @@ async function withBody<T>(
   const rules = {
     fileFields: ["pictures"],
     repeatableFileFields: ["pictures"],
-    files: Math.min(limits.images, MAX_IMAGES),
+    files: MAX_IMAGES,
     fileBytes: limits.imageBytes,
     fields: limits.formFields,
     fieldBytes: limits.formFieldBytes,
@@ -119,9 +119,7 @@ function parseFormField([name, text]: [string, string]): [string, unknown] {
 
 /** Returns the problem for an error of a model. @param field names the model in the request */
 function inferenceProblem(error: InferenceError, field: string): ProblemError {
-  if (error.code === "wrong_model" || error.code === "not_finite") {
-    return fieldProblem(422, field, error.message);
-  }
+  if (error.code === "not_finite") return fieldProblem(422, field, error.message);
   if (error.code === "checkpoint_unreadable") return fieldProblem(409, field, error.message);
   return new ProblemError(500, "The model could not be run. The log has details under this request_id.", {
     cause: error,

@@ -9,7 +9,7 @@ import { EVENT_TYPES, type JobEvent } from "../../jobs/store/events/event.ts";
 import { listSchema } from "./list.ts";
 
 /** An event. */
-export const eventSchema = z.strictObject({
+const eventSchema = z.strictObject({
   seq: z.int().describe(
     "Increases with every event of the job. Numbers can be missing because only the latest 100 progress events and " +
       "200 checkpoint events are kept",

@@ -10,14 +10,13 @@ import { KIND_NAMES } from "../../jobs/kinds/mod.ts";
 import { jobIdSchema, pageLimit } from "./ids.ts";
 import { listSchema } from "./list.ts";
 
-/** The kinds of job, as a filter and in responses. */
-export const jobKindSchema = z.enum(KIND_NAMES).openapi("JobKind");
+const jobKindSchema = z.enum(KIND_NAMES).openapi("JobKind");
 const statusSchema = z.enum(JOB_STATUSES).openapi("JobStatus");
 
 const time = z.iso.datetime();
 
 /** Progress of a job. */
-export const progressSchema = z.strictObject({
+const progressSchema = z.strictObject({
   step: z.int().describe("Number of completed optimiser steps (of batches for `evaluate`)"),
   total_steps: z.int(),
   epoch: z.int().describe("Current epoch, counted from 0"),
