@@ -5,7 +5,7 @@
  */
 import { DatasetError, DatasetNotFoundError, DatasetUnavailableError } from "../../data/datasets/dataset.ts";
 import { ObjectNotFoundError } from "../../data/objects/store.ts";
-import { fieldProblem } from "./problem.ts";
+import { fieldProblem, type ProblemError } from "./problem.ts";
 
 /** Seconds after which a client may retry when a data set could not be downloaded. */
 const RETRY_SECONDS = 30;
@@ -23,7 +23,11 @@ export function datasetProblem(error: unknown, path: string): unknown {
   if (error instanceof ObjectNotFoundError) {
     return fieldProblem(422, path, `is damaged: its file '${error.key}' is no longer stored`);
   }
-  if (!(error instanceof DatasetUnavailableError)) return error;
+  return error instanceof DatasetUnavailableError ? unavailableDatasetProblem(error, path) : error;
+}
+
+/** Returns the 503 problem for a built-in data set that could not be downloaded. @param path of the field that names it */
+export function unavailableDatasetProblem(error: DatasetUnavailableError, path: string): ProblemError {
   return fieldProblem(503, path, error.message, {
     headers: { "retry-after": String(RETRY_SECONDS) },
     cause: error,

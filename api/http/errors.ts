@@ -13,7 +13,12 @@ import {
 import { ImageError } from "../../data/images/imageFile.ts";
 import { ObjectNotFoundError, StorageUnavailableError } from "../../data/objects/store.ts";
 import { JobFailure } from "../../jobs/failure.ts";
-import { DatabaseUnavailableError, isLocked, KvContentionError } from "../../jobs/store/kv/errors.ts";
+import {
+  DatabaseUnavailableError,
+  isLocked,
+  KvContentionError,
+  RowTooLargeError,
+} from "../../jobs/store/kv/errors.ts";
 import { SourceError } from "../../jobs/store/creation/sources.ts";
 import {
   CheckpointInUseError,
@@ -23,14 +28,14 @@ import {
   JobNotFoundError,
   JobUnfinishedError,
 } from "../../jobs/store/store.ts";
-import { RowTooLargeError } from "../../jobs/store/kv/errors.ts";
 import type { ApiEnv } from "./context.ts";
+import { unavailableDatasetProblem } from "./datasetProblem.ts";
 import { fieldProblem, ProblemError, problemResponse } from "./problem.ts";
 
 const CONFLICTS = [InvalidTransitionError, CheckpointInUseError, JobUnfinishedError];
 
 /** Returns the problem for an error thrown by any room; 500 for an unexpected error. */
-export function problemOf(error: unknown): ProblemError {
+function problemOf(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof JobNotFoundError || error instanceof DatasetNotFoundError) {
     return new ProblemError(404, error.message);
@@ -67,14 +72,10 @@ export function problemOf(error: unknown): ProblemError {
 
 /** Returns the 503 problem for an outage of the database or of object storage; null for other errors. */
 export function outageProblem(error: unknown): ProblemError | null {
-  const unavailable = (detail: string, seconds: number, path?: string) =>
-    new ProblemError(503, detail, {
-      headers: { "retry-after": String(seconds) },
-      errors: path === undefined ? [] : [{ path, message: detail }],
-      cause: error,
-    });
+  const unavailable = (detail: string, seconds: number) =>
+    new ProblemError(503, detail, { headers: { "retry-after": String(seconds) }, cause: error });
   if (error instanceof KvContentionError) return unavailable(error.message, 1);
-  if (error instanceof DatasetUnavailableError) return unavailable(error.message, 30, "dataset");
+  if (error instanceof DatasetUnavailableError) return unavailableDatasetProblem(error, "dataset");
   // The messages of these errors contain internal addresses, so clients get a general one.
   if (error instanceof StorageUnavailableError) {
     return unavailable("Object storage is temporarily unavailable: try again", 5);

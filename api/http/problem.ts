@@ -66,6 +66,13 @@ export function fieldProblem(
   return new ProblemError(status, detail, { ...options, errors: [{ path, message }] });
 }
 
+/** Creates the problem for a method that a path does not have. @param allow the allowed methods, as in `Allow` */
+export function methodProblem(method: string, allow: string): ProblemError {
+  return new ProblemError(405, `The method must be one of ${allow}: it is ${method.slice(0, 20)}`, {
+    headers: { allow },
+  });
+}
+
 /** Formats a problem as JSON. */
 export function problemText(problem: ProblemError, instance: string, requestId: string): string {
   const title = PROBLEM_TITLES[problem.status];

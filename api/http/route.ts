@@ -7,7 +7,7 @@ import { createRoute, type OpenAPIHono, type RouteConfig, z } from "@hono/zod-op
 import type { Context } from "hono";
 import type { ApiEnv } from "./context.ts";
 import { negotiateMediaType } from "./negotiation.ts";
-import { ProblemError, type ProblemStatus } from "./problem.ts";
+import { methodProblem, ProblemError, type ProblemStatus } from "./problem.ts";
 import { problems } from "./problemResponses.ts";
 import { validate } from "./validation.ts";
 
@@ -89,7 +89,7 @@ export function addRoute<P extends z.ZodType = Empty, Q extends z.ZodType = Empt
   app.on(route.method.toUpperCase(), route.getRoutingPath(), (context) => {
     context.set("route", config.path);
     const path = params.safeParse(context.req.param());
-    if (!path.success) throw new ProblemError(404, "There is nothing under this id");
+    if (!path.success) throw new ProblemError(404, "There is no resource with this id");
     if (mediaTypes.length > 0) {
       context.set("mediaType", negotiateMediaType(context.req.header("accept"), mediaTypes));
       if (mediaTypes.length > 1) context.header("vary", "Accept");
@@ -121,9 +121,7 @@ export function addMethodFallbacks(app: OpenAPIHono<ApiEnv>): void {
     app.all(path, (context) => {
       context.set("route", path);
       if (context.req.method === "OPTIONS") return context.body(null, 204, { allow });
-      throw new ProblemError(405, `${context.req.method.slice(0, 20)} is not one of: ${allow}`, {
-        headers: { allow },
-      });
+      throw methodProblem(context.req.method, allow);
     });
   }
 }

@@ -10,6 +10,7 @@ import { JobFailure } from "../../jobs/failure.ts";
 import { checkCursor } from "../http/cursor.ts";
 import type { ApiEnv } from "../http/context.ts";
 import type { Services } from "../services.ts";
+import { jsonContent } from "../openapi/content.ts";
 import { linksTo } from "../openapi/links.ts";
 import { addRoute } from "../http/route.ts";
 import { checkpointListSchema, checkpointSchema, checkpointWire } from "../schemas/checkpoint.ts";
@@ -31,7 +32,7 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
       query: z.strictObject({ limit: pageLimit, after: checkpointIdSchema.optional() }),
     },
     responses: {
-      200: { description: "A page", content: { "application/json": { schema: checkpointListSchema } } },
+      200: { description: "A page", content: jsonContent(checkpointListSchema) },
     },
   }, async (context, { params, query }) => {
     await requireJob(services, params.id);
@@ -53,7 +54,7 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
     responses: {
       200: {
         description: "The checkpoint",
-        content: { "application/json": { schema: checkpointSchema } },
+        content: jsonContent(checkpointSchema),
         links: linksTo("downloadCheckpoint"),
       },
     },

@@ -6,6 +6,7 @@
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
 import type { ApiEnv } from "../http/context.ts";
+import { jsonContent } from "../openapi/content.ts";
 import { classificationSchema, inferenceFormSchema, inferenceSchema } from "../schemas/inference.ts";
 import type { Services } from "../services.ts";
 import { addInferenceRoute } from "./inferenceRoute.ts";
@@ -21,7 +22,7 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
     formSchema: inferenceFormSchema,
     response: {
       description: "A class for each image",
-      content: { "application/json": { schema: classificationSchema } },
+      content: jsonContent(classificationSchema),
     },
     async handle({ checkpoint, images, preprocessing, signal }, context) {
       const allProbabilities = await services.inference.classify(checkpoint, images, signal);

@@ -10,6 +10,7 @@ import { checkCursor } from "../http/cursor.ts";
 import type { ApiEnv } from "../http/context.ts";
 import type { Services } from "../services.ts";
 import { IDEMPOTENCY_KEY, parseIdempotencyKey } from "../http/idempotency.ts";
+import { jsonContent } from "../openapi/content.ts";
 import { header, location } from "../openapi/headers.ts";
 import { linksTo } from "../openapi/links.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -28,7 +29,6 @@ import { problems } from "../http/problemResponses.ts";
 import { storeDatasetUpload } from "../requests/datasetUpload.ts";
 
 const tags = ["Datasets"];
-const json = (schema: z.ZodType) => ({ "application/json": { schema } });
 
 async function datasetExists({ datasets }: Services, id: string): Promise<boolean> {
   if (await datasets.hasUpload(id)) return true;
@@ -74,7 +74,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
           ...location("data set"),
           "Idempotency-Replayed": header("`true` when an earlier request with this key created the data set"),
         },
-        content: json(datasetSchema),
+        content: jsonContent(datasetSchema),
         links: linksTo("getDataset", "deleteDataset"),
       },
       ...problems(409, 504),
@@ -94,7 +94,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     tags,
     summary: "List data sets: the built-in ones, then uploads by age",
     request: { query: datasetListQuery },
-    responses: { 200: { description: "A page", content: json(datasetListSchema) } },
+    responses: { 200: { description: "A page", content: jsonContent(datasetListSchema) } },
   }, async (context, { query }) => {
     const page = await datasets.list(query);
     const exists = (id: string) => datasetExists(services, id);
@@ -110,7 +110,10 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     tags,
     summary: "Inspect a data set",
     request: { params: datasetParams },
-    responses: { 200: { description: "The data set", content: json(datasetSchema) }, ...problems(409) },
+    responses: {
+      200: { description: "The data set", content: jsonContent(datasetSchema) },
+      ...problems(409),
+    },
   }, async (context, { params }) => context.json(datasetWire(await datasets.info(params.id))));
 
   addRoute(app, {

@@ -5,6 +5,7 @@
  */
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiEnv } from "../http/context.ts";
+import { jsonContent } from "../openapi/content.ts";
 import { embeddingSchema, inferenceFormSchema, inferenceSchema } from "../schemas/inference.ts";
 import type { Services } from "../services.ts";
 import { addInferenceRoute } from "./inferenceRoute.ts";
@@ -19,7 +20,7 @@ export function addEmbeddingRoute(app: OpenAPIHono<ApiEnv>, services: Services):
     formSchema: inferenceFormSchema,
     response: {
       description: "A vector for each image",
-      content: { "application/json": { schema: embeddingSchema } },
+      content: jsonContent(embeddingSchema),
     },
     async handle({ checkpoint, images, preprocessing, signal }, context) {
       const features = await services.inference.embed(checkpoint, images, signal);

@@ -5,12 +5,12 @@
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiEnv } from "../http/context.ts";
-import { PROBE_KEY } from "../../data/objects/keys.ts";
 import type { Services } from "../services.ts";
 import { JOB_STATUSES } from "../../jobs/job.ts";
 import { outageProblem } from "../http/errors.ts";
 import { ProblemError } from "../http/problem.ts";
 import { addRoute } from "../http/route.ts";
+import { jsonContent } from "../openapi/content.ts";
 import { problems } from "../http/problemResponses.ts";
 import { withTimeout } from "../http/timeLimit.ts";
 
@@ -20,7 +20,7 @@ const tags = ["Service"];
 /** Adds the routes. */
 export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void {
   const { jobs, objects, metrics, limits } = services;
-  const ok = { description: "Healthy", content: { "application/json": { schema: healthSchema } } };
+  const ok = { description: "Healthy", content: jsonContent(healthSchema) };
 
   addRoute(app, {
     method: "get",
@@ -49,7 +49,7 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
     };
     const failures = await Promise.all([
       probe("database", jobs.list({ limit: 1 })),
-      probe("object_storage", objects.head(PROBE_KEY)),
+      probe("object_storage", objects.head("health/probe")),
     ]);
     const errors = failures.flat();
     if (errors.length === 0) return context.json({ status: "ok" as const });

@@ -7,6 +7,7 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { toWire } from "../../data/wire.ts";
 import type { ApiEnv } from "../http/context.ts";
 import type { Services } from "../services.ts";
+import { jsonContent } from "../openapi/content.ts";
 import { addRoute } from "../http/route.ts";
 import { seriesSchema } from "../schemas/event.ts";
 import { jobParams, wholeNumber } from "../schemas/ids.ts";
@@ -39,7 +40,7 @@ export function addJobMetricsRoute(app: OpenAPIHono<ApiEnv>, services: Services)
       }),
     },
     responses: {
-      200: { description: "The series", content: { "application/json": { schema: seriesSchema } } },
+      200: { description: "The series", content: jsonContent(seriesSchema) },
     },
   }, async (context, { params, query }) => {
     await requireJob(services, params.id);

@@ -8,6 +8,7 @@ import { resultKey } from "../../jobs/artifacts/objectKeys.ts";
 import { CONFUSION } from "../../jobs/artifacts/confusion.ts";
 import type { ApiEnv } from "../http/context.ts";
 import type { Services } from "../services.ts";
+import { jsonContent } from "../openapi/content.ts";
 import { header } from "../openapi/headers.ts";
 import { ProblemError } from "../http/problem.ts";
 import { matchesEtag } from "../http/ranges.ts";
@@ -41,7 +42,7 @@ export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services):
       200: {
         description: "The counts",
         headers: VERSION_HEADERS,
-        content: { "application/json": { schema: confusionSchema } },
+        content: jsonContent(confusionSchema),
       },
       304: { description: "The client already has the content", headers: VERSION_HEADERS },
     },

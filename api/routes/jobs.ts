@@ -13,6 +13,7 @@ import { IDEMPOTENCY_KEY, parseIdempotencyKey, requestHash } from "../http/idemp
 import { parsePreferWait, waitUntilFinished } from "../http/preferWait.ts";
 import { problems } from "../http/problemResponses.ts";
 import { addRoute } from "../http/route.ts";
+import { jsonContent } from "../openapi/content.ts";
 import { header, location, PREFERENCE_APPLIED } from "../openapi/headers.ts";
 import { linksTo } from "../openapi/links.ts";
 import { readJobRequest, resolveJobRequest } from "../requests/jobRequest.ts";
@@ -23,7 +24,6 @@ import { listOf } from "../schemas/list.ts";
 import type { Services } from "../services.ts";
 
 const tags = ["Jobs"];
-const json = (schema: z.ZodType) => ({ "application/json": { schema } });
 const preferHeader = z.object({
   Prefer: z.string().optional().openapi({
     description: "`wait=N` waits up to N seconds for the job to finish",
@@ -71,7 +71,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
           description: "A request repeated with the same key and body within 24 hours returns the same job",
         }),
       }),
-      body: { required: true, content: json(requestSchema) },
+      body: { required: true, content: jsonContent(requestSchema) },
     },
     responses: {
       201: {
@@ -81,7 +81,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
           ...PREFERENCE_APPLIED,
           "Idempotency-Replayed": header("`true` when an earlier request with this key created the job"),
         },
-        content: json(jobSchema),
+        content: jsonContent(jobSchema),
         links: linksTo(...JOB_OPERATIONS),
       },
       ...problems(409),
@@ -111,7 +111,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
     tags,
     summary: "List jobs, newest first",
     request: { query: jobListQuery },
-    responses: { 200: { description: "A page", content: json(jobListSchema) } },
+    responses: { 200: { description: "A page", content: jsonContent(jobListSchema) } },
   }, async (context, { query }) => {
     const page = await jobs.list(query);
     const exists = async (id: string) => await jobs.get(id) !== null;
@@ -136,7 +136,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
       headers: preferHeader,
     },
     responses: {
-      200: { description: "The job", headers: PREFERENCE_APPLIED, content: json(jobSchema) },
+      200: { description: "The job", headers: PREFERENCE_APPLIED, content: jsonContent(jobSchema) },
     },
   }, async (context, { params, query }) => {
     const wait = query.wait ?? parsePreferWait(context.req.header("prefer"), limits.waitSeconds);
@@ -153,7 +153,7 @@ export function addJobRoutes(app: OpenAPIHono<ApiEnv>, services: Services): void
     description:
       "A queued job is cancelled immediately. A running job stops within two seconds and keeps its checkpoints.",
     request: { params: jobParams },
-    responses: { 200: { description: "The job", content: json(jobSchema) }, ...problems(409) },
+    responses: { 200: { description: "The job", content: jsonContent(jobSchema) }, ...problems(409) },
   }, async (context, { params }) => context.json(jobWire(await jobs.cancel(params.id))));
 
   addRoute(app, {

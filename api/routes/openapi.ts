@@ -5,6 +5,7 @@
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiEnv } from "../http/context.ts";
+import { jsonContent } from "../openapi/content.ts";
 import { type DocumentHead, openApiDocument } from "../openapi/document.ts";
 import type { JsonObject } from "../openapi/jsonSchemas.ts";
 import { addRoute, documentedRoutes } from "../http/route.ts";
@@ -38,7 +39,7 @@ export function addOpenApiRoute(app: OpenAPIHono<ApiEnv>): void {
     responses: {
       200: {
         description: "OpenAPI 3.1",
-        content: { "application/json": { schema: z.record(z.string(), z.unknown()) } },
+        content: jsonContent(z.record(z.string(), z.unknown())),
       },
     },
   }, (context) => context.json(document ??= openApiDocument(HEAD, documentedRoutes(app))));

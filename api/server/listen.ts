@@ -8,7 +8,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { ulid } from "ulid";
 import { type ApiLimits, DEFAULT_LIMITS } from "../http/limits.ts";
-import { PROBLEM_TITLES, ProblemError, problemResponse, problemText } from "../http/problem.ts";
+import {
+  methodProblem,
+  PROBLEM_TITLES,
+  ProblemError,
+  problemResponse,
+  problemText,
+} from "../http/problem.ts";
 import { type Handler, sendResponse, toRequest } from "./nodeAdapter.ts";
 
 /** Address, limits and log of a server. */
@@ -32,7 +38,7 @@ export interface HttpServer {
   close(withinMs: number): Promise<void>;
 }
 
-/** Larger headers are rejected before the application receives the request. */
+/** Maximum size of all header fields. Larger ones are rejected before the application receives the request. */
 const HEAD_BYTES = 64 * 1024;
 
 /** Starts a server. @throws the system's error, with its `code`, for an address that cannot be used */
@@ -132,11 +138,11 @@ async function rejectTrace(
   const response = await handler(options);
   const allow = response.headers.get("allow");
   if (allow === null) return response;
-  return reject(new ProblemError(405, `TRACE is not one of: ${allow}`, { headers: { allow } }));
+  return reject(methodProblem("TRACE", allow));
 }
 
 const STATUS_OF_CODE: Readonly<Record<string, [status: 400 | 408 | 431, detail: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, `The header must have at most ${HEAD_BYTES} bytes`],
+  HPE_HEADER_OVERFLOW: [431, `The header fields must have at most ${HEAD_BYTES} bytes together`],
   ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not arrive in time"],
 };
 
@@ -144,7 +150,7 @@ const STATUS_OF_CODE: Readonly<Record<string, [status: 400 | 408 | 431, detail: 
 function rejectUnreadable(error: Error & { code?: string }, socket: Socket): void {
   // A socket that already has a response, or is closed, gets no second one.
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
-  const [status, detail] = STATUS_OF_CODE[error.code ?? ""] ?? [400, "This is not an HTTP/1.1 request"];
+  const [status, detail] = STATUS_OF_CODE[error.code ?? ""] ?? [400, "The request is not valid HTTP/1.1"];
   const body = problemText(new ProblemError(status, detail), "", `req_${ulid()}`);
   const lines = [
     `HTTP/1.1 ${status} ${PROBLEM_TITLES[status]}`,
