@@ -44,9 +44,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
   };
   const app = new OpenAPIHono<ApiEnv>();
   app.onError(handleError);
-  app.notFound((context) =>
-    handleError(new ProblemError(404, "There is nothing under this address"), context)
-  );
+  app.notFound((context) => handleError(new ProblemError(404, "There is no resource at this path"), context));
   app.use(logRequests(services));
   app.use(headContentLength());
   app.use(limitRequestSize(services.limits));

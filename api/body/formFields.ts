@@ -55,7 +55,9 @@ export class FormFields {
       throw fieldProblem(422, "", "must have a name of 1 to 100 bytes for every field");
     }
     if (FORBIDDEN_KEYS.has(name)) throw fieldProblem(422, name, "is not an allowed field name");
-    if (fileFields.includes(name)) throw fieldProblem(422, name, "must be a file, as in curl -F name=@file");
+    if (fileFields.includes(name)) {
+      throw fieldProblem(422, name, `must be a file, as in curl -F ${name}=@file`);
+    }
     if (this.#names.has(name)) throw fieldProblem(422, name, "is given more than once");
     checkEncoding(name, info.encoding);
     if (value === undefined) {
@@ -75,7 +77,7 @@ export class FormFields {
     const { fileFields, repeatableFileFields = [] } = this.#rules;
     if (name === "") throw fieldProblem(422, "", "must have a field name for every file");
     if (!fileFields.includes(name)) {
-      throw fieldProblem(422, name.slice(0, 80), `must be one of the file fields ${fileFields.join(", ")}`);
+      throw fieldProblem(422, name.slice(0, 80), `is not a file field: use ${fileFields.join(", ")}`);
     }
     if (this.#names.has(name) && !repeatableFileFields.includes(name)) {
       throw fieldProblem(422, name, "is given more than once");

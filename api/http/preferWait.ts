@@ -18,13 +18,13 @@ export function parsePreferWait(header: string | undefined, max: number): number
   for (const part of (header ?? "").split(",")) {
     const [name, value] = part.split(";")[0].split("=").map((text) => text.trim());
     if (name.toLowerCase() !== "wait") continue;
-    const seconds = value?.replace(/^"(.*)"$/, "$1");
-    if (/^\d{1,6}$/.test(seconds ?? "") && Number(seconds) <= max) return Number(seconds);
+    const seconds = value?.replace(/^"(.*)"$/, "$1") ?? "";
+    if (/^\d{1,6}$/.test(seconds) && Number(seconds) <= max) return Number(seconds);
     throw new ProblemError(
       400,
-      `Prefer: wait must be a whole number of seconds from 0 to ${max}: current value is ${
-        (seconds ?? "missing").slice(0, 20)
-      }`,
+      `Prefer: wait must be a whole number of seconds from 0 to ${max}: current value is '${
+        seconds.slice(0, 20)
+      }'`,
     );
   }
   return undefined;

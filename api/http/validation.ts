@@ -12,12 +12,16 @@ const MAX_ERRORS = 32;
 
 /** Formats a value as JSON, shortened to 60 characters. */
 function formatValue(value: unknown): string {
-  const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? "missing";
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 const pluralise = (count: number | bigint, noun: string) =>
   `${count} ${noun}${Number(count) === 1 ? "" : "s"}`;
+
+/** Joins the values that a field may have. */
+const joinChoices = (choices: readonly string[]) =>
+  choices.length > 2 ? `one of ${choices.join(", ")}` : choices.join(" or ");
 
 /** Zod's type names in plain words. */
 const TYPES: Readonly<Record<string, string>> = {
@@ -42,7 +46,9 @@ function withoutLengths(issues: readonly Issue[]): Issue[] {
 
 /** Words the rule that a value breaks. @returns the rule, and whether the message shows the value after it */
 function ruleOf(issue: Issue): { readonly rule: string; readonly showsValue: boolean } {
-  const withValue = (rule: string) => ({ rule, showsValue: issue.input !== undefined });
+  const isMissing = issue.input === undefined;
+  const withValue = (rule: string) => ({ rule, showsValue: !isMissing });
+  const mustBe = (kind: string) => withValue(`${isMissing ? "is required and " : ""}must be ${kind}`);
   switch (issue.code) {
     case "too_small":
     case "too_big": {
@@ -57,12 +63,10 @@ function ruleOf(issue: Issue): { readonly rule: string; readonly showsValue: boo
       }
       return withValue(`must be ${words} ${bound}`);
     }
-    case "invalid_type": {
-      const kind = TYPES[issue.expected] ?? `of type ${issue.expected}`;
-      return withValue(issue.input === undefined ? `is required and must be ${kind}` : `must be ${kind}`);
-    }
+    case "invalid_type":
+      return mustBe(TYPES[issue.expected] ?? `of type ${issue.expected}`);
     case "invalid_value":
-      return withValue(`must be ${issue.values.map((choice) => formatValue(choice)).join(" or ")}`);
+      return mustBe(joinChoices(issue.values.map(formatValue)));
     case "custom":
       return { rule: issue.message, showsValue: false };
     case "invalid_format":
@@ -80,7 +84,7 @@ function messageOf(...branches: readonly Issue[][]): string {
   );
   const first = branches.flat().find((issue) => ruleOf(issue).showsValue);
   const value = first === undefined ? "" : `: current value is ${formatValue(first.input)}`;
-  return `${[...new Set(rules)].join(", or ").replaceAll(", or must be ", " or ")}${value}`;
+  return `${[...new Set(rules)].join(", or ").replace(/, or (is required and )?must be /g, " or ")}${value}`;
 }
 
 /** Returns the branch of a union that the value most likely belongs to: one whose issues are all below its root. */
@@ -102,9 +106,13 @@ function flatten(issue: Issue, prefix: readonly PropertyKey[]): FieldError[] {
   if (issue.code === "invalid_union") {
     const detail = issue as unknown as { options?: unknown[]; input?: Record<string, unknown> };
     if (detail.options !== undefined) {
-      const choices = detail.options.map(formatValue).join(", ");
+      const rule = `must be ${joinChoices(detail.options.map(formatValue))}`;
       const value = detail.input?.[String(issue.path.at(-1))];
-      return [fieldError(`must be one of ${choices}: current value is ${formatValue(value)}`)];
+      return [
+        fieldError(
+          value === undefined ? `is required and ${rule}` : `${rule}: current value is ${formatValue(value)}`,
+        ),
+      ];
     }
     const branches = (issue.errors as Issue[][]).map(withoutLengths);
     const branch = branches.length > 0 ? closestBranch(branches) : [];

@@ -19,7 +19,7 @@ export function requireSameSite(hosts: HostNames): MiddlewareHandler<ApiEnv> {
     if (host !== undefined && !isAccepted(host, hosts)) {
       throw new ProblemError(
         421,
-        "Host does not name this server: UNMASK_HOSTS lists the names that are accepted",
+        "Host must be a name of this server: the setting UNMASK_HOSTS lists the accepted names",
       );
     }
     if (!SAFE_METHODS.has(context.req.method)) checkOrigin(context, host, hosts);

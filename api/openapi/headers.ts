@@ -14,7 +14,7 @@ export function header(
 }
 
 /** The `X-Request-Id` header of every response. */
-export const REQUEST_ID_HEADER = header("Id of the request in the log: the client's own, or a new one", {
+export const REQUEST_ID_HEADER = header("Id of the request in the log: the client's id, or a new one", {
   required: true,
 });
 

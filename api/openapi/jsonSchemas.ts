@@ -40,12 +40,12 @@ function innerOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
 }
 
 /** Returns the metadata of a wrapper, without the fields that `.openapi()` copied from the inner schema. */
-function ownMetadata(schema: z.core.$ZodType): Metadata {
-  const own = metadataOf(schema);
+function metadataWithoutInner(schema: z.core.$ZodType): Metadata {
+  const metadata = metadataOf(schema);
   const inner = innerOf(schema);
-  if (inner === undefined) return own;
+  if (inner === undefined) return metadata;
   const { fields } = metadataOf(inner);
-  const differing = Object.entries(own.fields)
+  const differing = Object.entries(metadata.fields)
     .filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(fields[key]));
   return { fields: Object.fromEntries(differing) };
 }
@@ -91,7 +91,7 @@ export function convertSchemas(
 ): ConvertedSchemas {
   const metadata = {
     get(schema: z.core.$ZodType) {
-      const { name } = ownMetadata(schema);
+      const { name } = metadataWithoutInner(schema);
       return name === undefined ? undefined : { id: name };
     },
   };
@@ -100,7 +100,7 @@ export function convertSchemas(
     metadata: metadata as never,
     override({ zodSchema, jsonSchema }) {
       const json = jsonSchema as JsonObject;
-      const { fields } = ownMetadata(zodSchema);
+      const { fields } = metadataWithoutInner(zodSchema);
       // A stated type replaces the derived schema: a number in a query is text to zod.
       if ("type" in fields && json.$ref === undefined) {
         for (const key of Object.keys(json)) if (key !== "id" && key !== "default") delete json[key];

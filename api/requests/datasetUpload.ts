@@ -7,7 +7,7 @@ import type { DatasetInfo } from "../../data/datasets/dataset.ts";
 import { createDataset } from "../../data/datasets/upload/createDataset.ts";
 import type { UploadOptions } from "../../data/datasets/upload/uploadOptions.ts";
 import { withForm } from "../body/multipart.ts";
-import { ProblemError } from "../http/problem.ts";
+import { fieldProblem } from "../http/problem.ts";
 import { withTimeLimit } from "../http/timeLimit.ts";
 import { validate } from "../http/validation.ts";
 import { DATASET_FILES, datasetFields } from "../schemas/dataset.ts";
@@ -38,9 +38,7 @@ export async function storeDatasetUpload(
   return await withForm(request, bodyLimits, rules, services.tempDir, ({ fields, files }) => {
     const { name, held_out: heldOut, seed, folders, ...preprocessing } = validate(datasetFields, fields);
     if (files.length === 0) {
-      throw new ProblemError(422, "The upload has no file: send train_images (IDX) or archive", {
-        errors: [{ path: "train_images", message: "or archive must be given" }],
-      });
+      throw fieldProblem(422, "train_images", "is required (IDX images), or archive instead");
     }
     const options: UploadOptions = { name, heldOut, seed, folders, preprocessing };
     return withTimeLimit(request, limits.uploadStoreMs, async (signal) => {

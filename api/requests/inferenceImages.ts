@@ -124,7 +124,7 @@ function notesOn(
 /**
  * Reads images of a data set.
  *
- * @param options the `resize` and `background` of the request; the data set's own by default
+ * @param options the `resize` and `background` of the request; by default those of the data set
  * @throws {ProblemError} 422 for a data set or an index that does not exist, 503 when the data set is unavailable
  */
 export async function readDatasetImages(
@@ -138,12 +138,12 @@ export async function readDatasetImages(
     throw datasetProblem(error, "dataset.id");
   });
   const count = split === "train" && size !== undefined ? size : info.splits[split].count;
-  const position = indices.findIndex((index) => index >= count);
-  if (position !== -1) {
+  const wrong = indices.findIndex((index) => index >= count);
+  if (wrong !== -1) {
     throw fieldProblem(
       422,
-      `dataset.indices.${position}`,
-      `must be a whole number from 0 to ${count - 1}: current value is ${indices[position]}`,
+      `dataset.indices.${wrong}`,
+      `must be a whole number from 0 to ${count - 1}: current value is ${indices[wrong]}`,
     );
   }
   const preprocessing = resolvePreprocessing(options, info);

@@ -127,13 +127,13 @@ function checkLabels(kind: string, { id, labelled, numClasses, classNames }: Dat
 
 /** Rejects a run whose images, resized for the model, do not fit into memory. */
 function checkImages(
-  read: readonly SplitName[],
+  splitNames: readonly SplitName[],
   config: MaeConfig,
   { splits }: DatasetInfo,
   maxSplitBytes: number,
 ): void {
   const shape = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
-  for (const split of read) {
+  for (const split of splitNames) {
     const message = memoryLimitMessage(splits[split].count, shape, maxSplitBytes);
     if (message) throw fieldProblem(422, "dataset", message);
   }

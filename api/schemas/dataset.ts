@@ -9,7 +9,6 @@ import { FOLDER_MODES } from "../../data/datasets/layout/assignSplits.ts";
 import { toWire } from "../../data/wire.ts";
 import { type DatasetInfo, SKIP_REASONS } from "../../data/datasets/dataset.ts";
 import { namesForRow } from "../../jobs/artifacts/classNames.ts";
-import { splitSchema } from "../../jobs/requests/datasetFields.ts";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
 import { listSchema } from "./list.ts";
@@ -20,7 +19,7 @@ const split = z.strictObject({ count: z.int().min(0) }).openapi("DatasetSplit");
 const layout = z.strictObject({
   folders: z.array(z.strictObject({
     folder: z.string().describe("Path in the archive; . for the whole archive"),
-    split: splitSchema,
+    split: z.enum(["train", "test"]),
     count: z.int().min(0).describe("Number of its images, including held-out images"),
   })),
   passed_over: z.array(z.strictObject({
@@ -66,8 +65,12 @@ export const datasetListSchema = z.strictObject({
 /** Query of `GET /v1/datasets`. */
 export const datasetListQuery = z.strictObject({ limit: pageLimit, after: datasetIdSchema.optional() });
 
-const heldOut = z.string().regex(/^(0|0?\.\d{1,6}|0\.\d{1,6})$/, "must be a number from 0 to 0.5, as 0.1")
-  .transform(Number).refine((share) => share <= 0.5, { message: "must be a number from 0 to 0.5, as 0.1" });
+const heldOut = z.string()
+  .refine((text) => /^(0|0?\.\d{1,6})$/.test(text) && Number(text) <= 0.5, {
+    error: ({ input }) =>
+      `must be a number from 0 to 0.5, such as 0.1: current value is '${String(input).slice(0, 40)}'`,
+  })
+  .transform(Number);
 
 /** Text fields of `POST /v1/datasets`. */
 export const datasetFields = z.strictObject({

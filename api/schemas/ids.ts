@@ -4,12 +4,11 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { EXAMPLE_JOB } from "../../jobs/requests/commonFields.ts";
 
 const ulid = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
 
 const idRule = (noun: string, prefix: string) =>
-  `must be ${noun}: ${prefix} followed by 26 digits and capital letters`;
+  `must be ${noun} (${prefix} and 26 digits or capital letters)`;
 
 /** A job's id: `job_` and a ULID. */
 export const jobIdSchema = z.string().regex(new RegExp(`^job_${ulid}$`), idRule("a job's id", "job_"));
@@ -23,12 +22,12 @@ export const checkpointIdSchema = z.string().regex(
 /** A data set's id: `ds_` and a ULID, or a built-in's name. */
 export const datasetIdSchema = z.string().regex(
   new RegExp(`^(ds_${ulid}|[a-z][a-z0-9-]{0,31})$`),
-  `${idRule("a data set's id", "ds_")}, or a built-in's name`,
+  `${idRule("a data set's id", "ds_")} or the name of a built-in data set`,
 );
 
 /** Path parameters of `/v1/jobs/{id}`. */
 export const jobParams = z.strictObject({
-  id: jobIdSchema.openapi({ example: EXAMPLE_JOB }),
+  id: jobIdSchema.openapi({ example: "job_01JD0000000000000000000000" }),
 });
 /** Path parameters of `/v1/checkpoints/{id}`. */
 export const checkpointParams = z.strictObject({

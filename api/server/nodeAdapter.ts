@@ -40,7 +40,7 @@ export function toRequest(
   return new Request(`http://localhost${path}`, init);
 }
 
-/** Returns whether a request has a body: one of the two headers announces it (RFC 9112 section 6.3). */
+/** Returns whether a request has a body, which one of two headers indicates (RFC 9112 section 6.3). */
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }

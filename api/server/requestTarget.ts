@@ -29,24 +29,24 @@ export function parseRequestTarget(
   hosts: readonly string[],
   httpVersion: string,
 ): RequestTarget {
-  if (hosts.length > 1) throw badRequest("Host must be given once");
-  if (hosts.length === 0 && httpVersion !== "1.0") throw badRequest("The Host header is missing");
+  if (hosts.length > 1) throw badRequest("The Host header must not be repeated");
+  if (hosts.length === 0 && httpVersion !== "1.0") throw badRequest("The Host header is required");
   if (hosts.length === 1 && parseHost(hosts[0]) === null) {
     throw badRequest("Host must be a name or an address, with an optional port, such as example.com:8000");
   }
   const absolute = /^https?:\/\/([^/?]*)(.*)$/i.exec(target);
   if (absolute !== null && parseHost(absolute[1]) === null) {
-    throw badRequest("The address must have a valid host, such as http://example.com:8000/path");
+    throw badRequest("The URL must have a valid host, such as http://example.com:8000/path");
   }
   const [host, rest] = absolute === null ? [hosts[0] ?? null, target] : [absolute[1], absolute[2]];
   const path = absolute !== null && !rest.startsWith("/") ? `/${rest}` : rest;
   if (!/^\/[\x21-\x7e]*$/.test(path) || /[\\#]/.test(path)) {
     throw badRequest(
-      "The address must begin with '/' and have no '\\', '#', space or character beyond ASCII",
+      "The path must begin with '/' and must not contain '\\', '#', spaces or characters beyond ASCII",
     );
   }
   if (path.split("?")[0].split("/").some((segment) => /^(\.|%2e){1,2}$/i.test(segment))) {
-    throw badRequest("The address must not have the segments '.' and '..'");
+    throw badRequest("The path must not have the segments '.' and '..'");
   }
   return { path, host };
 }

@@ -26,7 +26,7 @@ export async function call(path, { method = "GET", body, accept = "application/j
     });
   } catch (cause) {
     if (signal?.aborted) throw cause;
-    throw new ApiError(0, "The server cannot be reached. Trying again…", []);
+    throw new ApiError(0, "The server cannot be reached.", []);
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));

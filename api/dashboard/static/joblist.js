@@ -27,12 +27,12 @@ export function jobList() {
       row.node.remove();
       rows.delete(id);
     }
-    page.data.forEach((job, position) => {
+    page.data.forEach((job, index) => {
       if (!rows.has(job.id)) rows.set(job.id, jobRow(job.id));
       const row = rows.get(job.id);
       row.show(job, job.id === selected);
       // A node that moves loses the keyboard focus, so it is moved only if necessary.
-      if (list.children[position] !== row.node) list.insertBefore(row.node, list.children[position] ?? null);
+      if (list.children[index] !== row.node) list.insertBefore(row.node, list.children[index] ?? null);
     });
   }
 
