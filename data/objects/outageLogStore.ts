@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { recoveryMessage } from "./outage.ts";
 import { type ObjectStore, StorageUnavailableError } from "./store.ts";
 import { StoreWrapper } from "./storeWrapper.ts";
 
@@ -37,7 +36,8 @@ export class OutageLogStore extends StoreWrapper {
 
   #onSuccess(): void {
     if (this.#outageStart === null) return;
-    this.#log(recoveryMessage(performance.now() - this.#outageStart));
+    const seconds = ((performance.now() - this.#outageStart) / 1000).toFixed(1);
     this.#outageStart = null;
+    this.#log(`Object storage is available again after ${seconds} s`);
   }
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { SplitName } from "../../data/datasets/dataset.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { resultKey } from "./objectKeys.ts";
 
@@ -27,22 +26,18 @@ export interface ConfusionSource {
   readonly jobId: string;
   readonly checkpoint: string;
   readonly dataset: string;
-  readonly split: SplitName;
+  readonly split: "train" | "test";
   /** Names of the rows and columns. */
   readonly classNames: readonly string[];
 }
 
-/**
- * Stores a confusion matrix. With 4,096 classes it has 16.8 million counts, which take 34 MB when most are 0.
- *
- * @returns the fields of the job's result, see {@linkcode confusionSummary}
- */
-export async function storeConfusion(
+/** Stores a confusion matrix. With 4,096 classes it has 16.8 million counts, which take 34 MB when most are 0. */
+export async function putConfusion(
   store: ObjectStore,
   source: ConfusionSource,
-  matrix: Confusion,
-): Promise<Readonly<Record<string, unknown>>> {
-  const { jobId: job, checkpoint, dataset, split, classNames } = source, { classes, counts } = matrix;
+  { classes, counts }: Confusion,
+): Promise<void> {
+  const { jobId: job, checkpoint, dataset, split, classNames } = source;
   const head = JSON.stringify({
     object: "confusion",
     job,
@@ -61,7 +56,6 @@ export async function storeConfusion(
   pieces.push(encoder.encode("]}"));
   // Unlike a stream, bytes can be written again after an outage of the store.
   await store.put(resultKey(job, CONFUSION), await new Blob(pieces).bytes());
-  return confusionSummary(job, classNames, matrix);
 }
 
 /**

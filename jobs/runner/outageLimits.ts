@@ -1,18 +1,18 @@
 /**
- * Time limits of an outage of object storage, and the error of a job that exceeds them.
+ * How long a job waits in an outage of object storage, and how it fails after that.
  *
  * @module
  */
 
-/** Time limits of an outage of object storage, in milliseconds. */
+/** Time limits of an outage, in milliseconds. */
 export interface OutageLimits {
-  /** Longest wait of a run before its job is queued again. */
+  /** How long a run waits before its job is queued again. */
   readonly waitMs: number;
-  /** Length of an outage after which the jobs that it interrupted fail. */
+  /** After an outage of this length, the jobs that it interrupted fail. */
   readonly limitMs: number;
 }
 
-/** The default limits: a wait of ten minutes, and an outage of one day. */
+/** The default limits: ten minutes and a day. */
 export const OUTAGE_LIMITS: OutageLimits = { waitMs: 600_000, limitMs: 24 * 3_600_000 };
 
 /** Returns the error of a job that fails because an outage exceeded the limit. */

@@ -3,17 +3,16 @@
  *
  * @module
  */
-import { recoveryMessage } from "../../data/objects/outage.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import { jittered, pause } from "../../data/backoff.ts";
 
 /** Pause before the second attempt, doubled before each later one up to the longest, in milliseconds. */
 const FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 5_000;
 
-/** Options of {@linkcode OutageRetry}. */
+/** How calls are retried. */
 export interface OutageRetryOptions {
   /** Longest wait for the end of one outage, in milliseconds. */
-  readonly maxWaitMs: number;
+  readonly patienceMs: number;
   /** Ends the wait. After that, each call is attempted only once. */
   readonly signal: AbortSignal;
   /** Called once when an outage begins and once when it ends. */
@@ -21,7 +20,7 @@ export interface OutageRetryOptions {
 }
 
 /**
- * Retries calls with backoff while storage is unavailable. When an outage exceeds the longest wait, the waiting call
+ * Retries calls with backoff while storage is unavailable. When an outage outlasts the longest wait, the waiting call
  * throws its {@linkcode StorageUnavailableError}, and later calls are not retried.
  */
 export class OutageRetry {
@@ -29,6 +28,7 @@ export class OutageRetry {
   #outageSince: number | null = null;
   #exhausted = false;
 
+  /** @param options the limits of the retries */
   constructor(options: OutageRetryOptions) {
     this.#options = options;
   }
@@ -63,17 +63,18 @@ export class OutageRetry {
       this.#outageSince = now;
       this.#options.log("warning", `${error.message}; waiting`);
     }
-    this.#exhausted = now - this.#outageSince > this.#options.maxWaitMs;
+    this.#exhausted = now - this.#outageSince > this.#options.patienceMs;
   }
 
   #succeeded(): void {
     if (this.#outageSince === null) return;
-    this.#options.log("info", recoveryMessage(this.waitedMs));
+    const seconds = (this.waitedMs / 1000).toFixed(1);
     this.#outageSince = null;
+    this.#options.log("info", `Object storage is available again after ${seconds} s`);
   }
 }
 
-/** Returns the {@linkcode StorageUnavailableError} in an error's chain of causes; null for none. */
+/** Returns the storage outage in the chain of an error's causes; null for none. */
 export function storageFailure(error: unknown): StorageUnavailableError | null {
   if (error instanceof StorageUnavailableError) return error;
   return error instanceof Error && error.cause !== undefined ? storageFailure(error.cause) : null;

@@ -8,11 +8,11 @@ import { NUMBERS } from "./badInput/numbers.ts";
 import type { StoredIds } from "./badInput/row.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
-async function present(api: TestApi): Promise<StoredIds> {
+async function createResources(api: TestApi): Promise<StoredIds> {
   const mae = await api.model("mae"),
     classifier = await api.model("classifier"),
-    gone = await api.model("mae");
-  await api.send(`/v1/jobs/${gone.jobId}`, { method: "DELETE" });
+    deleted = await api.model("mae");
+  await api.send(`/v1/jobs/${deleted.jobId}`, { method: "DELETE" });
   const cancelled = await api.job();
   await api.send(`/v1/jobs/${cancelled}/cancel`, { method: "POST" });
   const dataset = async (...upload: Parameters<TestApi["upload"]>): Promise<string> => {
@@ -32,18 +32,18 @@ async function present(api: TestApi): Promise<StoredIds> {
     }),
     unlabelled: await dataset({ train_images: idxDigits(200, "train").images }, { held_out: "0" }),
     single: await dataset({ train_images: idx(0x803, [1, 28, 28], new Uint8Array(784)) }),
-    deleted: gone.id,
-    deletedJob: gone.jobId,
+    deleted: deleted.id,
+    deletedJob: deleted.jobId,
   };
 }
 
 Deno.test("invalid input is rejected with a problem that names it, and stores nothing", async (t) => {
   await using api = await TestApi.open();
   const altered = await alteredCheckpoints(api);
-  const ids = await present(api);
+  const ids = await createResources(api);
   const rows = [...HTTP, ...NUMBERS, ...FILES, ...INFERENCE, ...altered, ...LISTS];
-  for (const { group, what, send, status, path, pattern } of rows) {
-    await t.step(`${group}: ${what}`, async () => {
+  for (const { group, title, send, status, path, pattern } of rows) {
+    await t.step(`${group}: ${title}`, async () => {
       const before = await api.traces();
       const { detail, errors } = await problemOf(await send(api, ids), status);
       if (path !== undefined) expect(errors.map((error) => error.path)).toContain(path);

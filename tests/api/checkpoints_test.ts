@@ -5,11 +5,11 @@ import { problemOf, TestApi } from "./fixtures.ts";
 Deno.test("the checkpoints of a job are listed in pages, newest first, and each is equal to the single resource", async () => {
   await using api = await TestApi.open();
   const { id, claim } = await api.running();
-  const made: string[] = [];
+  const ids: string[] = [];
   for (let step = 1; step <= 5; step++) {
     const checkpoint = checkpointOf(id, { step, final: step === 5, stateKey: step === 1 ? null : "a/b" });
     await claim.record({ checkpoint });
-    made.push(checkpoint.id);
+    ids.push(checkpoint.id);
   }
   const list = async (query: string) =>
     await (await api.send(`/v1/jobs/${id}/checkpoints${query}`)).json() as {
@@ -18,10 +18,10 @@ Deno.test("the checkpoints of a job are listed in pages, newest first, and each 
       next: string | null;
     };
   const all = await list("");
-  expect(all.data.map((row) => row.id)).toEqual(made.toReversed());
+  expect(all.data.map((row) => row.id)).toEqual(ids.toReversed());
   expect(all).toMatchObject({ object: "list", has_more: false, next: null });
   expect(all.data[0]).toEqual({
-    id: made[4],
+    id: ids[4],
     job_id: id,
     model: "mae",
     step: 5,
@@ -36,7 +36,7 @@ Deno.test("the checkpoints of a job are listed in pages, newest first, and each 
     size: 1024,
     sha256: "ab".repeat(32),
     resumable: true,
-    content_url: `/v1/checkpoints/${made[4]}/content`,
+    content_url: `/v1/checkpoints/${ids[4]}/content`,
     created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
   });
   expect(all.data[4]).toMatchObject({ final: false, resumable: false });
@@ -44,11 +44,11 @@ Deno.test("the checkpoints of a job are listed in pages, newest first, and each 
     expect(await (await api.send(`/v1/checkpoints/${row.id}`)).json()).toEqual(row);
   }
   const first = await list("?limit=2");
-  expect(first).toMatchObject({ has_more: true, next: made[3] });
+  expect(first).toMatchObject({ has_more: true, next: ids[3] });
   const second = await list(`?limit=3&after=${first.next}`);
   expect(second).toMatchObject({ has_more: false, next: null });
   expect([...first.data, ...second.data]).toEqual(all.data);
-  expect((await (await api.send(`/v1/jobs/${id}`)).json()).latest_checkpoint).toBe(made[4]);
+  expect((await (await api.send(`/v1/jobs/${id}`)).json()).latest_checkpoint).toBe(ids[4]);
 });
 
 Deno.test("the content has the stored bytes, whole and in ranges", async (t) => {
@@ -60,12 +60,12 @@ Deno.test("the content has the stored bytes, whole and in ranges", async (t) => 
   const etag = `"${sha256}"`;
   const past = `bytes */${size}`;
   const part = (from: number, to: number) => `bytes ${from}-${to}/${size}`;
-  const table: [what: string, headers: Record<string, string>, status: number, range: string | null][] = [
+  const table: [title: string, headers: Record<string, string>, status: number, range: string | null][] = [
     ["everything", {}, 200, null],
     ["the first byte", { range: "bytes=0-0" }, 206, part(0, 0)],
     ["the last byte", { range: "bytes=-1" }, 206, part(size - 1, size - 1)],
     ["from a byte on", { range: "bytes=1000-" }, 206, part(1000, size - 1)],
-    ["more than there is", { range: "bytes=8-99999999" }, 206, part(8, size - 1)],
+    ["an end past the end of the file", { range: "bytes=8-99999999" }, 206, part(8, size - 1)],
     ["several parts: all of it", { range: "bytes=0-9,20-29" }, 200, null],
     ["another unit: all of it", { range: "items=0-9" }, 200, null],
     ["past 2^53", { range: "bytes=9007199254740993-" }, 416, past],
@@ -99,8 +99,8 @@ Deno.test("the content has the stored bytes, whole and in ranges", async (t) => 
     ],
     ["another version", { "if-none-match": '"x", "y"' }, 200, null],
   ];
-  for (const [what, headers, status, range] of table) {
-    await t.step(what, async () => {
+  for (const [title, headers, status, range] of table) {
+    await t.step(title, async () => {
       const response = await get(headers);
       expect([response.status, response.headers.get("content-range")]).toEqual([status, range]);
       if (status === 416) return void await problemOf(response, 416);
@@ -173,6 +173,6 @@ Deno.test("an unknown id, a deleted file and an unacceptable media type give a p
     expect(problem.errors.map((error) => error.path)).toEqual([query.split("=")[0]]);
   }
   await api.objects.delete(objectKey);
-  const gone = await problemOf(await api.send(`/v1/checkpoints/${id}/content`), 404);
-  expect(gone.detail).not.toContain(objectKey);
+  const missing = await problemOf(await api.send(`/v1/checkpoints/${id}/content`), 404);
+  expect(missing.detail).not.toContain(objectKey);
 });

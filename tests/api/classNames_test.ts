@@ -23,8 +23,8 @@ const NAMES: Record<string, string[]> = {
   "4,096 non-Latin names of 80 characters": numbered(4096, (index) => `${index}${"猫の名前".repeat(19)}`),
 };
 
-for (const [what, names] of Object.entries(NAMES)) {
-  Deno.test(`a classifier of ${what} can be trained, inspected, used and evaluated`, async () => {
+for (const [title, names] of Object.entries(NAMES)) {
+  Deno.test(`a classifier of ${title} can be trained, inspected, used and evaluated`, async () => {
     await using api = await TestApi.open();
     const image = await pngDigit(0);
     const archive = await tarGz(

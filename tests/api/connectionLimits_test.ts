@@ -32,7 +32,7 @@ const CHUNK = `${SPACES.length.toString(16)}\r\n${SPACES}\r\n`;
 Deno.test("an endless rejected body is read up to a limit, then the client gets the response and the connection closes", async (t) => {
   await using api = await TestApi.open();
   await using server = await api.listen();
-  const table: [what: string, line: string, type: string, expected: number][] = [
+  const table: [title: string, line: string, type: string, expected: number][] = [
     ["a body above the cap", "POST /v1/jobs", "application/json", 413],
     ["a body of another type", "POST /v1/jobs", "text/plain", 415],
     ["a method that is not allowed", "POST /healthz", "application/json", 405],
@@ -48,9 +48,9 @@ Deno.test("an endless rejected body is read up to a limit, then the client gets 
     ["Content-Length: 100000000000", SPACES],
     ["Transfer-Encoding: chunked", CHUNK],
   ];
-  for (const [what, line, type, expected] of table) {
+  for (const [title, line, type, expected] of table) {
     for (const [field, chunk] of bodies) {
-      await t.step(`${what}, ${field}`, async () => {
+      await t.step(`${title}, ${field}`, async () => {
         const head = [`${line} HTTP/1.1`, "Host: x", `Content-Type: ${type}`, field];
         const { response, sent } = await endless(server.port, head, chunk);
         expect(status(response)).toBe(expected);
@@ -87,8 +87,8 @@ Deno.test("time limits apply to headers, to idle connections and to responses th
   await t.step("headers that arrive slowly", async () => {
     const response = await untilClosed(server.port, async (connection) => {
       await send("GET /healthz HTTP/1.1\r\nHost: x\r\n")(connection);
-      for (let at = 0;; at++) {
-        await send(`X-${at}: y\r\n`)(connection);
+      for (let i = 0;; i++) {
+        await send(`X-${i}: y\r\n`)(connection);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     });
@@ -115,7 +115,7 @@ Deno.test("time limits apply to headers, to idle connections and to responses th
   });
   await t.step("a response that is not read", async () => {
     const cancelled = Promise.withResolvers<void>();
-    const endlessAnswer = () =>
+    const endlessResponse = () =>
       new Response(
         new ReadableStream({
           pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
@@ -123,7 +123,7 @@ Deno.test("time limits apply to headers, to idle connections and to responses th
         }),
       );
     const logged: string[] = [];
-    const other = await listen(endlessAnswer, {
+    const other = await listen(endlessResponse, {
       port: 0,
       host: "127.0.0.1",
       limits: { writeIdleMs: 200 },
@@ -140,7 +140,7 @@ Deno.test("time limits apply to headers, to idle connections and to responses th
 Deno.test("a client that sends Expect: 100-continue gets 100 only if its body is read", async () => {
   await using api = await TestApi.open();
   await using server = await api.listen();
-  const ask = (type: string) =>
+  const send = (type: string) =>
     untilClosed(server.port, async (connection) => {
       const head = ["POST /v1/jobs HTTP/1.1", "Host: x", "Expect: 100-continue", `Content-Type: ${type}`];
       const fields = ["Connection: close", "Content-Length: 38", "", ""];
@@ -149,8 +149,8 @@ Deno.test("a client that sends Expect: 100-continue gets 100 only if its body is
         await connection.write(new TextEncoder().encode('{"kind":"pretrain","dataset":"digits"}'));
       }
     });
-  expect(await ask("application/json")).toMatch(/^HTTP\/1\.1 100 [^]*HTTP\/1\.1 201 /);
-  expect(await ask("text/plain")).toMatch(/^HTTP\/1\.1 415 /);
+  expect(await send("application/json")).toMatch(/^HTTP\/1\.1 100 [^]*HTTP\/1\.1 201 /);
+  expect(await send("text/plain")).toMatch(/^HTTP\/1\.1 415 /);
 });
 
 Deno.test("a response whose source fails is truncated detectably, and does not expose the cause", async () => {

@@ -5,7 +5,7 @@ import { lossSeries } from "../../api/dashboard/static/series.js";
 import { TestApi } from "./fixtures.ts";
 
 /** Replaces the page's `fetch` by an application, and records the requested addresses. */
-function served(api: TestApi): { paths: string[]; [Symbol.dispose](): void } {
+function serveFetch(api: TestApi): { paths: string[]; [Symbol.dispose](): void } {
   const real = globalThis.fetch, paths: string[] = [];
   globalThis.fetch = (path, init) => {
     paths.push(String(path));
@@ -28,13 +28,13 @@ async function train(claim: Claim, from: number, to: number): Promise<void> {
 
 Deno.test("the dashboard keeps the whole series and only requests the new part", async () => {
   await using api = await TestApi.open();
-  using server = served(api);
+  using server = serveFetch(api);
   const { id, queue, claim } = await api.running();
   const refresh = lossSeries(id);
   for (const [total, last] of [[20_000, 5], [20_000, 8], [20_000, 8], [20_000, 31]]) {
     const { steps } = await refresh({ attempt: 1, progress: { total_steps: total } });
-    const known = steps.at(-1)?.step ?? 0;
-    await train(claim, known + 1, last);
+    const lastRead = steps.at(-1)?.step ?? 0;
+    await train(claim, lastRead + 1, last);
     const after = await refresh({ attempt: 1, progress: { total_steps: total } });
     // Every second step, and the newest; every epoch.
     const expected = Array.from({ length: last }, (_, i) => i + 1).filter((step) => step % 2 === 0);

@@ -107,8 +107,8 @@ Deno.test("the key of a deleted data set is free, like that of a deleted job", a
 });
 
 Deno.test("a key that a killed process reserved becomes free again, even if its clock was wrong", async (t) => {
-  for (const [what, until] of [["in the past", -1], ["an hour ahead", 3_600_000]] as const) {
-    await t.step(`a reservation that ends ${what}`, async () => {
+  for (const [title, until] of [["in the past", -1], ["an hour ahead", 3_600_000]] as const) {
+    await t.step(`a reservation that ends ${title}`, async () => {
       await using api = await TestApi.open();
       const now = Date.now();
       const row: UploadRow = {

@@ -28,22 +28,23 @@ Deno.test("a request that uses a damaged data set is rejected by its field", asy
   const png = await pngDigit(0);
   const archive = await tarGz({ "a/1.png": png, "b/1.png": png });
   const { id } = await (await api.upload({ archive }, { held_out: "0" })).json();
-  const ask = () => api.post("/v1/embeddings", { checkpoint, dataset: { id, split: "train", indices: [0] } });
-  expect((await ask()).status).toBe(200);
+  const embed = () =>
+    api.post("/v1/embeddings", { checkpoint, dataset: { id, split: "train", indices: [0] } });
+  expect((await embed()).status).toBe(200);
   for await (const { key, size } of api.objects.list(`datasets/${id}/`)) {
     if (!key.endsWith("meta.json") && !key.endsWith("index.json")) {
       await api.objects.put(key, new Uint8Array(size));
     }
   }
-  const { errors } = await problemOf(await ask(), 422);
+  const { errors } = await problemOf(await embed(), 422);
   expect(errors.map(({ path }) => path)).toEqual(["dataset"]);
   for await (const { key } of api.objects.list(`datasets/${id}/`)) {
     if (!key.endsWith("meta.json")) await api.objects.delete(key);
   }
-  const { errors: missing } = await problemOf(await ask(), 422);
+  const { errors: missing } = await problemOf(await embed(), 422);
   expect(missing).toEqual([{ path: "dataset", message: expect.stringContaining("no longer stored") }]);
   await api.objects.put(`datasets/${id}/meta.json`, new TextEncoder().encode("{"));
-  const { errors: unread } = await problemOf(await ask(), 422);
+  const { errors: unread } = await problemOf(await embed(), 422);
   expect(unread.map(({ path }) => path)).toEqual(["dataset.id"]);
   const training = await api.post("/v1/jobs", { kind: "pretrain", dataset: id, batch_size: 1 });
   expect((await problemOf(training, 422)).errors).toMatchObject([{ path: "dataset" }]);

@@ -28,7 +28,7 @@ async function modelInputs(api: TestApi, checkpoint: string, dataset: object): P
 }
 
 const withDigits = async (paths: readonly string[]) =>
-  Object.fromEntries(await Promise.all(paths.map(async (path, at) => [path, await pngDigit(at)] as const)));
+  Object.fromEntries(await Promise.all(paths.map(async (path, i) => [path, await pngDigit(i)] as const)));
 
 Deno.test("IDX files become a data set that can be read, listed, used by a model and deleted", async () => {
   await using api = await TestApi.open();
@@ -67,7 +67,7 @@ Deno.test("IDX files become a data set that can be read, listed, used by a model
 
   const mae = await api.model();
   // Index 3 is the first test digit with label 3.
-  const three = Array.from({ length: 200 }, (_, at) => drawDigit(1, "test", at)).find(({ label }) =>
+  const three = Array.from({ length: 200 }, (_, i) => drawDigit(1, "test", i)).find(({ label }) =>
     label === 3
   )!;
   expect(await modelInputs(api, mae.id, { id: dataset.id, indices: [3] })).toEqual([three.pixels]);
@@ -98,8 +98,8 @@ Deno.test("images in a tar or zip archive become a data set, with folders as cla
         num_classes: 2,
         class_names: ["cat", "dog"],
       });
-      const pictures = await modelInputs(api, mae.id, { id: dataset.id, split: "train", indices: [3, 0, 0] });
-      expect(pictures).toEqual([3, 0, 0].map((at) => drawDigit(1, "test", at).pixels));
+      const inputs = await modelInputs(api, mae.id, { id: dataset.id, split: "train", indices: [3, 0, 0] });
+      expect(inputs).toEqual([3, 0, 0].map((index) => drawDigit(1, "test", index).pixels));
     });
   }
 });

@@ -5,7 +5,7 @@
  */
 import { expect } from "expect";
 
-interface Answer {
+interface DocumentedResponse {
   readonly content?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>;
 }
@@ -15,17 +15,17 @@ export interface OpenApiDocument {
   readonly paths: Readonly<
     Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, object>> }>>>
   >;
-  readonly components: { readonly responses: Readonly<Record<string, Answer>> };
+  readonly components: { readonly responses: Readonly<Record<string, DocumentedResponse>> };
 }
 
 /** The documented responses for a request; undefined if the document has none. */
 function responsesOf({ paths }: OpenApiDocument, method: string, path: string) {
   const { pathname } = new URL(path, "http://service");
-  const known = paths[pathname] ??
+  const operations = paths[pathname] ??
     Object.entries(paths).find(([template]) =>
       new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(pathname)
     )?.[1];
-  return known?.[method === "HEAD" ? "get" : method.toLowerCase()]?.responses;
+  return operations?.[method === "HEAD" ? "get" : method.toLowerCase()]?.responses;
 }
 
 /**
@@ -46,16 +46,17 @@ export async function expectDocumented(
     request,
     statuses: expect.arrayContaining([String(response.status)]),
   });
-  const answer: Answer = "$ref" in found
+  const documented: DocumentedResponse = "$ref" in found
     ? document.components.responses[String(found.$ref).split("/").at(-1)!]
     : found;
   const type = response.headers.get("content-type")?.split(";")[0] ?? null;
-  expect({ request, status: response.status, types: [null, ...Object.keys(answer.content ?? {})] }).toEqual({
-    request,
-    status: response.status,
-    types: expect.arrayContaining([type]),
-  });
-  for (const [name, header] of Object.entries(answer.headers ?? {})) {
+  expect({ request, status: response.status, types: [null, ...Object.keys(documented.content ?? {})] })
+    .toEqual({
+      request,
+      status: response.status,
+      types: expect.arrayContaining([type]),
+    });
+  for (const [name, header] of Object.entries(documented.headers ?? {})) {
     if (header.required) {
       expect({ request, name, has: response.headers.has(name) }).toMatchObject({ has: true });
     }

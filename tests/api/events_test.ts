@@ -241,10 +241,10 @@ Deno.test("over real connections, a client that disconnects or never reads frees
   const ended = async () => {
     while (await streams(api) !== "0") await new Promise((resolve) => setTimeout(resolve, 10));
   };
-  const gone = await Promise.all(Array.from({ length: 5 }, open));
-  for (const connection of gone) await connection.read(new Uint8Array(100));
+  const connections = await Promise.all(Array.from({ length: 5 }, open));
+  for (const connection of connections) await connection.read(new Uint8Array(100));
   expect(await streams(api)).toBe("5");
-  for (const connection of gone) connection.close();
+  for (const connection of connections) connection.close();
   await ended();
 
   // More than the buffers of two sockets hold.

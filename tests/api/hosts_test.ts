@@ -8,7 +8,7 @@ Deno.test("the path is taken from the request line, and a Host that is not host[
   await using api = await TestApi.open();
   await using server = await api.listen();
   const id = await api.job();
-  const table: [what: string, request: string, expected: number, body?: RegExp][] = [
+  const table: [title: string, request: string, expected: number, body?: RegExp][] = [
     ["a name", get("/healthz", "Host: example.com"), 200],
     ["a name in capitals, with a final dot and a port", get("/healthz", "Host: EXAMPLE.com.:8000"), 200],
     ["a name with an underscore", get("/healthz", "Host: my_service:80"), 200],
@@ -56,8 +56,8 @@ Deno.test("the path is taken from the request line, and a Host that is not host[
     ["two slashes", get("//other/healthz", "Host: a"), 404],
     ["dots in the query", get("/healthz?x=/../v1", "Host: a"), 422],
   ];
-  for (const [what, request, expected, body] of table) {
-    await t.step(what, async () => {
+  for (const [title, request, expected, body] of table) {
+    await t.step(title, async () => {
       const response = await sendRaw(server.port, request);
       expect({ request, status: status(response.replace("HTTP/1.0", "HTTP/1.1")) }).toEqual({
         request,

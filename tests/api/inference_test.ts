@@ -35,15 +35,15 @@ async function json<T>(response: Response): Promise<T> {
 /** Decodes a PNG to grey values. */
 async function grey(
   bytes: Uint8Array,
-): Promise<{ width: number; height: number; at: (x: number, y: number) => number }> {
+): Promise<{ width: number; height: number; pixel: (x: number, y: number) => number }> {
   const { data, info } = await sharp(bytes).toColourspace("b-w").raw().toBuffer({ resolveWithObject: true });
-  return { ...info, at: (x, y) => data[(y * info.width + x) * info.channels] };
+  return { ...info, pixel: (x, y) => data[(y * info.width + x) * info.channels] };
 }
 
 function form(fields: Record<string, string>, pictures: readonly Uint8Array<ArrayBuffer>[]): FormData {
   const body = new FormData();
   for (const [name, value] of Object.entries(fields)) body.set(name, value);
-  pictures.forEach((bytes, at) => body.append("pictures", new File([bytes], `${at}.png`)));
+  pictures.forEach((bytes, i) => body.append("pictures", new File([bytes], `${i}.png`)));
   return body;
 }
 
@@ -56,7 +56,7 @@ function patchOffset(x: number, y: number): { patch: number; offset: number } {
 Deno.test("the masks, losses, patches and images of a reconstruction are consistent", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model();
-  const ask = async (more: object) =>
+  const reconstruct = async (fields: object) =>
     await json<ResponseBody>(
       await api.post("/v1/reconstructions", {
         checkpoint: id,
@@ -64,20 +64,20 @@ Deno.test("the masks, losses, patches and images of a reconstruction are consist
         mask_ratio: 0.5,
         seed: 9,
         include: ["patches", "images"],
-        ...more,
+        ...fields,
       }),
     );
-  const plain = await ask({}), pasted = await ask({ paste_visible: true });
+  const plain = await reconstruct({}), pasted = await reconstruct({ paste_visible: true });
   expect(plain.loss).toBeCloseTo((plain.data[0].loss + plain.data[1].loss) / 2, 6);
-  for (const [at, index] of [0, 7].entries()) {
-    const { mask, ids_restore, patches, loss, images } = plain.data[at];
-    expect(plain.data[at].index).toBe(at);
+  for (const [index, datasetIndex] of [0, 7].entries()) {
+    const { mask, ids_restore, patches, loss, images } = plain.data[index];
+    expect(plain.data[index].index).toBe(index);
     expect([...ids_restore].sort((a, b) => a - b)).toEqual(Array.from({ length: PATCHES }, (_, i) => i));
     expect(mask).toEqual(ids_restore.map((rank) => rank < PATCHES / 2 ? 0 : 1));
 
-    const original = digit(index);
+    const original = digit(datasetIndex);
     const [first, masked, full, kept] = await Promise.all(
-      [images.original, images.masked, images.reconstruction, pasted.data[at].images.reconstruction]
+      [images.original, images.masked, images.reconstruction, pasted.data[index].images.reconstruction]
         .map((text) => grey(Uint8Array.fromBase64(text))),
     );
     let sum = 0;
@@ -88,7 +88,7 @@ Deno.test("the masks, losses, patches and images of a reconstruction are consist
         const bytes = Math.round(255 * Math.min(1, Math.max(0, predicted)));
         const isMasked = mask[patch] === 1;
         if (isMasked) sum += (predicted - value / 255) ** 2;
-        expect([first.at(x, y), masked.at(x, y), full.at(x, y), kept.at(x, y)]).toEqual([
+        expect([first.pixel(x, y), masked.pixel(x, y), full.pixel(x, y), kept.pixel(x, y)]).toEqual([
           value,
           isMasked ? 128 : value,
           bytes,
@@ -117,10 +117,11 @@ Deno.test("the triptych shows the original, masked and reconstructed pixels of t
     const original = digit(index);
     for (let y = 0; y < SIZE; y += 3) {
       for (let x = 0; x < SIZE; x += 3) {
-        const at = (column: number) => figure.at(8 + 176 * column + 6 * x + 3, 8 + 176 * row + 6 * y + 3);
+        const pixel = (column: number) =>
+          figure.pixel(8 + 176 * column + 6 * x + 3, 8 + 176 * row + 6 * y + 3);
         const { patch, offset } = patchOffset(x, y);
         const value = original[y * SIZE + x];
-        expect([at(0), at(1), at(2)]).toEqual([
+        expect([pixel(0), pixel(1), pixel(2)]).toEqual([
           value,
           data[row].mask[patch] === 1 ? 128 : value,
           Math.round(255 * Math.min(1, Math.max(0, data[row].patches[patch][offset]))),
@@ -164,18 +165,18 @@ Deno.test("a form and JSON, a file and base64, an image and its data set index g
 Deno.test("the result of an image does not depend on the other images of the request", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model("classifier");
-  const ask = async (path: string, ...indices: number[]) =>
+  const predict = async (path: string, ...indices: number[]) =>
     (await json<{ data: { index: number; probabilities?: number[]; embedding?: number[] }[] }>(
       await api.post(path, { checkpoint: id, dataset: digits(...indices) }),
     )).data;
   for (const path of ["/v1/classifications", "/v1/embeddings"]) {
-    const together = await ask(path, 8, 1, 8);
+    const together = await predict(path, 8, 1, 8);
     const values = together.map((row) => row.probabilities ?? row.embedding!);
     expect(together.map((row) => row.index)).toEqual([0, 1, 2]);
     expect(values[2]).toEqual(values[0]);
-    const [alone] = await ask(path, 1);
-    (alone.probabilities ?? alone.embedding!).forEach((value, at) =>
-      expect(values[1][at]).toBeCloseTo(value, 5)
+    const [alone] = await predict(path, 1);
+    (alone.probabilities ?? alone.embedding!).forEach((value, i) =>
+      expect(values[1][i]).toBeCloseTo(value, 5)
     );
   }
 });
@@ -183,20 +184,21 @@ Deno.test("the result of an image does not depend on the other images of the req
 Deno.test("images of another size, in colour or with transparency are converted to the model's input", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model();
-  const grown = (channels: 1 | 3) => encodePng(new Uint8Array(60 * 40 * channels).fill(77), 60, 40, channels);
-  const clear = new Uint8Array(
+  const rectangle = (channels: 1 | 3) =>
+    encodePng(new Uint8Array(60 * 40 * channels).fill(77), 60, 40, channels);
+  const translucent = new Uint8Array(
     await sharp({
       create: { width: 30, height: 30, channels: 4, background: { r: 77, g: 77, b: 77, alpha: 0.5 } },
     })
       .png().toBuffer(),
   );
-  const pictures = [await grown(1), await grown(3), clear].map((bytes) => bytes.toBase64());
+  const pictures = [await rectangle(1), await rectangle(3), translucent].map((bytes) => bytes.toBase64());
   const { data } = await json<ResponseBody>(
     await api.post("/v1/reconstructions", { checkpoint: id, pictures, include: ["images"] }),
   );
   for (const { images } of data) {
     const image = await grey(Uint8Array.fromBase64(images.original));
-    expect([image.width, image.height, image.at(0, 0), image.at(27, 27)]).toEqual([28, 28, 77, 77]);
+    expect([image.width, image.height, image.pixel(0, 0), image.pixel(27, 27)]).toEqual([28, 28, 77, 77]);
   }
 });
 
@@ -224,16 +226,16 @@ Deno.test("a model that does not exist, has no checkpoint or has the wrong type 
 Deno.test("too many images give 413, and a model that takes too long gives 504", async () => {
   await using api = await TestApi.open({ imageValues: 2 * SIZE * SIZE });
   const { id } = await api.model();
-  const ask = (indices: number[]) =>
+  const embed = (indices: number[]) =>
     api.post("/v1/embeddings", { checkpoint: id, dataset: digits(...indices) });
-  expect((await json<{ dimensions: number }>(await ask([0, 1]))).dimensions).toBe(TINY.embedDim);
-  const problem = await problemOf(await ask([0, 1, 2]), 413);
+  expect((await json<{ dimensions: number }>(await embed([0, 1]))).dimensions).toBe(TINY.embedDim);
+  const problem = await problemOf(await embed([0, 1, 2]), 413);
   expect(problem.errors).toMatchObject([{
     path: "dataset.indices",
     message: expect.stringMatching(/at most 2/),
   }]);
 
-  await using hasty = await TestApi.open({ inferenceMs: 0 });
-  const other = await hasty.model();
-  await problemOf(await hasty.post("/v1/embeddings", { checkpoint: other.id, dataset: digits(0) }), 504);
+  await using timed = await TestApi.open({ inferenceMs: 0 });
+  const other = await timed.model();
+  await problemOf(await timed.post("/v1/embeddings", { checkpoint: other.id, dataset: digits(0) }), 504);
 });

@@ -94,7 +94,7 @@ Deno.test("a classifier with a single class is rejected", async () => {
   await using api = await TestApi.open();
   const png = await pngDigit(0);
   const archive = await tarGz(
-    Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`train/cat/${at}.png`, png])),
+    Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`train/cat/${i}.png`, png])),
   );
   const { id: dataset } = await (await api.upload({ archive })).json();
   const { id: checkpoint } = await api.model("mae");
@@ -154,18 +154,18 @@ Deno.test("a repeated Idempotency-Key returns the same job even if everything th
     batch_size: 2,
     ...source,
   }));
-  const send = (at: number) => api.post("/v1/jobs", bodies[at], { "idempotency-key": `key-${at}` });
+  const send = (index: number) => api.post("/v1/jobs", bodies[index], { "idempotency-key": `key-${index}` });
   const ids: string[] = [];
-  for (const at of bodies.keys()) {
-    const { id } = await (await send(at)).json();
+  for (const index of bodies.keys()) {
+    const { id } = await (await send(index)).json();
     ids.push(id);
     await api.send(`/v1/jobs/${id}/cancel`, { method: "POST" });
   }
   expect((await api.send(`/v1/datasets/${dataset}`, { method: "DELETE" })).status).toBe(204);
   expect((await api.send(`/v1/jobs/${job}`, { method: "DELETE" })).status).toBe(204);
-  for (const at of bodies.keys()) {
-    const again = await send(at);
+  for (const index of bodies.keys()) {
+    const again = await send(index);
     expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([201, "true"]);
-    expect(await again.json()).toMatchObject({ id: ids[at], status: "cancelled" });
+    expect(await again.json()).toMatchObject({ id: ids[index], status: "cancelled" });
   }
 });

@@ -230,10 +230,10 @@ Deno.test("creating a job with Prefer: wait returns the finished job, or its cur
 Deno.test("the loss series is returned whole, with every n-th step, or in pages", async () => {
   await using api = await TestApi.open();
   const { id, claim } = await api.running();
-  const steps = Array.from({ length: 10 }, (_, at) => ({
-    step: at + 1,
-    epoch: Math.floor(at / 5),
-    loss: 1 / (at + 1),
+  const steps = Array.from({ length: 10 }, (_, i) => ({
+    step: i + 1,
+    epoch: Math.floor(i / 5),
+    loss: 1 / (i + 1),
     lr: 0.5,
   }));
   await claim.record({ steps });
@@ -243,9 +243,9 @@ Deno.test("the loss series is returned whole, with every n-th step, or in pages"
   expect(all).toMatchObject({ object: "metrics", job: id, every: 1, next: null });
   expect(all.epochs).toEqual([{ epoch: 0, step: 5, loss: 0.5, metrics: { accuracy: 0.75 } }]);
   expect(all.steps.map(({ step }: { step: number }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-  for (const [at, { loss, ...rest }] of all.steps.entries()) {
-    expect(loss).toBeCloseTo(steps[at].loss, 6);
-    expect({ ...rest, loss: steps[at].loss }).toEqual(steps[at]);
+  for (const [i, { loss, ...rest }] of all.steps.entries()) {
+    expect(loss).toBeCloseTo(steps[i].loss, 6);
+    expect({ ...rest, loss: steps[i].loss }).toEqual(steps[i]);
   }
   const numbers = ({ steps }: { steps: { step: number }[] }) => steps.map(({ step }) => step);
   const first = await get("?limit=4");

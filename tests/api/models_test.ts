@@ -42,23 +42,23 @@ Deno.test("the file of a checkpoint is served whole, in ranges, and as 304", asy
 Deno.test("a reconstruction is a PNG or JSON, and the same for the same seed", async () => {
   await using api = await TestApi.open();
   const { id, jobId } = await api.model();
-  const ask = (more: object = {}, accept = "application/json") =>
-    api.post("/v1/reconstructions", { checkpoint: id, dataset: digits(0, 5), ...more }, { accept });
+  const reconstruct = (fields: object = {}, accept = "application/json") =>
+    api.post("/v1/reconstructions", { checkpoint: id, dataset: digits(0, 5), ...fields }, { accept });
 
-  const image = await ask({}, "image/png");
+  const image = await reconstruct({}, "image/png");
   expect(image.headers.get("content-type")).toBe("image/png");
   expect(new Uint8Array(await image.arrayBuffer()).subarray(1, 4)).toEqual(new TextEncoder().encode("PNG"));
 
-  const first = await (await ask({ seed: 1 })).json();
+  const first = await (await reconstruct({ seed: 1 })).json();
   expect(first).toMatchObject({ object: "reconstruction", checkpoint: id, mask_ratio: 0.75, seed: 1 });
   expect(first.data.map(({ mask }: { mask: number[] }) => mask.reduce((a, b) => a + b))).toEqual([12, 12]);
   expect(first.data[0].patches).toBeUndefined();
-  expect(await (await ask({ seed: 1 })).json()).toEqual(first);
-  expect((await (await ask({ seed: 2 })).json()).data[0].mask).not.toEqual(first.data[0].mask);
-  const byJob = await (await ask({ checkpoint: undefined, job: jobId, seed: 1 })).json();
+  expect(await (await reconstruct({ seed: 1 })).json()).toEqual(first);
+  expect((await (await reconstruct({ seed: 2 })).json()).data[0].mask).not.toEqual(first.data[0].mask);
+  const byJob = await (await reconstruct({ checkpoint: undefined, job: jobId, seed: 1 })).json();
   expect(byJob).toEqual(first);
 
-  const full = await (await ask({ include: ["images", "patches"], mask_ratio: 0.5 })).json();
+  const full = await (await reconstruct({ include: ["images", "patches"], mask_ratio: 0.5 })).json();
   expect(full.data[0].patches.length).toBe(16);
   expect(full.data[0].patches[0].length).toBe(49);
   expect(full.data[0].mask.filter((bit: number) => bit === 1).length).toBe(8);
@@ -71,7 +71,7 @@ Deno.test("images as files and in base64 give the same response", async () => {
   const pictures = [await pngDigit(1), await pngDigit(2)];
   const form = new FormData();
   form.set("checkpoint", id);
-  pictures.forEach((bytes, at) => form.append("pictures", new File([bytes], `${at}.png`)));
+  pictures.forEach((bytes, i) => form.append("pictures", new File([bytes], `${i}.png`)));
   const asFiles = await (await api.send("/v1/classifications", { method: "POST", body: form })).json();
   const asText = await (await api.post("/v1/classifications", {
     checkpoint: id,
@@ -93,9 +93,9 @@ Deno.test("embeddings have the encoder's width, from either model, and differ be
     const response = await (await api.post("/v1/embeddings", { checkpoint: id, dataset: digits(0, 1, 0) }))
       .json();
     expect(response).toMatchObject({ object: "list", checkpoint: id, dimensions: 16 });
-    const [a, b, again] = response.data.map(({ embedding }: { embedding: number[] }) => embedding);
+    const [a, b, repeated] = response.data.map(({ embedding }: { embedding: number[] }) => embedding);
     expect(a.length).toBe(16);
-    expect(again).toEqual(a);
+    expect(repeated).toEqual(a);
     expect(b).not.toEqual(a);
   }
 });

@@ -9,7 +9,7 @@ interface Operation {
   readonly responses: Readonly<Record<string, Json>>;
 }
 
-async function fetched(): Promise<Json> {
+async function fetchDocument(): Promise<Json> {
   await using api = await TestApi.open();
   return await (await api.send("/openapi.json")).json();
 }
@@ -26,8 +26,48 @@ function* objects(node: unknown, path = "#"): Generator<[path: string, object: J
   for (const [key, value] of Object.entries(node)) yield* objects(value, `${path}/${key}`);
 }
 
+Deno.test("the OpenAPI document describes every route, and all its references resolve", async () => {
+  await using api = await TestApi.open();
+  const document = await (await api.send("/openapi.json")).json();
+  expect(document.openapi).toBe("3.1.0");
+  const operations = Object.entries(document.paths as Record<string, object>)
+    .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
+  expect(operations.sort()).toEqual([
+    "delete /v1/datasets/{id}",
+    "delete /v1/jobs/{id}",
+    "get /healthz",
+    "get /metrics",
+    "get /openapi.json",
+    "get /readyz",
+    "get /v1/checkpoints/{id}",
+    "get /v1/checkpoints/{id}/content",
+    "get /v1/datasets",
+    "get /v1/datasets/{id}",
+    "get /v1/jobs",
+    "get /v1/jobs/{id}",
+    "get /v1/jobs/{id}/checkpoints",
+    "get /v1/jobs/{id}/events",
+    "get /v1/jobs/{id}/metrics",
+    "get /v1/jobs/{id}/results/confusion.json",
+    "post /v1/classifications",
+    "post /v1/datasets",
+    "post /v1/embeddings",
+    "post /v1/jobs",
+    "post /v1/jobs/{id}/cancel",
+    "post /v1/reconstructions",
+  ].sort());
+  const text = JSON.stringify(document);
+  for (const [, path] of text.matchAll(/"\$ref":"#\/([^"]+)"/g)) {
+    const found = path.split("/").reduce<unknown>(
+      (node, key) => (node as Record<string, unknown>)?.[key],
+      document,
+    );
+    expect({ path, found: typeof found }).toEqual({ path, found: "object" });
+  }
+});
+
 Deno.test("every operation has a unique id and a tag that the document describes", async () => {
-  const document = await fetched();
+  const document = await fetchDocument();
   const all = operations(document);
   const ids = all.map(({ operationId }) => operationId);
   for (const id of ids) expect(id).toMatch(/^[a-z]+[A-Za-z]+$/);
@@ -37,7 +77,7 @@ Deno.test("every operation has a unique id and a tag that the document describes
 });
 
 Deno.test("patterns need no flag, and no schema combines two closed schemas", async () => {
-  const document = await fetched();
+  const document = await fetchDocument();
   const schemas = (document.components as { schemas: Record<string, Json> }).schemas;
   const found = [...objects(document)];
   const patterns = found.flatMap(([path, { pattern }]) =>
@@ -53,8 +93,8 @@ Deno.test("patterns need no flag, and no schema combines two closed schemas", as
   }
   const isClosed = (schema: Json): boolean => {
     const { $ref } = schema as { $ref?: string };
-    const meant = $ref === undefined ? schema : schemas[$ref.split("/").at(-1)!];
-    return meant.additionalProperties === false;
+    const resolved = $ref === undefined ? schema : schemas[$ref.split("/").at(-1)!];
+    return resolved.additionalProperties === false;
   };
   for (const [path, schema] of found) {
     const parts = [schema, ...((schema.allOf ?? []) as Json[])];
@@ -64,7 +104,7 @@ Deno.test("patterns need no flag, and no schema combines two closed schemas", as
 });
 
 /** The document's paths with ids that do not exist, and the methods of each. */
-async function addresses(api: TestApi): Promise<[path: string, methods: string[]][]> {
+async function requestPaths(api: TestApi): Promise<[path: string, methods: string[]][]> {
   const { paths } = await (await api.send("/openapi.json")).json() as { paths: Record<string, object> };
   const none = "0".repeat(26);
   return Object.entries(paths).map(([path, methods]) => {
@@ -79,7 +119,7 @@ async function addresses(api: TestApi): Promise<[path: string, methods: string[]
 
 Deno.test("every operation rejects an unknown query parameter", async () => {
   await using api = await TestApi.open();
-  for (const [path, methods] of await addresses(api)) {
+  for (const [path, methods] of await requestPaths(api)) {
     for (const method of methods) {
       const { errors } = await problemOf(await api.send(`${path}?color=red`, { method }), 422);
       expect({ path, method, errors }).toMatchObject({ errors: [{ path: "color" }] });
@@ -89,7 +129,7 @@ Deno.test("every operation rejects an unknown query parameter", async () => {
 
 Deno.test("every path responds to HEAD like to GET, OPTIONS with its methods, and other methods with 405", async () => {
   await using api = await TestApi.open();
-  for (const [path, methods] of await addresses(api)) {
+  for (const [path, methods] of await requestPaths(api)) {
     const allowed = [...methods, "OPTIONS", ...(methods.includes("GET") ? ["HEAD"] : [])].sort().join(", ");
     const rejected = await api.send(path, { method: "PUT" });
     expect({ path, allow: rejected.headers.get("allow") }).toEqual({ path, allow: allowed });
@@ -110,7 +150,7 @@ Deno.test("every path responds to HEAD like to GET, OPTIONS with its methods, an
 Deno.test("TRACE is rejected like any other method that a path does not have", async () => {
   await using api = await TestApi.open();
   await using server = await api.listen();
-  for (const [path] of await addresses(api)) {
+  for (const [path] of await requestPaths(api)) {
     const allow = (await api.send(path, { method: "OPTIONS" })).headers.get("allow")!;
     const response = await sendRaw(server.port, `TRACE ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
     expect({ path, status: status(response), response }).toMatchObject({
@@ -124,13 +164,13 @@ Deno.test("TRACE is rejected like any other method that a path does not have", a
 Deno.test("every body is rejected if it has an unknown field", async () => {
   await using api = await TestApi.open();
   const none = "0".repeat(26);
-  const known: Record<string, object> = {
+  const validBodies: Record<string, object> = {
     "/v1/jobs": { kind: "pretrain", dataset: "digits" },
     "/v1/reconstructions": { checkpoint: `ckpt_${none}`, dataset: { id: "digits", indices: [0] } },
     "/v1/classifications": { checkpoint: `ckpt_${none}`, dataset: { id: "digits", indices: [0] } },
     "/v1/embeddings": { checkpoint: `ckpt_${none}`, dataset: { id: "digits", indices: [0] } },
   };
-  const document = await fetched();
+  const document = await fetchDocument();
   type Bodied = { post?: { requestBody?: { content: Record<string, Json> } } };
   for (const [path, { post }] of Object.entries(document.paths as Record<string, Bodied>)) {
     const types = Object.keys(post?.requestBody?.content ?? {});
@@ -138,7 +178,7 @@ Deno.test("every body is rejected if it has an unknown field", async () => {
       const form = new FormData();
       form.set("color", "red");
       const response = type === "application/json"
-        ? await api.post(path, { ...known[path], color: "red" })
+        ? await api.post(path, { ...validBodies[path], color: "red" })
         : await api.send(path, { method: "POST", body: form });
       const { errors } = await problemOf(response, 422);
       expect({ path, type, errors }).toMatchObject({

@@ -10,7 +10,7 @@ export async function sendRaw(port: number, ...chunks: (string | Uint8Array)[]):
   const sending = (async () => {
     for (const chunk of chunks) {
       const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
-      for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+      for (let offset = 0; offset < bytes.length;) offset += await connection.write(bytes.subarray(offset));
     }
   })().catch(() => {});
   let text = "";

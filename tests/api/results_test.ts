@@ -18,11 +18,11 @@ interface Result {
 const resultOf = ({ result }: { result: Record<string, unknown> | null }) => result as unknown as Result;
 
 /** Images of digits in folders `test/NAME`, a few of each, and one of each in `train/NAME`. */
-async function pictures(names: readonly string[]): Promise<{ name: string; path: string; bytes: Bytes }[]> {
+async function digitFiles(names: readonly string[]): Promise<{ name: string; path: string; bytes: Bytes }[]> {
   const all: { name: string; path: string; bytes: Bytes }[] = [];
-  for (const [at, name] of names.entries()) {
+  for (const [index, name] of names.entries()) {
     for (let i = 0; i < 8; i++) {
-      const { pixels } = drawDigit(7, "test", at * 8 + i);
+      const { pixels } = drawDigit(7, "test", index * 8 + i);
       const folder = i === 0 ? "train" : "test";
       all.push({ name, path: `${folder}/${name}/${i}.png`, bytes: await encodePng(pixels, 28, 28, 1) });
     }
@@ -31,7 +31,7 @@ async function pictures(names: readonly string[]): Promise<{ name: string; path:
 }
 
 async function uploaded(api: TestApi, names: readonly string[]) {
-  const all = await pictures(names);
+  const all = await digitFiles(names);
   const archive = await tarGz(Object.fromEntries(all.map(({ path, bytes }) => [path, bytes])));
   const response = await api.upload({ archive });
   expect(response.status).toBe(201);
@@ -39,11 +39,15 @@ async function uploaded(api: TestApi, names: readonly string[]) {
   return { id: (await response.json()).id as string, test };
 }
 
-/** Number of images that the model assigns to their own class. */
-async function named(api: TestApi, checkpoint: string, test: readonly { name: string; bytes: Bytes }[]) {
+/** Returns the number of images that the model classifies correctly. */
+async function correctCount(
+  api: TestApi,
+  checkpoint: string,
+  test: readonly { name: string; bytes: Bytes }[],
+) {
   const body = { checkpoint, pictures: test.map(({ bytes }) => bytes.toBase64()) };
   const { data } = await (await api.post("/v1/classifications", body)).json();
-  return data.filter((response: { class_name: string }, i: number) => response.class_name === test[i].name)
+  return data.filter((row: { class_name: string }, i: number) => row.class_name === test[i].name)
     .length;
 }
 
@@ -56,7 +60,7 @@ Deno.test("evaluation matches classes by name: in another order, and with fewer 
     const job = await runner.run({ kind: "evaluate", checkpoint, dataset });
     const { accuracy, images, class_names, confusion } = resultOf(job);
     expect(images).toBe(test.length);
-    expect(accuracy).toBeCloseTo(await named(api, checkpoint, test) / test.length, 12);
+    expect(accuracy).toBeCloseTo(await correctCount(api, checkpoint, test) / test.length, 12);
     expect(class_names).toEqual(["cow", "ant", "bee"]);
     const rows = confusion!.map((row) => row.reduce((a, b) => a + b));
     expect(rows).toEqual(["cow", "ant", "bee"].map((name) => names.includes(name) ? 7 : 0));
@@ -86,7 +90,7 @@ Deno.test("a data set with classes that the classifier does not have is rejected
   expect(await rejected(["bee", "cow", "dog"])).toMatch(/does not have: 'dog'; .*'ant', 'bee', 'cow'/);
   expect(await rejected(["bee", "cow", "dog"], { job })).toContain("'dog'");
   expect(await rejected(["Ant", "Bee", "Cow"])).toContain("'Ant', 'Bee', 'Cow';");
-  const many = Array.from({ length: 40 }, (_, at) => `${at}`.padStart(2, "0") + "x".repeat(200));
+  const many = Array.from({ length: 40 }, (_, i) => `${i}`.padStart(2, "0") + "x".repeat(200));
   const message = await rejected(many);
   expect(message).toContain("and 32 more");
   expect(message.length).toBeLessThan(1500);
@@ -94,7 +98,7 @@ Deno.test("a data set with classes that the classifier does not have is rejected
 
 Deno.test("a classifier of 4,096 classes is evaluated, and its confusion matrix is stored as an object", async () => {
   await using api = await TestApi.open();
-  const names = Array.from({ length: 4096 }, (_, at) => String(at));
+  const names = Array.from({ length: 4096 }, (_, i) => String(i));
   const { id: checkpoint } = await api.model("classifier", undefined, names);
   await using runner = new TestRunner(api);
   const job = await runner.run({ kind: "evaluate", checkpoint, dataset: "digits" });
@@ -124,8 +128,8 @@ Deno.test("a classifier of 4,096 classes is evaluated, and its confusion matrix 
   });
   expect(counts.reduce((a, b) => a + b)).toBe(2000);
   expect(counts.slice(10).every((count) => count === 0)).toBe(true);
-  const right = whole.confusion.reduce((sum: number, row: number[], i: number) => sum + row[i], 0);
-  expect(right / 2000).toBeCloseTo(accuracy, 12);
+  const correct = whole.confusion.reduce((sum: number, row: number[], i: number) => sum + row[i], 0);
+  expect(correct / 2000).toBeCloseTo(accuracy, 12);
 });
 
 Deno.test("the confusion matrix is served with its length and ETag, and is 404 if there is none", async () => {
@@ -174,8 +178,8 @@ Deno.test("the result of fine-tuning has the held-out accuracy and the address o
   const { test_accuracy, confusion_url } = job.result as { test_accuracy: number; confusion_url: string };
   const { confusion, checkpoint: measured } = await (await api.send(confusion_url)).json();
   expect(measured).toBe(job.latest_checkpoint);
-  const right = confusion.reduce((sum: number, row: number[], i: number) => sum + row[i], 0);
-  expect(right / 2000).toBeCloseTo(test_accuracy, 12);
+  const correct = confusion.reduce((sum: number, row: number[], i: number) => sum + row[i], 0);
+  expect(correct / 2000).toBeCloseTo(test_accuracy, 12);
 });
 
 Deno.test("mask_ratio is rejected for a classifier", async () => {

@@ -7,15 +7,15 @@ const json = { "content-type": "application/json" };
 
 Deno.test("only the web pages of the service may send unsafe requests", async (t) => {
   await using api = await TestApi.open();
-  const table: [what: string, headers: Record<string, string>, expected: number][] = [
+  const table: [title: string, headers: Record<string, string>, expected: number][] = [
     ["a program", { host: "localhost:8000" }, 201],
-    ["its own page", {
+    ["the same origin", {
       host: "localhost:8000",
       origin: "http://localhost:8000",
       "sec-fetch-site": "same-origin",
     }, 201],
-    ["its own page behind TLS", { host: "example.com", origin: "https://example.com" }, 201],
-    ["its own page on the usual port", { host: "example.com:443", origin: "https://example.com" }, 201],
+    ["the same origin behind TLS", { host: "example.com", origin: "https://example.com" }, 201],
+    ["the same origin on the usual port", { host: "example.com:443", origin: "https://example.com" }, 201],
     ["an address typed by a person", { host: "localhost:8000", "sec-fetch-site": "none" }, 201],
     ["a foreign page", { host: "localhost:8000", origin: "http://evil.example" }, 403],
     ["a page that the browser reports as cross-site", {
@@ -37,8 +37,8 @@ Deno.test("only the web pages of the service may send unsafe requests", async (t
     ["a page of an extension", { host: "localhost:8000", origin: "chrome-extension://abc" }, 403],
     ["an invalid origin", { host: "localhost:8000", origin: "localhost:8000" }, 403],
   ];
-  for (const [what, headers, expected] of table) {
-    await t.step(what, async () => {
+  for (const [title, headers, expected] of table) {
+    await t.step(title, async () => {
       const before = await api.traces();
       const response = await api.send("/v1/jobs", {
         method: "POST",
@@ -67,7 +67,7 @@ Deno.test("a Host that is not accepted is rejected: with loopback names only, an
       names.map(async (host) => (await api.send("/v1/jobs", { headers: { host } })).status),
     );
   };
-  const own = [
+  const loopback = [
     "localhost",
     "LOCALHOST:8000",
     "localhost.",
@@ -84,9 +84,9 @@ Deno.test("a Host that is not accepted is rejected: with loopback names only, an
     "[::2]",
     "0.0.0.0",
   ];
-  expect(await statuses([], own)).toEqual(own.map(() => 200));
+  expect(await statuses([], loopback)).toEqual(loopback.map(() => 200));
   expect(await statuses([], foreign)).toEqual(foreign.map(() => 421));
-  expect(await statuses("any", [...own, ...foreign])).toEqual([...own, ...foreign].map(() => 200));
+  expect(await statuses("any", [...loopback, ...foreign])).toEqual([...loopback, ...foreign].map(() => 200));
   expect(await statuses(["example.com"], ["Example.com:8000", "localhost", "a.example.com"])).toEqual([
     200,
     200,

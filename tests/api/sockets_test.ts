@@ -11,7 +11,7 @@ Deno.test("bodies with a wrong length, without an end or sent too slowly are rej
   const { port } = server;
   const chunk = `${(1024).toString(16)}\r\n${" ".repeat(1024)}\r\n`;
   const body = '{"kind":"pretrain","dataset":"digits"}';
-  const table: [what: string, chunks: string[], expected: number][] = [
+  const table: [title: string, chunks: string[], expected: number][] = [
     ["a chunked body above the cap, without a length", [
       head("Transfer-Encoding: chunked"),
       ...Array(64).fill(chunk),
@@ -22,14 +22,14 @@ Deno.test("bodies with a wrong length, without an end or sent too slowly are rej
     ["a negative length", [head("Content-Length: -5"), body], 400],
     ["two lengths", [head("Content-Length: 5", "Content-Length: 500"), body], 400],
     ["a length that is no number", [head("Content-Length: five"), body], 400],
-    ["a head of 40 KB", [head(`X-Filler: ${"a".repeat(40_960)}`, "Content-Length: 2"), "{}"], 431],
-    ["a head above what the server itself reads", [
+    ["headers of 40 KB", [head(`X-Filler: ${"a".repeat(40_960)}`, "Content-Length: 2"), "{}"], 431],
+    ["headers above the limit of the HTTP parser", [
       head(`X-Filler: ${"a".repeat(65_536)}`, "Content-Length: 2"),
       "{}",
     ], 431],
   ];
-  for (const [what, chunks, expected] of table) {
-    await t.step(what, async () => {
+  for (const [title, chunks, expected] of table) {
+    await t.step(title, async () => {
       const before = await api.traces();
       const response = await sendRaw(port, ...chunks);
       expect({ status: status(response), response: response.slice(0, 300) }).toMatchObject({

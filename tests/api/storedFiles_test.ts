@@ -3,18 +3,18 @@ import { pngDigit } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 import { TestRunner } from "./runner.ts";
 
-type Harm = (api: TestApi, key: string) => Promise<void>;
-const HARMS: Record<string, Harm> = {
+type Damage = (api: TestApi, key: string) => Promise<void>;
+const DAMAGES: Record<string, Damage> = {
   "missing": (api, key) => api.objects.delete(key),
   "empty": async (api, key) => void await api.objects.put(key, new Uint8Array()),
-  "cut short": async (api, key) => void await api.objects.put(key, (await api.object(key)).slice(0, -7)),
+  "truncated": async (api, key) => void await api.objects.put(key, (await api.object(key)).slice(0, -7)),
 };
 
-for (const [what, harm] of Object.entries(HARMS)) {
-  Deno.test(`a request whose checkpoint file is ${what} is rejected by the field that names it`, async () => {
+for (const [title, damage] of Object.entries(DAMAGES)) {
+  Deno.test(`a request whose checkpoint file is ${title} is rejected by the field that names it`, async () => {
     await using api = await TestApi.open();
     const mae = await api.model(), classifier = await api.model("classifier");
-    for (const { objectKey } of [mae, classifier]) await harm(api, objectKey);
+    for (const { objectKey } of [mae, classifier]) await damage(api, objectKey);
     const pictures = [(await pngDigit(0)).toBase64()];
     const dataset = "digits";
     const requests: [path: string, body: object, field: string][] = [
@@ -34,7 +34,7 @@ for (const [what, harm] of Object.entries(HARMS)) {
     }
     for (const init of [{}, { headers: { range: "bytes=0-9" } }, { method: "HEAD" }]) {
       const response = await api.send(`/v1/checkpoints/${mae.id}/content`, init);
-      expect(response.status).toBe(what === "missing" ? 404 : 409);
+      expect(response.status).toBe(title === "missing" ? 404 : 409);
       await response.body?.cancel();
     }
     expect(await (await api.send(`/v1/checkpoints/${classifier.id}`)).json()).toMatchObject({
@@ -61,8 +61,8 @@ Deno.test("metadata that is not JSON is reported as a damaged checkpoint, not as
   // The replacement has the same length, so that the header's offsets stay valid.
   const spoilt = (field: string) => (file: Uint8Array<ArrayBuffer>) => {
     const text = new TextDecoder("latin1").decode(file);
-    const at = text.indexOf(`"${field}":"`) + field.length + 4;
-    file[at] = "!".charCodeAt(0);
+    const offset = text.indexOf(`"${field}":"`) + field.length + 4;
+    file[offset] = "!".charCodeAt(0);
     return file;
   };
   const mae = await api.model("mae", spoilt("config"));

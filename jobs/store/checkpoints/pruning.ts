@@ -1,5 +1,5 @@
 /**
- * Removes older checkpoints of a job. The newest ones are kept, up to the number in the job's request.
+ * Removal of the older checkpoints of a job: the newest ones are kept, up to the number in its request.
  *
  * @module
  */

@@ -4,9 +4,9 @@
  * @module
  */
 
-/** Time for which an idempotency key is stored, in milliseconds. */
+/** How long an idempotency key is stored, in milliseconds. */
 export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
-/** Maximum number of characters of an idempotency key. */
+/** Longest idempotency key, in characters. */
 export const IDEMPOTENCY_KEY_LENGTH = 255;
 
 /** The key was used for another request. */

@@ -1,6 +1,6 @@
 /**
- * Deletes jobs: first the row of a job, then its objects and the rows that refer to them. Each step can be repeated, so
- * that the next deletion or the sweep finishes an interrupted one.
+ * Deletes jobs: first the row of a job, then its objects and the rows that name them. Each step can be repeated, so that
+ * the next deletion or the sweep finishes an interrupted one.
  *
  * @module
  */
@@ -29,9 +29,9 @@ export class CheckpointInUseError extends Error {
   }
 }
 
-/** Maximum number of rows that a commit removes. */
+/** Number of rows that are removed in a commit. */
 const ROWS_PER_COMMIT = 500;
-/** Maximum number of checkpoints that a commit removes, each with up to four changes. */
+/** Number of checkpoints that are removed in a commit, each with five changes. */
 const CHECKPOINTS_PER_COMMIT = 100;
 
 /**
@@ -117,7 +117,6 @@ async function discardCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
   }
 }
 
-/** Deletes all rows of a list, in commits of limited size. */
 async function removeAll(kv: Deno.Kv, entries: AsyncIterable<Deno.KvEntry<unknown>>): Promise<void> {
   let pending: Deno.KvKey[] = [];
   const flush = async () => {

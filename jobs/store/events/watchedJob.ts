@@ -26,7 +26,7 @@ export class WatchedJob {
   /** @param id id of the job */
   constructor(readonly id: string) {}
 
-  /** Number of the latest event that is not in memory. */
+  /** Events up to this number are not kept in memory. */
   get floor(): number {
     return this.#floor;
   }

@@ -1,5 +1,5 @@
 /**
- * Updates of a run, and their events.
+ * An update of a run: what one commit records, and its events.
  *
  * @module
  */

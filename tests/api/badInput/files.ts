@@ -19,24 +19,24 @@ const flat = pngChunk("IDAT", new Uint8Array(deflateSync(new Uint8Array(2))));
 
 async function archive(
   group: number,
-  what: string,
+  title: string,
   name: string,
   content: Bytes,
   pattern: RegExp,
 ): Promise<Row> {
   return upload(
     group,
-    what,
+    title,
     { archive: await tarGz({ "a/0.png": png, [name]: content }) },
     "archive",
     pattern,
   );
 }
 
-const imageRow = (group: number, what: string, text: string, pattern: RegExp, status = 422) =>
+const imageRow = (group: number, title: string, text: string, pattern: RegExp, status = 422) =>
   inference(
     group,
-    what,
+    title,
     "reconstructions",
     { pictures: [png.toBase64(), text] },
     "pictures.1",
@@ -47,14 +47,14 @@ const imageRow = (group: number, what: string, text: string, pattern: RegExp, st
 /** Creates a row with a raw multipart body. */
 const form = (
   group: number,
-  what: string,
+  title: string,
   body: string,
   status: number,
   expected: Expected = {},
   boundary = "x",
 ): Row => ({
   group,
-  what,
+  title,
   send: (api) =>
     api.send("/v1/datasets", {
       method: "POST",
@@ -113,7 +113,7 @@ export const FILES: readonly Row[] = [
   imageRow(
     46,
     "a PNG with a wrong checksum",
-    png.map((byte, at) => at === 29 ? byte ^ 1 : byte).toBase64(),
+    png.map((byte, i) => i === 29 ? byte ^ 1 : byte).toBase64(),
     /decoded/,
   ),
   imageRow(47, "not base64", "***", /base64/),
@@ -125,7 +125,7 @@ export const FILES: readonly Row[] = [
   imageRow(47, "28 MB of base64", "A".repeat(28 * 2 ** 20), /at most 20971520 bytes/, 413),
   {
     group: 47,
-    what: "a data URL of 100 MB",
+    title: "a data URL of 100 MB",
     send: (api) =>
       api.post("/v1/embeddings", `{"pictures":["data:image/png;base64,${"A".repeat(100_000_000)}"]}`),
     status: 413,
@@ -261,14 +261,14 @@ export const FILES: readonly Row[] = [
   }),
   {
     group: 10,
-    what: "an upload that is no form",
+    title: "an upload that is no form",
     send: (api) => api.post("/v1/datasets", { name: "x" }),
     status: 415,
     pattern: /multipart/,
   },
   {
     group: 10,
-    what: "a form without a boundary",
+    title: "a form without a boundary",
     send: (api) =>
       api.send("/v1/datasets", {
         method: "POST",

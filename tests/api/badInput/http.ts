@@ -70,7 +70,7 @@ export const HTTP: readonly Row[] = [
   get(15, "an address of 10 KB", `/v1/jobs?limit=${"1".repeat(10_000)}`, 414, { pattern: /8192/ }),
   {
     group: 15,
-    what: "a header of 64 KB",
+    title: "a header of 64 KB",
     send: (api) => api.send("/v1/jobs", { headers: { "x-a": "a".repeat(65_536) } }),
     status: 431,
   },
@@ -80,7 +80,7 @@ export const HTTP: readonly Row[] = [
   ]]
     .map(([method, path]): Row => ({
       group: 16,
-      what: `${method} ${path}`,
+      title: `${method} ${path}`,
       send: (api) => api.send(path, { method }),
       status: 405,
       pattern: new RegExp(method),
@@ -88,14 +88,14 @@ export const HTTP: readonly Row[] = [
   get(16, "an unknown address", "/v2/jobs", 404),
   ...["text/plain", "application/json;q=0", "image/png"].map((accept): Row => ({
     group: 17,
-    what: `Accept: ${accept}`,
+    title: `Accept: ${accept}`,
     send: (api) => api.send("/v1/jobs", { headers: { accept } }),
     status: 406,
     pattern: /application\/json/,
   })),
   {
     group: 17,
-    what: "creating a job with an unacceptable media type",
+    title: "creating a job with an unacceptable media type",
     send: (api) => api.post("/v1/jobs", PRETRAIN, { accept: "text/html" }),
     status: 406,
   },
@@ -114,7 +114,7 @@ export const HTTP: readonly Row[] = [
   job(18, "a name of 129 characters", { ...PRETRAIN, name: "x".repeat(129) }, "name", /128/),
   ...["wait=-1", "wait=1e9", "wait=abc", "wait=61", "wait"].map((prefer): Row => ({
     group: 19,
-    what: `Prefer: ${prefer}`,
+    title: `Prefer: ${prefer}`,
     send: (api) => api.post("/v1/jobs", PRETRAIN, { prefer }),
     status: 400,
     pattern: /from 0 to 60/,

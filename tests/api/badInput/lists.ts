@@ -6,8 +6,8 @@
 import { get, job, PRETRAIN, type Row } from "./row.ts";
 
 const NONE = "0".repeat(26);
-const metadata = (what: string, value: unknown, path: string, pattern?: RegExp) =>
-  job(73, what, { ...PRETRAIN, metadata: value }, path, pattern);
+const metadata = (title: string, value: unknown, path: string, pattern?: RegExp) =>
+  job(73, title, { ...PRETRAIN, metadata: value }, path, pattern);
 
 const IDS = [
   "1",
@@ -46,7 +46,7 @@ export const LISTS: readonly Row[] = [
   ),
   ...[["POST", "/cancel"], ["DELETE", ""]].map(([method, end]): Row => ({
     group: 69,
-    what: `${method} of no job`,
+    title: `${method} of no job`,
     send: (api) => api.send(`/v1/jobs/job_${NONE}${end}`, { method }),
     status: 404,
   })),
@@ -69,21 +69,21 @@ export const LISTS: readonly Row[] = [
   ) => get(71, `jobs?${query}`, `/v1/jobs?${query}`, 422, { path: query.split("=")[0] })),
   ...["after=-1", "limit=10001", "every=0", "every=1.5"].map((query): Row => ({
     group: 71,
-    what: `metrics?${query}`,
+    title: `metrics?${query}`,
     send: (api, present) => api.send(`/v1/jobs/${present.job}/metrics?${query}`),
     status: 422,
     path: query.split("=")[0],
   })),
   ...["-1", "61", "1.5", "abc", ""].map((wait): Row => ({
     group: 19,
-    what: `?wait=${wait}`,
+    title: `?wait=${wait}`,
     send: (api, present) => api.send(`/v1/jobs/${present.queued}?wait=${wait}`),
     status: 422,
     path: "wait",
   })),
   ...["", '""', "x".repeat(256), "x".repeat(10_000), "a b", "schlüssel"].map((key): Row => ({
     group: 72,
-    what: `the Idempotency-Key ${key.slice(0, 10)} of ${key.length} characters`,
+    title: `the Idempotency-Key ${key.slice(0, 10)} of ${key.length} characters`,
     send: (api) => api.post("/v1/jobs", PRETRAIN, { "idempotency-key": key }),
     status: 400,
     pattern: /1 to 255/,

@@ -143,7 +143,7 @@ function filled(tensors: Tensors, value: number): void {
 }
 
 /** Changed files whose digest matches the checkpoint's row, and the expected message. */
-const ALTERED: readonly [group: number, what: string, altered: (file: Bytes) => Bytes, pattern: RegExp][] = [
+const ALTERED: readonly [group: number, title: string, altered: (file: Bytes) => Bytes, pattern: RegExp][] = [
   [
     57,
     "a tensor of another shape",
@@ -189,10 +189,10 @@ const ALTERED: readonly [group: number, what: string, altered: (file: Bytes) => 
 /** Stores the changed checkpoints. @returns rows that use them */
 export async function alteredCheckpoints(api: TestApi): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const [group, what, altered, pattern] of ALTERED) {
+  for (const [group, title, altered, pattern] of ALTERED) {
     const { id } = await api.model("mae", altered);
     const body = (_: StoredIds) => ({ checkpoint: id, ...one });
-    rows.push(inference(group, what, "reconstructions", body, "checkpoint", pattern, 409));
+    rows.push(inference(group, title, "reconstructions", body, "checkpoint", pattern, 409));
   }
   return rows;
 }

@@ -28,7 +28,7 @@ export interface StoredIds {
 export interface Row {
   /** Number of a group of similar rows. */
   readonly group: number;
-  readonly what: string;
+  readonly title: string;
   readonly send: (api: TestApi, present: StoredIds) => Promise<Response>;
   readonly status: number;
   /** The field that the problem names. */
@@ -46,7 +46,7 @@ export const PRETRAIN = { kind: "pretrain", dataset: "digits" };
 /** Creates a row for an invalid body of `POST /v1/jobs`. */
 export function job(
   group: number,
-  what: string,
+  title: string,
   body: object | ((present: StoredIds) => object),
   path: string,
   pattern?: RegExp,
@@ -54,7 +54,7 @@ export function job(
 ): Row {
   const send = (api: TestApi, present: StoredIds) =>
     api.post("/v1/jobs", typeof body === "function" ? body(present) : body);
-  return { group, what, send, status, path, pattern };
+  return { group, title, send, status, path, pattern };
 }
 
 /** Creates a row for each invalid value of a field of a pre-training job. */
@@ -68,7 +68,7 @@ export function values(group: number, path: string, list: readonly unknown[], pa
 /** Creates a row for an invalid body of `POST /v1/jobs`, as text or bytes. */
 export function raw(
   group: number,
-  what: string,
+  title: string,
   body: BodyInit,
   status: number,
   expected: Expected & { headers?: Record<string, string> } = {},
@@ -76,7 +76,7 @@ export function raw(
   const { headers = { "content-type": "application/json" }, ...rest } = expected;
   return {
     group,
-    what,
+    title,
     send: (api) => api.send("/v1/jobs", { method: "POST", headers, body }),
     status,
     ...rest,
@@ -84,14 +84,20 @@ export function raw(
 }
 
 /** Creates a row for an invalid GET request. */
-export function get(group: number, what: string, path: string, status: number, expected: Expected = {}): Row {
-  return { group, what, send: (api) => api.send(path), status, ...expected };
+export function get(
+  group: number,
+  title: string,
+  path: string,
+  status: number,
+  expected: Expected = {},
+): Row {
+  return { group, title, send: (api) => api.send(path), status, ...expected };
 }
 
 /** Creates a row for an invalid upload. @param path the field that is rejected */
 export function upload(
   group: number,
-  what: string,
+  title: string,
   files: Readonly<Record<string, Bytes>>,
   path: string,
   pattern?: RegExp,
@@ -101,13 +107,13 @@ export function upload(
     status?: number;
   } = {},
 ): Row {
-  return { group, what, send: (api) => api.upload(files, fields, filename), status, path, pattern };
+  return { group, title, send: (api) => api.upload(files, fields, filename), status, path, pattern };
 }
 
 /** Creates a row for an invalid inference request. The checkpoint is `mae` by default. */
 export function inference(
   group: number,
-  what: string,
+  title: string,
   route: "reconstructions" | "classifications" | "embeddings",
   body: object | ((present: StoredIds) => object),
   path: string,
@@ -119,7 +125,7 @@ export function inference(
       checkpoint: present.mae,
       ...(typeof body === "function" ? body(present) : body),
     });
-  return { group, what, send, status, path, pattern };
+  return { group, title, send, status, path, pattern };
 }
 
 /** Creates bytes from numbers. */

@@ -1,4 +1,4 @@
-/** out[n] = 0. */
+/** Writes zeros. */
 export function zero(out: usize, n: i32): void {
   memory.fill(out, 0, <usize> n * 4);
 }

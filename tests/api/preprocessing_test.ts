@@ -8,10 +8,10 @@ import { idx, tarGz } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 import { TestRunner } from "./runner.ts";
 
-const FORM = { imageSize: 28, channels: 1 } as const;
+const SHAPE = { imageSize: 28, channels: 1 } as const;
 
 /** 56 wide, 28 high: 14 columns of 40, then 28 of 120, then 14 of 200. */
-const pixels = Uint8Array.from({ length: 56 * 28 }, (_, at) => at % 56 < 14 ? 40 : at % 56 < 42 ? 120 : 200);
+const pixels = Uint8Array.from({ length: 56 * 28 }, (_, i) => i % 56 < 14 ? 40 : i % 56 < 42 ? 120 : 200);
 const wide = await encodePng(pixels, 56, 28, 1);
 /** Black ink on transparency, 28 x 28: the left half is ink. */
 const ink = pngFile(
@@ -35,8 +35,8 @@ async function successOf(response: Response): Promise<ResponseBody> {
 }
 
 /** The image that the model received. */
-async function original(response: ResponseBody, at = 0): Promise<Uint8Array> {
-  return await decodeImage(Uint8Array.fromBase64(response.data[at].images.original), FORM);
+async function original(response: ResponseBody, index = 0): Promise<Uint8Array> {
+  return await decodeImage(Uint8Array.fromBase64(response.data[index].images.original), SHAPE);
 }
 
 const corners = (image: Uint8Array) => [image[0], image[27], image[28 * 14], image[28 * 14 + 27]];
@@ -82,7 +82,7 @@ Deno.test("resize and background apply to images in JSON and in forms, and the r
 Deno.test("black ink on transparency is visible with a background, and reported without one", async () => {
   await using api = await TestApi.open();
   const { id: checkpoint } = await api.model();
-  const ask = async (fields: object) =>
+  const reconstruct = async (fields: object) =>
     await successOf(
       await api.post("/v1/reconstructions", {
         checkpoint,
@@ -91,10 +91,10 @@ Deno.test("black ink on transparency is visible with a background, and reported 
         ...fields,
       }),
     );
-  const dropped = await ask({});
+  const dropped = await reconstruct({});
   expect(corners(await original(dropped))).toEqual([0, 0, 0, 0]);
   expect(dropped.notes).toEqual([expect.stringMatching(/pictures.0 has transparency: .*background=white/)]);
-  expect(corners(await original(await ask({ background: "white" })))).toEqual([0, 255, 0, 255]);
+  expect(corners(await original(await reconstruct({ background: "white" })))).toEqual([0, 255, 0, 255]);
 });
 
 Deno.test("classifications and embeddings accept resize and background too", async () => {
@@ -166,7 +166,7 @@ Deno.test("a data set's resize and background apply to every use, unless a reque
       expect([response.status, dataset.resize, dataset.background]).toEqual([201, "pad", "white"]);
       expect(dataset.notes).toEqual(pattern.map((pattern) => expect.stringMatching(pattern)));
       expect(await (await api.send(`/v1/datasets/${dataset.id}`)).json()).toEqual(dataset);
-      const ask = async (fields: object) =>
+      const reconstruct = async (fields: object) =>
         await successOf(
           await api.post("/v1/reconstructions", {
             checkpoint,
@@ -175,15 +175,15 @@ Deno.test("a data set's resize and background apply to every use, unless a reque
             ...fields,
           }),
         );
-      const own = await ask({});
-      expect([own.resize, own.background]).toEqual(["pad", "white"]);
-      expect(corners(await original(own))).toEqual([255, 255, 40, 200]);
-      const other = await ask({ resize: "squash" });
-      expect([other.resize, other.background]).toEqual(["squash", "white"]);
-      expect(corners(await original(other))).toEqual([40, 200, 40, 200]);
+      const inherited = await reconstruct({});
+      expect([inherited.resize, inherited.background]).toEqual(["pad", "white"]);
+      expect(corners(await original(inherited))).toEqual([255, 255, 40, 200]);
+      const overridden = await reconstruct({ resize: "squash" });
+      expect([overridden.resize, overridden.background]).toEqual(["squash", "white"]);
+      expect(corners(await original(overridden))).toEqual([40, 200, 40, 200]);
       const loaded = await (await new DatasetCatalogue(api.objects).open({ id: dataset.id })).load(
         "train",
-        FORM,
+        SHAPE,
       );
       expect(corners(loaded.pixels.subarray(0, 784))).toEqual([255, 255, 40, 200]);
     });
@@ -193,7 +193,7 @@ Deno.test("a data set's resize and background apply to every use, unless a reque
     expect([dataset.resize, dataset.background]).toEqual(["crop", "none"]);
     const loaded = await (await new DatasetCatalogue(api.objects).open({ id: dataset.id })).load(
       "train",
-      FORM,
+      SHAPE,
     );
     expect(corners(loaded.pixels.subarray(0, 784))).toEqual([120, 120, 120, 120]);
   });
@@ -211,7 +211,7 @@ Deno.test("images in a request are resized like the model's training images", as
   const checkpoint = job.latest_checkpoint!;
   expect(await (await api.send(`/v1/checkpoints/${checkpoint}`)).json())
     .toMatchObject({ resize: "pad", background: "white" });
-  const ask = async (fields: object) =>
+  const reconstruct = async (fields: object) =>
     await successOf(
       await api.post("/v1/reconstructions", {
         checkpoint,
@@ -220,11 +220,11 @@ Deno.test("images in a request are resized like the model's training images", as
         ...fields,
       }),
     );
-  const own = await ask({});
-  expect([own.resize, own.background]).toEqual(["pad", "white"]);
-  expect(corners(await original(own))).toEqual([255, 255, 40, 200]);
-  const other = await ask({ resize: "squash", background: "none" });
-  expect([other.resize, other.background]).toEqual(["squash", "none"]);
+  const inherited = await reconstruct({});
+  expect([inherited.resize, inherited.background]).toEqual(["pad", "white"]);
+  expect(corners(await original(inherited))).toEqual([255, 255, 40, 200]);
+  const overridden = await reconstruct({ resize: "squash", background: "none" });
+  expect([overridden.resize, overridden.background]).toEqual(["squash", "none"]);
 });
 
 Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs and inference requests", async () => {
@@ -232,7 +232,7 @@ Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs 
   await using runner = new TestRunner(api);
   const image = sharp(pixels, { raw: { width: 56, height: 28, channels: 1 } });
   const jpeg = new Uint8Array(await image.jpeg({ quality: 90 }).toBuffer());
-  const table = jpeg.findIndex((byte, at) => byte === 0xff && jpeg[at + 1] === 0xc4);
+  const table = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xc4);
   const stray = Uint8Array.from([...jpeg.subarray(0, table), 0, 1, 2, ...jpeg.subarray(table)]);
   const response = await api.upload({ archive: await tarGz({ "a.jpg": stray, "b.jpg": jpeg }) }, {
     held_out: "0",
@@ -249,7 +249,7 @@ Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs 
   };
   const body = await successOf(await api.post("/v1/reconstructions", request));
   expect(await original(body, 0)).toEqual(await original(body, 1));
-  // All of them reject a truncated JPEG.
+  // Uploads and inference requests reject a truncated JPEG.
   const cut = stray.slice(0, -200);
   const rejected = await problemOf(
     await api.upload({ archive: await tarGz({ "a.jpg": cut, "b.jpg": jpeg }) }),
@@ -259,11 +259,11 @@ Deno.test("a JPEG with stray bytes before a marker is accepted by uploads, jobs 
     path: "archive",
     message: expect.stringMatching(/'a.jpg'.*cannot be decoded/),
   }]);
-  const question = await problemOf(
+  const inference = await problemOf(
     await api.post("/v1/reconstructions", { ...request, pictures: [cut.toBase64()] }),
     422,
   );
-  expect(question.errors).toEqual([{
+  expect(inference.errors).toEqual([{
     path: "pictures.0",
     message: expect.stringContaining("cannot be decoded"),
   }]);
