@@ -131,6 +131,11 @@ export function parameterCount(config: MaeConfig, shape: ModelShape): number {
   return parameterSpecs(config, shape).reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
 }
 
+/** Returns whether the optimiser changes a parameter. With a frozen encoder, it changes those of the head only. */
+export function isTrainable(name: string, freezeEncoder: boolean): boolean {
+  return !freezeEncoder || name.startsWith("head.");
+}
+
 /** Returns the fixed position tables: PyTorch's `load_state_dict` expects them as buffers. */
 export function bufferTensors(config: MaeConfig, shape: ModelShape): Map<string, HostTensor> {
   const n = numPatches(config);

@@ -5,6 +5,7 @@
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiEnv } from "../http/context.ts";
+import { PROBE_KEY } from "../../data/objects/keys.ts";
 import type { Services } from "../services.ts";
 import { JOB_STATUSES } from "../../jobs/job.ts";
 import { outageProblem } from "../http/errors.ts";
@@ -49,7 +50,7 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
     };
     const failures = await Promise.all([
       probe("database", jobs.list({ limit: 1 })),
-      probe("object_storage", objects.head("health/probe")),
+      probe("object_storage", objects.head(PROBE_KEY)),
     ]);
     const errors = failures.flat();
     if (errors.length === 0) return context.json({ status: "ok" as const });

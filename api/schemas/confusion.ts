@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { splitSchema } from "../../jobs/requests/datasetFields.ts";
 import { checkpointIdSchema, datasetIdSchema, jobIdSchema } from "./ids.ts";
 
 /** The counts of an evaluated classifier, with the names of rows and columns. */
@@ -12,7 +13,7 @@ export const confusionSchema = z.strictObject({
   job: jobIdSchema,
   checkpoint: checkpointIdSchema,
   dataset: datasetIdSchema,
-  split: z.enum(["train", "test"]),
+  split: splitSchema,
   class_names: z.array(z.string()).describe("The classifier's classes, in the order of rows and columns"),
   confusion: z.array(z.array(z.int().min(0))).describe(
     "Number of images by actual class (row) and predicted class (column)",

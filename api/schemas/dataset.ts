@@ -9,6 +9,7 @@ import { FOLDER_MODES } from "../../data/datasets/layout/assignSplits.ts";
 import { toWire } from "../../data/wire.ts";
 import { type DatasetInfo, SKIP_REASONS } from "../../data/datasets/dataset.ts";
 import { namesForRow } from "../../jobs/artifacts/classNames.ts";
+import { splitSchema } from "../../jobs/requests/datasetFields.ts";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { datasetIdSchema, pageLimit, wholeNumber } from "./ids.ts";
 import { listSchema } from "./list.ts";
@@ -19,7 +20,7 @@ const split = z.strictObject({ count: z.int().min(0) }).openapi("DatasetSplit");
 const layout = z.strictObject({
   folders: z.array(z.strictObject({
     folder: z.string().describe("Path in the archive; . for the whole archive"),
-    split: z.enum(["train", "test"]),
+    split: splitSchema,
     count: z.int().min(0).describe("Number of its images, including held-out images"),
   })),
   passed_over: z.array(z.strictObject({

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { EXAMPLE_JOB } from "../../jobs/requests/commonFields.ts";
 
 const ulid = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
 
@@ -27,7 +28,7 @@ export const datasetIdSchema = z.string().regex(
 
 /** Path parameters of `/v1/jobs/{id}`. */
 export const jobParams = z.strictObject({
-  id: jobIdSchema.openapi({ example: "job_01JD0000000000000000000000" }),
+  id: jobIdSchema.openapi({ example: EXAMPLE_JOB }),
 });
 /** Path parameters of `/v1/checkpoints/{id}`. */
 export const checkpointParams = z.strictObject({

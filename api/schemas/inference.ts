@@ -5,7 +5,15 @@
  */
 import { z } from "@hono/zod-openapi";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
-import { digitsFields, digitsOnly, reference } from "../../jobs/requests/datasetFields.ts";
+import { EXAMPLE_JOB } from "../../jobs/requests/commonFields.ts";
+import {
+  digitsFields,
+  digitsOnly,
+  reference,
+  seedSchema,
+  splitSchema,
+} from "../../jobs/requests/datasetFields.ts";
+import { maskRatioSchema } from "../../jobs/requests/modelFields.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 import { backgroundField, preprocessingFields, resizeField } from "./image.ts";
 
@@ -15,7 +23,7 @@ export const MAX_IMAGES = 64;
 const datasetImages = digitsOnly(
   z.strictObject({
     id: reference,
-    split: z.enum(["train", "test"]).default("test"),
+    split: splitSchema.default("test"),
     indices: z.array(z.int().min(0).max(0xffff_ffff)).min(1).max(MAX_IMAGES),
     ...digitsFields,
   }),
@@ -37,7 +45,7 @@ const commonFields = {
   ...preprocessing,
 };
 
-const EXAMPLE = { job: "job_01JD0000000000000000000000", dataset: { id: "digits", indices: [0, 1] } };
+const EXAMPLE = { job: EXAMPLE_JOB, dataset: { id: "digits", indices: [0, 1] } };
 const MODEL = ["checkpoint", "job"], IMAGES = ["pictures", "dataset"];
 
 /** Body of `POST /v1/classifications` and `POST /v1/embeddings`. */
@@ -47,10 +55,10 @@ export const inferenceSchema = exactlyOneOf(z.strictObject(commonFields), MODEL,
 );
 
 const reconstructionFields = {
-  mask_ratio: z.number().gt(0).lt(1).optional().describe(
+  mask_ratio: maskRatioSchema.optional().describe(
     "Share of patches to mask; by default that of the model's configuration",
   ),
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe("The same seed gives the same masks"),
+  seed: seedSchema.default(0).describe("The same seed gives the same masks"),
   paste_visible: z.boolean().default(false)
     .describe("Shows the original pixels of visible patches, and the reconstruction of masked patches only"),
 };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { PROBE_KEY } from "../../data/objects/keys.ts";
 import { openStore } from "../../data/objects/open.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { awaitDatabase } from "./database.ts";
@@ -14,7 +15,7 @@ export async function checkHealth(settings: Settings): Promise<void> {
   try {
     await Promise.all([
       new JobStore(kv).list({ limit: 1 }),
-      openStore(settings.storage).head("health/probe"),
+      openStore(settings.storage).head(PROBE_KEY),
     ]);
   } finally {
     kv.close();

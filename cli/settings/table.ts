@@ -6,6 +6,7 @@
 import type { z } from "zod";
 import { DEFAULT_MAX_SPLIT_BYTES } from "../../data/datasets/memoryLimit.ts";
 import { MAX_TRAINING_BYTES } from "../../jobs/requests/memory.ts";
+import { OUTAGE_LIMITS } from "../../jobs/runner/outageLimits.ts";
 import { BACKEND_NAMES } from "../../model/backends/list.ts";
 import {
   bytes,
@@ -25,13 +26,13 @@ import {
 
 /** An environment variable. */
 export interface SettingEntry {
-  /** Property of `Settings` that has its value. */
+  /** Name of the property of `Settings` with its value. */
   readonly property: string;
   /** Parses the text of the variable. */
   readonly schema: z.ZodType<unknown, string>;
   /** Completes the sentence "NAME must be …". */
   readonly rule: string;
-  /** Text that replaces a missing variable. `$UNMASK_DATA` stands for the data folder. Null: the value is null. */
+  /** Text used if the variable is missing; null for none. `$UNMASK_DATA` is replaced by the data folder. */
   readonly default: string | null;
   readonly description: string;
 }
@@ -197,13 +198,13 @@ export const SETTINGS = {
   UNMASK_OUTAGE_WAIT_SECONDS: {
     property: "outageWaitMs",
     ...seconds(0, 604_800),
-    default: "600",
+    default: String(OUTAGE_LIMITS.waitMs / 1000),
     description: "Time for which a run waits for object storage before its job returns to the queue.",
   },
   UNMASK_OUTAGE_LIMIT_HOURS: {
     property: "outageLimitMs",
     ...HOURS,
-    default: "24",
+    default: String(OUTAGE_LIMITS.limitMs / 3_600_000),
     description: "Length of an outage of object storage after which interrupted jobs fail.",
   },
   UNMASK_MNIST_MIRRORS: {

@@ -5,6 +5,9 @@
  */
 import { InvalidKeyError } from "./store.ts";
 
+/** Key of the object with which health checks and runners probe object storage. */
+export const PROBE_KEY = "health/probe";
+
 /** Whether a text is a key as {@linkcode ObjectStore} defines it. */
 export function isKey(text: string): boolean {
   return text.length <= 512 &&

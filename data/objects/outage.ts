@@ -1,5 +1,5 @@
 /**
- * Decides which errors of an object store are temporary.
+ * Outages of an object store: which errors are temporary, and the log message at the end.
  *
  * @module
  */
@@ -50,4 +50,9 @@ export function isOutage(error: unknown): boolean {
   return name === "TimeoutError" || (typeof code === "string" && OS_CODES.has(code)) ||
     error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.TimedOut ||
     (error.cause !== undefined && isOutage(error.cause));
+}
+
+/** Returns the log message for the end of an outage. @param outageMs how long it lasted, in milliseconds */
+export function recoveryMessage(outageMs: number): string {
+  return `Object storage is available again after ${(outageMs / 1000).toFixed(1)} s`;
 }

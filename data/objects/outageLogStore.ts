@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { recoveryMessage } from "./outage.ts";
 import { type ObjectStore, StorageUnavailableError } from "./store.ts";
 import { StoreWrapper } from "./storeWrapper.ts";
 
@@ -36,8 +37,7 @@ export class OutageLogStore extends StoreWrapper {
 
   #onSuccess(): void {
     if (this.#outageStart === null) return;
-    const seconds = ((performance.now() - this.#outageStart) / 1000).toFixed(1);
+    this.#log(recoveryMessage(performance.now() - this.#outageStart));
     this.#outageStart = null;
-    this.#log(`Object storage is available again after ${seconds} s`);
   }
 }

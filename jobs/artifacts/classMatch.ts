@@ -45,10 +45,8 @@ function labelsByName(names: readonly string[]): Map<string, number> {
 
 /** Returns a message that lists the classes that a classifier lacks, and the classes that it has. */
 export function missingClassesMessage(classifier: readonly string[], unknown: readonly string[]): string {
-  return `has classes that the classifier does not have: ${
-    listNames(unknown)
-  }; the classifier's ${classifier.length} ` +
-    `classes are ${listNames(classifier)}`;
+  return `has classes that the classifier does not have: ${listNames(unknown)}; ` +
+    `the classifier's ${classifier.length} classes are ${listNames(classifier)}`;
 }
 
 /** Returns images with the labels of a classifier instead of those of their data set. */

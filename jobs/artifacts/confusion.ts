@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { SplitName } from "../../data/datasets/dataset.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { resultKey } from "./objectKeys.ts";
 
@@ -26,18 +27,22 @@ export interface ConfusionSource {
   readonly jobId: string;
   readonly checkpoint: string;
   readonly dataset: string;
-  readonly split: "train" | "test";
+  readonly split: SplitName;
   /** Names of the rows and columns. */
   readonly classNames: readonly string[];
 }
 
-/** Stores a confusion matrix. With 4,096 classes it has 16.8 million counts, which take 34 MB when most are 0. */
-export async function putConfusion(
+/**
+ * Stores a confusion matrix. With 4,096 classes it has 16.8 million counts, which take 34 MB when most are 0.
+ *
+ * @returns the fields of the job's result, see {@linkcode confusionSummary}
+ */
+export async function storeConfusion(
   store: ObjectStore,
   source: ConfusionSource,
-  { classes, counts }: Confusion,
-): Promise<void> {
-  const { jobId: job, checkpoint, dataset, split, classNames } = source;
+  matrix: Confusion,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { jobId: job, checkpoint, dataset, split, classNames } = source, { classes, counts } = matrix;
   const head = JSON.stringify({
     object: "confusion",
     job,
@@ -56,6 +61,7 @@ export async function putConfusion(
   pieces.push(encoder.encode("]}"));
   // Unlike a stream, bytes can be written again after an outage of the store.
   await store.put(resultKey(job, CONFUSION), await new Blob(pieces).bytes());
+  return confusionSummary(job, classNames, matrix);
 }
 
 /**

@@ -9,7 +9,14 @@ import { fromWire } from "../../data/wire.ts";
 import { checkWeights, WeightsError } from "../../model/checkWeights.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import type { TrainerState } from "../../model/training/trainer.ts";
-import { type HostTensor, type HostWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import {
+  type HostTensor,
+  type HostWeights,
+  isTrainable,
+  type ModelShape,
+  type ParameterSpec,
+  parameterSpecs,
+} from "../../model/weights.ts";
 import type { Checkpoint } from "../job.ts";
 import { classesOf } from "./classNames.ts";
 import { readOrFail } from "./readOrFail.ts";
@@ -49,7 +56,7 @@ export async function loadWeights(
   return await readOrFail(checkpoint, async () => {
     const bytes = await readObject(store, checkpoint.objectKey);
     if (await sha256(bytes) !== checkpoint.sha256) {
-      throw new WeightsError("its SHA-256 is not the one recorded");
+      throw new WeightsError("Its SHA-256 is not the recorded one");
     }
     return parseWeights(bytes, checkpoint.config, shapeOf(checkpoint));
   });
@@ -93,13 +100,13 @@ function metadataConfig(text: string | undefined): Partial<MaeConfig> {
 /**
  * Reads the state of a run at a checkpoint.
  *
- * @param isTrained true for the name of a parameter that the optimiser has moments of
+ * @param freezeEncoder whether the optimiser has moments of the head only
  * @throws {JobFailure} `checkpoint_unreadable`
  */
 export async function loadState(
   store: ObjectStore,
   checkpoint: Checkpoint,
-  isTrained: (name: string) => boolean,
+  freezeEncoder: boolean,
 ): Promise<TrainerState> {
   const weights = await loadWeights(store, checkpoint);
   return await readOrFail(checkpoint, async () => {
@@ -107,7 +114,7 @@ export async function loadState(
     const { stateSha256, step } = checkpoint;
     // Rows of earlier versions have no digest of the state. Only its format and its values can then be checked.
     if (stateSha256 && await sha256(bytes) !== stateSha256) {
-      throw new WeightsError("The SHA-256 of the optimiser's state is not the one recorded");
+      throw new WeightsError("The SHA-256 of the optimiser's state is not the recorded one");
     }
     const { tensors, metadata } = readSafetensors(bytes, { finite: true });
     const epochLossSum = Number(metadata.epoch_loss_sum);
@@ -115,20 +122,20 @@ export async function loadState(
       throw new WeightsError(`The optimiser's state is of step ${metadata.step}, not of ${step}`);
     }
     const state = float32Tensors(tensors);
-    const expAvg = momentsOf(state, "exp_avg", checkpoint, isTrained);
-    const expAvgSq = momentsOf(state, "exp_avg_sq", checkpoint, isTrained);
+    const trainable = parameterSpecs(checkpoint.config, shapeOf(checkpoint))
+      .filter(({ name }) => isTrainable(name, freezeEncoder));
+    const expAvg = momentsOf(state, "exp_avg", trainable);
+    const expAvgSq = momentsOf(state, "exp_avg_sq", trainable);
     return { step, epochLossSum, weights, optimizer: { step, expAvg, expAvgSq } };
   });
 }
 
-/** Returns one moment of each trained parameter. @throws {WeightsError} for a missing one or a wrong shape */
+/** Returns one moment of each parameter. @throws {WeightsError} for a missing one or a wrong shape */
 function momentsOf(
   state: HostWeights,
   moment: "exp_avg" | "exp_avg_sq",
-  checkpoint: Checkpoint,
-  isTrained: (name: string) => boolean,
+  specs: readonly ParameterSpec[],
 ): Map<string, HostTensor> {
-  const specs = parameterSpecs(checkpoint.config, shapeOf(checkpoint)).filter(({ name }) => isTrained(name));
   return new Map(specs.map(({ name, shape }) => {
     const tensor = state.get(`${moment}.${name}`);
     if (!tensor || String(tensor.shape) !== String(shape)) {

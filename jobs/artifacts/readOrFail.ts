@@ -20,7 +20,7 @@ export async function readOrFail<T>(checkpoint: Pick<Checkpoint, "id">, read: ()
   } catch (error) {
     const isDamage = error instanceof WeightsError || error instanceof SafetensorsError;
     if (!isDamage && !(error instanceof ObjectNotFoundError)) throw error;
-    const reason = isDamage ? error.message : "one of its files is missing in object storage";
+    const reason = isDamage ? error.message : "One of its files is missing in object storage";
     const message = `Cannot read checkpoint ${checkpoint.id}: ${reason}`;
     throw new JobFailure("checkpoint_unreadable", message, { cause: error });
   }

@@ -20,6 +20,8 @@ import { sha256 } from "./sha256.ts";
 
 /** The content of a checkpoint. */
 export interface CheckpointContent {
+  /** See {@linkcode newCheckpointId}. */
+  readonly id: string;
   readonly jobId: string;
   readonly config: MaeConfig;
   readonly shape: ModelShape;
@@ -44,12 +46,11 @@ export function newCheckpointId(): string {
 export async function saveCheckpoint(
   store: ObjectStore,
   content: CheckpointContent,
-  id: string = newCheckpointId(),
 ): Promise<Omit<Checkpoint, "createdAt">> {
-  const { config, shape, state } = content;
+  const { id, config, shape, state } = content;
   const { objectKey, stateKey } = checkpointKeys(id);
   try {
-    // Each file is made just before it is written: with a large model, memory holds only one.
+    // Each file is created just before it is written, so that memory holds only one of a large model.
     const stateSha256 = await putVerified(store, stateKey, stateFile(state));
     const file = weightsFile(content);
     const digest = await putVerified(store, objectKey, file);

@@ -9,17 +9,20 @@ import { classifierFlops, forwardFlops } from "../../model/flops.ts";
 import { matchClasses, missingClassesMessage } from "../artifacts/classMatch.ts";
 import { JobFailure } from "../failure.ts";
 import { commonFields, EXAMPLE_JOB, sourceFields } from "../requests/commonFields.ts";
+import { splitSchema } from "../requests/datasetFields.ts";
 import { exactlyOneOf } from "../requests/exactlyOne.ts";
 import { JOB_LIMITS } from "../requests/limits.ts";
+import { maskRatioSchema } from "../requests/modelFields.ts";
 import { defineKind } from "./kind.ts";
 
 const fields = z.strictObject({
   kind: z.literal("evaluate"),
   ...commonFields,
   ...sourceFields,
-  split: z.enum(["train", "test"]).default("test"),
+  split: splitSchema.default("test"),
   batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128),
-  mask_ratio: z.number().gt(0).lt(1).optional().describe("For an MAE; the model's own when absent"),
+  mask_ratio: maskRatioSchema.optional()
+    .describe("Only for a masked autoencoder. When absent: that of the model's configuration"),
 });
 
 /** Measures the reconstruction error of a masked autoencoder, or the accuracy of a classifier. */
@@ -49,13 +52,14 @@ export const evaluate = defineKind({
   },
 
   async *run(context) {
-    const { chooseBackend, evaluateClassifier, evaluateMae, measuredBatch, openDataset } = await import(
-      "./compute/mod.ts"
-    );
+    const { chooseBackend, evaluateClassifier, evaluateMae, measurementBatchSize, openDataset } =
+      await import(
+        "./compute/mod.ts"
+      );
     const { request, source } = context;
     if (!source) throw new JobFailure("no_model", "The request names no checkpoint");
     const { config } = source, isMae = source.model === "mae";
-    const batchSize = measuredBatch(config, request.batchSize, isMae);
+    const batchSize = measurementBatchSize(config, request.batchSize, isMae);
     const maskRatio = request.maskRatio ?? config.maskRatio;
     const ratioIssue = isMae ? maskRatioIssue(config, maskRatio) : null;
     if (ratioIssue !== null) throw new JobFailure("mask_ratio", `mask_ratio ${ratioIssue}`);

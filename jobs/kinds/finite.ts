@@ -5,7 +5,7 @@
  * @module
  */
 import { JobFailure } from "../failure.ts";
-import type { KindEvent, RunKind } from "./kind.ts";
+import type { KindEvent } from "./kind.ts";
 
 /** Advice for a model that has diverged. */
 const ADVICE = "The model has diverged: start from an earlier checkpoint, or train it with a lower lr or a " +
@@ -17,7 +17,7 @@ export function notFinite(fact: string): JobFailure {
 }
 
 /** Returns path and value of the first number that is not finite; null when all numbers are finite. */
-export function findNonFinite(value: unknown, path = ""): { path: string; value: number } | null {
+function findNonFinite(value: unknown, path = ""): { path: string; value: number } | null {
   if (typeof value === "number") return Number.isFinite(value) ? null : { path, value };
   if (typeof value !== "object" || value === null) return null;
   for (const [key, inner] of Object.entries(value)) {
@@ -27,15 +27,13 @@ export function findNonFinite(value: unknown, path = ""): { path: string; value:
   return null;
 }
 
-/** Returns a run that fails with `not_finite` instead of reporting a number that is not finite. */
-export function finite(run: RunKind): RunKind {
-  return async function* (context) {
-    for await (const event of run(context)) {
-      const found = findNonFinite(event);
-      if (found) throw notFinite(describe(event, found.path, found.value));
-      yield event;
-    }
-  };
+/** Yields the events of a run. @throws {JobFailure} `not_finite` for an event with a number that is not finite */
+export async function* requireFinite(events: AsyncIterable<KindEvent>): AsyncGenerator<KindEvent, void> {
+  for await (const event of events) {
+    const found = findNonFinite(event);
+    if (found) throw notFinite(describe(event, found.path, found.value));
+    yield event;
+  }
 }
 
 function describe(event: KindEvent, path: string, value: number): string {

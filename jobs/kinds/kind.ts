@@ -9,7 +9,7 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import type { FromWire } from "../../data/wire.ts";
 import type { StartThread } from "../../model/training/threads.ts";
 import type { Checkpoint, Fallback } from "../job.ts";
-import type { JobRequest, RequestIssue } from "../requests/commonFields.ts";
+import type { JobRequest, RequestIssue, SourceModel } from "../requests/commonFields.ts";
 import type { KindSettings } from "./settings.ts";
 
 /** The input of a run. */
@@ -68,14 +68,6 @@ export type KindEvent =
   | { readonly type: "log"; readonly level: "info" | "warning"; readonly message: string }
   | { readonly type: "result"; readonly result: Readonly<Record<string, unknown>> };
 
-/** A run of a job. A {@linkcode JobFailure} ends it and fails the job. */
-export type RunKind<R extends JobRequest = JobRequest> = (
-  context: KindContext<R>,
-) => AsyncGenerator<KindEvent, void>;
-
-/** The checkpoints that a kind starts from: none, one of a masked autoencoder, or one of any model. */
-export type SourceModel = "none" | "mae" | "any";
-
 /** The model that a kind trains. */
 export interface TrainedModel {
   readonly model: "mae" | "classifier";
@@ -83,8 +75,8 @@ export interface TrainedModel {
   readonly freezeEncoder: boolean;
 }
 
-/** The data set and the checkpoint of a request. */
-export interface RequestSubject {
+/** The data set and the checkpoint that a request names. */
+export interface ResolvedReferences {
   readonly dataset: DatasetInfo;
   readonly source: Checkpoint;
   /** Class names of the checkpoint; empty for a masked autoencoder. */
@@ -110,9 +102,12 @@ export interface Kind<
   readonly trains: TrainedModel | null;
   /** Returns the splits that a run reads. */
   splits(request: Request): readonly SplitName[];
-  /** Returns why a request does not fit its data set and checkpoint, or null. */
-  check?(request: Request, subject: RequestSubject): RequestIssue | null;
-  /** Runs a job. Modules that compute are imported here, so that a process which only validates does not load them. */
+  /** Returns why a request does not fit its data set and checkpoint, or null if it does. */
+  check?(request: Request, references: ResolvedReferences): RequestIssue | null;
+  /**
+   * Runs a job. A {@linkcode JobFailure} fails it. Modules that compute are imported here, so that the API, which only
+   * validates requests, does not load them.
+   */
   run(context: KindContext<Request>): AsyncGenerator<KindEvent, void>;
 }
 

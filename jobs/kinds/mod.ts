@@ -9,7 +9,7 @@ import { JobFailure } from "../failure.ts";
 import { MAX_TRAINING_BYTES, trainingMemoryMessage } from "../requests/memory.ts";
 import { evaluate } from "./evaluate.ts";
 import { finetune } from "./finetune.ts";
-import { finite } from "./finite.ts";
+import { requireFinite } from "./finite.ts";
 import type { Kind, KindContext, KindEvent } from "./kind.ts";
 import { linearProbe } from "./linearProbe.ts";
 import { pretrain } from "./pretrain.ts";
@@ -22,17 +22,11 @@ export const KINDS = [
   evaluate,
 ] as const;
 
-type Kinds = typeof KINDS;
-type Names<List extends readonly { name: string }[]> = { [Index in keyof List]: List[Index]["name"] };
-type Schemas<List extends readonly { schema: z.ZodType }[]> = {
-  [Index in keyof List]: List[Index]["schema"];
-};
-
 /** The name of a kind. */
-export type JobKind = Kinds[number]["name"];
+export type JobKind = typeof KINDS[number]["name"];
 
 /** The names of the kinds. */
-export const KIND_NAMES = KINDS.map(({ name }) => name) as unknown as Names<Kinds>;
+export const KIND_NAMES: readonly JobKind[] = KINDS.map(({ name }) => name);
 
 /** Returns a kind by its name. @throws {JobFailure} `unknown_kind` for a job of another version */
 export function kindOf(name: string): Kind {
@@ -43,8 +37,7 @@ export function kindOf(name: string): Kind {
 
 /** Runs a job of any kind. An event with a number that is not finite fails it. @throws {JobFailure} */
 export async function* runJob(context: KindContext): AsyncGenerator<KindEvent, void> {
-  const kind = kindOf(context.request.kind);
-  yield* finite((context) => kind.run(context))(context);
+  yield* requireFinite(kindOf(context.request.kind).run(context));
 }
 
 /**
@@ -53,7 +46,8 @@ export async function* runJob(context: KindContext): AsyncGenerator<KindEvent, v
  * @param maxTrainingBytes limit of a training step's estimated memory
  */
 export function jobRequestSchema(maxTrainingBytes: number = MAX_TRAINING_BYTES) {
-  return z.discriminatedUnion("kind", KINDS.map(({ schema }) => schema) as unknown as Schemas<Kinds>)
+  const [first, ...others] = KINDS.map(({ schema }) => schema);
+  return z.discriminatedUnion("kind", [first, ...others])
     .superRefine((request, context) => {
       const { trains } = kindOf(request.kind);
       if (trains === null || !("model" in request) || request.model === undefined) return;

@@ -7,7 +7,7 @@ import { z } from "@hono/zod-openapi";
 import type { DatasetRef } from "../../data/datasets/dataset.ts";
 import { SINGLE_LINE_MESSAGE, SINGLE_LINE_OR_EMPTY } from "../../data/singleLineText.ts";
 import type { MaeConfig } from "../../model/config.ts";
-import { datasetRefSchema, reference } from "./datasetFields.ts";
+import { datasetRefSchema, reference, seedSchema } from "./datasetFields.ts";
 import { JOB_LIMITS } from "./limits.ts";
 
 const singleLine = () => z.string().regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE);
@@ -28,8 +28,7 @@ export const commonFields = {
   dataset: datasetRefSchema,
   name: singleLine().min(1).max(JOB_LIMITS.nameLength).optional(),
   metadata,
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0)
-    .describe("Seed of initial weights, shuffles, masks and dropout"),
+  seed: seedSchema.default(0).describe("Seed of initial weights, shuffles, masks and dropout"),
 };
 
 /** The fields of a request that starts from a checkpoint. */
@@ -37,6 +36,9 @@ export const sourceFields = {
   checkpoint: reference.optional().describe("A checkpoint to start from (`ckpt_…`)"),
   job: reference.optional().describe("A job (`job_…`); its latest checkpoint is used"),
 };
+
+/** The model of the checkpoint that a kind of job starts from. `none` for a kind that starts from no checkpoint. */
+export type SourceModel = "none" | "mae" | "any";
 
 /** A job's id in the examples of requests. */
 export const EXAMPLE_JOB = "job_01JD0000000000000000000000";

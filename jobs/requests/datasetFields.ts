@@ -1,5 +1,5 @@
 /**
- * The field `dataset` of a request, and references by id or name.
+ * The fields of a request that select data: the data set, its split and the seed.
  *
  * @module
  */
@@ -8,15 +8,19 @@ import { JOB_LIMITS } from "./limits.ts";
 
 /** JSON bodies with a NUL in any string are rejected when they are read. The schema only documents this. */
 const WITHOUT_NUL = "^[^\\u0000]*$";
-/** The id or the name of a data set, a job or a checkpoint. */
+/** The id or the name of a data set, or the id of a job or a checkpoint. */
 export const reference = z.string().min(1).max(64).openapi({ pattern: WITHOUT_NUL });
+
+/** A seed of the random number generator. */
+export const seedSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** The name of a split. */
+export const splitSchema = z.enum(["train", "test"]);
 
 /** Options of the data set `digits` in a reference to a data set. */
 export const digitsFields = {
   size: z.int().min(10).max(JOB_LIMITS.digitsSize).optional().describe("Training images (digits only)"),
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(
-    "Seed of the generated images (digits only)",
-  ),
+  seed: seedSchema.optional().describe("Seed of the generated images (digits only)"),
 };
 
 const forDigits = { properties: { id: { const: "digits" } } };

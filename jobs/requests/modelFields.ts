@@ -38,10 +38,14 @@ function resolveConfig(value: PresetName | Record<string, unknown>, context: z.R
   return config;
 }
 
+const { exclusiveMinimum, exclusiveMaximum } = CONFIG_FIELDS.maskRatio;
+/** A mask ratio that replaces the one of a checkpoint's configuration. */
+export const maskRatioSchema = z.number().gt(exclusiveMinimum).lt(exclusiveMaximum);
+
 /** The model of a masked autoencoder. Parsing returns its whole configuration. */
 export const modelSchema = z.union([presetSchema, fieldsSchema(() => true).openapi("ModelFields")])
   .transform(resolveConfig).openapi("ModelConfig", {
-    description: "A preset's name (`mnist`, `vit_base`), or fields over a preset.",
+    description: "A preset's name (`mnist`, `vit_base`), or fields that override a preset.",
     example: { preset: "mnist", mask_ratio: 0.75 },
   });
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import type { FromWire } from "../../data/wire.ts";
+import { type FromWire, fromWire } from "../../data/wire.ts";
 import type { JobRequest } from "./commonFields.ts";
 import { exactlyOneRule } from "./exactlyOne.ts";
 import { JOB_LIMITS } from "./limits.ts";
@@ -46,7 +46,10 @@ export const trainingFields = {
 type Recipe = z.output<z.ZodObject<typeof trainingFields & { lr: ReturnType<typeof learningRate> }>>;
 
 /** A validated request of a kind that trains, in camelCase. */
-export type TrainingRequest = JobRequest & FromWire<Recipe> & { readonly keep: { readonly last: number } };
+export type TrainingRequest = JobRequest & FromWire<Recipe>;
+
+/** The defaults of a recipe. Requests that earlier versions stored lack the fields that were added since. */
+export const RECIPE_DEFAULTS = fromWire(z.strictObject(trainingFields).parse({}));
 
 /** Adds the rules between the fields of a recipe, and the default of `epochs`. */
 export function withTrainingRules<S extends z.ZodType<Recipe>>(schema: S) {

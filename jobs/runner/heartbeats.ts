@@ -8,7 +8,7 @@ import { DatabaseUnavailableError } from "../store/kv/errors.ts";
 import type { Claim } from "../store/queue/claim.ts";
 import { LeaseLostError } from "../store/queue/lease.ts";
 
-/** Longest pause between two heartbeats, in milliseconds. A heartbeat also detects a cancel request. */
+/** Maximum pause between two heartbeats, in milliseconds. A heartbeat also detects a cancel request. */
 const HEARTBEAT_MS = 500;
 
 /** Callbacks of the heartbeats. */
@@ -36,7 +36,7 @@ export async function sendHeartbeats(
     } catch (error) {
       if (error instanceof LeaseLostError) return listener.leaseLost(error);
       if (!(error instanceof DatabaseUnavailableError)) listener.failed(error);
-      // After the lease expired, another runner may compute the same steps at the same time.
+      // After the lease has expired, another runner may run the job too.
       else if (claim.remainingMs < 0) listener.leaseLost(error);
     }
     await pause(intervalMs, ended);

@@ -19,11 +19,11 @@ export interface RunStart {
   readonly storage: ObjectStoreSettings;
   readonly resumePoints: readonly Checkpoint[];
   readonly source: Checkpoint | null;
-  /** Longest wait for the end of an outage of object storage, in milliseconds. */
+  /** Maximum wait in an outage of object storage, in milliseconds. */
   readonly outageWaitMs: number;
 }
 
-/** The run waits after these events until the runner has recorded them. */
+/** Types of events after which the run waits until the runner has recorded them. */
 export const AWAITED: ReadonlySet<KindEvent["type"]> = new Set(["fell_back", "saving", "checkpoint"]);
 
 /** Messages to the worker. */
@@ -51,7 +51,7 @@ export type FromWorker =
     readonly waitedMs: number;
     readonly isStorage: boolean;
   }
-  /** `code` is null for an error that the kind of job does not handle. `stack` is only for the log. */
+  /** `code` is null for an unexpected error. `stack` is for the log only. */
   | {
     readonly type: "failed";
     readonly code: string | null;

@@ -1,18 +1,18 @@
 /**
- * How long a job waits in an outage of object storage, and how it fails after that.
+ * Time limits of an outage of object storage, and the error of a job that exceeds them.
  *
  * @module
  */
 
-/** Time limits of an outage, in milliseconds. */
+/** Time limits of an outage of object storage, in milliseconds. */
 export interface OutageLimits {
-  /** How long a run waits before its job is queued again. */
+  /** Longest wait of a run before its job is queued again. */
   readonly waitMs: number;
-  /** After an outage of this length, the jobs that it interrupted fail. */
+  /** Length of an outage after which the jobs that it interrupted fail. */
   readonly limitMs: number;
 }
 
-/** The default limits: ten minutes and a day. */
+/** The default limits: a wait of ten minutes, and an outage of one day. */
 export const OUTAGE_LIMITS: OutageLimits = { waitMs: 600_000, limitMs: 24 * 3_600_000 };
 
 /** Returns the error of a job that fails because an outage exceeded the limit. */

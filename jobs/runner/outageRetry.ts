@@ -3,16 +3,17 @@
  *
  * @module
  */
+import { recoveryMessage } from "../../data/objects/outage.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import { jittered, pause } from "../../data/backoff.ts";
 
 /** Pause before the second attempt, doubled before each later one up to the longest, in milliseconds. */
 const FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 5_000;
 
-/** How calls are retried. */
+/** Options of {@linkcode OutageRetry}. */
 export interface OutageRetryOptions {
   /** Longest wait for the end of one outage, in milliseconds. */
-  readonly patienceMs: number;
+  readonly maxWaitMs: number;
   /** Ends the wait. After that, each call is attempted only once. */
   readonly signal: AbortSignal;
   /** Called once when an outage begins and once when it ends. */
@@ -20,7 +21,7 @@ export interface OutageRetryOptions {
 }
 
 /**
- * Retries calls with backoff while storage is unavailable. When an outage outlasts the longest wait, the waiting call
+ * Retries calls with backoff while storage is unavailable. When an outage exceeds the longest wait, the waiting call
  * throws its {@linkcode StorageUnavailableError}, and later calls are not retried.
  */
 export class OutageRetry {
@@ -28,7 +29,6 @@ export class OutageRetry {
   #outageSince: number | null = null;
   #exhausted = false;
 
-  /** @param options the limits of the retries */
   constructor(options: OutageRetryOptions) {
     this.#options = options;
   }
@@ -63,18 +63,17 @@ export class OutageRetry {
       this.#outageSince = now;
       this.#options.log("warning", `${error.message}; waiting`);
     }
-    this.#exhausted = now - this.#outageSince > this.#options.patienceMs;
+    this.#exhausted = now - this.#outageSince > this.#options.maxWaitMs;
   }
 
   #succeeded(): void {
     if (this.#outageSince === null) return;
-    const seconds = (this.waitedMs / 1000).toFixed(1);
+    this.#options.log("info", recoveryMessage(this.waitedMs));
     this.#outageSince = null;
-    this.#options.log("info", `Object storage is available again after ${seconds} s`);
   }
 }
 
-/** Returns the storage outage in the chain of an error's causes; null for none. */
+/** Returns the {@linkcode StorageUnavailableError} in an error's chain of causes; null for none. */
 export function storageFailure(error: unknown): StorageUnavailableError | null {
   if (error instanceof StorageUnavailableError) return error;
   return error instanceof Error && error.cause !== undefined ? storageFailure(error.cause) : null;

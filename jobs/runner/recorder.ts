@@ -11,10 +11,10 @@ import { LeaseLostError } from "../store/queue/lease.ts";
 import type { JobUpdate } from "../store/queue/update.ts";
 import { UpdateBuffer } from "./updateBuffer.ts";
 
-/** Longest time for which an event is buffered, in milliseconds. */
+/** Maximum time for which an event is buffered, in milliseconds. */
 const WRITE_MS = 500;
 
-/** Writes the events of a run under its claim. Its methods throw {@linkcode LeaseLostError} after the lease was lost. */
+/** Writes the events of a run. Its methods throw {@linkcode LeaseLostError} after the lease was lost. */
 export class EventRecorder {
   readonly #claim: Claim;
   readonly #store: ObjectStore;
@@ -62,7 +62,7 @@ export class EventRecorder {
     } catch (error) {
       const { checkpoint } = update;
       if (checkpoint && error instanceof LeaseLostError) {
-        // No row will ever name the objects of this checkpoint. The sweep deletes those that cannot be deleted here.
+        // No row will refer to the objects of this checkpoint. The sweep deletes those that cannot be deleted here.
         await Promise.allSettled(objectKeysOf(checkpoint).map((key) => this.#store.delete(key)));
       }
       throw error;

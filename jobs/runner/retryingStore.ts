@@ -1,5 +1,5 @@
 /**
- * Object storage for runs. In an outage, a call waits and is retried.
+ * Object storage for runs: calls are retried until an outage ends.
  *
  * @module
  */
@@ -12,22 +12,19 @@ import {
   type ObjectStore,
   type PutOptions,
 } from "../../data/objects/store.ts";
+import { StoreWrapper } from "../../data/objects/storeWrapper.ts";
 import { OutageRetry, type OutageRetryOptions } from "./outageRetry.ts";
 
 /**
- * Retries the calls of a store in an outage, see {@linkcode OutageRetry}. A put of a stream is not retried, because the
- * stream can be read only once.
+ * Retries the calls of another store in an outage, see {@linkcode OutageRetry}. A put of a stream is not retried,
+ * because the stream can be read only once.
  */
-export class RetryingStore implements ObjectStore {
-  readonly url: string;
-  readonly #inner: ObjectStore;
+export class RetryingStore extends StoreWrapper {
   readonly #retry: OutageRetry;
 
-  /** @param inner the store that is called */
   constructor(inner: ObjectStore, options: OutageRetryOptions) {
-    this.#inner = inner;
+    super(inner);
     this.#retry = new OutageRetry(options);
-    this.url = inner.url;
   }
 
   /** How long the current outage has lasted, in milliseconds; 0 without an outage. */
@@ -35,17 +32,21 @@ export class RetryingStore implements ObjectStore {
     return this.#retry.waitedMs;
   }
 
-  async put(key: string, body: Bytes | ReadableStream<Bytes>, options: PutOptions = {}): Promise<ObjectInfo> {
-    if (body instanceof ReadableStream) return await this.#inner.put(key, body, options);
+  override async put(
+    key: string,
+    body: Bytes | ReadableStream<Bytes>,
+    options: PutOptions = {},
+  ): Promise<ObjectInfo> {
+    if (body instanceof ReadableStream) return await this.inner.put(key, body, options);
     let attempts = 0;
     return await this.#retry.call(async () => {
       attempts++;
       try {
-        return await this.#inner.put(key, body, options);
+        return await this.inner.put(key, body, options);
       } catch (error) {
         // The previous attempt may have been applied even though it failed here.
         if (!(error instanceof ObjectExistsError) || attempts === 1) throw error;
-        const found = await this.#inner.get(key);
+        const found = await this.inner.get(key);
         if (found.size === body.length && sameBytes(await bytesOf(found), body)) {
           const { size, etag, modifiedAt } = found;
           return { key, size, etag, modifiedAt };
@@ -55,22 +56,18 @@ export class RetryingStore implements ObjectStore {
     }, options.signal);
   }
 
-  async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {
-    const found = await this.#retry.call(() => this.#inner.get(key, options), options.signal);
+  override async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {
+    const found = await this.#retry.call(() => this.inner.get(key, options), options.signal);
     return { ...found, body: this.#resumable(key, found, options) };
   }
 
-  head(key: string): Promise<ObjectInfo | null> {
-    return this.#retry.call(() => this.#inner.head(key));
-  }
-
-  async *list(prefix: string, options: { after?: string } = {}): AsyncGenerator<ObjectInfo> {
+  override async *list(prefix: string, options: { after?: string } = {}): AsyncGenerator<ObjectInfo> {
     let { after } = options;
-    let objects = this.#inner.list(prefix, { after })[Symbol.asyncIterator]();
+    let objects = this.inner.list(prefix, { after })[Symbol.asyncIterator]();
     let failed = false;
     while (true) {
       const { done, value } = await this.#retry.call(async () => {
-        if (failed) objects = this.#inner.list(prefix, { after })[Symbol.asyncIterator]();
+        if (failed) objects = this.inner.list(prefix, { after })[Symbol.asyncIterator]();
         failed = true;
         const next = await objects.next();
         failed = false;
@@ -82,8 +79,8 @@ export class RetryingStore implements ObjectStore {
     }
   }
 
-  delete(key: string): Promise<void> {
-    return this.#retry.call(() => this.#inner.delete(key));
+  protected override intercept<T>(call: () => Promise<T>): Promise<T> {
+    return this.#retry.call(call);
   }
 
   /** Returns the body of an object. After an outage the object is opened again at the byte where reading failed. */
@@ -94,7 +91,7 @@ export class RetryingStore implements ObjectStore {
     return new ReadableStream<Bytes>({
       pull: async (controller) => {
         const { done, value } = await this.#retry.call(async () => {
-          reader ??= (await this.#inner.get(key, { range: { start: offset, end }, signal })
+          reader ??= (await this.inner.get(key, { range: { start: offset, end }, signal })
             .then((found) => checkUnchanged(found, first))).body.getReader();
           try {
             return await reader.read();

@@ -25,7 +25,7 @@ import { RunWorker } from "./runWorker.ts";
 /** Pause between two attempts to write the outcome in an outage of the database, in milliseconds. */
 const OUTCOME_RETRY_MS = 500;
 
-/** The environment of a run. */
+/** Dependencies of a run. */
 export interface RunDeps {
   readonly jobs: JobStore;
   /** Length of the lease, in milliseconds. */
@@ -47,7 +47,9 @@ export class Run {
   readonly #claim: Claim;
   readonly #worker = new RunWorker();
   readonly #recorder: EventRecorder;
+  /** Aborted when the runner stops. */
   readonly #released = new AbortController();
+  /** Aborted at the end of the run. */
   readonly #ended = new AbortController();
   #stopReason: "cancelled" | "released" | null = null;
   #leaseError: LeaseLostError | DatabaseUnavailableError | null = null;
@@ -81,8 +83,8 @@ export class Run {
       log(outcome.type === "outage" ? `${id} handed back: ${outcome.cause}` : `${id} ${outcome.type}`);
     } catch (error) {
       if (error instanceof LeaseLostError) log(`${id} lost: another runner may have it`);
-      // When the lease has expired, another run resumes from the latest checkpoint.
-      else log(`${id} could not be written`, error);
+      // After the lease has expired, another run resumes from the latest checkpoint.
+      else log(`${id}: its events or its outcome could not be written`, error);
     } finally {
       this.#ended.abort();
       this.#worker.terminate();
@@ -93,7 +95,7 @@ export class Run {
     }
   }
 
-  /** Returns the outcome. A row that is too large, or an outage of the database longer than the lease, is an outcome. */
+  /** Runs the job. A row that is too large, or an outage of the database longer than the lease, is an outcome too. */
   async #compute(): Promise<Outcome> {
     try {
       if (!await this.#start()) return { type: this.#stopReason! };
@@ -110,9 +112,9 @@ export class Run {
   async #start(): Promise<boolean> {
     const claim = this.#claim, { job } = claim;
     const { jobs, settings, storage, workerUrl, outage } = this.#deps;
-    const points = await claim.whileHeld(() => resumePoints(jobs.kv, job));
+    const points = await claim.retryWhileHeld(() => resumePoints(jobs.kv, job));
     const sourceId = sourceOf(job);
-    const source = sourceId === null ? null : await claim.whileHeld(() => jobs.getCheckpoint(sourceId));
+    const source = sourceId === null ? null : await claim.retryWhileHeld(() => jobs.getCheckpoint(sourceId));
     if (this.#stopReason) return false;
     this.#worker.start(workerUrl, job.id);
     this.#worker.send({
@@ -133,7 +135,7 @@ export class Run {
     const worker = this.#worker, recorder = this.#recorder;
     while (true) {
       if (this.#leaseError) throw this.#leaseError;
-      const message = worker.next();
+      const message = worker.nextMessage();
       if (message?.type === "events") {
         for (const event of message.events) {
           await recorder.record(event);
@@ -147,11 +149,11 @@ export class Run {
       }
       const dueMs = recorder.flushDueMs;
       if (dueMs <= 0) await recorder.flush();
-      else await worker.arrival(dueMs);
+      else await worker.waitForMessage(dueMs);
     }
   }
 
-  /** Returns the outcome, and reports an unexpected one. */
+  /** Returns the outcome that follows from the last message. Logs an unexpected failure. */
   #outcome(last: LastMessage): Outcome {
     const { job } = this.#claim, { outage, log, storageFailed } = this.#deps;
     const stopReason = this.#stopReason;
@@ -168,7 +170,7 @@ export class Run {
     });
   }
 
-  /** Writes the outcome, even after the lease expired. The write succeeds unless another runner has claimed the job. */
+  /** Writes the outcome, even after the lease expired. That succeeds unless the job was queued again by then. */
   async #finish(outcome: Outcome): Promise<void> {
     while (true) {
       try {
@@ -195,7 +197,7 @@ export class Run {
     this.#worker.wake();
   }
 
-  /** Deletes garbage objects of the job in the background. The sweep deletes those that cannot be deleted here. */
+  /** Deletes garbage objects of the job in the background. The sweep deletes those that cannot be deleted now. */
   #collect(): void {
     const { jobs, store, log } = this.#deps, { id } = this.#claim.job;
     this.#collecting ??= collectGarbage(jobs.kv, store, id)

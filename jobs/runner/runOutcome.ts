@@ -1,5 +1,5 @@
 /**
- * The outcome of a run that follows from the last message of its worker.
+ * Derives the outcome of a run from the last message of its worker.
  *
  * @module
  */
@@ -19,9 +19,9 @@ export interface RunState {
   readonly result: Readonly<Record<string, unknown>> | null;
   /** Why the runner stopped the run; null if it did not. */
   readonly stopReason: "cancelled" | "released" | null;
-  /** How long earlier runs of the job waited in outages, in milliseconds. */
+  /** Time that earlier runs of the job waited in outages, in milliseconds. */
   readonly earlierOutageMs: number;
-  /** After outages of this length, the job fails, in milliseconds. */
+  /** Total length of outages after which the job fails, in milliseconds. */
   readonly limitMs: number;
 }
 

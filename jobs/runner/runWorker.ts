@@ -1,5 +1,5 @@
 /**
- * The worker of a run as the runner controls it.
+ * Controls the worker of a run.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { InterruptiblePause } from "./interruptiblePause.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { ThreadHost } from "./threads.ts";
 
-/** Time in which a worker must end after a stop message, in milliseconds. After that it is terminated. */
+/** Time after a stop message after which a worker is terminated, in milliseconds. */
 const STOP_MS = 1_000;
 
 /** A message about the run. Requests for threads are handled when they arrive. */
@@ -38,12 +38,12 @@ export class RunWorker {
   }
 
   /** Removes and returns the oldest buffered message. Undefined when there is none. */
-  next(): RunMessage | undefined {
+  nextMessage(): RunMessage | undefined {
     return this.#messages.shift();
   }
 
-  /** Waits until a message is buffered, {@linkcode wake} is called, or the time is over. */
-  async arrival(ms: number): Promise<void> {
+  /** Waits until a message is buffered, {@linkcode wake} is called, or `ms` milliseconds have passed. */
+  async waitForMessage(ms: number): Promise<void> {
     if (this.#messages.length === 0) await this.#idle.wait(ms);
   }
 
@@ -52,7 +52,7 @@ export class RunWorker {
     this.#idle.interrupt();
   }
 
-  /** Asks the worker to end between two steps, and terminates it if it does not. */
+  /** Sends a stop message, and terminates the worker if it does not end in time. */
   stop(): void {
     this.send({ type: "stop" });
     this.#stopTimer = setTimeout(() => {

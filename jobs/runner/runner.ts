@@ -20,7 +20,7 @@ import { StorageWatch } from "./storageWatch.ts";
 /** Change of the wall clock against the monotonic clock between two polls that counts as a jump, in milliseconds. */
 const JUMP_MS = 1_000;
 
-/** How a runner is set up. */
+/** Options of a runner. */
 export interface RunnerOptions {
   readonly jobs: JobStore;
   readonly storage: ObjectStoreSettings;
@@ -30,16 +30,16 @@ export interface RunnerOptions {
   readonly leaseMs?: number;
   /** Longest pause between two polls of the queue, in milliseconds. @default 250 */
   readonly pollMs?: number;
-  /** A readable name; host and process id when absent. */
+  /** A readable name for the log. @default host and process id */
   readonly name?: string;
-  /** Settings of the runs. */
+  /** Settings of the runs. @default {@linkcode DEFAULT_KIND_SETTINGS} */
   readonly settings?: KindSettings;
-  /** How long runs wait in an outage of object storage. */
+  /** Time limits of an outage of object storage. @default {@linkcode OUTAGE_LIMITS} */
   readonly outage?: OutageLimits;
-  /** The module that runs a job in a worker. */
+  /** The module that runs a job in a worker. @default worker.ts */
   readonly workerUrl?: URL;
-  /** Receives log messages; standard error when absent. */
-  readonly log?: (message: string, error?: unknown) => void;
+  /** Receives log messages. */
+  readonly log: (message: string, error?: unknown) => void;
 }
 
 /** Claims jobs and runs them between {@linkcode start} and {@linkcode stop}. */
@@ -50,6 +50,7 @@ export class Runner {
   readonly #storage: StorageWatch;
   readonly #outage: OutageLimits;
   readonly #options: RunnerOptions;
+  readonly #log: RunnerOptions["log"];
   readonly #stopping = new AbortController();
   readonly #runs = new Map<Run, Promise<void>>();
   /** The pause between two polls of the queue. */
@@ -59,11 +60,12 @@ export class Runner {
   /** @throws {TypeError} for an invalid address of object storage */
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#log = options.log;
     this.#jobs = options.jobs;
     const name = options.name ?? `${Deno.hostname()}:${Deno.pid}`;
     this.#queue = new JobQueue(options.jobs, name, { leaseMs: options.leaseMs });
     this.#store = openStore(options.storage, { mustExist: true });
-    this.#storage = new StorageWatch(this.#store, (message) => this.#log(message));
+    this.#storage = new StorageWatch(this.#store, options.log);
     this.#outage = options.outage ?? OUTAGE_LIMITS;
   }
 
@@ -72,7 +74,7 @@ export class Runner {
     if (this.#loops) return;
     this.#loops = Promise.all([this.#claimLoop(), this.#reapLoop()]);
     if (!this.#jobs.notifiesReady) return;
-    // The handler only ends the pause: the message would be delivered again while a job runs in the handler.
+    // The handler only ends the pause. If it ran the job, Deno would deliver the message again in the meantime.
     this.#jobs.kv.listenQueue(() => this.#idle.interrupt()).catch((error) =>
       this.#log("The runner cannot receive messages about queued jobs", error)
     );
@@ -87,11 +89,6 @@ export class Runner {
     await Promise.all(this.#runs.values());
   }
 
-  #log(message: string, error?: unknown): void {
-    if (this.#options.log) this.#options.log(message, error);
-    else console.error(...[message, ...(error === undefined ? [] : [error])]);
-  }
-
   async #claimLoop(): Promise<void> {
     const { signal } = this.#stopping;
     const { slots = 1, pollMs = 250 } = this.#options;
@@ -103,7 +100,7 @@ export class Runner {
           if (await this.#storage.available()) claim = await this.#queue.claim();
           else await this.#failInterrupted();
         } catch (error) {
-          // The log of the database has lines for the beginning and the end of an outage.
+          // The circuit breaker of the database logs the beginning and the end of an outage.
           if (!isTransient(error)) this.#log("The queue could not be read", error);
         }
       }
@@ -112,7 +109,7 @@ export class Runner {
     }
   }
 
-  /** Creates the folder of the store. An unusable disk is detected by the runs. */
+  /** Creates the folder of the store. If that fails, no job is claimed until a probe succeeds. */
   async #prepareStore(): Promise<void> {
     try {
       await prepareStore(this.#options.storage.url);
@@ -139,7 +136,7 @@ export class Runner {
       outage: this.#outage,
       storageFailed: (reason, waitedMs) => this.#storage.failed(reason, waitedMs),
       workerUrl: this.#options.workerUrl ?? new URL("./worker.ts", import.meta.url),
-      log: (message, error) => this.#log(message, error),
+      log: this.#log,
     });
     const ended = run.run().finally(() => {
       this.#runs.delete(run);

@@ -1,15 +1,15 @@
 /**
- * The availability of object storage. After a run has ended because of an outage, the runner claims no job until a probe
- * succeeds.
+ * The availability of object storage. After an outage has ended a run, the runner claims no job until a probe succeeds.
  *
  * @module
  */
+import { PROBE_KEY } from "../../data/objects/keys.ts";
+import { recoveryMessage } from "../../data/objects/outage.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 import { jittered } from "../../data/backoff.ts";
 
 /** Pause before the first probe, and the longest pause before a later one, in milliseconds. */
 const FIRST_PAUSE_MS = 250, LONGEST_PAUSE_MS = 10_000;
-const PROBE_KEY = "health/probe";
 /** Size of a probe in bytes. It is large enough to detect a full disk. */
 const PROBE_BYTES = 256 * 1024;
 
@@ -30,7 +30,7 @@ export class StorageWatch {
     return this.#outage === null ? 0 : performance.now() - this.#outage.since;
   }
 
-  /** Records an outage that occurred in a run. @param lastedMs how long it has lasted already */
+  /** Records an outage that a run has detected. @param lastedMs how long it has lasted already, in milliseconds */
   failed(reason: string, lastedMs = 0): void {
     if (this.#outage !== null) return;
     const now = performance.now();
@@ -42,7 +42,7 @@ export class StorageWatch {
     this.#log(`${reason}; no job is claimed until it is available again`);
   }
 
-  /** Returns true without an outage, and when a probe succeeds. Probes are made with backoff. */
+  /** Returns true without an outage and after a successful probe. Probes are sent with backoff. */
   async available(): Promise<boolean> {
     const outage = this.#outage;
     if (outage === null) return true;
@@ -55,9 +55,8 @@ export class StorageWatch {
       outage.nextProbe = performance.now() + jittered(outage.pauseMs);
       return false;
     }
-    const seconds = (this.outageMs / 1000).toFixed(1);
+    this.#log(recoveryMessage(this.outageMs));
     this.#outage = null;
-    this.#log(`Object storage is available again after ${seconds} s`);
     return true;
   }
 

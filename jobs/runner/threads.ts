@@ -1,6 +1,6 @@
 /**
- * Threads of a run's worker. The worker requests them, and the runner's main thread starts them: Deno 2.9 delays a
- * worker that another worker starts by a second, because it takes its own inspector session for a waiting debugger.
+ * Threads of a run's worker. The worker requests them, and the runner's main thread starts them. Deno 2.9 delays workers
+ * that other workers start by a second, because it mistakes its own inspector session for a waiting debugger.
  *
  * @module
  */

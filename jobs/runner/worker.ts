@@ -1,5 +1,5 @@
 /**
- * The worker of a run. It trains, sends events, and waits until a checkpoint is recorded.
+ * The worker of a run. It runs the job, sends its events, and waits until checkpoints are recorded.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const send = (message: FromWorker, transfer: Transferable[] = []) => scope.postM
 const stopped = new AbortController();
 let recorded = Promise.withResolvers<void>();
 
-/** Longest time for which a step is buffered, in milliseconds. It reduces the number of messages to the runner. */
+/** Maximum time for which a step is buffered, in milliseconds. The buffer reduces the number of messages. */
 const BUFFER_MS = 100;
 let buffer: KindEvent[] = [];
 let flushTimer: ReturnType<typeof setTimeout> | undefined;
@@ -44,7 +44,7 @@ async function run(start: RunStart): Promise<void> {
   let store: RetryingStore | undefined;
   try {
     store = new RetryingStore(openStore(storage, { mustExist: true }), {
-      patienceMs: outageWaitMs,
+      maxWaitMs: outageWaitMs,
       signal: stopped.signal,
       log: (level, message) => emit({ type: "log", level, message }),
     });

@@ -6,19 +6,19 @@
 import { ulid } from "ulid";
 import type { Job } from "../job.ts";
 import { isFinished } from "../transitions.ts";
-import { EVENT_LIMITS, type JobEvent, type NewEvent, numberEvents, withLatest } from "./events/event.ts";
+import { EVENT_LIMITS, type JobEvent, keepLatest, type NewEvent, numberEvents } from "./events/event.ts";
 import { statusEvent } from "./events/statusEvent.ts";
 import { sizeError } from "./kv/errors.ts";
 import { withRetry } from "./kv/retry.ts";
 import { INDEX_VERSION, updateIndexes } from "./rows/indexes.ts";
 import { type CommitPart, type JobRow, keys, type Lease, sourceOf } from "./rows/keys.ts";
 
-/** The database of jobs, and its environment. */
+/** The database of jobs, with a clock and callbacks. */
 export interface JobsDatabase {
   readonly kv: Deno.Kv;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** True to send a queue message when a job becomes ready. A remote KV has no queues. */
+  /** True to send a Deno KV queue message when a job is queued. A remote KV has no queue messages. */
   readonly notifiesReady: boolean;
   /** Called after each change of a job. */
   readonly changed: (id: string) => void;
@@ -45,13 +45,13 @@ export class JobNotFoundError extends Error {
   }
 }
 
-/** Number of latest changes whose ids a job row keeps. */
+/** Number of change ids that a job row keeps. */
 const WRITES_KEPT = 8;
 
-/** The queue message that a job is ready. A runner that receives it reads the waiting list. */
+/** The message that a job was queued. A runner that receives it reads the queue. */
 const READY_MESSAGE = { type: "unmask_job_ready" } as const;
 
-/** Adds the queue message to a commit. It is delivered at most once, because runners also poll the waiting list. */
+/** Adds the message to a commit. One attempt at delivery is enough, because runners also poll the queue. */
 export function notifyReady(database: JobsDatabase, operation: Deno.AtomicOperation): void {
   if (database.notifiesReady) {
     operation.enqueue(READY_MESSAGE, { backoffSchedule: [], keysIfUndelivered: [] });
@@ -69,11 +69,11 @@ export function insertJob(operation: Deno.AtomicOperation, job: Job, write: stri
 
 /**
  * Changes a job in one atomic commit. `plan` receives the current row and lease, and returns null to change nothing. It
- * is called again after a conflict with another writer. The indexes, the waiting list, the lease and the status event
- * follow from the statuses before and after.
+ * is called again after a conflict with another writer. The rows of indexes, queue and lease and the status event are
+ * derived from the statuses before and after.
  *
- * A commit may have been applied although its answer was lost. The id of the change in the row shows this, and the
- * change is not applied a second time.
+ * A commit may have been applied although its answer was lost. In that case the row contains the id of the change, and
+ * the change is not applied a second time.
  *
  * @param remainingMs returns the milliseconds left for retries in an outage, see `withRetry`
  * @returns the job after the change; null when `plan` returned null
@@ -119,8 +119,8 @@ function addChange(
   ];
   const time = new Date(database.now()).toISOString();
   const { seq, events, logs } = numberEvents(row.seq, newEvents, time, row.logs);
-  const progress = withLatest(row.progressSeqs, events, "progress", EVENT_LIMITS.progress);
-  const checkpoints = withLatest(row.checkpointSeqs ?? [], events, "checkpoint", EVENT_LIMITS.checkpoints);
+  const progress = keepLatest(row.progressSeqs, events, "progress", EVENT_LIMITS.progress);
+  const checkpoints = keepLatest(row.checkpointSeqs ?? [], events, "checkpoint", EVENT_LIMITS.checkpoints);
   const next: JobRow = {
     job,
     seq,
@@ -138,7 +138,7 @@ function addChange(
   change.addRows?.(operation);
 }
 
-/** Adds to a commit the rows that depend on a job's status: the waiting list, the lease and the use of a checkpoint. */
+/** Adds to a commit the rows that depend on a job's status: queue, lease and use of a checkpoint. */
 function addStatusRows(
   database: JobsDatabase,
   operation: Deno.AtomicOperation,

@@ -1,5 +1,5 @@
 /**
- * The store of jobs: the interface of this folder to the API.
+ * The store of jobs: the interface that the API and the runners use.
  *
  * @module
  */
@@ -27,11 +27,11 @@ export { CheckpointInUseError, JobUnfinishedError } from "./deletion/deleteJob.t
 export { type JobQuery, type Page, PAGE_LIMIT } from "./rows/read.ts";
 export { InvalidTransitionError } from "../transitions.ts";
 
-/** How a store is opened. */
+/** Options of a store. */
 export interface JobStoreOptions {
-  /** True to send a queue message when a job becomes ready. Only a local KV has queues. @default false */
+  /** True to send a Deno KV queue message when a job is queued. Only a local KV has them. @default false */
   readonly notifiesReady?: boolean;
-  /** Returns the current time in milliseconds since 1970. */
+  /** Returns the current time in milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
 }
 
@@ -147,7 +147,7 @@ export class JobStore implements JobsDatabase {
 
   /**
    * Adds the index rows that a database of an earlier version lacks, see `rows/indexes.ts`. Other processes can use the
-   * database meanwhile; some answers then take longer. Every process calls this once, at its start.
+   * database in the meantime, but some of their reads are slower. Every process calls this once, at its start.
    *
    * @returns number of jobs whose rows were added
    */
@@ -158,7 +158,7 @@ export class JobStore implements JobsDatabase {
   /**
    * Refuses new jobs with a data set for a minute, before its deletion, unless an unfinished job reads it.
    *
-   * @returns null when the data set can be deleted; else a job that uses it
+   * @returns null when the data set can be deleted, otherwise a job that uses it
    */
   beginDatasetDeletion(datasetId: string): Promise<Job | null> {
     return beginDatasetDeletion(this, datasetId);

@@ -10,7 +10,13 @@ import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
 import { openStepper, type Planner, type RunStep } from "./stepper.ts";
 import type { StartThread } from "./threads.ts";
-import { type HostTensor, type HostWeights, type ParameterSpec, parameterSpecs } from "../weights.ts";
+import {
+  type HostTensor,
+  type HostWeights,
+  isTrainable,
+  type ParameterSpec,
+  parameterSpecs,
+} from "../weights.ts";
 
 /** Options of a training. Equal options give equal numbers. */
 export interface TrainOptions extends Task {
@@ -70,7 +76,7 @@ interface RunningStep extends IndexedBatch {
 
 /** Opens the stepper of a training. The initial weights are not kept: they are as large as the model. */
 async function open(options: TrainOptions, specs: readonly ParameterSpec[], resumeFrom?: TrainerState) {
-  const isFrozen = (name: string) => Boolean(options.freezeEncoder) && !name.startsWith("head.");
+  const isFrozen = (name: string) => !isTrainable(name, options.freezeEncoder ?? false);
   const weights = resumeFrom?.weights ?? await options.initial();
   const frozen = new Map([...weights].filter(([name]) => isFrozen(name)));
   const stepper = await openStepper({

@@ -14,7 +14,7 @@ import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { type DatasetSettings, DEFAULT_DATASET_SETTINGS } from "../../data/datasets/settings.ts";
 import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { saveCheckpoint } from "../../jobs/artifacts/writeCheckpoint.ts";
+import { newCheckpointId, saveCheckpoint } from "../../jobs/artifacts/writeCheckpoint.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
 import type { Claim } from "../../jobs/store/queue/claim.ts";
@@ -195,6 +195,7 @@ export class TestApi implements AsyncDisposable {
     const shape: ModelShape = model === "mae" ? { model } : { model, classes: classNames.length };
     const weights = initialWeights(parameterSpecs(TINY, shape), 3);
     let checkpoint = await saveCheckpoint(this.objects, {
+      id: newCheckpointId(),
       jobId: job.id,
       config: TINY,
       shape,

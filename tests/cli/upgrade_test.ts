@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { startService } from "../../cli/service/service.ts";
 import { readSettings } from "../../cli/settings/settings.ts";
-import { settingOn } from "../jobs/fixtures.ts";
+import { storeFixture } from "../jobs/fixtures.ts";
 
 Deno.test("a service completes the indexes of an earlier version's database, once", async () => {
   const folder = await Deno.makeTempDir();
@@ -9,7 +9,7 @@ Deno.test("a service completes the indexes of an earlier version's database, onc
     const env: Record<string, string> = { UNMASK_DATA: folder, UNMASK_PORT: "0" };
     const settings = readSettings((name) => env[name]);
     const kv = await Deno.openKv(settings.kv);
-    const { queued } = settingOn(kv);
+    const { queued } = storeFixture(kv);
     for (let i = 0; i < 12; i++) await queued({ dataset: "mnist" });
     await kv.delete(["job_count", "queued"]);
     for await (const { key } of kv.list({ prefix: ["dataset_job"] })) await kv.delete(key);

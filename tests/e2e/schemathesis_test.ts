@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { dirname } from "node:path";
 import { type HttpServer, listen } from "../../api/server/listen.ts";
-import { putConfusion } from "../../jobs/artifacts/confusion.ts";
+import { storeConfusion } from "../../jobs/artifacts/confusion.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { TestApi } from "../api/fixtures.ts";
 import { run } from "../setup/command.ts";
@@ -32,7 +32,7 @@ class TestServer implements AsyncDisposable {
       classNames: classNames!,
     } as const;
     const classes = classNames!.length;
-    await putConfusion(api.objects, source, { classes, counts: new Uint32Array(classes ** 2) });
+    await storeConfusion(api.objects, source, { classes, counts: new Uint32Array(classes ** 2) });
     const server = await listen(api.fetch, { port: 0, host: "127.0.0.1" });
     return new TestServer(api, server, mae, classifier);
   }

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import type { JobEvent } from "../../jobs/store/events/event.ts";
 import { openDatabase } from "../../jobs/store/kv/open.ts";
 import { JobStore } from "../../jobs/store/store.ts";
-import { claimed, settingOn } from "../jobs/fixtures.ts";
+import { claimed, storeFixture } from "../jobs/fixtures.ts";
 import { changeAtRandom, makeOld, recounted } from "../jobs/history.ts";
 import { type Denokv, findDenokv, startDenokv } from "../setup/denokv.ts";
 
@@ -29,14 +29,14 @@ function onDenokv(name: string, test: (kv: Deno.Kv, server: Denokv) => Promise<v
 onDenokv(
   "counters equal the number of rows, even after three processes upgraded a database of an earlier version",
   async (kv) => {
-    const setting = settingOn(kv), { store } = setting;
-    await changeAtRandom(setting, 1, 80);
+    const fixture = storeFixture(kv), { store } = fixture;
+    await changeAtRandom(fixture, 1, 80);
     await makeOld(kv);
     await Promise.all([
       ...[store, new JobStore(kv), new JobStore(kv)].map((store) => store.upgrade()),
-      changeAtRandom(setting, 2, 40),
+      changeAtRandom(fixture, 2, 40),
     ]);
-    await changeAtRandom(setting, 3, 40);
+    await changeAtRandom(fixture, 3, 40);
     const counts = await store.counts();
     expect(counts).toEqual(await recounted(kv));
     expect(Object.values(counts).reduce((sum, count) => sum + count)).toBeGreaterThan(10);
@@ -45,7 +45,7 @@ onDenokv(
 );
 
 onDenokv("followers miss no event while the server is killed and restarted", async (kv, server) => {
-  const { store, queued, runner } = settingOn(kv);
+  const { store, queued, runner } = storeFixture(kv);
   const id = await queued(), queue = runner(), claim = await claimed(queue);
   const follow = async (after: number) => await Array.fromAsync(store.follow(id, after));
   const followers: Promise<JobEvent[]>[] = [follow(0), follow(0), follow(1)], end = store.finished(id);

@@ -14,11 +14,11 @@ async function withStore(test: (store: LocalStore) => Promise<void>): Promise<vo
   await Deno.remove(folder, { recursive: true });
 }
 
-function retrying(inner: ObjectStore, patienceMs = 60_000) {
+function retrying(inner: ObjectStore, maxWaitMs = 60_000) {
   const lines: string[] = [];
   const stop = new AbortController();
   const store = new RetryingStore(inner, {
-    patienceMs,
+    maxWaitMs,
     signal: stop.signal,
     log: (level, message) => lines.push(`${level}: ${message}`),
   });

@@ -46,7 +46,7 @@ async function runKind(
     request: body,
     settings: DEFAULT_KIND_SETTINGS,
     store: new RetryingStore(store, {
-      patienceMs: 60_000,
+      maxWaitMs: 60_000,
       signal,
       log: (level, message) => logged.push({ type: "log", level, message }),
     }),

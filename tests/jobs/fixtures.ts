@@ -45,7 +45,7 @@ export function request(body: Record<string, unknown> = {}): JobRequest {
 }
 
 /** A store with its database, and functions that create jobs. */
-export interface Setting {
+export interface StoreFixture {
   readonly store: JobStore;
   readonly kv: Deno.Kv;
   readonly clock: Clock;
@@ -58,17 +58,17 @@ export interface Setting {
 }
 
 /** Runs a test with a store on an empty database. */
-export async function withStore(test: (setting: Setting) => Promise<void>): Promise<void> {
+export async function withStore(test: (fixture: StoreFixture) => Promise<void>): Promise<void> {
   const kv = await Deno.openKv(":memory:");
   try {
-    await test(settingOn(kv));
+    await test(storeFixture(kv));
   } finally {
     kv.close();
   }
 }
 
 /** Returns a store on a database. */
-export function settingOn(kv: Deno.Kv, clock = new Clock()): Setting {
+export function storeFixture(kv: Deno.Kv, clock = new Clock()): StoreFixture {
   const store = new JobStore(kv, { now: clock.now });
   const runner = (name = "runner", options = {}) => new JobQueue(store, name, options);
   const queued = async (body = {}) => (await store.create(request(body))).job.id;
@@ -132,7 +132,7 @@ export async function allKeys(kv: Deno.Kv): Promise<Deno.KvKey[]> {
 
 /** Creates a job that has succeeded. @param count number of its checkpoints */
 export async function trainedJob(
-  { running }: Setting,
+  { running }: StoreFixture,
   count = 1,
 ): Promise<{ id: string; checkpoints: string[] }> {
   const { id, claim } = await running();

@@ -5,7 +5,7 @@
  */
 import { type Job, JOB_STATUSES, type JobStatus } from "../../jobs/job.ts";
 import { uniform } from "../../model/random.ts";
-import { claimed, NO_OBJECTS, request, type Setting } from "./fixtures.ts";
+import { claimed, NO_OBJECTS, request, type StoreFixture } from "./fixtures.ts";
 
 /** Counts the jobs with each status from their rows. */
 export async function recounted(kv: Deno.Kv): Promise<Record<JobStatus, number>> {
@@ -36,8 +36,8 @@ const OUTCOMES = [
 ] as const;
 
 /** Makes seeded random changes: jobs are created, claimed, finished, cancelled, lost and deleted. */
-export async function changeAtRandom(setting: Setting, seed: number, changes: number): Promise<void> {
-  const { store, clock, runner } = setting;
+export async function changeAtRandom(fixture: StoreFixture, seed: number, changes: number): Promise<void> {
+  const { store, clock, runner } = fixture;
   const draws = uniform({ seed, purpose: "changes" }, 2 * changes);
   for (let i = 0; i < changes; i++) {
     const [action, choice] = [draws[2 * i], draws[2 * i + 1]];
@@ -59,7 +59,7 @@ export async function changeAtRandom(setting: Setting, seed: number, changes: nu
 }
 
 /** Creates jobs of two kinds with each status. @returns the jobs by status and kind */
-export async function jobsOfEachStatus({ store, runner }: Setting): Promise<Map<string, Job>> {
+export async function jobsOfEachStatus({ store, runner }: StoreFixture): Promise<Map<string, Job>> {
   const queue = runner();
   const outcomes = [
     { type: "succeeded", result: {} },

@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import { kernelModule } from "../../cli/buildKernels.ts";
 import { PLAIN, PLAIN_SHARED, RELAXED, RELAXED_SHARED } from "../../model/backends/simd/binary.ts";
+import { microKernelSource } from "../../model/backends/simd/codegen/microKernel.ts";
 import { instantiate } from "../../model/backends/simd/instance.ts";
 
 /** Every build, and whether its memory is shared. */
@@ -12,10 +13,20 @@ const BUILDS = [RELAXED, PLAIN, RELAXED_SHARED, PLAIN_SHARED].map((text) => ({
 const memoryFor = (shared: boolean) =>
   new WebAssembly.Memory(shared ? { initial: 16, maximum: 65536, shared } : { initial: 16 });
 
+const readText = (path: string) =>
+  Deno.readTextFile(new URL(`../../model/backends/simd/${path}`, import.meta.url));
+
 Deno.test("binary.ts holds the kernels that the source compiles to", async () => {
-  const committed = await Deno.readTextFile(new URL("../../model/backends/simd/binary.ts", import.meta.url));
+  const committed = await readText("binary.ts");
   // A comparison with toBe() would print both binaries.
   expect(await kernelModule() === committed).toBe(true);
+});
+
+Deno.test("microKernel.d.ts declares the functions of the generated micro-kernels", async () => {
+  const signatures = (source: string) =>
+    source.match(/export function [^)]*\): void/g)!.map((text) => text.match(/\w+/g)!.join(" "));
+  const declared = signatures(await readText("assembly/microKernel.d.ts"));
+  expect(declared).toEqual(signatures(microKernelSource()));
 });
 
 Deno.test("instantiating the kernels writes nothing to the memory", () => {

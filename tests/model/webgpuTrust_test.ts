@@ -40,11 +40,11 @@ function runInvalid(x: tf.Tensor): tf.Tensor {
     name: "invalid",
     writes: { y: "f32" },
     reads: { x: "f32" },
-    numbers: {},
+    uniforms: {},
     body: "  y[i] = x[i] + nowhere;",
   });
   const launcher = new Launcher(tf.backend() as WebgpuBackend);
-  return launcher.runElements(invalid, x.size, { reads: [x], writes: [x.shape], numbers: [] })[0];
+  return launcher.runElements(invalid, x.size, { reads: [x], writes: [x.shape], uniforms: [] })[0];
 }
 
 if (vulkan) {

@@ -7,6 +7,7 @@ import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import {
   type Dataset,
   DatasetError,
+  type DatasetInfo,
   DatasetNotFoundError,
   DatasetUnavailableError,
   type ImageSet,
@@ -19,12 +20,12 @@ import type { KindContext, KindEvent } from "../kind.ts";
 
 /** Pause before the second attempt, doubled before each later one up to the maximum, in milliseconds. */
 const FIRST_PAUSE_MS = 1_000, MAX_PAUSE_MS = 60_000;
-/** Longest time for which a run retries a download before it hands the job back, in milliseconds. */
-const PATIENCE_MS = 600_000;
+/** Longest time for which a run retries a download before the job is queued again, in milliseconds. */
+const MAX_RETRY_MS = 600_000;
 
 /**
- * Opens the data set of a request. While no mirror can be reached, the download is retried with backoff, and a warning
- * reports this.
+ * Opens the data set of a request. While no mirror can be reached, the download is retried with backoff, and one
+ * warning reports this.
  *
  * @throws {JobFailure} `dataset_unusable`
  * @throws {DatasetUnavailableError} when no mirror could be reached within the time limit
@@ -37,7 +38,7 @@ export async function* openDataset(context: KindContext): AsyncGenerator<KindEve
       return await datasetFailure(() => catalogue.open(request.dataset, signal));
     } catch (error) {
       const waitedMs = performance.now() - since;
-      if (!(error instanceof DatasetUnavailableError) || waitedMs + pauseMs > PATIENCE_MS) throw error;
+      if (!(error instanceof DatasetUnavailableError) || waitedMs + pauseMs > MAX_RETRY_MS) throw error;
       if (pauseMs === FIRST_PAUSE_MS) {
         yield { type: "log", level: "warning", message: `${error.message}. The download is tried again` };
       }
@@ -54,8 +55,13 @@ export async function loadSplit(
   split: SplitName,
   config: MaeConfig,
 ): Promise<ImageSet> {
-  const form = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
-  return await datasetFailure(async () => await dataset.load(split, form, signal));
+  const input = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
+  return await datasetFailure(() => dataset.load(split, input, signal));
+}
+
+/** Checks that a data set has labels. @throws {JobFailure} `dataset_unlabelled` */
+export function requireLabels({ id, labelled }: DatasetInfo): void {
+  if (!labelled) throw new JobFailure("dataset_unlabelled", `The data set ${id} has no labels`);
 }
 
 /** Calls `read` and turns an error of the data set into a failure of the job. */

@@ -1,5 +1,5 @@
 /**
- * Evaluating a checkpoint on a split of a data set.
+ * Evaluates a checkpoint on a split of a data set.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import type { HostWeights } from "../../../model/weights.ts";
 import { loadWeights } from "../../artifacts/readCheckpoint.ts";
 import { matchClasses, missingClassesMessage, relabel } from "../../artifacts/classMatch.ts";
 import { classNamesOf } from "../../artifacts/classNames.ts";
-import { confusionSummary, putConfusion } from "../../artifacts/confusion.ts";
+import { storeConfusion } from "../../artifacts/confusion.ts";
 import { JobFailure } from "../../failure.ts";
 import type { Checkpoint } from "../../job.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
-import { loadSplit } from "./dataset.ts";
+import { loadSplit, requireLabels } from "./dataset.ts";
 import { type MaeMeasure, measureClassifier, measureMae } from "./measure.ts";
 
-/** What is measured, and how. */
+/** The checkpoint, the data and the backend of an evaluation. */
 export interface Evaluation {
   readonly source: Checkpoint;
   readonly dataset: Dataset;
@@ -59,8 +59,7 @@ export async function* evaluateClassifier(
   const options = { classes: classNames.length, batchSize, reportSteps: true };
   const { confusion, ...measured } = yield* measureClassifier(context, weights, source.config, set, options);
   const measuredOn = { jobId, checkpoint: source.id, dataset: dataset.info.id, split, classNames };
-  await putConfusion(store, measuredOn, confusion);
-  return { ...measured, ...confusionSummary(jobId, classNames, confusion), images: set.count };
+  return { ...measured, ...await storeConfusion(store, measuredOn, confusion), images: set.count };
 }
 
 async function loadImages(
@@ -93,7 +92,7 @@ async function* start(
 
 /** Returns the classifier's label for each label of the data set. @throws {JobFailure} */
 function classifierLabels(classNames: readonly string[], { info }: Dataset): Uint16Array {
-  if (!info.labelled) throw new JobFailure("dataset_unlabelled", `The data set ${info.id} has no labels`);
+  requireLabels(info);
   const { labels, unknown } = matchClasses(classNames, info.classNames);
   if (labels) return labels;
   throw new JobFailure(

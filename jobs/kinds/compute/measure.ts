@@ -1,5 +1,5 @@
 /**
- * Measuring a model over a split.
+ * Measures a model over a split: the loss, and the accuracy of a classifier.
  *
  * @module
  */
@@ -25,13 +25,21 @@ const FORWARD_BYTES = 2 ** 30;
  *
  * @param masked false for a classifier
  */
-export function measuredBatch(config: MaeConfig, batchSize: number, masked: boolean): number {
+export function measurementBatchSize(config: MaeConfig, batchSize: number, masked: boolean): number {
   return Math.min(batchSize, forwardBatch(config, FORWARD_BYTES, masked));
 }
 
-/** The batches of a split in the order of its images. */
-function inOrder(set: ImageSet, batchSize: number): Iterable<TrainingBatch> {
-  return epochBatches(set, { batchSize, dropLast: false, seed: 0, epoch: 0, shuffle: false });
+/** Yields the batches of a split in the order of its images, until the signal is aborted. */
+async function* batchesInOrder(
+  set: ImageSet,
+  batchSize: number,
+  signal: AbortSignal,
+): AsyncGenerator<TrainingBatch, void> {
+  for (const batch of epochBatches(set, { batchSize, dropLast: false, seed: 0, epoch: 0, shuffle: false })) {
+    signal.throwIfAborted();
+    yield batch;
+    await yieldToEventLoop(20);
+  }
 }
 
 /** The measurements of a classifier. */
@@ -61,8 +69,7 @@ export async function* measureClassifier(
   let correct = 0, lossSum = 0, step = 0;
   const weights: Weights = toTensors(host);
   try {
-    for (const batch of inOrder(set, batchSize)) {
-      signal.throwIfAborted();
+    for await (const batch of batchesInOrder(set, batchSize, signal)) {
       const { images, loss, predicted } = await classifyBatch(weights, config, batch.pixels, batch.labels);
       step++;
       if (!Number.isFinite(loss)) throw notFinite(`The classifier's loss in batch ${step} is ${loss}`);
@@ -72,7 +79,6 @@ export async function* measureClassifier(
         correct += Number(label === predicted[i]);
       });
       if (reportSteps) yield { type: "step", step, epoch: 0, loss: loss!, lr: 0, images };
-      await yieldToEventLoop(20);
     }
   } finally {
     dispose(weights);
@@ -100,15 +106,13 @@ export async function* measureMae(
   let lossSum = 0, pixelSum = 0, step = 0;
   const weights: Weights = toTensors(host);
   try {
-    for (const { pixels } of inOrder(set, batchSize)) {
-      signal.throwIfAborted();
+    for await (const { pixels } of batchesInOrder(set, batchSize, signal)) {
       const options = { seed, step, maskRatio };
       const { images, losses, pixelErrors } = await reconstruct(weights, config, pixels, options);
       lossSum += sum(losses);
       pixelSum += sum(pixelErrors);
       step++;
       yield { type: "step", step, epoch: 0, loss: sum(losses) / images, lr: 0, images };
-      await yieldToEventLoop(20);
     }
   } finally {
     dispose(weights);

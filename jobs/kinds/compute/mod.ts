@@ -1,12 +1,12 @@
 /**
- * What kinds compute: training and measuring on a backend. Kinds import this module inside `run`, so that the API does
- * not load it.
+ * The computations of the kinds: training, and measuring a model. Kinds import this module inside `run`, so that the
+ * API does not load it.
  *
  * @module
  */
 export { chooseBackend } from "./backend.ts";
 export { loadSplit, openDataset } from "./dataset.ts";
 export { evaluateClassifier, evaluateMae } from "./evaluation.ts";
-export { measuredBatch } from "./measure.ts";
+export { measurementBatchSize } from "./measure.ts";
 export { runTraining } from "./runTraining.ts";
 export { trainClassifier } from "./trainClassifier.ts";

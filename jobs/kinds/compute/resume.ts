@@ -13,18 +13,18 @@ import type { KindContext, KindEvent } from "../kind.ts";
  * Loads the state of the newest readable checkpoint. If newer ones cannot be read, the runner records the fallback
  * before the run continues. An outage of storage does not count as damage, and its error is rethrown.
  *
- * @param isTrained true for the name of a parameter that the optimiser has moments of
+ * @param freezeEncoder whether the optimiser has moments of the head only
  * @returns null for a run that begins at the start
  */
 export async function* resume(
   { store, resumePoints }: Pick<KindContext, "store" | "resumePoints">,
-  isTrained: (name: string) => boolean,
+  freezeEncoder: boolean,
 ): AsyncGenerator<KindEvent, { checkpoint: Checkpoint; state: TrainerState } | null> {
   const damaged: { checkpoint: string; message: string }[] = [];
   for (const checkpoint of resumePoints) {
     let state: TrainerState;
     try {
-      state = await loadState(store, checkpoint, isTrained);
+      state = await loadState(store, checkpoint, freezeEncoder);
     } catch (error) {
       if (!(error instanceof JobFailure && error.code === "checkpoint_unreadable")) throw error;
       damaged.push({ checkpoint: checkpoint.id, message: error.message });

@@ -27,20 +27,20 @@ import {
   runLengthWarnings,
   warmupSteps,
 } from "../../requests/runLength.ts";
-import type { TrainingRequest } from "../../requests/trainingFields.ts";
+import { RECIPE_DEFAULTS, type TrainingRequest } from "../../requests/trainingFields.ts";
 import { notFinite } from "../finite.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
 import { resume } from "./resume.ts";
 
 /** The model, the data and the backend of a training. */
-export interface TrainingPlan {
+export interface TrainingSetup {
   readonly config: MaeConfig;
   readonly shape: ModelShape;
   readonly classNames: readonly string[];
   readonly freezeEncoder: boolean;
   readonly backend: SelectedBackend;
   readonly set: ImageSet;
-  /** How transparent and non-square images were prepared. */
+  /** How transparent and non-square images were converted. */
   readonly preprocessing: ImagePreprocessing;
   /** Warnings about the data. They are reported when the job starts, not when it resumes. */
   readonly warnings?: readonly string[];
@@ -48,8 +48,8 @@ export interface TrainingPlan {
   initial(): Promise<HostWeights> | HostWeights;
 }
 
-/** The end of a training. */
-export interface TrainingEnd {
+/** The trained model. */
+export interface TrainingResult {
   readonly state: TrainerState;
   /** Id of the checkpoint of the state. */
   readonly checkpoint: string;
@@ -58,28 +58,30 @@ export interface TrainingEnd {
 }
 
 /**
- * Trains as the request states, and yields the events of the run. Checkpoints are written and reported on the way.
+ * Trains a model with the recipe of the request, and writes its checkpoints.
  *
  * @throws {JobFailure} `no_batches`, `loss_not_finite`, `not_finite`, `out_of_memory` and others
  */
 export async function* runTraining(
   context: KindContext<TrainingRequest>,
-  plan: TrainingPlan,
-): AsyncGenerator<KindEvent, TrainingEnd> {
-  const { request, signal } = context;
-  const length = lengthOf(request, plan.set.count);
-  const isTrained = (name: string) => !plan.freezeEncoder || name.startsWith("head.");
-  const point = yield* resume(context, isTrained);
+  setup: TrainingSetup,
+): AsyncGenerator<KindEvent, TrainingResult> {
+  const request: TrainingRequest = { ...RECIPE_DEFAULTS, ...context.request };
+  const { signal } = context;
+  const length = lengthOf(request, setup.set.count);
+  const point = yield* resume(context, setup.freezeEncoder);
   const resumed = point?.state;
   // Only the state at the end is kept: each is three times as large as the model.
-  let state = resumed?.step === length.total ? resumed : undefined, checkpoint = point?.checkpoint.id;
+  let state = resumed?.step === length.totalSteps ? resumed : undefined, checkpoint = point?.checkpoint.id;
   try {
-    for await (const event of train(trainOptions(context, plan, length), { resumeFrom: resumed, signal })) {
+    for await (
+      const event of train(trainOptions(context, request, setup, length), { resumeFrom: resumed, signal })
+    ) {
       if (event.type === "step") yield event;
       else if (event.type === "epoch") yield { ...event, metrics: {} };
-      else if (event.type === "ready") yield* reportStart(request, plan, length, event, resumed);
+      else if (event.type === "ready") yield* reportStart(request, setup, length, event, resumed);
       else {
-        checkpoint = yield* writeCheckpoint(context, plan, event);
+        checkpoint = yield* writeCheckpoint(context, setup, event);
         state = event.final ? event.state : undefined;
       }
       await yieldToEventLoop(20);
@@ -87,7 +89,7 @@ export async function* runTraining(
   } catch (error) {
     throw trainingFailure(error);
   }
-  const epochStart = Math.floor((state!.step - 1) / length.perEpoch) * length.perEpoch;
+  const epochStart = Math.floor((state!.step - 1) / length.stepsPerEpoch) * length.stepsPerEpoch;
   const epochLoss = state!.epochLossSum / (state!.step - epochStart);
   return { state: state!, checkpoint: checkpoint!, epochLoss };
 }
@@ -95,15 +97,16 @@ export async function* runTraining(
 /** Returns the length of a run. @throws {JobFailure} `no_batches` when an epoch has no batch */
 function lengthOf(request: TrainingRequest, images: number): RunLength {
   const length = runLength(request, images);
-  if (length.perEpoch > 0) return length;
+  if (length.stepsPerEpoch > 0) return length;
   const message = `batch_size ${request.batchSize} is more than the ${images} training images: ` +
     `choose at most ${images}, or set drop_last to false`;
   throw new JobFailure("no_batches", message);
 }
 
 function trainOptions(
-  { request, settings, startThread }: KindContext<TrainingRequest>,
-  { config, shape, freezeEncoder, backend, set, initial }: TrainingPlan,
+  { settings, startThread }: KindContext,
+  request: TrainingRequest,
+  { config, shape, freezeEncoder, backend, set, initial }: TrainingSetup,
   length: RunLength,
 ): TrainOptions {
   const { batchSize, dropLast, seed } = request;
@@ -122,9 +125,9 @@ function trainOptions(
       lr: request.lr,
       minLr: request.minLr,
       warmupSteps: warmupSteps(request, length),
-      totalSteps: length.total,
+      totalSteps: length.totalSteps,
     },
-    stepsPerEpoch: length.perEpoch,
+    stepsPerEpoch: length.stepsPerEpoch,
     batchSize,
     threads: settings.compute.threads,
     startThread,
@@ -138,7 +141,7 @@ function trainOptions(
 
 function* reportStart(
   request: TrainingRequest,
-  { config, shape, backend: { name, notes }, set, warnings = [] }: TrainingPlan,
+  { config, shape, backend: { name, notes }, set, warnings = [] }: TrainingSetup,
   length: RunLength,
   { threads, note }: Extract<TrainerEvent, { type: "ready" }>,
   resumed: TrainerState | undefined,
@@ -146,8 +149,8 @@ function* reportStart(
   yield {
     type: "started",
     backend: { name, threads, notes: note ? [...notes, note] : notes },
-    totalSteps: length.total,
-    stepsPerEpoch: length.perEpoch,
+    totalSteps: length.totalSteps,
+    stepsPerEpoch: length.stepsPerEpoch,
     step: resumed?.step ?? 0,
     parameters: parameterCount(config, shape),
   };
@@ -160,19 +163,19 @@ function* reportStart(
 /** Writes and reports a checkpoint. @returns its id */
 async function* writeCheckpoint(
   { jobId, store }: KindContext,
-  { config, shape, classNames, preprocessing }: TrainingPlan,
+  { config, shape, classNames, preprocessing }: TrainingSetup,
   { state, epoch, final, loss }: Extract<TrainerEvent, { type: "checkpoint" }>,
 ): AsyncGenerator<KindEvent, string> {
   checkWeightsFinite(state);
   const id = newCheckpointId();
   yield { type: "saving", objectKeys: objectKeysOf(checkpointKeys(id)) };
-  const content = { jobId, config, shape, classNames, state, epoch, final, metrics: { loss } };
-  const checkpoint = await saveCheckpoint(store, content, id);
+  const content = { id, jobId, config, shape, classNames, state, epoch, final, metrics: { loss } };
+  const checkpoint = await saveCheckpoint(store, content);
   yield { type: "checkpoint", checkpoint: { ...checkpoint, rule: resolvePreprocessing(preprocessing) } };
   return id;
 }
 
-/** @throws {JobFailure} `not_finite`: a model with such weights cannot be loaded */
+/** Checks the weights before they are stored. @throws {JobFailure} `not_finite` */
 function checkWeightsFinite({ step, weights }: TrainerState): void {
   for (const [name, { data }] of weights) {
     const index = data.findIndex((value) => !Number.isFinite(value));
@@ -180,7 +183,7 @@ function checkWeightsFinite({ step, weights }: TrainerState): void {
   }
 }
 
-/** Returns the failure of the job for an error of its training, or the error itself if retrying may help. */
+/** Converts an error that retrying cannot solve to a failure of the job. Returns any other error unchanged. */
 function trainingFailure(error: unknown): unknown {
   if (error instanceof TrainingError) return new JobFailure(error.code, error.message, { cause: error });
   if (!(error instanceof WebAssembly.RuntimeError)) return error;

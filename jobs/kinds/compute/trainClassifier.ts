@@ -1,9 +1,9 @@
 /**
- * Training a classifier, which is an encoder and a linear head, and measuring it on the test split.
+ * Trains a classifier, which is an encoder and a linear head, and measures it on the test split.
  *
  * @module
  */
-import type { Dataset } from "../../../data/datasets/dataset.ts";
+import type { Dataset, DatasetInfo } from "../../../data/datasets/dataset.ts";
 import { completeConfig, type MaeConfig } from "../../../model/config.ts";
 import { classifierFlops } from "../../../model/flops.ts";
 import {
@@ -15,14 +15,14 @@ import {
 } from "../../../model/weights.ts";
 import { loadWeights } from "../../artifacts/readCheckpoint.ts";
 import { emptyClasses, listNames } from "../../artifacts/classMatch.ts";
-import { confusionSummary, putConfusion } from "../../artifacts/confusion.ts";
+import { storeConfusion } from "../../artifacts/confusion.ts";
 import { JobFailure } from "../../failure.ts";
 import type { TrainingRequest } from "../../requests/trainingFields.ts";
 import type { KindContext, KindEvent, TrainedModel } from "../kind.ts";
 import { chooseBackend } from "./backend.ts";
-import { loadSplit, openDataset } from "./dataset.ts";
-import { measureClassifier, measuredBatch } from "./measure.ts";
-import { runTraining, type TrainingPlan } from "./runTraining.ts";
+import { loadSplit, openDataset, requireLabels } from "./dataset.ts";
+import { measureClassifier, measurementBatchSize } from "./measure.ts";
+import { runTraining, type TrainingSetup } from "./runTraining.ts";
 
 /** Trains and measures a classifier. With a frozen encoder only the head is trained. @throws {JobFailure} */
 export async function* trainClassifier(
@@ -35,7 +35,8 @@ export async function* trainClassifier(
   const passes = freezeEncoder ? 1 : 3;
   const backend = await chooseBackend(context.settings, passes * request.batchSize * classifierFlops(config));
   const dataset = yield* openDataset(context);
-  const { numClasses, classNames } = classesOf(dataset);
+  requireClasses(dataset.info);
+  const { numClasses, classNames } = dataset.info;
   const shape: ModelShape = { model: "classifier", classes: numClasses };
   const { state, checkpoint, epochLoss } = yield* runTraining(context, {
     config,
@@ -53,15 +54,11 @@ export async function* trainClassifier(
   yield { type: "result", result: { ...result, ...measured } };
 }
 
-/** Returns the classes of a data set. @throws {JobFailure} `dataset_unlabelled`, `one_class` */
-function classesOf(
-  { info }: Dataset,
-): { readonly numClasses: number; readonly classNames: readonly string[] } {
-  if (!info.labelled) throw new JobFailure("dataset_unlabelled", `The data set ${info.id} has no labels`);
-  if (info.numClasses < 2) {
-    throw new JobFailure("one_class", `The data set ${info.id} has one class: a classifier needs two`);
-  }
-  return info;
+/** Checks that a data set has at least two classes. @throws {JobFailure} `dataset_unlabelled`, `one_class` */
+function requireClasses(info: DatasetInfo): void {
+  requireLabels(info);
+  if (info.numClasses >= 2) return;
+  throw new JobFailure("one_class", `The data set ${info.id} has one class: a classifier needs two`);
 }
 
 /** Returns the training images, and a warning when a class has none. */
@@ -69,13 +66,12 @@ async function trainingSet(
   context: KindContext,
   dataset: Dataset,
   config: MaeConfig,
-): Promise<Pick<TrainingPlan, "set" | "warnings">> {
+): Promise<Pick<TrainingSetup, "set" | "warnings">> {
   const set = await loadSplit(context, dataset, "train", config);
   const empty = emptyClasses(set, dataset.info.classNames);
   if (empty.length === 0) return { set };
-  const warning = `There is no training image of ${
-    listNames(empty)
-  }: the classifier cannot learn these classes`;
+  const names = listNames(empty);
+  const warning = `There is no training image of ${names}: the classifier cannot learn these classes`;
   return { set, warnings: [warning] };
 }
 
@@ -105,11 +101,11 @@ async function* measureOnTest(
   const test = await loadSplit(context, dataset, "test", config);
   const options = {
     classes: numClasses,
-    batchSize: measuredBatch(config, request.batchSize, false),
+    batchSize: measurementBatchSize(config, request.batchSize, false),
     reportSteps: false,
   };
   const { accuracy, loss, confusion } = yield* measureClassifier(context, weights, config, test, options);
-  await putConfusion(store, { jobId, checkpoint, dataset: id, split: "test", classNames }, confusion);
-  const { confusionUrl } = confusionSummary(jobId, classNames, confusion);
+  const measuredOn = { jobId, checkpoint, dataset: id, split: "test", classNames } as const;
+  const { confusionUrl } = await storeConfusion(store, measuredOn, confusion);
   return { testAccuracy: accuracy, testLoss: loss, confusionUrl };
 }

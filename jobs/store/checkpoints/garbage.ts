@@ -21,8 +21,8 @@ export function discardCheckpoint(operation: Deno.AtomicOperation, checkpoint: C
 }
 
 /**
- * Adds to a commit the garbage rows of objects that a run is about to write. They are garbage unless the run
- * with the lease records them.
+ * Adds to a commit the garbage rows of objects that a run is about to write. They are garbage unless the run with the
+ * lease records them.
  */
 export function addGarbage(
   operation: Deno.AtomicOperation,
@@ -42,7 +42,7 @@ export function removeGarbage(
 }
 
 /**
- * Deletes the objects that have garbage rows, and then those rows. Objects that the run with the job's lease is writing
+ * Deletes the objects that have garbage rows, and then those rows. Objects that the current run of their job is writing
  * are kept.
  *
  * @param jobId job whose objects are deleted; all jobs when absent

@@ -1,5 +1,5 @@
 /**
- * Removal of the older checkpoints of a job: the newest ones are kept, up to the number in its request.
+ * Removes older checkpoints of a job. The newest ones are kept, up to the number in the job's request.
  *
  * @module
  */

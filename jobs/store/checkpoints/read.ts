@@ -9,7 +9,7 @@ import { withRetry } from "../kv/retry.ts";
 import { keys } from "../rows/keys.ts";
 import { newestFirst, type Page, PAGE_LIMIT, readAll } from "../rows/read.ts";
 
-/** Completes a row of an earlier version: its configuration lacks the fields that were added since. */
+/** Adds the fields that the configuration of an earlier version's row lacks, with their defaults. */
 function completed(row: Checkpoint): Checkpoint {
   return { ...row, config: completeConfig(row.config) };
 }

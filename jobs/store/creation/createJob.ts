@@ -18,7 +18,7 @@ import { IDEMPOTENCY_KEY_LENGTH, IDEMPOTENCY_MS, IdempotencyConflictError } from
 export interface CreateOptions {
   /** A repeated request with the same key within 24 hours creates no second job. */
   readonly idempotencyKey?: string;
-  /** Identifies the request, such as a hash of its body. The same key with another fingerprint is a conflict. */
+  /** Hash of the request. The same key with another fingerprint is a conflict. */
   readonly fingerprint?: string;
 }
 
@@ -60,7 +60,7 @@ export function createJob(
   const source = sourceOf(job);
 
   return withRetry(async () => {
-    // If the row exists, an earlier attempt was applied although its answer was lost.
+    // The row exists if an earlier attempt was applied and its answer was lost.
     const entry = await kv.get<JobRow>(keys.job(id));
     if (entry.value !== null) return { job: entry.value.job, created: true };
     const operation = kv.atomic().check(entry);
@@ -105,7 +105,7 @@ export async function findCreated(
   return job;
 }
 
-/** Returns true while a key is valid. A time far in the future was written before the clock was set back. */
+/** Returns true while a key is valid. A time far in the future was recorded before the clock was set back. */
 function isRecent({ at }: IdempotencyRow, now: number): boolean {
   return Math.abs(now - at) < IDEMPOTENCY_MS;
 }

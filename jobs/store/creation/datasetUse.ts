@@ -1,5 +1,5 @@
 /**
- * The use of data sets by jobs. While a data set is deleted, no new job can refer to it.
+ * The use of data sets by jobs. A new job cannot use a data set that is being deleted.
  *
  * @module
  */
@@ -12,15 +12,15 @@ import { hasCompleteIndexes } from "../rows/indexes.ts";
 import { type JobRow, keys } from "../rows/keys.ts";
 import { listJobs, PAGE_LIMIT } from "../rows/read.ts";
 
-/** How long new jobs with a data set are refused after its deletion began, in milliseconds. A deletion takes less. */
+/** Time for which new jobs with a data set are refused after its deletion began, in milliseconds. */
 const DELETION_MS = 60_000;
 
 /**
- * Refuses new jobs with a data set, unless an unfinished job reads it. If a deletion and a new job race, only one
- * succeeds: the commit of a job checks that no deletion is recorded, and the deletion searches for jobs after it is
- * recorded.
+ * Refuses new jobs with a data set, unless an unfinished job reads it. If a deletion and the creation of a job race,
+ * only one succeeds: the commit of the job checks that no deletion is recorded, and the deletion is recorded before it
+ * searches for jobs.
  *
- * @returns null when the data set can be deleted; else a job that uses it
+ * @returns null when the data set can be deleted, otherwise a job that uses it
  */
 export async function beginDatasetDeletion(
   { kv, now }: JobsDatabase,
@@ -65,9 +65,9 @@ export async function findDatasetUser(kv: Deno.Kv, datasetId: string): Promise<J
   });
 }
 
-/** The same for a database whose indexes are incomplete: every unfinished job is read. */
+/** Finds such a job in a database whose indexes are incomplete, by reading every unfinished job. */
 async function findDatasetUserByScan(kv: Deno.Kv, datasetId: string): Promise<Job | null> {
-  // Queued jobs are read before and after running ones, so that a job that changes between them is not missed.
+  // Queued jobs are read before and after running ones, so that no job is missed whose status changes during the scan.
   for (const status of ["queued", "running", "queued"] as const) {
     let after: string | undefined;
     do {

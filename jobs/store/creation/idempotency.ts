@@ -4,9 +4,9 @@
  * @module
  */
 
-/** How long an idempotency key is stored, in milliseconds. */
+/** Time for which an idempotency key is stored, in milliseconds. */
 export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
-/** Longest idempotency key, in characters. */
+/** Maximum number of characters of an idempotency key. */
 export const IDEMPOTENCY_KEY_LENGTH = 255;
 
 /** The key was used for another request. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Checkpoint } from "../../job.ts";
-import type { JobRequest } from "../../requests/commonFields.ts";
+import type { JobRequest, SourceModel } from "../../requests/commonFields.ts";
 import { isFinished } from "../../transitions.ts";
 import type { JobsDatabase } from "../change.ts";
 import { getCheckpoint } from "../checkpoints/read.ts";
@@ -32,7 +32,7 @@ export class SourceError extends Error {
 export async function resolveSource(
   database: Pick<JobsDatabase, "kv">,
   request: JobRequest,
-  accepts: "none" | "mae" | "any",
+  accepts: SourceModel,
 ): Promise<JobRequest> {
   const { job, ...rest } = request;
   if (accepts === "none" || (job === undefined && rest.checkpoint === undefined)) return request;

@@ -8,7 +8,7 @@ import { withRetry } from "../kv/retry.ts";
 import { keys, type UploadRow } from "../rows/keys.ts";
 import { IDEMPOTENCY_MS, IdempotencyConflictError } from "./idempotency.ts";
 
-/** How long a reservation is valid unless it is renewed, in milliseconds. */
+/** Time after which a reservation expires unless it is renewed, in milliseconds. */
 export const RESERVATION_MS = 15_000;
 
 /** The result of a reservation. */
@@ -23,7 +23,7 @@ export type Reservation =
 /** A request to store a data set once. */
 export interface UploadClaim {
   readonly key: string;
-  /** Hash of the files and fields. Two requests with the same hash are the same. */
+  /** Hash of the files and fields. Requests with the same hash count as the same request. */
   readonly fingerprint: string;
   /** Id of the data set that would be created. */
   readonly datasetId: string;
@@ -64,7 +64,7 @@ export function renewUpload(database: JobsDatabase, claim: UploadClaim): Promise
   return changeUpload(database, claim, database.now() + RESERVATION_MS);
 }
 
-/** Completes a reservation whose data set is stored. From now on the key refers to it. */
+/** Completes a reservation after its data set was stored. The key then refers to the data set. */
 export async function completeUpload(database: JobsDatabase, claim: UploadClaim): Promise<void> {
   await changeUpload(database, claim, null);
 }

@@ -1,6 +1,6 @@
 /**
- * Deletes jobs: first the row of a job, then its objects and the rows that name them. Each step can be repeated, so that
- * the next deletion or the sweep finishes an interrupted one.
+ * Deletes jobs: first the row of a job, then its objects and the rows that refer to them. Each step can be repeated, so
+ * that the next deletion or the sweep finishes an interrupted one.
  *
  * @module
  */
@@ -29,9 +29,9 @@ export class CheckpointInUseError extends Error {
   }
 }
 
-/** Number of rows that are removed in a commit. */
+/** Maximum number of rows that a commit removes. */
 const ROWS_PER_COMMIT = 500;
-/** Number of checkpoints that are removed in a commit, each with five changes. */
+/** Maximum number of checkpoints that a commit removes, each with up to four changes. */
 const CHECKPOINTS_PER_COMMIT = 100;
 
 /**
@@ -117,6 +117,7 @@ async function discardCheckpoints(kv: Deno.Kv, id: string): Promise<void> {
   }
 }
 
+/** Deletes all rows of a list, in commits of limited size. */
 async function removeAll(kv: Deno.Kv, entries: AsyncIterable<Deno.KvEntry<unknown>>): Promise<void> {
   let pending: Deno.KvKey[] = [];
   const flush = async () => {

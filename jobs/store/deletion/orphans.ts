@@ -1,6 +1,6 @@
 /**
- * Objects that no row of the database names. Garbage rows cover what a killed process leaves behind (see `garbage.ts`).
- * This module deletes objects that earlier versions left, or that a restored database does not contain.
+ * Deletes orphans: objects that no row of the database refers to. Objects of killed processes have garbage rows (see
+ * `garbage.ts`). Orphans are left over from earlier versions, or from a database that was replaced by a backup.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const MIN_AGE_MS = 24 * 3_600_000;
 const BATCH = 160;
 
 /**
- * Deletes objects of checkpoints and results that are a day old and named by no row.
+ * Deletes the orphans among the objects of checkpoints and results.
  *
  * @param now milliseconds since 1970
  * @returns keys of the deleted objects

@@ -1,5 +1,5 @@
 /**
- * The sweep: it finishes deletions that a killed process began.
+ * The sweep, which finishes the deletions of killed processes.
  *
  * @module
  */

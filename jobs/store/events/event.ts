@@ -1,5 +1,5 @@
 /**
- * The event log of a job: numbered records that are only appended.
+ * The event log of a job: an append-only list of numbered records.
  *
  * @module
  */
@@ -11,12 +11,12 @@ export type EventType = typeof EVENT_TYPES[number];
 
 /** An event of a job. */
 export interface JobEvent {
-  /** Increasing number, from 1. There are gaps where old events were deleted. */
+  /** Sequence number, from 1. There are gaps where old events were deleted. */
   readonly seq: number;
   readonly type: EventType;
   readonly level: "info" | "warning" | "error";
   readonly message: string;
-  /** The content for programs: the status, the progress, the epoch's metrics or the checkpoint's id. */
+  /** Machine-readable content: the status, the progress, the epoch's metrics or the checkpoint's id. */
   readonly data: Readonly<Record<string, unknown>>;
   /** RFC 3339. */
   readonly createdAt: string;
@@ -64,11 +64,12 @@ export function numberEvents(seq: number, events: readonly NewEvent[], createdAt
 }
 
 /**
- * Determines which events of a type are kept after `events` are added. The oldest above the limit are dropped.
+ * Returns the numbers of the events of a type that are kept after `events` were added. The oldest ones above the limit
+ * are dropped.
  *
  * @param kept numbers of those kept so far, in increasing order
  */
-export function withLatest(
+export function keepLatest(
   kept: readonly number[],
   events: readonly JobEvent[],
   type: EventType,

@@ -1,5 +1,5 @@
 /**
- * Follows a job: its events as they occur, or its end.
+ * Follows a job: yields its events as they occur, or waits for its end.
  *
  * @module
  */
@@ -17,8 +17,8 @@ const OUTAGE_PAUSE_MS = 1_000;
 /**
  * Yields the events above `after` as they occur. Ends when the job is finished and all of them were yielded, when the
  * job is deleted, or when the signal is aborted. All followers of a job receive the same objects. A slow follower needs
- * no buffer: the events that it has missed are read from the database, in order. Old progress events may be missing
- * there.
+ * no buffer, because the events that it has missed are read from the database, in order. Old progress events may be
+ * missing there.
  */
 export async function* followEvents(
   watcher: JobWatcher,

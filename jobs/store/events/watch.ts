@@ -2,8 +2,8 @@
  * Watches jobs for all their followers in this process. The row of a job is read once in each interval, ten jobs to a
  * read, and its new events are read once, whatever the number of streams and waiting requests.
  *
- * The rows are polled because the `watch` of a local database misses changes by other processes. A change made by this process
- * shortens the pause. In an outage of the database the followers wait, and then continue from their position.
+ * The rows are polled because `Deno.Kv.watch` on a local database misses changes by other processes. A change by this
+ * process shortens the pause. In an outage of the database the followers wait, and then continue from their position.
  *
  * @module
  */
@@ -19,6 +19,7 @@ const POLL_MS = 200;
 const MIN_PAUSE_MS = 25;
 /** Longest pause between two polls that fail, in milliseconds. */
 const OUTAGE_PAUSE_MS = 2_000;
+
 /** Polls the followed jobs of this process in a single loop. */
 export class JobWatcher {
   readonly #kv: Deno.Kv;
@@ -90,7 +91,7 @@ export class JobWatcher {
     for (let i = 0; i < jobs.length; i += KEYS_PER_READ) {
       const batch = jobs.slice(i, i + KEYS_PER_READ);
       const rows = await this.#kv.getMany<JobRow[]>(batch.map(({ id }) => keys.job(id)));
-      // All are awaited, so that the events of a job are never read twice at the same time.
+      // Waits for all updates, so that the events of a job are never read twice at the same time.
       const results = await Promise.allSettled(batch.map((job, n) => job.update(this.#kv, rows[n])));
       const failed = results.find((result) => result.status === "rejected");
       if (failed) throw failed.reason;

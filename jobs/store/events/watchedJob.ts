@@ -26,7 +26,7 @@ export class WatchedJob {
   /** @param id id of the job */
   constructor(readonly id: string) {}
 
-  /** Events up to this number are not kept in memory. */
+  /** Number of the latest event that is not in memory. */
   get floor(): number {
     return this.#floor;
   }

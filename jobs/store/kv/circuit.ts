@@ -8,14 +8,14 @@ import { databaseUnavailable, DatabaseUnavailableError, isLocked, isTransient } 
 
 /** Time limit of a call, in milliseconds. */
 const CALL_MS = 5_000;
-/** Extra time after the limit in which an answer that has already arrived is still processed, in milliseconds. */
+/** Extra time after the limit for an answer that has arrived but was not processed yet, in milliseconds. */
 const GRACE_MS = 50;
-/** How long writes must keep failing with a lock before they count as an outage, in milliseconds. */
+/** Time after which writes that keep failing because of a lock count as an outage, in milliseconds. */
 const LOCKED_MS = 2_000;
 /** Pause before the first probe of an outage, and the longest pause before a later one, in milliseconds. */
 const FIRST_PAUSE_MS = 50, LONGEST_PAUSE_MS = 1_000;
 
-/** Whether a call changes the database. A full disk or a lock makes only writes fail. */
+/** Kind of a database call. With a full disk or a lock, only writes fail. */
 export type CallKind = "read" | "write";
 
 interface Outage {
@@ -27,7 +27,7 @@ interface Outage {
   probing: boolean;
 }
 
-/** Settings of a circuit. */
+/** Options of a circuit breaker. */
 export interface CircuitOptions {
   /** True for a database in a local file, where reads may work while writes fail. */
   readonly local: boolean;
@@ -40,7 +40,7 @@ export interface CircuitOptions {
 }
 
 /**
- * Runs the calls of one database. While an outage lasts, calls fail without being made, except one probe at a time.
+ * The circuit breaker of one database. During an outage it rejects calls immediately, except one probe at a time.
  */
 export class KvCircuit {
   readonly #options: CircuitOptions;
@@ -59,7 +59,7 @@ export class KvCircuit {
     return this.#outage ? 0 : this.#clock() - this.#lastFailure;
   }
 
-  /** Makes a call. @throws {DatabaseUnavailableError} in an outage and after the time limit, or the error of the call */
+  /** Makes a call. @throws {DatabaseUnavailableError} in an outage or after the time limit, or the error of the call */
   async call<T>(kind: CallKind, action: () => Promise<T>): Promise<T> {
     const outage = this.#outage;
     if (outage === null || (kind === "read" && outage.writesOnly)) {
@@ -82,7 +82,7 @@ export class KvCircuit {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise<never>((_, reject) => {
       const error = new DatabaseUnavailableError(`The database did not answer within ${callMs / 1000} s`);
-      // An answer that is queued behind long work of this thread is processed before the limit is applied.
+      // If this thread was busy, an answer may be waiting in the event loop. It is processed before the second timer.
       timer = setTimeout(() => timer = setTimeout(() => reject(error), GRACE_MS), callMs);
     });
     try {

@@ -5,15 +5,16 @@
  * attempt, and continues after the database is closed. It does not retry after an answer with a 4xx status. The gateway
  * limits the time of each request, and answers with such a status in an outage.
  *
- * It listens on 127.0.0.1 and grants no access: a request still needs the access token of the database.
+ * It listens on 127.0.0.1. Requests through it still need the access token of the database.
  *
  * @module
  */
+
 /** Time limit of a request, in milliseconds. */
 const REQUEST_MS = 4_000;
 /** Status of the answer in an outage: Failed Dependency (RFC 4918, section 11.4). */
 const OUTAGE_STATUS = 424;
-/** How long the client may use the cached metadata in an outage, in milliseconds. */
+/** Time for which the client may use cached metadata in an outage, in milliseconds. */
 const STALE_MS = 120_000;
 
 interface Metadata {
@@ -24,10 +25,10 @@ interface Metadata {
 
 /** A listening gateway. */
 export interface KvGateway {
-  /** The URL to open in place of the database's own. */
+  /** The URL to open instead of the database's URL. */
   readonly url: string;
   /** Checks that the database answers. @throws when it does not */
-  reach(): Promise<void>;
+  ping(): Promise<void>;
   /** Stops the gateway. */
   close(): Promise<void>;
 }
@@ -96,7 +97,7 @@ export function startKvGateway(upstream: string, requestMs = REQUEST_MS): KvGate
   const address = () => `http://127.0.0.1:${server.addr.port}`;
   return {
     url: address(),
-    async reach() {
+    async ping() {
       await send(upstream, new Request(upstream), new ArrayBuffer());
     },
     async close() {
@@ -106,7 +107,7 @@ export function startKvGateway(upstream: string, requestMs = REQUEST_MS): KvGate
   };
 }
 
-/** The message of an error. For a failed `fetch` it is the message of the cause. */
+/** Returns the message of an error. For a failed `fetch` it is the message of the cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.message === "fetch failed" && error.cause ? reasonOf(error.cause) : error.message;

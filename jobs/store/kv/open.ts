@@ -7,9 +7,9 @@ import { type CallKind, KvCircuit } from "./circuit.ts";
 import { databaseUnavailable, isTransient } from "./errors.ts";
 import { startKvGateway } from "./gateway.ts";
 
-/** How the database is opened. */
+/** Options of {@linkcode openDatabase}. */
 export interface DatabaseOptions {
-  /** Called once when an outage begins and once when it ends. When absent, messages are written to standard error. */
+  /** Called once when an outage begins and once when it ends. @default console.error */
   readonly log?: (message: string) => void;
   /** Time limit of a call, in milliseconds. @default 5000 */
   readonly callMs?: number;
@@ -44,8 +44,8 @@ export async function openDatabase(pathOrUrl: string, options: DatabaseOptions =
     }
     const gateway = startKvGateway(pathOrUrl, callMs === undefined ? undefined : callMs * 0.8);
     try {
-      // Deno's client keeps sending requests even after the database could not be opened.
-      await gateway.reach();
+      // Deno's client keeps sending requests even if the database cannot be opened.
+      await gateway.ping();
       const kv = await Deno.openKv(gateway.url);
       const circuit = new KvCircuit({ local: false, callMs, log });
       return guardedKv(kv, circuit, () => void gateway.close().catch(() => {}));

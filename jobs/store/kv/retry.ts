@@ -6,7 +6,7 @@
 import { jittered, pause } from "../../../data/backoff.ts";
 import { databaseUnavailable, DatabaseUnavailableError, isTransient, KvContentionError } from "./errors.ts";
 
-/** Number of conflicts with other writers after which a change is given up. */
+/** Maximum number of attempts that conflict with other writers. */
 const MAX_CONFLICTS = 12;
 /** Pause after the first failed attempt, doubled after each later one up to the longest, in milliseconds. */
 const FIRST_PAUSE_MS = 10, LONGEST_PAUSE_MS = 400;
@@ -15,8 +15,8 @@ const RETRY_MS = 4_000;
 
 /**
  * Calls `attempt` until it returns something other than `undefined`, with backoff. An attempt returns `undefined` when
- * its commit conflicted with another writer. Transient errors are retried until the time limit. If an outage has lasted
- * longer than the default limit already, a call without `remainingMs` is not retried.
+ * its commit conflicted with another writer. Transient errors are retried until the time limit. A call without
+ * `remainingMs` is not retried if the outage has already lasted longer than 4 s.
  *
  * @param remainingMs returns the milliseconds left for retries; called after each transient error; 4 s when absent
  * @throws {DatabaseUnavailableError} when the time limit was reached

@@ -31,7 +31,7 @@ export interface EpochPoint {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Limits of the rows of a series, and of the answers about it. */
+/** Limits of the rows of a series, and of answers. */
 export const METRICS_LIMITS = {
   /** Number of steps in a row of the database. */
   chunk: 512,
@@ -41,7 +41,7 @@ export const METRICS_LIMITS = {
   page: 10_000,
   /** Maximum number of rows that are read for an answer: half a million steps, 12 MiB. */
   chunksRead: 1024,
-  /** Maximum number of metrics of an epoch, besides the loss. */
+  /** Maximum number of metrics of an epoch, without the loss. */
   epochMetrics: 64,
   /** Maximum number of characters in the name of a metric. */
   metricName: 64,

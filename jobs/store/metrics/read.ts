@@ -1,9 +1,9 @@
 /**
  * Reads a job's loss series in parts.
  *
- * An answer covers the steps above `after` up to its end. It contains the requested steps of that range, and the
- * epochs that ended in it. Only the rows of the range are read: a step row has the epoch of its steps, and the epoch is stored
- * under that number.
+ * An answer covers a range of steps, which begins after the cursor. It contains the requested steps of the range, and
+ * the epochs that ended in it. Only the rows of the range are read: steps have the numbers of their epochs, which are
+ * the keys of the epoch rows.
  *
  * @module
  */
@@ -48,7 +48,7 @@ export function readMetrics(kv: Deno.Kv, jobId: string, query: MetricsQuery = {}
   });
 }
 
-/** Reads the steps of a part. `first` and `last` are its outermost steps, even if `steps` does not contain them. */
+/** Reads the steps of a part. `first` and `last` are the ends of its range, even if `steps` does not contain them. */
 async function readSteps(
   kv: Deno.Kv,
   jobId: string,

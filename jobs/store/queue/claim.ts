@@ -1,5 +1,5 @@
 /**
- * A claim and the writes that require it. Each commit checks the token of the lease, so that a run whose lease was lost
+ * A claim, and the writes that need it. Each commit checks the token of the lease, so that a run whose lease was lost
  * cannot write (fencing).
  *
  * @module
@@ -18,7 +18,7 @@ import { LeaseLostError, needsRenewal } from "./lease.ts";
 import { limitOutcome, type Outcome, tooLargeOutcome } from "./outcome.ts";
 import { type JobUpdate, limitBackend, limitMetrics, updateEvents } from "./update.ts";
 
-/** How a claim is made. */
+/** Options of a claim. */
 export interface ClaimOptions {
   /** Length of the lease, in milliseconds. */
   readonly leaseMs: number;
@@ -51,11 +51,11 @@ export class Claim {
   }
 
   /**
-   * Retries an attempt in an outage of the database until the lease expires. It is made at least once.
+   * Calls `attempt`, and retries it in an outage of the database until the lease expires.
    *
    * @throws {DatabaseUnavailableError} when the lease expired before the end of the outage
    */
-  whileHeld<T>(attempt: () => Promise<T | undefined>): Promise<T> {
+  retryWhileHeld<T>(attempt: () => Promise<T | undefined>): Promise<T> {
     return withRetry(attempt, () => this.remainingMs);
   }
 
@@ -68,7 +68,7 @@ export class Claim {
     const { kv, now } = this.#database;
     const { job: { id }, token } = this;
     const { leaseMs } = this.#options;
-    return this.whileHeld(async () => {
+    return this.retryWhileHeld(async () => {
       const began = performance.now();
       const [lease, row] = await kv.getMany<[Lease, JobRow]>([keys.lease(id), keys.job(id)]);
       if (lease.value?.token !== token || row.value === null) {
@@ -124,11 +124,11 @@ export class Claim {
 
   /** Removes the part of the loss series after `step`, when a run resumes there. @throws {LeaseLostError} */
   async rewind(step: number): Promise<void> {
-    const parts = await this.whileHeld(() => truncation(this.#database.kv, this.job.id, step));
+    const parts = await this.retryWhileHeld(() => truncation(this.#database.kv, this.job.id, step));
     for (const addRows of parts) await this.#change(({ job }) => ({ job, addRows }));
   }
 
-  /** Adds garbage rows for objects that the run will write. {@linkcode record} removes them. @throws {LeaseLostError} */
+  /** Adds garbage rows of objects that the run will write. {@linkcode record} removes them. @throws {LeaseLostError} */
   async declareObjects(objectKeys: readonly string[]): Promise<void> {
     await this.#change(({ job }) => ({
       job,

@@ -9,7 +9,7 @@ import type { Lease } from "../rows/keys.ts";
 export const LEASE_MS = 15_000;
 /** The remaining share of a lease below which a heartbeat renews it. A lease of 15 s is renewed after 3 s. */
 const RENEW_BELOW = 0.8;
-/** Maximum length of a valid lease from now on, in lease lengths. A longer one predates a backward change of the clock. */
+/** Maximum remaining time of a valid lease, in lease lengths. It is exceeded only if the clock was set back. */
 const MAX_LENGTHS_AHEAD = 2;
 
 /** The claim is no longer the current one. The run must stop, and cannot write anything more. */
@@ -28,8 +28,8 @@ export function needsRenewal({ until }: Lease, leaseMs: number, now: number): bo
 }
 
 /**
- * Returns true when a lease has expired. A lease that ends later than one written now could end was written before the
- * clock was set back. A living holder would have renewed it by now.
+ * Returns true when a lease has expired, or ends so far ahead that it was written before the clock was set back. A
+ * running holder would have renewed it since.
  */
 export function hasExpired({ until, leaseMs = LEASE_MS }: Lease, now: number): boolean {
   return until < now || until > now + MAX_LENGTHS_AHEAD * leaseMs;

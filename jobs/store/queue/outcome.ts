@@ -7,7 +7,7 @@ import { serialize } from "node:v8";
 import type { JobTrigger } from "../../transitions.ts";
 import type { RowTooLargeError } from "../kv/errors.ts";
 
-/** How a run ended. */
+/** The outcome of a run: the trigger of the job's next transition. */
 export type Outcome = Extract<
   JobTrigger,
   { type: "succeeded" | "failed" | "cancelled" | "released" | "outage" }
@@ -23,7 +23,7 @@ export function resultBytes(result: Readonly<Record<string, unknown>>): number {
   return serialize(result).length;
 }
 
-/** Shortens a long error, and replaces a result that is too large by an error. */
+/** Shortens a long error, and replaces a result that is too large with an error. */
 export function limitOutcome(outcome: Outcome): Outcome {
   if (outcome.type === "failed") {
     const { code, message } = outcome.error;

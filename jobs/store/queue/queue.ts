@@ -1,5 +1,5 @@
 /**
- * The waiting list of jobs as one runner uses it.
+ * The job queue of one runner.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { ulid } from "ulid";
 import { transition } from "../../transitions.ts";
 import { changeJob, JobNotFoundError, type JobsDatabase } from "../change.ts";
 import { withRetry } from "../kv/retry.ts";
-import { type Lease } from "../rows/keys.ts";
+import type { Lease } from "../rows/keys.ts";
 import { Claim } from "./claim.ts";
 import { hasExpired, LEASE_MS } from "./lease.ts";
 
@@ -17,7 +17,7 @@ const CANDIDATES = 16;
 /** Claims queued jobs for a runner, and queues the jobs of lost runners again. */
 export class JobQueue {
   readonly leaseMs: number;
-  /** Jobs that this runner handed back in an outage. It claims others before them. */
+  /** Jobs that this runner handed back in an outage. It claims all other jobs first. */
   readonly #handedBack = new Set<string>();
 
   /**
@@ -89,8 +89,8 @@ export class JobQueue {
   }
 
   /**
-   * Ends the claims whose lease has expired, or ends too far ahead because the clock was set back. Their jobs are queued
-   * again, or fail after too many lost runners.
+   * Ends claims with an expired lease, see {@linkcode hasExpired}. Their jobs are queued again, or fail after too many
+   * lost runners.
    *
    * @returns the jobs and the names of their lost runners
    */
@@ -122,7 +122,7 @@ export class JobQueue {
   }
 }
 
-/** Returns null in place of the error for a job that was deleted in the meantime. */
+/** Returns the result of a change, or null if its job was deleted in the meantime. */
 async function unlessDeleted<T>(change: Promise<T>): Promise<T | null> {
   try {
     return await change;

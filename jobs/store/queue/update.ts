@@ -1,5 +1,5 @@
 /**
- * An update of a run: what one commit records, and its events.
+ * Updates of a run, and their events.
  *
  * @module
  */

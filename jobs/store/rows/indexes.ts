@@ -2,11 +2,10 @@
  * The index rows of jobs: indexes by status and kind, the number of jobs with each status, and the unfinished jobs of
  * each data set. They change in the same commit as the job.
  *
- * Databases of versions before the counters have job rows without `indexVersion`. Such a row is not counted yet. Every
- * change to it counts it in the same commit, and {@linkcode completeIndexes} counts the rest. A row is therefore
+ * Databases of versions before the counters have job rows without `indexVersion`. Such a row is not counted yet. The
+ * next change to it counts it in the same commit, and {@linkcode completeIndexes} counts the rest. A row is therefore
  * counted exactly once, even if several processes do this at the same time or are interrupted. The row
- * `["index_version"]` is written at the end. Until then the counters are incomplete and readers have to scan the older
- * indexes.
+ * `["index_version"]` is written at the end. Until then the counters are incomplete, and readers scan older indexes.
  *
  * Processes of an earlier version must be stopped before one of this version starts, because they change jobs without
  * counting.
@@ -103,7 +102,7 @@ function indexJobs(kv: Deno.Kv, ids: readonly string[]): Promise<number> {
   });
 }
 
-/** Returns the number of jobs with each status, by one read, or by a scan of all jobs while counters are incomplete. */
+/** Returns the number of jobs with each status, from the counters, or by a scan while they are incomplete. */
 export async function countJobs(kv: Deno.Kv): Promise<Record<JobStatus, number>> {
   const [version, ...counters] = await withRetry(() =>
     kv.getMany<[number, ...Deno.KvU64[]]>([keys.indexVersion(), ...JOB_STATUSES.map(keys.jobCount)])

@@ -7,9 +7,9 @@
  * | `["jobs_by_status", status, id]`, `["jobs_by_kind", kind, id]`, `["jobs_by_both", kind, status, id]` | id |
  * | `["job_count", status]` | number of jobs with the status, a `Deno.KvU64`, see `indexes.ts` |
  * | `["dataset_job", datasetId, id]` | an unfinished job that reads the data set |
- * | `["dataset_deleting", datasetId]` | when its deletion began, in milliseconds since 1970, see `creation/datasetUse.ts` |
+ * | `["dataset_deleting", datasetId]` | when its deletion began (milliseconds since 1970), see `datasetUse.ts` |
  * | `["index_version"]` | version of the indexes that every job has, see `indexes.ts` |
- * | `["ready", id]` | the waiting list; the row exists while the job is queued |
+ * | `["ready", id]` | the queue; the row exists while the job is queued |
  * | `["lease", id]` | {@linkcode Lease}; the row exists while the job is running |
  * | `["event", id, seq]` | a `JobEvent` |
  * | `["steps", id, chunk]`, `["epoch", id, epoch]` | the loss series, see `metrics/chunks.ts` |
@@ -27,12 +27,12 @@
  */
 import type { Job, JobStatus } from "../../job.ts";
 
-/** A job with the state of its rows. Every change of a job changes this row, so that concurrent changes conflict. */
+/** A job and the state of its other rows. Every change of the job writes this row, so concurrent changes conflict. */
 export interface JobRow {
   readonly job: Job;
   /** Number of its latest event. */
   readonly seq: number;
-  /** Ids of the latest changes. They show whether a commit whose answer was lost was applied. */
+  /** Ids of the latest changes. They show whether a commit was applied whose answer was lost. */
   readonly writes: readonly string[];
   /** Numbers of the stored progress events. */
   readonly progressSeqs: readonly number[];
@@ -57,7 +57,7 @@ export interface Lease {
 
 /** An object that is to be deleted. */
 export interface GarbageRow {
-  /** Token of the lease under which the object is written. It is not deleted before that lease ends. Null for none. */
+  /** Token of the lease under which the object is written. The object is kept until that lease ends. Null for none. */
   readonly token: string | null;
 }
 

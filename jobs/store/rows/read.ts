@@ -60,7 +60,7 @@ export async function readAll<T>(kv: Deno.Kv, kvKeys: readonly Deno.KvKey[]): Pr
   return values;
 }
 
-/** Returns a page of jobs, newest first. Only the last page is short. @throws {RangeError} for a limit outside 1 to 1000 */
+/** Returns a page of jobs, newest first. Only the last may be short. @throws {RangeError} for an invalid limit */
 export function listJobs(kv: Deno.Kv, query: JobQuery): Promise<Page<Job>> {
   const { status, kind, limit = 20, after } = query;
   if (status === undefined && kind === undefined) {

@@ -20,7 +20,7 @@ function attentionDispatch(
   return {
     programs: attentionPrograms({ headDim: tripled / 3 / heads, threads, hasDropout }),
     groups,
-    numbers: [tokens, heads, blocks, groups],
+    uniforms: [tokens, heads, blocks, groups],
     valueShape: [batch, tokens, tripled / 3],
     rowShape: [batch * heads, tokens],
   };
@@ -31,7 +31,7 @@ export function attentionOps(launcher: Launcher): NativeOps["attention"] {
   return {
     supports: (headDim) => headDim <= MAX_HEAD_DIM,
     forward(qkv, heads, factors) {
-      const { programs, groups, numbers, valueShape, rowShape } = attentionDispatch(
+      const { programs, groups, uniforms, valueShape, rowShape } = attentionDispatch(
         qkv,
         heads,
         Boolean(factors),
@@ -40,24 +40,24 @@ export function attentionOps(launcher: Launcher): NativeOps["attention"] {
       const [value, logSumExps] = launcher.run(programs.forward, {
         reads,
         writes: [valueShape, rowShape],
-        numbers,
+        uniforms,
         groups,
       });
       return [value as tf.Tensor3D, logSumExps, value];
     },
     gradient(dy, qkv, [logSumExps, value], heads, factors) {
-      const { programs, groups, numbers, rowShape } = attentionDispatch(qkv, heads, Boolean(factors));
+      const { programs, groups, uniforms, rowShape } = attentionDispatch(qkv, heads, Boolean(factors));
       const dropout = factors ? [factors] : [];
       const [dqkv, deltas] = launcher.run(programs.queries, {
         reads: [qkv, dy, value, logSumExps, ...dropout],
         writes: [qkv.shape, rowShape],
-        numbers,
+        uniforms,
         groups,
       });
       launcher.run(programs.keys, {
         reads: [qkv, dy, logSumExps, deltas, ...dropout],
         writes: [dqkv],
-        numbers,
+        uniforms,
         groups,
       });
       deltas.dispose();

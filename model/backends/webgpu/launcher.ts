@@ -14,8 +14,8 @@ export interface Dispatch {
   readonly reads: readonly tf.Tensor[];
   /** Outputs, in the order of the program's `writes`: the shape of a new tensor, or an existing tensor. */
   readonly writes: readonly (readonly number[] | tf.Tensor)[];
-  /** Uniforms, in the order of the program's `numbers`. */
-  readonly numbers: readonly number[];
+  /** Uniforms, in the order of the program's `uniforms`. */
+  readonly uniforms: readonly number[];
   /** Number of workgroups. */
   readonly groups: number;
 }
@@ -45,19 +45,19 @@ export class Launcher {
    *
    * @returns the tensors of `writes`, float32
    */
-  run(program: Program, { reads, writes, numbers, groups }: Dispatch): tf.Tensor[] {
+  run(program: Program, { reads, writes, uniforms, groups }: Dispatch): tf.Tensor[] {
     const { backend } = this;
     const outputs = writes.map((write) => write instanceof tf.Tensor ? write : this.newTensor(write));
     const { pipeline, layout } = this.#pipeline(program);
-    const types = Object.values(program.numbers);
-    const uniforms = backend.makeUniforms(numbers.map((number, i) => ({
+    const types = Object.values(program.uniforms);
+    const uniformBuffer = backend.makeUniforms(uniforms.map((value, i) => ({
       type: types[i] === "f32" ? "float32" : "uint32",
-      data: [number],
+      data: [value],
     })));
     const resources = [...outputs, ...reads].map((tensor): GPUBufferBinding => ({
       buffer: this.buffer(tensor),
     }));
-    const entries = [...resources, uniforms].map((resource, binding) => ({ binding, resource }));
+    const entries = [...resources, uniformBuffer].map((resource, binding) => ({ binding, resource }));
     const bindGroup = backend.device.createBindGroup({ layout, entries });
     backend.ensureCommandEncoderReady();
     const pass = backend.computePassEncoder ??= backend.commandEncoder.beginComputePass();
@@ -73,7 +73,7 @@ export class Launcher {
   /** Dispatches a program of `elementwise` on `size` elements. */
   runElements(program: Program, size: number, dispatch: Omit<Dispatch, "groups">): tf.Tensor[] {
     const groups = Math.ceil(size / ELEMENT_THREADS);
-    return this.run(program, { ...dispatch, numbers: [size, ...dispatch.numbers], groups });
+    return this.run(program, { ...dispatch, uniforms: [size, ...dispatch.uniforms], groups });
   }
 
   /** Returns a new float32 tensor with undefined values. */

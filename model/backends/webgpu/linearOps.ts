@@ -21,7 +21,7 @@ function weightGradient(launcher: Launcher, dy: tf.Tensor, x: tf.Tensor): [tf.Te
   const [dWeights, dBiases] = launcher.run(WEIGHT_GRADIENT, {
     reads: [dy, x],
     writes: splits === 1 ? [[outDim!, inDim], [outDim!]] : [[splits, outDim!, inDim], [splits, outDim!]],
-    numbers: [rows, outDim!, inDim, splitRows, splits * tiles],
+    uniforms: [rows, outDim!, inDim, splitRows, splits * tiles],
     groups: splits * tiles,
   });
   if (splits === 1) return [dWeights as tf.Tensor2D, dBiases as tf.Tensor1D];
@@ -29,7 +29,7 @@ function weightGradient(launcher: Launcher, dy: tf.Tensor, x: tf.Tensor): [tf.Te
   const [dWeight, dBias] = launcher.runElements(REDUCE_WEIGHT_GRADIENT, weightSize + outDim!, {
     reads: [dWeights, dBiases],
     writes: [[outDim!, inDim], [outDim!]],
-    numbers: [weightSize, outDim!, splits],
+    uniforms: [weightSize, outDim!, splits],
   });
   tf.dispose([dWeights, dBiases]);
   return [dWeight as tf.Tensor2D, dBias as tf.Tensor1D];

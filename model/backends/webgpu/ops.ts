@@ -4,7 +4,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { adamwNumbers } from "../../ops/adamw.ts";
+import { adamwScalars } from "../../ops/adamw.ts";
 import type { NativeOps } from "../../ops/native.ts";
 import { sizeOf } from "../../shape.ts";
 import { ADAMW } from "./kernels/adamw.ts";
@@ -26,7 +26,7 @@ export function webgpuOps(launcher: Launcher): NativeOps {
     attention: attentionOps(launcher),
     gelu: {
       forward: (x) =>
-        launcher.runElements(GELU, x.size, { reads: [x], writes: [x.shape, x.shape], numbers: [] }) as [
+        launcher.runElements(GELU, x.size, { reads: [x], writes: [x.shape, x.shape], uniforms: [] }) as [
           tf.Tensor,
           tf.Tensor,
         ],
@@ -37,22 +37,22 @@ export function webgpuOps(launcher: Launcher): NativeOps {
         return launcher.run(layerNormPrograms(dim!).forward, {
           reads: [x, weight, bias],
           writes: [x.shape, x.shape, [rows]],
-          numbers: [rows, dim!],
+          uniforms: [rows, dim!],
           groups: Math.ceil(rows / normRows(dim!)),
         }) as [tf.Tensor, tf.Tensor, tf.Tensor];
       },
       gradient(dy, normed, scale, weight) {
-        const [rows, dim] = dy.shape, numbers = [rows, dim!];
+        const [rows, dim] = dy.shape, uniforms = [rows, dim!];
         const [dx] = launcher.run(layerNormPrograms(dim!).gradient, {
           reads: [dy, normed, scale, weight],
           writes: [dy.shape],
-          numbers,
+          uniforms,
           groups: Math.ceil(rows / normRows(dim!)),
         });
         const [dWeight, dBias] = launcher.run(LAYER_NORM_SUMS, {
           reads: [dy, normed],
           writes: [[dim!], [dim!]],
-          numbers,
+          uniforms,
           groups: Math.ceil(dim! / SUM_COLUMNS),
         });
         return [dx, dWeight, dBias];
@@ -64,7 +64,7 @@ export function webgpuOps(launcher: Launcher): NativeOps {
         return launcher.runElements(UNSHUFFLE, sizeOf(shape), {
           reads: [visible, token, restoreRows],
           writes: [shape],
-          numbers: [dim],
+          uniforms: [dim],
         })[0] as tf.Tensor2D;
       },
       gradient(dy, keepRows, mask) {
@@ -72,12 +72,12 @@ export function webgpuOps(launcher: Launcher): NativeOps {
         const [dVisible] = launcher.runElements(GATHER_ROWS, sizeOf(shape), {
           reads: [dy, keepRows],
           writes: [shape],
-          numbers: [dim],
+          uniforms: [dim],
         });
         const [dToken] = launcher.run(TOKEN_GRADIENT, {
           reads: [dy, mask],
           writes: [[dim]],
-          numbers: [rows, dim],
+          uniforms: [rows, dim],
           groups: Math.ceil(dim / SUM_COLUMNS),
         });
         return [dVisible, dToken];
@@ -89,14 +89,14 @@ export function webgpuOps(launcher: Launcher): NativeOps {
         const [partials, grad] = launcher.run(MASKED_LOSS, {
           reads: [pred, target, mask],
           writes: [groups === 1 ? [] : [groups], pred.shape],
-          numbers: [rows, dim, groups],
+          uniforms: [rows, dim, groups],
           groups,
         });
         if (groups === 1) return [partials as tf.Scalar, grad];
         const [loss] = launcher.run(REDUCE_LOSS, {
           reads: [partials],
           writes: [[]],
-          numbers: [groups],
+          uniforms: [groups],
           groups: 1,
         });
         partials.dispose();
@@ -109,7 +109,7 @@ export function webgpuOps(launcher: Launcher): NativeOps {
         launcher.run(CROSS_ENTROPY, {
           reads: [logits, labels],
           writes: [[], logits.shape],
-          numbers: [...logits.shape],
+          uniforms: [...logits.shape],
           groups: 1,
         }) as [tf.Scalar, tf.Tensor],
       gradient: scaled,
@@ -120,7 +120,7 @@ export function webgpuOps(launcher: Launcher): NativeOps {
         return launcher.runElements(MEAN_POOL, batch * dim, {
           reads: [x],
           writes: [[batch, dim]],
-          numbers: [tokens, dim],
+          uniforms: [tokens, dim],
         })[0] as tf.Tensor2D;
       },
       gradient(dy, tokens) {
@@ -128,16 +128,18 @@ export function webgpuOps(launcher: Launcher): NativeOps {
         return launcher.runElements(MEAN_POOL_GRADIENT, sizeOf(shape), {
           reads: [dy],
           writes: [shape],
-          numbers: [tokens, dim!],
+          uniforms: [tokens, dim!],
         })[0];
       },
     },
     adamw(param, grad, expAvg, expAvgSq, step) {
-      const { decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, size } = adamwNumbers(step);
+      const { decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize } = adamwScalars(
+        step,
+      );
       return launcher.runElements(ADAMW, param.size, {
         reads: [param, grad, expAvg, expAvgSq],
         writes: [param.shape, param.shape, param.shape],
-        numbers: [decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, size],
+        uniforms: [decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize],
       }) as [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D];
     },
     flat: {

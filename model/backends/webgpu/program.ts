@@ -15,8 +15,8 @@ export interface ProgramSource {
   readonly writes: Readonly<Record<string, Element>>;
   /** Element types of the input buffers by name, in the order of the inputs. */
   readonly reads: Readonly<Record<string, Element>>;
-  /** Types of the uniforms by name, in their order. The program reads them as `n.NAME`. */
-  readonly numbers: Readonly<Record<string, "u32" | "f32">>;
+  /** Types of the uniforms by name, in their order. The program reads them as `u.NAME`. */
+  readonly uniforms: Readonly<Record<string, "u32" | "f32">>;
   /** Number of threads of a workgroup, a power of two. */
   readonly threads: number;
   /** Declarations before `main`. */
@@ -32,16 +32,16 @@ export interface Program extends ProgramSource {
 
 /** Generates the WGSL code of a program. */
 export function program(source: ProgramSource): Program {
-  const { writes, reads, numbers, threads, shared = "", body } = source;
+  const { writes, reads, uniforms, threads, shared = "", body } = source;
   const buffers = [
     ...Object.entries(writes).map(([name, element]) =>
       `var<storage, read_write> ${name}: array<${element}>;`
     ),
     ...Object.entries(reads).map(([name, element]) => `var<storage, read> ${name}: array<${element}>;`),
-    "var<uniform> n: Numbers;",
+    "var<uniform> u: Uniforms;",
   ].map((text, binding) => `@group(0) @binding(${binding}) ${text}`);
   const code = `
-struct Numbers { ${Object.entries(numbers).map(([name, type]) => `${name}: ${type}`).join(", ")} }
+struct Uniforms { ${Object.entries(uniforms).map(([name, type]) => `${name}: ${type}`).join(", ")} }
 ${buffers.join("\n")}
 ${shared}
 @compute @workgroup_size(${threads})
@@ -59,14 +59,14 @@ ${body}
 /** Number of threads of a workgroup of {@linkcode elementwise}. */
 export const ELEMENT_THREADS = 256;
 
-/** Returns a program with one thread for each of `n.size` elements. @param source its body uses the index `i` */
+/** Returns a program with one thread for each of `u.size` elements. @param source its body uses the index `i` */
 export function elementwise(source: Omit<ProgramSource, "threads">): Program {
   return program({
     ...source,
-    numbers: { size: "u32", ...source.numbers },
+    uniforms: { size: "u32", ...source.uniforms },
     threads: ELEMENT_THREADS,
     body: `  let i = group * ${ELEMENT_THREADS}u + thread;
-  if (i >= n.size) { return; }
+  if (i >= u.size) { return; }
 ${source.body}`,
   });
 }

@@ -20,9 +20,9 @@ import { unshuffle } from "../../ops/unshuffle.ts";
 import { normal, uniform } from "../../random.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
 
-const numbers = (name: string, shape: Shape) =>
+const randomTensor = (name: string, shape: Shape) =>
   tf.tensor(normal({ seed: 1, purpose: `self-test/${name}` }, sizeOf(shape)), [...shape]);
-const positive = (name: string, shape: Shape) => tf.abs(numbers(name, shape));
+const positive = (name: string, shape: Shape) => tf.abs(randomTensor(name, shape));
 
 // deno-lint-ignore no-explicit-any -- the operations take tensors of different ranks
 type Operation = (...inputs: any[]) => tf.Tensor;
@@ -30,8 +30,8 @@ type Operation = (...inputs: any[]) => tf.Tensor;
 /** Returns a probe: the value of an operation and the gradients of its inputs. */
 function valueAndGradients(name: string, shapes: readonly Shape[], op: Operation): () => tf.Tensor[] {
   return () => {
-    const inputs = shapes.map((shape, i) => numbers(`${name}/${i}`, shape));
-    const value = op(...inputs), dy = numbers(`${name}/dy`, value.shape);
+    const inputs = shapes.map((shape, i) => randomTensor(`${name}/${i}`, shape));
+    const value = op(...inputs), dy = randomTensor(`${name}/dy`, value.shape);
     return [value, ...tf.grads((...x) => op(...x) as tf.Scalar)(inputs, dy as tf.Scalar)];
   };
 }
@@ -39,7 +39,7 @@ function valueAndGradients(name: string, shapes: readonly Shape[], op: Operation
 const masking = randomMasking(uniform({ seed: 1, purpose: "self-test/mask" }, 2 * 9), 2, 9, 0.5);
 /** Dropout factors. */
 const factors = (name: string, shape: Shape) =>
-  tf.mul(tf.cast(tf.greater(numbers(name, shape), -1), "float32"), 1.2);
+  tf.mul(tf.cast(tf.greater(randomTensor(name, shape), -1), "float32"), 1.2);
 
 /** Computations to compare. Their sizes are not multiples of a workgroup, and no result is zero. */
 const PROBES: Readonly<Record<string, () => tf.Tensor[]>> = {
@@ -61,7 +61,8 @@ const PROBES: Readonly<Record<string, () => tf.Tensor[]>> = {
   "masked loss": valueAndGradients(
     "masked loss",
     [[2, 9, 500]],
-    (x) => maskedLoss(x, numbers("goal", [2, 9, 500]) as tf.Tensor3D, tf.tensor2d(masking.mask, [2, 9])),
+    (x) =>
+      maskedLoss(x, randomTensor("target", [2, 9, 500]) as tf.Tensor3D, tf.tensor2d(masking.mask, [2, 9])),
   ),
   "cross-entropy": valueAndGradients(
     "cross-entropy",
@@ -70,7 +71,9 @@ const PROBES: Readonly<Record<string, () => tf.Tensor[]>> = {
   ),
   "mean over tokens": valueAndGradients("mean over tokens", [[3, 7, 10]], meanPool),
   AdamW: () => {
-    const [param, grad, expAvg] = ["param", "grad", "m"].map((name) => numbers(name, [300]) as tf.Tensor1D);
+    const [param, grad, expAvg] = ["param", "grad", "m"].map((name) =>
+      randomTensor(name, [300]) as tf.Tensor1D
+    );
     const step = { lr: 0.01, weightDecay: 0.05, betas: [0.9, 0.95], eps: 1e-8, step: 3 } as const;
     return adamw(param, grad, expAvg, positive("v", [300]) as tf.Tensor1D, step);
   },

@@ -5,7 +5,7 @@
  */
 import { openStore } from "../../../data/objects/open.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
-import { saveCheckpoint } from "../../../jobs/artifacts/writeCheckpoint.ts";
+import { newCheckpointId, saveCheckpoint } from "../../../jobs/artifacts/writeCheckpoint.ts";
 import type { Checkpoint } from "../../../jobs/job.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import { runJob } from "../../../jobs/kinds/mod.ts";
@@ -65,6 +65,7 @@ export class KindHarness implements AsyncDisposable {
     }
     const optimizer = { step: 1, expAvg: weights, expAvgSq: weights };
     const saved = await saveCheckpoint(this.store, {
+      id: newCheckpointId(),
       jobId: `job_${"1".repeat(26)}`,
       config,
       shape,

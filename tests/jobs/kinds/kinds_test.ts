@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import { loadState, loadWeights } from "../../../jobs/artifacts/readCheckpoint.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
+import type { TrainingRequest } from "../../../jobs/requests/trainingFields.ts";
 import { request } from "../fixtures.ts";
 import { DIGITS, eventsOf, KindHarness, withCreatedAt } from "./harness.ts";
 
@@ -42,13 +43,23 @@ Deno.test("checkpoints of pre-training are fine-tuned, probed and evaluated", as
   });
 
   await t.step("a run that resumes from a checkpoint ends with the same weights", async () => {
-    expect((await loadState(harness.store, first, () => true)).step).toBe(3);
+    expect((await loadState(harness.store, first, false)).step).toBe(3);
     const rest = await harness.run({ kind: "pretrain", model: MODEL, ...training }, {
       resumePoints: [first],
     });
     expect(eventsOf(rest, "step")).toEqual(eventsOf(events, "step").slice(3));
     expect(checkpointsOf(rest)[0].sha256).toBe(mae.sha256);
   });
+
+  await t.step(
+    "a request of an earlier version, without a field of the recipe, has its default",
+    async () => {
+      const body = { kind: "pretrain", model: MODEL, ...training };
+      const { eps: _, ...earlier } = request(body) as TrainingRequest;
+      const again = await harness.run({}, { request: earlier });
+      expect(checkpointsOf(again)[1].sha256).toBe(mae.sha256);
+    },
+  );
 
   await t.step(
     "fine-tuning reports the test accuracy, and evaluating the classifier reports the same",

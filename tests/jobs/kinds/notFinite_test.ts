@@ -1,6 +1,6 @@
 import { expect } from "expect";
-import { finite } from "../../../jobs/kinds/finite.ts";
-import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
+import { requireFinite } from "../../../jobs/kinds/finite.ts";
+import type { KindEvent } from "../../../jobs/kinds/kind.ts";
 import { KindHarness } from "./harness.ts";
 
 Deno.test("measuring a model whose numbers are not finite fails with advice", async () => {
@@ -47,11 +47,10 @@ Deno.test("a number that is not finite in any event fails the job", async () => 
   ];
   for (const [index, report] of reports.entries()) {
     const first: KindEvent = { type: "log", level: "info", message: "begins" };
-    const run = finite(async function* () {
+    const events = requireFinite((async function* () {
       yield await Promise.resolve(first);
       yield report;
-    });
-    const events = run({} as KindContext);
+    })());
     expect((await events.next()).value).toEqual(first);
     await expect(events.next()).rejects.toMatchObject({
       code: "not_finite",

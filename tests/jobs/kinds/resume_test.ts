@@ -230,7 +230,7 @@ Deno.test("a run does not fall back in an outage of storage", async () => {
     },
   });
   const events: unknown[] = [];
-  const resuming = resume({ store, resumePoints: points }, () => true);
+  const resuming = resume({ store, resumePoints: points }, false);
   await expect((async () => {
     for await (const event of resuming) events.push(event);
   })()).rejects.toThrow(StorageUnavailableError);

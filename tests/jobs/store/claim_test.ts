@@ -2,7 +2,7 @@ import { expect } from "expect";
 import type { Claim } from "../../../jobs/store/queue/claim.ts";
 import { JobQueue } from "../../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
-import { claimed, NO_OBJECTS, request, settingOn, withStore } from "../fixtures.ts";
+import { claimed, NO_OBJECTS, request, storeFixture, withStore } from "../fixtures.ts";
 
 Deno.test("claim: the oldest queued job is claimed first", () =>
   withStore(async ({ store, queued, runner }) => {
@@ -79,13 +79,13 @@ Deno.test("claim: runners of two processes with one database file never claim th
   const folder = await Deno.makeTempDir();
   const kvs = [await Deno.openKv(`${folder}/jobs.db`), await Deno.openKv(`${folder}/jobs.db`)];
   try {
-    const [first, second] = kvs.map((kv) => settingOn(kv));
+    const [first, second] = kvs.map((kv) => storeFixture(kv));
     const ids: string[] = [];
     for (let i = 0; i < 20; i++) ids.push(await first.queued());
     const claims = await Promise.all(
-      [first, second].flatMap((setting, process) =>
+      [first, second].flatMap((fixture, process) =>
         Array.from({ length: 3 }, async (_, i) => {
-          const queue = setting.runner(`process ${process} runner ${i}`), claimedIds: string[] = [];
+          const queue = fixture.runner(`process ${process} runner ${i}`), claimedIds: string[] = [];
           for (let claim = await queue.claim(); claim !== null; claim = await queue.claim()) {
             claimedIds.push(claim.job.id);
           }

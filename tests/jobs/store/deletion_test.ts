@@ -16,7 +16,7 @@ import {
   killedAfter,
   NO_OBJECTS,
   request,
-  type Setting,
+  type StoreFixture,
   trainedJob,
   withStore,
 } from "../fixtures.ts";
@@ -26,7 +26,7 @@ const failsAfter = (objects: ObjectStore, deletions: number) =>
   failingDeletes(objects, deletions, new StorageUnavailableError("Object storage is unavailable"));
 
 /** Creates a finished job with eight objects: three checkpoints with their states, and two results. */
-async function finished({ running }: Setting, objects: ObjectStore): Promise<string> {
+async function finished({ running }: StoreFixture, objects: ObjectStore): Promise<string> {
   const { id, claim } = await running();
   for (let step = 1; step <= 3; step++) {
     const checkpoint = checkpointOf(id, { step });
@@ -50,9 +50,9 @@ for (
   const [how, finish] of [
     [
       "by deleting the job again",
-      ({ store }: Setting, id: string, objects: ObjectStore) => store.delete(id, objects),
+      ({ store }: StoreFixture, id: string, objects: ObjectStore) => store.delete(id, objects),
     ],
-    ["by the sweep", async ({ store, clock }: Setting, _id: string, objects: ObjectStore) => {
+    ["by the sweep", async ({ store, clock }: StoreFixture, _id: string, objects: ObjectStore) => {
       clock.advance(60_000);
       await sweepJobs(store, objects);
     }],
@@ -61,18 +61,18 @@ for (
   Deno.test(`an interrupted deletion of a job is finished ${how}, with all rows and objects`, async (t) => {
     for (let deletions = 0; deletions < 8; deletions++) {
       await t.step(`interrupted after ${deletions} objects`, () =>
-        withStore(async (setting) => {
-          const { store, kv } = setting;
+        withStore(async (fixture) => {
+          const { store, kv } = fixture;
           const folder = await Deno.makeTempDir();
           const objects = openStore({ url: `file:${folder}` });
-          const id = await finished(setting, objects);
+          const id = await finished(fixture, objects);
           expect((await remaining(kv, objects)).length).toBeGreaterThan(8);
           await expect(store.delete(id, failsAfter(objects, deletions))).rejects.toThrow(
             StorageUnavailableError,
           );
           expect(await store.get(id)).toBeNull();
           expect((await store.listCheckpoints(id)).data).toEqual([]);
-          await finish(setting, id, objects);
+          await finish(fixture, id, objects);
           expect(await remaining(kv, objects)).toEqual([]);
           await Deno.remove(folder, { recursive: true });
         }));
@@ -83,10 +83,10 @@ for (
 const finetune = (checkpoint: string) => ({ kind: "finetune", checkpoint });
 
 Deno.test("delete: all rows of a finished job are removed", () =>
-  withStore(async (setting) => {
-    const { store, kv } = setting;
-    const { id, checkpoints } = await trainedJob(setting, 3);
-    const stateless = await setting.running();
+  withStore(async (fixture) => {
+    const { store, kv } = fixture;
+    const { id, checkpoints } = await trainedJob(fixture, 3);
+    const stateless = await fixture.running();
     const withoutState = checkpointOf(stateless.id, { stateKey: null });
     await stateless.claim.record({ checkpoint: withoutState });
     await stateless.claim.finish({ type: "cancelled" });
@@ -129,9 +129,9 @@ Deno.test("delete: an unknown or deleted job is an error", () =>
   }));
 
 Deno.test("delete: a job whose deletion was interrupted is not listed, and the next deletion finishes it", () =>
-  withStore(async (setting) => {
-    const { kv, store } = setting;
-    const { id, checkpoints } = await trainedJob(setting, 2);
+  withStore(async (fixture) => {
+    const { kv, store } = fixture;
+    const { id, checkpoints } = await trainedJob(fixture, 2);
     await expect(new JobStore(killedAfter(kv, 1)).delete(id, NO_OBJECTS)).rejects.toThrow(
       "the process was killed",
     );

@@ -1,11 +1,11 @@
 import { expect } from "expect";
 import { CheckpointInUseError, CheckpointNotFoundError } from "../../../jobs/store/store.ts";
-import { claimed, NO_OBJECTS, request, type Setting, trainedJob, withStore } from "../fixtures.ts";
+import { claimed, NO_OBJECTS, request, type StoreFixture, trainedJob, withStore } from "../fixtures.ts";
 
 const finetune = (checkpoint: string) => ({ kind: "finetune", checkpoint });
 
 Deno.test("source: a checkpoint cannot be deleted until the job that starts from it is finished or deleted", async (t) => {
-  const endings: Record<string, (setting: Setting, id: string) => Promise<unknown>> = {
+  const endings: Record<string, (fixture: StoreFixture, id: string) => Promise<unknown>> = {
     succeeded: async ({ runner }) => {
       const queue = runner();
       await (await claimed(queue)).finish({ type: "succeeded", result: {} });
@@ -21,9 +21,9 @@ Deno.test("source: a checkpoint cannot be deleted until the job that starts from
   };
   for (const [ending, end] of Object.entries(endings)) {
     await t.step(ending, () =>
-      withStore(async (setting) => {
-        const { store, queued } = setting;
-        const source = await trainedJob(setting, 2);
+      withStore(async (fixture) => {
+        const { store, queued } = fixture;
+        const source = await trainedJob(fixture, 2);
         const user = await queued(finetune(source.checkpoints[0]));
         const error = await store.delete(source.id, NO_OBJECTS).catch((error) => error);
         expect(error).toBeInstanceOf(CheckpointInUseError);
@@ -33,16 +33,16 @@ Deno.test("source: a checkpoint cannot be deleted until the job that starts from
           }': job '${user}' starts from it and is not finished`,
         );
         expect(await store.getCheckpoint(source.checkpoints[0])).not.toBeNull();
-        await end(setting, user);
+        await end(fixture, user);
         await store.delete(source.id, NO_OBJECTS);
       }));
   }
 });
 
 Deno.test("source: a checkpoint cannot be deleted while its job is running or released", () =>
-  withStore(async (setting) => {
-    const { store, queued, runner } = setting;
-    const source = await trainedJob(setting);
+  withStore(async (fixture) => {
+    const { store, queued, runner } = fixture;
+    const source = await trainedJob(fixture);
     await queued(finetune(source.checkpoints[0]));
     const queue = runner();
     for (let run = 0; run < 2; run++) {
@@ -54,9 +54,9 @@ Deno.test("source: a checkpoint cannot be deleted while its job is running or re
   }));
 
 Deno.test("source: a job cannot start from an unknown or deleted checkpoint", () =>
-  withStore(async (setting) => {
-    const { store } = setting;
-    const { id, checkpoints } = await trainedJob(setting);
+  withStore(async (fixture) => {
+    const { store } = fixture;
+    const { id, checkpoints } = await trainedJob(fixture);
     await store.delete(id, NO_OBJECTS);
     for (const missing of [checkpoints[0], "ckpt_none"]) {
       const error = await store.create(request(finetune(missing))).catch((error) => error);
@@ -68,9 +68,9 @@ Deno.test("source: a job cannot start from an unknown or deleted checkpoint", ()
 
 Deno.test("source: if a new job and the deletion of its checkpoint race, one succeeds and the other fails", async () => {
   for (let i = 0; i < 20; i++) {
-    await withStore(async (setting) => {
-      const { store } = setting;
-      const { id, checkpoints } = await trainedJob(setting);
+    await withStore(async (fixture) => {
+      const { store } = fixture;
+      const { id, checkpoints } = await trainedJob(fixture);
       const [started, deleted] = await Promise.allSettled([
         store.create(request(finetune(checkpoints[0]))),
         store.delete(id, NO_OBJECTS),

@@ -1,7 +1,7 @@
 /**
  * One step of AdamW (Loshchilov and Hutter 2019) on n values, n a multiple of 4, in the order of `torch.optim.AdamW`.
  * The gradient is the sum of the buffers of all workers, `gradStride` bytes apart, in the order of the workers.
- * decay = 1 - lr · weight decay, correction = sqrt(1 - beta2^t), stepSize = lr / (1 - beta1^t).
+ * `ops/adamw.ts` defines the scalars.
  */
 export function adamw(
   n: i32,
@@ -15,13 +15,13 @@ export function adamw(
   oneMinusBeta1: f32,
   beta2: f32,
   oneMinusBeta2: f32,
-  correction: f32,
+  biasCorrection2Sqrt: f32,
   eps: f32,
   stepSize: f32,
 ): void {
   const decays = f32x4.splat(decay), rates1 = f32x4.splat(oneMinusBeta1), betas2 = f32x4.splat(beta2);
   const rates2 = f32x4.splat(oneMinusBeta2),
-    corrections = f32x4.splat(correction),
+    corrections = f32x4.splat(biasCorrection2Sqrt),
     epsilons = f32x4.splat(eps);
   const sizes = f32x4.splat(stepSize);
   for (; n > 0; n -= 4) {

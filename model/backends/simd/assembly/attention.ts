@@ -6,7 +6,7 @@ import { gemmTransAStrided } from "./gemmTransA";
 import { MR, NR } from "./blockSizes";
 import { softmax, softmaxGradient } from "./softmax";
 
-/** out = x · factors in every row. The rows of x and out are padded, those of factors are not. */
+/** out = x · factors, elementwise. The rows of x and out are padded, those of factors are not. */
 function dropout(height: i32, width: i32, row: usize, x: usize, factors: usize, out: usize): void {
   const factorsRow = <usize> width * 4;
   for (; height > 0; height--) {
@@ -25,7 +25,7 @@ function dropout(height: i32, width: i32, row: usize, x: usize, factors: usize, 
 /**
  * Computes out[batch, tokens, heads · size] and weights[batch · heads, tokens, padded] from
  * qkv[batch, tokens, 3 · heads · size], with tokens padded to a multiple of NR. factors[batch · heads, tokens, tokens]
- * are the dropout factors, or 0. scratch: padded · tokens floats where there are factors. tile: as for `gemm`.
+ * are the dropout factors, or 0. scratch: padded · tokens floats if there are factors. tile: as for `gemm`.
  */
 export function attention(
   batch: i32,
@@ -62,7 +62,7 @@ export function attention(
 
 /**
  * Computes dQkv from dOut and the forward pass's qkv, factors and weights. scratch: padded · tokens floats, twice as
- * many where there are factors. tile: as for `gemm`.
+ * many if there are factors. tile: as for `gemm`.
  */
 export function attentionGradient(
   batch: i32,

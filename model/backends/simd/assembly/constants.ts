@@ -5,7 +5,7 @@
 
 /** 1.5 · 2^23: adding it to |x| < 2^22 leaves round(x) in the low bits. */
 export let ROUND: v128 = f32x4.splat(12582912);
-/** exp2 returns 0 from here down: the exponent bits of 2^-127 are 0. */
+/** Minimum argument of exp2. It returns 0 there, because the exponent bits of 2^-127 are 0. */
 export let EXP2_MIN: v128 = f32x4.splat(-127);
 
 /** 2^x on [-0.5, 0.5]: minimax polynomial of degree 5 with value 1 at 0, relative error 9.2e-8. */

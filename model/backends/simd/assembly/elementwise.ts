@@ -1,4 +1,4 @@
-/** Writes zeros. */
+/** out[n] = 0. */
 export function zero(out: usize, n: i32): void {
   memory.fill(out, 0, <usize> n * 4);
 }

@@ -10,7 +10,7 @@ import { microKernelTransA2x8, microKernelTransA4x8, microKernelTransA6x8, packB
 /**
  * C[m, n] (+)= A[k, m]ᵀ · B[k, n]. tile: MR x NR floats of scratch memory. packed: PACK_KC x PACK_MC floats of scratch
  * memory for packing A, or 0. Wide matrices need the packing, because the starts of their rows evict each other from
- * the first-level cache. Up to 28 bytes behind the last rows of A and B are read and not used.
+ * the first-level cache. Up to 28 bytes after the last rows of A and B are read and not used.
  */
 export function gemmTransA(
   m: i32,

@@ -8,12 +8,14 @@ import {
 import { KC, K_UNROLL } from "./blockSizes";
 
 /** a · b + c, fused in the relaxed SIMD build. */
+// @ts-ignore: decorator
 @inline
 export function fma(a: v128, b: v128, c: v128): v128 {
   return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(c, f32x4.mul(a, b));
 }
 
 /** 2^x with a relative error of 2e-7; 0 for x <= -127, NaN for NaN, undefined for x > 127. */
+// @ts-ignore: decorator
 @inline
 export function exp2(x: v128): v128 {
   // pmax returns its first operand when that is NaN.
@@ -25,37 +27,42 @@ export function exp2(x: v128): v128 {
 }
 
 /** Sum of the four lanes. */
+// @ts-ignore: decorator
 @inline
 export function sum4(x: v128): f32 {
   const pairs = f32x4.add(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
-/** exp(-x² / 2). */
+/** exp(-x² / 2), the normal density without its factor. */
+// @ts-ignore: decorator
 @inline
-export function bell(x: v128): v128 {
+export function gaussian(x: v128): v128 {
   return exp2(f32x4.mul(f32x4.mul(x, x), DENSITY_EXPONENT));
 }
 
-/** The normal cumulative distribution with an error of 1.5e-7, for `b = bell(x)`. */
+/** Cumulative distribution function of the normal distribution, with an error of 1.5e-7, for `g = gaussian(x)`. */
+// @ts-ignore: decorator
 @inline
-export function normalCdf(x: v128, b: v128): v128 {
+export function normalCdf(x: v128, g: v128): v128 {
   const one = ONE;
   const z = f32x4.mul(f32x4.abs(x), SQRT1_2);
   const t = f32x4.div(one, fma(z, ERF_P, one));
   const p = fma(fma(fma(fma(ERF_5, t, ERF_4), t, ERF_3), t, ERF_2), t, ERF_1);
   // The upper tail 1 - cdf(|x|) is the result for a negative x.
-  const tail = f32x4.mul(f32x4.mul(f32x4.mul(p, t), b), HALF);
+  const tail = f32x4.mul(f32x4.mul(f32x4.mul(p, t), g), HALF);
   return v128.bitselect(tail, f32x4.sub(one, tail), f32x4.lt(x, f32x4.splat(0)));
 }
 
-/** Derivative of GELU from `b = bell(x)` and the cumulative distribution. */
+/** Derivative of GELU, from `g = gaussian(x)` and the cumulative distribution. */
+// @ts-ignore: decorator
 @inline
-export function geluDerivative(x: v128, b: v128, cdf: v128): v128 {
-  return fma(x, f32x4.mul(b, DENSITY_AT_0), cdf);
+export function geluDerivative(x: v128, g: v128, cdf: v128): v128 {
+  return fma(x, f32x4.mul(g, DENSITY_AT_0), cdf);
 }
 
 /** Steps of the next panel of B when `k` steps remain. */
+// @ts-ignore: decorator
 @inline
 export function panelDepth(k: i32): i32 {
   return k < KC + K_UNROLL ? k : KC;

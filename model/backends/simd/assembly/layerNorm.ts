@@ -15,7 +15,7 @@ export function layerNorm(
   scale: usize,
   eps: f32,
 ): void {
-  const row = <usize> n * 4, vectors = row & ~15, share: f32 = 1 / <f32> n;
+  const row = <usize> n * 4, vectors = row & ~15, inverse: f32 = 1 / <f32> n;
   let j: usize = 0;
   // #pragma unroll_and_jam(4)
   for (let i: i32 = 0; i < m; i++) {
@@ -27,7 +27,7 @@ export function layerNorm(
     for (; j < row; j += 4) {
       rest += f32.load(xi + j);
     }
-    const mean: f32 = (sum4(sums) + rest) * share, means = f32x4.splat(mean);
+    const mean: f32 = (sum4(sums) + rest) * inverse, means = f32x4.splat(mean);
     sums = f32x4.splat(0);
     rest = 0;
     for (j = 0; j < vectors; j += 16) {
@@ -39,7 +39,7 @@ export function layerNorm(
     for (; j < row; j += 4) {
       rest += (f32.load(xi + j) - mean) * (f32.load(xi + j) - mean);
     }
-    const factor: f32 = 1 / sqrt<f32>((sum4(sums) + rest) * share + eps), factors = f32x4.splat(factor);
+    const factor: f32 = 1 / sqrt<f32>((sum4(sums) + rest) * inverse + eps), factors = f32x4.splat(factor);
     f32.store(scale + <usize> i * 4, factor);
     for (j = 0; j < vectors; j += 16) {
       const w = v128.load(weight + j), b = v128.load(bias + j);
@@ -71,7 +71,7 @@ export function layerNormGradient(
   dWeight: usize,
   dBias: usize,
 ): void {
-  const row = <usize> n * 4, vectors = row & ~15, share: f32 = 1 / <f32> n;
+  const row = <usize> n * 4, vectors = row & ~15, inverse: f32 = 1 / <f32> n;
   let j: usize = 0;
   // #pragma unroll_and_jam(4)
   for (let i: i32 = 0; i < m; i++) {
@@ -99,7 +99,7 @@ export function layerNormGradient(
         f32.store(dBias + j, f32.load(dBias + j) + g);
       }
     }
-    const mean: f32 = (sum4(sums) + restSum) * share, dot: f32 = (sum4(dots) + restDot) * share;
+    const mean: f32 = (sum4(sums) + restSum) * inverse, dot: f32 = (sum4(dots) + restDot) * inverse;
     const factor: f32 = f32.load(scale + <usize> i * 4);
     const means = f32x4.splat(mean), meanDots = f32x4.splat(dot), factors = f32x4.splat(factor);
     for (j = 0; j < vectors; j += 16) {

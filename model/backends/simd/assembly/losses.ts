@@ -58,7 +58,7 @@ function ln(x: f64): f64 {
 
 /** Mean cross-entropy of logits[m, n] with the 32-bit labels[m], and its gradient grad[m, n]. */
 export function crossEntropy(m: i32, n: i32, logits: usize, labels: usize, loss: usize, grad: usize): void {
-  const row = <usize> n * 4, share: f32 = 1 / <f32> m;
+  const row = <usize> n * 4, inverse: f32 = 1 / <f32> m;
   let total: f64 = 0;
   for (let i: i32 = 0; i < m; i++) {
     let largest: f32 = -Infinity, sum: f64 = 0;
@@ -69,13 +69,13 @@ export function crossEntropy(m: i32, n: i32, logits: usize, labels: usize, loss:
       sum += <f64> value;
       f32.store(grad + j, value);
     }
-    const target = <usize> i32.load(labels) * 4, factor = <f32> (<f64> share / sum);
+    const target = <usize> i32.load(labels) * 4, factor = <f32> (<f64> inverse / sum);
     for (let j: usize = 0; j < row; j += 4) f32.store(grad + j, f32.load(grad + j) * factor);
-    f32.store(grad + target, f32.load(grad + target) - share);
+    f32.store(grad + target, f32.load(grad + target) - inverse);
     total += ln(sum) - (<f64> f32.load(logits + target) - <f64> largest);
     logits += row;
     grad += row;
     labels += 4;
   }
-  f32.store(loss, <f32> (total * <f64> share));
+  f32.store(loss, <f32> (total * <f64> inverse));
 }

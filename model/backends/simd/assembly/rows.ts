@@ -50,7 +50,7 @@ export function sumMaskedRows(m: i32, n: i32, x: usize, mask: usize, out: usize)
   }
 }
 
-/** out[count, n] = the rows of x at the 32-bit indices; `fallback`[n] for index -1. */
+/** out[count, n] = the rows of x[…, n] at the 32-bit indices[count]; fallback[n] for index -1. */
 export function gatherRows(count: i32, n: i32, x: usize, fallback: usize, indices: usize, out: usize): void {
   const row = <usize> n * 4;
   for (; count > 0; count--) {
@@ -63,11 +63,11 @@ export function gatherRows(count: i32, n: i32, x: usize, fallback: usize, indice
 
 /** out[batch, n] = the mean over the tokens of x[batch, tokens, n]. */
 export function meanPool(batch: i32, tokens: i32, n: i32, x: usize, out: usize): void {
-  const row = <usize> n * 4, share: f32 = 1 / <f32> tokens;
+  const row = <usize> n * 4, inverse: f32 = 1 / <f32> tokens;
   memory.fill(out, 0, <usize> batch * row);
   for (let b: i32 = 0; b < batch; b++) {
     sumRows(tokens, n, x, out);
-    for (let j: usize = 0; j < row; j += 4) f32.store(out + j, f32.load(out + j) * share);
+    for (let j: usize = 0; j < row; j += 4) f32.store(out + j, f32.load(out + j) * inverse);
     x += <usize> tokens * row;
     out += row;
   }
@@ -75,9 +75,9 @@ export function meanPool(batch: i32, tokens: i32, n: i32, x: usize, out: usize):
 
 /** dx[batch, tokens, n] from dy[batch, n]. */
 export function meanPoolGradient(batch: i32, tokens: i32, n: i32, dy: usize, dx: usize): void {
-  const row = <usize> n * 4, share: f32 = 1 / <f32> tokens;
+  const row = <usize> n * 4, inverse: f32 = 1 / <f32> tokens;
   for (let b: i32 = 0; b < batch; b++) {
-    for (let j: usize = 0; j < row; j += 4) f32.store(dx + j, f32.load(dy + j) * share);
+    for (let j: usize = 0; j < row; j += 4) f32.store(dx + j, f32.load(dy + j) * inverse);
     const first = dx;
     for (let t: i32 = 1; t < tokens; t++) {
       dx += row;

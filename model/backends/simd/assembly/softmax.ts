@@ -33,10 +33,10 @@ export function softmax(height: i32, width: i32, row: usize, x: usize, scale: f3
         sum1 = f32x4.add(sum1, e1);
       }
     }
-    const share = f32x4.splat(1 / sum4(f32x4.add(sum0, sum1)));
+    const inverse = f32x4.splat(1 / sum4(f32x4.add(sum0, sum1)));
     for (let j: usize = 0; j < row; j += 32) {
-      v128.store(xi + j, f32x4.mul(v128.load(xi + j), share));
-      v128.store(xi + j, f32x4.mul(v128.load(xi + j, 16), share), 16);
+      v128.store(xi + j, f32x4.mul(v128.load(xi + j), inverse));
+      v128.store(xi + j, f32x4.mul(v128.load(xi + j, 16), inverse), 16);
     }
   }
 }

@@ -16,7 +16,7 @@ const ITERATIONS = KC / K_UNROLL;
 
 /** The global for half a row of B: a step in the iteration with `remaining` iterations to go. */
 const packed = (remaining: number, step: number, half: number) => `b${remaining}_${step}_${half}`;
-/** The global for half a row of B: a step behind the last whole iteration. */
+/** The global for half a row of B: a step after the last whole iteration. */
 const packedLeft = (step: number, half: number) => `left${step}_${half}`;
 
 const declareGlobal = (name: string) => `let ${name}: v128 = f32x4.splat(0);`;
@@ -43,7 +43,7 @@ const transpose4x4 = (name: (row: number) => string) => [
 ];
 
 const PACK_B = lines(
-  "/** Packs 8 columns of B with row stride ldb. Up to 28 bytes behind the last row are read. */",
+  "/** Packs 8 columns of B with row stride ldb. Up to 28 bytes after the last row are read. */",
   "export function packB(kIter: i32, kLeft: i32, b: usize, ldb: usize): void {",
   countdown(
     "kIter",
@@ -112,20 +112,20 @@ const step = (rows: number, a: (r: number) => string, b: (half: number) => strin
     "}",
   );
 
-/** All steps of a micro-panel. @param at the number of a step in its iteration */
+/** All steps of a micro-panel. @param oneStep code of a step; `index` is its number in the iteration */
 const allSteps = (
-  oneStep: (b: (half: number) => string, at: number) => string,
+  oneStep: (b: (half: number) => string, index: number) => string,
   advance: string,
 ) =>
   lines(
     countdown("kIter", ITERATIONS, (i) =>
       lines(
-        range(K_UNROLL).map((at) => oneStep((half) => packed(i, at, half), at)),
+        range(K_UNROLL).map((index) => oneStep((half) => packed(i, index, half), index)),
         advance,
       )),
     "if (kLeft) {",
-    range(K_UNROLL - 1).map((at) =>
-      `if (kLeft > ${at}) {\n${oneStep((half) => packedLeft(at, half), at)}\n}`
+    range(K_UNROLL - 1).map((index) =>
+      `if (kLeft > ${index}) {\n${oneStep((half) => packedLeft(index, half), index)}\n}`
     ),
     "}",
   );
@@ -143,7 +143,7 @@ const tile = (rows: number) =>
     sums(rows, (r, half) => `s${r}${half} = f32x4.add(s${r}${half}, v128.load(cIn + c${r}, ${16 * half}));`),
     "}",
     allSteps(
-      (b, at) => step(rows, (r) => `v128.load32_splat(a${r}, ${4 * at})`, b),
+      (b, index) => step(rows, (r) => `v128.load32_splat(a${r}, ${4 * index})`, b),
       lines(range(rows).map((r) => `a${r} += ${4 * K_UNROLL};`)),
     ),
     sums(rows, (r, half) => `v128.store(c + c${r}, s${r}${half}, ${16 * half});`),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AdamWNumbers } from "../../../ops/adamw.ts";
+import type { AdamWScalars } from "../../../ops/adamw.ts";
 import type { Chunk } from "./chunks.ts";
 import type { KernelCall } from "./compile.ts";
 import type { MemoryLayout } from "./memoryLayout.ts";
@@ -64,7 +64,7 @@ export interface StepMessage {
   readonly images: number;
   /** The chunks of this worker. */
   readonly chunks: readonly FedChunk[];
-  readonly numbers: AdamWNumbers;
+  readonly scalars: AdamWScalars;
 }
 
 /** A message to a worker. */

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { adamwNumbers } from "../../../ops/adamw.ts";
+import { adamwScalars } from "../../../ops/adamw.ts";
 import { batchSizeOf, objective, type TrainingBatch } from "../../../training/objective.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { Stepper, StepperOptions } from "../../../training/stepper.ts";
@@ -104,9 +104,9 @@ export class PlannedStepper implements Stepper {
       );
     }
     return async (lr) => {
-      const numbers = adamwNumbers({ ...optimizer, lr, step: this.#completedSteps + 1 });
+      const scalars = adamwScalars({ ...optimizer, lr, step: this.#completedSteps + 1 });
       this.#losses.fill(0);
-      await this.#pool.broadcast(chunks.map((chunks) => ({ type: "step", images, chunks, numbers })));
+      await this.#pool.broadcast(chunks.map((chunks) => ({ type: "step", images, chunks, scalars })));
       const loss = stepLoss(this.#losses);
       if (Number.isFinite(loss)) this.#completedSteps++;
       return Math.fround(loss);

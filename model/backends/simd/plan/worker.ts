@@ -45,14 +45,14 @@ function computeGradients({ chunks, images }: StepMessage): void {
 }
 
 /** Updates this worker's share of the parameters unless the loss is not finite. */
-function updateParameters({ numbers }: StepMessage): void {
+function updateParameters({ scalars }: StepMessage): void {
   const { losses, threads, share } = start;
   if (!Number.isFinite(stepLoss(losses))) return;
-  const { decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, size: stepSize } = numbers;
+  const { decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize } = scalars;
   const { size, param, expAvg, expAvgSq, grad, gradStride } = share;
   kernels.adamw(
     ...[size, param, expAvg, expAvgSq, grad, threads, gradStride],
-    ...[decay, oneMinusBeta1, beta2, oneMinusBeta2, correction, eps, stepSize],
+    ...[decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize],
   );
 }
 

@@ -5,20 +5,20 @@ export const ADAMW = elementwise({
   name: "AdamW",
   writes: { newParam: "f32", newExpAvg: "f32", newExpAvgSq: "f32" },
   reads: { param: "f32", grad: "f32", expAvg: "f32", expAvgSq: "f32" },
-  numbers: {
+  uniforms: {
     decay: "f32",
     oneMinusBeta1: "f32",
     beta2: "f32",
     oneMinusBeta2: "f32",
-    correction: "f32",
+    biasCorrection2Sqrt: "f32",
     eps: "f32",
-    lr: "f32",
+    stepSize: "f32",
   },
   body: `
   let g = grad[i];
-  let m = expAvg[i] + (g - expAvg[i]) * n.oneMinusBeta1;
-  let v = expAvgSq[i] * n.beta2 + g * g * n.oneMinusBeta2;
-  newParam[i] = param[i] * n.decay - m / (sqrt(v) / n.correction + n.eps) * n.lr;
+  let m = expAvg[i] + (g - expAvg[i]) * u.oneMinusBeta1;
+  let v = expAvgSq[i] * u.beta2 + g * g * u.oneMinusBeta2;
+  newParam[i] = param[i] * u.decay - m / (sqrt(v) / u.biasCorrection2Sqrt + u.eps) * u.stepSize;
   newExpAvg[i] = m;
   newExpAvgSq[i] = v;`,
 });

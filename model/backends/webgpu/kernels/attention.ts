@@ -16,7 +16,7 @@ export interface AttentionOptions {
 /**
  * Attention without a matrix of weights (FlashAttention, Dao et al. 2022). A thread keeps one token and iterates over
  * the others in tiles that its workgroup loads. Of the softmax, only the logarithm of each row's sum is stored. The
- * layouts are those of the operation's tensors. Numbers: `tokens`, `heads`, `blocks` (of tokens) and `groups`.
+ * layouts are those of the operation's tensors. Uniforms: `tokens`, `heads`, `blocks` (of tokens) and `groups`.
  */
 export interface AttentionPrograms {
   /** qkv (, factors) → value, logSumExps. */
@@ -43,40 +43,40 @@ fn product(a: Vector, b: Vector) -> f32 { return ${isVectorized ? "dot(a, b)" : 
   const each = (body: string) => `for (var i = 0u; i < COUNT; i++) { ${body} }`;
   // Offset in qkv of the query (part 0), key (1) or value (2) of a token, and of its row in the output.
   const qkvOffset = (token: string, part: number) =>
-    `((image * n.tokens + ${token}) * 3u + ${part}u) * width + head * COUNT`;
-  const rowOffset = (token: string) => `(image * n.tokens + ${token}) * width + head * COUNT`;
+    `((image * u.tokens + ${token}) * 3u + ${part}u) * width + head * COUNT`;
+  const rowOffset = (token: string) => `(image * u.tokens + ${token}) * width + head * COUNT`;
   const prologue = `
-  if (group >= n.groups) { return; }
-  let pair = group / n.blocks;
-  let image = pair / n.heads;
-  let head = pair % n.heads;
-  let width = n.heads * COUNT;
-  let position = group % n.blocks * ${threads}u + thread;
-  let inRange = position < n.tokens;
-  let token = min(position, n.tokens - 1u);
-  let row = pair * n.tokens + token;`;
+  if (group >= u.groups) { return; }
+  let pair = group / u.blocks;
+  let image = pair / u.heads;
+  let head = pair % u.heads;
+  let width = u.heads * COUNT;
+  let position = group % u.blocks * ${threads}u + thread;
+  let inRange = position < u.tokens;
+  let token = min(position, u.tokens - 1u);
+  let row = pair * u.tokens + token;`;
   // Loads a tile of two matrices; `load` uses the token `other`, the element `i` and the index `slot` in the tile.
   const eachTile = (load: string, body: string) => `
-  for (var first = 0u; first < n.tokens; first += TILE) {
+  for (var first = 0u; first < u.tokens; first += TILE) {
     workgroupBarrier();
     for (var slot = thread; slot < TILE * COUNT; slot += ${threads}u) {
       let other = first + slot / COUNT;
       let i = slot % COUNT;
-      if (other < n.tokens) { ${load} }
+      if (other < u.tokens) { ${load} }
     }
     workgroupBarrier();
-    let end = min(TILE, n.tokens - first);
+    let end = min(TILE, u.tokens - first);
     ${body}
   }`;
   const keysAndValues = `tileA[slot] = qkv[${qkvOffset("other", 1)} + i]; tileB[slot] = qkv[${
     qkvOffset("other", 2)
   } + i];`;
   const factor = (query: string, key: string) =>
-    hasDropout ? `factors[(pair * n.tokens + ${query}) * n.tokens + ${key}]` : "1.0";
-  const attentionProgram = (source: Omit<ProgramSource, "threads" | "numbers">) =>
+    hasDropout ? `factors[(pair * u.tokens + ${query}) * u.tokens + ${key}]` : "1.0";
+  const attentionProgram = (source: Omit<ProgramSource, "threads" | "uniforms">) =>
     program({
       ...source,
-      numbers: { tokens: "u32", heads: "u32", blocks: "u32", groups: "u32" },
+      uniforms: { tokens: "u32", heads: "u32", blocks: "u32", groups: "u32" },
       threads,
       shared: shared + (source.shared ?? ""),
       body: prologue + source.body,
@@ -188,7 +188,7 @@ fn product(a: Vector, b: Vector) -> f32 { return ${isVectorized ? "dot(a, b)" : 
             "score += product(key[i], tileA[j * COUNT + i]); dWeight += product(value[i], tileB[j * COUNT + i]);",
           )
         }
-      let other = pair * n.tokens + first + j;
+      let other = pair * u.tokens + first + j;
       let weight = exp(score - logSumExps[other]);
       let factor = ${factor("(first + j)", "token")};
       let dScore = weight * (dWeight * factor - deltas[other]);

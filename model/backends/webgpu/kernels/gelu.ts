@@ -8,7 +8,7 @@ export const GELU = elementwise({
   name: "gelu",
   writes: { value: "f32", derivative: "f32" },
   reads: { x: "f32" },
-  numbers: {},
+  uniforms: {},
   body: `
   let v = x[i];
   let z = abs(v) * ${Math.SQRT1_2};

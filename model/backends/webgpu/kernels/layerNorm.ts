@@ -12,14 +12,14 @@ function lanesOf(dim: number): number {
 /** Number of rows of a workgroup. */
 export const normRows = (dim: number): number => THREADS / lanesOf(dim);
 
-/** WGSL function that adds the `mine` of all threads of a row, in a fixed order. */
+/** WGSL function that adds the `threadSum` of all threads of a row, in a fixed order. */
 function rowSum(type: string, lanes: number) {
   return {
     shared: `
 var<workgroup> partial: array<${type}, ${THREADS}>;
-fn rowSum(thread: u32, mine: ${type}) -> ${type} {
+fn rowSum(thread: u32, threadSum: ${type}) -> ${type} {
   workgroupBarrier();
-  partial[thread] = mine;
+  partial[thread] = threadSum;
   workgroupBarrier();
   for (var half = ${lanes / 2}u; half > 0u; half >>= 1u) {
     if (thread % ${lanes}u < half) { partial[thread] += partial[thread + half]; }
@@ -30,13 +30,13 @@ fn rowSum(thread: u32, mine: ${type}) -> ${type} {
   };
 }
 
-const start = (lanes: number) => `
+const prologue = (lanes: number) => `
   let lane = thread % ${lanes}u;
   let row = group * ${THREADS / lanes}u + thread / ${lanes}u;
-  let inRange = row < n.rows;
-  let first = select(0u, row * n.dim, inRange);
-  let end = select(0u, n.dim, inRange);
-  let size = f32(n.dim);`;
+  let inRange = row < u.rows;
+  let first = select(0u, row * u.dim, inRange);
+  let end = select(0u, u.dim, inRange);
+  let size = f32(u.dim);`;
 
 function forward(lanes: number): Program {
   const each = (body: string) => `for (var i = lane; i < end; i += ${lanes}u) { ${body} }`;
@@ -44,10 +44,10 @@ function forward(lanes: number): Program {
     name: "layer norm",
     writes: { value: "f32", normed: "f32", scales: "f32" },
     reads: { x: "f32", weight: "f32", bias: "f32" },
-    numbers: { rows: "u32", dim: "u32" },
+    uniforms: { rows: "u32", dim: "u32" },
     threads: THREADS,
     ...rowSum("f32", lanes),
-    body: `${start(lanes)}
+    body: `${prologue(lanes)}
   var sum = 0.0;
   ${each("sum += x[first + i];")}
   let mean = rowSum(thread, sum) / size;
@@ -69,10 +69,10 @@ function gradient(lanes: number): Program {
     name: "gradient of layer norm",
     writes: { dx: "f32" },
     reads: { dy: "f32", normed: "f32", scales: "f32", weight: "f32" },
-    numbers: { rows: "u32", dim: "u32" },
+    uniforms: { rows: "u32", dim: "u32" },
     threads: THREADS,
     ...rowSum("vec2<f32>", lanes),
-    body: `${start(lanes)}
+    body: `${prologue(lanes)}
   var sums = vec2<f32>();
   ${each("let d = dy[first + i] * weight[i]; sums += vec2(d, d * normed[first + i]);")}
   let means = rowSum(thread, sums) / size;

@@ -15,24 +15,24 @@ export const WEIGHT_GRADIENT = program({
   name: "gradient of a weight",
   writes: { dWeight: "f32", dBias: "f32" },
   reads: { dy: "f32", x: "f32" },
-  numbers: { rows: "u32", outDim: "u32", inDim: "u32", splitRows: "u32", groups: "u32" },
+  uniforms: { rows: "u32", outDim: "u32", inDim: "u32", splitRows: "u32", groups: "u32" },
   threads: THREADS,
   shared: `
 var<workgroup> grads: array<f32, ${STEP * TILE}>;
 var<workgroup> inputs: array<f32, ${STEP * TILE}>;`,
   body: `
-  if (group >= n.groups) { return; }
-  let tilesPerRow = (n.inDim + ${TILE - 1}u) / ${TILE}u;
-  let tiles = tilesPerRow * ((n.outDim + ${TILE - 1}u) / ${TILE}u);
+  if (group >= u.groups) { return; }
+  let tilesPerRow = (u.inDim + ${TILE - 1}u) / ${TILE}u;
+  let tiles = tilesPerRow * ((u.outDim + ${TILE - 1}u) / ${TILE}u);
   let split = group / tiles;
   let firstOut = group % tiles / tilesPerRow * ${TILE}u;
   let firstIn = group % tiles % tilesPerRow * ${TILE}u;
   let gradOffset = thread / ${LANES}u * 4u;
   let inputOffset = thread % ${LANES}u * 4u;
-  let end = min(n.rows, (split + 1u) * n.splitRows);
+  let end = min(u.rows, (split + 1u) * u.splitRows);
   var sums: array<vec4<f32>, 4>;
   var bias = vec4<f32>();
-  for (var first = split * n.splitRows; first < end; first += ${STEP}u) {
+  for (var first = split * u.splitRows; first < end; first += ${STEP}u) {
     workgroupBarrier();
     for (var index = thread; index < ${STEP * TILE}u; index += ${THREADS}u) {
       let row = first + index / ${TILE}u;
@@ -41,8 +41,8 @@ var<workgroup> inputs: array<f32, ${STEP * TILE}>;`,
       var grad = 0.0;
       var input = 0.0;
       if (row < end) {
-        if (o < n.outDim) { grad = dy[row * n.outDim + o]; }
-        if (i < n.inDim) { input = x[row * n.inDim + i]; }
+        if (o < u.outDim) { grad = dy[row * u.outDim + o]; }
+        if (i < u.inDim) { input = x[row * u.inDim + i]; }
       }
       grads[index] = grad;
       inputs[index] = input;
@@ -60,30 +60,30 @@ var<workgroup> inputs: array<f32, ${STEP * TILE}>;`,
   }
   for (var k = 0u; k < 4u; k++) {
     let o = firstOut + gradOffset + k;
-    if (o < n.outDim) {
+    if (o < u.outDim) {
       for (var l = 0u; l < 4u; l++) {
         let i = firstIn + inputOffset + l;
-        if (i < n.inDim) { dWeight[(split * n.outDim + o) * n.inDim + i] = sums[k][l]; }
+        if (i < u.inDim) { dWeight[(split * u.outDim + o) * u.inDim + i] = sums[k][l]; }
       }
-      if (firstIn == 0u && inputOffset == 0u) { dBias[split * n.outDim + o] = bias[k]; }
+      if (firstIn == 0u && inputOffset == 0u) { dBias[split * u.outDim + o] = bias[k]; }
     }
   }`,
 });
 
-/** Adds the results of all splits. Numbers: sizes of the weight and of the bias, and the number of splits. */
+/** Adds the results of all splits. Uniforms: sizes of the weight and of the bias, and the number of splits. */
 export const REDUCE_WEIGHT_GRADIENT = elementwise({
   name: "sum of a weight's gradients",
   writes: { dWeight: "f32", dBias: "f32" },
   reads: { weights: "f32", biases: "f32" },
-  numbers: { weightSize: "u32", biasSize: "u32", splits: "u32" },
+  uniforms: { weightSize: "u32", biasSize: "u32", splits: "u32" },
   body: `
   var sum = 0.0;
-  if (i < n.weightSize) {
-    for (var split = 0u; split < n.splits; split++) { sum += weights[split * n.weightSize + i]; }
+  if (i < u.weightSize) {
+    for (var split = 0u; split < u.splits; split++) { sum += weights[split * u.weightSize + i]; }
     dWeight[i] = sum;
   } else {
-    let index = i - n.weightSize;
-    for (var split = 0u; split < n.splits; split++) { sum += biases[split * n.biasSize + index]; }
+    let index = i - u.weightSize;
+    for (var split = 0u; split < u.splits; split++) { sum += biases[split * u.biasSize + index]; }
     dBias[index] = sum;
   }`,
 });

@@ -12,21 +12,21 @@ export const MASKED_LOSS = program({
   name: "loss on masked patches",
   writes: { partials: "f32", grad: "f32" },
   reads: { pred: "f32", expected: "f32", mask: "f32" },
-  numbers: { rows: "u32", dim: "u32", groups: "u32" },
+  uniforms: { rows: "u32", dim: "u32", groups: "u32" },
   threads: THREADS,
   shared: `${total.shared}
-fn sumOf(thread: u32, mine: f32) -> f32 {
+fn sumOf(thread: u32, threadSum: f32) -> f32 {
   workgroupBarrier();
   ${total.code}
   return partial[0];
 }`,
   body: `
   var count = 0.0;
-  for (var row = thread; row < n.rows; row += ${THREADS}u) { count += mask[row]; }
-  let masked = sumOf(thread, count) * f32(n.dim);
+  for (var row = thread; row < u.rows; row += ${THREADS}u) { count += mask[row]; }
+  let masked = sumOf(thread, count) * f32(u.dim);
   var sum = 0.0;
-  for (var i = group * ${THREADS}u + thread; i < n.rows * n.dim; i += n.groups * ${THREADS}u) {
-    let error = (pred[i] - expected[i]) * mask[i / n.dim];
+  for (var i = group * ${THREADS}u + thread; i < u.rows * u.dim; i += u.groups * ${THREADS}u) {
+    let error = (pred[i] - expected[i]) * mask[i / u.dim];
     grad[i] = 2.0 * error / masked;
     sum += error * error;
   }
@@ -39,12 +39,12 @@ export const REDUCE_LOSS = program({
   name: "sum of a loss",
   writes: { loss: "f32" },
   reads: { partials: "f32" },
-  numbers: { size: "u32" },
+  uniforms: { size: "u32" },
   threads: THREADS,
   shared: total.shared,
   body: `
-  var mine = 0.0;
-  for (var i = thread; i < n.size; i += ${THREADS}u) { mine += partials[i]; }
+  var threadSum = 0.0;
+  for (var i = thread; i < u.size; i += ${THREADS}u) { threadSum += partials[i]; }
   ${total.code}
   if (thread == 0u) { loss[0] = partial[0]; }`,
 });
@@ -54,23 +54,23 @@ export const CROSS_ENTROPY = program({
   name: "cross-entropy",
   writes: { loss: "f32", grad: "f32" },
   reads: { logits: "f32", labels: "i32" },
-  numbers: { rows: "u32", classes: "u32" },
+  uniforms: { rows: "u32", classes: "u32" },
   threads: THREADS,
   shared: total.shared,
   body: `
-  var mine = 0.0;
-  for (var row = thread; row < n.rows; row += ${THREADS}u) {
-    let first = row * n.classes;
+  var threadSum = 0.0;
+  for (var row = thread; row < u.rows; row += ${THREADS}u) {
+    let first = row * u.classes;
     var maximum = logits[first];
-    for (var i = 1u; i < n.classes; i++) { maximum = max(maximum, logits[first + i]); }
+    for (var i = 1u; i < u.classes; i++) { maximum = max(maximum, logits[first + i]); }
     var sum = 0.0;
-    for (var i = 0u; i < n.classes; i++) { sum += exp(logits[first + i] - maximum); }
+    for (var i = 0u; i < u.classes; i++) { sum += exp(logits[first + i] - maximum); }
     let label = u32(labels[row]);
-    for (var i = 0u; i < n.classes; i++) {
-      grad[first + i] = (exp(logits[first + i] - maximum) / sum - select(0.0, 1.0, i == label)) / f32(n.rows);
+    for (var i = 0u; i < u.classes; i++) {
+      grad[first + i] = (exp(logits[first + i] - maximum) / sum - select(0.0, 1.0, i == label)) / f32(u.rows);
     }
-    mine += log(sum) + maximum - logits[first + label];
+    threadSum += log(sum) + maximum - logits[first + label];
   }
   ${total.code}
-  if (thread == 0u) { loss[0] = partial[0] / f32(n.rows); }`,
+  if (thread == 0u) { loss[0] = partial[0] / f32(u.rows); }`,
 });

@@ -4,12 +4,12 @@ import { type Program, program } from "../program.ts";
 export const SUM_COLUMNS = 8;
 const THREADS = 256;
 
-/** WGSL code that adds the `mine` of all threads in `partial[0]`, in a fixed order. Only thread 0 may read the sum. */
+/** WGSL code that adds the `threadSum` of all threads in `partial[0]`, in a fixed order. Only thread 0 may read the sum. */
 export function sumOfThreads(threads: number, type: string): { shared: string; code: string } {
   return {
     shared: `var<workgroup> partial: array<${type}, ${threads}>;`,
     code: `
-  partial[thread] = mine;
+  partial[thread] = threadSum;
   workgroupBarrier();
   for (var half = ${threads / 2}u; half > 0u; half >>= 1u) {
     if (thread < half) { partial[thread] += partial[thread + half]; }
@@ -19,7 +19,7 @@ export function sumOfThreads(threads: number, type: string): { shared: string; c
 }
 
 /**
- * Returns a program that sums the rows of a matrix for each column. Numbers: `rows` and `columns`.
+ * Returns a program that sums the rows of a matrix for each column. Uniforms: `rows` and `columns`.
  *
  * @param reads names of the input buffers
  * @param sums the summed expression by the name of its output; it may use the element's index `i` and its `row`
@@ -31,25 +31,25 @@ export function columnSums(name: string, reads: readonly string[], sums: Record<
     name,
     writes: Object.fromEntries(names.map((output) => [output, "f32"])),
     reads: Object.fromEntries(reads.map((input) => [input, "f32"])),
-    numbers: { rows: "u32", columns: "u32" },
+    uniforms: { rows: "u32", columns: "u32" },
     threads: THREADS,
     shared: `var<workgroup> partial: array<${type}, ${THREADS}>;`,
     body: `
   let column = group * ${SUM_COLUMNS}u + thread % ${SUM_COLUMNS}u;
-  var mine = ${type}();
-  if (column < n.columns) {
-    for (var row = thread / ${SUM_COLUMNS}u; row < n.rows; row += ${lanes}u) {
-      let i = row * n.columns + column;
-      mine += ${type}(${Object.values(sums).join(", ")});
+  var threadSum = ${type}();
+  if (column < u.columns) {
+    for (var row = thread / ${SUM_COLUMNS}u; row < u.rows; row += ${lanes}u) {
+      let i = row * u.columns + column;
+      threadSum += ${type}(${Object.values(sums).join(", ")});
     }
   }
-  partial[thread] = mine;
+  partial[thread] = threadSum;
   workgroupBarrier();
   for (var half = ${THREADS / 2}u; half >= ${SUM_COLUMNS}u; half >>= 1u) {
     if (thread < half) { partial[thread] += partial[thread + half]; }
     workgroupBarrier();
   }
-  if (thread < ${SUM_COLUMNS}u && column < n.columns) {
+  if (thread < ${SUM_COLUMNS}u && column < u.columns) {
     let total = partial[thread];
     ${
       names.map((output, i) => `${output}[column] = total${names.length === 1 ? "" : `[${i}]`};`).join(
