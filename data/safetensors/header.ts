@@ -3,14 +3,14 @@
  *
  * A file has 8 bytes with the length of the header (little-endian), the header as JSON, and the bytes of the tensors.
  * The rules are those of the official reader (huggingface/safetensors, `README.md` "Format" and
- * `safetensors/src/tensor.rs`), with a lower limit of the header. Unknown fields are refused, and numbers must be plain
- * digits that a JavaScript number represents exactly.
+ * `safetensors/src/tensor.rs`), with a lower limit for the size of the header. Unknown fields are refused, and numbers
+ * must be plain digits that a JavaScript number represents exactly.
  *
  * @module
  */
 import { ARRAYS, type Dtype, DTYPES } from "./dtype.ts";
 import { quote, SafetensorsError } from "./error.ts";
-import { headerLength, LENGTH_BYTES, MAX_HEADER_BYTES, METADATA, parseHeader } from "./headerText.ts";
+import { LENGTH_BYTES, METADATA, parseHeader, readHeaderLength } from "./headerText.ts";
 
 /** Type, shape and position of a tensor. */
 export interface TensorInfo {
@@ -30,14 +30,6 @@ export interface SafetensorsHeader {
   readonly metadata: Record<string, string>;
 }
 
-/** Options of {@linkcode readHeader}. */
-export interface HeaderOptions {
-  /** Maximum size of the header. @default 8 MiB */
-  readonly maxHeaderBytes?: number;
-  /** Accepted types. @default all of {@linkcode DTYPES} */
-  readonly dtypes?: readonly Dtype[];
-}
-
 /**
  * Reads and checks the header of a file.
  *
@@ -45,16 +37,12 @@ export interface HeaderOptions {
  * @param fileSize size of the whole file in bytes
  * @throws {SafetensorsError} for a file that violates a rule of the format
  */
-export function readHeader(
-  bytes: Uint8Array,
-  fileSize: number = bytes.length,
-  options: HeaderOptions = {},
-): SafetensorsHeader {
-  const header = parseHeader(bytes, fileSize, options.maxHeaderBytes ?? MAX_HEADER_BYTES);
+export function readHeader(bytes: Uint8Array, fileSize: number = bytes.length): SafetensorsHeader {
+  const header = parseHeader(bytes, fileSize);
   const { [METADATA]: metadata, ...entries } = header;
-  const start = LENGTH_BYTES + headerLength(bytes);
+  const start = LENGTH_BYTES + readHeaderLength(bytes);
   const tensors = Object.entries(entries)
-    .map(([name, entry]) => [name, tensorInfo(name, entry, start, options.dtypes ?? DTYPES)] as const)
+    .map(([name, entry]) => [name, parseTensor(name, entry, start)] as const)
     .sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let end = start;
   for (const [name, info] of tensors) {
@@ -77,7 +65,7 @@ export function readHeader(
   return { tensors: new Map(tensors), metadata: checkMetadata(metadata) };
 }
 
-function tensorInfo(name: string, entry: unknown, start: number, dtypes: readonly Dtype[]): TensorInfo {
+function parseTensor(name: string, entry: unknown, start: number): TensorInfo {
   const fail = (fault: string): never => {
     throw new SafetensorsError(`The tensor ${quote(name)} ${fault}`);
   };
@@ -85,8 +73,8 @@ function tensorInfo(name: string, entry: unknown, start: number, dtypes: readonl
   const { dtype, shape, data_offsets: offsets, ...others } = entry;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) fail(`has the unknown field ${quote(unknown)}`);
-  if (!isDtype(dtype) || !dtypes.includes(dtype)) {
-    return fail(`must have one of the dtypes ${dtypes.join(", ")}: current value is ${quote(dtype)}`);
+  if (!isDtype(dtype)) {
+    return fail(`must have one of the dtypes ${DTYPES.join(", ")}: current value is ${quote(dtype)}`);
   }
   if (!isNumbers(shape)) return fail(`must have a shape of whole numbers: current value is ${quote(shape)}`);
   if (!isNumbers(offsets) || offsets.length !== 2) {

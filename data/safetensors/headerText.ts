@@ -15,11 +15,11 @@ export const LENGTH_BYTES = 8;
 /** Key of the metadata in the header. No tensor can have this name. */
 export const METADATA = "__metadata__";
 
-/** Nesting of objects and arrays: the header, a tensor, its shape. */
+/** Maximum nesting of objects and arrays: the header, a tensor, its shape. */
 const MAX_DEPTH = 3;
 
-/** Parses the length of a header. Numbers above 2^53 are inexact, but far above the limit. */
-export function headerLength(bytes: Uint8Array): number {
+/** Reads the length of a header. Numbers above 2^53 are inexact, but such lengths exceed the limit anyway. */
+export function readHeaderLength(bytes: Uint8Array): number {
   return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
 }
 
@@ -30,8 +30,8 @@ export function headerLength(bytes: Uint8Array): number {
  * @param fileSize size of the whole file in bytes
  * @throws {SafetensorsError}
  */
-export function parseHeader(bytes: Uint8Array, fileSize: number, maxBytes: number): Record<string, unknown> {
-  const text = decodeHeader(bytes, fileSize, maxBytes);
+export function parseHeader(bytes: Uint8Array, fileSize: number): Record<string, unknown> {
+  const text = decodeHeader(bytes, fileSize);
   checkJson(text);
   try {
     return JSON.parse(text);
@@ -40,18 +40,20 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, maxBytes: numbe
   }
 }
 
-function decodeHeader(bytes: Uint8Array, fileSize: number, maxBytes: number): string {
+function decodeHeader(bytes: Uint8Array, fileSize: number): string {
   if (bytes.length < LENGTH_BYTES) {
     throw new SafetensorsError(`A safetensors file must have at least 8 bytes: this one has ${fileSize}`);
   }
-  const length = headerLength(bytes);
-  if (length > maxBytes) {
+  const length = readHeaderLength(bytes);
+  if (length > MAX_HEADER_BYTES) {
     if (isPickle(bytes)) {
       throw new SafetensorsError(
         "This is a pickle (.pt, .pth or .bin), which is not supported: save it as safetensors",
       );
     }
-    throw new SafetensorsError(`The header must have at most ${maxBytes} bytes: the file declares ${length}`);
+    throw new SafetensorsError(
+      `The header must have at most ${MAX_HEADER_BYTES} bytes: the file declares ${length}`,
+    );
   }
   if (LENGTH_BYTES + length > fileSize) {
     throw new SafetensorsError(`The header of ${length} bytes exceeds the file, which has ${fileSize} bytes`);
@@ -79,7 +81,7 @@ function isPickle(bytes: Uint8Array): boolean {
   return (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes[1] <= 5);
 }
 
-/** Refuses what `JSON.parse` accepts: repeated names, numbers that lose digits, deep nesting. */
+/** Refuses repeated names, numbers that lose digits, and deep nesting, which `JSON.parse` accepts. */
 function checkJson(text: string): void {
   const names: Set<string>[] = [];
   let depth = 0;

@@ -7,10 +7,10 @@
 import type { Bytes } from "../bytes.ts";
 import { ARRAYS, type Dtype, DTYPES, findNonFinite, type Tensor } from "./dtype.ts";
 import { SafetensorsError } from "./error.ts";
-import { type HeaderOptions, readHeader } from "./header.ts";
+import { readHeader } from "./header.ts";
 import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA } from "./headerText.ts";
 
-export type { Dtype, HeaderOptions, Tensor };
+export type { Tensor };
 export { readHeader, SafetensorsError };
 
 /** The content of a file. */
@@ -22,8 +22,8 @@ export interface Safetensors {
 }
 
 /** Options of {@linkcode readSafetensors}. */
-export interface ReadOptions extends HeaderOptions {
-  /** Refuse NaN and infinities. */
+export interface ReadOptions {
+  /** Refuse NaN and infinities. @default false */
   readonly finite?: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface ReadOptions extends HeaderOptions {
  * ```
  */
 export function readSafetensors(bytes: Bytes, options: ReadOptions = {}): Safetensors {
-  const { tensors, metadata } = readHeader(bytes, bytes.length, options);
+  const { tensors, metadata } = readHeader(bytes);
   const read = new Map<string, Tensor>();
   for (const [name, { dtype, shape, begin, end }] of tensors) {
     const view = arrayOver(dtype, bytes, begin, end);

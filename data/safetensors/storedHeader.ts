@@ -5,8 +5,8 @@
  */
 import type { ObjectStore } from "../objects/store.ts";
 import { type Bytes, concatBytes } from "../bytes.ts";
-import { type HeaderOptions, readHeader, type SafetensorsHeader } from "./header.ts";
-import { headerLength, LENGTH_BYTES, MAX_HEADER_BYTES } from "./headerText.ts";
+import { readHeader, type SafetensorsHeader } from "./header.ts";
+import { LENGTH_BYTES, MAX_HEADER_BYTES, readHeaderLength } from "./headerText.ts";
 
 /**
  * Reads the header of a stored file.
@@ -14,24 +14,19 @@ import { headerLength, LENGTH_BYTES, MAX_HEADER_BYTES } from "./headerText.ts";
  * @throws {ObjectNotFoundError} if no object has the key
  * @throws {SafetensorsError} for a file that violates a rule of the format
  */
-export async function readStoredHeader(
-  store: ObjectStore,
-  key: string,
-  options: HeaderOptions = {},
-): Promise<SafetensorsHeader> {
+export async function readStoredHeader(store: ObjectStore, key: string): Promise<SafetensorsHeader> {
   const { body, size } = await store.get(key);
-  const maxBytes = LENGTH_BYTES + (options.maxHeaderBytes ?? MAX_HEADER_BYTES);
   let bytes: Bytes = new Uint8Array(0);
   // Leaving the loop cancels the stream.
   for await (const chunk of body) {
     bytes = concatBytes([bytes, chunk]);
-    if (bytes.length >= Math.min(maxBytes, headerEnd(bytes))) break;
+    if (bytes.length >= Math.min(LENGTH_BYTES + MAX_HEADER_BYTES, headerEnd(bytes))) break;
   }
-  return readHeader(bytes, size, options);
+  return readHeader(bytes, size);
 }
 
 /** Returns the offset of the end of the header, or infinity if its length has not been read. */
 function headerEnd(bytes: Uint8Array): number {
   if (bytes.length < LENGTH_BYTES) return Infinity;
-  return LENGTH_BYTES + headerLength(bytes);
+  return LENGTH_BYTES + readHeaderLength(bytes);
 }
