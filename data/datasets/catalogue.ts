@@ -30,7 +30,7 @@ const UPLOAD_ID = /^ds_[0-9A-Z]{26}$/;
  * take an hour to be stored (`uploadStoreMs` of the API's limits).
  */
 const ABANDONED_MS = 2 * 3_600_000;
-/** Age at which a removal counts as interrupted, in milliseconds. Before that the client may still repeat it. */
+/** Age at which a removal counts as interrupted, in milliseconds. A younger one may still be in progress. */
 const INTERRUPTED_REMOVAL_MS = 60_000;
 /** Manifests that are read concurrently for a list. */
 const CONCURRENT_READS = 8;
@@ -111,21 +111,21 @@ export class DatasetCatalogue {
   }
 
   /**
-   * Removes what killed uploads and deletions left behind.
+   * Removes the objects that killed uploads and deletions left behind.
    *
    * @param now milliseconds since 1970
    * @returns ids of the data sets whose objects were removed
    */
   async sweep(now = Date.now()): Promise<string[]> {
-    const newest = new Map<string, number>();
+    const lastModified = new Map<string, number>();
     const complete = new Set<string>(), removedAt = new Map<string, number>();
     for await (const { key, modifiedAt } of this.store.list("datasets/ds_")) {
       const [, id, name] = key.split("/");
-      newest.set(id, Math.max(newest.get(id) ?? 0, modifiedAt.getTime()));
+      lastModified.set(id, Math.max(lastModified.get(id) ?? 0, modifiedAt.getTime()));
       if (name === "meta.json") complete.add(id);
       if (name === REMOVAL_MARKER) removedAt.set(id, modifiedAt.getTime());
     }
-    const abandoned = [...newest].filter(([id, modifiedAt]) =>
+    const abandoned = [...lastModified].filter(([id, modifiedAt]) =>
       now - (removedAt.get(id) ?? now) >= INTERRUPTED_REMOVAL_MS ||
       (!complete.has(id) && now - modifiedAt > ABANDONED_MS)
     );

@@ -9,7 +9,7 @@ import type { ImageSet } from "./dataset.ts";
 /** How an epoch is divided into batches. */
 export interface BatchOptions {
   readonly batchSize: number;
-  /** Leave out a last batch that is not full, like `drop_last` of PyTorch's `DataLoader`. */
+  /** Leave out the last batch if it is not full, like `drop_last` of PyTorch's `DataLoader`. */
   readonly dropLast: boolean;
   /** Seed of the order. */
   readonly seed: number;
@@ -20,7 +20,7 @@ export interface BatchOptions {
   readonly startBatch?: number;
 }
 
-/** Images of one step. */
+/** The images of one training step. */
 export interface Batch {
   /** `[batch, height, width, channels]` in [0, 1], as torchvision's `ToTensor` scales. Overwritten by the next batch. */
   readonly pixels: Float32Array<ArrayBuffer>;
@@ -55,20 +55,20 @@ function copyScaled(bytes: Uint8Array, indices: Uint32Array, length: number, out
  * }
  * ```
  */
-export function* epochBatches(set: ImageSet, options: BatchOptions): Generator<Batch, void> {
+export function* epochBatches(images: ImageSet, options: BatchOptions): Generator<Batch, void> {
   const { batchSize, dropLast, seed, epoch, shuffle, startBatch = 0 } = options;
   const order = shuffle
-    ? permutation({ seed, purpose: "shuffle", epoch }, set.count)
-    : Uint32Array.from({ length: set.count }, (_, i) => i);
-  const imageLength = set.imageSize * set.imageSize * set.channels;
+    ? permutation({ seed, purpose: "shuffle", epoch }, images.count)
+    : Uint32Array.from({ length: images.count }, (_, i) => i);
+  const imageLength = images.imageSize * images.imageSize * images.channels;
   // One buffer for all batches, because a new one for each batch would be a megabyte of garbage every few steps.
-  const buffer = new Float32Array(Math.min(batchSize, set.count) * imageLength);
-  for (let start = startBatch * batchSize; start < set.count; start += batchSize) {
+  const buffer = new Float32Array(Math.min(batchSize, images.count) * imageLength);
+  for (let start = startBatch * batchSize; start < images.count; start += batchSize) {
     const indices = order.slice(start, start + batchSize);
     if (dropLast && indices.length < batchSize) return;
     const pixels = buffer.subarray(0, indices.length * imageLength);
-    copyScaled(set.pixels, indices, imageLength, pixels);
-    const labels = set.labels && Int32Array.from(indices, (index) => set.labels![index]);
+    copyScaled(images.pixels, indices, imageLength, pixels);
+    const labels = images.labels && Int32Array.from(indices, (index) => images.labels![index]);
     yield { pixels, labels, indices };
   }
 }

@@ -26,7 +26,7 @@ export class ImageError extends Error {
 /** Imports sharp at its first use, so that a job on raw pixels starts without it. */
 export async function loadSharp() {
   const { default: sharp } = await import("sharp");
-  // Callers already decode several images in parallel.
+  // One thread per image is enough, because callers decode several images in parallel.
   sharp.concurrency(1);
   sharp.cache(false);
   return sharp;
@@ -39,7 +39,7 @@ export async function loadSharp() {
 export const decodeBudget = new PixelBudget(64_000_000);
 
 /**
- * Opens an image. Its first bytes determine its format, not its name.
+ * Opens an image. Its first bytes determine its format; its name does not matter.
  *
  * @param failOn lowest severity of a fault that is refused
  * @throws {ImageError}
@@ -71,7 +71,7 @@ export async function withImageErrors<T>(decode: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Lines and prefixes of sharp's messages without information about the image. */
+/** Lines and prefixes of sharp's messages that say nothing about the image. */
 const EMPTY_LINE = /^(warning treated as error.*|libpng read error)?$/i;
 const PREFIX = /^(input buffer has corrupt header:|vipsjpeg:|vipspng:|\s)+/i;
 

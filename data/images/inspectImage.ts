@@ -60,7 +60,7 @@ async function inspect(
   const { space, hasAlpha, width: storedWidth, height: storedHeight } = await run(0, () => image.metadata());
   if (Math.max(storedWidth, storedHeight) > IMAGE_LIMITS.side) {
     throw new ImageError(
-      `is ${storedWidth} x ${storedHeight}: at most ${IMAGE_LIMITS.side} pixels a side are allowed`,
+      `is ${storedWidth} x ${storedHeight}: at most ${IMAGE_LIMITS.side} pixels per side are allowed`,
     );
   }
   const { info: { height, width } } = await run(

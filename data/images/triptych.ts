@@ -13,9 +13,9 @@ export interface TriptychRow {
   readonly reconstruction: Float32Array;
 }
 
-/** Pixels between the images and around them. */
+/** Width of the gaps between and around the images, in pixels. */
 const GAP = 8;
-/** Pixels to which small images are enlarged. The factor is a whole number, so the result may be smaller. */
+/** Maximum size to which small images are enlarged, in pixels. The factor is a whole number. */
 const ENLARGED_SIZE = 168;
 
 /** Width and height of the figure, and the factor by which its images are enlarged. */

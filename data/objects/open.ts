@@ -69,9 +69,9 @@ function folderOf(url: string): string {
 function openS3(url: string, access: S3Access | undefined): ObjectStore {
   const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(url);
   if (!match) {
-    const form =
+    const requirement =
       "s3:// must be followed by a bucket's name (3 to 63 of a-z, 0-9, '-' and '.') and, after '/', a prefix";
-    throw new TypeError(`${form}: current value is '${redactUrl(url)}'`);
+    throw new TypeError(`${requirement}: current value is '${redactUrl(url)}'`);
   }
   const [, bucket, path = ""] = match;
   const prefix = path.replace(/\/$/, "");

@@ -1,5 +1,5 @@
 /**
- * Outages of an object store: which errors are temporary, and the log message at the end.
+ * Temporary errors of object stores, which are outages, and the log message at the end of an outage.
  *
  * @module
  */
@@ -52,7 +52,7 @@ export function isOutage(error: unknown): boolean {
     (error.cause !== undefined && isOutage(error.cause));
 }
 
-/** Returns the log message for the end of an outage. @param outageMs how long it lasted, in milliseconds */
+/** Returns the log message for the end of an outage. @param outageMs duration of the outage in milliseconds */
 export function recoveryMessage(outageMs: number): string {
   return `Object storage is available again after ${(outageMs / 1000).toFixed(1)} s`;
 }

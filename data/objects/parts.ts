@@ -30,7 +30,7 @@ export async function* splitIntoParts(
     return;
   }
   const reader = body.getReader();
-  // The cancellation is not awaited, because a source may take long to end. Its errors no longer matter.
+  // The cancellation is not awaited, because it may take long. Its errors no longer matter.
   const cancel = () => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", cancel, { once: true });
   try {

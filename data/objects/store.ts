@@ -12,7 +12,7 @@ export interface ObjectInfo {
   readonly size: number;
   /** Opaque, without quotes. It changes whenever the bytes change. */
   readonly etag: string;
-  /** When the bytes became visible. */
+  /** Time at which the bytes became visible. */
   readonly modifiedAt: Date;
 }
 
@@ -72,7 +72,7 @@ export interface ObjectStore {
   /** Deletes an object if it exists. */
   delete(key: string): Promise<void>;
   /**
-   * Removes what interrupted writes of killed processes have left behind, if a store has such leftovers.
+   * Removes the leftovers of interrupted writes, if the store has any.
    *
    * @param now milliseconds since 1970
    * @returns number of leftovers removed

@@ -1,5 +1,5 @@
 /**
- * Base class of object stores that add behaviour to the calls of another store.
+ * A decorator of object stores: the base class of stores that add behaviour to another store.
  *
  * @module
  */

@@ -10,7 +10,7 @@ const darkImage = await flat(10);
 const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
 const MIB = 2 ** 20;
 /** More bytes than a small file may expand to. */
-const bomb = new Uint8Array(EXPANSION_LIMITS.free + 32 * MIB);
+const bomb = new Uint8Array(EXPANSION_LIMITS.allowance + 32 * MIB);
 
 function concatenate(...parts: readonly Uint8Array[]): Bytes {
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -143,7 +143,7 @@ const SLOW: [name: string, parts: () => Promise<Record<string, Bytes>>][] = [
     "a skipped entry of many zeros",
     async () => ({
       archive: gz(
-        await tarOf({ name: ".hidden", bytes: bomb.subarray(0, EXPANSION_LIMITS.free - MIB) as Bytes }, {
+        await tarOf({ name: ".hidden", bytes: bomb.subarray(0, EXPANSION_LIMITS.allowance - MIB) as Bytes }, {
           name: "a/1.png",
         }),
       ),

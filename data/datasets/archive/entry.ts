@@ -14,7 +14,7 @@ export type ArchiveEntry =
   | { readonly path: string; readonly bytes: Bytes }
   | { readonly path: string; readonly skipped: "hidden" | "not_an_image" };
 
-/** Bytes at the start of a file that are enough to detect its type. */
+/** Number of bytes at the start of a file from which its type is detected. */
 const SIGNATURE_BYTES = 32;
 
 /**
@@ -26,13 +26,13 @@ export function isImageEntry(path: string, head: Uint8Array): boolean {
 }
 
 /** Properties of a file that is being read. */
-export interface FileToRead {
+interface FileToRead {
   readonly path: string;
   /** Form field of the archive, for messages. */
   readonly field: string;
   /** Declared size in bytes. */
   readonly size: number;
-  /** Whether a file that is not an image must be read to its end, as in a tar. */
+  /** Whether the content of a skipped file must be read to its end, as in a tar. */
   readonly readToEnd: boolean;
 }
 
@@ -48,17 +48,17 @@ export async function readImageBytes(
 ): Promise<Bytes | null> {
   const parts: Bytes[] = [];
   let size = 0;
-  let isTaken: boolean | undefined;
+  let shouldRead: boolean | undefined;
   for await (const part of stream as AsyncIterable<Bytes>) {
     size += part.length;
-    if (isTaken === false) continue;
+    if (shouldRead === false) continue;
     parts.push(part);
-    if (isTaken !== undefined || size < Math.min(SIGNATURE_BYTES, declaredSize)) continue;
-    isTaken = isImageEntry(path, concatBytes(parts));
-    if (isTaken && declaredSize > IMAGE_LIMITS.bytes) throw tooLargeError(path, field);
-    if (!isTaken && !readToEnd) break;
-    if (!isTaken) parts.length = 0;
+    if (shouldRead !== undefined || size < Math.min(SIGNATURE_BYTES, declaredSize)) continue;
+    shouldRead = isImageEntry(path, concatBytes(parts));
+    if (shouldRead && declaredSize > IMAGE_LIMITS.bytes) throw tooLargeError(path, field);
+    if (!shouldRead && !readToEnd) break;
+    if (!shouldRead) parts.length = 0;
   }
-  isTaken ??= isImageEntry(path, new Uint8Array(0));
-  return isTaken ? concatBytes(parts) : null;
+  shouldRead ??= isImageEntry(path, new Uint8Array(0));
+  return shouldRead ? concatBytes(parts) : null;
 }

@@ -1,5 +1,5 @@
 /**
- * Limits of an archive, which protect against files that unpack without end.
+ * Limits of an archive, which protect against decompression bombs.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export function tooManyEntriesError(field: string): DatasetError {
 /** Creates the error for an image file that is too large. */
 export function tooLargeError(path: string, field: string): DatasetError {
   return new DatasetError(
-    `holds ${quoted(path)}, which has more than ${IMAGE_LIMITS.bytes} bytes`,
+    `contains ${quoted(path)}, which has more than ${IMAGE_LIMITS.bytes} bytes`,
     field,
   );
 }
@@ -51,8 +51,8 @@ export class ArchiveChecker {
 
   /** Records a file. @throws {DatasetError} for an empty and for a repeated path */
   addFile(path: string): void {
-    if (path === "") throw new DatasetError("holds a file without a name", this.field);
-    if (this.#paths.has(path)) throw new DatasetError(`holds ${quoted(path)} twice`, this.field);
+    if (path === "") throw new DatasetError("contains a file without a name", this.field);
+    if (this.#paths.has(path)) throw new DatasetError(`contains ${quoted(path)} twice`, this.field);
     this.#paths.add(path);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Paths of files in an archive: which are safe to use, and which belong to files that tools made.
+ * Validation of the paths in an archive, and detection of hidden files and files made by tools.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { DatasetError } from "../dataset.ts";
 import { hasInvisibleCharacters, quoted } from "../quoted.ts";
 
 /** Maximum number of characters of a path. */
-export const MAX_PATH_LENGTH = 1024;
+const MAX_PATH_LENGTH = 1024;
 
 /** Lower-case names of folders and files that desktops, file servers and notebooks create. */
 const TOOL_NAMES: ReadonlySet<string> = new Set([
@@ -45,13 +45,13 @@ export function isHiddenPath(path: string): boolean {
 }
 
 /**
- * Normalizes the name of an entry to segments separated by `/`, in Unicode's form NFC. No segment is empty, `.` or `..`,
+ * Normalizes the name of an entry to segments separated by `/`, in Unicode normal form C. No segment is empty, `.` or `..`,
  * so the path cannot leave the folder of the archive on any system.
  *
  * @throws {DatasetError} with the name of the entry
  */
 export function normalizePath(name: string, field: string): string {
-  const error = (fault: string) => new DatasetError(`holds ${quoted(name)}, ${fault}`, field);
+  const error = (fault: string) => new DatasetError(`contains ${quoted(name)}, ${fault}`, field);
   if (name.length > MAX_PATH_LENGTH) throw error(`a name of more than ${MAX_PATH_LENGTH} characters`);
   if (name.includes("\ufffd")) throw error("a name that is not in UTF-8");
   // On macOS the name of a folder's icon file ends in a carriage return.

@@ -12,7 +12,7 @@ import { readTar } from "./readTar.ts";
 import { readZip } from "./readZip.ts";
 import { isTarHeader, TAR_BLOCK } from "./tarFormat.ts";
 
-/** Whether a file begins with a local file header, or with the end of an empty directory (APPNOTE 4.3). */
+/** Whether a file begins with a local file header, or with the end record of an empty zip (APPNOTE 4.3). */
 function isZip(head: Uint8Array): boolean {
   return head[0] === 0x50 && head[1] === 0x4b && [0x0304, 0x0506].includes(head[2] << 8 | head[3]);
 }
@@ -23,9 +23,9 @@ const ZIP_MESSAGES: readonly (readonly [RegExp, string])[] = [
   [/multi-disk/i, "is one part of a multi-part zip: make the archive in one part"],
   [
     /central dir\w* record signature not found/i,
-    "is damaged: it is a zip without its end, as after an interrupted download",
+    "is damaged: the end of the zip is missing, as after an interrupted download",
   ],
-  [/extra bytes at the end/i, "is damaged: there are other bytes after the end of the zip"],
+  [/extra bytes at the end/i, "is damaged: the file has more bytes after the end of the zip"],
   [
     /(too many|not enough) bytes in the stream/i,
     "is damaged: an entry's size differs from its declared size",
@@ -44,7 +44,7 @@ function describeFormat(head: Uint8Array): string {
   const archive = UNSUPPORTED.find(([, bytes]) => bytes.every((byte, i) => head[i] === byte));
   if (archive) return `is ${archive[0]}`;
   const compression = findUnsupportedCompression(head);
-  return compression ? `is compressed by ${compression}` : "is neither a zip nor a tar file";
+  return compression ? `is compressed with ${compression}` : "is neither a zip nor a tar file";
 }
 
 /**

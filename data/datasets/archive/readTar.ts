@@ -8,17 +8,17 @@ import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
 import { readContent } from "../compression/gzip.ts";
 import { DatasetError } from "../dataset.ts";
+import { quoted } from "../quoted.ts";
 import type { UploadedFile } from "../uploadedFile.ts";
 import { type ArchiveEntry, readImageBytes } from "./entry.ts";
 import { ArchiveChecker } from "./limits.ts";
 import { isHiddenPath, normalizePath } from "./paths.ts";
-import { quoted } from "../quoted.ts";
 import { checkTarEnd, roundToBlocks, type TarPosition } from "./tarFormat.ts";
 
 function checkType(path: string, type: string | null | undefined, field: string): void {
   if (type === "file" || type === "contiguous-file") return;
   const description = type ? `a ${type}` : "of an unknown type";
-  throw new DatasetError(`holds ${quoted(path)}, which is ${description}, not a file`, field);
+  throw new DatasetError(`contains ${quoted(path)}, which is ${description}, not a file`, field);
 }
 
 /**

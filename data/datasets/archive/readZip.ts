@@ -10,10 +10,10 @@ import { openPromise, type ZipFile } from "yauzl";
 import type { Bytes } from "../../bytes.ts";
 import { yieldToEventLoop } from "../../eventLoop.ts";
 import { DatasetError } from "../dataset.ts";
+import { quoted } from "../quoted.ts";
 import type { UploadedFile } from "../uploadedFile.ts";
 import { type ArchiveEntry, isImageEntry, readImageBytes } from "./entry.ts";
 import { isHiddenPath } from "./paths.ts";
-import { quoted } from "../quoted.ts";
 import { readZipDirectory, type ZipMember } from "./zipDirectory.ts";
 
 async function readMember(zip: ZipFile, { path, entry }: ZipMember, field: string): Promise<Bytes | null> {
@@ -27,7 +27,7 @@ async function readMember(zip: ZipFile, { path, entry }: ZipMember, field: strin
     readToEnd: false,
   });
   if (bytes !== null && crc32(bytes) !== entry.crc32) {
-    throw new DatasetError(`holds ${quoted(path)}, whose checksum is wrong`, field);
+    throw new DatasetError(`contains ${quoted(path)}, whose checksum is wrong`, field);
   }
   return bytes;
 }

@@ -38,7 +38,7 @@ export function isTarHeader(block: Uint8Array): boolean {
   return sum === parseOctal(block, CHECKSUM, 8);
 }
 
-/** Value of `nextHeader` after a header was yielded and before the parser has read it. */
+/** Value of `nextHeader` between yielding a header and parsing it. */
 const UNKNOWN = -1;
 
 /** Position of a parser in a tar. */
@@ -48,8 +48,8 @@ export interface TarPosition {
 }
 
 /**
- * Yields the bytes of a tar up to its end, which is two blocks of zeros in place of a header. Only zeros may follow,
- * because programs differ on whether they read another tar there.
+ * Yields the bytes of a tar up to its end marker, which is two blocks of zeros. Only zeros may follow, because programs
+ * differ on whether they continue to read after the marker.
  *
  * @param position the parser must update `nextHeader` before it requests more bytes
  * @throws {DatasetError} for a truncated tar and for data after the end
@@ -106,5 +106,5 @@ export async function* checkTarEnd(
 function checkFirstBlock(block: Uint8Array, field: string): void {
   if (isTarHeader(block)) return;
   if (isGzip(block)) throw new DatasetError("is gzipped twice: gzip it once, or not at all", field);
-  throw new DatasetError("is gzipped, but holds no tar: send images as zip, tar or tar.gz", field);
+  throw new DatasetError("is gzipped, but contains no tar: send images as zip, tar or tar.gz", field);
 }

@@ -1,5 +1,5 @@
 /**
- * The central directory of a zip file. All of it is checked before a file is unpacked.
+ * The central directory of a zip file. The whole directory is checked before any file is unpacked.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { yieldToEventLoop } from "../../eventLoop.ts";
 import { IMAGE_LIMITS } from "../../images/imageFile.ts";
 import { ExpansionLimit } from "../compression/expansionLimit.ts";
 import { DatasetError } from "../dataset.ts";
+import { quoted } from "../quoted.ts";
 import type { UploadedFile } from "../uploadedFile.ts";
 import { ARCHIVE_LIMITS, ArchiveChecker, tooManyEntriesError } from "./limits.ts";
 import { isHiddenPath, normalizePath } from "./paths.ts";
-import { quoted } from "../quoted.ts";
 import { decodeName, type ZipName } from "./zipNames.ts";
 
 /** Host systems (APPNOTE 4.4.2) whose archivers may write backslashes: FAT, HPFS, NTFS, VFAT. */
@@ -106,13 +106,15 @@ async function checkOverlap(entries: readonly NamedEntry[], field: string): Prom
 function checkType(path: string, entry: Entry, field: string): void {
   const fileType = entry.externalFileAttributes >>> 16 & 0o170000;
   if (UNIX.has(entry.versionMadeBy >>> 8) && fileType !== 0 && fileType !== 0o100000) {
-    throw new DatasetError(`holds ${quoted(path)}, which is a link or a device`, field);
+    throw new DatasetError(`contains ${quoted(path)}, which is a link or a device`, field);
   }
-  if (entry.isEncrypted()) throw new DatasetError(`holds ${quoted(path)}, which is encrypted`, field);
+  if (entry.isEncrypted()) throw new DatasetError(`contains ${quoted(path)}, which is encrypted`, field);
   if (entry.canDecodeFileData()) return;
   const method = METHODS[entry.compressionMethod] ?? `method ${entry.compressionMethod}`;
   throw new DatasetError(
-    `holds ${quoted(path)}, which is compressed by ${method}: make the archive with Deflate or without ` +
+    `contains ${
+      quoted(path)
+    }, which is compressed with ${method}: make the archive with Deflate or without ` +
       "compression",
     field,
   );
@@ -154,7 +156,7 @@ async function checkEntries(
     notes.push(
       `Names such as ${
         quoted(guessed.name)
-      } are not in UTF-8: they were read in code page 437, the default ` +
+      } are not in UTF-8: they were decoded as code page 437, the default ` +
         "of zip files. If they look wrong, make the archive with UTF-8 names.",
     );
   }

@@ -69,7 +69,7 @@ export function decodeName(raw: RawName, field: string): ZipName {
       byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`,
   ).join("");
   throw new DatasetError(
-    `holds the name '${escaped}', which is not in UTF-8: make the archive with UTF-8 names`,
+    `contains the name '${escaped}', which is not in UTF-8: make the archive with UTF-8 names`,
     field,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * The built-in data set `digits`, which is drawn when it is read. Every image depends only on (seed, split, index), so a
+ * The built-in data set `digits`, whose images are drawn when they are read. Every image depends only on (seed, split, index), so a
  * larger set begins with the images of a smaller one.
  *
  * @module
@@ -14,7 +14,7 @@ import { DIGIT_SIZE, drawDigit } from "./drawDigit.ts";
 
 /** Default number of training images. */
 export const DIGITS_TRAIN = 10_000;
-/** Number of test images for every number of training images. */
+/** Number of test images. It does not depend on the number of training images. */
 export const DIGITS_TEST = 2_000;
 
 /** Returns the description of `digits`. @param train number of training images */

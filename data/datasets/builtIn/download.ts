@@ -15,13 +15,13 @@ export interface DownloadFile {
   readonly maxBytes: number;
   readonly checksum: {
     readonly algorithm: "md5" | "sha256";
-    /** The file as it is served, or its unpacked content. */
-    readonly of: "file" | "content";
+    /** What the checksum covers: the served file, or its unpacked content. */
+    readonly covers: "file" | "content";
     readonly hex: string;
   };
 }
 
-/** Attempts for each mirror. */
+/** Maximum number of attempts for each mirror. */
 const ATTEMPTS = 3;
 /** Longest time without data from a mirror, in milliseconds. */
 const IDLE_TIMEOUT_MS = 30_000;
@@ -31,7 +31,7 @@ const IDLE_TIMEOUT_MS = 30_000;
  *
  * @param mirrors URLs that end in `/`, in the order in which they are tried
  * @throws {DatasetUnavailableError} if a mirror could not be reached or failed, so that a retry may succeed
- * @throws {DatasetError} if no mirror has the right file. Both messages have the error of each mirror.
+ * @throws {DatasetError} if no mirror has the right file. Both messages contain the error of each mirror.
  */
 export async function download(
   file: DownloadFile,
@@ -50,7 +50,7 @@ export async function download(
         try {
           await verifyChecksum(part, file, signal);
         } catch (error) {
-          // Otherwise every later attempt would resume the wrong file.
+          // If the wrong file were kept, every later attempt would resume it.
           if (!signal?.aborted) await Deno.remove(part);
           throw new WrongFileError(error instanceof Error ? error.message : String(error), { cause: error });
         }
@@ -114,7 +114,7 @@ async function fetchRemaining(
       response.headers.get("content-range")?.startsWith(`bytes ${start}-`);
     if (!response.ok || (response.status === 206 && !isResumed)) {
       const isFinal = response.status >= 400 && response.status < 500;
-      throw new MirrorError(`it answered ${response.status}`, isFinal);
+      throw new MirrorError(`it responded with status ${response.status}`, isFinal);
     }
     using file = await Deno.open(part, {
       write: true,
@@ -150,7 +150,7 @@ async function verifyChecksum(
 ): Promise<void> {
   const hash = createHash(checksum.algorithm);
   const file = { field: name, filename: name, path, size: await fileSize(path) };
-  const chunks = checksum.of === "content" ? readContent(file, signal) : createReadStream(path);
+  const chunks = checksum.covers === "content" ? readContent(file, signal) : createReadStream(path);
   let size = 0;
   for await (const chunk of chunks) {
     size += chunk.length;

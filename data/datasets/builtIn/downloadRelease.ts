@@ -14,7 +14,7 @@ import type { UploadedFile } from "../uploadedFile.ts";
 import { download } from "./download.ts";
 import { RELEASE_CREATED_AT, RELEASES } from "./releases.ts";
 
-/** Interval of the checks whether another download has ended, in milliseconds. */
+/** Interval at which a waiting download tries to take the lock, in milliseconds. */
 const LOCK_POLL_MS = 200;
 
 /**
@@ -34,7 +34,7 @@ export async function downloadRelease(
   if (stored) return stored;
   const { downloadsDir } = settings;
   await Deno.mkdir(downloadsDir, { recursive: true });
-  // The lock also excludes other processes, which would write the same files.
+  // A file lock is used because other processes may download the same files.
   using lock = await Deno.open(`${downloadsDir}/${id}.lock`, { create: true, write: true });
   while (!await lock.tryLock(true)) {
     signal?.throwIfAborted();

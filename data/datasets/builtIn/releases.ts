@@ -1,5 +1,5 @@
 /**
- * MNIST and Fashion-MNIST: where their files can be downloaded, and their checksums.
+ * The published data sets MNIST and Fashion-MNIST: mirrors, files and checksums.
  *
  * @module
  */
@@ -18,16 +18,16 @@ interface Release {
 }
 
 const MIB = 2 ** 20;
-/** Describes the four files of a data set. @param of what the checksums are of: the served files, or their content */
-const idxFiles = (
+/** Describes the four files of a data set. @param sums checksums in hexadecimal, in the order of the files */
+function idxFiles(
   algorithm: "md5" | "sha256",
-  of: "file" | "content",
+  covers: "file" | "content",
   sums: readonly string[],
-): Release["files"] => {
+): Release["files"] {
   const file = (name: string, maxBytes: number, index: number): DownloadFile => ({
     name,
     maxBytes,
-    checksum: { algorithm, of, hex: sums[index] },
+    checksum: { algorithm, covers, hex: sums[index] },
   });
   return {
     train_images: file("train-images-idx3-ubyte.gz", 64 * MIB, 0),
@@ -35,7 +35,7 @@ const idxFiles = (
     test_images: file("t10k-images-idx3-ubyte.gz", 16 * MIB, 2),
     test_labels: file("t10k-labels-idx1-ubyte.gz", MIB, 3),
   };
-};
+}
 
 /** The published data sets by id. */
 export const RELEASES: Readonly<Record<string, Release>> = {
@@ -78,7 +78,7 @@ export const RELEASES: Readonly<Record<string, Release>> = {
   },
 };
 
-/** Time of creation of all published data sets. */
+/** Creation time that the API returns for every published data set. */
 export const RELEASE_CREATED_AT = "2026-11-24T00:00:00.000Z";
 
 /** Returns the description of a published data set, whether it is downloaded or not. */

@@ -57,7 +57,7 @@ const CHUNK_BYTES = 65_536;
 export async function* readContent(file: UploadedFile, signal?: AbortSignal): AsyncGenerator<Bytes> {
   const gunzip = isGzip(await readHead(file.path, 2)) ? createGunzip({ chunkSize: CHUNK_BYTES }) : null;
   const expansion = gunzip && new ExpansionLimit(file.size, file.field);
-  // Created after the first await: an error event without a listener would end the process.
+  // The stream is created after the first await, because an error event without a listener would end the process.
   const raw = createReadStream(file.path);
   if (gunzip) raw.on("error", (error) => gunzip.destroy(error)).pipe(gunzip);
   try {

@@ -1,5 +1,5 @@
 /**
- * Detects compression formats that uploads must not have.
+ * Detects compression formats that are not supported in uploads.
  *
  * @module
  */

@@ -93,7 +93,7 @@ export function readUint32(head: Bytes, offset: number): number {
 }
 
 /** The parts of a magic number: two zero bytes, the type, the number of dimensions. */
-export interface Magic {
+interface Magic {
   /** Hexadecimal form for messages. */
   readonly hex: string;
   readonly type: number;
@@ -149,5 +149,5 @@ export async function readDimensions(
 /** Checks that a declared size is from 1 to `max`. @throws {DatasetError} */
 export function checkDimension(file: UploadedFile, name: string, value: number, max: number): number {
   if (value >= 1 && value <= max) return value;
-  throw new DatasetError(`declares ${value} ${name}: it must be 1 to ${max}`, file.field);
+  throw new DatasetError(`declares ${value} ${name}: the number must be 1 to ${max}`, file.field);
 }

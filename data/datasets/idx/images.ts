@@ -46,7 +46,7 @@ export async function openIdxImages(file: UploadedFile, signal?: AbortSignal): P
   }
 }
 
-/** Checks that the file holds images of unsigned bytes. @returns the number of dimensions @throws {DatasetError} */
+/** Checks that the file contains images of unsigned bytes. @returns the number of dimensions @throws {DatasetError} */
 function checkMagic(file: UploadedFile, head: Bytes): number {
   const { hex, type, dimensions } = parseMagic(file, head, "image");
   if (type === IDX_TYPES.ubyte && (dimensions === 3 || dimensions === 4)) return dimensions;
@@ -54,7 +54,7 @@ function checkMagic(file: UploadedFile, head: Bytes): number {
   if (dimensions < 3) throw new DatasetError(`${message}, it is a label file`, file.field);
   const reason = type === IDX_TYPES.ubyte
     ? `, which has ${dimensions} dimensions: images have 3, or 4 with channels last`
-    : `, which holds ${typeName(type)}: images must be unsigned bytes`;
+    : `, which contains ${typeName(type)}: images must be unsigned bytes`;
   throw new DatasetError(`${message}${reason}`, file.field);
 }
 
@@ -68,7 +68,10 @@ async function readHeader(file: UploadedFile, chunks: AsyncGenerator<Bytes>): Pr
   );
   const [count, height, width, channels = 1] = dimensions;
   if (channels !== 1 && channels !== 3) {
-    throw new DatasetError(`declares ${channels} channels: it must be 1 (grey) or 3 (RGB)`, file.field);
+    throw new DatasetError(
+      `declares ${channels} channels: the number must be 1 (grey) or 3 (RGB)`,
+      file.field,
+    );
   }
   const header: IdxImageHeader = {
     count: checkDimension(file, "images", count, IDX_LIMITS.count),

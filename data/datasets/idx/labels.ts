@@ -55,7 +55,7 @@ export async function readIdxLabels(file: UploadedFile, signal?: AbortSignal): P
     const reader = READERS[magic.type];
     if (reader === undefined) {
       throw new DatasetError(
-        `${message}, which holds ${typeName(magic.type)}: labels must be integers`,
+        `${message}, which contains ${typeName(magic.type)}: labels must be integers`,
         file.field,
       );
     }
@@ -64,7 +64,9 @@ export async function readIdxLabels(file: UploadedFile, signal?: AbortSignal): P
     checkDimension(file, "labels", count, IDX_LIMITS.count);
     if (columns !== 1 && !(columns === QMNIST_COLUMNS && magic.type === IDX_TYPES.int)) {
       throw new DatasetError(
-        `has rows of ${columns} ${typeName(magic.type)}: labels are one integer an image, or QMNIST's rows ` +
+        `has rows of ${columns} ${
+          typeName(magic.type)
+        }: labels must be one integer per image, or QMNIST's rows ` +
           `of ${QMNIST_COLUMNS} 32-bit integers`,
         file.field,
       );
@@ -92,7 +94,7 @@ async function collectLabels(
     for (let offset = 0; offset < chunk.length; offset += rowBytes) {
       const label = read(view, offset);
       if (label < 0 || label > MAX_LABEL) {
-        throw new DatasetError(`holds the label ${label}: labels must be 0 to ${MAX_LABEL}`, file.field);
+        throw new DatasetError(`contains the label ${label}: labels must be 0 to ${MAX_LABEL}`, file.field);
       }
       values[index++] = label;
       distinct.add(label);

@@ -53,15 +53,15 @@ export function assignSplits(
   if (mode === "classes") return trainOnly;
   if (classSplits.length > 0) {
     throw new DatasetError(
-      `has folders that are a class and a split at once (${
+      `has folders that are both a class and a split (${
         quotedList(classSplits)
-      }): make it train/CLASS/… ` +
+      }): arrange it as train/CLASS/… ` +
         "and test/CLASS/…, or send folders=classes to read each as a class",
       field,
     );
   }
   if (splits.size === 0 && mode === "splits") {
-    throw new DatasetError(`has no folder that is named as a split, such as train or test`, field);
+    throw new DatasetError(`has no folder with the name of a split, such as train or test`, field);
   }
   if (splits.size === 0) return trainOnly;
   const direct = files.filter(isDirectChild);
@@ -104,7 +104,7 @@ function stripRepeatedSplit(
  */
 function stripSharedFolder(folders: readonly SplitFolder[]): readonly SplitFolder[] {
   const first = folders[0].files[0].segments[0];
-  // A folder that holds the images directly is a class, unless it has a name such as `images`.
+  // A folder that contains the images directly is a class, unless it has a name such as `images`.
   const minDepth = isGenericName(first) ? 1 : 2;
   const isShared = splitOfName(first) === null &&
     folders.every(({ files }) =>
@@ -126,7 +126,7 @@ export function checkNestedSplits({ folders, named }: SplitAssignment, field: st
       const nested = segments.slice(0, -1).find((name) => splitOfName(name) !== null);
       if (nested === undefined) continue;
       throw new DatasetError(
-        `has the split ${quoted(nested)} inside of another folder (${quoted(path)}): put the splits at the ` +
+        `has the split ${quoted(nested)} inside another folder (${quoted(path)}): put the splits at the ` +
           `top, as train/CLASS/… and test/CLASS/…, or send ${splitsOption}folders=classes to use the top ` +
           "folder of every image as its class",
         field,

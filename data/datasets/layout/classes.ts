@@ -25,7 +25,7 @@ export function findClasses(images: readonly SplitImage[], field: string): strin
   const unlabelled = images.find(isDirectChild), labelled = images.find((image) => !isDirectChild(image));
   if (unlabelled && labelled) {
     throw new DatasetError(
-      `holds images in folders (${quoted(labelled.path)}) and outside of them (${
+      `contains images in folders (${quoted(labelled.path)}) and outside of them (${
         quoted(unlabelled.path)
       }): ` +
         "put each image into the folder of its class, or all without folders",
@@ -71,13 +71,13 @@ export function subfolderNotes(images: readonly SplitImage[], field: string): st
   const classes = quotedList([...subfolders.keys()].sort()), inner = quotedList([...first].sort());
   if (mayBeSplits(subfolders.keys())) {
     throw new DatasetError(
-      `has the folders ${classes}, which may be splits or classes: each holds folders of the same names ` +
+      `has the folders ${classes}, which may be splits or classes: each contains folders of the same names ` +
         `(${inner}). Name the splits train and test, or send folders=classes to read each as a class`,
       field,
     );
   }
   return [
-    `The folders ${classes} are the classes. Each of them holds folders of the same names (${inner}), which ` +
+    `The folders ${classes} are the classes. Each of them contains folders of the same names (${inner}), which ` +
     "are not used: if those are the classes, name the folders above them as splits, such as train and test.",
   ];
 }

@@ -1,5 +1,5 @@
 /**
- * Removes copies of a folder tree. They occur if a folder is packed together with an unpacked copy of itself.
+ * Removes copies of a folder tree. They occur if an archive is made from a folder that contains a copy of itself.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export function removeCopies(files: readonly TreeFile[], field: string): Dedupli
     const different = inner.find(({ segments, digest }) => digests.get(segments.join("/")) !== digest);
     if (different) {
       throw new DatasetError(
-        `has folders of the same names in ${quoted(name)} and beside it, but other files in them (` +
+        `has folders of the same names in ${quoted(name)} and beside it, but different files in them (` +
           `${
             quoted(different.path)
           }): remove one of the two, or send folders=classes to read each as a class`,
@@ -48,7 +48,7 @@ export function removeCopies(files: readonly TreeFile[], field: string): Dedupli
   return { kept: files, copies: [] };
 }
 
-/** Whether every top folder holds the same folder tree, so that the archive consists of copies of one data set. */
+/** Whether every top folder contains the same folder tree, so that the archive consists of copies of one data set. */
 function areCopies(
   files: readonly TreeFile[],
   folders: ReadonlyMap<string, readonly TreeFile[]>,

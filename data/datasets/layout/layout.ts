@@ -1,5 +1,5 @@
 /**
- * Interprets the folders of an archive: the split and the class of each image.
+ * Determines the split and the class of each image from the folders of an archive.
  *
  * @module
  */
@@ -92,7 +92,7 @@ export async function resolveLayout(
   };
 }
 
-/** Removes the folders around the tree, and copies of the tree inside itself. */
+/** Removes the folders around the tree and the copies of the tree inside itself. */
 function findTree(
   all: readonly TreeFile[],
   mode: FolderMode,

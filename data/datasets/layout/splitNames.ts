@@ -15,7 +15,7 @@ const SPLIT_WORDS: Readonly<Record<SplitName, readonly string[]>> = {
   ],
 };
 
-/** Words that may follow: `training_set`, `test images`, `val-data`. */
+/** Words that may follow a split word: `training_set`, `test images`, `val-data`. */
 const FILLERS =
   "set|data|dataset|datasets|imgs?|images?|pictures?|pics?|photos?|samples?|examples?|split|files?|folder";
 

@@ -33,6 +33,7 @@ export class DatasetObjects {
   readonly #store: ObjectStore;
   readonly #id: string;
 
+  /** @param id id of the data set */
   constructor(store: ObjectStore, id: string) {
     this.#store = store;
     this.#id = id;
@@ -80,10 +81,10 @@ export class DatasetObjects {
     total: number,
     signal?: AbortSignal,
   ): Promise<Uint32Array> {
-    // Typed arrays are little-endian on every machine that Deno runs on.
+    // Like the labels, the indices are little-endian.
     const rows = new Uint32Array((await this.readAll(key, 4 * count, signal)).buffer);
     const ascending = rows.every((row, i) => row < total && (i === 0 || row > rows[i - 1]));
-    if (!ascending) throw this.#damaged(`'${key}' does not hold ascending indices below ${total}`);
+    if (!ascending) throw this.#damaged(`'${key}' does not contain ascending indices below ${total}`);
     return rows;
   }
 

@@ -10,7 +10,7 @@ import { fromWire, toWire } from "../../wire.ts";
 import { DatasetDamagedError, type DatasetInfo, SKIP_REASONS } from "../dataset.ts";
 import type { Storage } from "./storage.ts";
 
-/** A manifest. */
+/** The content of a manifest. */
 export interface Manifest {
   readonly info: DatasetInfo;
   readonly storage: Storage;
@@ -19,7 +19,7 @@ export interface Manifest {
 /** Returns the key of an object of a data set. */
 export const datasetKey = (id: string, name: string) => `datasets/${id}/${name}`;
 
-/** Version of the format. A higher version was written by a later version of the program. */
+/** Version of the format. Manifests with a higher version are refused. */
 const VERSION = 1;
 
 const count = z.int().min(0);
@@ -120,7 +120,7 @@ function parse(id: string, text: string): Manifest {
   if (!result.success) {
     const { path, code, message } = result.error.issues[0];
     if (path.length === 0) throw damaged("is not a JSON object", result.error);
-    // Only messages of our own rules are useful to the user.
+    // Only the messages of `refine` rules are useful to the user.
     const detail = code === "custom" ? `: ${message}` : "";
     throw damaged(`has no valid '${path.join(".").slice(0, 80)}'${detail}`, result.error);
   }

@@ -27,13 +27,13 @@ export async function openRawSplit(
   const rows = await splitRows(objects, split, block.count, storage.heldOut, signal);
   const labels = await objects.readLabels(block, signal);
   const count = rows?.length ?? block.count;
-  const stored = (row: number) => rows ? rows[row] : row;
+  const storedRow = (row: number) => rows ? rows[row] : row;
   const convert = (pixels: Bytes, input: InputShape, preprocessing: ImagePreprocessing) =>
     isInputShape(shape, input) ? pixels : resizeRaw(pixels, shape, input, preprocessing);
   return {
     count,
-    label: labels && ((row) => labels[stored(row)]),
-    readWhole: async (input, signal) =>
+    label: labels && ((row) => labels[storedRow(row)]),
+    readBlock: async (input, signal) =>
       rows === null && isInputShape(shape, input)
         ? await objects.readAll(block.images, block.count * imageBytes, signal)
         : null,
@@ -41,12 +41,12 @@ export async function openRawSplit(
       if (count === 0) return;
       const bytes = await objects.readAll(block.images, block.count * imageBytes, signal);
       for (let row = 0; row < count; row++) {
-        const offset = stored(row) * imageBytes;
+        const offset = storedRow(row) * imageBytes;
         yield [row, await convert(bytes.subarray(offset, offset + imageBytes), input, info)];
       }
     },
     readOne: async (row, input, preprocessing) => {
-      const bytes = await objects.readRange(block.images, stored(row) * imageBytes, imageBytes);
+      const bytes = await objects.readRange(block.images, storedRow(row) * imageBytes, imageBytes);
       return await convert(bytes, input, preprocessing);
     },
   };

@@ -20,8 +20,8 @@ export const labelBytes = (classes: number): 1 | 2 => classes > 256 ? 2 : 1;
 
 /**
  * Training images that are held out. `rows` is the key of their indices in the training block: ascending unsigned 32-bit
- * integers, little-endian. Data sets of earlier versions have no such object, and their images are drawn by the seed.
- * The value is null for new packs, because the test columns of their index have these images.
+ * integers, little-endian. In data sets of earlier versions `rows` is missing, and the seed determines the images. The
+ * value is null for new packs, because the test columns of their index contain these images.
  */
 export type HeldOut = { readonly count: number; readonly seed: number; readonly rows?: string } | null;
 

@@ -41,11 +41,11 @@ export class StoredDataset implements Dataset {
   async load(split: SplitName, input: InputShape, signal?: AbortSignal): Promise<ImageSet> {
     checkMemory(this.info.splits[split].count, input, split, this.#maxBytes);
     const stored = await this.#openSplit(split, signal);
-    const whole = await stored.readWhole?.(input, signal);
+    const block = await stored.readBlock?.(input, signal);
     const { count, label } = stored;
     const labels = label && Uint16Array.from({ length: count }, (_, row) => label(row));
     this.#checkLabels(labels);
-    if (whole) return { ...input, count, pixels: whole, labels };
+    if (block) return { ...input, count, pixels: block, labels };
     const imageLength = input.imageSize ** 2 * input.channels;
     const pixels = new Uint8Array(count * imageLength);
     for await (const [row, image] of stored.readAll(input, signal)) {

@@ -16,8 +16,8 @@ export interface StoredSplit {
   readonly count: number;
   /** Returns the label of a row; null without labels. */
   readonly label: ((row: number) => number) | null;
-  /** Reads the images together, if they are stored in the input shape. Returns null otherwise. */
-  readWhole?(input: InputShape, signal?: AbortSignal): Promise<Bytes | null>;
+  /** Reads all images in one request, if they are stored in the input shape. Returns null otherwise. */
+  readBlock?(input: InputShape, signal?: AbortSignal): Promise<Bytes | null>;
   /** Yields every image in the input shape, in any order. */
   readAll(input: InputShape, signal?: AbortSignal): AsyncGenerator<[row: number, pixels: Bytes]>;
   /** Reads an image in the input shape. */

@@ -1,11 +1,11 @@
 /**
- * A concurrent map with results in order.
+ * A concurrent map over an asynchronous iterable.
  *
  * @module
  */
 
 /**
- * Applies an asynchronous function to several items concurrently. Results and errors are delivered in the order of the
+ * Applies an asynchronous function to several items concurrently. Results and errors are yielded in the order of the
  * items.
  *
  * @param concurrency maximum number of items in progress
@@ -19,7 +19,7 @@ export async function* concurrentMap<T, R>(
   const pending: Promise<R>[] = [];
   let ended = false;
   const add = (result: Promise<R>) => {
-    // The promise is awaited later. Without a handler, an error before that would be an unhandled rejection.
+    // The promise is awaited later. Without this handler, an earlier error would be an unhandled rejection.
     result.catch(() => {});
     pending.push(result);
   };

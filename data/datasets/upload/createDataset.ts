@@ -1,5 +1,5 @@
 /**
- * Creates data sets from uploaded files. A data set becomes visible when all of it has been checked and stored.
+ * Creates data sets from uploaded files. A data set becomes visible when it has been checked and stored completely.
  *
  * @module
  */

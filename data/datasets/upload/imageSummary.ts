@@ -9,13 +9,13 @@ import { DatasetError } from "../dataset.ts";
 
 /** Limits of the decoded size of the images of an archive. */
 export const DECODED_LIMITS = {
-  /** Pixels that any archive may have. */
-  free: 5_000_000_000,
+  /** Pixels that any archive may have, whatever its size. */
+  allowance: 5_000_000_000,
   /** Additional pixels allowed for each byte of the image files. Photographs have 3 to 20, drawings up to 300. */
   ratio: 500,
 } as const;
 
-/** Sizes, colours and transparency of the images. */
+/** Collects the sizes, colours and transparency of the images. */
 export class ImageSummary {
   #pixels = 0;
   #bytes = 0;
@@ -38,10 +38,10 @@ export class ImageSummary {
   add({ height, width, channels, hasAlpha }: ImageInfo, bytes: number): void {
     this.#pixels += height * width;
     this.#bytes += bytes;
-    if (this.#pixels > DECODED_LIMITS.free + DECODED_LIMITS.ratio * this.#bytes) {
+    if (this.#pixels > DECODED_LIMITS.allowance + DECODED_LIMITS.ratio * this.#bytes) {
       throw new DatasetError(
         `has images of more than ${DECODED_LIMITS.ratio} pixels for each of their bytes ` +
-          `(${DECODED_LIMITS.free} pixels are always allowed)`,
+          `(${DECODED_LIMITS.allowance} pixels are always allowed)`,
         this.field,
       );
     }

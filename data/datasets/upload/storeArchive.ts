@@ -10,10 +10,10 @@ import { ImageError } from "../../images/imageFile.ts";
 import type { ImageInfo } from "../../images/imageShape.ts";
 import { inspectImage } from "../../images/inspectImage.ts";
 import type { ArchiveEntry } from "../archive/entry.ts";
-import { quoted } from "../quoted.ts";
 import { readArchive } from "../archive/readArchive.ts";
 import { DatasetError, type SkippedFiles } from "../dataset.ts";
 import { type LabelledImage, resolveLayout } from "../layout/layout.ts";
+import { quoted } from "../quoted.ts";
 import { datasetKey, type Manifest } from "../stored/manifest.ts";
 import type { PackIndex, PackSplit } from "../stored/storage.ts";
 import type { UploadedFile } from "../uploadedFile.ts";
@@ -62,7 +62,10 @@ export async function storeArchive(
   const splits = await withHoldOut(layout.images, options, classNames);
   const byPath = new Map(pack.images.map((image) => [image.path, image]));
   await yieldToEventLoop();
-  const index: PackIndex = { train: columns(splits.train, byPath), test: columns(splits.test, byPath) };
+  const index: PackIndex = {
+    train: packColumns(splits.train, byPath),
+    test: packColumns(splits.test, byPath),
+  };
   await yieldToEventLoop();
   const indexBytes = new TextEncoder().encode(JSON.stringify(index));
   await store.put(indexKey, indexBytes, { signal });
@@ -83,7 +86,7 @@ export async function storeArchive(
   };
 }
 
-/** Inspects the images of an archive and concatenates them. */
+/** Inspects the images of an archive and concatenates their files. */
 class PackWriter {
   readonly images: PackedImage[] = [];
   size = 0;
@@ -153,7 +156,7 @@ async function withHoldOut(
   };
 }
 
-function columns(images: readonly LabelledImage[], byPath: ReadonlyMap<string, PackedImage>): PackSplit {
+function packColumns(images: readonly LabelledImage[], byPath: ReadonlyMap<string, PackedImage>): PackSplit {
   return {
     offsets: images.map(({ path }) => byPath.get(path)!.offset),
     lengths: images.map(({ path }) => byPath.get(path)!.length),
@@ -168,7 +171,7 @@ function noImageError(skipped: readonly SkippedFiles[], field: string): DatasetE
     : `: ${files === 1 ? "one file was" : `${files} files were`} skipped, such as ${
       quoted(skipped[0].example)
     }`;
-  return new DatasetError(`holds no PNG or JPEG image${details}`, field);
+  return new DatasetError(`contains no PNG or JPEG image${details}`, field);
 }
 
 async function inspectEntry(path: string, bytes: Bytes, field: string): Promise<ImageInfo> {
@@ -176,6 +179,6 @@ async function inspectEntry(path: string, bytes: Bytes, field: string): Promise<
     return await inspectImage(bytes);
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
-    throw new DatasetError(`holds ${quoted(path)}, which ${error.message}`, field, { cause: error });
+    throw new DatasetError(`contains ${quoted(path)}, which ${error.message}`, field, { cause: error });
   }
 }

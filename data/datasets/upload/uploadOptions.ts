@@ -17,15 +17,15 @@ export interface UploadOptions {
   readonly heldOut?: number;
   /** Seed of the hold-out. @default 0 */
   readonly seed?: number;
-  /** @default crop, none */
+  /** How images are converted when they are read. @default crop, none */
   readonly preprocessing?: Partial<ImagePreprocessing>;
   /** How the folders of an archive are interpreted. @default "auto" */
   readonly folders?: FolderMode;
-  /** RFC 3339. @default now */
+  /** Creation time, RFC 3339. @default now */
   readonly createdAt?: string;
-  /** `ds_…`, or the name of a built-in data set. @default a new id */
+  /** Id of the data set: `ds_…`, or the name of a built-in data set. @default a new id */
   readonly id?: string;
-  /** Called when everything but the description is stored. If it throws, the data set is discarded. */
+  /** Called before the manifest is written. If it throws, the data set is discarded. */
   readonly confirm?: () => Promise<void>;
 }
 

@@ -10,12 +10,13 @@ import { ObjectExistsError, StorageUnavailableError } from "../store.ts";
 import { statFile, syncFolder, writeAll } from "./files.ts";
 import type { RootFolder } from "./rootFolder.ts";
 
-/** How often a put creates its folder again after a delete has removed the empty folder. */
+/** Maximum number of attempts of a put whose empty folder is removed by concurrent deletes. */
 const MAX_FOLDER_ATTEMPTS = 10;
 
 /** Bytes written between two checks of the abort signal. */
 const WRITE_BYTES = 16 * 1024 * 1024;
 
+/** Modification time of the last put of this process, in milliseconds since 1970. */
 let lastModified = 0;
 
 /** Writes and syncs a temporary file, with a later modification time than the file that it will replace. */

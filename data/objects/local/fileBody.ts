@@ -5,6 +5,7 @@
  */
 import type { Bytes } from "../../bytes.ts";
 
+/** Bytes of a chunk of the stream. */
 const CHUNK_BYTES = 256 * 1024;
 
 /**
@@ -27,7 +28,7 @@ export function readFileBody(
     if (!open) return;
     open = false;
     signal?.removeEventListener("abort", onAbort);
-    // A file must not be closed during a read. It is closed when the read has ended.
+    // A file must not be closed during a read. In that case `pull` closes it after the read.
     if (!reading) file.close();
   };
   return new ReadableStream<Bytes>({

@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { isMissing } from "./files.ts";
 
 /**
- * Age at which an unlocked file belongs to a put that never ended, in milliseconds since its last write. A file is
+ * Age at which an unlocked file belongs to an interrupted put, in milliseconds since its last write. A file is
  * locked while it is written, and published as soon as it is complete.
  */
 const LEFTOVER_AGE_MS = 60_000;
 
 /**
- * Removes the temporary files of puts that never ended. No process has a lock on such files.
+ * Removes the temporary files of interrupted puts. No process has a lock on such files.
  *
  * @param folder folder to sweep; a missing folder counts as empty
  * @param now milliseconds since 1970

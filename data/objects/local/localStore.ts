@@ -128,7 +128,7 @@ export class LocalStore implements ObjectStore {
     await removeEmptyFolders(dirname(path), this.#root.path);
   }
 
-  /** Removes the temporary files of puts that never ended. No process has a lock on such files. */
+  /** Removes the temporary files of interrupted puts. No process has a lock on such files. */
   async sweep(now: number = Date.now()): Promise<number> {
     return await sweepLeftovers(join(this.#root.path, TEMP_FOLDER), now);
   }

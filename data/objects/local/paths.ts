@@ -13,6 +13,7 @@ import { isMissing } from "./files.ts";
 /** Folder in the root folder where objects are written before they become visible. Its name is not a valid key. */
 export const TEMP_FOLDER = "~aside";
 
+/** Length at which a segment is divided. It leaves a margin below the 255 bytes of file systems. */
 const MAX_NAME_LENGTH = 200;
 
 /** Returns the path of a valid key. */
@@ -24,7 +25,7 @@ export function keyToPath(root: string, key: string): string {
 }
 
 /** The inverse of {@linkcode keyToPath}. @param path relative to the root folder, separated by `/` */
-export function pathToKey(path: string): string {
+function pathToKey(path: string): string {
   return path.replaceAll("~/", "");
 }
 
@@ -49,5 +50,5 @@ export async function keysBelow(root: string, prefix: string): Promise<string[]>
     }
   };
   await visit("");
-  return keys.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  return keys.sort();
 }

@@ -6,7 +6,7 @@
 import { AwsClient } from "aws4fetch";
 import { jittered, pause } from "../../backoff.ts";
 import type { Bytes } from "../../bytes.ts";
-import { errorOf, S3Error, type S3Request, type S3Response } from "./request.ts";
+import { createS3Error, S3Error, type S3Request, type S3Response } from "./request.ts";
 import { DEFAULT_RETRY_POLICY, type S3RetryPolicy, type S3Settings } from "./settings.ts";
 
 /** Longest pause between two attempts in milliseconds. It also limits the server's `Retry-After`. */
@@ -67,11 +67,11 @@ export class S3Client {
   }
 
   async #attempt(request: S3Request): Promise<S3Response> {
-    const stop = new AbortController();
+    const controller = new AbortController();
     const { responseTimeoutMs, headersTimeoutMs } = this.retryPolicy;
     const timeoutMs = request.body ? responseTimeoutMs : Math.min(responseTimeoutMs, headersTimeoutMs);
     const timer = setTimeout(
-      () => stop.abort(new DOMException(`No answer within ${timeoutMs} ms`, "TimeoutError")),
+      () => controller.abort(new DOMException(`No response within ${timeoutMs} ms`, "TimeoutError")),
       timeoutMs,
     );
     try {
@@ -85,11 +85,11 @@ export class S3Client {
           body: request.body,
         },
       );
-      // Identity requests the stored bytes without compression. The header is not signed because proxies change it.
+      // `identity` requests the bytes without compression. The header is not signed, because proxies may change it.
       signed.headers.set("accept-encoding", "identity");
-      const signals = request.signal ? [stop.signal, request.signal] : [stop.signal];
+      const signals = request.signal ? [controller.signal, request.signal] : [controller.signal];
       const response = await fetch(signed, { signal: AbortSignal.any(signals), redirect: "manual" });
-      return { response, abort: (reason) => stop.abort(reason) };
+      return { response, abort: (reason) => controller.abort(reason) };
     } finally {
       clearTimeout(timer);
     }
@@ -107,7 +107,7 @@ export class S3Client {
       for await (const chunk of response.body ?? []) {
         text += decoder.decode(chunk, { stream: true });
         if (text.length > MAX_TEXT_BYTES) {
-          throw new S3Error(`S3's answer is longer than ${MAX_TEXT_BYTES} bytes`, response.status, "");
+          throw new S3Error(`S3's response is longer than ${MAX_TEXT_BYTES} bytes`, response.status, "");
         }
       }
       return text + decoder.decode();
@@ -119,21 +119,21 @@ export class S3Client {
   /** Sends a request for an XML document. @throws {S3Error} for any other status than 200 */
   async sendForText(request: S3Request): Promise<string> {
     const response = await this.send(request);
-    if (response.response.status !== 200) throw await this.failure(request, response);
+    if (response.response.status !== 200) throw await this.readError(request, response);
     return await this.text(response);
   }
 
   /** Sends a DELETE. A missing target is not an error. @throws {S3Error} */
   async sendDelete(request: S3Request): Promise<void> {
     const response = await this.send({ ...request, method: "DELETE" });
-    if (![200, 204, 404].includes(response.response.status)) throw await this.failure(request, response);
+    if (![200, 204, 404].includes(response.response.status)) throw await this.readError(request, response);
     await response.response.body?.cancel();
   }
 
   /** Reads the body of a response that reports an error, and returns the error. */
-  async failure(request: S3Request, response: S3Response): Promise<S3Error> {
+  async readError(request: S3Request, response: S3Response): Promise<S3Error> {
     const text = await this.text(response).catch(() => "");
-    return errorOf(this.settings.bucket, request, response.response.status, text);
+    return createS3Error(this.settings.bucket, request, response.response.status, text);
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Bytes } from "../../bytes.ts";
 import type { S3Client } from "./client.ts";
-import { errorOf, S3Error, type S3Request } from "./request.ts";
+import { createS3Error, S3Error, type S3Request } from "./request.ts";
 import {
   completeBody,
   parseCompletedEtag,
@@ -24,7 +24,7 @@ export const MAX_PARTS = 10_000;
 /** Parts that are sent in parallel. With the part that is being filled, they determine the memory used. */
 const PARALLEL_PARTS = 4;
 
-/** A completed upload. */
+/** An object that was uploaded. */
 export interface UploadedObject {
   /** Size in bytes. */
   readonly size: number;
@@ -46,7 +46,7 @@ export interface UploadHeaders {
  *
  * @param path full key in the bucket
  * @param parts each of `PART_SIZE` bytes; only the last may be shorter
- * @throws {S3Error} if S3 refuses; status 412 for a condition
+ * @throws {S3Error} if S3 refuses; with status 412 if a condition fails
  */
 export async function uploadParts(
   client: S3Client,
@@ -76,10 +76,10 @@ export async function uploadParts(
     };
     const text = await client.sendForText(request);
     // S3 may send status 200 before the upload is complete, and report an error in the body.
-    if (parseError(text)) throw errorOf(client.settings.bucket, request, 200, text);
+    if (parseError(text)) throw createS3Error(client.settings.bucket, request, 200, text);
     return { size, etag: parseCompletedEtag(text) };
   } catch (error) {
-    // The first error is more useful than an error of the abort.
+    // An error of the abort is ignored, because the first error is more useful.
     await client.sendDelete({ method: "DELETE", path, query: { uploadId } }).catch(() => {});
     throw error;
   }
@@ -157,7 +157,7 @@ async function sendParts(
 async function sendPart(client: S3Client, request: S3Request): Promise<string> {
   const response = await client.send(request);
   const etag = response.response.headers.get("etag");
-  if (response.response.status !== 200) throw await client.failure(request, response);
+  if (response.response.status !== 200) throw await client.readError(request, response);
   await response.response.body?.cancel();
   if (!etag) throw new S3Error(`S3 accepted a part of '${request.path}' without an etag`, 200, "");
   return etag;

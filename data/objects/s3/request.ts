@@ -41,8 +41,17 @@ export class S3Error extends Error {
 }
 
 /** Creates the error that an XML response describes. */
-export function errorOf(bucket: string, { method, path }: S3Request, status: number, text: string): S3Error {
+export function createS3Error(
+  bucket: string,
+  { method, path }: S3Request,
+  status: number,
+  text: string,
+): S3Error {
   const { code, message } = parseError(text) ?? { code: "", message: "" };
   const target = `${method} s3://${bucket}/${path}`;
-  return new S3Error(`S3 answered ${[status, code].join(" ").trim()} to ${target}: ${message}`, status, code);
+  return new S3Error(
+    `S3 responded with ${[status, code].join(" ").trim()} to ${target}: ${message}`,
+    status,
+    code,
+  );
 }

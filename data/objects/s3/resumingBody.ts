@@ -47,7 +47,7 @@ export function readResumingBody(
     );
     try {
       const { done, value } = await reader.read();
-      if (done) throw new S3Error(`S3's answer ended ${end - next + 1} bytes early`, 200, "");
+      if (done) throw new S3Error(`S3's response ended ${end - next + 1} bytes early`, 200, "");
       return value;
     } finally {
       clearTimeout(timer);

@@ -75,24 +75,24 @@ export class S3Store implements ObjectStore {
       await body?.cancel();
       throw new RangeNotSatisfiableError(key, (await this.head(key))?.size ?? 0);
     }
-    if (status !== 200 && status !== 206) throw await this.#client.failure(request, response);
+    if (status !== 200 && status !== 206) throw await this.#client.readError(request, response);
     try {
       const contentRange = parseContentRange(headers.get("content-range"));
       const size = contentRange?.size ?? Number(headers.get("content-length") ?? NaN);
       if (!Number.isSafeInteger(size) || (status === 206) !== (contentRange !== undefined)) {
-        throw new S3Error(`S3 answered ${status} for '${key}' without its size`, status, "");
+        throw new S3Error(`S3 responded with ${status} for '${key}' without its size`, status, "");
       }
       const info = infoOf(key, size, headers);
       // A server may send the whole object for a range that begins at byte 0.
       const range = options.range && resolveRange(key, size, options.range);
       if (range && contentRange?.start !== range.start) {
-        throw new S3Error(`S3 does not support ranges: it sent other bytes of '${key}'`, status, "");
+        throw new S3Error(`The server does not support ranges: it sent other bytes of '${key}'`, status, "");
       }
       const requested = range ?? { start: 0, end: size - 1 };
       const resumed = readResumingBody(response, requested, async (remaining) => {
         const next = await send(rangeHeader(remaining), info.etag);
         if (next.response.response.status === 206) return next.response;
-        throw await this.#client.failure(next.request, next.response);
+        throw await this.#client.readError(next.request, next.response);
       }, { ...this.#client.retryPolicy, signal });
       return { ...info, body: resumed, ...(range && { range }) };
     } catch (error) {
@@ -152,7 +152,7 @@ export class S3Store implements ObjectStore {
       }
       return { key, ...uploaded, modifiedAt: new Date() };
     } catch (error) {
-      // S3 answers a retry of a request that succeeded with 412, or with 404 (no such upload).
+      // After a request has succeeded, S3 responds to its retry with 412, or with 404 (no such upload).
       if (!(error instanceof S3Error) || ![404, 409, 412].includes(error.status)) throw error;
       const stored = await this.#head(key);
       if (stored?.putId === putId) return stored.info;
@@ -173,7 +173,7 @@ export class S3Store implements ObjectStore {
   ): Promise<UploadedObject> {
     const request: S3Request = { method: "PUT", path, headers, body, signal };
     const response = await this.#client.send(request);
-    if (response.response.status !== 200) throw await this.#client.failure(request, response);
+    if (response.response.status !== 200) throw await this.#client.readError(request, response);
     await response.response.body?.cancel();
     return { size: body.length, etag: unquote(response.response.headers.get("etag") ?? "") };
   }
@@ -183,14 +183,14 @@ export class S3Store implements ObjectStore {
     const response = await this.#client.send(request);
     const { status, headers } = response.response;
     if (status === 404) return null;
-    if (status !== 200) throw await this.#client.failure(request, response);
+    if (status !== 200) throw await this.#client.readError(request, response);
     const size = Number(headers.get("content-length") ?? NaN);
     if (!Number.isSafeInteger(size)) throw new S3Error(`S3 did not send the size of '${key}'`, status, "");
     return { info: infoOf(key, size, headers), putId: headers.get(PUT_HEADER) };
   }
 
   async #notFound(key: string, request: S3Request, response: S3Response): Promise<Error> {
-    const error = await this.#client.failure(request, response);
+    const error = await this.#client.readError(request, response);
     // A missing bucket is a wrong setting, not a missing object.
     return error.code === "NoSuchBucket" ? error : new ObjectNotFoundError(key);
   }

@@ -30,7 +30,7 @@ export function parseListPage(text: string): ListPage {
   const result = root(text, "ListBucketResult");
   const truncated = result.IsTruncated === "true";
   if (truncated && typeof result.NextContinuationToken !== "string") {
-    throw new TypeError("S3's listing is truncated but has no continuation token");
+    throw new TypeError("The listing of S3 is truncated but has no continuation token");
   }
   return {
     objects: (result.Contents as Record<string, string>[] | undefined ?? []).map((entry) => ({
@@ -69,14 +69,16 @@ export function parseUploadPage(text: string): UploadPage {
 /** Parses the response to CreateMultipartUpload. @returns the id of the upload @throws {TypeError} */
 export function parseUploadId(text: string): string {
   const id = root(text, "InitiateMultipartUploadResult").UploadId;
-  if (typeof id !== "string" || id === "") throw new TypeError("S3 started a multipart upload without an id");
+  if (typeof id !== "string" || id === "") {
+    throw new TypeError("The response to CreateMultipartUpload has no id");
+  }
   return id;
 }
 
 /** Parses the response to CompleteMultipartUpload. @returns the etag of the object @throws {TypeError} */
 export function parseCompletedEtag(text: string): string {
   const etag = root(text, "CompleteMultipartUploadResult").ETag;
-  if (typeof etag !== "string") throw new TypeError("S3 finished a multipart upload without an etag");
+  if (typeof etag !== "string") throw new TypeError("The response to CompleteMultipartUpload has no etag");
   return unquote(etag);
 }
 
@@ -104,6 +106,6 @@ export function unquote(etag: string): string {
 
 function root(text: string, name: string): Record<string, unknown> {
   const document = parser.parse(text) as Record<string, unknown>;
-  if (!(name in document)) throw new TypeError(`S3 answered without <${name}>: ${text.slice(0, 200)}`);
+  if (!(name in document)) throw new TypeError(`The response of S3 has no <${name}>: ${text.slice(0, 200)}`);
   return document[name] === "" ? {} : document[name] as Record<string, unknown>;
 }

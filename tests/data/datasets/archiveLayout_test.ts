@@ -90,7 +90,7 @@ Deno.test("folders with another word are splits if both splits have the same wor
     ]]
   ) {
     expect(await refused(await zipOfImages(...paths))).toMatch(
-      /a class and a split at once.*test.*folders=classes/i,
+      /both a class and a split.*test.*folders=classes/i,
     );
   }
 });
@@ -207,7 +207,7 @@ Deno.test("a copy of the tree inside itself is skipped", async () => {
   expect([classes.classNames, classes.splits.train.count]).toEqual([["cat", "dog"], 3]);
   expect(await refused(await zipOfImages("cat/1.png", "dog/1.png", "data/cat/1.png", "data/dog/1.png")))
     .toMatch(
-      /same names in 'data'.*other files/,
+      /same names in 'data'.*different files/,
     );
 });
 

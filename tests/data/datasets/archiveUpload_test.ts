@@ -43,8 +43,8 @@ Deno.test("the images of an archive are read in the input shape of the model", a
   expect(info).toMatchObject({ height: null, width: null, channels: 3, classNames: ["a", "b"] });
   const dataset = await new DatasetCatalogue(temp.store).open({ id: info.id });
   for (const imageSize of [2, 4, 9]) {
-    const form = { imageSize, channels: 3 } as const;
-    const all = await dataset.load("train", form);
+    const input = { imageSize, channels: 3 } as const;
+    const all = await dataset.load("train", input);
     expect([...all.labels!]).toEqual([0, 0, 1, 1]);
     // In the order of their names: a/light, a/red, b/dark, b/wide.
     const colours = [[240, 240, 240], [255, 0, 0], [10, 10, 10], [120, 120, 120]];
@@ -54,7 +54,7 @@ Deno.test("the images of an archive are read in the input shape of the model", a
         expect(Math.abs(all.pixels[row * values + i] - colour[i % 3])).toBeLessThan(3);
       }
     });
-    const some = await dataset.read("train", [3, 1], form);
+    const some = await dataset.read("train", [3, 1], input);
     expect(some.pixels.subarray(0, values)).toEqual(all.pixels.subarray(3 * values));
     expect(some.pixels.subarray(values)).toEqual(all.pixels.subarray(values, 2 * values));
     expect([...some.labels!]).toEqual([1, 0]);
@@ -73,11 +73,11 @@ Deno.test("the seed determines the held-out images of an archive, and every imag
     ),
   );
   const archive = await tarOf(...imageFiles);
-  const form = { imageSize: 4, channels: 1 } as const;
+  const input = { imageSize: 4, channels: 1 } as const;
   const load = async (seed: number) => {
     const { id } = await upload(temp, archive, { heldOut: 0.25, seed });
     const dataset = await new DatasetCatalogue(temp.store).open({ id });
-    const [train, test] = [await dataset.load("train", form), await dataset.load("test", form)];
+    const [train, test] = [await dataset.load("train", input), await dataset.load("test", input)];
     const rows = (set: typeof train) =>
       Array.from(set.labels!, (label, row) => {
         expect(set.pixels[row * 16] / 10 % 2).toBe(label);
@@ -94,7 +94,7 @@ Deno.test("the seed determines the held-out images of an archive, and every imag
 
 const LAYOUTS: [title: string, names: string[], classNames: string[], train: number, test: number][] = [
   ["folders", ["a/1.png", "b/1.png"], ["a", "b"], 2, 0],
-  ["folders in folders", ["x/y/a/1.png", "x/y/b/1.png", "x/y/b/deep/2.png"], ["a", "b"], 3, 0],
+  ["nested folders", ["x/y/a/1.png", "x/y/b/1.png", "x/y/b/deep/2.png"], ["a", "b"], 3, 0],
   ["Train and Test", ["Train/a/1.png", "Train/b/1.png", "Test/a/1.png"], ["a", "b"], 2, 1],
   [
     "train and valid below a root",
@@ -104,7 +104,7 @@ const LAYOUTS: [title: string, names: string[], classNames: string[], train: num
     1,
   ],
   ["train and test without classes", ["train/1.png", "train/2.png", "test/1.png"], [], 2, 1],
-  ["train alone", ["train/a/1.png", "train/b/1.png"], ["a", "b"], 2, 0],
+  ["only train", ["train/a/1.png", "train/b/1.png"], ["a", "b"], 2, 0],
   ["flat", ["1.png", "2.png"], [], 2, 0],
   ["dots and double slashes", ["./a/./1.png", "a//2.png", "b/1.png"], ["a", "b"], 3, 0],
   ["names beyond ASCII", ["große/ü.png", "小/1.png"], ["große", "小"], 2, 0],
@@ -229,27 +229,27 @@ const REFUSED: [title: string, archive: () => Bytes | Promise<Bytes>, message: R
   [
     "a tar.xz",
     () => Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0),
-    /^is compressed by xz: send images as zip/,
+    /^is compressed with xz: send images as zip/,
   ],
-  ["a tar.bz2", () => Uint8Array.from(ascii("BZh91AY")), /^is compressed by bzip2: send images as zip/],
-  ["a tar.zst", () => Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd), /^is compressed by Zstandard: send images/],
+  ["a tar.bz2", () => Uint8Array.from(ascii("BZh91AY")), /^is compressed with bzip2: send images as zip/],
+  ["a tar.zst", () => Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd), /^is compressed with Zstandard: send images/],
   [
     "a zip with bytes after its end",
     () => Uint8Array.from([...zip("a/1.png"), 1, 2]),
-    /^is damaged: there are other bytes after the end of the zip$/,
+    /^is damaged: the file has more bytes after the end of the zip$/,
   ],
-  ["a zip that is cut", () => zip("a/1.png").slice(0, -30), /^is damaged: it is a zip without its end/],
+  ["a truncated zip", () => zip("a/1.png").slice(0, -30), /^is damaged: the end of the zip is missing/],
   [
     "a zip that declares a wrong size",
     () => zipOf([{ name: "a/1.png", bytes: dark, deflated: true, size: 5 }]),
     /^is damaged: an entry's size differs from its declared size$/,
   ],
-  ["gzip of something else", () => gz(new Uint8Array(600).fill(7)), /gzipped, but holds no tar/],
-  ["a gzipped image", () => gz(dark), /gzipped, but holds no tar/],
+  ["gzip of something else", () => gz(new Uint8Array(600).fill(7)), /gzipped, but contains no tar/],
+  ["a gzipped image", () => gz(dark), /gzipped, but contains no tar/],
   ["a small tar.gz gzipped again", () => gz(gz(one)), /gzipped twice/],
   ["a tar.gz gzipped again", () => gz(noisy(gz(one))), /gzipped twice/],
   ["an empty zip", () => zipOf([]), /no PNG or JPEG image/],
-  ["folders alone", () => tarOf({ name: "a", type: "directory" }), /no PNG or JPEG image/],
+  ["only folders", () => tarOf({ name: "a", type: "directory" }), /no PNG or JPEG image/],
   [
     "an archive in an archive",
     () => tarOf({ name: "a/1.zip", bytes: zip("1.png") }),
@@ -275,7 +275,11 @@ const REFUSED: [title: string, archive: () => Bytes | Promise<Bytes>, message: R
 
   ["a NUL in a zip's name", () => zip("a/\0.png"), /a\/\?\.png.*control/],
   ["a NUL in a long tar name", () => tarOf({ name: "a/1.png", pax: { path: "a/\0.png" } }), /control/],
-  ["a long tar name that leaves", () => tarOf({ name: "a/1.png", pax: { path: "../1.png" } }), /leaves/],
+  [
+    "a long tar name that leaves the archive",
+    () => tarOf({ name: "a/1.png", pax: { path: "../1.png" } }),
+    /leaves/,
+  ],
   ["a name of bytes that are not UTF-8", () => header(one, 2, 0xff, 0xfe), /UTF-8/],
   ["a file without a name", () => tar("."), /without a name/],
   ["a file without a name in a zip", () => zip("."), /without a name/],
@@ -298,25 +302,25 @@ const REFUSED: [title: string, archive: () => Bytes | Promise<Bytes>, message: R
     /a\/l\.png.*link or a device/,
   ]),
 
-  ["a name twice", () => tar("a/1.png", "b/1.png", "a/1.png"), /a\/1\.png' twice/],
-  ["a name twice in a zip", () => zip("a/1.png", "a/1.png"), /a\/1\.png' twice/],
-  ["a name twice, once with a dot", () => tar("a/1.png", "a/./1.png"), /twice/],
-  ["names that differ in their accents' form", () => tar("a/\u00e9.png", "a/e\u0301.png"), /é\.png' twice/],
+  ["a repeated name", () => tar("a/1.png", "b/1.png", "a/1.png"), /a\/1\.png' twice/],
+  ["a repeated name in a zip", () => zip("a/1.png", "a/1.png"), /a\/1\.png' twice/],
+  ["a repeated name, once with a dot", () => tar("a/1.png", "a/./1.png"), /twice/],
+  ["names that differ in their accents' input", () => tar("a/\u00e9.png", "a/e\u0301.png"), /é\.png' twice/],
 
   ["a tar with a wrong checksum", () => one.map((byte, i) => i === 0 ? byte ^ 2 : byte), /damaged.*header/],
-  ["a size that is no number", () => header(one, 124, ...ascii("zzzzzzzzzzz")), /damaged/],
+  ["a size that is not a number", () => header(one, 124, ...ascii("zzzzzzzzzzz")), /damaged/],
   ["a size below 0", () => header(one, 124, ...ascii("-0000000001")), /damaged/],
   ["a binary size below 0", () => header(one, 124, ...new Array<number>(12).fill(0xff)), /damaged|empty/],
   ["a size of 8 GiB", () => header(one, 124, ...ascii("77777777777")), /1\.png.*more than 20971520 bytes/],
-  ["a long size that is no number", () => tarOf({ name: "a/1.png", pax: { size: "-5" } }), /damaged/],
-  ["a tar cut in its first header", () => two.slice(0, 300), /damaged|neither/],
-  ["a tar cut in its content", () => two.slice(0, 600), /damaged/],
-  ["a tar cut in its second header", () => two.slice(0, ENTRY + 100), /damaged/],
-  ["a tar cut between two entries", () => two.slice(0, ENTRY), /damaged.*ends/],
-  ["a tar cut at its last entry", () => two.slice(0, 2 * ENTRY), /damaged.*ends/],
-  ["a tar.gz cut between two entries", () => gz(two.slice(0, ENTRY)), /damaged.*ends/],
-  ["a tar.gz cut in the middle", () => gz(two).slice(0, 60), /damaged.*gzip/],
-  ["a tar.gz cut at its last byte", () => gz(two).slice(0, -1), /damaged.*gzip/],
+  ["a pax size that is not a number", () => tarOf({ name: "a/1.png", pax: { size: "-5" } }), /damaged/],
+  ["a tar truncated in its first header", () => two.slice(0, 300), /damaged|neither/],
+  ["a tar truncated in its content", () => two.slice(0, 600), /damaged/],
+  ["a tar truncated in its second header", () => two.slice(0, ENTRY + 100), /damaged/],
+  ["a tar truncated between two entries", () => two.slice(0, ENTRY), /damaged.*ends/],
+  ["a tar truncated at its last entry", () => two.slice(0, 2 * ENTRY), /damaged.*ends/],
+  ["a tar.gz truncated between two entries", () => gz(two.slice(0, ENTRY)), /damaged.*ends/],
+  ["a tar.gz truncated in the middle", () => gz(two).slice(0, 60), /damaged.*gzip/],
+  ["a tar.gz truncated at its last byte", () => gz(two).slice(0, -1), /damaged.*gzip/],
   ["bytes after a tar.gz", () => Uint8Array.from([...gz(two), 1, 2, 3]), /gzip/],
 
   ["an encrypted entry", () => zipOf([{ name: "a/1.png", bytes: dark, flags: 1 }]), /a\/1\.png.*encrypted/],
@@ -327,8 +331,8 @@ const REFUSED: [title: string, archive: () => Bytes | Promise<Bytes>, message: R
   ],
   ["strong encryption", () => zipOf([{ name: "a/1.png", bytes: dark, flags: 0x41 }]), /^is encrypted/],
   ["a part of a zip", () => part(zip("a/1.png")), /^is one part of a multi-part zip/],
-  ["a zip cut in the middle", () => zip("a/1.png", "b/1.png").slice(0, 150), /damaged/],
-  ["a zip cut at its last byte", () => zip("a/1.png").slice(0, -1), /damaged/],
+  ["a zip truncated in the middle", () => zip("a/1.png", "b/1.png").slice(0, 150), /damaged/],
+  ["a zip truncated at its last byte", () => zip("a/1.png").slice(0, -1), /damaged/],
   ["bytes after a zip", () => Uint8Array.from([...zip("a/1.png"), 1, 2, 3]), /damaged/],
   [
     "a zip whose content does not match its checksum",

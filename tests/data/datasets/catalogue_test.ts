@@ -159,7 +159,7 @@ Deno.test("an incomplete upload is not in the catalogue", async () => {
   expect((await fixture.catalogue.info(id)).id).toBe(id);
 });
 
-Deno.test("damage in the store is reported", async (t) => {
+Deno.test("damaged objects are reported", async (t) => {
   const meta = `datasets/${id("A")}/meta.json`, pixels = `datasets/${id("A")}/train-images.raw`;
   for (const [title, text] of [["no JSON", "{"], ["no description", '{"info":{}}'], ["nothing", ""]]) {
     await t.step(`a description that is ${title}`, async () => {
@@ -221,7 +221,7 @@ Deno.test("a page reads few other manifests, and several concurrently", async ()
 
 Deno.test("an outage of storage is not reported as damage", async () => {
   await using fixture = await openFixture(id("A"));
-  const away = new StorageUnavailableError("The storage does not answer");
+  const away = new StorageUnavailableError("Object storage does not respond");
   const store = new Proxy(fixture.temp.store, {
     get(target, name) {
       if (name === "get" || name === "head") return () => Promise.reject(away);

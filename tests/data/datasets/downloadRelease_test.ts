@@ -15,7 +15,7 @@ const INPUT = { imageSize: 28, channels: 1 } as const;
 type Handler = (request: Request, file: Bytes) => Response;
 
 /** Sends the whole file. */
-const whole: Handler = (_, file) => new Response(file);
+const full: Handler = (_, file) => new Response(file);
 /** Sends the requested range, or the whole file (RFC 9110, section 14). */
 const ranged: Handler = (request, file) => {
   const range = /^bytes=(\d+)-$/.exec(request.headers.get("range") ?? "");
@@ -69,7 +69,7 @@ const sum = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("he
 const resource: DownloadFile = {
   name: "made.gz",
   maxBytes: 60_000,
-  checksum: { algorithm: "sha256", of: "content", hex: sum(content) },
+  checksum: { algorithm: "sha256", covers: "content", hex: sum(content) },
 };
 const startMirror = (...handlers: Handler[]) => new Mirror(() => packed, ...handlers);
 
@@ -88,7 +88,7 @@ const FAULTS: [fault: string, handlers: Handler[], requests: RegExp[]][] = [
   ["does not have the file", [status(404)], [/whole/]],
   ["is broken", [status(500), status(503), ranged], [/whole/, /whole/, /whole/]],
   ["closes every connection early", [cut, cut, ranged], [/whole/, /bytes=\d+-/, /bytes=\d+-/]],
-  ["closes a connection early and does not support ranges", [cut, whole], [/whole/, /bytes=\d+-/]],
+  ["closes a connection early and does not support ranges", [cut, full], [/whole/, /bytes=\d+-/]],
   ["sends another file", [other(new Uint8Array(gzipSync("other")))], [/whole/]],
   ["sends an HTML page", [other(new TextEncoder().encode("<html>Log in first</html>"))], [/whole/]],
   ["sends a file whose gzip data is damaged", [
@@ -98,7 +98,7 @@ const FAULTS: [fault: string, handlers: Handler[], requests: RegExp[]][] = [
   ]],
   ["declares and sends half of the file", [other(packed.slice(0, packed.length / 2))], [/whole/]],
   ["sends more than the maximum size", [other(new Uint8Array(200_000))], [/whole/]],
-  ["sends gzip data that unpacks to far more", [
+  ["sends gzip data that unpacks to far more bytes than expected", [
     other(new Uint8Array(gzipSync(new Uint8Array(70 * resource.maxBytes)))),
   ], [/whole/]],
 ];
@@ -152,7 +152,7 @@ Deno.test("the error has the reason of each mirror", async () => {
   await using missing = startMirror(status(404));
   await using wrong = startMirror(other(new Uint8Array(gzipSync("other"))));
   const error = await download(resource, [missing.url, wrong.url], target.file).catch((error) => error);
-  expect(error.message).toContain(`${missing.url}made.gz: it answered 404`);
+  expect(error.message).toContain(`${missing.url}made.gz: it responded with status 404`);
   expect(error.message).toContain(`${wrong.url}made.gz: its sha256 checksum is wrong`);
   expect(missing.requests.length).toBe(1);
   await expect(download(resource, [], target.file)).rejects.toThrow("no mirror is configured");

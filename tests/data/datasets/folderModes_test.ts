@@ -44,7 +44,7 @@ Deno.test("a split name with a leading number is recognised", async () => {
 Deno.test("a class with the name of a split is accepted inside a split on request", async () => {
   const paths = images("v/train/bus", "v/train/train", "v/test/bus", "v/test/train");
   expect((await refused(archived(paths))).message).toMatch(
-    /has the split 'train' inside of another folder.*send folders=splits to read it as a class, or folders=classes to use the top folder/,
+    /has the split 'train' inside another folder.*send folders=splits to read it as a class, or folders=classes to use the top folder/,
   );
   const info = await archived(paths, { folders: "splits" });
   expect([info.classNames, info.splits.train.count, info.splits.test.count]).toEqual([

@@ -65,17 +65,17 @@ Deno.test("more than 256 classes keep their labels", async () => {
   expect(await labelsOf(temp, info.id, 1)).toEqual(values.map((value) => value / 200));
 });
 
-Deno.test("other work runs while a large label file is read", async () => {
+Deno.test("timers run while a large label file is read", async () => {
   await using temp = await TempStore.open();
   const count = 1_000_000;
   const imageFile = gz(idx(IMAGES, [count, 1, 1], new Uint8Array(count)));
   const file = gz(idx(LABELS, [count], Uint8Array.from({ length: count }, (_, index) => index % 7)));
-  let turns = 0;
-  const timer = setInterval(() => turns++, 0);
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 0);
   const info = await upload(temp, { train_images: imageFile, train_labels: file });
   clearInterval(timer);
   expect(info.numClasses).toBe(7);
-  expect(turns).toBeGreaterThan(10);
+  expect(ticks).toBeGreaterThan(10);
 });
 
 Deno.test("gzip files with zero padding or several members are read completely", async (t) => {

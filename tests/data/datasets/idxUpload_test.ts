@@ -19,16 +19,16 @@ Deno.test("IDX files with channels last become an RGB data set", async () => {
 
 Deno.test("images that are not square are cropped to their middle", async () => {
   await using temp = await TempStore.open();
-  // The images are 2 high and 4 wide, and their middle is 200.
+  // The images are 2 high and 4 wide. The pixels of their middle square have the value 200.
   const wide = idx(IMAGES, [1, 2, 4], Uint8Array.of(0, 200, 200, 0, 0, 200, 200, 0));
   const info = await upload(temp, { train_images: wide });
   const dataset = await new DatasetCatalogue(temp.store).open({ id: info.id });
-  const form = { imageSize: 2, channels: 1 } as const;
-  expect([...(await dataset.read("train", [0], form)).pixels]).toEqual([200, 200, 200, 200]);
-  expect((await dataset.load("test", form)).count).toBe(0);
+  const input = { imageSize: 2, channels: 1 } as const;
+  expect([...(await dataset.read("train", [0], input)).pixels]).toEqual([200, 200, 200, 200]);
+  expect((await dataset.load("test", input)).count).toBe(0);
 });
 
-Deno.test("the default name of a data set is its first file without extensions", async () => {
+Deno.test("the default name of a data set is the name of its first file without extensions", async () => {
   await using temp = await TempStore.open();
   const names: [filename: string, name: string][] = [
     ["i.idx3-ubyte", "i"],
@@ -88,11 +88,11 @@ Deno.test({
       size: 70_000 * 785,
     });
     const dataset = await new DatasetCatalogue(temp.store).open({ id: info.id });
-    const form = { imageSize: 28, channels: 1 } as const;
-    const test = await dataset.load("test", form);
+    const input = { imageSize: 28, channels: 1 } as const;
+    const test = await dataset.load("test", input);
     expect(test.pixels).toEqual(new Uint8Array(gunzipSync(file("t10k-images-idx3"))).subarray(16));
     expect([...test.labels!.subarray(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
-    const last = await dataset.read("train", [59_999, 0], form);
+    const last = await dataset.read("train", [59_999, 0], input);
     expect([...last.labels!]).toEqual([8, 5]);
   },
 });

@@ -5,7 +5,7 @@ const image = (side: number) => ({ height: side, width: side, channels: 1, hasAl
 
 Deno.test("images far larger than their files are accepted up to a limit", () => {
   const summary = new ImageSummary("archive");
-  const side = 7000, max = Math.floor(DECODED_LIMITS.free / side ** 2);
+  const side = 7000, max = Math.floor(DECODED_LIMITS.allowance / side ** 2);
   for (let i = 0; i < max; i++) summary.add(image(side), 1);
   expect(() => summary.add(image(side), 1)).toThrow(expect.objectContaining({
     name: "DatasetError",

@@ -42,9 +42,9 @@ Deno.test("every type of PNG and JPEG is converted to 8 bits and the channels of
     ["CMYK JPEG", await made(flat(255, 3).toColourspace("cmyk").jpeg({ quality: 100 })), 255],
   ];
   for (const [kind, bytes, value] of kinds) {
-    for (const form of [GREY, RGB]) {
-      const decoded = await decodeImage(bytes, form);
-      expect([kind, decoded.length]).toEqual([kind, 64 * form.channels]);
+    for (const input of [GREY, RGB]) {
+      const decoded = await decodeImage(bytes, input);
+      expect([kind, decoded.length]).toEqual([kind, 64 * input.channels]);
       for (const pixel of decoded) expect(Math.abs(pixel - value)).toBeLessThan(6);
     }
   }
@@ -206,7 +206,7 @@ Deno.test("a CMYK JPEG is converted to RGB", async () => {
   expect(Math.max(g, b)).toBeLessThan(80);
 });
 
-Deno.test("all eight EXIF orientations give the same upright image", async () => {
+Deno.test("images of all eight EXIF orientations are decoded to the same upright image", async () => {
   // Upright: the upper left quarter is white, the upper right one grey, the lower half black.
   const upright = Uint8Array.from({ length: 256 }, (_, i) => i >= 128 ? 0 : i % 16 < 8 ? 255 : 128);
   const pixelAt = (x: number, y: number) => upright[y * 16 + x];

@@ -35,7 +35,7 @@ const HARMLESS: [title: string, file: Bytes, same: Bytes][] = [
   ["stray bytes after the start", inserted(2, [0, 0, 0]), jpeg],
   ["stray bytes before a table", inserted(findMarkers(jpeg, 0xc4)[0], new Uint8Array(700)), jpeg],
   ["stray bytes before the scan", inserted(scan, [1, 2, 3]), jpeg],
-  ["stray bytes in several findMarkers", inserted(2, [7], inserted(scan, [1, 2, 3])), jpeg],
+  ["stray bytes in several places", inserted(2, [7], inserted(scan, [1, 2, 3])), jpeg],
   [
     "stray bytes before the last scan",
     inserted(findMarkers(progressive, 0xda).at(-1)!, [1, 2], progressive),
@@ -65,7 +65,7 @@ const HARMLESS: [title: string, file: Bytes, same: Bytes][] = [
   ],
 ];
 
-Deno.test("JPEGs with stray bytes and other harmless faults are accepted, and decoded as without them", async (t) => {
+Deno.test("JPEGs with stray bytes and other harmless faults are accepted and decoded like intact files", async (t) => {
   for (const [title, file, same] of HARMLESS) {
     await t.step(title, async () => {
       expect(await inspectImage(file)).toMatchObject({ width: 64, height: 64, channels: 3 });
@@ -81,12 +81,12 @@ Deno.test("JPEGs with missing or damaged pixels are refused by name", async (t) 
   const filled = (from: number, to: number, value: number) =>
     jpeg.map((byte, index) => index >= scan + from && index < scan + to ? value : byte);
   const files: [title: string, file: Bytes][] = [
-    ["cut in the scan", jpeg.slice(0, jpeg.length - 300)],
+    ["truncated in the scan", jpeg.slice(0, jpeg.length - 300)],
     ["without its end", jpeg.slice(0, -2)],
     ["a scan with foreign markers", filled(500, 700, 0xff)],
-    ["a scan of bytes that are no code", filled(500, 900, 0xfe)],
-    ["progressive and cut", progressive.slice(0, progressive.length - 200)],
-    ["stray bytes, and cut", inserted(2, [0, 0, 0], jpeg.slice(0, jpeg.length - 300))],
+    ["a scan of bytes that are not a Huffman code", filled(500, 900, 0xfe)],
+    ["progressive and truncated", progressive.slice(0, progressive.length - 200)],
+    ["stray bytes, and truncated", inserted(2, [0, 0, 0], jpeg.slice(0, jpeg.length - 300))],
   ];
   for (const [title, file] of files) {
     await t.step(title, async () => {
@@ -97,7 +97,7 @@ Deno.test("JPEGs with missing or damaged pixels are refused by name", async (t) 
   }
 });
 
-Deno.test("accepted images, even lines of pixels, can be decoded at every size and with all options", async (t) => {
+Deno.test("accepted images, even one pixel high or wide, can be decoded at every size and with all options", async (t) => {
   const { side } = IMAGE_LIMITS;
   for (const [width, height] of [[1, 1], [1, side], [side, 1], [3, 2000], [1, 5000]]) {
     await t.step(`${width} x ${height}`, async () => {
@@ -117,7 +117,7 @@ Deno.test("accepted images, even lines of pixels, can be decoded at every size a
     });
   }
   const long = await encodePng(new Uint8Array(side + 1), 1, side + 1, 1);
-  await expect(inspectImage(long)).rejects.toThrow(`is 1 x ${side + 1}: at most ${side} pixels a side`);
+  await expect(inspectImage(long)).rejects.toThrow(`is 1 x ${side + 1}: at most ${side} pixels per side`);
 });
 
 Deno.test("the error of an image that cannot be decoded is a complete sentence", async () => {

@@ -6,7 +6,7 @@ import { resizeRaw } from "../../../data/images/resizeImage.ts";
 import type { ImagePreprocessing } from "../../../data/images/preprocessing.ts";
 import { pngChunk, pngData, pngFile } from "../../setup/png.ts";
 
-const rule = (resize: ImagePreprocessing["resize"], background = "none"): ImagePreprocessing => ({
+const options = (resize: ImagePreprocessing["resize"], background = "none"): ImagePreprocessing => ({
   resize,
   background,
 });
@@ -14,41 +14,44 @@ const rule = (resize: ImagePreprocessing["resize"], background = "none"): ImageP
 /** An image of 2 x 4 with columns of 0, 100, 100, 200. */
 const columns = Uint8Array.of(0, 100, 100, 200, 0, 100, 100, 200);
 const wide = await encodePng(columns, 4, 2, 1);
-const form = { imageSize: 4, channels: 1 } as const;
+const INPUT = { imageSize: 4, channels: 1 } as const;
 const rowsOf = (pixels: Uint8Array) =>
   Array.from({ length: 4 }, (_, row) => [...pixels.subarray(4 * row, 4 * row + 4)]);
 
 Deno.test("an image that is not square is cropped, squashed or padded, encoded or raw", async (t) => {
-  const decoders: [string, (rule: ImagePreprocessing) => Promise<Bytes>][] = [
-    ["encoded", (rule) => decodeImage(wide, form, rule)],
-    ["raw", (rule) => resizeRaw(columns, { height: 2, width: 4, channels: 1 }, form, rule)],
+  const decoders: [string, (preprocessing: ImagePreprocessing) => Promise<Bytes>][] = [
+    ["encoded", (preprocessing) => decodeImage(wide, INPUT, preprocessing)],
+    [
+      "raw",
+      (preprocessing) => resizeRaw(columns, { height: 2, width: 4, channels: 1 }, INPUT, preprocessing),
+    ],
   ];
-  for (const [title, decoded] of decoders) {
+  for (const [title, decode] of decoders) {
     await t.step(title, async () => {
       // The middle square has only the value 100.
-      const cropped = rowsOf(await decoded(rule("crop")));
+      const cropped = rowsOf(await decode(options("crop")));
       for (const row of cropped) expect(row.slice(1, 3)).toEqual([100, 100]);
-      const squashed = rowsOf(await decoded(rule("squash")));
+      const squashed = rowsOf(await decode(options("squash")));
       expect(squashed).toEqual(Array.from({ length: 4 }, () => [0, 100, 100, 200]));
       for (const [background, value] of [["none", 0], ["black", 0], ["white", 255], ["#808080", 128]]) {
         const bar = Array(4).fill(value);
-        expect(rowsOf(await decoded(rule("pad", background as string))))
+        expect(rowsOf(await decode(options("pad", background as string))))
           .toEqual([bar, [0, 100, 100, 200], [0, 100, 100, 200], bar]);
       }
     });
   }
 });
 
-Deno.test("squash and pad keep the whole of a tall image of 50 x 2000", async () => {
+Deno.test("squash and pad keep all of a tall image of 50 x 2000", async () => {
   // The upper half is white, the lower half black.
   const tall = Uint8Array.from({ length: 50 * 2000 }, (_, index) => index < 50 * 1000 ? 255 : 0);
   const file = await encodePng(tall, 50, 2000, 1);
   const eight = { imageSize: 8, channels: 1 } as const;
-  const squashed = await decodeImage(file, eight, rule("squash"));
+  const squashed = await decodeImage(file, eight, options("squash"));
   for (let index = 0; index < 64; index++) {
     expect(Math.abs(squashed[index] - (index < 32 ? 255 : 0))).toBeLessThan(30);
   }
-  const padded = await decodeImage(file, eight, rule("pad", "#404040"));
+  const padded = await decodeImage(file, eight, options("pad", "#404040"));
   expect([padded[0], padded[7], padded[63]]).toEqual([64, 64, 64]);
   const middle = Array.from({ length: 8 }, (_, row) => Math.max(padded[8 * row + 3], padded[8 * row + 4]));
   expect(middle[1]).toBeGreaterThan(200);
@@ -92,11 +95,11 @@ Deno.test("transparent pixels of a black drawing show the requested background",
   for (const [kind, file] of INK) {
     for (const [background, channels, clear, half] of colours) {
       await t.step(`${kind}, ${background}, ${channels} channels`, async () => {
-        const decoded = await decodeImage(file, { imageSize: 2, channels }, rule("crop", background));
+        const decoded = await decodeImage(file, { imageSize: 2, channels }, options("crop", background));
         const ink = clear.map(() => 0);
-        const wanted = [...ink, ...clear, ...half, ...clear];
+        const expected = [...ink, ...clear, ...half, ...clear];
         // Half of a colour is rounded down or up.
-        for (const [index, value] of wanted.entries()) {
+        for (const [index, value] of expected.entries()) {
           expect(Math.abs(decoded[index] - value)).toBeLessThan(2);
         }
       });
@@ -106,15 +109,15 @@ Deno.test("transparent pixels of a black drawing show the requested background",
 
 Deno.test("a single transparent colour shows the background, in grey and in RGB", async () => {
   const grey = pngFile(TWO, pngChunk("tRNS", Uint8Array.of(0, 20)), pngData([[10, 20], [30, 20]]));
-  expect([...await decodeImage(grey, { imageSize: 2, channels: 1 }, rule("crop", "white"))])
+  expect([...await decodeImage(grey, { imageSize: 2, channels: 1 }, options("crop", "white"))])
     .toEqual([10, 255, 30, 255]);
-  expect([...await decodeImage(grey, { imageSize: 2, channels: 3 }, rule("crop", "#ff0000"))])
+  expect([...await decodeImage(grey, { imageSize: 2, channels: 3 }, options("crop", "#ff0000"))])
     .toEqual([10, 10, 10, 255, 0, 0, 30, 30, 30, 255, 0, 0]);
   const rgb = pngFile(
     { ...TWO, type: 2 },
     pngChunk("tRNS", Uint8Array.of(0, 1, 0, 2, 0, 3)),
     pngData([[1, 2, 3, 4, 5, 6], [7, 8, 9, 1, 2, 3]]),
   );
-  expect([...await decodeImage(rgb, { imageSize: 2, channels: 3 }, rule("crop", "black"))])
+  expect([...await decodeImage(rgb, { imageSize: 2, channels: 3 }, options("crop", "black"))])
     .toEqual([0, 0, 0, 4, 5, 6, 7, 8, 9, 0, 0, 0]);
 });

@@ -5,7 +5,7 @@ import { renderTriptych, type TriptychRow, triptychSize } from "../../../data/im
 const GAP = 8;
 
 /** Renders rows and returns functions that read single pixels. */
-async function drawn(rows: readonly TriptychRow[], size: number, channels: 1 | 3) {
+async function render(rows: readonly TriptychRow[], size: number, channels: 1 | 3) {
   const { scale, width, height } = triptychSize(rows.length, size);
   const png = await renderTriptych(rows, size, channels);
   const { data, info } = await sharp(png).toColourspace(channels === 1 ? "b-w" : "srgb").raw()
@@ -43,7 +43,7 @@ Deno.test("a row has the original, masked and reconstructed image, with enlarged
     reconstruction: Float32Array.of(-3, 7, NaN, 0.4),
   };
   const other = { ...row, original: Float32Array.of(1, 0, 0.4, 0.2) };
-  const { pixel } = await drawn([row, other], 2, 1);
+  const { pixel } = await render([row, other], 2, 1);
   const values = (row: number, column: number) =>
     [[0, 0], [1, 0], [0, 1], [1, 1]].map(([x, y]) => pixel(row, column, x, y).flat());
   expect(values(0, 0)).toEqual([[0], [255], [51], [102]]);
@@ -55,7 +55,7 @@ Deno.test("a row has the original, masked and reconstructed image, with enlarged
 
 Deno.test("the background and the gaps around the images are white", async () => {
   const black = new Float32Array(4);
-  const { canvas, step, width, height } = await drawn(
+  const { canvas, step, width, height } = await render(
     [0, 1].map(() => ({ original: black, masked: black, reconstruction: black })),
     2,
     1,
@@ -63,14 +63,16 @@ Deno.test("the background and the gaps around the images are white", async () =>
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const inImage = x % step >= GAP && y % step >= GAP;
-      if (canvas(x, y)[0] !== (inImage ? 0 : 255)) throw new Error(`wrong at ${x}, ${y}`);
+      if (canvas(x, y)[0] !== (inImage ? 0 : 255)) {
+        throw new Error(`The pixel (${x}, ${y}) has another colour`);
+      }
     }
   }
 });
 
 Deno.test("a colour image keeps its channels", async () => {
   const colours = Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1, 0.2, 0.4, 0.6);
-  const { pixel } = await drawn([{ original: colours, masked: colours, reconstruction: colours }], 2, 3);
+  const { pixel } = await render([{ original: colours, masked: colours, reconstruction: colours }], 2, 3);
   for (const column of [0, 1, 2]) {
     expect(pixel(0, column, 0, 0)).toEqual([[255, 0, 0]]);
     expect(pixel(0, column, 1, 0)).toEqual([[0, 255, 0]]);

@@ -16,7 +16,7 @@ import {
 /** An empty store, which is disposed of after a test. */
 export interface Opened extends AsyncDisposable {
   readonly store: ObjectStore;
-  /** Returns the names of the remains of unfinished puts. */
+  /** Returns the names of what unfinished puts left behind. */
   readonly leftovers: () => Promise<string[]>;
 }
 
@@ -91,7 +91,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     expect((await all(store, "")).length).toBe(1);
   });
 
-  test("gives every version of a key another etag", async ({ store }) => {
+  test("returns another etag for every version of a key", async ({ store }) => {
     const etags = new Set<string>();
     for (let round = 0; round < 20; round++) {
       etags.add((await store.put("x", bytes(10, round))).etag);
@@ -140,7 +140,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     }
   });
 
-  test("deletes an object, and does nothing where there is none", async ({ store }) => {
+  test("deletes an object, and does nothing if there is none", async ({ store }) => {
     await store.put("a/b/c", bytes(1));
     await store.put("a/b/d", bytes(1));
     await store.delete("a/b/c");
@@ -277,7 +277,7 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     await expect(store.get("x", { signal: abort.signal })).rejects.toThrow("gone");
   });
 
-  test("refuses bad keys everywhere", async ({ store }) => {
+  test("refuses invalid keys in every method", async ({ store }) => {
     for (const key of [...BAD_KEYS, "x".repeat(513)]) {
       await expect(store.put(key, bytes(1))).rejects.toThrow(InvalidKeyError);
       await expect(store.get(key)).rejects.toThrow(InvalidKeyError);

@@ -108,7 +108,7 @@ Deno.test("folder: a process killed during a put leaves the old object", () =>
     expect((await all(store, "")).length).toBe(1);
   }));
 
-Deno.test("folder: concurrent puts and deletes in one folder do not disturb each other", () =>
+Deno.test("folder: concurrent puts and deletes in one folder do not interfere", () =>
   withFolder(async (folder) => {
     const store = new LocalStore(folder);
     await Promise.all(Array.from({ length: 8 }, async (_, worker) => {

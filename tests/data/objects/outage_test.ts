@@ -32,7 +32,9 @@ const temporary = [
   ...["ENOSPC", "EDQUOT", "EIO", "EROFS", "EACCES", "ESTALE"].map(coded),
   new Deno.errors.PermissionDenied("no"),
   new DOMException("late", "TimeoutError"),
-  ...[0, 401, 403, 429, 500, 503, 507].map((status) => new S3Error(`S3 answered ${status}`, status, "")),
+  ...[0, 401, 403, 429, 500, 503, 507].map((status) =>
+    new S3Error(`S3 responded with ${status}`, status, "")
+  ),
   new S3Error("no bucket", 404, "NoSuchBucket"),
 ];
 for (const error of temporary) {
@@ -50,8 +52,8 @@ const permanent = [
   new ObjectNotFoundError("x"),
   new ObjectExistsError("x"),
   new InvalidKeyError("x"),
-  new S3Error("S3 answered 412", 412, "PreconditionFailed"),
-  new S3Error("S3 answered 400", 400, "InvalidArgument"),
+  new S3Error("S3 responded with 412", 412, "PreconditionFailed"),
+  new S3Error("S3 responded with 400", 400, "InvalidArgument"),
   new TypeError("x is not a function"),
 ];
 for (const error of permanent) {

@@ -82,7 +82,7 @@ Deno.test("S3: the last attempt fails with the error message of S3", () =>
   scripted(() => errorXml(503, "SlowDown"), async (store, requests) => {
     const error = await store.put("x", bytes(5)).catch((error) => error);
     expect(error).toBeInstanceOf(S3Error);
-    expect(error.message).toBe("S3 answered 503 SlowDown to PUT s3://bucket/pre/fix/x: Why & how");
+    expect(error.message).toBe("S3 responded with 503 SlowDown to PUT s3://bucket/pre/fix/x: Why & how");
     expect(requests.length).toBe(3);
   }));
 
@@ -124,9 +124,9 @@ Deno.test("S3: a request without a response times out", () => {
   return scripted(
     () => new Promise((resolve) => void hanging.push(resolve)),
     async (store, requests) => {
-      await expect(store.head("x")).rejects.toThrow("No answer within 50 ms");
+      await expect(store.head("x")).rejects.toThrow("No response within 50 ms");
       expect(requests.length).toBe(2);
-      for (const answer of hanging) answer(new Response());
+      for (const respond of hanging) respond(new Response());
     },
     { maxAttempts: 2, backoffMs: 1, responseTimeoutMs: 50 },
   );
