@@ -1,6 +1,6 @@
 /**
- * `deno task build:kernels`: compiles the kernels with the AssemblyScript compiler and writes the module that holds
- * their bytes.
+ * `deno task build:kernels`: compiles the kernels with the AssemblyScript compiler and writes their bytes to
+ * `model/backends/simd/binary.ts`.
  *
  * @module
  */
@@ -71,8 +71,8 @@ export async function compileKernels({ relaxed, shared }: KernelBuild): Promise<
   return new Uint8Array(binary);
 }
 
-/** Returns the text of the module with the bytes of every build. */
-export async function kernelModule(): Promise<string> {
+/** Returns the source text of `binary.ts`: the bytes of every build. */
+export async function binarySource(): Promise<string> {
   const constants: string[] = [];
   for (const [name, build] of Object.entries(BUILDS)) {
     const sums = build.relaxed ? "fused multiply-add (relaxed SIMD)" : "plain SIMD";
@@ -93,4 +93,4 @@ export const ${name}: string =
 ${constants.join("\n")}`;
 }
 
-if (import.meta.main) await Deno.writeTextFile(OUT, await kernelModule());
+if (import.meta.main) await Deno.writeTextFile(OUT, await binarySource());

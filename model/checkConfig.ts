@@ -20,7 +20,7 @@ export interface ConfigIssue {
 }
 
 /**
- * Returns every issue of a configuration, none when a model can be built from it.
+ * Returns every issue of a configuration: none if a model can be built from it.
  *
  * @example
  * ```ts

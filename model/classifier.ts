@@ -22,9 +22,8 @@ export function features(
   weights: Weights,
   config: MaeConfig,
   pixels: Float32Array,
-  drop?: DropoutKey,
 ): Tensor2D {
-  return featuresOfPatches(weights, config, patchify(pixels, config), drop);
+  return featuresOfPatches(weights, config, patchify(pixels, config));
 }
 
 /**

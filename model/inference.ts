@@ -27,7 +27,7 @@ export interface MaeBatchResult {
 }
 
 /**
- * Masks images at random and reconstructs them.
+ * Masks random patches of images and reconstructs them.
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @param key the masks depend on its seed, its step (the index of the batch) and its ratio
@@ -131,7 +131,7 @@ export async function classifyBatch(
 }
 
 /**
- * Embeds images: the mean of the encoder's output over all patches.
+ * Computes the embeddings of images: the mean of the encoder's output over all patches.
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @returns `[batch, embedDim]`

@@ -5,7 +5,7 @@
  */
 import { MAX_PATCHES, numKeep } from "./config.ts";
 
-/** The visible and the masked patches of each image of a batch. K of N patches are visible. */
+/** The visible and the masked patches of each image of a batch: K of N patches are visible. */
 export interface Masking {
   readonly batch: number;
   /** N. */

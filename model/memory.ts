@@ -38,7 +38,7 @@ function imageValues(config: MaeConfig, masked: boolean): ImageValues {
  * Returns a lower estimate, in bytes, of the memory of a training step on the `simd` backend: parameters, gradients and
  * AdamW's two moments, the saved values of the smallest chunk (one image), and the feeds of two batches.
  *
- * @param masked false for a classifier, whose encoder sees every patch and which has no decoder
+ * @param masked false for a classifier: its encoder receives every patch, and it has no decoder
  *
  * @example
  * ```ts

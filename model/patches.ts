@@ -1,6 +1,6 @@
 /**
- * Images to patches and back: `b (h p1) (w p2) c <-> b (h w) (p1 p2 c)`. It happens on the host, since images need no
- * gradient.
+ * Converts images to patches and back: `b (h p1) (w p2) c <-> b (h w) (p1 p2 c)`. It runs on the host, because images
+ * need no gradient.
  *
  * @module
  */
@@ -73,7 +73,7 @@ export function patchify<A extends ArrayBufferLike = ArrayBuffer>(
 }
 
 /**
- * Puts patches together to images, the inverse of {@linkcode patchify}.
+ * Assembles images from patches, the inverse of {@linkcode patchify}.
  *
  * @param patches `[batch, N, P·P·C]`
  * @returns `[batch, height, width, channels]`

@@ -4,7 +4,7 @@
  * @module
  */
 import { PACK_MIN_WIDTH, PACK_SIZE, TILE_SIZE } from "../../model/backends/simd/assembly/blockSizes.ts";
-import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts";
+import { instantiate, loadKernels } from "../../model/backends/simd/instance.ts";
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
 import { Addresses } from "./addresses.ts";
 import { median } from "./engine.ts";
@@ -52,7 +52,7 @@ function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflo
   const tile = reserve(TILE_SIZE), bias = reserve(outDim);
   const packed = Math.max(inDim, outDim) < PACK_MIN_WIDTH ? 0 : reserve(PACK_SIZE);
   const memory = addresses.memory(false);
-  const { gemm, gemmTransA } = instantiate(kernelModule(false).module, memory);
+  const { gemm, gemmTransA } = instantiate(loadKernels(false), memory);
   new Float32Array(memory.buffer).fill(0.01);
   const flops = 2 * rows * inDim * outDim, repetitions = Math.max(1, Math.ceil(FLOPS_PER_RUN / flops));
   const gflops = (call: () => void) => {

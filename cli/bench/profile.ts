@@ -1,10 +1,10 @@
 /**
- * The time of a planned step by kernel: its calls run one after the other on one core.
+ * The time of a planned step by kernel. The calls run sequentially on one core.
  *
  * @module
  */
 import { selectBackend } from "../../model/backends/select.ts";
-import { instantiate, kernelModule } from "../../model/backends/simd/instance.ts";
+import { instantiate, loadKernels } from "../../model/backends/simd/instance.ts";
 import { compile, type KernelCall, measure } from "../../model/backends/simd/plan/compile.ts";
 import { writeFeeds } from "../../model/backends/simd/plan/feeds.ts";
 import { planMemory } from "../../model/backends/simd/plan/memoryLayout.ts";
@@ -75,7 +75,7 @@ export async function profile(
   repetitions: number,
 ): Promise<KernelCost[]> {
   const { memory, calls } = await compileStep(config, images);
-  const kernels = instantiate(kernelModule(true).module, memory);
+  const kernels = instantiate(loadKernels(true), memory);
   const costs = new Map<string, { calls: number; times: number[]; flops: number }>();
   for (const call of calls) {
     const label = labelOf(call), { calls = 0, flops = 0 } = costs.get(label) ?? {};

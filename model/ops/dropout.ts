@@ -3,7 +3,7 @@ import { fused } from "./fused.ts";
 import { uniform } from "../random.ts";
 import { sizeOf } from "../shape.ts";
 
-/** Some images of a batch. */
+/** Consecutive images of a batch. */
 export interface BatchPart {
   /** Index of the first image in the batch. */
   readonly first: number;

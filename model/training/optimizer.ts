@@ -27,7 +27,7 @@ export interface OptimizerState {
 }
 
 /** Maximum number of values of a shared buffer. A larger parameter gets a separate buffer and is never copied. */
-const GROUP_SIZE = 2 ** 20;
+const MAX_GROUP_SIZE = 2 ** 20;
 
 /** Parameters in one flat buffer, and their moments; each `[size]`. */
 interface Group {
@@ -45,7 +45,7 @@ function groupSpecs(specs: readonly ParameterSpec[]): ParameterSpec[][] {
   const groups: ParameterSpec[][] = [];
   for (const spec of specs) {
     const last = groups.at(-1);
-    if (last && totalSize(last) + sizeOf(spec.shape) <= GROUP_SIZE) last.push(spec);
+    if (last && totalSize(last) + sizeOf(spec.shape) <= MAX_GROUP_SIZE) last.push(spec);
     else groups.push([spec]);
   }
   return groups;

@@ -40,7 +40,7 @@ export interface TrainOptions extends Task {
   batches(epoch: number, fromBatch: number): Iterable<TrainingBatch>;
 }
 
-/** The state of a training between two steps. A training that resumes from it has the same bits. */
+/** The state of a training between two steps. A training that resumes from it computes the same bits. */
 export interface TrainerState {
   /** Number of completed steps. */
   readonly step: number;
@@ -91,6 +91,15 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
     startThread: options.startThread,
   }, options.planner);
   return { stepper, frozen };
+}
+
+/** Returns the error for a loss that is NaN or infinite. */
+function divergence(loss: number, step: number, { lr, warmupSteps }: Schedule): TrainingError {
+  return new TrainingError(
+    "loss_not_finite",
+    `The loss is ${loss} at step ${step}: training has diverged. Choose a lower lr than ${lr}, or a longer ` +
+      `warm-up than ${warmupSteps} steps. The last checkpoints before this step may be unusable`,
+  );
 }
 
 /**
@@ -174,15 +183,7 @@ export async function* train(
     let running = await beginNext();
     while (running) {
       const { batch, epoch, lr } = running, loss = await running.loss;
-      if (!Number.isFinite(loss)) {
-        throw new TrainingError(
-          "loss_not_finite",
-          `The loss is ${loss} at step ${
-            step + 1
-          }: training has diverged. Choose a lower lr than ${schedule.lr}, or a longer warm-up than ` +
-            `${schedule.warmupSteps} steps. The last checkpoints before this step may be unusable`,
-        );
-      }
+      if (!Number.isFinite(loss)) throw divergence(loss, step + 1, schedule);
       if (step % stepsPerEpoch === 0) epochLossSum = 0;
       step++;
       epochLossSum += loss;

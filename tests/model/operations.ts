@@ -58,18 +58,18 @@ function plainAttention(
   factors?: number[],
 ) {
   const size = dim / heads;
-  const at = (b: number, t: number, part: number, h: number, i: number) =>
+  const valueAt = (b: number, t: number, part: number, h: number, i: number) =>
     qkv[(b * tokens + t) * 3 * dim + part * dim + h * size + i];
   return range(batch).flatMap((b) =>
     range(tokens).flatMap((t) =>
       range(heads).flatMap((h) => {
         const scores = range(tokens).map((u) =>
-          sum(range(size).map((i) => at(b, t, 0, h, i) * at(b, u, 1, h, i))) / Math.sqrt(size)
+          sum(range(size).map((i) => valueAt(b, t, 0, h, i) * valueAt(b, u, 1, h, i))) / Math.sqrt(size)
         );
         const weights = softmax(scores).map((weight, u) =>
           weight * (factors ? factors[((b * heads + h) * tokens + t) * tokens + u] : 1)
         );
-        return range(size).map((i) => sum(range(tokens).map((u) => weights[u] * at(b, u, 2, h, i))));
+        return range(size).map((i) => sum(range(tokens).map((u) => weights[u] * valueAt(b, u, 2, h, i))));
       })
     )
   );

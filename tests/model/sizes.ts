@@ -28,7 +28,7 @@ async function valueAndGradients(
   const values = (name: string, shape: number[]) =>
     tf.tensor(normal({ seed: 3, purpose: name }, sizeOf(shape)), shape);
   const tensors = tf.tidy(() => {
-    const inputs = shapes.map((shape, at) => values(`${at}`, shape));
+    const inputs = shapes.map((shape, i) => values(`${i}`, shape));
     const output = op(...inputs);
     const dy = values("dy", output.shape) as tf.Scalar;
     return [output, ...tf.grads((...x) => op(...x) as tf.Scalar)(inputs, dy)];

@@ -5,7 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { sizeOf } from "../../shape.ts";
-import { instantiate, kernelModule, type Kernels } from "./instance.ts";
+import { instantiate, type Kernels, loadKernels } from "./instance.ts";
 import type { KernelContext, KernelSpec, Operand } from "./kernelSpec.ts";
 import { SPECS } from "./specs.ts";
 
@@ -73,14 +73,12 @@ function identity({ x }: Inputs): tf.TensorInfo {
 /**
  * Registers the kernels with the WebAssembly backend, which must be the current one.
  *
- * @returns the build of the kernels: `relaxed` uses fused multiply-add
  * @throws {WebAssembly.LinkError} when the backend's memory cannot be used
  */
-export function installKernels(): "relaxed" | "plain" {
+export function installKernels(): void {
   backend = tf.backend() as unknown as WasmBackend;
   const { memory } = backend.wasm.asm;
-  const { module, build } = kernelModule(false);
-  const instance = instantiate(module, memory);
+  const instance = instantiate(loadKernels(false), memory);
   if (kernels === null) {
     for (const [kernelName, spec] of Object.entries(SPECS)) {
       tf.registerKernel({
@@ -99,5 +97,4 @@ export function installKernels(): "relaxed" | "plain" {
   }
   kernels = instance;
   scratchBuffers = [];
-  return build;
 }

@@ -5,7 +5,7 @@
  */
 import { PLAIN, PLAIN_SHARED, RELAXED, RELAXED_SHARED } from "./binary.ts";
 
-/** The exports of the kernel module; see `assembly/`. Addresses and strides are in bytes, sizes in floats. */
+/** The exports of the WebAssembly module; see `assembly/`. Addresses and strides are in bytes, sizes in floats. */
 export type Kernels = Readonly<Record<KernelName, (...args: number[]) => void>>;
 
 /** Name of an exported kernel. */
@@ -30,19 +30,11 @@ export type KernelName =
   | "sumRows"
   | "zero";
 
-/** Compiled kernels. A module can be posted to a worker. */
-export interface KernelModule {
-  readonly module: WebAssembly.Module;
-  /** `relaxed` uses fused multiply-add. */
-  readonly build: "relaxed" | "plain";
-}
-
-/** Compiles the fastest build that this machine supports. @param shared for a memory that threads share */
-export function kernelModule(shared: boolean): KernelModule {
+/** Loads the fastest build that this machine supports. @param shared for a memory that threads share */
+export function loadKernels(shared: boolean): WebAssembly.Module {
   const relaxed = Uint8Array.fromBase64(shared ? RELAXED_SHARED : RELAXED);
-  if (WebAssembly.validate(relaxed)) return { module: new WebAssembly.Module(relaxed), build: "relaxed" };
-  const plain = Uint8Array.fromBase64(shared ? PLAIN_SHARED : PLAIN);
-  return { module: new WebAssembly.Module(plain), build: "plain" };
+  if (WebAssembly.validate(relaxed)) return new WebAssembly.Module(relaxed);
+  return new WebAssembly.Module(Uint8Array.fromBase64(shared ? PLAIN_SHARED : PLAIN));
 }
 
 /**

@@ -12,7 +12,7 @@ function run(
   name: SpecName,
   inputs: Record<string, tf.Tensor | undefined>,
   attributes: Record<string, number> = {},
-  // deno-lint-ignore no-explicit-any -- the types of the operations say the ranks
+  // deno-lint-ignore no-explicit-any -- the types of the operations define the ranks
 ): any[] {
   const present = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor));
   return tf.engine().runKernel(
@@ -47,8 +47,9 @@ export const SIMD_OPS: NativeOps = {
       run("UnmaskLayerNormDx", { dy, normed, scale, weight }) as [tf.Tensor, tf.Tensor, tf.Tensor],
   },
   unshuffle: {
-    forward: (visible, token, from) => run("UnmaskUnshuffle", { visible, token, from })[0],
-    gradient: (dy, to, mask) => run("UnmaskUnshuffleDx", { dy, to, mask }) as [tf.Tensor, tf.Tensor],
+    forward: (visible, token, restoreRows) => run("UnmaskUnshuffle", { visible, token, restoreRows })[0],
+    gradient: (dy, keepRows, mask) =>
+      run("UnmaskUnshuffleDx", { dy, keepRows, mask }) as [tf.Tensor, tf.Tensor],
   },
   maskedLoss: {
     forward: (pred, target, mask) =>

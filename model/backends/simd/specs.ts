@@ -140,30 +140,30 @@ const attentionDx: KernelSpec = {
   },
 };
 
-/** visible `[rows, dim]`, token `[dim]`, from `[count]` (int32; -1 for the token) → `[count, dim]`. */
+/** visible `[rows, dim]`, token `[dim]`, restoreRows `[count]` (int32; -1 for the token) → `[count, dim]`. */
 const unshuffle: KernelSpec = {
-  inputs: ["visible", "token", "from"],
+  inputs: ["visible", "token", "restoreRows"],
   outputs: ([[, dim], , [count]]) => [[count, dim]],
-  run({ kernels }, [visible, token, from], [out]) {
+  run({ kernels }, [visible, token, restoreRows], [out]) {
     kernels.gatherRows(
-      from.shape[0],
+      restoreRows.shape[0],
       visible.shape[1],
       visible.address,
       token.address,
-      from.address,
+      restoreRows.address,
       out.address,
     );
   },
 };
 
-/** dy `[count, dim]`, to `[rows]` (int32), mask `[count]` → gradients of visible `[rows, dim]` and token `[dim]`. */
+/** dy `[count, dim]`, keepRows `[rows]` (int32), mask `[count]` → gradients of visible `[rows, dim]` and token `[dim]`. */
 const unshuffleDx: KernelSpec = {
-  inputs: ["dy", "to", "mask"],
+  inputs: ["dy", "keepRows", "mask"],
   outputs: ([[, dim], [rows]]) => [[rows, dim], [dim]],
   accumulates: [1],
-  run({ kernels }, [dy, to, mask], [dVisible, dToken]) {
+  run({ kernels }, [dy, keepRows, mask], [dVisible, dToken]) {
     const [count, dim] = dy.shape;
-    kernels.gatherRows(to.shape[0], dim, dy.address, 0, to.address, dVisible.address);
+    kernels.gatherRows(keepRows.shape[0], dim, dy.address, 0, keepRows.address, dVisible.address);
     kernels.sumMaskedRows(count, dim, dy.address, mask.address, dToken.address);
   },
 };
@@ -218,7 +218,7 @@ const scale: KernelSpec = {
   },
 };
 
-/** Whether b without leading ones equals the last axes of a, so that broadcasting repeats all of b's values in turn. */
+/** Returns whether b, without its leading axes of length 1, has the last axes of a. Broadcasting then repeats b as a whole. */
 const isSuffix = (a: Shape, b: Shape) => {
   const axes = b.slice(b.findIndex((length) => length !== 1)), last = a.slice(a.length - axes.length);
   return axes.length <= a.length && axes.every((length, i) => length === last[i]);

@@ -18,7 +18,7 @@ export function adapterName({ vendor, architecture, description }: AdapterInfo):
   return [description, architecture, vendor].find((text) => text) ?? "an unnamed adapter";
 }
 
-/** Returns whether it is a software adapter. */
+/** Returns whether an adapter computes on the CPU. */
 export function isSoftware(info: AdapterInfo): boolean {
   return info.isFallbackAdapter === true ||
     SOFTWARE.test([info.vendor, info.architecture, info.device, info.description].join(" "));

@@ -81,7 +81,7 @@ export class Launcher {
     return tf.engine().makeTensorFromTensorInfo(this.backend.makeTensorInfo([...shape], "float32"));
   }
 
-  /** Returns the buffer of a tensor, for use in the next commands. */
+  /** Returns the buffer of a tensor, for commands that are submitted next. */
   buffer(tensor: tf.Tensor): GPUBuffer {
     const { backend } = this;
     backend.uploadToGPU(tensor.dataId);

@@ -46,7 +46,7 @@ function recordingKernels(calls: KernelCall[]): Kernels {
   });
 }
 
-/** Returns the results that a single node accumulates directly in a parameter's gradient. */
+/** Returns the results that a single node can accumulate in a parameter's gradient buffer without a copy. */
 function directGradients(graph: Graph): Map<Value, string> {
   const accumulated = new Set(
     graph.nodes.flatMap(({ spec, outputs }) => (spec.accumulates ?? []).map((i) => outputs[i].value)),
@@ -136,7 +136,7 @@ export interface ProgramSizes {
   readonly constantBytes: number;
 }
 
-/** Measures a graph by compiling it for the address 0. */
+/** Returns the sizes of a graph's buffers. They follow from a compilation in which every address is 0. */
 export function measure(graph: Graph): ProgramSizes {
   const constants = new Set<Float32Array | Int32Array>();
   const { feedBytes, resultBytes, scratchBytes } = compile(graph, {

@@ -6,7 +6,7 @@
 import { type Shape, sizeOf } from "../../../shape.ts";
 import type { Attributes, KernelSpec } from "../kernelSpec.ts";
 
-/** An array that operations read and write. Views of it with other shapes share its value. */
+/** An array that operations read and write. */
 export interface Value {
   /** Number of floats. */
   readonly size: number;
@@ -16,7 +16,7 @@ export interface Value {
     | { readonly kind: "constant"; readonly data: Float32Array | Int32Array };
 }
 
-/** A value with the shape that one operation gives it. */
+/** A value with a shape. A reshape returns another view of the same value. */
 export interface View {
   readonly value: Value;
   readonly shape: Shape;
@@ -49,7 +49,7 @@ export function view(value: Value, shape: Shape): View {
   return { value, shape };
 }
 
-/** Returns for each value the indices of the nodes that read it. */
+/** Returns the indices of the nodes that read each value. */
 export function readersOf(nodes: readonly Node[]): Map<Value, number[]> {
   const readers = new Map<Value, number[]>();
   nodes.forEach(({ inputs }, i) => {

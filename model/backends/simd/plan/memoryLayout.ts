@@ -7,13 +7,13 @@ import { sizeOf } from "../../../shape.ts";
 import type { HostWeights, ParameterSpec } from "../../../weights.ts";
 import { aligned, bytesOf } from "./allocation.ts";
 
-/** Maximum size of a memory: 65,536 pages less one, so that every address is below 2^32. */
+/** Maximum size of a memory: one page less than 4 GiB, so that the end of every buffer is below 2^32. */
 export const MAX_BYTES: number = 65535 * 65536;
 
 /** First address in use; a null pointer means an absent buffer. */
 const START = 1024;
 
-/** What the layout depends on beside the parameters. */
+/** The sizes from which the layout is computed, in addition to the parameters. */
 export interface MemoryRequirements {
   readonly threads: number;
   /** Number of chunks of the largest batch. */

@@ -11,7 +11,7 @@ import type { Graph } from "./graph.ts";
 import { MAX_BYTES, type MemoryLayout, type MemoryRequirements, planMemory } from "./memoryLayout.ts";
 import { recordStep, type TrainingSpec, trainingSpec } from "./trainingSpec.ts";
 
-/** Minimum target for the results of a chunk in bytes, as measured: the step time varies little around it. */
+/** Minimum target for the results of a chunk in bytes. Measured step times vary little around it. */
 const CHUNK_BYTES = 4 * 2 ** 20;
 
 /** The plan of a training. */

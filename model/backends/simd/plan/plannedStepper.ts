@@ -14,7 +14,7 @@ import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { Stepper, StepperOptions } from "../../../training/stepper.ts";
 import { startWorker } from "../../../training/threads.ts";
 import type { HostTensor } from "../../../weights.ts";
-import { kernelModule } from "../instance.ts";
+import { loadKernels } from "../instance.ts";
 import { newControl } from "./barrier.ts";
 import { splitBatch } from "./chunks.ts";
 import { compile, type Program } from "./compile.ts";
@@ -73,7 +73,7 @@ export class PlannedStepper implements Stepper {
   async #start({ weights, frozen, state }: StepperOptions): Promise<void> {
     const { layout, threads, graph, chunkImages } = this.#plan;
     this.#memory.writeWeights(weights, frozen, state);
-    const { module } = kernelModule(true), control = newControl();
+    const module = loadKernels(true), control = newControl();
     const shared = { module, memory: this.#memory.memory, control, losses: this.#losses, threads };
     await this.#pool.broadcast(Array.from({ length: threads }, (_, index): ToWorker => {
       const grads = { address: layout.worker.grads + index * layout.workerStride, size: layout.size };

@@ -35,13 +35,13 @@ export async function record(
     return tf.tidy(() => {
       const leaf = (kind: "parameter" | "frozen", name: string, shape: Shape) =>
         recorder.tensor({ size: sizeOf(shape), from: { kind, name } }, shape);
-      const fixed = Object.fromEntries(
+      const frozenTensors = Object.fromEntries(
         [...frozen].map(([name, shape]) => [name, leaf("frozen", name, shape)]),
       );
       const parameters = trainable.map(({ name, shape }) => leaf("parameter", name, shape));
       const run = tf.valueAndGrads((...tensors) => {
         const weights = Object.fromEntries(trainable.map(({ name }, i) => [name, tensors[i]]));
-        return loss({ ...fixed, ...weights }, drop && { ...drop, drawn });
+        return loss({ ...frozenTensors, ...weights }, drop && { ...drop, drawn });
       });
       const { value, grads } = run(parameters, tf.tensor(weight, []));
       const graph: Graph = {

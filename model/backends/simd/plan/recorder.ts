@@ -128,10 +128,10 @@ export function currentRecorder(): Recorder {
   return recorder!;
 }
 
-/** Returns a shape whose length of -1, where it has one, is replaced by the right one. */
+/** Returns a shape in which the length -1, if it occurs, is replaced by the length that the size determines. */
 function resolveShape(shape: readonly number[], size: number): number[] {
-  const knownSize = shape.reduce((product, length) => length < 0 ? product : product * length, 1);
-  return shape.map((length) => length < 0 ? size / knownSize : length);
+  const fixedSize = shape.reduce((product, length) => length < 0 ? product : product * length, 1);
+  return shape.map((length) => length < 0 ? size / fixedSize : length);
 }
 
 /** Registers the backend and its kernels with TensorFlow.js. */

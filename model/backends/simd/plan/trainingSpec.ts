@@ -1,5 +1,5 @@
 /**
- * The part of a training's options that planning needs.
+ * The options of a training that its planned steps use.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export type TrainingSpec = Pick<StepperOptions, "task" | "trainable" | "optimize
   readonly frozen: ReadonlyMap<string, Shape>;
 };
 
-/** Selects those options. */
+/** Returns the options that a stepper keeps. */
 export function trainingSpec(
   { task, trainable, optimizer, batchSize, frozen }: StepperOptions,
 ): TrainingSpec {

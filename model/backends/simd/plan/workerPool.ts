@@ -24,7 +24,7 @@ export class WorkerPool {
       }));
   }
 
-  /** Posts a message that has no answer to a worker. */
+  /** Posts a message to a worker. The worker does not reply. */
   post(index: number, message: ToWorker): void {
     this.#workers[index].postMessage(message);
   }
