@@ -26,7 +26,7 @@ export interface JobProgress {
   readonly etaSeconds: number | null;
 }
 
-/** Reason of a failure: `code` for programs, `message` for people. */
+/** The reason why a job failed: `code` for programs, `message` for people. */
 export interface JobError {
   readonly code: string;
   readonly message: string;
@@ -49,13 +49,13 @@ export interface Job {
   /** Losses, accuracy and the final checkpoint, depending on the kind. */
   readonly result: Readonly<Record<string, unknown>> | null;
   readonly error: JobError | null;
-  /** Number of attempts; 1 during the first run. */
+  /** Number of attempts; 0 until the first one starts. */
   readonly attempt: number;
-  /** Number of lost runners and outages since the last new checkpoint. */
+  /** Number of interruptions (lost runners and outages) since the last new checkpoint. */
   readonly interruptions: number;
   /** Number of the interruptions that were outages, which never fail a job. Rows of earlier versions lack it. */
   readonly outages?: number;
-  /** Time that the runs of the job waited in those outages, in milliseconds. */
+  /** Total time for which runs of the job waited during those outages, in milliseconds. */
   readonly outageMs?: number;
   /** Time of a request to cancel the running job. The runner reads it at its next heartbeat. */
   readonly cancelRequestedAt: string | null;
@@ -66,7 +66,7 @@ export interface Job {
   readonly latestCheckpoint: string | null;
 }
 
-/** A stored model. Its files are in object storage. */
+/** The row of a checkpoint. Its files are in object storage. */
 export interface Checkpoint {
   /** `ckpt_` and a ULID. */
   readonly id: string;
@@ -82,11 +82,11 @@ export interface Checkpoint {
   /** Number of classes of a classifier, else 0. Rows of earlier versions lack it: see `classesOf`. */
   readonly classes?: number;
   /**
-   * Class names of a classifier, else empty. Null when they are too long for a row. The header of the safetensors file
-   * then has them, see `classNamesOf`.
+   * Class names of a classifier, else empty. Null when they are too long for a row: `classNamesOf` then reads them from
+   * the safetensors file.
    */
   readonly classNames: readonly string[] | null;
-  /** How transparent and non-square images were prepared in training. `crop` and `none` in rows of earlier versions. */
+  /** How images that are transparent or not square were converted. Absent in rows of earlier versions, which used the default. */
   readonly rule?: ImagePreprocessing;
   /** Bytes of the safetensors file. */
   readonly size: number;

@@ -18,11 +18,11 @@ const time = z.iso.datetime();
 /** Progress of a job. */
 const progressSchema = z.strictObject({
   step: z.int().describe("Number of completed optimiser steps (of batches for `evaluate`)"),
-  total_steps: z.int(),
+  total_steps: z.int().describe("Number of steps of the whole job"),
   epoch: z.int().describe("Current epoch, counted from 0"),
-  loss: z.number().nullable(),
+  loss: z.number().nullable().describe("Loss of the latest step"),
   images_per_second: z.number().nullable(),
-  eta_seconds: z.number().nullable(),
+  eta_seconds: z.number().nullable().describe("Estimated seconds until the last step"),
 }).openapi("Progress");
 
 /** A job. */
@@ -41,10 +41,10 @@ export const jobSchema = z.strictObject({
     "Losses, accuracy, the final checkpoint, and the address of a classifier's confusion matrix (`confusion_url`)",
   ),
   error: z.strictObject({
-    code: z.string().describe("Machine-readable code, such as `loss_not_finite`"),
-    message: z.string().describe("Explanation in words"),
+    code: z.string().describe("Reason for programs, such as `loss_not_finite`"),
+    message: z.string().describe("Reason for people"),
   }).openapi("JobError").nullable().describe("Why the job failed"),
-  attempt: z.int().describe("Number of attempts"),
+  attempt: z.int().describe("Number of attempts; 0 until the first one starts"),
   interruptions: z.int().describe(
     "Number of interruptions (lost runners, outages of storage or database) since the last new checkpoint",
   ),

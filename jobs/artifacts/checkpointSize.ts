@@ -1,5 +1,5 @@
 /**
- * The object storage that the checkpoints of a job take.
+ * The space that the checkpoints of a job need in object storage.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Class names of a checkpoint. The database row holds them if they are short. The header of the safetensors file
- * always holds them.
+ * Class names of a checkpoint. The header of the safetensors file has them, and the row in the database has them if
+ * they are short.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Checkpoint } from "../job.ts";
 import { readOrFail } from "./readOrFail.ts";
 
 /** Maximum length of the class names in a checkpoint's row, in characters of JSON. */
-export const MAX_ROW_NAMES = 2048;
+const MAX_ROW_NAMES = 2048;
 
 /** Returns the class names, or null if they are too long for a row. */
 export function namesForRow(names: readonly string[]): readonly string[] | null {
@@ -26,7 +26,7 @@ export function classesOf({ classes, classNames }: Pick<Checkpoint, "classes" | 
 /**
  * Returns the class names of a checkpoint, from its row or from the header of its file.
  *
- * @throws {JobFailure} `checkpoint_unreadable` where the file is missing or its header cannot be read
+ * @throws {JobFailure} `checkpoint_unreadable` when the file is missing or its header cannot be read
  */
 export async function classNamesOf(store: ObjectStore, checkpoint: Checkpoint): Promise<readonly string[]> {
   if (checkpoint.classNames !== null) return checkpoint.classNames;
@@ -36,7 +36,7 @@ export async function classNamesOf(store: ObjectStore, checkpoint: Checkpoint): 
   });
 }
 
-/** Returns the names in a file's metadata. @throws {WeightsError} */
+/** Returns the class names in a file's metadata. @throws {WeightsError} if there are not `classes` strings */
 function parseNames(text: string | undefined, classes: number): readonly string[] {
   let names: unknown;
   try {
@@ -44,8 +44,8 @@ function parseNames(text: string | undefined, classes: number): readonly string[
   } catch {
     throw new WeightsError("Its metadata's class_names is not JSON");
   }
-  const areNames = Array.isArray(names) && names.length === classes &&
-    names.every((name) => typeof name === "string");
-  if (!areNames) throw new WeightsError(`Its metadata's class_names must be ${classes} strings`);
-  return names as string[];
+  if (
+    !Array.isArray(names) || names.length !== classes || !names.every((name) => typeof name === "string")
+  ) throw new WeightsError(`Its metadata's class_names must be ${classes} strings`);
+  return names;
 }

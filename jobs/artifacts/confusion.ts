@@ -1,5 +1,5 @@
 /**
- * Confusion matrices. They are stored as objects under `results/{job id}/`, and the result has their address.
+ * Confusion matrices. They are objects in storage, and the job's result has their address.
  *
  * @module
  */
@@ -22,13 +22,13 @@ export interface Confusion {
   readonly counts: Uint32Array;
 }
 
-/** The checkpoint and the data of a measurement, stored with the counts. */
+/** The checkpoint and the data of a confusion matrix, stored with the counts. */
 export interface ConfusionSource {
   readonly jobId: string;
   readonly checkpoint: string;
   readonly dataset: string;
   readonly split: SplitName;
-  /** Names of the rows and columns. */
+  /** The classes in the order of the rows and columns. */
   readonly classNames: readonly string[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * Reading a checkpoint, with checks against its row in the database.
+ * Reads a checkpoint, and checks it against its row in the database.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export function shapeOf(checkpoint: Pick<Checkpoint, "model" | "classes" | "clas
 }
 
 /**
- * Checks that the file with the weights exists and has the recorded length. The file is not read.
+ * Checks that the file of the weights exists and has the recorded size, without reading it.
  *
  * @throws {JobFailure} `checkpoint_unreadable`
  */
@@ -44,8 +44,7 @@ export async function checkStored(store: ObjectStore, checkpoint: Checkpoint): P
 }
 
 /**
- * Reads the parameters of a checkpoint. The digest must be the recorded one, and names, shapes and values must be those
- * of the configuration's model.
+ * Reads the parameters of a checkpoint. Checks the digest, and the names, shapes and values of the parameters.
  *
  * @throws {JobFailure} `checkpoint_unreadable`
  */
@@ -62,12 +61,8 @@ export async function loadWeights(
   });
 }
 
-/**
- * Returns the parameters in a safetensors file.
- *
- * @throws {SafetensorsError} @throws {WeightsError}
- */
-export function parseWeights(
+/** Returns the parameters in a safetensors file. @throws {SafetensorsError} @throws {WeightsError} */
+function parseWeights(
   bytes: Uint8Array<ArrayBuffer>,
   config: MaeConfig,
   shape: ModelShape,
@@ -98,7 +93,7 @@ function metadataConfig(text: string | undefined): Partial<MaeConfig> {
 }
 
 /**
- * Reads the state of a run at a checkpoint.
+ * Reads the weights and the optimiser's state of a checkpoint, from which a run resumes.
  *
  * @param freezeEncoder whether the optimiser has moments of the head only
  * @throws {JobFailure} `checkpoint_unreadable`

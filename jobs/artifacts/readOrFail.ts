@@ -1,5 +1,5 @@
 /**
- * Checkpoints whose files are damaged or missing.
+ * Turns damaged or missing files of a checkpoint into a failure of the job.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { JobFailure } from "../failure.ts";
 import type { Checkpoint } from "../job.ts";
 
 /**
- * Calls `read` and turns damage and missing files into a failure of the job. The error of a storage outage is rethrown.
+ * Calls `read`. An outage of storage is rethrown, because retrying may help.
  *
- * @throws {JobFailure} `checkpoint_unreadable`
+ * @throws {JobFailure} `checkpoint_unreadable` when a file is damaged or missing
  */
 export async function readOrFail<T>(checkpoint: Pick<Checkpoint, "id">, read: () => Promise<T>): Promise<T> {
   try {

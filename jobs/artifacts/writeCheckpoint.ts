@@ -1,6 +1,5 @@
 /**
- * Writing a checkpoint: a safetensors file with the model's `state_dict`, and a second one with the optimiser's state
- * and the position in the data.
+ * Writes a checkpoint: a safetensors file with the model's `state_dict`, and a second one with the optimiser's state.
  *
  * @module
  */
@@ -41,7 +40,7 @@ export function newCheckpointId(): string {
  * Writes both objects of a checkpoint and reads them back. If that fails, both are deleted.
  *
  * @returns the row to commit
- * @throws {JobFailure} `checkpoint_damaged` when an object reads back different
+ * @throws {JobFailure} `checkpoint_damaged` when an object differs from what was written
  */
 export async function saveCheckpoint(
   store: ObjectStore,
@@ -84,13 +83,13 @@ async function putVerified(store: ObjectStore, key: string, bytes: Uint8Array<Ar
   if (await sha256((await store.get(key)).body) === digest) return digest;
   throw new JobFailure(
     "checkpoint_damaged",
-    `The object '${key}' reads back different from what was written`,
+    `The object '${key}' differs from what was written when it is read back`,
   );
 }
 
 const float32 = ({ shape, data }: HostTensor): Tensor => ({ dtype: "F32", shape: [...shape], data });
 
-/** Returns the file of the `state_dict`, with the configuration in its metadata. */
+/** Returns the safetensors file of the `state_dict`, with the configuration in its metadata. */
 function weightsFile({ config, shape, classNames, state }: CheckpointContent): Uint8Array<ArrayBuffer> {
   const tensors = [...bufferTensors(config, shape), ...state.weights]
     .map(([name, tensor]) => [name, float32(tensor)] as const);
@@ -104,7 +103,7 @@ function weightsFile({ config, shape, classNames, state }: CheckpointContent): U
   });
 }
 
-/** Returns the file of the optimiser's state. */
+/** Returns the safetensors file of the optimiser's state. */
 function stateFile({ step, epochLossSum, optimizer }: TrainerState): Uint8Array<ArrayBuffer> {
   const moments = new Map<string, Tensor>();
   for (const [name, tensor] of optimizer.expAvg) moments.set(`exp_avg.${name}`, float32(tensor));

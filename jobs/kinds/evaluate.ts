@@ -20,7 +20,7 @@ const fields = z.strictObject({
   ...commonFields,
   ...sourceFields,
   split: splitSchema.default("test"),
-  batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128),
+  batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128).describe("Images per batch"),
   mask_ratio: maskRatioSchema.optional()
     .describe("Only for a masked autoencoder. When absent: that of the model's configuration"),
 });
@@ -43,12 +43,12 @@ export const evaluate = defineKind({
     if (maskRatio !== undefined) {
       return {
         field: "mask_ratio",
-        message: "is for masked autoencoders: this checkpoint is of a classifier",
+        message: "must be absent: the checkpoint is a classifier, which masks nothing",
       };
     }
     if (!dataset.labelled) return { field: "dataset", message: "must have labels to measure a classifier" };
-    const { unknown } = matchClasses(classNames, dataset.classNames);
-    return unknown && { field: "dataset", message: missingClassesMessage(classNames, unknown) };
+    const { missing } = matchClasses(classNames, dataset.classNames);
+    return missing && { field: "dataset", message: missingClassesMessage(classNames, missing) };
   },
 
   async *run(context) {
@@ -57,7 +57,7 @@ export const evaluate = defineKind({
         "./compute/mod.ts"
       );
     const { request, source } = context;
-    if (!source) throw new JobFailure("no_model", "The request names no checkpoint");
+    if (!source) throw new JobFailure("no_model", "The request does not name a checkpoint");
     const { config } = source, isMae = source.model === "mae";
     const batchSize = measurementBatchSize(config, request.batchSize, isMae);
     const maskRatio = request.maskRatio ?? config.maskRatio;

@@ -1,6 +1,5 @@
 /**
- * Makes a job fail instead of reporting a number that is not finite. JSON cannot represent such a number: clients would
- * read null.
+ * Fails a job instead of reporting a number that is not finite, because JSON would represent the number as null.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What every kind of job defines, the context that a run of it receives, and the events that it yields.
+ * A kind of job: its definition, the context of its runs, and the events that they yield.
  *
  * @module
  */
@@ -22,13 +22,13 @@ export interface KindContext<R extends JobRequest = JobRequest> {
   readonly resumePoints: readonly Checkpoint[];
   /** The checkpoint that the request names (`request.checkpoint`); null for none. */
   readonly source: Checkpoint | null;
-  /** Aborted when the job is cancelled or its lease is lost. Runs check it between steps. */
+  /** Aborted when the job is cancelled or its runner shuts down. Runs check it between steps. */
   readonly signal: AbortSignal;
   /** Starts the threads of a training step. @default workers of the run's own thread */
   readonly startThread?: StartThread;
 }
 
-/** An event of a run, structured-clonable. Runs yield them in order, and `result` is the last. */
+/** An event of a run, structured-clonable. The last event of a run is `result`. */
 export type KindEvent =
   | {
     readonly type: "started";
@@ -84,9 +84,7 @@ export interface ResolvedReferences {
 }
 
 /** The request type of a schema: its output in camelCase. */
-export type RequestFor<Schema extends z.ZodType> = z.output<Schema> extends infer Output
-  ? Output extends unknown ? FromWire<Output> & JobRequest : never
-  : never;
+export type RequestFor<Schema extends z.ZodType> = FromWire<z.output<Schema>> & JobRequest;
 
 /** A kind of job. */
 export interface Kind<

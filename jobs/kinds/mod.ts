@@ -1,6 +1,6 @@
 /**
- * The kinds of job. A new kind is a file in this folder and an entry in the list. The schema of requests, the types of
- * requests and the API's filter by kind derive from the list.
+ * The kinds of job. A new kind is a file in this folder and an entry in the list {@linkcode KINDS}. The schema and the
+ * types of requests and the API's filter by kind derive from the list.
  *
  * @module
  */

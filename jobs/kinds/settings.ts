@@ -5,11 +5,11 @@
  */
 import { type DatasetSettings, DEFAULT_DATASET_SETTINGS } from "../../data/datasets/settings.ts";
 
-/** Selects the backend. Structured-clonable: workers receive it in a message. */
+/** The backend and its threads. Structured-clonable, because workers receive it in a message. */
 export interface ComputeSettings {
-  /** `auto`, or the name of the only backend to use. */
+  /** `auto` for the fastest backend that works, or the name of a backend. */
   readonly backend: string;
-  /** Threads of a training step. */
+  /** Number of threads of a training step. */
   readonly threads: number;
   /** URL of the folder of TensorFlow's native library, which may be missing. */
   readonly tensorflow?: string;
@@ -18,13 +18,13 @@ export interface ComputeSettings {
 /** The fastest backend on all cores, without TensorFlow's native library. */
 export const DEFAULT_COMPUTE: ComputeSettings = { backend: "auto", threads: navigator.hardwareConcurrency };
 
-/** Settings of a run. Structured-clonable: the runner sends them to the run's worker. */
+/** Settings of a run. Structured-clonable, because the runner sends them to the run's worker. */
 export interface KindSettings {
   readonly compute: ComputeSettings;
   readonly datasets: DatasetSettings;
 }
 
-/** The default of each setting. */
+/** The default of each setting of a run. */
 export const DEFAULT_KIND_SETTINGS: KindSettings = {
   compute: DEFAULT_COMPUTE,
   datasets: DEFAULT_DATASET_SETTINGS,

@@ -20,21 +20,21 @@ const metadata = z.record(
 ).refine((value) => Object.keys(value).length <= JOB_LIMITS.metadataKeys, {
   message: `at most ${JOB_LIMITS.metadataKeys} keys`,
 }).openapi("Metadata", { maxProperties: JOB_LIMITS.metadataKeys }).default({}).describe(
-  "Your own keys and values",
+  "Keys and values of your choice",
 );
 
 /** The fields of every request. */
 export const commonFields = {
   dataset: datasetRefSchema,
-  name: singleLine().min(1).max(JOB_LIMITS.nameLength).optional(),
+  name: singleLine().min(1).max(JOB_LIMITS.nameLength).optional().describe("A name of your choice"),
   metadata,
   seed: seedSchema.default(0).describe("Seed of initial weights, shuffles, masks and dropout"),
 };
 
 /** The fields of a request that starts from a checkpoint. */
 export const sourceFields = {
-  checkpoint: reference.optional().describe("A checkpoint to start from (`ckpt_…`)"),
-  job: reference.optional().describe("A job (`job_…`); its latest checkpoint is used"),
+  checkpoint: reference.optional().describe("The checkpoint to start from (`ckpt_…`)"),
+  job: reference.optional().describe("A job (`job_…`) whose latest checkpoint is used"),
 };
 
 /** The model of the checkpoint that a kind of job starts from. `none` for a kind that starts from no checkpoint. */
@@ -44,8 +44,8 @@ export type SourceModel = "none" | "mae" | "any";
 export const EXAMPLE_JOB = "job_01JD0000000000000000000000";
 
 /**
- * A validated request of any kind, in camelCase, with its defaults and its whole model configuration. It has the
- * fields that all requests share, and those of some kinds that the store and the API read.
+ * A validated request of any kind, in camelCase, with its defaults and its whole model configuration. The optional fields
+ * are those of some kinds that the store and the API read.
  */
 export interface JobRequest {
   readonly kind: string;
@@ -60,7 +60,7 @@ export interface JobRequest {
   readonly keep?: { readonly last: number };
 }
 
-/** A field of a request that cannot be used, and what would be right. */
+/** An invalid field of a request, with a message for the client. */
 export interface RequestIssue {
   /** The field's name in JSON. */
   readonly field: string;

@@ -6,7 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import { JOB_LIMITS } from "./limits.ts";
 
-/** JSON bodies with a NUL in any string are rejected when they are read. The schema only documents this. */
+/** A pattern that only documents the rule. A body with a NUL in any string is rejected before validation. */
 const WITHOUT_NUL = "^[^\\u0000]*$";
 /** The id or the name of a data set, or the id of a job or a checkpoint. */
 export const reference = z.string().min(1).max(64).openapi({ pattern: WITHOUT_NUL });
@@ -24,7 +24,7 @@ export const digitsFields = {
 };
 
 const forDigits = { properties: { id: { const: "digits" } } };
-/** JSON Schema for the rule that `size` and `seed` are allowed only for the data set `digits`. */
+/** JSON Schema of the rule that `size` and `seed` are allowed only for the data set `digits`. */
 const DIGITS_ONLY: object = { dependentSchemas: { size: forDigits, seed: forDigits } };
 
 /** Adds the rule that `size` and `seed` are allowed only for `digits`. @param name name in the OpenAPI document */
@@ -43,5 +43,5 @@ export const datasetRefSchema = z.union([
   digitsOnly(z.strictObject({ id: reference, ...digitsFields }), "DatasetChoice"),
 ]).openapi("DatasetRef", {
   example: "digits",
-  description: "A data set's id or name, or an object with it.",
+  description: "The id or name of a data set, or an object with the id and options.",
 });

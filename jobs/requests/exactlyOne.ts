@@ -1,13 +1,13 @@
 /**
- * The rule "exactly one of these fields", checked and stated in the OpenAPI document.
+ * The rule that a request has exactly one of several fields, checked and stated in the OpenAPI document.
  *
  * @module
  */
 import type { z } from "@hono/zod-openapi";
 
 /**
- * Returns JSON Schema for the rule that exactly one field of each group is present. It is `allOf` of `oneOf` instead of
- * `oneOf` alone, so that client generators keep one type with all fields.
+ * Returns the JSON Schema of the rule that exactly one field of each group is present. The `oneOf` is inside
+ * `allOf`, so that client generators keep one type with all fields.
  */
 export function exactlyOneRule(...groups: readonly (readonly string[])[]) {
   return {

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The largest value, length or number of entries of each field. */
+/** The maximum value, length or number of entries of each field. */
 export const JOB_LIMITS = {
   epochs: 10_000,
   steps: 100_000_000,

@@ -6,7 +6,7 @@
 import type { MaeConfig } from "../../model/config.ts";
 import { trainingBytes } from "../../model/memory.ts";
 
-/** Default limit of a training step's estimated memory, in bytes: the address space of WebAssembly. */
+/** Default limit of a training step's estimated memory, in bytes. It is the address space of WebAssembly. */
 export const MAX_TRAINING_BYTES = 4 * 2 ** 30;
 
 /**

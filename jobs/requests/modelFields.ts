@@ -15,7 +15,7 @@ const presetSchema = z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]
 /** Returns the name of a configuration's field in JSON. */
 const wireName = (field: string) => Object.keys(toWire({ [field]: 0 }))[0];
 
-/** Returns the schema of a field. It only documents the range, which `checkConfig` enforces with a clearer message. */
+/** Returns the schema of a field. It documents the range, and `checkConfig` enforces it with clearer messages. */
 function fieldSchema({ default: _default, maeOnly: _maeOnly, ...documented }: ConfigField): z.ZodType {
   return (documented.type === "boolean" ? z.boolean() : z.number()).openapi({ ...documented } as object);
 }
@@ -28,7 +28,7 @@ function fieldsSchema(isIncluded: (field: ConfigField) => boolean) {
   return z.strictObject({ preset: presetSchema.optional(), ...Object.fromEntries(fields) });
 }
 
-/** Returns the configuration for a preset's name, or for fields that override those of a preset. */
+/** Resolves a preset's name, or fields that override those of a preset, to a whole configuration. */
 function resolveConfig(value: PresetName | Record<string, unknown>, context: z.RefinementCtx): MaeConfig {
   const { preset = "mnist", ...fields } = typeof value === "string" ? { preset: value } : value;
   const config = { ...PRESETS[preset as PresetName], ...fromWire(fields) } as MaeConfig;

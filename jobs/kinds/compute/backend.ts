@@ -9,9 +9,9 @@ import { JobFailure } from "../../failure.ts";
 import type { KindSettings } from "../settings.ts";
 
 /**
- * Selects the backend of the settings, by default the fastest that works.
+ * Selects the backend that the settings name.
  *
- * @param flops floating-point operations of a step
+ * @param flops number of floating-point operations of a step; `auto` selects a GPU only above a minimum
  * @throws {JobFailure} `no_backend`
  */
 export async function chooseBackend({ compute }: KindSettings, flops: number): Promise<SelectedBackend> {

@@ -93,10 +93,10 @@ async function* start(
 /** Returns the classifier's label for each label of the data set. @throws {JobFailure} */
 function classifierLabels(classNames: readonly string[], { info }: Dataset): Uint16Array {
   requireLabels(info);
-  const { labels, unknown } = matchClasses(classNames, info.classNames);
+  const { labels, missing } = matchClasses(classNames, info.classNames);
   if (labels) return labels;
   throw new JobFailure(
     "classes_differ",
-    `The data set ${info.id} ${missingClassesMessage(classNames, unknown)}`,
+    `The data set ${info.id} ${missingClassesMessage(classNames, missing)}`,
   );
 }

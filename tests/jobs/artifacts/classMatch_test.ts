@@ -5,7 +5,7 @@ import { DIGITS } from "../kinds/harness.ts";
 Deno.test("classes are matched by name in any order", () => {
   const labels = (classifier: string[], dataset: string[]) => {
     const match = matchClasses(classifier, dataset);
-    return match.labels ? [...match.labels] : match.unknown;
+    return match.labels ? [...match.labels] : match.missing;
   };
   expect(labels(["ant", "bee", "cow"], ["ant", "bee", "cow"])).toEqual([0, 1, 2]);
   expect(labels(["ant", "bee", "cow"], ["cow", "ant"])).toEqual([2, 0]);

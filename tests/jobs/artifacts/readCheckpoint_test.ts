@@ -1,13 +1,19 @@
 import { expect } from "expect";
 import { writeSafetensors } from "../../../data/safetensors/safetensors.ts";
-import { parseWeights } from "../../../jobs/artifacts/readCheckpoint.ts";
-import { PRESETS } from "../../../model/presets.ts";
+import { loadWeights } from "../../../jobs/artifacts/readCheckpoint.ts";
+import { sha256 } from "../../../jobs/artifacts/sha256.ts";
+import { KindHarness } from "../kinds/harness.ts";
 
-Deno.test("a file whose metadata has a config that is not a JSON object is rejected", () => {
+Deno.test("a file whose metadata has a config that is not a JSON object is rejected", async () => {
+  await using harness = await KindHarness.open();
+  const checkpoint = await harness.storeModel("mae");
   for (const config of ["{", "", "null", "[]", "7", '"mnist"']) {
     const bytes = writeSafetensors(new Map(), { config });
-    expect(() => parseWeights(bytes, PRESETS.mnist, { model: "mae" })).toThrow(
-      expect.objectContaining({ name: "WeightsError" }),
-    );
+    await harness.store.put(checkpoint.objectKey, bytes);
+    const row = { ...checkpoint, sha256: await sha256(bytes) };
+    await expect(loadWeights(harness.store, row)).rejects.toMatchObject({
+      code: "checkpoint_unreadable",
+      message: expect.stringContaining("config is not"),
+    });
   }
 });

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fromWire } from "../../../data/wire.ts";
 import { openStore } from "../../../data/objects/open.ts";
 import type { ObjectStore } from "../../../data/objects/store.ts";
 import { newCheckpointId, saveCheckpoint } from "../../../jobs/artifacts/writeCheckpoint.ts";
@@ -10,15 +11,24 @@ import type { Checkpoint } from "../../../jobs/job.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import { runJob } from "../../../jobs/kinds/mod.ts";
 import { DEFAULT_KIND_SETTINGS } from "../../../jobs/kinds/settings.ts";
-import { type MaeConfig } from "../../../model/config.ts";
-import { PRESETS } from "../../../model/presets.ts";
+import { completeConfig, type MaeConfig } from "../../../model/config.ts";
 import { initialWeights, type ModelShape, parameterSpecs } from "../../../model/weights.ts";
 import { request } from "../fixtures.ts";
 
 /** Class names of the data set `digits`. */
 export const DIGITS = Array.from({ length: 10 }, (_, digit) => String(digit));
 
-const CONFIG = { ...PRESETS.mnist, patchSize: 7, embedDim: 16, depth: 1, numHeads: 2, decoderDepth: 1 };
+/** The field `model` of a request for a tiny model. */
+export const MODEL = {
+  patch_size: 7,
+  embed_dim: 16,
+  depth: 1,
+  num_heads: 2,
+  decoder_embed_dim: 8,
+  decoder_depth: 1,
+  decoder_num_heads: 2,
+};
+const CONFIG = completeConfig(fromWire(MODEL));
 
 /** Object storage in a temporary folder, and runs on it. */
 export class KindHarness implements AsyncDisposable {

@@ -10,20 +10,12 @@ import { Runner } from "../../../jobs/runner/runner.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { isFinished } from "../../../jobs/transitions.ts";
 import { request } from "../fixtures.ts";
+import { MODEL } from "./harness.ts";
 
 const STEPS_PER_EPOCH = 2;
 const TRAINING = request({
   dataset: { id: "digits", size: 16, seed: 3 },
-  model: {
-    patch_size: 7,
-    embed_dim: 16,
-    depth: 1,
-    num_heads: 2,
-    decoder_embed_dim: 8,
-    decoder_depth: 1,
-    decoder_num_heads: 2,
-    dropout: 0.1,
-  },
+  model: { ...MODEL, dropout: 0.1 },
   batch_size: 8,
   epochs: 12,
   seed: 4,
