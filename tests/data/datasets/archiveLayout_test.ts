@@ -1,33 +1,12 @@
-import type { Bytes } from "../../../data/bytes.ts";
 import { expect } from "expect";
-import type { DatasetError, DatasetInfo } from "../../../data/datasets/dataset.ts";
-import { createDataset } from "../../../data/datasets/upload/createDataset.ts";
-import type { UploadOptions } from "../../../data/datasets/upload/uploadOptions.ts";
 import { flat, zipOfImages } from "../../setup/archives.ts";
 import { zipOf } from "../../setup/zip.ts";
-import { TempStore } from "./fixtures.ts";
-
-async function uploaded(archive: Bytes, options: UploadOptions = {}): Promise<DatasetInfo> {
-  await using temp = await TempStore.open();
-  return await createDataset(await temp.files({ archive }), options, temp.store);
-}
-
-async function refused(archive: Bytes, options: UploadOptions = {}): Promise<string> {
-  await using temp = await TempStore.open();
-  const files = await temp.files({ archive });
-  const error = await createDataset(files, options, temp.store).then(
-    () => null,
-    (error: DatasetError) => error,
-  );
-  expect([error?.name, error?.field]).toEqual(["DatasetError", "archive"]);
-  expect(await temp.keys()).toEqual([]);
-  return error!.message;
-}
+import { expectArchiveRefused, uploadArchive } from "./fixtures.ts";
 
 const flat1 = await flat(1);
 
 /** Returns the paths of two images of two classes in each folder. */
-const both = (...folders: string[]) =>
+const catsAndDogs = (...folders: string[]) =>
   folders.flatMap((folder) => ["cat/1", "cat/2", "dog/1", "dog/2"].map((name) => `${folder}/${name}.png`));
 
 const TRAIN = [
@@ -54,7 +33,7 @@ Deno.test("the usual names of splits are recognised", async (t) => {
   const pairs = [...TRAIN.map((train) => [train, "test"]), ...TEST.map((test) => ["train", test])];
   for (const [train, test] of pairs) {
     await t.step(`${train} and ${test}`, async () => {
-      const info = await uploaded(await zipOfImages(...both(train, test)));
+      const info = await uploadArchive(await zipOfImages(...catsAndDogs(train, test)));
       expect(info).toMatchObject({
         classNames: ["cat", "dog"],
         splits: { train: { count: 4 }, test: { count: 4 } },
@@ -67,9 +46,9 @@ Deno.test("the usual names of splits are recognised", async (t) => {
 
 Deno.test("folders with another word are splits if both splits have the same word", async () => {
   for (const [train, test] of [["seg_train", "seg_test"], ["train-horses", "validation-horses"]]) {
-    const twice = both(train, test).map((path) => path.replace(/^([^/]+)/, "$1/$1"));
-    for (const paths of [both(train, test), twice]) {
-      const info = await uploaded(await zipOfImages(...paths));
+    const repeated = catsAndDogs(train, test).map((path) => path.replace(/^([^/]+)/, "$1/$1"));
+    for (const paths of [catsAndDogs(train, test), repeated]) {
+      const info = await uploadArchive(await zipOfImages(...paths));
       expect([info.classNames, info.splits.train.count, info.splits.test.count]).toEqual([
         ["cat", "dog"],
         4,
@@ -77,7 +56,7 @@ Deno.test("folders with another word are splits if both splits have the same wor
       ]);
     }
   }
-  const trains = await uploaded(
+  const trains = await uploadArchive(
     await zipOfImages("bullet_train/1.png", "steam_train/1.png", "crash_test/1.png"),
   );
   expect(trains.classNames).toEqual(["bullet_train", "crash_test", "steam_train"]);
@@ -89,7 +68,7 @@ Deno.test("folders with another word are splits if both splits have the same wor
       "dog_test/1.png",
     ]]
   ) {
-    expect(await refused(await zipOfImages(...paths))).toMatch(
+    expect(await expectArchiveRefused(await zipOfImages(...paths))).toMatch(
       /both a class and a split.*test.*folders=classes/i,
     );
   }
@@ -98,13 +77,13 @@ Deno.test("folders with another word are splits if both splits have the same wor
 Deno.test("folders around the splits, and a repeated split name, are ignored", async () => {
   for (
     const paths of [
-      both("archive/v1/train", "archive/v1/test"),
-      both("training_set/training_set", "test_set/test_set"),
-      both("train/images", "val/images"),
-      both("test/train", "test/test"),
+      catsAndDogs("archive/v1/train", "archive/v1/test"),
+      catsAndDogs("training_set/training_set", "test_set/test_set"),
+      catsAndDogs("train/images", "val/images"),
+      catsAndDogs("test/train", "test/test"),
     ]
   ) {
-    const info = await uploaded(await zipOfImages(...paths));
+    const info = await uploadArchive(await zipOfImages(...paths));
     expect([info.classNames, info.splits.train.count, info.splits.test.count]).toEqual([
       ["cat", "dog"],
       4,
@@ -114,7 +93,7 @@ Deno.test("folders around the splits, and a repeated split name, are ignored", a
 });
 
 Deno.test("val and test form one split, and a note reports it", async () => {
-  const info = await uploaded(await zipOfImages(...both("d/train", "d/val", "d/test")));
+  const info = await uploadArchive(await zipOfImages(...catsAndDogs("d/train", "d/val", "d/test")));
   expect(info.splits).toEqual({ train: { count: 4 }, test: { count: 8 } });
   expect(info.layout!.folders).toEqual([
     { folder: "d/test", split: "test", count: 4 },
@@ -125,12 +104,12 @@ Deno.test("val and test form one split, and a note reports it", async () => {
 });
 
 Deno.test("splits beside other folders require the field folders", async () => {
-  const mixed = await zipOfImages(...both("train", "test"), "samples/cat/1.png", "samples/dog/1.png");
-  const said = await refused(mixed);
+  const mixed = await zipOfImages(...catsAndDogs("train", "test"), "samples/cat/1.png", "samples/dog/1.png");
+  const message = await expectArchiveRefused(mixed);
   for (const part of ["'train'", "'test'", "'samples'", "folders=splits", "folders=classes"]) {
-    expect(said).toContain(part);
+    expect(message).toContain(part);
   }
-  const splits = await uploaded(mixed, { folders: "splits" });
+  const splits = await uploadArchive(mixed, { folders: "splits" });
   expect([splits.classNames, splits.splits]).toEqual([
     ["cat", "dog"],
     { train: { count: 4 }, test: { count: 4 } },
@@ -139,12 +118,12 @@ Deno.test("splits beside other folders require the field folders", async () => {
     { reason: "outside_splits", count: 2, example: "samples/cat/1.png" },
   ]);
   const vehicles = await zipOfImages("bus/1.png", "bus/2.png", "train/1.png", "train/2.png");
-  expect(await refused(vehicles)).toMatch(/'train'.*'bus'/);
-  expect((await uploaded(vehicles, { folders: "classes" })).classNames).toEqual(["bus", "train"]);
-  expect(await refused(await zipOfImages(...both("train", "test"), "logo.png"))).toMatch(
+  expect(await expectArchiveRefused(vehicles)).toMatch(/'train'.*'bus'/);
+  expect((await uploadArchive(vehicles, { folders: "classes" })).classNames).toEqual(["bus", "train"]);
+  expect(await expectArchiveRefused(await zipOfImages(...catsAndDogs("train", "test"), "logo.png"))).toMatch(
     /outside.*'logo\.png'/,
   );
-  expect(await refused(await zipOfImages("a/1.png", "b/1.png"), { folders: "splits" })).toMatch(
+  expect(await expectArchiveRefused(await zipOfImages("a/1.png", "b/1.png"), { folders: "splits" })).toMatch(
     /no folder.*split/,
   );
 });
@@ -154,13 +133,17 @@ Deno.test("splits inside classes or splits are refused", async () => {
     const paths of [
       ["cat/train/1.png", "cat/test/2.png", "dog/train/1.png", "dog/test/2.png"],
       ["cat/a/val/1.png", "dog/1.png"],
-      both("train/train", "train/val", "test"),
-      both("part1/train", "part1/test", "part2/train", "part2/test"),
+      catsAndDogs("train/train", "train/val", "test"),
+      catsAndDogs("part1/train", "part1/test", "part2/train", "part2/test"),
     ]
   ) {
-    expect(await refused(await zipOfImages(...paths))).toMatch(/has the split '(test|train|val)' inside/);
+    expect(await expectArchiveRefused(await zipOfImages(...paths))).toMatch(
+      /has the split '(test|train|val)' inside/,
+    );
   }
-  const info = await uploaded(await zipOfImages("cat/train/1.png", "dog/test/2.png"), { folders: "classes" });
+  const info = await uploadArchive(await zipOfImages("cat/train/1.png", "dog/test/2.png"), {
+    folders: "classes",
+  });
   expect(info.classNames).toEqual(["cat", "dog"]);
 });
 
@@ -169,7 +152,7 @@ Deno.test("a copy of the tree inside itself is skipped", async () => {
     const entries = await Promise.all(paths.map(async (name, index) => ({ name, bytes: await flat(index) })));
     return zipOf([...entries, ...entries.map(({ name, bytes }) => ({ name: `${root}/${name}`, bytes }))]);
   };
-  const splits = await uploaded(await withCopy(both("train", "val", "test"), "chest_xray"));
+  const splits = await uploadArchive(await withCopy(catsAndDogs("train", "val", "test"), "chest_xray"));
   expect([splits.classNames, splits.splits]).toEqual([
     ["cat", "dog"],
     { train: { count: 4 }, test: { count: 8 } },
@@ -177,44 +160,50 @@ Deno.test("a copy of the tree inside itself is skipped", async () => {
   expect(splits.layout!.passedOver).toEqual([
     { reason: "copy", count: 12, example: "chest_xray/test/cat/1.png" },
   ]);
-  const beside = both("data/train", "data/test").map((path, index) => ({ path, index }));
-  const twins = await uploaded(zipOf(
+  const beside = catsAndDogs("data/train", "data/test").map((path, index) => ({ path, index }));
+  const copied = await uploadArchive(zipOf(
     await Promise.all(
       ["", "copy of "].flatMap((prefix) =>
         beside.map(async ({ path, index }) => ({ name: `${prefix}${path}`, bytes: await flat(index) }))
       ),
     ),
   ));
-  expect([twins.classNames, twins.splits.train.count, twins.layout!.passedOver]).toEqual([
+  expect([copied.classNames, copied.splits.train.count, copied.layout!.passedOver]).toEqual([
     ["cat", "dog"],
     4,
     [{ reason: "copy", count: 8, example: "data/test/cat/1.png" }],
   ]);
   // Splits and classes may have the same images under the same names.
-  const alike = async (...roots: string[]) =>
+  const sameImages = async (...roots: string[]) =>
     zipOf(
       await Promise.all(roots.flatMap((root) =>
-        both(root).map(async (path) => ({ name: path, bytes: await flat(path.length) }))
+        catsAndDogs(root).map(async (path) => ({ name: path, bytes: await flat(path.length) }))
       )),
     );
   for (const [train, test] of [["train", "test"], ["seg_train", "seg_test"], ["x/train", "x/val"]]) {
-    const info = await uploaded(await alike(train, test));
+    const info = await uploadArchive(await sameImages(train, test));
     expect([info.splits.train.count, info.splits.test.count]).toEqual([4, 4]);
   }
   const shared = ["a/deep/1.png", "b/deep/1.png"].map((name) => ({ name, bytes: flat1 }));
-  expect((await uploaded(zipOf(shared))).classNames).toEqual(["a", "b"]);
-  const classes = await uploaded(await withCopy(["cat/1.png", "dog/1.png", "dog/2.png"], "data/data"));
+  expect((await uploadArchive(zipOf(shared))).classNames).toEqual(["a", "b"]);
+  const classes = await uploadArchive(await withCopy(["cat/1.png", "dog/1.png", "dog/2.png"], "data/data"));
   expect([classes.classNames, classes.splits.train.count]).toEqual([["cat", "dog"], 3]);
-  expect(await refused(await zipOfImages("cat/1.png", "dog/1.png", "data/cat/1.png", "data/dog/1.png")))
+  expect(
+    await expectArchiveRefused(
+      await zipOfImages("cat/1.png", "dog/1.png", "data/cat/1.png", "data/dog/1.png"),
+    ),
+  )
     .toMatch(
       /same names in 'data'.*different files/,
     );
 });
 
 Deno.test("images in one folder have no classes, and a note reports a single class", async () => {
-  const bare = await uploaded(await zipOfImages("photos/1.png", "photos/2.png"));
-  expect([bare.labelled, bare.notes]).toEqual([false, [expect.stringMatching(/'photos'.*no classes/)]]);
-  const one = await uploaded(await zipOfImages("train/cat/1.png", "train/cat/2.png", "test/cat/1.png"));
+  const unlabelled = await uploadArchive(await zipOfImages("photos/1.png", "photos/2.png"));
+  expect([unlabelled.labelled, unlabelled.notes]).toEqual([false, [
+    expect.stringMatching(/'photos'.*no classes/),
+  ]]);
+  const one = await uploadArchive(await zipOfImages("train/cat/1.png", "train/cat/2.png", "test/cat/1.png"));
   expect([one.classNames, one.notes]).toEqual([["cat"], [
     expect.stringMatching(/only one class, 'cat'.*two/),
   ]]);

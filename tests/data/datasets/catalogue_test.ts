@@ -95,13 +95,13 @@ Deno.test("unknown ids are not found, and built-in data sets cannot be deleted",
   ];
   for (const id of unknown) {
     for (
-      const ask of [
+      const call of [
         () => fixture.catalogue.info(id),
         () => fixture.catalogue.open({ id }),
         () => fixture.catalogue.delete(id),
       ]
     ) {
-      const error = await ask().then(() => null, (error) => error);
+      const error = await call().then(() => null, (error) => error);
       expect([id, error]).toEqual([id, expect.any(DatasetNotFoundError)]);
       expect(error.id).toBe(id);
     }
@@ -141,30 +141,30 @@ Deno.test("the sweep removes only uploads that were abandoned hours ago", async 
 Deno.test("an incomplete upload is not in the catalogue", async () => {
   await using fixture = await openFixture();
   const { store } = fixture.temp;
-  const seen: number[] = [];
-  const watched = new Proxy(store, {
+  const counts: number[] = [];
+  const countingStore = new Proxy(store, {
     get(target, name) {
       if (name !== "put") return Reflect.get(target, name).bind(target);
       return async (...put: Parameters<typeof target.put>) => {
-        seen.push((await fixture.catalogue.list()).data.length);
+        counts.push((await fixture.catalogue.list()).data.length);
         return await target.put(...put);
       };
     },
   });
   const { images, labels } = idxDigits(10, "train");
   const files = await fixture.temp.files({ train_images: images, train_labels: labels });
-  const { id } = await createDataset(files, {}, watched);
-  expect(seen).toEqual(new Array(seen.length).fill(BUILT_IN.length));
-  expect(seen.length).toBe(4);
+  const { id } = await createDataset(files, {}, countingStore);
+  expect(counts).toEqual(new Array(counts.length).fill(BUILT_IN.length));
+  expect(counts.length).toBe(4);
   expect((await fixture.catalogue.info(id)).id).toBe(id);
 });
 
 Deno.test("damaged objects are reported", async (t) => {
-  const meta = `datasets/${id("A")}/meta.json`, pixels = `datasets/${id("A")}/train-images.raw`;
+  const manifest = `datasets/${id("A")}/meta.json`, pixels = `datasets/${id("A")}/train-images.raw`;
   for (const [title, text] of [["no JSON", "{"], ["no description", '{"info":{}}'], ["nothing", ""]]) {
     await t.step(`a description that is ${title}`, async () => {
       await using fixture = await openFixture(id("A"));
-      await fixture.temp.store.put(meta, new TextEncoder().encode(text));
+      await fixture.temp.store.put(manifest, new TextEncoder().encode(text));
       await expect(fixture.catalogue.open({ id: id("A") })).rejects.toMatchObject({
         name: "DatasetError",
         message: expect.stringContaining(`'${id("A")}' is damaged`),
@@ -186,7 +186,7 @@ Deno.test("a page reads few other manifests, and several concurrently", async ()
   await using fixture = await openFixture(...ids);
   const { store } = fixture.temp;
   let read = 0, listed = 0, concurrent = 0, maxConcurrent = 0;
-  const watched = new Proxy(store, {
+  const countingStore = new Proxy(store, {
     get(target, name) {
       if (name === "get") {
         return async (key: string) => {
@@ -207,7 +207,7 @@ Deno.test("a page reads few other manifests, and several concurrently", async ()
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
-  const catalogue = new DatasetCatalogue(watched);
+  const catalogue = new DatasetCatalogue(countingStore);
   for (const after of ["fashion-mnist", ids[3], ids[20]]) {
     [read, listed] = [0, 0];
     const { data } = await catalogue.list({ limit: 4, after });
@@ -221,10 +221,10 @@ Deno.test("a page reads few other manifests, and several concurrently", async ()
 
 Deno.test("an outage of storage is not reported as damage", async () => {
   await using fixture = await openFixture(id("A"));
-  const away = new StorageUnavailableError("Object storage does not respond");
+  const outage = new StorageUnavailableError("Object storage does not respond");
   const store = new Proxy(fixture.temp.store, {
     get(target, name) {
-      if (name === "get" || name === "head") return () => Promise.reject(away);
+      if (name === "get" || name === "head") return () => Promise.reject(outage);
       const value = Reflect.get(target, name);
       return typeof value === "function" ? value.bind(target) : value;
     },
@@ -241,6 +241,6 @@ Deno.test("an outage of storage is not reported as damage", async () => {
     read: () => open.read("train", [0], INPUT),
   };
   for (const [name, call] of Object.entries(calls)) {
-    expect([name, await call().then(() => null, (error) => error)]).toEqual([name, away]);
+    expect([name, await call().then(() => null, (error) => error)]).toEqual([name, outage]);
   }
 });

@@ -12,50 +12,50 @@ async function* upTo(count: number, fails = false): AsyncGenerator<number> {
 }
 
 /** Asynchronous work that the test completes. */
-class Work {
-  readonly begun: PromiseWithResolvers<number>[] = [];
-  readonly #waiting: (() => void)[] = [];
+class ControlledWork {
+  readonly started: PromiseWithResolvers<number>[] = [];
+  readonly #checks: (() => void)[] = [];
 
   readonly run = (item: number): Promise<number> => {
-    this.begun[item] = Promise.withResolvers<number>();
-    for (const check of this.#waiting) check();
-    return this.begun[item].promise;
+    this.started[item] = Promise.withResolvers<number>();
+    for (const check of this.#checks) check();
+    return this.started[item].promise;
   };
 
-  /** Waits until the work on `count` items has begun. */
-  async until(count: number): Promise<void> {
-    while (this.begun.length < count) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Waits until the work on `count` items has started. */
+  async waitForStarted(count: number): Promise<void> {
+    while (this.started.length < count) {
+      await new Promise<void>((resolve) => this.#checks.push(resolve));
     }
   }
 }
 
 Deno.test("results are in the order of the items, and the concurrency is limited", async () => {
-  const work = new Work();
+  const work = new ControlledWork();
   const results = concurrentMap(upTo(5), 3, work.run);
   const first = results.next();
-  await work.until(3);
-  work.begun[2].resolve(20);
-  work.begun[1].resolve(10);
+  await work.waitForStarted(3);
+  work.started[2].resolve(20);
+  work.started[1].resolve(10);
   await Promise.resolve();
-  expect(work.begun.length).toBe(3);
-  work.begun[0].resolve(0);
+  expect(work.started.length).toBe(3);
+  work.started[0].resolve(0);
   expect((await first).value).toBe(0);
   const rest = Array.fromAsync(results);
-  await work.until(5);
-  work.begun[4].resolve(40);
-  work.begun[3].resolve(30);
+  await work.waitForStarted(5);
+  work.started[4].resolve(40);
+  work.started[3].resolve(30);
   expect(await rest).toEqual([10, 20, 30, 40]);
 });
 
 Deno.test("the error of the earliest item is thrown, and an error of the source comes last", async () => {
-  const work = new Work();
+  const work = new ControlledWork();
   const all = Array.fromAsync(concurrentMap(upTo(3, true), 8, work.run));
   const outcome = all.then(() => "none", (error) => error.message);
-  await work.until(3);
-  work.begun[2].reject(new Error("the third"));
-  work.begun[1].reject(new Error("the second"));
-  work.begun[0].resolve(0);
+  await work.waitForStarted(3);
+  work.started[2].reject(new Error("the third"));
+  work.started[1].reject(new Error("the second"));
+  work.started[0].resolve(0);
   expect(await outcome).toBe("the second");
   await expect(Array.fromAsync(concurrentMap(upTo(2, true), 8, (item) => Promise.resolve(item)))).rejects
     .toThrow(

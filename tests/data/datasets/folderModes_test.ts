@@ -9,15 +9,15 @@ import { idx } from "../../setup/uploads.ts";
 import { zipOf } from "../../setup/zip.ts";
 import { TempStore } from "./fixtures.ts";
 
-async function uploaded(parts: Record<string, Bytes>, options: UploadOptions = {}): Promise<DatasetInfo> {
+async function upload(parts: Record<string, Bytes>, options: UploadOptions = {}): Promise<DatasetInfo> {
   await using temp = await TempStore.open();
   return await createDataset(await temp.files(parts), options, temp.store);
 }
 
-const archived = async (paths: string[], options: UploadOptions = {}) =>
-  await uploaded({ archive: await zipOfImages(...paths) }, options);
+const uploadImages = async (paths: string[], options: UploadOptions = {}) =>
+  await upload({ archive: await zipOfImages(...paths) }, options);
 
-const refused = async (upload: Promise<DatasetInfo>): Promise<DatasetError> =>
+const errorOf = async (upload: Promise<DatasetInfo>): Promise<DatasetError> =>
   await upload.then(() => Promise.reject(new Error("accepted")), (error: DatasetError) => error);
 
 /** Returns the paths of two images in each folder. */
@@ -28,14 +28,14 @@ Deno.test("a split name with a leading number is recognised", async () => {
   for (
     const [train, test] of [["01_train", "02_test"], ["1-training", "2-validation"], ["0 Train", "1 Val"]]
   ) {
-    const info = await archived(images(`${train}/cat`, `${train}/dog`, `${test}/cat`, `${test}/dog`));
+    const info = await uploadImages(images(`${train}/cat`, `${train}/dog`, `${test}/cat`, `${test}/dog`));
     expect([info.classNames, info.splits.train.count, info.splits.test.count]).toEqual([
       ["cat", "dog"],
       4,
       4,
     ]);
   }
-  expect((await archived(images("3 trainers", "2testaments"))).classNames).toEqual([
+  expect((await uploadImages(images("3 trainers", "2testaments"))).classNames).toEqual([
     "2testaments",
     "3 trainers",
   ]);
@@ -43,53 +43,54 @@ Deno.test("a split name with a leading number is recognised", async () => {
 
 Deno.test("a class with the name of a split is accepted inside a split on request", async () => {
   const paths = images("v/train/bus", "v/train/train", "v/test/bus", "v/test/train");
-  expect((await refused(archived(paths))).message).toMatch(
+  expect((await errorOf(uploadImages(paths))).message).toMatch(
     /has the split 'train' inside another folder.*send folders=splits to read it as a class, or folders=classes to use the top folder/,
   );
-  const info = await archived(paths, { folders: "splits" });
+  const info = await uploadImages(paths, { folders: "splits" });
   expect([info.classNames, info.splits.train.count, info.splits.test.count]).toEqual([
     ["bus", "train"],
     4,
     4,
   ]);
-  const below = (await refused(archived(images("cat/train", "cat/test", "dog/train", "dog/test")))).message;
+  const below =
+    (await errorOf(uploadImages(images("cat/train", "cat/test", "dog/train", "dog/test")))).message;
   expect(below).not.toMatch(/folders=splits/);
   expect(below).toMatch(/or send folders=classes to use the top folder/);
 });
 
 Deno.test("a folder called images in each split is not a class", async () => {
   for (const name of ["images", "imgs", "Image Files"]) {
-    const info = await archived(images(`train/${name}`, `valid/${name}`));
+    const info = await uploadImages(images(`train/${name}`, `valid/${name}`));
     expect([info.labelled, info.classNames, info.splits.train.count]).toEqual([false, [], 2]);
   }
-  const classes = await archived(images("train/images", "train/maps", "test/images", "test/maps"));
+  const classes = await uploadImages(images("train/images", "train/maps", "test/images", "test/maps"));
   expect(classes.classNames).toEqual(["images", "maps"]);
 });
 
 Deno.test("a note reports classes that hold folders of the same names", async () => {
-  const folds = await archived(images("fold_0/cat", "fold_0/dog", "fold_1/cat", "fold_1/dog"));
+  const folds = await uploadImages(images("fold_0/cat", "fold_0/dog", "fold_1/cat", "fold_1/dog"));
   expect([folds.classNames, folds.notes]).toEqual([
     ["fold_0", "fold_1"],
     [expect.stringMatching(/^The folders 'fold_0', 'fold_1' are the classes\..*\('cat', 'dog'\)/)],
   ]);
   for (const others of [images("cat/a", "cat/b", "dog/a", "dog/c"), images("cat/deep", "dog/deep")]) {
-    expect((await archived(others)).notes).toEqual([]);
+    expect((await uploadImages(others)).notes).toEqual([]);
   }
-  const asked = await archived(images("fold_0/cat", "fold_0/dog", "fold_1/cat", "fold_1/dog"), {
+  const asClasses = await uploadImages(images("fold_0/cat", "fold_0/dog", "fold_1/cat", "fold_1/dog"), {
     folders: "classes",
   });
-  expect([asked.classNames, asked.notes]).toEqual([["fold_0", "fold_1"], []]);
+  expect([asClasses.classNames, asClasses.notes]).toEqual([["fold_0", "fold_1"], []]);
 });
 
 Deno.test("unrecognised split names are refused if their folders hold the same classes", async () => {
   for (const [train, test] of [["train-clean-100", "test-other"], ["train_a", "val_b"]]) {
     const paths = images(`${train}/cat`, `${train}/dog`, `${test}/cat`, `${test}/dog`);
-    expect((await refused(archived(paths))).message).toMatch(
+    expect((await errorOf(uploadImages(paths))).message).toMatch(
       /may be splits or classes.*'cat', 'dog'.*folders=classes/,
     );
-    expect((await archived(paths, { folders: "classes" })).classNames).toEqual([train, test].sort());
+    expect((await uploadImages(paths, { folders: "classes" })).classNames).toEqual([train, test].sort());
   }
-  expect((await archived(images("steam_train", "crash_test"))).classNames).toEqual([
+  expect((await uploadImages(images("steam_train", "crash_test"))).classNames).toEqual([
     "crash_test",
     "steam_train",
   ]);
@@ -97,12 +98,12 @@ Deno.test("unrecognised split names are refused if their folders hold the same c
 
 Deno.test("the field folders is refused for IDX files", async () => {
   const train_images = idx(0x803, [10, 1, 1], new Uint8Array(10));
-  const error = await refused(uploaded({ train_images }, { folders: "classes" }));
+  const error = await errorOf(upload({ train_images }, { folders: "classes" }));
   expect([error.field, error.message]).toEqual([
     "folders",
     "must be left out for IDX files, which have no folders",
   ]);
-  expect((await uploaded({ train_images }, { folders: "auto" })).splits.train.count).toBe(9);
+  expect((await upload({ train_images }, { folders: "auto" })).splits.train.count).toBe(9);
 });
 
 Deno.test("the event loop runs between empty entries of a zip", async () => {
@@ -135,16 +136,21 @@ Deno.test("the event loop runs between empty entries of a zip", async () => {
 
 Deno.test("a note reports a requested share that holds out no image", async () => {
   const message = [expect.stringMatching(/^No image is held out: 0\.01 of (4|10) is less than one image\.$/)];
-  expect((await archived(images("a", "b"), { heldOut: 0.01 })).notes).toEqual(message);
+  expect((await uploadImages(images("a", "b"), { heldOut: 0.01 })).notes).toEqual(message);
   const train_images = idx(0x803, [10, 1, 1], new Uint8Array(10));
-  expect((await uploaded({ train_images }, { heldOut: 0.01 })).notes).toEqual(message);
+  expect((await upload({ train_images }, { heldOut: 0.01 })).notes).toEqual(message);
   for (const options of [{}, { heldOut: 0 }, { heldOut: 0.25 }]) {
-    expect((await archived(images("a", "b"), options)).notes).toEqual([]);
+    expect((await uploadImages(images("a", "b"), options)).notes).toEqual([]);
   }
 });
 
 Deno.test("thumbnails made by file servers are skipped", async () => {
-  const info = await archived([...images("a", "b"), "@__thumb/1.png", "a/@__thumb/1.png", "_gsdata_/1.png"]);
+  const info = await uploadImages([
+    ...images("a", "b"),
+    "@__thumb/1.png",
+    "a/@__thumb/1.png",
+    "_gsdata_/1.png",
+  ]);
   expect([info.classNames, info.layout!.passedOver]).toEqual([
     ["a", "b"],
     [{ reason: "hidden", count: 3, example: "@__thumb/1.png" }],

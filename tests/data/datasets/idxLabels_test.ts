@@ -3,7 +3,7 @@ import { expect } from "expect";
 import { DatasetCatalogue } from "../../../data/datasets/catalogue.ts";
 import { idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
 import { TempStore } from "./fixtures.ts";
-import { and, gz, IMAGES, images, LABELS, pixels, upload } from "./sixImages.ts";
+import { append, gz, IMAGES, images, LABELS, pixels, upload } from "./sixImages.ts";
 
 async function labelsOf(temp: TempStore, id: string, imageSize = 2): Promise<number[]> {
   const dataset = await new DatasetCatalogue(temp.store).open({ id });
@@ -82,11 +82,11 @@ Deno.test("gzip files with zero padding or several members are read completely",
   const half = Math.floor(images.length / 2);
   const members = Uint8Array.from([...gz(images.slice(0, half)), ...gz(images.slice(half))]);
   const files: [string, Bytes][] = [
-    ["one zero", and(gz(images), 0)],
-    ["a tape's block", and(gz(images), ...new Array(20_480).fill(0))],
+    ["one zero", append(gz(images), 0)],
+    ["a tape's block", append(gz(images), ...new Array(20_480).fill(0))],
     ["more than a stream's buffer", Uint8Array.from([...gz(images), ...new Uint8Array(300_000)])],
     ["two members", members],
-    ["two members, padded", and(members, 0, 0, 0)],
+    ["two members, padded", append(members, 0, 0, 0)],
   ];
   for (const [title, file] of files) {
     await t.step(title, async () => {

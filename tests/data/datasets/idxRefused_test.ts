@@ -3,7 +3,7 @@ import { expect } from "expect";
 import type { DatasetError } from "../../../data/datasets/dataset.ts";
 import { idx, idxIntegers, qmnistLabels } from "../../setup/uploads.ts";
 import { TempStore } from "./fixtures.ts";
-import { and, COLOUR, gz, IMAGES, images, LABELS, labels, pixels, upload } from "./sixImages.ts";
+import { append, COLOUR, gz, IMAGES, images, LABELS, labels, pixels, upload } from "./sixImages.ts";
 
 const NEGATIVE = 0xffffffff;
 const cut = (bytes: Bytes, count: number): Bytes => bytes.slice(0, -count);
@@ -109,16 +109,21 @@ const REFUSED: [title: string, parts: Record<string, Bytes>, field: string, mess
     /0x00000801.*it is an image file/,
   ],
   ["a byte too few", { train_images: cut(images, 1) }, "train_images", /35 bytes.*declares 36/],
-  ["a byte too many", { train_images: and(images, 0) }, "train_images", /longer than the 36 bytes/],
+  ["a byte too many", { train_images: append(images, 0) }, "train_images", /longer than the 36 bytes/],
   ["no pixels", { train_images: images.slice(0, 16) }, "train_images", /0 bytes.*declares 36/],
   ["a label too few", { train_images: images, train_labels: cut(labels, 1) }, "train_labels", /declares 6/],
-  ["a label too many", { train_images: images, train_labels: and(labels, 0) }, "train_labels", /longer than/],
+  [
+    "a label too many",
+    { train_images: images, train_labels: append(labels, 0) },
+    "train_labels",
+    /longer than/,
+  ],
   ["gzip within gzip", { train_images: gz(gz(images)) }, "train_images", /gzipped twice/],
   ["labels gzipped twice", { train_images: images, train_labels: gz(gz(labels)) }, "train_labels", /twice/],
-  ["bytes after the gzip data", { train_images: and(gz(images), 1, 2, 3) }, "train_images", /gzip/],
+  ["bytes after the gzip data", { train_images: append(gz(images), 1, 2, 3) }, "train_images", /gzip/],
   [
     "bytes after zeros after the gzip data",
-    { train_images: and(gz(images), 0, 0, 9) },
+    { train_images: append(gz(images), 0, 0, 9) },
     "train_images",
     /gzip/,
   ],

@@ -34,4 +34,4 @@ export async function upload(
 }
 
 /** Appends bytes. */
-export const and = (bytes: Bytes, ...more: number[]): Bytes => Uint8Array.from([...bytes, ...more]);
+export const append = (bytes: Bytes, ...more: number[]): Bytes => Uint8Array.from([...bytes, ...more]);

@@ -14,7 +14,7 @@ const grey = Uint8Array.from({ length: 64 }, (_, i) => i * 4);
 const colour = Uint8Array.from({ length: 192 }, (_, i) => i);
 const greyPng = await encodePng(grey, 8, 8, 1);
 const colourPng = await encodePng(colour, 8, 8, 3);
-const made = async (image: Sharp): Promise<Bytes> => new Uint8Array(await image.toBuffer());
+const encode = async (image: Sharp): Promise<Bytes> => new Uint8Array(await image.toBuffer());
 const raw = (pixels: Uint8Array, width: number, height: number, channels: 1 | 3 | 4) =>
   sharp(pixels, { raw: { width, height, channels } });
 
@@ -33,13 +33,13 @@ Deno.test("every type of PNG and JPEG is converted to 8 bits and the channels of
   const flat = (value: number, channels: 1 | 3 | 4, size = 16) =>
     raw(new Uint8Array(size * size * channels).fill(value), size, size, channels);
   const kinds: [string, Bytes, number][] = [
-    ["palette", await made(flat(100, 3).png({ palette: true })), 100],
-    ["alpha", await made(flat(100, 4).png()), 100],
-    ["interlaced", await made(flat(100, 1).png({ progressive: true })), 100],
-    ["16 bits", await made(flat(100, 3).toColourspace("rgb16").png()), 100],
-    ["JPEG", await made(flat(100, 3).jpeg({ quality: 100 })), 100],
-    ["progressive JPEG", await made(flat(100, 3).jpeg({ progressive: true, quality: 100 })), 100],
-    ["CMYK JPEG", await made(flat(255, 3).toColourspace("cmyk").jpeg({ quality: 100 })), 255],
+    ["palette", await encode(flat(100, 3).png({ palette: true })), 100],
+    ["alpha", await encode(flat(100, 4).png()), 100],
+    ["interlaced", await encode(flat(100, 1).png({ progressive: true })), 100],
+    ["16 bits", await encode(flat(100, 3).toColourspace("rgb16").png()), 100],
+    ["JPEG", await encode(flat(100, 3).jpeg({ quality: 100 })), 100],
+    ["progressive JPEG", await encode(flat(100, 3).jpeg({ progressive: true, quality: 100 })), 100],
+    ["CMYK JPEG", await encode(flat(255, 3).toColourspace("cmyk").jpeg({ quality: 100 })), 255],
   ];
   for (const [kind, bytes, value] of kinds) {
     for (const input of [GREY, RGB]) {
@@ -53,8 +53,10 @@ Deno.test("every type of PNG and JPEG is converted to 8 bits and the channels of
 Deno.test("EXIF rotation is applied", async () => {
   // The left half is white. Orientation 6 is a clockwise quarter turn, which moves the left side to the top.
   const pixels = Uint8Array.from({ length: 256 }, (_, i) => i % 16 < 8 ? 255 : 0);
-  const turned = await made(raw(pixels, 16, 16, 1).withMetadata({ orientation: 6 }).jpeg({ quality: 100 }));
-  const decoded = await decodeImage(turned, GREY);
+  const rotated = await encode(
+    raw(pixels, 16, 16, 1).withMetadata({ orientation: 6 }).jpeg({ quality: 100 }),
+  );
+  const decoded = await decodeImage(rotated, GREY);
   expect(decoded[8 * 1 + 4]).toBeGreaterThan(200);
   expect(decoded[8 * 6 + 4]).toBeLessThan(50);
 });
@@ -77,14 +79,14 @@ const broken = (bytes: Bytes, offset: number): Bytes =>
   bytes.map((byte, i) => i === offset ? byte ^ 0xff : byte);
 
 Deno.test("invalid files are refused with the reason", async () => {
-  const large = await made(
+  const large = await encode(
     sharp({ create: { width: 8000, height: 8000, channels: 3, background: "#fff" } }).png(),
   );
   const end = greyPng.length;
   const table: [string, Bytes, RegExp][] = [
     ["nothing", new Uint8Array(0), /is empty/],
     ["a PDF", new TextEncoder().encode("%PDF-1.7 and more"), /neither PNG nor JPEG/],
-    ["a GIF", await made(raw(grey, 8, 8, 1).gif()), /neither PNG nor JPEG/],
+    ["a GIF", await encode(raw(grey, 8, 8, 1).gif()), /neither PNG nor JPEG/],
     ["an SVG", new TextEncoder().encode("<svg xmlns='http://www.w3.org/2000/svg'/>"), /neither PNG nor JPEG/],
     ["too many bytes", new Uint8Array(IMAGE_LIMITS.bytes + 1), /at most/],
     ["too many pixels", large, /pixels/],
@@ -174,7 +176,7 @@ Deno.test("the pixels of every type of PNG are decoded exactly", async (t) => {
     });
   }
   await t.step("interlaced", async () => {
-    const interlaced = await made(raw(colour, 8, 8, 3).png({ progressive: true }));
+    const interlaced = await encode(raw(colour, 8, 8, 3).png({ progressive: true }));
     expect(interlaced[28]).toBe(1);
     expect(await decodeImage(interlaced, RGB)).toEqual(colour);
   });
@@ -199,7 +201,7 @@ Deno.test("colour is converted to grey by lightness, and grey stays grey in thre
 
 Deno.test("a CMYK JPEG is converted to RGB", async () => {
   const red = Uint8Array.from({ length: 768 }, (_, i) => i % 3 === 0 ? 200 : 20);
-  const file = await made(raw(red, 16, 16, 3).toColourspace("cmyk").jpeg({ quality: 100 }));
+  const file = await encode(raw(red, 16, 16, 3).toColourspace("cmyk").jpeg({ quality: 100 }));
   expect((await sharp(file).metadata()).channels).toBe(4);
   const [r, g, b] = await decodeImage(file, RGB);
   expect(r).toBeGreaterThan(150);
@@ -223,7 +225,7 @@ Deno.test("images of all eight EXIF orientations are decoded to the same upright
   ];
   for (const [before, pixel] of stored.entries()) {
     const pixels = Uint8Array.from({ length: 256 }, (_, i) => pixel(i % 16, Math.floor(i / 16)));
-    const file = await made(
+    const file = await encode(
       raw(pixels, 16, 16, 1).withMetadata({ orientation: before + 1 }).jpeg({ quality: 100 }),
     );
     const decoded = await decodeImage(file, GREY);
@@ -231,7 +233,7 @@ Deno.test("images of all eight EXIF orientations are decoded to the same upright
     const nearest = corners.map((value) => Math.round(value / 128));
     expect([before + 1, nearest]).toEqual([before + 1, [2, 1, 0, 0]]);
   }
-  const tall = await made(raw(new Uint8Array(128), 8, 16, 1).withMetadata({ orientation: 6 }).jpeg());
+  const tall = await encode(raw(new Uint8Array(128), 8, 16, 1).withMetadata({ orientation: 6 }).jpeg());
   expect(await inspectImage(tall)).toMatchObject({ width: 16, height: 8 });
 });
 
@@ -260,8 +262,8 @@ Deno.test("a PNG with an invalid header is refused before it is unpacked", async
 
 Deno.test("a file that is truncated before its last pixel is refused", async () => {
   const noise = Uint8Array.from({ length: 256 }, (_, i) => (i * i * 7) % 251);
-  const jpeg = await made(raw(noise, 16, 16, 1).jpeg());
-  const png = await made(raw(noise, 16, 16, 1).png());
+  const jpeg = await encode(raw(noise, 16, 16, 1).jpeg());
+  const png = await encode(raw(noise, 16, 16, 1).png());
   // The last 12 bytes of a PNG are its end marker.
   for (const [file, needed] of [[png, png.length - 12], [jpeg, jpeg.length]] as const) {
     expect((await decodeImage(file, GREY)).length).toBe(64);

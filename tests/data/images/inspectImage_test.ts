@@ -142,15 +142,15 @@ Deno.test("the error of an image that cannot be decoded is a complete sentence",
 });
 
 Deno.test("intact and damaged images are distinguished when they are inspected concurrently", async () => {
-  const sound = inserted(scan, [1, 2, 3]);
+  const intact = inserted(scan, [1, 2, 3]);
   const damaged = [
     jpeg.subarray(0, jpeg.length * 2 / 3),
     inserted(scan + 200, [0xff, 0x00, 0x3f, 0xff, 0x12, 0x00, 0x77, 0xff, 0x00]),
     text("\x89PNG\r\n\x1a\njunk"),
   ].map((file) => new Uint8Array(file));
-  const files = Array.from({ length: 96 }, (_, i) => i % 3 > 0 ? sound : damaged[i / 3 % damaged.length]);
+  const files = Array.from({ length: 96 }, (_, i) => i % 3 > 0 ? intact : damaged[i / 3 % damaged.length]);
   const results = await Promise.allSettled(files.map((file) => inspectImage(file)));
   expect(results.map(({ status }) => status)).toEqual(
-    files.map((file) => file === sound ? "fulfilled" : "rejected"),
+    files.map((file) => file === intact ? "fulfilled" : "rejected"),
   );
 });

@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { PixelBudget } from "../../../data/images/pixelBudget.ts";
 
 /** Asynchronous work that the test completes, with the names of the running work. */
-function bench(total: number) {
+function controlledWork(total: number) {
   const budget = new PixelBudget(total);
   const ends = new Map<string, PromiseWithResolvers<void>>();
   const running = new Set<string>();
@@ -27,7 +27,7 @@ function bench(total: number) {
 }
 
 Deno.test("images run concurrently up to the budget, and in order", async () => {
-  const work = bench(10);
+  const work = controlledWork(10);
   const a = work.start("a", 6), b = work.start("b", 4), c = work.start("c", 5), d = work.start("d", 1);
   expect([...work.running]).toEqual(["a", "b"]);
   work.end("b");
@@ -44,7 +44,7 @@ Deno.test("images run concurrently up to the budget, and in order", async () => 
 });
 
 Deno.test("an image above the budget runs alone, and a failed image releases its pixels", async () => {
-  const work = bench(10);
+  const work = controlledWork(10);
   const large = work.start("large", 99), small = work.start("small", 1);
   expect([...work.running]).toEqual(["large"]);
   work.fail("large");

@@ -55,12 +55,12 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     const info = await store.put("jobs/job_1/last-state.bin", bytes(1000));
     expect(info).toMatchObject({ key: "jobs/job_1/last-state.bin", size: 1000 });
     expect(info.etag).toMatch(/^[^"]+$/);
-    const { body, ...got } = await store.get("jobs/job_1/last-state.bin");
+    const { body, ...found } = await store.get("jobs/job_1/last-state.bin");
     expect(await collect(body)).toEqual(bytes(1000));
-    expect(got).toMatchObject({ key: info.key, size: 1000, etag: info.etag });
-    expect(await store.head(info.key)).toEqual(got);
-    expect(await all(store, "")).toEqual([got]);
-    expect(Math.abs(got.modifiedAt.getTime() - Date.now())).toBeLessThan(60_000);
+    expect(found).toMatchObject({ key: info.key, size: 1000, etag: info.etag });
+    expect(await store.head(info.key)).toEqual(found);
+    expect(await all(store, "")).toEqual([found]);
+    expect(Math.abs(found.modifiedAt.getTime() - Date.now())).toBeLessThan(60_000);
   });
 
   test("finds no object under an unused key", async ({ store }) => {
@@ -110,10 +110,10 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
       { range: { start: 0 }, from: 0, to: 1000 },
     ];
     for (const { range, from, to } of cases) {
-      const got = await store.get("x", { range });
-      expect(got.range).toEqual({ start: from, end: to - 1 });
-      expect(got.size).toBe(1000);
-      expect(await collect(got.body)).toEqual(bytes(1000).slice(from, to));
+      const found = await store.get("x", { range });
+      expect(found.range).toEqual({ start: from, end: to - 1 });
+      expect(found.size).toBe(1000);
+      expect(await collect(found.body)).toEqual(bytes(1000).slice(from, to));
     }
     expect((await closed(store.get("x"))).range).toBe(undefined);
     const past = await store.get("x", { range: { start: 1000 } }).catch((error) => error);
@@ -192,9 +192,9 @@ export function conformance(name: string, ignore: boolean, open: () => Promise<O
     const { stream, sent } = source(20 * MIB + 123);
     const info = await store.put("large/x", stream);
     expect(info.size).toBe(20 * MIB + 123);
-    const got = await store.get("large/x");
-    expect(got).toMatchObject({ size: info.size, etag: info.etag });
-    expect(same(await collect(got.body), sent())).toBe(true);
+    const found = await store.get("large/x");
+    expect(found).toMatchObject({ size: info.size, etag: info.etag });
+    expect(same(await collect(found.body), sent())).toBe(true);
     const part = await store.get("large/x", { range: { start: 8 * MIB - 5, end: 8 * MIB + 4 } });
     expect(await collect(part.body)).toEqual(sent().slice(8 * MIB - 5, 8 * MIB + 5));
     expect(await leftovers()).toEqual([]);
@@ -349,9 +349,9 @@ function source(size: number, error?: Error) {
   return { stream, sent: () => data, ended: ended.promise };
 }
 
-async function closed<T extends { body: ReadableStream }>(got: Promise<T>): Promise<T> {
-  await (await got).body.cancel();
-  return await got;
+async function closed<T extends { body: ReadableStream }>(found: Promise<T>): Promise<T> {
+  await (await found).body.cancel();
+  return await found;
 }
 
 async function collectReader(

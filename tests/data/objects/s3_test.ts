@@ -28,9 +28,9 @@ async function scripted(
   const requests: Received[] = [];
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const { method, url, headers } = request;
-    const got = { method, url: new URL(url), headers, body: await request.bytes() };
-    requests.push(got);
-    return await script(got, requests.length - 1);
+    const received = { method, url: new URL(url), headers, body: await request.bytes() };
+    requests.push(received);
+    return await script(received, requests.length - 1);
   });
   const store = new S3Store({
     endpoint: `http://127.0.0.1:${server.addr.port}`,
@@ -198,8 +198,8 @@ Deno.test("S3: a read continues on a new connection after the first one breaks",
       },
     });
   }, async (store, requests) => {
-    const got = await store.get("x");
-    expect(same(await collect(got.body), data)).toBe(true);
+    const received = await store.get("x");
+    expect(same(await collect(received.body), data)).toBe(true);
     expect(requests.length).toBe(3);
     expect(requests[1].headers.get("if-match")).toBe('"e1"');
     expect(requests[1].headers.get("range")).toMatch(/^bytes=[1-9]\d*-299999$/);

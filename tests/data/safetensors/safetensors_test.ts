@@ -168,10 +168,10 @@ Deno.test("safetensors: a written file is read back with the same names, shapes 
   expect(Object.entries(read.metadata).sort()).toEqual(Object.entries(metadata).sort());
   expect([...read.tensors.keys()].sort()).toEqual([...example().keys()].sort());
   for (const [name, tensor] of example()) {
-    const got = read.tensors.get(name)!;
-    expect([got.dtype, got.shape]).toEqual([tensor.dtype, tensor.shape]);
-    expect(got.data).toEqual(tensor.data);
-    expect(Object.is(got.data.at(-1), tensor.data.at(-1))).toBe(true);
+    const found = read.tensors.get(name)!;
+    expect([found.dtype, found.shape]).toEqual([tensor.dtype, tensor.shape]);
+    expect(found.data).toEqual(tensor.data);
+    expect(Object.is(found.data.at(-1), tensor.data.at(-1))).toBe(true);
   }
 });
 
