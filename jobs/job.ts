@@ -26,10 +26,42 @@ export interface JobProgress {
   readonly etaSeconds: number | null;
 }
 
+/** A step in the loss series of a job. */
+export interface StepPoint {
+  /** Number of the step, from 1. */
+  readonly step: number;
+  /** Number of the epoch, from 0. */
+  readonly epoch: number;
+  readonly loss: number;
+  /** Learning rate of this step. */
+  readonly lr: number;
+}
+
+/** An epoch in the loss series of a job. */
+export interface EpochPoint {
+  /** Number of the epoch, from 0. */
+  readonly epoch: number;
+  /** The epoch's last step. */
+  readonly step: number;
+  /** Mean of the epoch's step losses. */
+  readonly loss: number;
+  /** Other measurements, such as `accuracy`. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
 /** The reason why a job failed: `code` for programs, `message` for people. */
 export interface JobError {
   readonly code: string;
   readonly message: string;
+}
+
+/** The backend of a run. */
+export interface JobBackend {
+  readonly name: string;
+  /** Number of threads of a training step. Absent when the run does not train. */
+  readonly threads?: number;
+  /** Notes on why other backends were not selected. */
+  readonly notes: readonly string[];
 }
 
 /** A job. Times are RFC 3339. */
@@ -59,10 +91,8 @@ export interface Job {
   readonly outageMs?: number;
   /** Time of a request to cancel the running job. The runner reads it at its next heartbeat. */
   readonly cancelRequestedAt: string | null;
-  /** The backend, with notes on why others were not selected; null before the start. */
-  readonly backend:
-    | { readonly name: string; readonly threads?: number; readonly notes: readonly string[] }
-    | null;
+  /** The backend of the latest run; null before the first start. */
+  readonly backend: JobBackend | null;
   readonly latestCheckpoint: string | null;
 }
 

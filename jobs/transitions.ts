@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Job, JobError, JobProgress, JobStatus } from "./job.ts";
+import type { Job, JobBackend, JobError, JobProgress, JobStatus } from "./job.ts";
 
 /** A job fails after this number of consecutive lost runners without a new checkpoint in between. */
 export const MAX_INTERRUPTIONS = 5;
@@ -19,7 +19,7 @@ export type JobTrigger =
   /** A runner claimed the job. */
   | { readonly type: "claimed" }
   /** The run started to compute. */
-  | { readonly type: "started"; readonly backend: NonNullable<Job["backend"]> }
+  | { readonly type: "started"; readonly backend: JobBackend }
   | { readonly type: "progressed"; readonly progress: JobProgress }
   /** A checkpoint was stored; `checkpoint` is its id. */
   | { readonly type: "checkpointed"; readonly checkpoint: string }

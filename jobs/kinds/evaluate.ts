@@ -52,25 +52,22 @@ export const evaluate = defineKind({
   },
 
   async *run(context) {
-    const { chooseBackend, evaluateClassifier, evaluateMae, measurementBatchSize, openDataset } =
-      await import(
-        "./compute/mod.ts"
-      );
+    const compute = await import("./compute/mod.ts");
     const { request, source } = context;
     if (!source) throw new JobFailure("no_model", "The request does not name a checkpoint");
     const { config } = source, isMae = source.model === "mae";
-    const batchSize = measurementBatchSize(config, request.batchSize, isMae);
+    const batchSize = compute.measurementBatchSize(config, request.batchSize, isMae);
     const maskRatio = request.maskRatio ?? config.maskRatio;
     const ratioIssue = isMae ? maskRatioIssue(config, maskRatio) : null;
     if (ratioIssue !== null) throw new JobFailure("mask_ratio", `mask_ratio ${ratioIssue}`);
     const flops = isMae ? forwardFlops({ ...config, maskRatio }) : classifierFlops(config);
-    const backend = await chooseBackend(context.settings, batchSize * flops);
-    const dataset = yield* openDataset(context);
+    const backend = await compute.chooseBackend(context.settings, batchSize * flops);
+    const dataset = yield* compute.openDataset(context);
     const { split, batchSize: requestedBatchSize } = request;
     const evaluation = { source, dataset, split, backend, batchSize, requestedBatchSize };
     const result = isMae
-      ? yield* evaluateMae(context, evaluation, { seed: request.seed, maskRatio })
-      : yield* evaluateClassifier(context, evaluation);
+      ? yield* compute.evaluateMae(context, evaluation, { seed: request.seed, maskRatio })
+      : yield* compute.evaluateClassifier(context, evaluation);
     yield { type: "result", result: { ...result, checkpoint: source.id } };
   },
 });

@@ -8,7 +8,7 @@ import type { DatasetInfo, SplitName } from "../../data/datasets/dataset.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { FromWire } from "../../data/wire.ts";
 import type { StartThread } from "../../model/training/threads.ts";
-import type { Checkpoint, Fallback } from "../job.ts";
+import type { Checkpoint, EpochPoint, Fallback, JobBackend, StepPoint } from "../job.ts";
 import type { JobRequest, RequestIssue, SourceModel } from "../requests/commonFields.ts";
 import type { KindSettings } from "./settings.ts";
 
@@ -32,33 +32,17 @@ export interface KindContext<R extends JobRequest = JobRequest> {
 export type KindEvent =
   | {
     readonly type: "started";
-    readonly backend: { readonly name: string; readonly threads?: number; readonly notes: readonly string[] };
+    readonly backend: JobBackend;
     readonly totalSteps: number;
     readonly stepsPerEpoch: number;
     /** Step of the checkpoint from which the run resumes; 0 at the beginning. The loss series is cut there. */
     readonly step: number;
     readonly parameters: number;
   }
-  /** After every optimiser step (or batch); `step` counts from 1. */
-  | {
-    readonly type: "step";
-    readonly step: number;
-    readonly epoch: number;
-    readonly loss: number;
-    readonly lr: number;
-    /** Number of images of this step. */
-    readonly images: number;
-  }
-  /** After the last step of an epoch; `epoch` counts from 0. */
-  | {
-    readonly type: "epoch";
-    readonly epoch: number;
-    readonly step: number;
-    /** Mean of the epoch's step losses. */
-    readonly loss: number;
-    /** Other measurements, such as `accuracy`. */
-    readonly metrics: Readonly<Record<string, number>>;
-  }
+  /** After every optimiser step, or every batch of `evaluate`. `images` is the number of its images. */
+  | { readonly type: "step"; readonly images: number } & StepPoint
+  /** After the last step of an epoch. */
+  | { readonly type: "epoch" } & EpochPoint
   /** Newer checkpoints are damaged. The run continues once the runner has recorded the fallback. */
   | { readonly type: "fell_back" } & Fallback
   /** Sent before the objects of a checkpoint are written. They are written once the runner has recorded their keys. */

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { JobProgress } from "../job.ts";
+import type { JobProgress, StepPoint } from "../job.ts";
 import type { KindEvent } from "../kinds/kind.ts";
-import { METRICS_LIMITS, type StepPoint } from "../store/metrics/chunks.ts";
+import { METRICS_LIMITS } from "../store/metrics/chunks.ts";
 import type { JobUpdate } from "../store/queue/update.ts";
 import { Pace } from "./pace.ts";
 

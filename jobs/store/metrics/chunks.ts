@@ -6,30 +6,8 @@
  *
  * @module
  */
+import type { EpochPoint, StepPoint } from "../../job.ts";
 import { type CommitPart, keys } from "../rows/keys.ts";
-
-/** A step of a job. */
-export interface StepPoint {
-  /** Number of the step, from 1. */
-  readonly step: number;
-  /** Number of the epoch, from 0. */
-  readonly epoch: number;
-  readonly loss: number;
-  /** Learning rate of this step. */
-  readonly lr: number;
-}
-
-/** An epoch of a job. */
-export interface EpochPoint {
-  /** Number of the epoch, from 0. */
-  readonly epoch: number;
-  /** The epoch's last step. */
-  readonly step: number;
-  /** Mean of the epoch's step losses. */
-  readonly loss: number;
-  /** Other measurements, such as `accuracy`. */
-  readonly metrics: Readonly<Record<string, number>>;
-}
 
 /** Limits of the rows of a series, and of answers. */
 export const METRICS_LIMITS = {

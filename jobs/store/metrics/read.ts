@@ -9,7 +9,8 @@
  */
 import { withRetry } from "../kv/retry.ts";
 import { keys } from "../rows/keys.ts";
-import { type EpochPoint, METRICS_LIMITS, type StepChunk, type StepPoint } from "./chunks.ts";
+import type { EpochPoint, StepPoint } from "../../job.ts";
+import { METRICS_LIMITS, type StepChunk } from "./chunks.ts";
 
 /** A part of a job's series. */
 export interface JobMetrics {

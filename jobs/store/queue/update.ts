@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Checkpoint, Job, JobProgress } from "../../job.ts";
+import type { Checkpoint, EpochPoint, JobBackend, JobProgress, StepPoint } from "../../job.ts";
 import type { NewEvent } from "../events/event.ts";
-import { type EpochPoint, METRICS_LIMITS, type StepPoint } from "../metrics/chunks.ts";
+import { METRICS_LIMITS } from "../metrics/chunks.ts";
 
 /** An update of a run. It is written in one commit. */
 export interface JobUpdate {
-  readonly backend?: NonNullable<Job["backend"]>;
+  readonly backend?: JobBackend;
   /** In increasing order, at most 2048. */
   readonly steps?: readonly StepPoint[];
   readonly progress?: JobProgress;
@@ -60,6 +60,6 @@ export function limitMetrics(epoch: EpochPoint): EpochPoint {
 }
 
 /** Returns a backend with its notes limited to what fits in a row. */
-export function limitBackend(backend: NonNullable<Job["backend"]>): NonNullable<Job["backend"]> {
+export function limitBackend(backend: JobBackend): JobBackend {
   return { ...backend, notes: backend.notes.slice(0, NOTES).map((note) => note.slice(0, NOTE_LENGTH)) };
 }

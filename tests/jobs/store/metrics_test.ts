@@ -1,5 +1,6 @@
 import { expect } from "expect";
-import { METRICS_LIMITS, type StepPoint } from "../../../jobs/store/metrics/chunks.ts";
+import type { StepPoint } from "../../../jobs/job.ts";
+import { METRICS_LIMITS } from "../../../jobs/store/metrics/chunks.ts";
 import type { Claim } from "../../../jobs/store/queue/claim.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
