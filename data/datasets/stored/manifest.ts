@@ -8,12 +8,12 @@ import { ObjectNotFoundError, type ObjectStore } from "../../objects/store.ts";
 import { BACKGROUND_PATTERN, DEFAULT_PREPROCESSING, RESIZE_MODES } from "../../images/preprocessing.ts";
 import { fromWire, toWire } from "../../wire.ts";
 import { DatasetDamagedError, type DatasetInfo, SKIP_REASONS } from "../dataset.ts";
-import type { Storage } from "./storage.ts";
+import type { DatasetStorage } from "./storage.ts";
 
 /** The content of a manifest. */
 export interface Manifest {
   readonly info: DatasetInfo;
-  readonly storage: Storage;
+  readonly storage: DatasetStorage;
 }
 
 /** Returns the key of an object of a data set. */

@@ -44,7 +44,7 @@ export interface PackStorage {
 }
 
 /** Keys of the objects of a data set. */
-export type Storage = RawStorage | PackStorage;
+export type DatasetStorage = RawStorage | PackStorage;
 
 /** The index of a pack. */
 export interface PackIndex {

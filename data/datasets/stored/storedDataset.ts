@@ -19,14 +19,14 @@ import { DatasetObjects } from "./datasetObjects.ts";
 import type { Manifest } from "./manifest.ts";
 import { openPackSplit } from "./packSplit.ts";
 import { openRawSplit } from "./rawSplit.ts";
-import type { Storage } from "./storage.ts";
+import type { DatasetStorage } from "./storage.ts";
 import type { StoredSplit } from "./storedSplit.ts";
 
 /** A data set in object storage. */
 export class StoredDataset implements Dataset {
   readonly info: DatasetInfo;
   readonly #objects: DatasetObjects;
-  readonly #storage: Storage;
+  readonly #storage: DatasetStorage;
   readonly #maxBytes: number;
 
   /** @param maxBytes maximum memory for the decoded images of a split, in bytes */
