@@ -13,17 +13,19 @@ export interface BackendEntry {
   load(): Promise<Backend>;
 }
 
-/** Every backend by its name. For each device, `auto` tries them in this order. */
-export const BACKENDS = {
+const LIST = {
   simd: { auto: ["cpu"], load: async () => (await import("./simd.ts")).simd },
   tensorflow: { auto: ["gpu", "cpu"], load: async () => (await import("./tensorflow.ts")).tensorflow },
   webgpu: { auto: ["gpu"], load: async () => (await import("./webgpu.ts")).webgpu },
   wasm: { auto: ["cpu"], load: async () => (await import("./wasm.ts")).wasm },
   cpu: { auto: ["cpu"], load: async () => (await import("./cpu.ts")).cpu },
-} as const satisfies Readonly<Record<string, BackendEntry>>;
+} satisfies Record<string, BackendEntry>;
 
 /** Name of a backend. */
-export type BackendName = keyof typeof BACKENDS;
+export type BackendName = keyof typeof LIST;
+
+/** Every backend by its name. For each device, `auto` tries them in this order. */
+export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = LIST;
 
 /** The names of all backends. */
-export const BACKEND_NAMES = Object.keys(BACKENDS) as readonly BackendName[];
+export const BACKEND_NAMES = Object.keys(LIST) as readonly BackendName[];

@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { useNative } from "../ops/native.ts";
 import type { Planner } from "../training/stepper.ts";
 import { BackendError, type BackendOptions } from "./backend.ts";
-import { BACKEND_NAMES, type BackendEntry, type BackendName, BACKENDS } from "./list.ts";
+import { BACKEND_NAMES, type BackendName, BACKENDS } from "./list.ts";
 
 // Otherwise the cpu backend prints advice about Node.js at its first use.
 tf.enableProdMode();
@@ -41,7 +41,7 @@ interface Candidate {
 /** Returns the candidates for `auto`, the fastest first. */
 function candidates(flops: number): Candidate[] {
   const namesFor = (device: "cpu" | "gpu") =>
-    BACKEND_NAMES.filter((name) => (BACKENDS[name] as BackendEntry).auto.includes(device));
+    BACKEND_NAMES.filter((name) => BACKENDS[name].auto.includes(device));
   const gpus = namesFor("gpu").map((name) => ({ name, gpuOnly: true }));
   const cpus = namesFor("cpu").map((name) => ({ name }));
   return flops < GPU_MIN_FLOPS ? cpus : [...gpus, ...cpus];

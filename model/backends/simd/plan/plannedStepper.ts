@@ -1,9 +1,14 @@
 /**
- * Training in planned steps: a step is recorded and compiled once, and then replayed by every worker on its share of
- * each batch.
+ * Training in planned steps. A step is planned once, and every worker replays it on its share of each batch:
+ *
+ * 1. `record.ts` runs the model's code on a recorder, which appends each operation to a graph.
+ * 2. `passes.ts` removes unused operations and fuses residual additions.
+ * 3. `planTraining.ts` selects the number of threads and the size of the chunks.
+ * 4. `allocation.ts` and `memoryLayout.ts` assign the address of every buffer.
+ * 5. `compile.ts` translates the graph to kernel calls, which `worker.ts` makes in each step.
  *
  * The same seed and number of threads give the same bits: a worker adds the gradients of its images in their order,
- * and the optimizer adds the gradients of the workers in their order. With another number of threads the order of the
+ * and the optimiser adds the gradients of the workers in their order. With another number of threads the order of the
  * additions differs, and the results agree up to float32 rounding.
  *
  * @module

@@ -28,7 +28,7 @@ export class TrainingMemory {
     this.#constantsLimit = layout.constants + constantBytes;
   }
 
-  /** Writes the initial weights and, for a resumed training, the state of the optimizer. */
+  /** Writes the initial weights and, for a resumed training, the state of the optimiser. */
   writeWeights(weights: HostWeights, frozen: HostWeights, state?: OptimizerState): void {
     const { params, expAvg, expAvgSq, offsets } = this.layout;
     for (const [name, offset] of offsets) {
