@@ -19,7 +19,7 @@ const GAP = 8;
 const ENLARGED_SIZE = 168;
 
 /** Width and height of the figure, and the factor by which its images are enlarged. */
-export function triptychSize(rows: number, size: number): { scale: number; width: number; height: number } {
+function triptychSize(rows: number, size: number): { scale: number; width: number; height: number } {
   const scale = Math.max(1, Math.floor(ENLARGED_SIZE / size));
   const step = size * scale + GAP;
   return { scale, width: 3 * step + GAP, height: rows * step + GAP };

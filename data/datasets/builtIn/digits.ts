@@ -13,12 +13,12 @@ import { checkMemory, DEFAULT_MAX_SPLIT_BYTES } from "../memoryLimit.ts";
 import { DIGIT_SIZE, drawDigit } from "./drawDigit.ts";
 
 /** Default number of training images. */
-export const DIGITS_TRAIN = 10_000;
+export const DIGITS_TRAIN_COUNT = 10_000;
 /** Number of test images. It does not depend on the number of training images. */
-export const DIGITS_TEST = 2_000;
+export const DIGITS_TEST_COUNT = 2_000;
 
-/** Returns the description of `digits`. @param train number of training images */
-export function digitsInfo(train: number = DIGITS_TRAIN): DatasetInfo {
+/** Returns the description of `digits`. @param trainCount number of training images */
+export function digitsInfo(trainCount: number = DIGITS_TRAIN_COUNT): DatasetInfo {
   return {
     id: "digits",
     name: "Drawn digits",
@@ -27,7 +27,7 @@ export function digitsInfo(train: number = DIGITS_TRAIN): DatasetInfo {
     height: DIGIT_SIZE,
     width: DIGIT_SIZE,
     channels: 1,
-    splits: { train: { count: train }, test: { count: DIGITS_TEST } },
+    splits: { train: { count: trainCount }, test: { count: DIGITS_TEST_COUNT } },
     labelled: true,
     numClasses: 10,
     classNames: Array.from({ length: 10 }, (_, digit) => String(digit)),
@@ -41,7 +41,7 @@ export function digitsInfo(train: number = DIGITS_TRAIN): DatasetInfo {
 /**
  * Opens the data set `digits`.
  *
- * @param size number of training images
+ * @param trainCount number of training images
  * @param maxBytes maximum memory for the decoded images of a split, in bytes
  * @example
  * ```ts
@@ -52,11 +52,11 @@ export function digitsInfo(train: number = DIGITS_TRAIN): DatasetInfo {
  * ```
  */
 export function openDigits(
-  size: number = DIGITS_TRAIN,
+  trainCount: number = DIGITS_TRAIN_COUNT,
   seed = 0,
   maxBytes: number = DEFAULT_MAX_SPLIT_BYTES,
 ): Dataset {
-  const info = digitsInfo(size);
+  const info = digitsInfo(trainCount);
   const draw = async (
     split: SplitName,
     indices: Iterable<number>,

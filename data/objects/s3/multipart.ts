@@ -19,7 +19,7 @@ import {
 export const PART_SIZE = 8 * 1024 * 1024;
 
 /** S3's limit of the parts of an object. */
-export const MAX_PARTS = 10_000;
+const MAX_PARTS = 10_000;
 
 /** Parts that are sent in parallel. With the part that is being filled, they determine the memory used. */
 const PARALLEL_PARTS = 4;

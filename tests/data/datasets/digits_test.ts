@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { DIGITS_TEST, DIGITS_TRAIN, openDigits } from "../../../data/datasets/builtIn/digits.ts";
+import { DIGITS_TEST_COUNT, DIGITS_TRAIN_COUNT, openDigits } from "../../../data/datasets/builtIn/digits.ts";
 import { drawDigit } from "../../../data/datasets/builtIn/drawDigit.ts";
 
 const INPUT = { imageSize: 28, channels: 1 } as const;
@@ -10,12 +10,12 @@ Deno.test("digits have a description before any image is drawn", () => {
     height: 28,
     width: 28,
     channels: 1,
-    splits: { train: { count: 500 }, test: { count: DIGITS_TEST } },
+    splits: { train: { count: 500 }, test: { count: DIGITS_TEST_COUNT } },
     labelled: true,
     numClasses: 10,
     classNames: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
   });
-  expect(openDigits().info.splits.train.count).toBe(DIGITS_TRAIN);
+  expect(openDigits().info.splits.train.count).toBe(DIGITS_TRAIN_COUNT);
 });
 
 Deno.test("each digit depends on seed, split and index, and all digits differ", () => {
@@ -33,10 +33,14 @@ Deno.test("each digit depends on seed, split and index, and all digits differ", 
 });
 
 Deno.test("both splits are like MNIST: centred digits on black, with classes of similar size", async () => {
-  const digits = openDigits(DIGITS_TEST, 7);
+  const digits = openDigits(DIGITS_TEST_COUNT, 7);
   for (const split of ["train", "test"] as const) {
     const { pixels, labels, count } = await digits.load(split, INPUT);
-    expect([count, pixels.length, labels!.length]).toEqual([DIGITS_TEST, DIGITS_TEST * 784, DIGITS_TEST]);
+    expect([count, pixels.length, labels!.length]).toEqual([
+      DIGITS_TEST_COUNT,
+      DIGITS_TEST_COUNT * 784,
+      DIGITS_TEST_COUNT,
+    ]);
     const counts = new Array<number>(10).fill(0);
     labels!.forEach((label) => counts[label]++);
     // The expected count is 200 with a deviation of 13. The tolerance is five deviations.
