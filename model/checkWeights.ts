@@ -5,10 +5,10 @@
  */
 import type { MaeConfig } from "./config.ts";
 import {
+  type Architecture,
   bufferTensors,
   type HostTensor,
   type HostWeights,
-  type ModelShape,
   parameterSpecs,
 } from "./weights.ts";
 
@@ -29,18 +29,18 @@ export class WeightsError extends Error {
  * import { PRESETS } from "./presets.ts";
  * import { initialWeights, parameterSpecs } from "./weights.ts";
  *
- * const shape = { model: "mae" } as const;
- * const file = initialWeights(parameterSpecs(PRESETS.mnist, shape), 0);
- * const weights = checkWeights(file, PRESETS.mnist, shape);
+ * const architecture = { model: "mae" } as const;
+ * const file = initialWeights(parameterSpecs(PRESETS.mnist, architecture), 0);
+ * const weights = checkWeights(file, PRESETS.mnist, architecture);
  * ```
  */
 export function checkWeights(
   weights: HostWeights,
   config: MaeConfig,
-  shape: ModelShape,
+  architecture: Architecture,
 ): Map<string, HostTensor> {
-  const specs = parameterSpecs(config, shape);
-  const buffers = bufferTensors(config, shape);
+  const specs = parameterSpecs(config, architecture);
+  const buffers = bufferTensors(config, architecture);
   const allowed = new Set([...specs.map((spec) => spec.name), ...buffers.keys()]);
   const missing = specs.filter((spec) => !weights.has(spec.name)).map((spec) => spec.name);
   if (missing.length > 0) {

@@ -94,7 +94,7 @@ export function headSpecs(config: MaeConfig, classes: number): ParameterSpec[] {
 }
 
 /** The MAE, or a classifier: the encoder with a head of `classes` outputs. */
-export type ModelShape = { readonly model: "mae" } | {
+export type Architecture = { readonly model: "mae" } | {
   readonly model: "classifier";
   readonly classes: number;
 };
@@ -111,8 +111,8 @@ export type ModelShape = { readonly model: "mae" } | {
  * console.log(first.name, first.shape); // encoder.patch_embed.projection.1.weight [64, 16]
  * ```
  */
-export function parameterSpecs(config: MaeConfig, shape: ModelShape): ParameterSpec[] {
-  const rest = shape.model === "mae" ? decoderSpecs(config) : headSpecs(config, shape.classes);
+export function parameterSpecs(config: MaeConfig, architecture: Architecture): ParameterSpec[] {
+  const rest = architecture.model === "mae" ? decoderSpecs(config) : headSpecs(config, architecture.classes);
   return [...encoderSpecs(config), ...rest];
 }
 
@@ -127,8 +127,8 @@ export function parameterSpecs(config: MaeConfig, shape: ModelShape): ParameterS
  * console.log(parameterCount(PRESETS.mnist, { model: "mae" })); // 154896
  * ```
  */
-export function parameterCount(config: MaeConfig, shape: ModelShape): number {
-  return parameterSpecs(config, shape).reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
+export function parameterCount(config: MaeConfig, architecture: Architecture): number {
+  return parameterSpecs(config, architecture).reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
 }
 
 /** Returns whether the optimiser changes a parameter. With a frozen encoder, it changes those of the head only. */
@@ -137,11 +137,13 @@ export function isTrainable(name: string, freezeEncoder: boolean): boolean {
 }
 
 /** Returns the fixed position tables: PyTorch's `load_state_dict` expects them as buffers. */
-export function bufferTensors(config: MaeConfig, shape: ModelShape): Map<string, HostTensor> {
+export function bufferTensors(config: MaeConfig, architecture: Architecture): Map<string, HostTensor> {
   const n = numPatches(config);
   const table = (dim: number) => ({ shape: [1, n, dim], data: sinusoidalPositions(n, dim) });
   const buffers = new Map([["encoder.pos_embed.pe", table(config.embedDim)]]);
-  if (shape.model === "mae") buffers.set("decoder.decoder_pos_embed.pe", table(config.decoderEmbedDim));
+  if (architecture.model === "mae") {
+    buffers.set("decoder.decoder_pos_embed.pe", table(config.decoderEmbedDim));
+  }
   return buffers;
 }
 

@@ -9,7 +9,7 @@ import type { TrainedModel } from "../../jobs/kinds/kind.ts";
 import { runLength } from "../../jobs/requests/runLength.ts";
 import type { TrainingRequest } from "../../jobs/requests/trainingFields.ts";
 import type { MaeConfig } from "../../model/config.ts";
-import type { ModelShape } from "../../model/weights.ts";
+import type { Architecture } from "../../model/weights.ts";
 import type { Services } from "../services.ts";
 import { fieldProblem } from "../http/problem.ts";
 
@@ -25,8 +25,8 @@ export async function checkCheckpointSpace(
   config: MaeConfig,
   { numClasses, splits }: DatasetInfo,
 ): Promise<void> {
-  const shape: ModelShape = model === "mae" ? { model } : { model, classes: numClasses };
-  const one = checkpointBytes(config, shape, freezeEncoder);
+  const architecture: Architecture = model === "mae" ? { model } : { model, classes: numClasses };
+  const one = checkpointBytes(config, architecture, freezeEncoder);
   const length = runLength(request, splits.train.count);
   const bytes = one * maxStoredCheckpoints(request, length, request.keep.last);
   const free = await objects.freeBytes?.() ?? Infinity;

@@ -35,11 +35,11 @@ export class TrainingBench {
 
   /** Starts the backend and opens a stepper. */
   static async open(subject: Subject): Promise<TrainingBench> {
-    const config = PRESETS[subject.preset], shape = { model: "mae" } as const;
+    const config = PRESETS[subject.preset], architecture = { model: "mae" } as const;
     const { planner } = await selectBackend(subject.backend, computeWith(subject.threads));
-    const specs = parameterSpecs(config, shape);
+    const specs = parameterSpecs(config, architecture);
     const stepper = await openStepper({
-      task: { config, shape, seed: 0 },
+      task: { config, architecture, seed: 0 },
       trainable: specs,
       frozen: new Map(),
       weights: initialWeights(specs, 0),
@@ -64,10 +64,10 @@ export class TrainingBench {
 
 /** Returns the milliseconds of preparing a batch on the host. */
 export function preparation({ preset, batch }: Subject): number {
-  const config = PRESETS[preset], shape = { model: "mae" } as const, pixels = noise(config, batch);
+  const config = PRESETS[preset], architecture = { model: "mae" } as const, pixels = noise(config, batch);
   const times = Array.from({ length: 9 }, (_, step) => {
     const start = performance.now();
-    objective({ config, shape, seed: 0 }, { pixels, labels: null }, 0, step);
+    objective({ config, architecture, seed: 0 }, { pixels, labels: null }, 0, step);
     return performance.now() - start;
   });
   return median(times);

@@ -50,7 +50,7 @@ async function compileStep(config: MaeConfig, images: number) {
   const specs = parameterSpecs(config, { model: "mae" });
   const pixels = new Float32Array(images * config.imageSize ** 2 * config.inChannels)
     .map((_, i) => i % 7 / 7);
-  const task = { config, shape: { model: "mae" }, seed: 0 } as const;
+  const task = { config, architecture: { model: "mae" }, seed: 0 } as const;
   const step = objective(task, { pixels, labels: null }, 0, 0);
   const graph = await record(specs, new Map(), step);
   const sizes = measure(graph), layout = planMemory(specs, new Map(), { threads: 1, chunks: 1, ...sizes });

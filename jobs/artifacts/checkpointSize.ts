@@ -5,15 +5,19 @@
  */
 import type { MaeConfig } from "../../model/config.ts";
 import { sizeOf } from "../../model/shape.ts";
-import { isTrainable, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, isTrainable, parameterSpecs } from "../../model/weights.ts";
 import { checkpointSteps, type RunLength } from "../requests/runLength.ts";
 import type { TrainingRequest } from "../requests/trainingFields.ts";
 
 const FLOAT32_BYTES = 4;
 
 /** Returns the estimated bytes of a checkpoint: all parameters, and two moments of each trainable one. */
-export function checkpointBytes(config: MaeConfig, shape: ModelShape, freezeEncoder: boolean): number {
-  return parameterSpecs(config, shape).reduce(
+export function checkpointBytes(
+  config: MaeConfig,
+  architecture: Architecture,
+  freezeEncoder: boolean,
+): number {
+  return parameterSpecs(config, architecture).reduce(
     (bytes, { name, shape }) =>
       bytes + FLOAT32_BYTES * sizeOf(shape) * (isTrainable(name, freezeEncoder) ? 3 : 1),
     0,

@@ -10,10 +10,10 @@ import { checkWeights, WeightsError } from "../../model/checkWeights.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import type { TrainerState } from "../../model/training/trainer.ts";
 import {
+  type Architecture,
   type HostTensor,
   type HostWeights,
   isTrainable,
-  type ModelShape,
   type ParameterSpec,
   parameterSpecs,
 } from "../../model/weights.ts";
@@ -22,8 +22,10 @@ import { classesOf } from "./classNames.ts";
 import { readOrFail } from "./readOrFail.ts";
 import { sha256 } from "./sha256.ts";
 
-/** Returns the shape of a checkpoint's model. */
-export function shapeOf(checkpoint: Pick<Checkpoint, "model" | "classes" | "classNames">): ModelShape {
+/** Returns the architecture of a checkpoint's model. */
+export function architectureOf(
+  checkpoint: Pick<Checkpoint, "model" | "classes" | "classNames">,
+): Architecture {
   const { model } = checkpoint;
   return model === "mae" ? { model } : { model, classes: classesOf(checkpoint) };
 }
@@ -57,7 +59,7 @@ export async function loadWeights(
     if (await sha256(bytes) !== checkpoint.sha256) {
       throw new WeightsError("Its SHA-256 is not the recorded one");
     }
-    return parseWeights(bytes, checkpoint.config, shapeOf(checkpoint));
+    return parseWeights(bytes, checkpoint.config, architectureOf(checkpoint));
   });
 }
 
@@ -65,7 +67,7 @@ export async function loadWeights(
 function parseWeights(
   bytes: Uint8Array<ArrayBuffer>,
   config: MaeConfig,
-  shape: ModelShape,
+  architecture: Architecture,
 ): Map<string, HostTensor> {
   const { tensors, metadata } = readSafetensors(bytes);
   for (const [field, value] of Object.entries(metadataConfig(metadata.config))) {
@@ -74,7 +76,7 @@ function parseWeights(
       throw new WeightsError(`Its metadata has ${field} ${value}, and its row has ${expected}`);
     }
   }
-  return checkWeights(float32Tensors(tensors), config, shape);
+  return checkWeights(float32Tensors(tensors), config, architecture);
 }
 
 /** Returns the configuration in a file's metadata. @throws {WeightsError} when it is not a JSON object */
@@ -117,7 +119,7 @@ export async function loadState(
       throw new WeightsError(`The optimiser's state is of step ${metadata.step}, not of ${step}`);
     }
     const state = float32Tensors(tensors);
-    const trainable = parameterSpecs(checkpoint.config, shapeOf(checkpoint))
+    const trainable = parameterSpecs(checkpoint.config, architectureOf(checkpoint))
       .filter(({ name }) => isTrainable(name, freezeEncoder));
     const expAvg = momentsOf(state, "exp_avg", trainable);
     const expAvgSq = momentsOf(state, "exp_avg_sq", trainable);

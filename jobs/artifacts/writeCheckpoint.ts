@@ -10,7 +10,7 @@ import { toWire } from "../../data/wire.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { LAYER_NORM_EPS } from "../../model/ops/layerNorm.ts";
 import type { TrainerState } from "../../model/training/trainer.ts";
-import { bufferTensors, type HostTensor, type ModelShape } from "../../model/weights.ts";
+import { type Architecture, bufferTensors, type HostTensor } from "../../model/weights.ts";
 import { JobFailure } from "../failure.ts";
 import type { Checkpoint } from "../job.ts";
 import { namesForRow } from "./classNames.ts";
@@ -23,7 +23,7 @@ export interface CheckpointContent {
   readonly id: string;
   readonly jobId: string;
   readonly config: MaeConfig;
-  readonly shape: ModelShape;
+  readonly architecture: Architecture;
   readonly classNames: readonly string[];
   readonly state: TrainerState;
   readonly epoch: number;
@@ -46,7 +46,7 @@ export async function saveCheckpoint(
   store: ObjectStore,
   content: CheckpointContent,
 ): Promise<Omit<Checkpoint, "createdAt">> {
-  const { id, config, shape, state } = content;
+  const { id, config, architecture, state } = content;
   const { objectKey, stateKey } = checkpointKeys(id);
   try {
     // Each file is created just before it is written, so that memory holds only one of a large model.
@@ -56,7 +56,7 @@ export async function saveCheckpoint(
     return {
       id,
       jobId: content.jobId,
-      model: shape.model,
+      model: architecture.model,
       step: state.step,
       epoch: content.epoch,
       final: content.final,
@@ -90,12 +90,14 @@ async function putVerified(store: ObjectStore, key: string, bytes: Uint8Array<Ar
 const float32 = ({ shape, data }: HostTensor): Tensor => ({ dtype: "F32", shape: [...shape], data });
 
 /** Returns the safetensors file of the `state_dict`, with the configuration in its metadata. */
-function weightsFile({ config, shape, classNames, state }: CheckpointContent): Uint8Array<ArrayBuffer> {
-  const tensors = [...bufferTensors(config, shape), ...state.weights]
+function weightsFile(
+  { config, architecture, classNames, state }: CheckpointContent,
+): Uint8Array<ArrayBuffer> {
+  const tensors = [...bufferTensors(config, architecture), ...state.weights]
     .map(([name, tensor]) => [name, float32(tensor)] as const);
   return writeSafetensors(new Map(tensors), {
     format: "pt",
-    model: shape.model,
+    model: architecture.model,
     config: JSON.stringify(toWire(config)),
     layer_norm_eps: String(LAYER_NORM_EPS),
     class_names: JSON.stringify(classNames),

@@ -6,13 +6,13 @@
 import { z } from "@hono/zod-openapi";
 import { completeConfig } from "../../model/config.ts";
 import { forwardFlops } from "../../model/flops.ts";
-import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { commonFields } from "../requests/commonFields.ts";
 import { modelSchema } from "../requests/modelFields.ts";
 import { learningRate, trainingFields, withTrainingRules } from "../requests/trainingFields.ts";
 import { defineKind } from "./kind.ts";
 
-const SHAPE: ModelShape = { model: "mae" };
+const ARCHITECTURE: Architecture = { model: "mae" };
 
 /** Trains a masked autoencoder from random weights. */
 export const pretrain = defineKind({
@@ -36,13 +36,13 @@ export const pretrain = defineKind({
     const dataset = yield* openDataset(context);
     const { state, checkpoint, epochLoss } = yield* runTraining(context, {
       config,
-      shape: SHAPE,
+      architecture: ARCHITECTURE,
       classNames: [],
       freezeEncoder: false,
       backend,
       preprocessing: dataset.info,
       set: await loadSplit(context, dataset, "train", config),
-      initial: () => initialWeights(parameterSpecs(config, SHAPE), seed),
+      initial: () => initialWeights(parameterSpecs(config, ARCHITECTURE), seed),
     });
     yield { type: "result", result: { loss: epochLoss, steps: state.step, checkpoint } };
   },

@@ -12,7 +12,7 @@ import type { BatchPart, DropoutKey } from "../ops/dropout.ts";
 import { patchify } from "../patches.ts";
 import { uniform } from "../random.ts";
 import type { Weights } from "../transformer.ts";
-import type { ModelShape } from "../weights.ts";
+import type { Architecture } from "../weights.ts";
 
 /** The images of one step. */
 export interface TrainingBatch {
@@ -25,7 +25,7 @@ export interface TrainingBatch {
 /** The model to train. */
 export interface Task {
   readonly config: MaeConfig;
-  readonly shape: ModelShape;
+  readonly architecture: Architecture;
   /** Trains the head alone (linear probe). */
   readonly freezeEncoder?: boolean;
   readonly seed: number;
@@ -61,12 +61,12 @@ export function objective(
   part: BatchPart = { first: 0, images: batchSizeOf(task, batch) },
   allocate: Allocate = newBuffer,
 ): Objective {
-  const { config, shape, seed } = task;
+  const { config, architecture, seed } = task;
   const { first, images } = part, dim = imageDim(config);
   const pixels = batch.pixels.subarray(first * dim, (first + images) * dim);
-  const hasDropout = config.dropout > 0 && !(shape.model === "classifier" && task.freezeEncoder);
+  const hasDropout = config.dropout > 0 && !(architecture.model === "classifier" && task.freezeEncoder);
   const drop = hasDropout ? { rate: config.dropout, seed, epoch, step, part } : undefined;
-  if (shape.model === "mae") {
+  if (architecture.model === "mae") {
     const n = numPatches(config);
     const noise = uniform({ seed, purpose: "mask", epoch, step }, images * n, first * n);
     const masked = maskBatch(config, pixels, noise, config.maskRatio, allocate);

@@ -120,14 +120,14 @@ function divergence(loss: number, step: number, { lr, warmupSteps }: Schedule): 
  * import { train } from "./trainer.ts";
  *
  * const { planner } = await selectBackend("simd");
- * const config = PRESETS.mnist, shape = { model: "mae" } as const;
+ * const config = PRESETS.mnist, architecture = { model: "mae" } as const;
  * const batch = { pixels: new Float32Array(8 * 28 * 28).fill(0.5), labels: null };
  * const events = train({
  *   config,
- *   shape,
+ *   architecture,
  *   seed: 0,
  *   planner,
- *   initial: () => initialWeights(parameterSpecs(config, shape), 0),
+ *   initial: () => initialWeights(parameterSpecs(config, architecture), 0),
  *   optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-8 },
  *   schedule: { kind: "constant", lr: 1e-3, minLr: 0, warmupSteps: 0, totalSteps: 4 },
  *   stepsPerEpoch: 2,
@@ -145,7 +145,7 @@ export async function* train(
   { resumeFrom, signal }: { resumeFrom?: TrainerState; signal?: AbortSignal } = {},
 ): AsyncGenerator<TrainerEvent, void> {
   const { schedule, stepsPerEpoch } = options;
-  const specs = parameterSpecs(options.config, options.shape);
+  const specs = parameterSpecs(options.config, options.architecture);
   const { stepper, frozen } = await open(options, specs, resumeFrom);
   let step = resumeFrom?.step ?? 0;
   let epochLossSum = resumeFrom?.epochLossSum ?? 0;

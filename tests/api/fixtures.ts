@@ -22,7 +22,7 @@ import { JobQueue } from "../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
-import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { claimed, request } from "../jobs/fixtures.ts";
 import { expectDocumented, type OpenApiDocument } from "./documented.ts";
 import type { Bytes } from "../setup/uploads.ts";
@@ -192,13 +192,13 @@ export class TestApi implements AsyncDisposable {
     const queue = new JobQueue(this.jobs, "test");
     const claim = await claimed(queue);
     const classNames = model === "mae" ? [] : names;
-    const shape: ModelShape = model === "mae" ? { model } : { model, classes: classNames.length };
-    const weights = initialWeights(parameterSpecs(TINY, shape), 3);
+    const architecture: Architecture = model === "mae" ? { model } : { model, classes: classNames.length };
+    const weights = initialWeights(parameterSpecs(TINY, architecture), 3);
     let checkpoint = await saveCheckpoint(this.objects, {
       id: newCheckpointId(),
       jobId: job.id,
       config: TINY,
-      shape,
+      architecture,
       classNames,
       state: {
         step: 5,

@@ -5,7 +5,7 @@ import { trainingBytes } from "../../model/memory.ts";
 import { PRESETS } from "../../model/presets.ts";
 import { uniform } from "../../model/random.ts";
 import { train, type TrainerState, type TrainOptions } from "../../model/training/trainer.ts";
-import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
 
 /** Widths that are no multiple of 8, and batches that the numbers of threads do not divide. */
 const config = {
@@ -23,11 +23,15 @@ const config = {
 };
 const BATCH_SIZES = [21, 21, 2, 1];
 
-function options(shape: ModelShape, threads: number, more: Partial<TrainOptions> = {}): TrainOptions {
+function options(
+  architecture: Architecture,
+  threads: number,
+  more: Partial<TrainOptions> = {},
+): TrainOptions {
   return {
     config,
-    shape,
-    initial: () => initialWeights(parameterSpecs(config, shape), 4),
+    architecture,
+    initial: () => initialWeights(parameterSpecs(config, architecture), 4),
     // With a large eps, updates from gradients that are only rounding errors stay small.
     optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-2 },
     schedule: { kind: "constant", lr: 0.002, minLr: 0, warmupSteps: 0, totalSteps: 2 * BATCH_SIZES.length },
@@ -61,23 +65,23 @@ async function run(backend: string, options: TrainOptions) {
   return { losses, threads, state: state! };
 }
 
-const CASES: { name: string; shape: ModelShape; more?: Partial<TrainOptions> }[] = [
-  { name: "mae", shape: { model: "mae" } },
-  { name: "mae with dropout", shape: { model: "mae" }, more: { config: { ...config, dropout: 0.2 } } },
-  { name: "classifier", shape: { model: "classifier", classes: 3 } },
+const CASES: { name: string; architecture: Architecture; more?: Partial<TrainOptions> }[] = [
+  { name: "mae", architecture: { model: "mae" } },
+  { name: "mae with dropout", architecture: { model: "mae" }, more: { config: { ...config, dropout: 0.2 } } },
+  { name: "classifier", architecture: { model: "classifier", classes: 3 } },
   {
     name: "classifier with dropout",
-    shape: { model: "classifier", classes: 3 },
+    architecture: { model: "classifier", classes: 3 },
     more: { config: { ...config, dropout: 0.2 } },
   },
-  { name: "linear probe", shape: { model: "classifier", classes: 3 }, more: { freezeEncoder: true } },
+  { name: "linear probe", architecture: { model: "classifier", classes: 3 }, more: { freezeEncoder: true } },
 ];
 
-for (const { name, shape, more } of CASES) {
+for (const { name, architecture, more } of CASES) {
   Deno.test(`planned steps agree with TensorFlow.js for any number of threads and images: ${name}`, async () => {
-    const eager = await run("cpu", options(shape, 1, more));
+    const eager = await run("cpu", options(architecture, 1, more));
     for (const threads of [1, 2, 5]) {
-      const planned = await run("simd", options(shape, threads, more));
+      const planned = await run("simd", options(architecture, threads, more));
       expect(planned.threads).toBe(threads);
       planned.losses.forEach((loss, i) =>
         expect(Math.abs(loss - eager.losses[i])).toBeLessThan(1e-5 * eager.losses[i])
@@ -98,7 +102,7 @@ Deno.test("trainingBytes() estimates the memory of a planned step with chunks of
     for (const batchSize of [1, 16]) {
       const specs = parameterSpecs(config, { model: "mae" });
       const stepper = await PlannedStepper.open({
-        task: { config, shape: { model: "mae" }, seed: 0 },
+        task: { config, architecture: { model: "mae" }, seed: 0 },
         trainable: specs,
         frozen: new Map(),
         weights: initialWeights(specs, 0),

@@ -16,7 +16,7 @@ import {
   type TrainerState,
   type TrainOptions,
 } from "../../model/training/trainer.ts";
-import { initialWeights, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
 
 const config: MaeConfig = {
   ...PRESETS.mnist,
@@ -31,8 +31,8 @@ const config: MaeConfig = {
   maskRatio: 0.5,
   dropout: 0.1,
 };
-const MAE: ModelShape = { model: "mae" };
-const CLASSIFIER: ModelShape = { model: "classifier", classes: 2 };
+const MAE: Architecture = { model: "mae" };
+const CLASSIFIER: Architecture = { model: "classifier", classes: 2 };
 const STEPS_PER_EPOCH = 5, BATCH = 4;
 
 /** Images whose upper (class 0) or lower half (class 1) is bright, with a little noise. */
@@ -51,11 +51,11 @@ function* batches(epoch: number, fromBatch: number) {
 }
 
 /** Options of a training of 22 steps. */
-export function options(shape: ModelShape, more: Partial<TrainOptions> = {}): TrainOptions {
+export function options(architecture: Architecture, more: Partial<TrainOptions> = {}): TrainOptions {
   return {
     config,
-    shape,
-    initial: () => initialWeights(parameterSpecs(config, shape), 4),
+    architecture,
+    initial: () => initialWeights(parameterSpecs(config, architecture), 4),
     optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-8 },
     schedule: { kind: "cosine", lr: 0.01, minLr: 1e-4, warmupSteps: 3, totalSteps: 22 },
     stepsPerEpoch: STEPS_PER_EPOCH,
@@ -86,12 +86,18 @@ const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.lengt
 /** Tests training on a backend. */
 export function testTraining(backend: BackendName, threads: number, select: SelectOptions = {}): void {
   const on = `${backend}, ${threads} threads: `;
-  for (const shape of [MAE, CLASSIFIER]) {
-    Deno.test(`${on}${shape.model}: the loss falls, and steps, epochs and checkpoints are emitted in order`, async () => {
+  for (const architecture of [MAE, CLASSIFIER]) {
+    Deno.test(`${on}${architecture.model}: the loss falls, and steps, epochs and checkpoints are emitted in order`, async () => {
       const { planner } = await selectBackend(backend, select);
       const tensors = tf.memory().numTensors;
       const events = await collect(
-        train(options(shape, { threads, planner, schedule: { ...options(shape).schedule, totalSteps: 60 } })),
+        train(
+          options(architecture, {
+            threads,
+            planner,
+            schedule: { ...options(architecture).schedule, totalSteps: 60 },
+          }),
+        ),
       );
       const losses = lossesOf(events);
       expect(mean(losses.slice(-10))).toBeLessThan(mean(losses.slice(0, 5)) * 0.7);
@@ -104,12 +110,12 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
       expect(tf.memory().numTensors).toBe(tensors);
     });
 
-    Deno.test(`${on}${shape.model}: a training resumed in the middle of an epoch has the same bits as an uninterrupted one`, async () => {
+    Deno.test(`${on}${architecture.model}: a training resumed in the middle of an epoch has the same bits as an uninterrupted one`, async () => {
       const { planner } = await selectBackend(backend, select);
-      const whole = await collect(train(options(shape, { threads, planner })));
-      expect(await collect(train(options(shape, { threads, planner })))).toEqual(whole);
+      const whole = await collect(train(options(architecture, { threads, planner })));
+      expect(await collect(train(options(architecture, { threads, planner })))).toEqual(whole);
       const saved = statesOf(whole).find((state) => state.step === 7) as TrainerState;
-      const rest = await collect(train(options(shape, { threads, planner }), { resumeFrom: saved }));
+      const rest = await collect(train(options(architecture, { threads, planner }), { resumeFrom: saved }));
       expect(rest).toEqual(whole.filter((event) => event.step > 7));
       expect(lossesOf(rest).length).toBe(15);
     });

@@ -61,9 +61,11 @@ if (vulkan) {
 
   Deno.test("a step of the mnist config takes few dispatches (webgpu)", async () => {
     await selectBackend("webgpu");
-    const config = PRESETS.mnist, shape = { model: "mae" } as const, specs = parameterSpecs(config, shape);
+    const config = PRESETS.mnist,
+      architecture = { model: "mae" } as const,
+      specs = parameterSpecs(config, architecture);
     const stepper = await openStepper({
-      task: { config, shape, seed: 0 },
+      task: { config, architecture, seed: 0 },
       trainable: specs,
       frozen: new Map(),
       weights: initialWeights(specs, 0),

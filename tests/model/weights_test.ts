@@ -35,9 +35,9 @@ Deno.test("initial weights have PyTorch's distributions and depend on the seed a
 });
 
 Deno.test("checkWeights refuses tensors that are not the model's and names one", () => {
-  const shape = { model: "mae" } as const;
-  const all = () => new Map<string, HostTensor>([...bufferTensors(config, shape), ...weights]);
-  expect([...checkWeights(all(), config, shape).keys()]).toEqual([...weights.keys()]);
+  const architecture = { model: "mae" } as const;
+  const all = () => new Map<string, HostTensor>([...bufferTensors(config, architecture), ...weights]);
+  expect([...checkWeights(all(), config, architecture).keys()]).toEqual([...weights.keys()]);
   const table: [what: string, change: (map: Map<string, HostTensor>) => void, message: RegExp][] = [
     ["missing", (map) => map.delete("encoder.norm.bias"), /missing.*encoder\.norm\.bias/],
     ["extra", (map) => map.set("encoder.extra", map.get("encoder.norm.bias")!), /encoder\.extra/],
@@ -60,6 +60,6 @@ Deno.test("checkWeights refuses tensors that are not the model's and names one",
   for (const [, change, message] of table) {
     const map = all();
     change(map);
-    expect(() => checkWeights(map, config, shape)).toThrow(message);
+    expect(() => checkWeights(map, config, architecture)).toThrow(message);
   }
 });

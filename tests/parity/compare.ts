@@ -14,7 +14,7 @@ import { forward, type MaeOutput, maskBatch } from "../../model/mae.ts";
 import { crossEntropy } from "../../model/ops/crossEntropy.ts";
 import { AdamW } from "../../model/training/optimizer.ts";
 import { sinusoidalPositions } from "../../model/positions.ts";
-import { type HostTensor, type ModelShape, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, type HostTensor, parameterSpecs } from "../../model/weights.ts";
 
 /** Differences in one group of tensors. */
 export interface GroupResult {
@@ -156,8 +156,8 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
   optimizer.dispose();
 
   const classes = theirs("classify.head.bias").length;
-  const shape: ModelShape = { model: "classifier", classes };
-  const specs = parameterSpecs(config, shape);
+  const architecture: Architecture = { model: "classifier", classes };
+  const specs = parameterSpecs(config, architecture);
   for (const { name, shape } of specs.slice(-2)) {
     initial.set(name, { shape, data: Float32Array.from(theirs(`classify.${name}`)) });
   }

@@ -30,8 +30,8 @@ const { values } = parseArgs({
 });
 const epochs = Number(values.epochs), seed = Number(values.seed), batchSize = 128;
 const threads = navigator.hardwareConcurrency;
-const config = PRESETS.mnist, shape = { model: "mae" } as const, patches = numPatches(config);
-const weights = initialWeights(parameterSpecs(config, shape), seed);
+const config = PRESETS.mnist, architecture = { model: "mae" } as const, patches = numPatches(config);
+const weights = initialWeights(parameterSpecs(config, architecture), seed);
 const PACKAGES = ["torch", "numpy", "einops", "safetensors"];
 /** Bytes of the header of an IDX file of images. */
 const IDX_HEADER_BYTES = 16;
@@ -53,7 +53,7 @@ async function trainHere(): Promise<number[]> {
   const { planner } = await selectBackend("simd");
   const events = train({
     config,
-    shape,
+    architecture,
     seed,
     initial: () => weights,
     threads,

@@ -16,7 +16,7 @@ import {
   type TrainerState,
   type TrainOptions,
 } from "../../../model/training/trainer.ts";
-import { type HostWeights, type ModelShape, parameterCount } from "../../../model/weights.ts";
+import { type Architecture, type HostWeights, parameterCount } from "../../../model/weights.ts";
 import { newCheckpointId, saveCheckpoint } from "../../artifacts/writeCheckpoint.ts";
 import { checkpointKeys, objectKeysOf } from "../../artifacts/objectKeys.ts";
 import { JobFailure } from "../../failure.ts";
@@ -35,7 +35,7 @@ import { resume } from "./resume.ts";
 /** The model, the data and the backend of a training. */
 export interface TrainingSetup {
   readonly config: MaeConfig;
-  readonly shape: ModelShape;
+  readonly architecture: Architecture;
   readonly classNames: readonly string[];
   readonly freezeEncoder: boolean;
   readonly backend: SelectedBackend;
@@ -106,13 +106,13 @@ function lengthOf(request: TrainingRequest, images: number): RunLength {
 function trainOptions(
   { settings, startThread }: KindContext,
   request: TrainingRequest,
-  { config, shape, freezeEncoder, backend, set, initial }: TrainingSetup,
+  { config, architecture, freezeEncoder, backend, set, initial }: TrainingSetup,
   length: RunLength,
 ): TrainOptions {
   const { batchSize, dropLast, seed } = request;
   return {
     config,
-    shape,
+    architecture,
     freezeEncoder,
     initial,
     optimizer: {
@@ -141,7 +141,7 @@ function trainOptions(
 
 function* reportStart(
   request: TrainingRequest,
-  { config, shape, backend: { name, notes }, set, warnings = [] }: TrainingSetup,
+  { config, architecture, backend: { name, notes }, set, warnings = [] }: TrainingSetup,
   length: RunLength,
   { threads, note }: Extract<TrainerEvent, { type: "ready" }>,
   resumed: TrainerState | undefined,
@@ -152,7 +152,7 @@ function* reportStart(
     totalSteps: length.totalSteps,
     stepsPerEpoch: length.stepsPerEpoch,
     step: resumed?.step ?? 0,
-    parameters: parameterCount(config, shape),
+    parameters: parameterCount(config, architecture),
   };
   if (resumed) return;
   for (const message of [...warnings, ...runLengthWarnings(request, length, set.count)]) {
@@ -163,13 +163,13 @@ function* reportStart(
 /** Writes and reports a checkpoint. @returns its id */
 async function* writeCheckpoint(
   { jobId, store }: KindContext,
-  { config, shape, classNames, preprocessing }: TrainingSetup,
+  { config, architecture, classNames, preprocessing }: TrainingSetup,
   { state, epoch, final, loss }: Extract<TrainerEvent, { type: "checkpoint" }>,
 ): AsyncGenerator<KindEvent, string> {
   checkWeightsFinite(state);
   const id = newCheckpointId();
   yield { type: "saving", objectKeys: objectKeysOf(checkpointKeys(id)) };
-  const content = { id, jobId, config, shape, classNames, state, epoch, final, metrics: { loss } };
+  const content = { id, jobId, config, architecture, classNames, state, epoch, final, metrics: { loss } };
   const checkpoint = await saveCheckpoint(store, content);
   yield { type: "checkpoint", checkpoint: { ...checkpoint, rule: resolvePreprocessing(preprocessing) } };
   return id;

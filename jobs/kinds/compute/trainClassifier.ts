@@ -7,11 +7,11 @@ import type { Dataset, DatasetInfo } from "../../../data/datasets/dataset.ts";
 import { completeConfig, type MaeConfig } from "../../../model/config.ts";
 import { classifierFlops } from "../../../model/flops.ts";
 import {
+  type Architecture,
   encoderSpecs,
   headSpecs,
   type HostWeights,
   initialWeights,
-  type ModelShape,
 } from "../../../model/weights.ts";
 import { loadWeights } from "../../artifacts/readCheckpoint.ts";
 import { emptyClasses, listNames } from "../../artifacts/classMatch.ts";
@@ -37,10 +37,10 @@ export async function* trainClassifier(
   const dataset = yield* openDataset(context);
   requireClasses(dataset.info);
   const { numClasses, classNames } = dataset.info;
-  const shape: ModelShape = { model: "classifier", classes: numClasses };
+  const architecture: Architecture = { model: "classifier", classes: numClasses };
   const { state, checkpoint, epochLoss } = yield* runTraining(context, {
     config,
-    shape,
+    architecture,
     classNames,
     freezeEncoder,
     backend,

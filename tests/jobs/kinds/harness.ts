@@ -12,7 +12,7 @@ import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import { runJob } from "../../../jobs/kinds/mod.ts";
 import { DEFAULT_KIND_SETTINGS } from "../../../jobs/kinds/settings.ts";
 import { completeConfig, type MaeConfig } from "../../../model/config.ts";
-import { initialWeights, type ModelShape, parameterSpecs } from "../../../model/weights.ts";
+import { type Architecture, initialWeights, parameterSpecs } from "../../../model/weights.ts";
 import { request } from "../fixtures.ts";
 
 /** Class names of the data set `digits`. */
@@ -67,8 +67,8 @@ export class KindHarness implements AsyncDisposable {
     model: "mae" | "classifier",
     { config = CONFIG, overflowing }: { config?: MaeConfig; overflowing?: string } = {},
   ): Promise<Checkpoint> {
-    const shape: ModelShape = model === "mae" ? { model } : { model, classes: DIGITS.length };
-    const weights = new Map(initialWeights(parameterSpecs(config, shape), 1));
+    const architecture: Architecture = model === "mae" ? { model } : { model, classes: DIGITS.length };
+    const weights = new Map(initialWeights(parameterSpecs(config, architecture), 1));
     if (overflowing) {
       const { shape: size, data } = weights.get(overflowing)!;
       weights.set(overflowing, { shape: size, data: new Float32Array(data.length).fill(3e38) });
@@ -78,7 +78,7 @@ export class KindHarness implements AsyncDisposable {
       id: newCheckpointId(),
       jobId: `job_${"1".repeat(26)}`,
       config,
-      shape,
+      architecture,
       classNames: model === "mae" ? [] : DIGITS,
       state: { step: 1, epochLossSum: 1, weights, optimizer },
       epoch: 0,
