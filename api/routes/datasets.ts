@@ -92,7 +92,7 @@ export function addDatasetRoutes(app: OpenAPIHono<ApiEnv>, services: Services): 
     path: "/v1/datasets",
     operationId: "listDatasets",
     tags,
-    summary: "List data sets: the built-in ones, then uploads by age",
+    summary: "List data sets: the built-in ones, then uploads from the oldest to the newest",
     request: { query: datasetListQuery },
     responses: { 200: { description: "A page", content: jsonContent(datasetListSchema) } },
   }, async (context, { query }) => {

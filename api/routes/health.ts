@@ -65,7 +65,10 @@ export function addHealthRoutes(app: OpenAPIHono<ApiEnv>, services: Services): v
     tags,
     summary: "Get the metrics for Prometheus",
     responses: {
-      200: { description: "Text exposition format", content: { "text/plain": { schema: z.string() } } },
+      200: {
+        description: "Metrics in the text exposition format of Prometheus",
+        content: { "text/plain": { schema: z.string() } },
+      },
     },
   }, async (context) => {
     // The counters of the process are reported during an outage too.

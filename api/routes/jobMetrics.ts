@@ -35,7 +35,7 @@ export function addJobMetricsRoute(app: OpenAPIHono<ApiEnv>, services: Services)
           description: "Maximum number of steps, and of epochs, in a page",
         }),
         every: wholeNumber(1, 1_000_000).prefault("1").openapi({
-          description: "Shows only steps that are a multiple of this, and the newest step",
+          description: "Returns only steps that are a multiple of it, and the newest step",
         }),
       }),
     },

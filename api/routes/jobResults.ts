@@ -28,8 +28,8 @@ export function addJobResultRoute(app: OpenAPIHono<ApiEnv>, services: Services):
     tags: ["Jobs"],
     summary: "Get the confusion matrix of an evaluated classifier",
     description:
-      "Stored for every `evaluate` of a classifier, and for the held-out images of `finetune` and `linear_probe`. " +
-      "The job's result has this address in `confusion_url`. `If-None-Match` is supported.",
+      "The matrix is stored for every `evaluate` of a classifier, and for the held-out images of `finetune` and " +
+      "`linear_probe`. The job's result has this address in `confusion_url`. `If-None-Match` is supported.",
     request: {
       params: jobParams,
       headers: z.object({

@@ -17,7 +17,7 @@ const HEAD: DocumentHead = {
     description: "Pre-trains and fine-tunes masked autoencoders. Errors are RFC 9457 problem details.",
     license: { name: "MIT", identifier: "MIT" },
   },
-  servers: [{ url: "/", description: "The service that this document comes from" }],
+  servers: [{ url: "/", description: "The service that serves this document" }],
   tags: [
     { name: "Jobs", description: "Create, follow, cancel and delete training and evaluation jobs." },
     { name: "Checkpoints", description: "List, inspect and download trained models." },

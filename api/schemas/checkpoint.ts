@@ -29,7 +29,7 @@ export const checkpointSchema = z.strictObject({
   ),
   resize: resizeField,
   background: backgroundField,
-  size: z.int().describe("Bytes of the safetensors file"),
+  size: z.int().describe("Size of the safetensors file in bytes"),
   sha256: z.string().describe("Hexadecimal SHA-256 of the safetensors file, which is also its ETag"),
   resumable: z.boolean().describe("Whether the optimiser state is stored too"),
   content_url: z.string(),

@@ -44,7 +44,7 @@ export const datasetSchema = z.strictObject({
   num_classes: z.int(),
   class_names: z.array(z.string()).nullable().describe("Null in lists when the names are long"),
   ...preprocessingFields,
-  size: z.int().describe("Bytes stored"),
+  size: z.int().describe("Stored size in bytes"),
   layout: layout.nullable().describe(
     "How the folders of an archive were read; null for IDX files and built-in data sets",
   ),

@@ -43,7 +43,7 @@ export function eventWire(event: JobEvent): EventWire {
 export const seriesSchema = z.strictObject({
   object: z.literal("metrics"),
   job: z.string(),
-  every: z.int().describe("The series has the steps that are a multiple of this"),
+  every: z.int().describe("The series has the steps that are a multiple of it, and the newest step"),
   steps: z.array(
     z.strictObject({
       step: z.int().describe("Counts from 1"),

@@ -116,7 +116,8 @@ export const reconstructionSchema = z.strictObject({
       index: z.int(),
       loss: z.number(),
       mask: z.array(z.int()).describe("One number per patch, row by row: 1 = masked"),
-      ids_restore: z.array(z.int()),
+      ids_restore: z.array(z.int())
+        .describe("Permutation that returns encoded tokens and mask tokens to patch order (He et al. 2022)"),
       images: z.strictObject({ original: png, masked: png, reconstruction: png })
         .openapi("ReconstructionPngs").optional(),
       patches: z.array(z.array(z.number())).optional()
