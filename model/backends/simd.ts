@@ -2,6 +2,12 @@
  * Our WebAssembly kernels, in the memory of TensorFlow.js's WebAssembly backend. The only backend that plans training
  * steps.
  *
+ * - `simd/assembly/` has the kernels in AssemblyScript, `simd/codegen/` generates their unrolled loops, and
+ *   `simd/binary.ts` is the compiled result.
+ * - `simd/specs.ts` describes the kernel calls of each operation. `simd/installKernels.ts` registers the operations with
+ *   TensorFlow.js.
+ * - `simd/plan/` plans training steps; see `simd/plan/plannedStepper.ts`.
+ *
  * @module
  */
 import type { Backend } from "./backend.ts";

@@ -70,7 +70,7 @@ Deno.test("gemm is right in all builds, with B stored by rows and by columns", (
             expect(Math.abs(heap[20480 + i * n + j] - sum)).toBeLessThan(1e-5 * (k + Math.abs(sum)));
           }
         }
-        // Nothing is written behind C.
+        // Nothing is written after the end of C.
         expect([...heap.subarray(20480 + m * n, 65536)].every((value) => value === 99)).toBe(true);
       }
     }

@@ -7,7 +7,7 @@ import { uniform } from "../../model/random.ts";
 import { train, type TrainerState, type TrainOptions } from "../../model/training/trainer.ts";
 import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
 
-/** Widths that are no multiple of 8, and batches that the numbers of threads do not divide. */
+/** Widths that are not multiples of 8, and batch sizes that are not multiples of the number of threads. */
 const config = {
   ...PRESETS.mnist,
   imageSize: 9,

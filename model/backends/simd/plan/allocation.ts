@@ -6,7 +6,7 @@
 import { type Graph, outputsOf, readersOf, type Value } from "./graph.ts";
 
 /** Alignment of every buffer in bytes: a cache line. */
-export const ALIGNMENT = 64;
+const ALIGNMENT = 64;
 
 /** Returns a size in bytes, rounded up to the alignment. */
 export const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;

@@ -7,7 +7,7 @@ import { PLAIN_SPECS, SPECS } from "../specs.ts";
 import { type Graph, type Node, outputsOf, readersOf } from "./graph.ts";
 
 /** Removes the nodes that neither the loss nor a gradient depends on. */
-export function eliminateDeadNodes(graph: Graph): Graph {
+function eliminateDeadNodes(graph: Graph): Graph {
   const live = outputsOf(graph);
   const nodes = graph.nodes.toReversed().filter(({ inputs, outputs }) => {
     const used = outputs.some(({ value }) => live.has(value));
@@ -21,7 +21,7 @@ export function eliminateDeadNodes(graph: Graph): Graph {
  * Fuses linear layers with residual additions: where the only reader of a linear layer's output adds it to a value
  * that exists before, the layer's matrix product starts from that value.
  */
-export function fuseResiduals(graph: Graph): Graph {
+function fuseResiduals(graph: Graph): Graph {
   const readers = readersOf(graph.nodes), outputs = outputsOf(graph);
   const producer = new Map(
     graph.nodes.flatMap(({ outputs }, i) => outputs.map(({ value }) => [value, i] as const)),

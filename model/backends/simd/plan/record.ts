@@ -53,6 +53,7 @@ export async function record(
       return optimize(graph) as Graph & tf.TensorContainer;
     });
   } catch (error) {
+    // TensorFlow.js has no error class for a missing kernel.
     if (error instanceof Error && /not registered/.test(error.message)) throw new PlanError(error.message);
     throw error;
   } finally {

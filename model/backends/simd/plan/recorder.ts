@@ -1,6 +1,6 @@
 /**
- * A TensorFlow.js backend that computes nothing: its tensors are references to values of a graph, and its kernels
- * append nodes to the graph.
+ * A TensorFlow.js backend that records operations instead of computing them. Its tensors are references to values of a
+ * graph, and its kernels append nodes to the graph.
  *
  * @module
  */
