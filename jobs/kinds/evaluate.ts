@@ -11,8 +11,8 @@ import { JobFailure } from "../failure.ts";
 import { commonFields, EXAMPLE_JOB, sourceFields } from "../requests/commonFields.ts";
 import { splitSchema } from "../requests/datasetFields.ts";
 import { exactlyOneOf } from "../requests/exactlyOne.ts";
-import { JOB_LIMITS } from "../requests/limits.ts";
 import { maskRatioSchema } from "../requests/modelFields.ts";
+import { trainingFields } from "../requests/trainingFields.ts";
 import { defineKind } from "./kind.ts";
 
 const fields = z.strictObject({
@@ -20,7 +20,7 @@ const fields = z.strictObject({
   ...commonFields,
   ...sourceFields,
   split: splitSchema.default("test"),
-  batch_size: z.int().min(1).max(JOB_LIMITS.batchSize).default(128).describe("Images per batch"),
+  batch_size: trainingFields.batch_size.describe("Images per batch"),
   mask_ratio: maskRatioSchema.optional()
     .describe("Only for a masked autoencoder. When absent: that of the model's configuration"),
 });

@@ -17,7 +17,7 @@ export const classifierSchema = <const Name extends string>(kind: Name) =>
       ...commonFields,
       ...sourceFields,
       model: classifierModelSchema.optional().describe(
-        "Only without checkpoint and job: train from random weights",
+        "The model to train from random weights, instead of a checkpoint",
       ),
       lr: learningRate(1e-3),
       ...trainingFields,

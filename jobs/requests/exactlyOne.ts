@@ -6,8 +6,8 @@
 import type { z } from "@hono/zod-openapi";
 
 /**
- * Returns the JSON Schema of the rule that exactly one field of each group is present. The `oneOf` is inside
- * `allOf`, so that client generators keep one type with all fields.
+ * Returns the JSON Schema of the rule that exactly one field of each group is present. The `oneOf` is inside `allOf`,
+ * so that client generators keep one type with all fields.
  */
 export function exactlyOneRule(...groups: readonly (readonly string[])[]) {
   return {

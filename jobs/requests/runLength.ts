@@ -57,8 +57,8 @@ export function runLengthIssue(request: TrainingRequest, length: RunLength): Req
 
 /** Returns warnings about fields that have no effect, or an unexpected one, in a run of this length. */
 export function runLengthWarnings(request: TrainingRequest, length: RunLength, images: number): string[] {
-  const { stepsPerEpoch, epochs, totalSteps } = length,
-    { maxSteps, batchSize, dropLast, warmupEpochs } = request;
+  const { stepsPerEpoch, epochs, totalSteps } = length;
+  const { maxSteps, batchSize, dropLast, warmupEpochs } = request;
   const warnings: string[] = [];
   if (maxSteps !== undefined && totalSteps < maxSteps) {
     warnings.push(
