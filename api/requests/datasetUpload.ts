@@ -7,7 +7,6 @@ import type { DatasetInfo } from "../../data/datasets/dataset.ts";
 import { createDataset } from "../../data/datasets/upload/createDataset.ts";
 import type { UploadOptions } from "../../data/datasets/upload/uploadOptions.ts";
 import { withForm } from "../body/multipart.ts";
-import { fieldProblem } from "../http/problem.ts";
 import { withTimeLimit } from "../http/timeLimit.ts";
 import { validate } from "../http/validation.ts";
 import { DATASET_FILES, datasetFields } from "../schemas/dataset.ts";
@@ -20,6 +19,7 @@ import { uploadHash, uploadOnce } from "./uploadOnce.ts";
  * @param idempotencyKey requests with the same key and content create one data set
  * @returns the data set; `created` is false when an earlier request created it
  * @throws {ProblemError} for a form that is invalid or too large, 504 when the time is over
+ * @throws {DatasetError} as `createDataset` does
  */
 export async function storeDatasetUpload(
   services: Services,
@@ -37,9 +37,6 @@ export async function storeDatasetUpload(
   };
   return await withForm(request, bodyLimits, rules, services.tempDir, ({ fields, files }) => {
     const { name, held_out: heldOut, seed, folders, ...preprocessing } = validate(datasetFields, fields);
-    if (files.length === 0) {
-      throw fieldProblem(422, "train_images", "is required (IDX images), or archive instead");
-    }
     const options: UploadOptions = { name, heldOut, seed, folders, preprocessing };
     return withTimeLimit(request, limits.uploadStoreMs, async (signal) => {
       if (idempotencyKey === undefined) {

@@ -46,7 +46,7 @@ export async function uploadHash(
   return await requestHash({
     fields,
     contents,
-    filename: fields.name === undefined ? files[0].filename : null,
+    filename: fields.name === undefined ? files[0]?.filename : null,
   });
 }
 
