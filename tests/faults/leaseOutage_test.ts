@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { pause } from "../../data/backoff.ts";
 import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
 import { guardedKv } from "../../jobs/store/kv/open.ts";
 import { JobStore } from "../../jobs/store/store.ts";
@@ -6,14 +7,25 @@ import { RunnerFixture } from "../jobs/runnerFixture.ts";
 
 const steps = (count: number) => Array.from({ length: count }, () => "step").join(",");
 
+interface Failure {
+  readonly message: string;
+  /** The calls that fail. */
+  readonly kind: "all" | "writes";
+  /** Time at which the outage ends, by the monotonic clock. */
+  readonly until?: number;
+}
+
 /** A database whose calls, or only whose writes, fail while `failure` is set. */
 class FaultyDatabase {
-  failure: { message: string; kind: "all" | "writes" } | null = null;
+  failure: Failure | null = null;
+  /** Called with each value of a commit before it is applied. */
+  beforeSet: (value: unknown) => void = () => {};
   readonly lines: string[] = [];
 
   async open(): Promise<Deno.Kv> {
     const kv = await Deno.openKv(":memory:");
     const failIf = (kind: "all" | "writes") => {
+      if (this.failure?.until !== undefined && performance.now() > this.failure.until) this.failure = null;
       if (this.failure && (kind === "writes" || this.failure.kind === "all")) {
         throw new TypeError(this.failure.message);
       }
@@ -38,17 +50,22 @@ class FaultyDatabase {
     const wrapped: Deno.AtomicOperation = new Proxy(operation, {
       get: (target, name) => {
         const value = Reflect.get(target, name);
-        if (name === "commit") return async () => (failIf("writes"), await target.commit());
-        return typeof value !== "function"
-          ? value
-          : (...args: unknown[]) => (value.apply(target, args), wrapped);
+        if (name === "commit") {
+          return async () => {
+            failIf("writes");
+            return await target.commit();
+          };
+        }
+        return typeof value !== "function" ? value : (...args: unknown[]) => {
+          if (name === "set") this.beforeSet(args[1]);
+          value.apply(target, args);
+          return wrapped;
+        };
       },
     });
     return wrapped;
   }
 }
-
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 for (
   const failure of [
@@ -63,7 +80,7 @@ for (
     const id = await fixture.createJob(`${steps(5)},checkpoint,${steps(5)},wait,${steps(5)},checkpoint`);
     await fixture.until(id, (job) => job.progress?.step === 10);
     database.failure = failure;
-    await wait(6_000);
+    await pause(6_000);
     database.failure = null;
     expect(await fixture.finished(id)).toMatchObject({ status: "succeeded", attempt: 1, interruptions: 0 });
     expect((await fixture.jobs.metrics(id)).steps.length).toBe(15);
@@ -78,7 +95,7 @@ Deno.test("a run whose lease expires in an outage of the database stops, and its
   const id = await fixture.createJob(`${steps(5)},checkpoint,${steps(5)},hang_first_attempt,${steps(5)}`);
   await fixture.until(id, (job) => job.progress?.step === 10);
   database.failure = { message: "connection refused", kind: "all" };
-  await wait(3_000);
+  await pause(3_000);
   database.failure = null;
   expect(await fixture.finished(id)).toMatchObject({ status: "succeeded", attempt: 2, interruptions: 1 });
   const requeued = (await fixture.jobs.events(id)).find(({ message }) =>
@@ -102,4 +119,28 @@ Deno.test("a runner that stops in an outage of the database does not wait for it
   expect(await fixture.until(id, (job) => job.attempt === 2)).toMatchObject({ interruptions: 1 });
   await fixture.jobs.cancel(id);
   await fixture.finished(id);
+});
+
+Deno.test("a runner that stops does not wait for the end of an outage in which a run is being cancelled", async () => {
+  const database = new FaultyDatabase();
+  await using fixture = await RunnerFixture.of(new JobStore(await database.open()));
+  const runner = fixture.startRunner({ leaseMs: 2_000 });
+  const id = await fixture.createJob("step,hang");
+  await fixture.until(id, (job) => job.backend !== null);
+  const outageBegan = Promise.withResolvers<void>();
+  database.beforeSet = (value) => {
+    if ((value as { job?: { status: string } }).job?.status !== "cancelled") return;
+    database.beforeSet = () => {};
+    // The outage ends, so that the test fails instead of hanging if the runner waits.
+    database.failure = { message: "connection refused", kind: "all", until: performance.now() + 10_000 };
+    outageBegan.resolve();
+  };
+  await fixture.jobs.cancel(id);
+  await outageBegan.promise;
+  await runner.stop();
+  database.failure = null;
+  expect(await fixture.jobs.get(id)).toMatchObject({
+    status: "running",
+    cancelRequestedAt: expect.any(String),
+  });
 });
