@@ -1,5 +1,5 @@
 /**
- * The command line: `start`, `api`, `runner`, `health` and `demo`.
+ * The command line: `start`, `api`, `runner`, `health`, `demo` and `help`.
  *
  * @module
  */
@@ -13,20 +13,21 @@ import { loadSettings, unknownVariables } from "./cli/settings/environment.ts";
 import { describeSettings, SettingsError } from "./cli/settings/settings.ts";
 import { stopSignal } from "./cli/signals.ts";
 
-const USAGE = `Usage: deno task COMMAND
+const USAGE = `Usage: deno run -A main.ts COMMAND, or deno task start|api|runner|demo
 
   start    runs the API and one runner in one process
-  api      runs the API alone
-  runner   runs a runner alone, on the same database and object storage
-  health   checks that database and object storage answer
+  api      runs the API
+  runner   runs a runner, on the database and object storage of an API
+  health   checks that the database and object storage respond
   demo     runs training jobs over HTTP and writes images; options:
              --dataset digits|mnist|fashion-mnist|ds_…   --mnist FOLDER   --size N
              --epochs N   --finetune-epochs N   --finetune-steps N   --batch-size N
              --seed N   --out FOLDER
 
-  start and runner have the option --threads N, the threads of a training job (by default all cores).
+  help     lists the settings
 
-Settings are environment variables. "deno run -A main.ts help" lists them, docs/operations.md explains them.`;
+start and runner have the option --threads N, the threads of a training job (by default all cores).
+Settings are environment variables. docs/operations.md describes them.`;
 
 const COMMANDS: Readonly<Record<string, Parts>> = {
   start: { api: true, runner: true },

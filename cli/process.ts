@@ -9,7 +9,7 @@ const MAIN = new URL("../main.ts", import.meta.url);
 
 /** A process of the service. */
 export interface ServiceProcess extends AsyncDisposable {
-  /** Client of the API. It is of no use for a runner. */
+  /** A client of the API. Its calls fail if the process is a runner. */
   readonly client: Client;
   readonly url: string;
   readonly pid: number;

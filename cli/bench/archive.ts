@@ -1,5 +1,5 @@
 /**
- * Measures how fast an archive of small images becomes a data set.
+ * Measures the upload of an archive of small images.
  *
  * @module
  */
@@ -27,11 +27,11 @@ interface ArchiveFigures {
 
 async function tarOf(images: number): Promise<Uint8Array> {
   const drawn = await Promise.all(
-    Array.from({ length: DRAWN }, (_, at) => encodePng(drawDigit(0, "train", at).pixels, 28, 28, 1)),
+    Array.from({ length: DRAWN }, (_, i) => encodePng(drawDigit(0, "train", i).pixels, 28, 28, 1)),
   );
   const tar = pack();
-  for (let at = 0; at < images; at++) {
-    tar.entry({ name: `class${at % 10}/${at}.png` }, drawn[at % DRAWN] as unknown as string);
+  for (let i = 0; i < images; i++) {
+    tar.entry({ name: `class${i % 10}/${i}.png` }, drawn[i % DRAWN] as unknown as string);
   }
   tar.finalize();
   return new Uint8Array(await buffer(tar as unknown as NodeJS.ReadableStream));

@@ -18,24 +18,24 @@ export interface StreamSubject {
 }
 
 /** CPU use of the service as a share of one core, and the speed of its training job, without and with streams. */
-export interface ListenerFigures {
+export interface StreamFigures {
   readonly idleCpu: number;
-  readonly listenedCpu: number;
-  readonly trainingImagesPerSecond: number;
-  readonly listenedImagesPerSecond: number;
+  readonly cpuWithStreams: number;
+  readonly imagesPerSecond: number;
+  readonly imagesPerSecondWithStreams: number;
 }
 
-/** Processor time that a process has used so far, in seconds. Linux only. */
-async function processorSeconds(pid: number): Promise<number> {
+/** Returns the CPU time that a process has used so far, in seconds. Linux only. */
+async function cpuSeconds(pid: number): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 async function cpuShare({ pid }: ServiceProcess, seconds: number): Promise<number> {
-  const before = await processorSeconds(pid);
+  const before = await cpuSeconds(pid);
   await pause(seconds * 1e3);
-  return (await processorSeconds(pid) - before) / seconds;
+  return (await cpuSeconds(pid) - before) / seconds;
 }
 
 /** Opens event streams and reads them. It resolves when all of them have started. */
@@ -51,7 +51,7 @@ async function listen({ url }: ServiceProcess, id: string, count: number, stop: 
   }));
 }
 
-/** Images per second of a training job, measured over `seconds`. */
+/** Returns the images per second of a training job, measured over `seconds`. */
 async function trainingSpeed(client: Client, id: string, batch: number, seconds: number): Promise<number> {
   const progressNow = async () => {
     const { progress } = await (await client.send(`/v1/jobs/${id}`)).json();
@@ -68,7 +68,7 @@ async function trainingSpeed(client: Client, id: string, batch: number, seconds:
 }
 
 /** Measures the cost of event streams of one job: a queued job, and a job that trains in the same process. */
-export async function listenerFigures(subject: StreamSubject): Promise<ListenerFigures> {
+export async function streamFigures(subject: StreamSubject): Promise<StreamFigures> {
   const { listeners, seconds, threads } = subject;
   const batch = 128;
   const request = {
@@ -99,15 +99,15 @@ export async function listenerFigures(subject: StreamSubject): Promise<ListenerF
   const queued = await measured("api", async (service, _, join) => {
     const idleCpu = await cpuShare(service, seconds);
     await join();
-    return { idleCpu, listenedCpu: await cpuShare(service, seconds) };
+    return { idleCpu, cpuWithStreams: await cpuShare(service, seconds) };
   });
   const training = await measured("start", async ({ client }, id, join) => {
     await trainingSpeed(client, id, batch, 3);
-    const trainingImagesPerSecond = await trainingSpeed(client, id, batch, seconds);
+    const imagesPerSecond = await trainingSpeed(client, id, batch, seconds);
     await join();
     return {
-      trainingImagesPerSecond,
-      listenedImagesPerSecond: await trainingSpeed(client, id, batch, seconds),
+      imagesPerSecond,
+      imagesPerSecondWithStreams: await trainingSpeed(client, id, batch, seconds),
     };
   });
   return { ...queued, ...training };

@@ -1,9 +1,9 @@
 /**
- * `deno task bench growth`: measures what grows with jobs, epochs and event streams.
+ * `deno task bench growth`: measures costs that grow with the number of jobs, epochs and event streams.
  *
  * @module
  */
-import { listenerFigures } from "./eventStreams.ts";
+import { streamFigures } from "./eventStreams.ts";
 import { answerFigures } from "./growthAnswers.ts";
 import { type BenchOptions, integerOption } from "./options.ts";
 import { round } from "./round.ts";
@@ -25,13 +25,13 @@ export async function growth(options: BenchOptions): Promise<object> {
     seconds: integerOption(options, "seconds"),
     threads: integerOption(options, "threads"),
   };
-  const streams = await listenerFigures(subject);
+  const streams = await streamFigures(subject);
   return {
     ...figures,
     listeners: subject.listeners,
     cpu_of_api_idle: round(streams.idleCpu, 3),
-    cpu_of_api_listened: round(streams.listenedCpu, 3),
-    training_images_per_second: round(streams.trainingImagesPerSecond),
-    training_listened_images_per_second: round(streams.listenedImagesPerSecond),
+    cpu_of_api_with_streams: round(streams.cpuWithStreams, 3),
+    training_images_per_second: round(streams.imagesPerSecond),
+    training_images_per_second_with_streams: round(streams.imagesPerSecondWithStreams),
   };
 }

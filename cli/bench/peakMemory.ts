@@ -1,4 +1,4 @@
-/** Returns the peak memory of a process in MiB, or null on systems without `/proc`. @param pid this process by default */
+/** Returns the peak memory of a process in MiB; null without `/proc`. @param pid this process by default */
 export async function peakMemory(pid: number | "self" = "self"): Promise<number | null> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
   const kib = /VmHWM:\s+(\d+)/.exec(status)?.[1];

@@ -1,5 +1,5 @@
 /**
- * Measures what a user waits for: a job over HTTP, the start of a runner, a reconstruction.
+ * Measures the waiting times of a user: a job over HTTP, the start of a runner, a reconstruction.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface ServiceSubject {
   readonly epochs: number;
 }
 
-/** Number of training images of `digits`, as many as MNIST has. */
+/** Number of training images of `digits`, equal to that of MNIST. */
 const DIGITS_SIZE = 60_000;
 
 async function getJob(client: Client, id: string, query: string): Promise<JobView> {
@@ -69,11 +69,11 @@ export interface ServiceFigures {
   /** Milliseconds from the start of a runner's process until the API reports its first step. */
   readonly firstStepMs: number;
   /** A job with the API and the runner in separate processes. */
-  readonly apart: JobFigures;
+  readonly separate: JobFigures;
   /** Peak memory of the runner. */
   readonly runnerPeakMib: number | null;
   /** The same job with both in one process. */
-  readonly together: JobFigures;
+  readonly combined: JobFigures;
   /** Median of 200 reconstructions of one image with a cached model, in milliseconds. */
   readonly reconstructJsonMs: number;
   readonly reconstructPngMs: number;
@@ -116,7 +116,7 @@ async function withService<T>(
 
 /** Measures the service with its parts in separate processes, then in one process. */
 export async function serviceFigures(subject: ServiceSubject): Promise<ServiceFigures> {
-  const apart = await withService(subject, async (start) => {
+  const separate = await withService(subject, async (start) => {
     const { client } = await start("api");
     const { request } = await prepare(client, subject);
     const first = await client.createJob({ ...request, epochs: 1, max_steps: 1 });
@@ -127,26 +127,26 @@ export async function serviceFigures(subject: ServiceSubject): Promise<ServiceFi
     await waitForSuccess(client, first.id);
     return {
       firstStepMs,
-      apart: await timeJob(client, request),
+      separate: await timeJob(client, request),
       runnerPeakMib: await peakMemory(runner.pid),
     };
   });
-  const together = await withService(subject, async (start) => {
+  const combined = await withService(subject, async (start) => {
     const { client } = await start("start");
     const { dataset, request } = await prepare(client, subject);
-    const together = await timeJob(client, request);
+    const combined = await timeJob(client, request);
     const body = {
-      checkpoint: together.checkpoint,
+      checkpoint: combined.checkpoint,
       dataset: { id: dataset.id, indices: [0] },
       seed: 1,
     };
     const reconstruct = (accept: string) => () => client.post("/v1/reconstructions", body, accept);
     const reconstructJsonMs = median(await responseTimes(reconstruct("application/json"), 200));
     return {
-      together,
+      combined,
       reconstructJsonMs,
       reconstructPngMs: median(await responseTimes(reconstruct("image/png"), 200)),
     };
   });
-  return { ...apart, ...together };
+  return { ...separate, ...combined };
 }

@@ -32,8 +32,8 @@ export class DemoError extends Error {
 
 type Values = Partial<Record<keyof typeof DEMO_OPTIONS, string>>;
 
-/** Returns the job requests. With the default options the demo takes about half a minute. */
-function plan(values: Values, uploaded: string | null) {
+/** Returns the requests of both jobs. With the default options the demo takes about half a minute. */
+function jobRequests(values: Values, uploaded: string | null) {
   const integer = (name: keyof typeof DEMO_OPTIONS, fallback: number) => {
     const text = values[name];
     if (text === undefined) return fallback;
@@ -89,7 +89,7 @@ async function runJob(client: Client, title: string, request: object, signal: Ab
  */
 export async function runDemo(values: Values): Promise<void> {
   // Reports invalid options before the service starts.
-  plan(values, null);
+  jobRequests(values, null);
   const out = resolve(values.out!);
   await Deno.mkdir(out, { recursive: true });
   const settings = { ...loadSettings(), port: 0, host: "127.0.0.1" };
@@ -100,8 +100,8 @@ export async function runDemo(values: Values): Promise<void> {
   const service = await startService(settings, { api: true, runner: true }, log);
   try {
     const client = new Client(service.url!);
-    const uploaded = values.mnist === undefined ? null : await uploadFrom(client, values.mnist);
-    const { id, pretrain, finetune } = plan(values, uploaded), data = uploaded ? "mnist" : id;
+    const uploaded = values.mnist === undefined ? null : await uploadMnistFrom(client, values.mnist);
+    const { id, pretrain, finetune } = jobRequests(values, uploaded), data = uploaded ? "mnist" : id;
     console.log(`Unmask listens on ${service.url}. Pre-training a masked autoencoder on '${data}':`);
     const trained = await runJob(client, "pretrain", pretrain, interrupted.signal);
     const checkpoint = trained.latest_checkpoint!;
@@ -127,14 +127,14 @@ export async function runDemo(values: Values): Promise<void> {
     };
     const triptych = await client.post("/v1/reconstructions", reconstruction, "image/png");
     await client.save(triptych, `${out}/triptych.png`);
-    console.log(ending(out, pretrain, finetune, reconstruction));
+    console.log(summary(out, pretrain, finetune, reconstruction));
   } finally {
     await service.stop();
   }
 }
 
 /** @throws {DemoError} when a file is missing in the folder */
-async function uploadFrom(client: Client, folder: string): Promise<string> {
+async function uploadMnistFrom(client: Client, folder: string): Promise<string> {
   try {
     return await uploadMnist(client, folder);
   } catch (error) {
@@ -145,7 +145,7 @@ async function uploadFrom(client: Client, folder: string): Promise<string> {
 
 const number = (value: unknown) => typeof value === "number" ? value.toFixed(4) : "–";
 
-function ending(
+function summary(
   out: string,
   pretrain: object,
   finetune: object,

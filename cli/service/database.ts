@@ -10,8 +10,8 @@ import { isLocked } from "../../jobs/store/kv/errors.ts";
 import { isRemoteKv, openDatabase } from "../../jobs/store/kv/open.ts";
 import { type Settings, SettingsError } from "../settings/settings.ts";
 
-/** Time limit for one attempt, in milliseconds. */
-const TRY_MS = 5_000;
+/** Time limit of an attempt, in milliseconds. */
+const ATTEMPT_MS = 5_000;
 /** Maximum pause between two attempts, in milliseconds. */
 const MAX_PAUSE_MS = 5_000;
 
@@ -71,8 +71,8 @@ async function withTimeLimit(opening: Promise<Deno.Kv>): Promise<Deno.Kv> {
   const late = new Promise<never>((_, reject) =>
     timer = setTimeout(() => {
       isLate = true;
-      reject(new Deno.errors.TimedOut(`no answer within ${TRY_MS / 1000} s`));
-    }, TRY_MS)
+      reject(new Deno.errors.TimedOut(`no answer within ${ATTEMPT_MS / 1000} s`));
+    }, ATTEMPT_MS)
   );
   opening.then((kv) => isLate && kv.close(), () => {});
   try {
@@ -87,7 +87,7 @@ function isTemporary(path: string, error: unknown): boolean {
   return !/certificate|DENO_KV_ACCESS_TOKEN|unauthorized|forbidden|status 40[0134]\b/i.test(oneLine(error));
 }
 
-/** The first line of an error's message. */
+/** Returns the first line of an error's message. */
 export function oneLine(error: unknown): string {
   return String(error instanceof Error ? error.message : error).split("\n")[0].slice(0, 300);
 }

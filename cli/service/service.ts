@@ -47,7 +47,7 @@ export async function startService(
 ): Promise<Service> {
   const store = openObjectStore(settings.storage);
   if (store.url.startsWith("file:")) await checkFolder("UNMASK_STORE", store.url.slice("file:".length));
-  // The folder has the uploads while they are received.
+  // Uploads are received into this folder.
   if (parts.api) await checkFolder("UNMASK_DATA", settings.dataDir);
   const kv = await awaitDatabase(settings, { signal, log });
   const steps: StopStep[] = [];
@@ -59,14 +59,14 @@ export async function startService(
   };
   try {
     const jobs = new JobStore(kv, { notifiesReady: parts.api && parts.runner && !isRemoteKv(settings.kv) });
-    steps.push({ what: "ending the upgrade", share: 1, run: startUpgrade(jobs, log) });
+    steps.push({ name: "ending the upgrade", share: 1, run: startUpgrade(jobs, log) });
     let url: string | null = null;
     if (parts.api) {
       const { startApi } = await import("./apiServer.ts");
       const server = await startApi(settings, jobs, store);
       steps.unshift(
-        { what: "refusing connections", share: 1, run: () => server.refuse() },
-        { what: "answering requests", share: 0.8, run: (withinMs) => server.close(withinMs) },
+        { name: "refusing connections", share: 1, run: () => server.refuse() },
+        { name: "answering requests", share: 0.8, run: (withinMs) => server.close(withinMs) },
       );
       url = server.url;
     }
@@ -80,9 +80,9 @@ export async function startService(
         log,
       });
       runner.start();
-      // Handing jobs back first lets the open streams report it.
+      // Jobs are handed back before the event streams end, so that the streams report it.
       steps.splice(parts.api ? 1 : 0, 0, {
-        what: "handing jobs back",
+        name: "handing jobs back",
         share: 0.75,
         run: () => runner.stop(),
       });
@@ -101,7 +101,7 @@ function defaultLog(message: string, error?: unknown): void {
 /** @throws {SettingsError} */
 function openObjectStore(storage: ObjectStoreSettings): ObjectStore {
   try {
-    // The folder is created at start. If it is missing later, a disk is not mounted.
+    // The folder is created at start. If it is missing later, its disk is not mounted.
     return openStore(storage, { mustExist: true });
   } catch (error) {
     throw new SettingsError(`UNMASK_STORE cannot be used: ${(error as Error).message}`, { cause: error });

@@ -6,8 +6,8 @@
 
 /** One step of stopping. */
 export interface StopStep {
-  /** Names the step in the log, as in "Stopping: handing jobs back failed". */
-  readonly what: string;
+  /** Name for the log, as in "Stopping: handing jobs back failed". */
+  readonly name: string;
   /** Share of the remaining time that it may take, above 0 to 1. */
   readonly share: number;
   /** Runs the step. @param withinMs its time limit, in milliseconds */
@@ -27,20 +27,20 @@ export async function runSteps(
 ): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   let isComplete = true;
-  for (const { what, share, run } of steps) {
+  for (const { name, share, run } of steps) {
     const time = Math.max(0, deadline - performance.now()) * share;
     try {
       if (await ended(Promise.resolve(run(time)), time)) continue;
-      log(`Stopping: ${what} took longer than ${(time / 1000).toFixed(1)} s`);
+      log(`Stopping: ${name} took longer than ${(time / 1000).toFixed(1)} s`);
     } catch (error) {
-      log(`Stopping: ${what} failed`, error);
+      log(`Stopping: ${name} failed`, error);
     }
     isComplete = false;
   }
   return isComplete;
 }
 
-/** Whether the work ended in time. @throws the work's error if it fails in that time */
+/** Returns whether the work ended in time. @throws the error of work that fails in that time */
 async function ended(work: Promise<void>, withinMs: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), withinMs + 50));

@@ -9,10 +9,10 @@ const parseInteger = (min: number, max: number) =>
   z.string().regex(/^\d{1,15}$/).transform(Number).refine((value) => value >= min && value <= max);
 const isHttp = (url: URL | null) => url !== null && ["http:", "https:"].includes(url.protocol);
 
-/** A whole number in a range. @param what as in "a port" */
-export const integer = (what: string, min: number, max: number) => ({
+/** A whole number in a range. @param noun as in "a port" */
+export const integer = (noun: string, min: number, max: number) => ({
   schema: parseInteger(min, max),
-  rule: `${what}, ${min} to ${max}`,
+  rule: `${noun}, ${min} to ${max}`,
 });
 
 /** A number of bytes, at most 512 TiB by default. */
@@ -46,7 +46,7 @@ export const THREADS = {
   rule: "all, or a number, 1 to 256",
 };
 
-/** A text that is not empty. @param rule as in "a folder" */
+/** A non-empty text. @param rule as in "a folder" */
 export const text = (rule: string) => ({ schema: z.string().min(1), rule });
 
 /** A host name or an address. */

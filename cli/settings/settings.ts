@@ -14,7 +14,7 @@ import type { ComputeSettings } from "../../jobs/kinds/settings.ts";
 import { isRemoteKv } from "../../jobs/store/kv/open.ts";
 import { type SettingEntry, type SettingName, SETTINGS, type SettingValues } from "./table.ts";
 
-/** Values of the table, and the settings of each room composed of them. */
+/** The values of the table, and the settings of each room that are composed of them. */
 export interface Settings extends SettingValues {
   readonly storage: ObjectStoreSettings;
   readonly datasets: DatasetSettings;

@@ -15,7 +15,7 @@ import { unpackWheel } from "./wheel.ts";
  * @param folder folder of the npm package
  * @throws {SetupError} when neither can be downloaded
  */
-export async function getLibrary(
+export async function installLibrary(
   folder: string,
   { gpu, downloadUrl, log }: LibraryOptions,
 ): Promise<NativeLibrary> {

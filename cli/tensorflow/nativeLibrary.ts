@@ -12,7 +12,7 @@ export interface NativeLibrary {
   readonly files: readonly string[];
 }
 
-/** How the native library is obtained. */
+/** Options for the installation of the native library. */
 export interface LibraryOptions {
   /** Selects a library with CUDA. */
   readonly gpu: boolean;

@@ -7,13 +7,13 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SETUP_FILE, type TensorflowSetup } from "../../model/backends/tensorflow.ts";
 import { compileAddon } from "./addon.ts";
-import { getLibrary } from "./library.ts";
+import { installLibrary } from "./library.ts";
 import type { LibraryOptions } from "./nativeLibrary.ts";
 import { installPackages } from "./packages.ts";
 import { runProgram, SetupError } from "./program.ts";
 
 /** Version of the set-up. A folder of another version is replaced. */
-const RECIPE = 1;
+const SETUP_VERSION = 1;
 
 /** Options of {@linkcode setUpTensorflow}. */
 export interface SetUpOptions extends LibraryOptions {
@@ -58,7 +58,7 @@ export async function setUpTensorflow(folder: string, options: SetUpOptions): Pr
   const { gpu, force, log } = options;
   checkPlatform(Deno.build);
   const existing = force ? null : await readSetup(folder);
-  if (existing && existing.recipe === RECIPE && existing.package.endsWith("-gpu") === gpu) {
+  if (existing && existing.recipe === SETUP_VERSION && existing.package.endsWith("-gpu") === gpu) {
     log(`Already set up in ${folder}: ${existing.package}, ${existing.library}`);
     log(await selfCheck(folder));
     return;
@@ -69,10 +69,10 @@ export async function setUpTensorflow(folder: string, options: SetUpOptions): Pr
   await Deno.mkdir(partial);
   log(`Installing npm packages into ${folder}`);
   const packages = await installPackages(partial, gpu);
-  const library = await getLibrary(packages.folder, options);
+  const library = await installLibrary(packages.folder, options);
   log("Compiling the addon");
   await compileAddon(packages, library);
-  const setup: TensorflowSetup = { package: packages.name, library: library.name, recipe: RECIPE };
+  const setup: TensorflowSetup = { package: packages.name, library: library.name, recipe: SETUP_VERSION };
   await Deno.writeTextFile(join(partial, SETUP_FILE), JSON.stringify(setup, null, 2));
   const report = await selfCheck(partial);
   await removeFolder(folder);
