@@ -23,7 +23,6 @@ const USAGE = `Usage: deno run -A main.ts COMMAND, or deno task start|api|runner
              --dataset digits|mnist|fashion-mnist|ds_…   --mnist FOLDER   --size N
              --epochs N   --finetune-epochs N   --finetune-steps N   --batch-size N
              --seed N   --out FOLDER
-
   help     lists the settings
 
 start and runner have the option --threads N, the threads of a training job (by default all cores).

@@ -1,5 +1,6 @@
 import { expect } from "expect";
-import { type Bytes, idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
+import type { Bytes } from "../../data/bytes.ts";
+import { idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 import { type FinishedJob, TestRunner } from "./runner.ts";
 

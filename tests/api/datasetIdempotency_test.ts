@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import type { UploadRow } from "../../jobs/store/rows/keys.ts";
-import { type Bytes, idx, idxDigits } from "../setup/uploads.ts";
+import type { Bytes } from "../../data/bytes.ts";
+import { idx, idxDigits } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
 const image = idx(0x803, [2, 2, 2], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));

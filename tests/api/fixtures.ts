@@ -25,7 +25,7 @@ import { PRESETS } from "../../model/presets.ts";
 import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { claimed, request } from "../jobs/fixtures.ts";
 import { expectDocumented, type OpenApiDocument } from "./documented.ts";
-import type { Bytes } from "../setup/uploads.ts";
+import type { Bytes } from "../../data/bytes.ts";
 
 /** A tiny model of 28 x 28 images. */
 export const TINY: MaeConfig = {

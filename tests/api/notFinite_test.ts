@@ -1,6 +1,6 @@
 import { expect } from "expect";
 import { readSafetensors, writeSafetensors } from "../../data/safetensors/safetensors.ts";
-import type { Bytes } from "../setup/uploads.ts";
+import type { Bytes } from "../../data/bytes.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
 /** A model with finite weights whose output is not finite: one tensor is filled with a huge number. */

@@ -1,7 +1,8 @@
 import { expect } from "expect";
 import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
 import { encodePng } from "../../data/images/encodePng.ts";
-import { type Bytes, tarGz } from "../setup/uploads.ts";
+import type { Bytes } from "../../data/bytes.ts";
+import { tarGz } from "../setup/uploads.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 import { TestRunner } from "./runner.ts";
 

@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { pause } from "../../data/backoff.ts";
 import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
 import { DatabaseUnavailableError } from "../../jobs/store/kv/errors.ts";
 import { guardedKv, openDatabase, sinceOutage } from "../../jobs/store/kv/open.ts";
@@ -51,7 +52,7 @@ async function retryUntilAvailable<T>(call: () => Promise<T>): Promise<T> {
       return await call();
     } catch (error) {
       if (!(error instanceof DatabaseUnavailableError)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
     }
   }
 }

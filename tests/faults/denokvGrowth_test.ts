@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { pause } from "../../data/backoff.ts";
 import type { JobEvent } from "../../jobs/store/events/event.ts";
 import { openDatabase } from "../../jobs/store/kv/open.ts";
 import { JobStore } from "../../jobs/store/store.ts";
@@ -54,7 +55,7 @@ onDenokv("followers miss no event while the server is killed and restarted", asy
   await expect(store.get(id)).rejects.toThrow("unavailable");
   await server.restart();
   while (await store.get(id).catch(() => null) === null) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
   await claim.finish({ type: "succeeded", result: {} });
   expect((await end)!.status).toBe("succeeded");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../../data/bytes.ts";
 import { type GetOptions, type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 
 /** The calls that fail. */
@@ -46,10 +47,10 @@ export function faultyStore(store: ObjectStore, plan: FaultPlan): ObjectStore {
 }
 
 function failingBody(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  body: ReadableStream<Bytes>,
   maxBytes: number,
   failure: () => Error,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
+): ReadableStream<Bytes> {
   let size = 0;
   return body.pipeThrough(
     new TransformStream({

@@ -1,6 +1,8 @@
 import { expect } from "expect";
+import { pause } from "../../data/backoff.ts";
 import type { Client, JobView } from "../../cli/client.ts";
 import { startProcess } from "../../cli/process.ts";
+import { sha256 } from "../../jobs/artifacts/sha256.ts";
 import { withFullDisk } from "../setup/fullDisk.ts";
 
 const request = {
@@ -16,7 +18,7 @@ const request = {
 /** Returns the digest of the latest checkpoint. */
 async function digestOf(client: Client, job: JobView): Promise<string> {
   const content = await client.send(`/v1/checkpoints/${job.latest_checkpoint}/content`);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", await content.arrayBuffer())).toHex();
+  return await sha256(content.body!);
 }
 
 async function events(client: Client, id: string): Promise<string[]> {
@@ -30,7 +32,7 @@ async function events(client: Client, id: string): Promise<string[]> {
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 100));
+  while (!await condition()) await pause(100);
 }
 
 /** Starts a job and waits for its first checkpoint. @returns its id */
@@ -53,23 +55,23 @@ Deno.test("a full disk fails no job, with only the objects on it or also the dat
   });
 
   await t.step("objects", () =>
-    withFullDisk(async (disk, makeRoom, fill) => {
-      await makeRoom();
+    withFullDisk(async (disk, freeSpace, fill) => {
+      await freeSpace();
       const env = { UNMASK_THREADS: "1", UNMASK_STORE: `file:${disk}/objects` };
       await using service = await startProcess("start", `${folder}/objects`, env);
       const id = await started(service.client);
       await fill();
       await until(async () => (await events(service.client, id)).some((line) => line.endsWith("; waiting")));
       expect((await events(service.client, id)).join("\n")).toContain("No space left on device");
-      await makeRoom();
+      await freeSpace();
       const job = await service.client.waitFor(id, () => {});
       expect(job).toMatchObject({ attempt: 1, interruptions: 0 });
       expect(await digestOf(service.client, job)).toBe(expected);
     }, { kib: 64 * 1024, left: 16 }));
 
   await t.step("objects and database", () =>
-    withFullDisk(async (disk, makeRoom, fill) => {
-      await makeRoom();
+    withFullDisk(async (disk, freeSpace, fill) => {
+      await freeSpace();
       await using service = await startProcess("start", disk, { UNMASK_THREADS: "1" });
       const id = await started(service.client);
       const queued = await service.client.createJob(request);
@@ -78,8 +80,8 @@ Deno.test("a full disk fails no job, with only the objects on it or also the dat
       await response.body?.cancel();
       expect([response.status, response.headers.has("retry-after")]).toEqual([503, true]);
       // The outage is longer than a lease, so that the runner loses its job.
-      await new Promise((resolve) => setTimeout(resolve, 20_000));
-      await makeRoom();
+      await pause(20_000);
+      await freeSpace();
       const job = await service.client.waitFor(id, () => {});
       expect(job).toMatchObject({ status: "succeeded", error: null });
       expect(await digestOf(service.client, job)).toBe(expected);

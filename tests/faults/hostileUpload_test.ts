@@ -1,9 +1,10 @@
 import { expect } from "expect";
 import { gzipSync } from "node:zlib";
+import { type Bytes, concatBytes } from "../../data/bytes.ts";
 import { EXPANSION_LIMITS } from "../../data/datasets/compression/expansionLimit.ts";
 import { problemOf, TestApi } from "../api/fixtures.ts";
 import { flat, tarOf } from "../setup/archives.ts";
-import { type Bytes, idx } from "../setup/uploads.ts";
+import { idx } from "../setup/uploads.ts";
 import { zipOf } from "../setup/zip.ts";
 
 const darkImage = await flat(10);
@@ -11,16 +12,6 @@ const gz = (bytes: Uint8Array): Bytes => new Uint8Array(gzipSync(bytes));
 const MIB = 2 ** 20;
 /** More bytes than a small file may expand to. */
 const bomb = new Uint8Array(EXPANSION_LIMITS.allowance + 32 * MIB);
-
-function concatenate(...parts: readonly Uint8Array[]): Bytes {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
-}
 
 /** Returns a tar without its end-of-archive blocks. */
 const unterminatedTar = async (...names: string[]) =>
@@ -54,19 +45,23 @@ const REJECTED: [name: string, archive: () => Bytes | Promise<Bytes>, message: R
   ],
   [
     "zeros after the end of a tar",
-    async () => gz(concatenate(await tarOf({ name: "a/1.png" }), bomb)),
+    async () => gz(concatBytes([await tarOf({ name: "a/1.png" }), bomb])),
     /unpacks to more than 100 times/,
   ],
   [
     "a tar after the end of a tar",
-    async () => concatenate(await tarOf({ name: "a/1.png" }), await tarOf({ name: "b/1.png" })),
+    async () => concatBytes([await tarOf({ name: "a/1.png" }), await tarOf({ name: "b/1.png" })]),
     /data after the end of the tar/,
   ],
   [
     "a tar after the end of a tar, gzipped",
     async () =>
       gz(
-        concatenate(await tarOf({ name: "a/1.png" }), new Uint8Array(9216), await tarOf({ name: "b/1.png" })),
+        concatBytes([
+          await tarOf({ name: "a/1.png" }),
+          new Uint8Array(9216),
+          await tarOf({ name: "b/1.png" }),
+        ]),
       ),
     /data after the end of the tar/,
   ],
@@ -100,7 +95,7 @@ function withHugeEntryCount(zip: Bytes): Bytes {
   record.setUint32(56, 0x07064b50, true);
   record.setBigUint64(64, BigInt(body.length), true);
   record.setUint32(72, 1, true);
-  return concatenate(body, new Uint8Array(record.buffer), end);
+  return concatBytes([body, new Uint8Array(record.buffer), end]);
 }
 
 Deno.test("archives that expand too much or are ambiguous are rejected with the reason", async (t) => {
@@ -124,12 +119,12 @@ Deno.test("a gzipped IDX file that expands too much is rejected", async () => {
 Deno.test("valid archives with padding and small images are accepted", async () => {
   await using api = await TestApi.open();
   const tar = await tarOf({ name: "a/1.png" }, { name: "b/1.png" });
-  const shortlyPadded = concatenate(await unterminatedTar("a/1.png", "b/1.png"), new Uint8Array(512));
+  const shortlyPadded = concatBytes([await unterminatedTar("a/1.png", "b/1.png"), new Uint8Array(512)]);
   const manyEqual = await tarOf(...Array.from({ length: 3000 }, (_, i) => ({ name: `a/${i}.png` })));
   for (
     const archive of [
-      concatenate(tar, new Uint8Array(9216)),
-      gz(concatenate(tar, new Uint8Array(MIB))),
+      concatBytes([tar, new Uint8Array(9216)]),
+      gz(concatBytes([tar, new Uint8Array(MIB)])),
       shortlyPadded,
       gz(manyEqual),
     ]
@@ -180,7 +175,7 @@ const SLOW: [name: string, parts: () => Promise<Record<string, Bytes>>][] = [
   ],
 ];
 
-/** Minimum number of other requests that are answered before the upload. */
+/** Minimum number of other requests that must be answered during an upload. */
 const MIN_ANSWERED = 100;
 
 let fastTime = performance.now();

@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import type { Client, JobView } from "../../cli/client.ts";
 import { startProcess } from "../../cli/process.ts";
+import { sha256 } from "../../jobs/artifacts/sha256.ts";
 
 /** A run reports its progress twice a second. An epoch of this length contains several reports. */
 const STEPS_PER_EPOCH = 64;
@@ -20,12 +21,11 @@ const request = {
 async function recordOf(client: Client, job: JobView) {
   const metrics = await (await client.send(`/v1/jobs/${job.id}/metrics`)).json();
   const content = await client.send(`/v1/checkpoints/${job.latest_checkpoint}/content`);
-  const digest = await crypto.subtle.digest("SHA-256", await content.arrayBuffer());
   return {
     steps: metrics.steps,
     epochs: metrics.epochs,
     loss: job.result?.loss,
-    checkpoint: new Uint8Array(digest).toHex(),
+    checkpoint: await sha256(content.body!),
   };
 }
 

@@ -3,9 +3,7 @@ import { pause } from "../../data/backoff.ts";
 import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
 import { guardedKv } from "../../jobs/store/kv/open.ts";
 import { JobStore } from "../../jobs/store/store.ts";
-import { RunnerFixture } from "../jobs/runnerFixture.ts";
-
-const steps = (count: number) => Array.from({ length: count }, () => "step").join(",");
+import { RunnerFixture, steps } from "../jobs/runnerFixture.ts";
 
 interface Failure {
   readonly message: string;

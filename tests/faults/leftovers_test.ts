@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { pause } from "../../data/backoff.ts";
 import type { JobView } from "../../cli/client.ts";
 import { type ServiceProcess, startProcess } from "../../cli/process.ts";
 
@@ -29,7 +30,7 @@ async function waitForFiles(folder: string, condition: (files: string[]) => bool
   while (true) {
     const files = await filesBelow(folder).catch(() => []);
     if (condition(files)) return files;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
 }
 

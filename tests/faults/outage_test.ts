@@ -5,8 +5,10 @@
  * @module
  */
 import { expect } from "expect";
+import { pause } from "../../data/backoff.ts";
 import type { Client, JobView } from "../../cli/client.ts";
 import { type ServiceProcess, startProcess } from "../../cli/process.ts";
+import { sha256 } from "../../jobs/artifacts/sha256.ts";
 import { findDenokv, startDenokv } from "../setup/denokv.ts";
 import { findVersitygw, startVersitygw } from "../setup/versitygw.ts";
 
@@ -34,8 +36,8 @@ async function digests(client: Client, jobs: readonly JobView[]): Promise<string
   return await Promise.all(jobs.map(async (job) => {
     const checkpoint = await (await client.send(`/v1/checkpoints/${job.latest_checkpoint}`)).json();
     expect(checkpoint.final).toBe(true);
-    const content = await (await client.send(`/v1/checkpoints/${checkpoint.id}/content`)).arrayBuffer();
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content)).toHex();
+    const content = await client.send(`/v1/checkpoints/${checkpoint.id}/content`);
+    const digest = await sha256(content.body!);
     expect(digest).toBe(checkpoint.sha256);
     return digest;
   }));
@@ -49,7 +51,7 @@ async function waitForJob({ url }: ServiceProcess, id: string): Promise<JobView>
     if (response.ok && ["succeeded", "failed", "cancelled"].includes(body.status)) return body;
     // In an outage, the answer is 503 with a time to retry.
     if (!response.ok) expect([response.status, response.headers.has("retry-after")]).toEqual([503, true]);
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await pause(250);
   }
 }
 
@@ -67,7 +69,7 @@ async function runWithOutage(
   };
   while (!(await Promise.all(created.map(({ id }) => running(id)))).includes(true));
   await server.signal("SIGKILL");
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  await pause(seconds * 1000);
   await server.restart();
   return await Promise.all(created.map(({ id }) => waitForJob(api, id)));
 }

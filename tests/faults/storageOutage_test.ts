@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { pause } from "../../data/backoff.ts";
 import { LocalStore } from "../../data/objects/local/localStore.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
@@ -165,7 +166,7 @@ Deno.test("a job is queued again with the cause after the longest wait, and resu
   expect(queued).toMatchObject({ attempt: 1, interruptions: 1, error: null });
   await untilEvent(fixture, id, "Back in the queue: Object storage is unavailable");
   // At least two probes fail in this time, so no job is claimed.
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await pause(1_000);
   expect(await fixture.jobs.get(id)).toMatchObject({ status: "queued", attempt: 1 });
   await restoreStorage(fixture);
   expect(await fixture.finished(id)).toMatchObject({ status: "succeeded", attempt: 2 });

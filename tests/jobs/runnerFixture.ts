@@ -9,6 +9,9 @@ import { JobStore } from "../../jobs/store/store.ts";
 import { isFinished } from "../../jobs/transitions.ts";
 import { request } from "./fixtures.ts";
 
+/** Returns a script of `count` steps. */
+export const steps = (count: number): string => Array.from({ length: count }, () => "step").join(",");
+
 /** A store of jobs with its runners. */
 export class RunnerFixture implements AsyncDisposable {
   /** Log messages of the runners. */

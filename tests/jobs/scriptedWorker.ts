@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { pause } from "../../data/backoff.ts";
 import type { KindEvent } from "../../jobs/kinds/kind.ts";
 import type { FromWorker, ToWorker } from "../../jobs/runner/messages.ts";
 import { checkpointOf } from "./fixtures.ts";
@@ -52,7 +53,7 @@ async function run(
     } else if (command === "hang") {
       await new Promise(() => {});
     } else if (command === "wait") {
-      await new Promise((resolve) => setTimeout(resolve, 4_000));
+      await pause(4_000);
     } else if (command === "block") {
       while (true);
     } else if (command === "fail") {

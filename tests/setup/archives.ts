@@ -5,8 +5,8 @@
  */
 import { buffer } from "node:stream/consumers";
 import { type Header, pack } from "tar-stream";
+import type { Bytes } from "../../data/bytes.ts";
 import { encodePng } from "../../data/images/encodePng.ts";
-import type { Bytes } from "./uploads.ts";
 import { zipOf } from "./zip.ts";
 
 /** Encodes an image of one grey value. */

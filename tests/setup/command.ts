@@ -34,10 +34,9 @@ export async function runPackage(
   args: readonly string[],
   options: RunOptions,
 ): Promise<Outcome> {
-  const { code, output } = await run(
+  return await run(
     Deno.execPath(),
     ["run", "--quiet", "-A", "--no-lock", "--no-config", `npm:${packageName}`, ...args],
     { ...options, env: { NO_COLOR: "1", ...options.env } },
   );
-  return { code, output };
 }

@@ -4,8 +4,7 @@
  * @module
  */
 import { crc32, deflateSync } from "node:zlib";
-
-type Bytes = Uint8Array<ArrayBuffer>;
+import type { Bytes } from "../../data/bytes.ts";
 
 /** An image header (PNG specification 11.2.1). */
 export interface PngHeader {

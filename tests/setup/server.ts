@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pause } from "../../data/backoff.ts";
 
 /** Time limit for the start of a server, in milliseconds. */
 const START_MS = 20_000;
@@ -32,7 +33,7 @@ export async function listening(
       if (Date.now() > end) {
         throw new Error(`${what} did not listen within ${START_MS} ms`, { cause: error });
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
     }
   }
 }

@@ -6,11 +6,9 @@
 import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
+import type { Bytes } from "../../data/bytes.ts";
 import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
 import { encodePng } from "../../data/images/encodePng.ts";
-
-/** The bytes of a file. */
-export type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Encodes an IDX file: magic number, dimensions, data. */
 export function idx(magic: number, dimensions: readonly number[], data: Uint8Array): Bytes {

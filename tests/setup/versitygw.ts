@@ -19,7 +19,7 @@ export interface Versitygw extends AsyncDisposable {
   readonly folder: string;
   /** Access for `openStore`. */
   readonly access: S3Access;
-  /** The variables that give a process the same access. */
+  /** Returns a variable of an environment with the same access. */
   readonly env: (name: string) => string | undefined;
   /** Sends a signal. After SIGKILL and SIGTERM it waits for the process to exit. */
   signal(signal: Deno.Signal): Promise<void>;

@@ -6,7 +6,8 @@
  */
 import { deflateSync, gzipSync } from "node:zlib";
 import { pngChunk, pngFile } from "../../setup/png.ts";
-import { type Bytes, idx, idxDigits, pngDigit, tarGz } from "../../setup/uploads.ts";
+import type { Bytes } from "../../../data/bytes.ts";
+import { idx, idxDigits, pngDigit, tarGz } from "../../setup/uploads.ts";
 import { zipOf } from "../../setup/zip.ts";
 import { bytes, type Expected, inference, type Row, upload } from "./row.ts";
 

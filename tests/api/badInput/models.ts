@@ -5,7 +5,7 @@
  * @module
  */
 import { readSafetensors, type Tensor, writeSafetensors } from "../../../data/safetensors/safetensors.ts";
-import type { Bytes } from "../../setup/uploads.ts";
+import type { Bytes } from "../../../data/bytes.ts";
 import { TestApi, TINY } from "../fixtures.ts";
 import { inference, type Row, type StoredIds } from "./row.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { TestApi } from "../fixtures.ts";
-import type { Bytes } from "../../setup/uploads.ts";
+import type { Bytes } from "../../../data/bytes.ts";
 
 /** Ids of the resources that exist before the invalid requests. */
 export interface StoredIds {

@@ -1,8 +1,7 @@
 import { expect } from "expect";
+import { pause } from "../../../data/backoff.ts";
 import { JobQueue } from "../../../jobs/store/queue/queue.ts";
-import { RunnerFixture } from "../runnerFixture.ts";
-
-const steps = (count: number) => Array.from({ length: count }, () => "step").join(",");
+import { RunnerFixture, steps } from "../runnerFixture.ts";
 
 Deno.test("a run is recorded completely: backend, every step, epochs, checkpoints and result", async () => {
   await using fixture = await RunnerFixture.open({ notifiesReady: true });
@@ -87,7 +86,7 @@ Deno.test("a runner that lost its lease writes nothing more", async () => {
   expect(claim.job).toMatchObject({ id, attempt: 2 });
   await claim.record({ steps: [{ step: 1, epoch: 0, loss: 7, lr: 0.1 }] });
   while (!fixture.logs.some((line) => line.includes("lost"))) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
   }
   await claim.finish({ type: "succeeded", result: { by: "other" } });
   expect(await fixture.finished(id)).toMatchObject({ status: "succeeded", result: { by: "other" } });

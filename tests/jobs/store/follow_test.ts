@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { pause } from "../../../data/backoff.ts";
 import type { JobEvent } from "../../../jobs/store/events/event.ts";
 import type { Claim } from "../../../jobs/store/queue/claim.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
@@ -9,7 +10,7 @@ import { claimed, NO_OBJECTS, trainedJob, withStore } from "../fixtures.ts";
 const log = (claim: Claim, ...messages: string[]) =>
   claim.record({ logs: messages.map((message) => ({ level: "info" as const, message })) });
 
-/** Reads the given number of events. */
+/** Reads `count` events. */
 async function take(events: AsyncGenerator<JobEvent, void>, count: number): Promise<JobEvent[]> {
   const taken: JobEvent[] = [];
   while (taken.length < count) taken.push((await events.next()).value!);
@@ -67,7 +68,7 @@ for (const seed of [1, 2]) {
         for await (const event of store.follow(id, after)) {
           received.push(event);
           if (pauseEvery > 0 && received.length % pauseEvery === 0) {
-            await new Promise((go) => setTimeout(go, 1));
+            await pause(1);
           }
         }
         return { after, received };
@@ -171,7 +172,7 @@ Deno.test("follow: no event is missed in an outage of the database", () =>
     const second = follower.next(), end = store.finished(id);
     await log(claim, "during");
     await claim.finish({ type: "succeeded", result: {} });
-    while (fault.count < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (fault.count < 3) await pause(5);
     fault.error = null;
     expect((await second).value!.message).toBe("during");
     expect((await Array.fromAsync(follower)).map(({ message }) => message)).toEqual(["Succeeded"]);
