@@ -4,12 +4,14 @@
  * @module
  */
 import { pause } from "../data/backoff.ts";
+import type { JobStatus } from "../jobs/job.ts";
+import { isFinished } from "../jobs/transitions.ts";
 
 /** The fields of a job that the demo uses. */
 export interface JobView {
   readonly id: string;
   readonly kind: string;
-  readonly status: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+  readonly status: JobStatus;
   readonly progress: {
     readonly step: number;
     readonly total_steps: number;
@@ -80,8 +82,10 @@ export class Client {
       const job: JobView = await (await this.send(`/v1/jobs/${id}`)).json();
       onUpdate(job);
       if (job.status === "succeeded") return job;
-      if (job.status === "failed" || job.status === "cancelled") {
-        throw new ApiError(`The job ${id} ${job.status}${job.error ? `: ${job.error.message}` : ""}`);
+      if (isFinished(job.status)) {
+        throw new ApiError(
+          job.error ? `Job '${id}' failed: ${job.error.message}` : `Job '${id}' was cancelled`,
+        );
       }
       await pause(250);
     }

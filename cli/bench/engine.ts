@@ -51,8 +51,9 @@ export class TrainingBench {
   }
 
   /**
-   * Runs a step. @returns its milliseconds, without the preparation of its batch, which a training run does during the
-   * step before
+   * Runs a step.
+   *
+   * @returns its milliseconds without the preparation of its batch, which overlaps with the previous step in training
    */
   async step(): Promise<number> {
     const run = await this.stepper.prepare({ pixels: this.pixels, labels: null }, 0, this.#step++);

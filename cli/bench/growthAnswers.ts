@@ -6,6 +6,7 @@
 import { insertJob } from "../../jobs/store/change.ts";
 import { findDatasetUser } from "../../jobs/store/creation/datasetUse.ts";
 import type { Job } from "../../jobs/job.ts";
+import { METRICS_LIMITS, stepRows } from "../../jobs/store/metrics/chunks.ts";
 import { type JobRow, keys } from "../../jobs/store/rows/keys.ts";
 import type { JobRequest } from "../../jobs/requests/commonFields.ts";
 import { JobStore } from "../../jobs/store/store.ts";
@@ -34,13 +35,13 @@ async function fill(kv: Deno.Kv, jobs: number): Promise<void> {
   const store = new JobStore(kv);
   await store.upgrade();
   const request: JobRequest = { kind: "pretrain", dataset: { id: "digits" }, metadata: {}, seed: 0 };
-  const { job: model } = await store.create(request);
+  const { job: template } = await store.create(request);
   const COMMIT = 50;
   for (let from = 1; from < jobs; from += COMMIT) {
     const operation = kv.atomic();
     for (let i = from; i < Math.min(jobs, from + COMMIT); i++) {
       const id = `job_0${String(i).padStart(25, "0")}`;
-      const job: Job = { ...model, id, status: i % 2 === 0 ? "queued" : "succeeded" };
+      const job: Job = { ...template, id, status: i % 2 === 0 ? "queued" : "succeeded" };
       insertJob(operation, job, id);
     }
     await operation.commit();
@@ -52,17 +53,15 @@ async function writeSeries(kv: Deno.Kv, epochs: number): Promise<string> {
   const id = "job_00000000000000000000000000";
   const { value } = await kv.get<JobRow>(keys.job(id.replace(/0$/, "2")));
   await kv.set(keys.job(id), { ...value!, job: { ...value!.job, id } });
-  for (let chunk = 0; chunk * 512 < 2 * epochs; chunk++) {
-    const steps = Array.from(
-      { length: Math.min(512, 2 * epochs - chunk * 512) },
-      (_, i) => chunk * 512 + i + 1,
-    );
-    await kv.set(keys.steps(id, chunk), {
-      steps: Uint32Array.from(steps),
-      epochs: Uint32Array.from(steps, (step) => Math.floor((step - 1) / 2)),
-      losses: Float64Array.from(steps, (step) => 1 / step),
-      rates: Float64Array.from(steps, () => 1e-3),
+  for (let first = 1; first <= 2 * epochs; first += METRICS_LIMITS.commit) {
+    const length = Math.min(METRICS_LIMITS.commit, 2 * epochs - first + 1);
+    const steps = Array.from({ length }, (_, i) => {
+      const step = first + i;
+      return { step, epoch: Math.floor((step - 1) / 2), loss: 1 / step, lr: 1e-3 };
     });
+    const operation = kv.atomic();
+    (await stepRows(kv, id, steps))(operation);
+    await operation.commit();
   }
   for (let epoch = 0; epoch < epochs; epoch++) {
     await kv.set(keys.epoch(id, epoch), { epoch, step: 2 * (epoch + 1), loss: 1 / (epoch + 1), metrics: {} });

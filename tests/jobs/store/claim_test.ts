@@ -100,7 +100,7 @@ Deno.test("claim: runners of two processes with one database file never claim th
   }
 });
 
-Deno.test("queue: a queue message reports a new job, and the job can be claimed", () =>
+Deno.test("queue: a Deno KV message reports a new job, and the job can be claimed", () =>
   withStore(async ({ store, kv, clock }) => {
     const received = Promise.withResolvers<unknown>();
     void kv.listenQueue((message) => received.resolve(message));

@@ -197,7 +197,7 @@ Deno.test("follow: a permanent error ends every follower, and a later follower c
     await again.return();
   }));
 
-Deno.test("events: pages in order after a number", () =>
+Deno.test("events: a page begins after a number, and its events are in order", () =>
   withStore(async ({ store, running }) => {
     const { id, claim } = await running();
     for (let i = 0; i < 8; i++) await claim.record({ logs: [{ level: "info", message: `${i}` }] });
