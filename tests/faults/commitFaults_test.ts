@@ -3,6 +3,7 @@ import { JobQueue } from "../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { uniform } from "../../model/random.ts";
 import { checkpointOf, NO_OBJECTS, request } from "../jobs/fixtures.ts";
+import { withCommit, withOverrides } from "../setup/overrides.ts";
 
 /**
  * Returns a database whose commits fail at random, from a seed: some are not applied ("database is locked"), some are
@@ -30,28 +31,8 @@ function faulty(kv: Deno.Kv, seed: number): { kv: Deno.Kv; faults: () => Record<
     }
     return result;
   };
-  const atomic = () => {
-    const operation = kv.atomic();
-    const wrapped: Deno.AtomicOperation = new Proxy(operation, {
-      get: (target, name) => {
-        if (name === "commit") return () => commit(target);
-        const value = Reflect.get(target, name);
-        return typeof value !== "function" ? value : (...args: unknown[]) => {
-          value.apply(target, args);
-          return wrapped;
-        };
-      },
-    });
-    return wrapped;
-  };
-  const proxy = new Proxy(kv, {
-    get: (target, name) => {
-      if (name === "atomic") return atomic;
-      const value = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-  return { kv: proxy, faults: () => faults };
+  const atomic = () => withCommit(kv.atomic(), commit);
+  return { kv: withOverrides(kv, { atomic }), faults: () => faults };
 }
 
 const JOBS = 12, STEPS = 8;

@@ -4,6 +4,7 @@ import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
 import { DatabaseUnavailableError } from "../../jobs/store/kv/errors.ts";
 import { guardedKv, openDatabase, sinceOutage } from "../../jobs/store/kv/open.ts";
 import { findDenokv, startDenokv } from "../setup/denokv.ts";
+import { withOverrides } from "../setup/overrides.ts";
 
 const program = await findDenokv();
 
@@ -82,12 +83,9 @@ for (
   Deno.test(`a local database with the error "${message}" is unavailable for writes and available for reads`, async () => {
     const memory = await Deno.openKv(":memory:");
     let isFull = true;
-    const faulty = new Proxy(memory, {
-      get: (target, name) => {
-        if (name === "set" && isFull) return () => Promise.reject(new TypeError(message));
-        const value = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
+    const faulty = withOverrides(memory, {
+      set: (key: Deno.KvKey, value: unknown) =>
+        isFull ? Promise.reject(new TypeError(message)) : memory.set(key, value),
     });
     const lines: string[] = [];
     const kv = guardedKv(faulty, new KvCircuit({ local: true, log: (line) => lines.push(line) }));

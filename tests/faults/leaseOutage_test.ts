@@ -4,6 +4,7 @@ import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
 import { guardedKv } from "../../jobs/store/kv/open.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { RunnerFixture, steps } from "../jobs/runnerFixture.ts";
+import { withCommit, withOverrides } from "../setup/overrides.ts";
 
 interface Failure {
   readonly message: string;
@@ -28,40 +29,30 @@ class FaultyDatabase {
         throw new TypeError(this.failure.message);
       }
     };
-    const faulty = new Proxy(kv, {
-      get: (target, name) => {
-        const value = Reflect.get(target, name);
-        if (typeof value !== "function") return value;
-        if (name === "atomic") return () => this.#operation(target.atomic(), failIf);
-        if (name === "list") return value.bind(target);
-        return (...args: unknown[]) => {
-          if (["get", "getMany"].includes(name as string)) failIf("all");
-          if (["set", "delete"].includes(name as string)) failIf("writes");
-          return value.apply(target, args);
-        };
+    const faulty = withOverrides(kv, {
+      get: (key: Deno.KvKey) => {
+        failIf("all");
+        return kv.get(key);
       },
+      getMany: (keys: Deno.KvKey[]) => {
+        failIf("all");
+        return kv.getMany(keys);
+      },
+      set: (key: Deno.KvKey, value: unknown, options?: { expireIn?: number }) => {
+        failIf("writes");
+        return kv.set(key, value, options);
+      },
+      delete: (key: Deno.KvKey) => {
+        failIf("writes");
+        return kv.delete(key);
+      },
+      atomic: () =>
+        withCommit(kv.atomic(), async (operation) => {
+          failIf("writes");
+          return await operation.commit();
+        }, (value) => this.beforeSet(value)),
     });
     return guardedKv(faulty, new KvCircuit({ local: true, log: (line) => this.lines.push(line) }));
-  }
-
-  #operation(operation: Deno.AtomicOperation, failIf: (kind: "writes") => void): Deno.AtomicOperation {
-    const wrapped: Deno.AtomicOperation = new Proxy(operation, {
-      get: (target, name) => {
-        const value = Reflect.get(target, name);
-        if (name === "commit") {
-          return async () => {
-            failIf("writes");
-            return await target.commit();
-          };
-        }
-        return typeof value !== "function" ? value : (...args: unknown[]) => {
-          if (name === "set") this.beforeSet(args[1]);
-          value.apply(target, args);
-          return wrapped;
-        };
-      },
-    });
-    return wrapped;
   }
 }
 

@@ -13,6 +13,7 @@ import type { Claim } from "../../jobs/store/queue/claim.ts";
 import { JobQueue } from "../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { PRESETS } from "../../model/presets.ts";
+import { withOverrides } from "../setup/overrides.ts";
 
 /** Object storage without objects. */
 export const NO_OBJECTS: ObjectStore = openStore(
@@ -152,13 +153,10 @@ export async function trainedJob(
 
 /** Returns a database whose commits fail after a number of them, as if the process had been killed. */
 export function killedAfter(kv: Deno.Kv, commits: number): Deno.Kv {
-  return new Proxy(kv, {
-    get(target, name) {
-      if (name !== "atomic") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
-      return () => {
-        if (--commits < 0) throw new RangeError("the process was killed");
-        return target.atomic();
-      };
+  return withOverrides(kv, {
+    atomic() {
+      if (--commits < 0) throw new RangeError("the process was killed");
+      return kv.atomic();
     },
   });
 }

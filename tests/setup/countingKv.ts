@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { withOverrides } from "./overrides.ts";
 
 /** Reads so far: calls of `get`, `getMany` and `list`, and the entries that they returned. */
 export interface Reads {
@@ -13,7 +14,7 @@ export interface Reads {
 /** Wraps a database and counts the reads made through the wrapper. */
 export function counting(kv: Deno.Kv): { kv: Deno.Kv; reads: Reads } {
   const reads: Reads = { calls: 0, entries: 0 };
-  const counted: Record<string, unknown> = {
+  const counted = withOverrides(kv, {
     get(key: Deno.KvKey) {
       reads.calls++;
       reads.entries++;
@@ -31,15 +32,8 @@ export function counting(kv: Deno.Kv): { kv: Deno.Kv; reads: Reads } {
         yield entry;
       }
     },
-  };
-  const proxy = new Proxy(kv, {
-    get(target, name) {
-      if (Object.hasOwn(counted, name)) return counted[name as string];
-      const value = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
   });
-  return { kv: proxy, reads };
+  return { kv: counted, reads };
 }
 
 /** Counts the reads while `work` runs. */

@@ -2,6 +2,7 @@ import { expect } from "expect";
 import { DatasetError } from "../../../data/datasets/dataset.ts";
 import { findDatasetUser } from "../../../jobs/store/creation/datasetUse.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
+import { withOverrides } from "../../setup/overrides.ts";
 import { claimed, request, withStore } from "../fixtures.ts";
 
 Deno.test("findDatasetUser: it finds queued and running jobs, and no finished ones", () =>
@@ -29,15 +30,11 @@ Deno.test("findDatasetUser: before an upgrade, it finds a job that is claimed or
         const claim = before === "running" ? await claimed(queue) : null;
         let lists = 0;
         // Changes the status of the job after the first list of jobs.
-        const changing = new Proxy(kv, {
-          get(target, name) {
-            if (name !== "list") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
-            return async function* (selector: Deno.KvListSelector, options?: Deno.KvListOptions) {
-              yield* target.list(selector, options);
-              if (++lists > 1) return;
-              if (claim) await claim.finish({ type: "released" });
-              else await claimed(queue);
-            };
+        const changing = withOverrides(kv, {
+          async *list(selector: Deno.KvListSelector, options?: Deno.KvListOptions) {
+            yield* kv.list(selector, options);
+            if (++lists > 1) return;
+            await (claim ? claim.finish({ type: "released" }) : claimed(queue));
           },
         });
         expect(await findDatasetUser(changing, "ds_1")).toMatchObject({ id });
@@ -103,15 +100,12 @@ Deno.test("findDatasetUser: after an upgrade, it finds a job that is claimed or 
         const claim = before === "running" ? await claimed(queue) : null;
         let reads = 0;
         // Changes the status of the job before its row is read.
-        const changing = new Proxy(kv, {
-          get(target, name) {
-            if (name !== "get") return (target[name as keyof Deno.Kv] as () => unknown).bind(target);
-            return async (key: Deno.KvKey) => {
-              if (key[0] === "job" && reads++ === 0) {
-                await (claim ? claim.finish({ type: "released" }) : claimed(queue));
-              }
-              return await target.get(key);
-            };
+        const changing = withOverrides(kv, {
+          async get(key: Deno.KvKey) {
+            if (key[0] === "job" && reads++ === 0) {
+              await (claim ? claim.finish({ type: "released" }) : claimed(queue));
+            }
+            return await kv.get(key);
           },
         });
         expect(await findDatasetUser(changing, "ds_1")).toMatchObject({ id });

@@ -5,6 +5,7 @@ import type { Claim } from "../../../jobs/store/queue/claim.ts";
 import { JobStore } from "../../../jobs/store/store.ts";
 import { uniform } from "../../../model/random.ts";
 import { counting, readsOf } from "../../setup/countingKv.ts";
+import { withOverrides } from "../../setup/overrides.ts";
 import { claimed, NO_OBJECTS, trainedJob, withStore } from "../fixtures.ts";
 
 const log = (claim: Claim, ...messages: string[]) =>
@@ -145,18 +146,14 @@ Deno.test("finished: waits for the end without reading events, until the signal 
 /** Returns a database whose polls fail with `error`, unless it is null. */
 function failing(kv: Deno.Kv): { kv: Deno.Kv; fault: { error: Error | null; count: number } } {
   const fault: { error: Error | null; count: number } = { error: null, count: 0 };
-  const proxy = new Proxy(kv, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (name !== "getMany") return typeof value === "function" ? value.bind(target) : value;
-      return (keys: Deno.KvKey[]) => {
-        if (fault.error === null) return target.getMany(keys);
-        fault.count++;
-        return Promise.reject(fault.error);
-      };
+  const faulty = withOverrides(kv, {
+    getMany(keys: Deno.KvKey[]) {
+      if (fault.error === null) return kv.getMany(keys);
+      fault.count++;
+      return Promise.reject(fault.error);
     },
   });
-  return { kv: proxy, fault };
+  return { kv: faulty, fault };
 }
 
 Deno.test("follow: no event is missed in an outage of the database", () =>
