@@ -22,7 +22,7 @@ interface ArchiveFigures {
   /** Time from the tar on disk to the stored data set. */
   readonly ms: number;
   /** Longest time for which the event loop was blocked, in milliseconds. */
-  readonly longestTurnMs: number;
+  readonly longestBlockMs: number;
 }
 
 async function tarOf(images: number): Promise<Uint8Array> {
@@ -40,13 +40,13 @@ async function tarOf(images: number): Promise<Uint8Array> {
 /** Measures the upload of `--images` images. */
 export async function archive(options: BenchOptions): Promise<object> {
   const images = integerOption(options, "images"),
-    { bytes, ms, longestTurnMs } = await archiveFigures(images);
+    { bytes, ms, longestBlockMs } = await archiveFigures(images);
   return {
     images,
     archive_bytes: bytes,
     seconds: round(ms / 1e3, 2),
     images_per_second: round(images / ms * 1e3),
-    longest_turn_ms: round(longestTurnMs),
+    longest_block_ms: round(longestBlockMs),
   };
 }
 
@@ -58,15 +58,15 @@ async function archiveFigures(images: number): Promise<ArchiveFigures> {
     await Deno.writeFile(path, archive);
     const files = [{ field: "archive", filename: "images.tar", path, size: archive.length }];
     const start = performance.now();
-    let last = start, longestTurnMs = 0;
+    let last = start, longestBlockMs = 0;
     const timer = setInterval(() => {
       const now = performance.now();
-      longestTurnMs = Math.max(longestTurnMs, now - last);
+      longestBlockMs = Math.max(longestBlockMs, now - last);
       last = now;
     }, 1);
     await createDataset(files, {}, openStore({ url: `file:${folder}/objects` }));
     clearInterval(timer);
-    return { bytes: archive.length, ms: performance.now() - start, longestTurnMs };
+    return { bytes: archive.length, ms: performance.now() - start, longestBlockMs };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
