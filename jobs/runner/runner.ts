@@ -8,7 +8,7 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import { jittered, pause } from "../../data/backoff.ts";
 import { DEFAULT_KIND_SETTINGS, type KindSettings } from "../kinds/settings.ts";
 import { isTransient } from "../store/kv/errors.ts";
-import { sinceOutage } from "../store/kv/open.ts";
+import { endOutageOfWrites, sinceOutage } from "../store/kv/open.ts";
 import type { Claim } from "../store/queue/claim.ts";
 import { JobQueue } from "../store/queue/queue.ts";
 import type { JobStore } from "../store/store.ts";
@@ -157,6 +157,7 @@ export class Runner {
       // After a jump of the clock or an outage, the living runners must renew their leases first.
       const isEarly = Math.abs(offset - before) > JUMP_MS || sinceOutage(this.#jobs.kv) < leaseMs;
       try {
+        await endOutageOfWrites(this.#jobs.kv);
         for (const { id, runner } of isEarly ? [] : await this.#queue.reap()) {
           this.#log(`${id}: its runner '${runner}' is lost`);
         }

@@ -1,7 +1,9 @@
 import { expect } from "expect";
 import { pause } from "../../data/backoff.ts";
 import { KvCircuit } from "../../jobs/store/kv/circuit.ts";
+import { DatabaseUnavailableError } from "../../jobs/store/kv/errors.ts";
 import { guardedKv } from "../../jobs/store/kv/open.ts";
+import { JobQueue } from "../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { RunnerFixture, steps } from "../jobs/runnerFixture.ts";
 import { withCommit, withOverrides } from "../setup/overrides.ts";
@@ -91,6 +93,19 @@ Deno.test("a run whose lease expires in an outage of the database stops, and its
     message.startsWith("Back in the queue")
   )!;
   expect(requeued.message).toContain("connection refused");
+  expect(database.lines.length).toBe(2);
+});
+
+Deno.test("a runner without work queues the job of a lost runner again after an outage of writes", async () => {
+  const database = new FaultyDatabase(), kv = await database.open();
+  await using fixture = await RunnerFixture.of(new JobStore(kv));
+  const id = await fixture.createJob("step");
+  await new JobQueue(fixture.jobs, "lost runner", { leaseMs: 200 }).claim();
+  database.failure = { message: "database or disk is full", kind: "writes" };
+  await expect(kv.set(["row"], 1)).rejects.toBeInstanceOf(DatabaseUnavailableError);
+  database.failure = null;
+  fixture.startRunner({ leaseMs: 200 });
+  expect(await fixture.finished(id)).toMatchObject({ status: "succeeded", attempt: 2, interruptions: 1 });
   expect(database.lines.length).toBe(2);
 });
 

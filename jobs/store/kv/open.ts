@@ -27,6 +27,9 @@ const CALL_KINDS: Readonly<Record<string, CallKind>> = {
   delete: "write",
   enqueue: "write",
 };
+/** The key of a row that never exists. */
+const PROBE_ROW = ["probe"];
+
 const circuits = new WeakMap<Deno.Kv, KvCircuit>();
 
 /**
@@ -61,6 +64,16 @@ export async function openDatabase(pathOrUrl: string, options: DatabaseOptions =
 /** Returns the milliseconds since a call failed because the database was unavailable; infinite if none has. */
 export function sinceOutage(kv: Deno.Kv): number {
   return circuits.get(kv)?.sinceFailure ?? Infinity;
+}
+
+/**
+ * Makes a harmless write during an outage. Reads do not end an outage in which only writes fail, and a process without
+ * work makes no other writes.
+ *
+ * @throws {DatabaseUnavailableError} while the outage lasts
+ */
+export async function endOutageOfWrites(kv: Deno.Kv): Promise<void> {
+  if (sinceOutage(kv) === 0) await kv.delete(PROBE_ROW);
 }
 
 /** Returns the database with a circuit breaker around each call. @param closed called after it is closed */
