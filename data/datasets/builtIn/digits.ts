@@ -1,6 +1,6 @@
 /**
- * The built-in data set `digits`, whose images are drawn when they are read. Every image depends only on (seed, split, index), so a
- * larger set begins with the images of a smaller one.
+ * The built-in data set `digits`, whose images are drawn when they are read. Every image depends only on (seed, split,
+ * index), so a larger set begins with the images of a smaller one.
  *
  * @module
  */
@@ -16,6 +16,8 @@ import { DIGIT_SIZE, drawDigit } from "./drawDigit.ts";
 export const DIGITS_TRAIN_COUNT = 10_000;
 /** Number of test images. It does not depend on the number of training images. */
 export const DIGITS_TEST_COUNT = 2_000;
+/** Time of drawing between two yields, in milliseconds. A yield takes a millisecond or two. */
+const YIELD_MS = 50;
 
 /** Returns the description of `digits`. @param trainCount number of training images */
 export function digitsInfo(trainCount: number = DIGITS_TRAIN_COUNT): DatasetInfo {
@@ -72,7 +74,7 @@ export function openDigits(
     let row = 0;
     for (const index of indices) {
       signal?.throwIfAborted();
-      await yieldToEventLoop();
+      await yieldToEventLoop(YIELD_MS);
       const digit = drawDigit(seed, split, index);
       pixels.set(
         isOriginalSize ? digit.pixels : await resizeRaw(digit.pixels, shape, input),
