@@ -50,9 +50,7 @@ export async function resolveJobRequest(services: Services, request: JobRequest)
   const checkedRequest = kind.trains
     ? checkTraining(request as TrainingRequest, kind.trains, dataset)
     : checkSplits(request, kind.splits(request), dataset);
-  const resolved = await resolveSource(services.jobs, checkedRequest, kind.source);
-  const id = resolved.checkpoint;
-  const source = id === undefined ? null : await services.jobs.getCheckpoint(id);
+  const { request: resolved, source } = await resolveSource(services.jobs, checkedRequest, kind.source);
   if (source !== null) {
     await withSourceField(
       request.job === undefined ? "checkpoint" : "job",

@@ -24,7 +24,7 @@ export class SourceError extends Error {
 
 /**
  * Replaces `job` by `checkpoint`, and checks that the checkpoint exists and has a model that the kind starts from. A
- * request without a source is returned unchanged.
+ * request without a source is returned unchanged, and its source is null.
  *
  * @param accepts the model that the kind of job starts from
  * @throws {SourceError}
@@ -33,18 +33,20 @@ export async function resolveSource(
   database: Pick<JobsDatabase, "kv">,
   request: JobRequest,
   accepts: SourceModel,
-): Promise<JobRequest> {
+): Promise<{ request: JobRequest; source: Checkpoint | null }> {
   const { job, ...rest } = request;
-  if (accepts === "none" || (job === undefined && rest.checkpoint === undefined)) return request;
-  const { id, model } = await findSource(database, { job, checkpoint: rest.checkpoint });
-  if (accepts === "mae" && model !== "mae") {
+  if (accepts === "none" || (job === undefined && rest.checkpoint === undefined)) {
+    return { request, source: null };
+  }
+  const source = await findSource(database, { job, checkpoint: rest.checkpoint });
+  if (accepts === "mae" && source.model !== "mae") {
     throw new SourceError(
       "wrong_model",
       job === undefined ? "checkpoint" : "job",
-      `must be a checkpoint of a masked autoencoder: '${id}' is of a ${model}`,
+      `must be a checkpoint of a masked autoencoder: '${source.id}' is of a ${source.model}`,
     );
   }
-  return { ...rest, checkpoint: id };
+  return { request: { ...rest, checkpoint: source.id }, source };
 }
 
 /**
