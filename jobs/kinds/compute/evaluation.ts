@@ -5,8 +5,8 @@
  */
 import type { Dataset, ImageSet, SplitName } from "../../../data/datasets/dataset.ts";
 import type { SelectedBackend } from "../../../model/backends/select.ts";
-import type { HostWeights } from "../../../model/weights.ts";
-import { loadWeights } from "../../artifacts/readCheckpoint.ts";
+import { type HostWeights, parameterCount } from "../../../model/weights.ts";
+import { architectureOf, loadWeights } from "../../artifacts/readCheckpoint.ts";
 import { matchClasses, missingClassesMessage, relabel } from "../../artifacts/classMatch.ts";
 import { classNamesOf } from "../../artifacts/classNames.ts";
 import { storeConfusion } from "../../artifacts/confusion.ts";
@@ -79,7 +79,7 @@ async function* start(
 ): AsyncGenerator<KindEvent, HostWeights> {
   const weights = await loadWeights(store, source);
   const batches = Math.ceil(count / batchSize);
-  const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const parameters = parameterCount(source.config, architectureOf(source));
   const backend = { name, notes };
   yield { type: "started", backend, totalSteps: batches, stepsPerEpoch: batches, step: 0, parameters };
   if (batchSize < Math.min(requestedBatchSize, count)) {
