@@ -18,3 +18,8 @@ export function concatBytes(parts: readonly Bytes[]): Bytes {
   }
   return all;
 }
+
+/** Reads a stream to its end. */
+export async function readBytes(stream: ReadableStream<Bytes>): Promise<Bytes> {
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readBytes } from "../../data/bytes.ts";
 import { ObjectNotFoundError, type ObjectStore } from "../../data/objects/store.ts";
 import { readSafetensors, type Tensor } from "../../data/safetensors/safetensors.ts";
 import { fromWire } from "../../data/wire.ts";
@@ -143,8 +144,7 @@ function momentsOf(
 }
 
 async function readObject(store: ObjectStore, key: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { body } = await store.get(key);
-  return new Uint8Array(await new Response(body).arrayBuffer());
+  return await readBytes((await store.get(key)).body);
 }
 
 function float32Tensors(tensors: ReadonlyMap<string, Tensor>): HostWeights {

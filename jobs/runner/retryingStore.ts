@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Bytes } from "../../data/bytes.ts";
+import { type Bytes, readBytes } from "../../data/bytes.ts";
 import {
   type GetOptions,
   type ObjectBody,
@@ -47,7 +47,7 @@ export class RetryingStore extends StoreWrapper {
         // The previous attempt may have been applied even though it failed here.
         if (!(error instanceof ObjectExistsError) || attempts === 1) throw error;
         const found = await this.inner.get(key);
-        if (found.size === body.length && sameBytes(await bytesOf(found), body)) {
+        if (found.size === body.length && sameBytes(await readBytes(found.body), body)) {
           const { size, etag, modifiedAt } = found;
           return { key, size, etag, modifiedAt };
         }
@@ -114,10 +114,6 @@ function checkUnchanged(found: ObjectBody, first: ObjectBody): ObjectBody {
   if (found.etag === first.etag) return found;
   found.body.cancel().catch(() => {});
   throw new Error(`'${first.key}' was replaced while it was read`);
-}
-
-async function bytesOf({ body }: ObjectBody): Promise<Bytes> {
-  return new Uint8Array(await new Response(body).arrayBuffer());
 }
 
 function sameBytes(a: Bytes, b: Bytes): boolean {

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import type { Bytes } from "../../bytes.ts";
+import { type Bytes, readBytes } from "../../bytes.ts";
 import {
   type GetOptions,
   type ObjectBody,
@@ -60,7 +60,7 @@ export class DatasetObjects {
   /** Reads `size` bytes of an object. @throws {DatasetDamagedError} */
   async readRange(key: string, start: number, size: number): Promise<Bytes> {
     const { body } = await this.#get(key, { range: { start, end: start + size - 1 } });
-    const bytes = new Uint8Array(await new Response(body).arrayBuffer());
+    const bytes = await readBytes(body);
     if (bytes.length !== size) throw this.#damaged(`'${key}' is too short`);
     return bytes;
   }
