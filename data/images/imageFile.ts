@@ -33,8 +33,8 @@ export async function loadSharp() {
 }
 
 /**
- * Limits the images that this process decodes in parallel. Some formats are unpacked whole, to 4 or more bytes per
- * pixel, so many large ones would need gigabytes.
+ * Limits the images that this process decodes in parallel. Some formats are decoded completely, to 4 or more
+ * bytes per pixel, so many large images would need gigabytes.
  */
 export const decodeBudget = new PixelBudget(64_000_000);
 
