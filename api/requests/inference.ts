@@ -5,7 +5,7 @@
  */
 import type { z } from "@hono/zod-openapi";
 import type { ImageSet } from "../../data/datasets/dataset.ts";
-import type { InputShape } from "../../data/images/imageShape.ts";
+import { inputShapeOf } from "../../data/images/imageShape.ts";
 import { resolvePreprocessing } from "../../data/images/preprocessing.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { findSource } from "../../jobs/store/creation/sources.ts";
@@ -59,8 +59,7 @@ export async function withInferenceInput<S extends z.ZodType<InferenceRequest>, 
     const parsed = validate(schema, body);
     const checkpoint = await findSource(services.jobs, parsed);
     return await withTimeLimit(request, limits.inferenceMs, async (signal) => {
-      const { imageSize, inChannels } = checkpoint.config;
-      const shape: InputShape = { imageSize, channels: inChannels as 1 | 3 };
+      const shape = inputShapeOf(checkpoint.config);
       checkImageCount(shape, parsed, limits);
       const { images, preprocessing } = parsed.dataset === undefined
         ? await decodeImages(

@@ -6,7 +6,7 @@
 import type { ImageSet } from "../../data/datasets/dataset.ts";
 import { decodeImage } from "../../data/images/decodeImage.ts";
 import { ImageError } from "../../data/images/imageFile.ts";
-import type { ImageInfo, InputShape } from "../../data/images/imageShape.ts";
+import { type ImageInfo, inputLength, type InputShape } from "../../data/images/imageShape.ts";
 import { inspectImage } from "../../data/images/inspectImage.ts";
 import {
   backgroundNote,
@@ -71,14 +71,14 @@ export function fromBase64(text: string, index: number, limits: ApiLimits): Enco
 
 /** Limits the number of values of a request. @throws {ProblemError} 413 */
 export function checkImageCount(
-  { imageSize, channels }: InputShape,
+  shape: InputShape,
   { pictures, dataset }: InferenceRequest,
   { imageValues }: ApiLimits,
 ): void {
   const [path, count] = dataset === undefined
     ? ["pictures", pictures!.length]
     : ["dataset.indices", dataset.indices.length];
-  const max = Math.floor(imageValues / (imageSize * imageSize * channels));
+  const max = Math.floor(imageValues / inputLength(shape));
   if (count <= max) return;
   throw fieldProblem(413, path, `must have at most ${max} images of this model's size: it has ${count}`);
 }
@@ -93,7 +93,7 @@ export async function decodeImages(
   shape: InputShape,
   preprocessing: ImagePreprocessing,
 ): Promise<LoadedImages> {
-  const size = shape.imageSize * shape.imageSize * shape.channels;
+  const size = inputLength(shape);
   const pixels = new Uint8Array(encoded.length * size);
   const notes: string[] = [];
   for (const [index, image] of encoded.entries()) {

@@ -5,6 +5,7 @@
  */
 import type { z } from "@hono/zod-openapi";
 import type { DatasetInfo, DatasetRef, SplitName } from "../../data/datasets/dataset.ts";
+import { inputShapeOf } from "../../data/images/imageShape.ts";
 import { memoryLimitMessage } from "../../data/datasets/memoryLimit.ts";
 import { fromWire } from "../../data/wire.ts";
 import { checkStored } from "../../jobs/artifacts/readCheckpoint.ts";
@@ -130,7 +131,7 @@ function checkImages(
   { splits }: DatasetInfo,
   maxSplitBytes: number,
 ): void {
-  const shape = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
+  const shape = inputShapeOf(config);
   for (const split of splitNames) {
     const message = memoryLimitMessage(splits[split].count, shape, maxSplitBytes);
     if (message) throw fieldProblem(422, "dataset", message);

@@ -5,6 +5,7 @@
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { encodePng } from "../../data/images/encodePng.ts";
+import { inputShapeOf } from "../../data/images/imageShape.ts";
 import { renderTriptych, type TriptychRow } from "../../data/images/triptych.ts";
 import { type MaeConfig, numPatches, patchDim } from "../../model/config.ts";
 import type { ApiEnv } from "../http/context.ts";
@@ -42,13 +43,14 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
     },
     async handle({ request, checkpoint, images, preprocessing, signal }, context) {
       const { config } = checkpoint;
+      const { imageSize, channels } = inputShapeOf(config);
       const maskRatio = request.mask_ratio ?? config.maskRatio;
       checkMaskRatio(config, maskRatio);
       const options = { maskRatio, seed: request.seed, signal };
       const result = await services.inference.reconstruct(checkpoint, images, options);
       const rows = reconstructionRows(config, images, result, request.paste_visible);
       if (context.get("mediaType") === "image/png") {
-        const png = await renderTriptych(rows, config.imageSize, config.inChannels as 1 | 3);
+        const png = await renderTriptych(rows, imageSize, channels);
         return context.body(png, 200, { "content-type": "image/png" });
       }
       const data: ReconstructionWire["data"] = [];
@@ -101,6 +103,6 @@ async function imageWire(
 }
 
 async function pngBase64(values: Float32Array, config: MaeConfig): Promise<string> {
-  const channels = config.inChannels as 1 | 3;
-  return (await encodePng(toBytes(values), config.imageSize, config.imageSize, channels)).toBase64();
+  const { imageSize, channels } = inputShapeOf(config);
+  return (await encodePng(toBytes(values), imageSize, imageSize, channels)).toBase64();
 }

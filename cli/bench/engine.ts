@@ -5,7 +5,7 @@
  */
 import { loadSettings } from "../settings/environment.ts";
 import { selectBackend } from "../../model/backends/select.ts";
-import { type MaeConfig } from "../../model/config.ts";
+import { imageDim, type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
 import { classify, features } from "../../model/classifier.ts";
 import { forward, maskBatch } from "../../model/mae.ts";
@@ -23,8 +23,8 @@ export interface Subject {
   readonly batch: number;
 }
 
-const noise = ({ imageSize, inChannels }: MaeConfig, images: number) =>
-  uniform({ seed: 1, purpose: "bench" }, images * imageSize ** 2 * inChannels);
+const noise = (config: MaeConfig, images: number) =>
+  uniform({ seed: 1, purpose: "bench" }, images * imageDim(config));
 
 const computeWith = (threads: number) => loadSettings({ UNMASK_THREADS: String(threads) }).compute;
 

@@ -10,7 +10,7 @@ import { writeFeeds } from "../../model/backends/simd/plan/feeds.ts";
 import { planMemory } from "../../model/backends/simd/plan/memoryLayout.ts";
 import { record } from "../../model/backends/simd/plan/record.ts";
 import { TrainingMemory } from "../../model/backends/simd/plan/trainingMemory.ts";
-import { type MaeConfig } from "../../model/config.ts";
+import { imageDim, type MaeConfig } from "../../model/config.ts";
 import { objective } from "../../model/training/objective.ts";
 import { initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { median } from "./engine.ts";
@@ -48,7 +48,7 @@ function labelOf(call: KernelCall): string {
 async function compileStep(config: MaeConfig, images: number) {
   await selectBackend("simd");
   const specs = parameterSpecs(config, { model: "mae" });
-  const pixels = new Float32Array(images * config.imageSize ** 2 * config.inChannels)
+  const pixels = new Float32Array(images * imageDim(config))
     .map((_, i) => i % 7 / 7);
   const task = { config, architecture: { model: "mae" }, seed: 0 } as const;
   const step = objective(task, { pixels, labels: null }, 0, 0);

@@ -4,6 +4,7 @@
  * @module
  */
 import { permutation } from "../../model/random.ts";
+import { inputLength } from "../images/imageShape.ts";
 import type { ImageSet } from "./dataset.ts";
 
 /** How an epoch is divided into batches. */
@@ -60,7 +61,7 @@ export function* epochBatches(images: ImageSet, options: BatchOptions): Generato
   const order = shuffle
     ? permutation({ seed, purpose: "shuffle", epoch }, images.count)
     : Uint32Array.from({ length: images.count }, (_, i) => i);
-  const imageLength = images.imageSize * images.imageSize * images.channels;
+  const imageLength = inputLength(images);
   // One buffer for all batches, because a new one for each batch would be a megabyte of garbage every few steps.
   const buffer = new Float32Array(Math.min(batchSize, images.count) * imageLength);
   for (let start = startBatch * batchSize; start < images.count; start += batchSize) {

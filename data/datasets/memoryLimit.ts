@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { InputShape } from "../images/imageShape.ts";
+import { inputLength, type InputShape } from "../images/imageShape.ts";
 import { DatasetError, type SplitName } from "./dataset.ts";
 
 /** Default limit of the decoded images of a split, in bytes. */
@@ -12,10 +12,10 @@ export const DEFAULT_MAX_SPLIT_BYTES = 8 * 2 ** 30;
 /** Returns an error message, without its subject, for images that exceed the limit. Returns null for other images. */
 export function memoryLimitMessage(
   count: number,
-  { imageSize, channels }: InputShape,
+  input: InputShape,
   maxBytes: number,
 ): string | null {
-  const bytes = count * imageSize ** 2 * channels;
+  const bytes = count * inputLength(input), { imageSize, channels } = input;
   if (bytes <= maxBytes) return null;
   return `needs ${formatBytes(bytes)} of memory: ${count} images of ${imageSize} x ${imageSize} x ` +
     `${channels} bytes. At most ${formatBytes(maxBytes)} are allowed (UNMASK_MAX_DATASET_BYTES): choose a ` +

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { MaeConfig } from "../../model/config.ts";
 
 /** Dimensions of an image. */
 export interface ImageShape {
@@ -24,4 +25,14 @@ export interface InputShape {
   readonly imageSize: number;
   /** 1 (greyscale) or 3 (RGB). */
   readonly channels: 1 | 3;
+}
+
+/** Returns the dimensions of a model's input images. */
+export function inputShapeOf({ imageSize, inChannels }: MaeConfig): InputShape {
+  return { imageSize, channels: inChannels as InputShape["channels"] };
+}
+
+/** Returns the number of values of an input image. */
+export function inputLength({ imageSize, channels }: InputShape): number {
+  return imageSize * imageSize * channels;
 }

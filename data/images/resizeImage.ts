@@ -6,7 +6,7 @@
 import type { Bytes } from "../bytes.ts";
 import type { Sharp } from "sharp";
 import { loadSharp } from "./imageFile.ts";
-import type { ImageShape, InputShape } from "./imageShape.ts";
+import { type ImageShape, inputLength, type InputShape } from "./imageShape.ts";
 import { DEFAULT_PREPROCESSING, type ImagePreprocessing } from "./preprocessing.ts";
 
 /** A decoded image and its upright size. */
@@ -79,7 +79,7 @@ export async function resizeToInput(
   const { data, info } = await resized.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
   if (info.channels === input.channels) return new Uint8Array(data);
   // A greyscale image keeps one channel in some colour spaces. That channel is copied to all channels.
-  const pixels = new Uint8Array(input.imageSize ** 2 * input.channels);
+  const pixels = new Uint8Array(inputLength(input));
   for (let i = 0; i < pixels.length; i++) {
     const pixel = Math.floor(i / input.channels), channel = i % input.channels;
     pixels[i] = data[pixel * info.channels + Math.min(channel, info.channels - 1)];

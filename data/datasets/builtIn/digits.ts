@@ -5,7 +5,7 @@
  * @module
  */
 import { yieldToEventLoop } from "../../eventLoop.ts";
-import type { InputShape } from "../../images/imageShape.ts";
+import { inputLength, type InputShape } from "../../images/imageShape.ts";
 import { DEFAULT_PREPROCESSING } from "../../images/preprocessing.ts";
 import { resizeRaw } from "../../images/resizeImage.ts";
 import { checkIndex, type Dataset, type DatasetInfo, type ImageSet, type SplitName } from "../dataset.ts";
@@ -67,7 +67,7 @@ export function openDigits(
     signal?: AbortSignal,
   ): Promise<ImageSet> => {
     checkMemory(count, input, split, maxBytes);
-    const imageLength = input.imageSize ** 2 * input.channels;
+    const imageLength = inputLength(input);
     const pixels = new Uint8Array(count * imageLength), labels = new Uint16Array(count);
     const shape = { height: DIGIT_SIZE, width: DIGIT_SIZE, channels: 1 } as const;
     const isOriginalSize = input.imageSize === DIGIT_SIZE && input.channels === 1;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { InputShape } from "../../images/imageShape.ts";
+import { inputLength, type InputShape } from "../../images/imageShape.ts";
 import type { ImagePreprocessing } from "../../images/preprocessing.ts";
 import type { ObjectStore } from "../../objects/store.ts";
 import {
@@ -46,7 +46,7 @@ export class StoredDataset implements Dataset {
     const labels = label && Uint16Array.from({ length: count }, (_, row) => label(row));
     this.#checkLabels(labels);
     if (block) return { ...input, count, pixels: block, labels };
-    const imageLength = input.imageSize ** 2 * input.channels;
+    const imageLength = inputLength(input);
     const pixels = new Uint8Array(count * imageLength);
     for await (const [row, image] of stored.readAll(input, signal)) {
       signal?.throwIfAborted();
@@ -63,7 +63,7 @@ export class StoredDataset implements Dataset {
     preprocessing: ImagePreprocessing = this.info,
   ): Promise<ImageSet> {
     const { count, label, readOne } = await this.#openSplit(split);
-    const imageLength = input.imageSize ** 2 * input.channels;
+    const imageLength = inputLength(input);
     const pixels = new Uint8Array(indices.length * imageLength);
     for (const [i, index] of indices.entries()) {
       checkIndex(index, count, split);

@@ -13,6 +13,7 @@ import {
   type ImageSet,
   type SplitName,
 } from "../../../data/datasets/dataset.ts";
+import { inputShapeOf } from "../../../data/images/imageShape.ts";
 import type { MaeConfig } from "../../../model/config.ts";
 import { jittered, pause } from "../../../data/backoff.ts";
 import { JobFailure } from "../../failure.ts";
@@ -55,8 +56,7 @@ export async function loadSplit(
   split: SplitName,
   config: MaeConfig,
 ): Promise<ImageSet> {
-  const input = { imageSize: config.imageSize, channels: config.inChannels as 1 | 3 };
-  return await datasetFailure(() => dataset.load(split, input, signal));
+  return await datasetFailure(() => dataset.load(split, inputShapeOf(config), signal));
 }
 
 /** Checks that a data set has labels. @throws {JobFailure} `dataset_unlabelled` */
