@@ -7,6 +7,7 @@
 import asc from "assemblyscript/asc";
 import { microKernelSource } from "../model/backends/simd/codegen/microKernel.ts";
 import { unrollAndJam } from "../model/backends/simd/codegen/unrollAndJam.ts";
+import type { VectorBits } from "../model/backends/simd/vectorFlags.ts";
 
 const SOURCE = new URL("../model/backends/simd/assembly/", import.meta.url);
 const OUT = new URL("../model/backends/simd/binary.ts", import.meta.url);
@@ -17,14 +18,17 @@ export interface KernelBuild {
   readonly relaxed: boolean;
   /** Imports a memory that threads share. */
   readonly shared: boolean;
+  /** The constant `VECTOR_BITS` of the source, by which the wide build differs. */
+  readonly vectorBits: VectorBits;
 }
 
 /** Every build, by the name of its constant. */
 const BUILDS: Readonly<Record<string, KernelBuild>> = {
-  RELAXED: { relaxed: true, shared: false },
-  PLAIN: { relaxed: false, shared: false },
-  RELAXED_SHARED: { relaxed: true, shared: true },
-  PLAIN_SHARED: { relaxed: false, shared: true },
+  RELAXED: { relaxed: true, shared: false, vectorBits: 128 },
+  PLAIN: { relaxed: false, shared: false, vectorBits: 128 },
+  RELAXED_SHARED: { relaxed: true, shared: true, vectorBits: 128 },
+  PLAIN_SHARED: { relaxed: false, shared: true, vectorBits: 128 },
+  WIDE_SHARED: { relaxed: true, shared: true, vectorBits: 256 },
 };
 
 /** Returns the AssemblyScript source of a file of `assembly/`; null for a file that does not exist. */
@@ -43,7 +47,9 @@ async function readSource(name: string): Promise<string | null> {
  *
  * @throws {Error} with the compiler's messages
  */
-export async function compileKernels({ relaxed, shared }: KernelBuild): Promise<Uint8Array<ArrayBuffer>> {
+export async function compileKernels(
+  { relaxed, shared, vectorBits }: KernelBuild,
+): Promise<Uint8Array<ArrayBuffer>> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main([
     "kernels.ts",
@@ -53,6 +59,7 @@ export async function compileKernels({ relaxed, shared }: KernelBuild): Promise<
     // With a minimum size, V8 checks an access with a small constant offset once instead of twice.
     "--initialMemory=1",
     "--noAssert",
+    `--use=VECTOR_BITS=${vectorBits}`,
     // Binaryen's optimizer reorders the micro-kernels so that registers spill.
     "--optimizeLevel=0",
     "--shrinkLevel=0",
@@ -76,9 +83,10 @@ export async function binarySource(): Promise<string> {
   const constants: string[] = [];
   for (const [name, build] of Object.entries(BUILDS)) {
     const sums = build.relaxed ? "fused multiply-add (relaxed SIMD)" : "plain SIMD";
+    const width = build.vectorBits === 256 ? " in pairs of vectors," : "";
     const memory = build.shared ? "a shared memory" : "a memory of one thread";
     constants.push(
-      `/** WebAssembly with ${sums}, for ${memory}, in base64. */
+      `/** WebAssembly with ${sums},${width} for ${memory}, in base64. */
 export const ${name}: string =
   "${(await compileKernels(build)).toBase64()}";
 `,

@@ -52,7 +52,7 @@ function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflo
   const tile = reserve(TILE_SIZE), bias = reserve(outDim);
   const packed = Math.max(inDim, outDim) < PACK_MIN_WIDTH ? 0 : reserve(PACK_SIZE);
   const memory = addresses.memory(false);
-  const { gemm, gemmTransA } = instantiate(loadKernels(false), memory);
+  const { gemm, gemmTransA } = instantiate(loadKernels({ shared: false }), memory);
   new Float32Array(memory.buffer).fill(0.01);
   const flops = 2 * rows * inDim * outDim, repetitions = Math.max(1, Math.ceil(FLOPS_PER_RUN / flops));
   const gflops = (call: () => void) => {

@@ -75,7 +75,7 @@ export async function profile(
   repetitions: number,
 ): Promise<KernelCost[]> {
   const { memory, calls } = await compileStep(config, images);
-  const kernels = instantiate(loadKernels(true), memory);
+  const kernels = instantiate(loadKernels({ shared: true }), memory);
   const costs = new Map<string, { calls: number; times: number[]; flops: number }>();
   for (const call of calls) {
     const label = labelOf(call), { calls = 0, flops = 0 } = costs.get(label) ?? {};

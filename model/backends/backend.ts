@@ -5,6 +5,7 @@
  */
 import type { NativeOps } from "../ops/native.ts";
 import type { Planner } from "../training/stepper.ts";
+import type { VectorBits } from "./simd/vectorFlags.ts";
 
 /** Options for the start of a backend. */
 export interface BackendOptions {
@@ -14,6 +15,8 @@ export interface BackendOptions {
   readonly threads?: number;
   /** Requires a hardware GPU: neither the CPU nor a software adapter is used. */
   readonly gpuOnly?: boolean;
+  /** Width of the vectors for which our kernels are built. 256 is slow without V8's flags. @default 128 */
+  readonly vectorBits?: VectorBits;
 }
 
 /** A backend that has started. */
@@ -22,6 +25,8 @@ export interface StartedBackend {
   readonly ops: NativeOps;
   /** Plans whole training steps. */
   readonly planner?: Planner;
+  /** Width of the vectors of our WebAssembly kernels; absent for other backends. */
+  readonly vectorBits?: VectorBits;
 }
 
 /** A backend that can be started. */

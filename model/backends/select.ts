@@ -8,6 +8,7 @@ import { useNative } from "../ops/native.ts";
 import type { Planner } from "../training/stepper.ts";
 import { BackendError, type BackendOptions } from "./backend.ts";
 import { BACKEND_NAMES, type BackendName, BACKENDS } from "./list.ts";
+import type { VectorBits } from "./simd/vectorFlags.ts";
 
 // Otherwise the cpu backend prints advice about Node.js at its first use.
 tf.enableProdMode();
@@ -19,6 +20,8 @@ export interface SelectedBackend {
   readonly notes: readonly string[];
   /** Plans whole training steps, where the backend can. */
   readonly planner?: Planner;
+  /** Width of the vectors of our WebAssembly kernels; absent for other backends. */
+  readonly vectorBits?: VectorBits;
 }
 
 /** Options of the selection. */
@@ -60,18 +63,18 @@ async function selfTest(): Promise<string | null> {
     : `its self-test returned [${values}] instead of [46, 109]`;
 }
 
-/** Starts and tests a backend. Returns its planner, or why it cannot be used. */
+/** Starts and tests a backend. Returns what it offers, or why it cannot be used. */
 async function startAndTest(
   { name, gpuOnly }: Candidate,
-  { tensorflow, threads }: SelectOptions,
-): Promise<{ planner?: Planner } | { fault: string }> {
+  { tensorflow, threads, vectorBits }: SelectOptions,
+): Promise<Pick<SelectedBackend, "planner" | "vectorBits"> | { fault: string }> {
   try {
     useNative();
     const backend = await BACKENDS[name].load();
-    const { ops, planner } = await backend.start({ tensorflow, threads, gpuOnly });
-    useNative(ops);
+    const started = await backend.start({ tensorflow, threads, vectorBits, gpuOnly });
+    useNative(started.ops);
     const fault = await selfTest();
-    return fault === null ? { planner } : { fault };
+    return fault === null ? { planner: started.planner, vectorBits: started.vectorBits } : { fault };
   } catch (error) {
     return { fault: error instanceof Error ? error.message : String(error) };
   }
@@ -103,7 +106,7 @@ export async function selectBackend(
   const notes: string[] = [];
   for (const candidate of requested ? [{ name: requested }] : candidates(options.flops ?? 0)) {
     const tried = await startAndTest(candidate, options);
-    if (!("fault" in tried)) return { name: candidate.name, notes, planner: tried.planner };
+    if (!("fault" in tried)) return { name: candidate.name, notes, ...tried };
     notes.push(`${candidate.name}: ${tried.fault}`);
   }
   throw new BackendError(`No backend works. ${notes.join("; ")}`);

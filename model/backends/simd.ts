@@ -11,6 +11,7 @@
  * @module
  */
 import type { Backend } from "./backend.ts";
+import { supportedVectorBits } from "./simd/instance.ts";
 import { installKernels } from "./simd/installKernels.ts";
 import { SIMD_OPS } from "./simd/ops.ts";
 import { PlannedStepper } from "./simd/plan/plannedStepper.ts";
@@ -21,6 +22,7 @@ export const simd: Backend = {
   async start(options) {
     await wasm.start(options);
     installKernels();
-    return { ops: SIMD_OPS, planner: (options) => PlannedStepper.open(options) };
+    const vectorBits = supportedVectorBits(options.vectorBits ?? 128);
+    return { ops: SIMD_OPS, vectorBits, planner: (options) => PlannedStepper.open(options, vectorBits) };
   },
 };

@@ -1,13 +1,19 @@
 import { expect } from "expect";
 import { binarySource } from "../../cli/buildKernels.ts";
-import { PLAIN, PLAIN_SHARED, RELAXED, RELAXED_SHARED } from "../../model/backends/simd/binary.ts";
+import {
+  PLAIN,
+  PLAIN_SHARED,
+  RELAXED,
+  RELAXED_SHARED,
+  WIDE_SHARED,
+} from "../../model/backends/simd/binary.ts";
 import { microKernelSource } from "../../model/backends/simd/codegen/microKernel.ts";
 import { instantiate } from "../../model/backends/simd/instance.ts";
 
 /** Every build, and whether its memory is shared. */
-const BUILDS = [RELAXED, PLAIN, RELAXED_SHARED, PLAIN_SHARED].map((text) => ({
+const BUILDS = [RELAXED, PLAIN, RELAXED_SHARED, PLAIN_SHARED, WIDE_SHARED].map((text) => ({
   module: new WebAssembly.Module(Uint8Array.fromBase64(text)),
-  shared: text === RELAXED_SHARED || text === PLAIN_SHARED,
+  shared: [RELAXED_SHARED, PLAIN_SHARED, WIDE_SHARED].includes(text),
 }));
 
 const memoryFor = (shared: boolean) =>

@@ -78,7 +78,7 @@ function identity({ x }: Inputs): tf.TensorInfo {
 export function installKernels(): void {
   backend = tf.backend() as unknown as WasmBackend;
   const { memory } = backend.wasm.asm;
-  const instance = instantiate(loadKernels(false), memory);
+  const instance = instantiate(loadKernels({ shared: false }), memory);
   if (kernels === null) {
     for (const [kernelName, spec] of Object.entries(SPECS)) {
       tf.registerKernel({

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { PLAIN, PLAIN_SHARED, RELAXED, RELAXED_SHARED } from "./binary.ts";
+import { PLAIN, PLAIN_SHARED, RELAXED, RELAXED_SHARED, WIDE_SHARED } from "./binary.ts";
+import type { VectorBits } from "./vectorFlags.ts";
 
 /** The exports of the WebAssembly module; see `assembly/`. Addresses and strides are in bytes, sizes in floats. */
 export type Kernels = Readonly<Record<KernelName, (...args: number[]) => void>>;
@@ -30,11 +31,26 @@ export type KernelName =
   | "sumRows"
   | "zero";
 
-/** Loads the fastest build that this machine supports. @param shared for a memory that threads share */
-export function loadKernels(shared: boolean): WebAssembly.Module {
-  const relaxed = Uint8Array.fromBase64(shared ? RELAXED_SHARED : RELAXED);
-  if (WebAssembly.validate(relaxed)) return new WebAssembly.Module(relaxed);
-  return new WebAssembly.Module(Uint8Array.fromBase64(shared ? PLAIN_SHARED : PLAIN));
+/** Which build of the kernels to load. */
+export interface BuildOptions {
+  /** For a memory that threads share. */
+  readonly shared: boolean;
+  /** Only kernels for shared memory have a build for 256 bits. @default 128 */
+  readonly vectorBits?: VectorBits;
+}
+
+/** Returns the width for which this machine has a build: 256 bits need relaxed SIMD. @param requested width */
+export function supportedVectorBits(requested: VectorBits): VectorBits {
+  return requested === 256 && WebAssembly.validate(Uint8Array.fromBase64(WIDE_SHARED)) ? 256 : 128;
+}
+
+/** Loads the fastest build that this machine supports. */
+export function loadKernels({ shared, vectorBits = 128 }: BuildOptions): WebAssembly.Module {
+  const [wide, relaxed, plain] = shared
+    ? [WIDE_SHARED, RELAXED_SHARED, PLAIN_SHARED]
+    : [RELAXED, RELAXED, PLAIN];
+  const fast = Uint8Array.fromBase64(vectorBits === 256 ? wide : relaxed);
+  return new WebAssembly.Module(WebAssembly.validate(fast) ? fast : Uint8Array.fromBase64(plain));
 }
 
 /**

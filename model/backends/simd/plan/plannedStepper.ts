@@ -20,6 +20,7 @@ import type { Stepper, StepperOptions } from "../../../training/stepper.ts";
 import { startWorker } from "../../../training/threads.ts";
 import type { HostTensor } from "../../../weights.ts";
 import { loadKernels } from "../instance.ts";
+import type { VectorBits } from "../vectorFlags.ts";
 import { newControl } from "./barrier.ts";
 import { splitBatch } from "./chunks.ts";
 import { compile, type Program } from "./compile.ts";
@@ -67,18 +68,19 @@ export class PlannedStepper implements Stepper {
   /**
    * Plans a training and starts its workers.
    *
+   * @param vectorBits width of the vectors for which the kernels are built
    * @throws {PlanError} when the training does not fit into 4 GiB, or an operation has no kernel
    */
-  static async open(options: StepperOptions): Promise<PlannedStepper> {
+  static async open(options: StepperOptions, vectorBits: VectorBits = 128): Promise<PlannedStepper> {
     const stepper = new PlannedStepper(await planTraining(options), options);
-    await stepper.#start(options);
+    await stepper.#start(options, vectorBits);
     return stepper;
   }
 
-  async #start({ weights, frozen, state }: StepperOptions): Promise<void> {
+  async #start({ weights, frozen, state }: StepperOptions, vectorBits: VectorBits): Promise<void> {
     const { layout, threads, graph, chunkImages } = this.#plan;
     this.#memory.writeWeights(weights, frozen, state);
-    const module = loadKernels(true), control = newControl();
+    const module = loadKernels({ shared: true, vectorBits }), control = newControl();
     const shared = { module, memory: this.#memory.memory, control, losses: this.#losses, threads };
     await this.#pool.broadcast(Array.from({ length: threads }, (_, index): ToWorker => {
       const grads = { address: layout.worker.grads + index * layout.workerStride, size: layout.size };

@@ -1,0 +1,15 @@
+/**
+ * The width of the vectors that the kernels compute with. WebAssembly's vectors have 128 bits. In a process that was
+ * started with {@linkcode VECTOR_FLAGS}, V8 fuses pairs of them into vectors of 256 bits.
+ *
+ * @module
+ */
+
+/** Bits of a vector. */
+export type VectorBits = 128 | 256;
+
+/**
+ * V8's flags for vectors of 256 bits. Without bounds checks a wrong address writes into the process, so only a process
+ * that runs nothing but our kernels on checked sizes may have them.
+ */
+export const VECTOR_FLAGS: readonly string[] = ["--experimental-wasm-revectorize", "--no-wasm-bounds-checks"];
