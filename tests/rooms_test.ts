@@ -21,6 +21,7 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   jobs: ["jobs/requests"],
   "jobs/requests": ["jobs"],
   "jobs/artifacts": ["jobs", "jobs/requests"],
+  "jobs/process": [],
   "jobs/kinds": ["jobs", "jobs/requests", "jobs/artifacts"],
   "jobs/store": ["jobs", "jobs/requests", "jobs/artifacts"],
   model: ["model/ops"],

@@ -1,0 +1,37 @@
+/**
+ * The child's side of a child process: messages from and to the parent process. When the parent ends, the child ends,
+ * even while its main thread computes.
+ *
+ * @module
+ */
+import process from "node:process";
+import type { ParentGone } from "./parentWatch.ts";
+
+/** Exit code of a child whose parent has ended. */
+const ORPHANED = 3;
+
+/**
+ * Connects this process to the parent that started it with `ChildProcess`. Interrupts by a terminal (Ctrl-C) are
+ * ignored, because they reach the whole process group, and the parent decides when the child stops.
+ *
+ * @param receive called with each message of the parent, in order
+ * @returns a function that sends a message to the parent
+ */
+export function connectToParentProcess<To, From>(receive: (message: To) => void): (message: From) => void {
+  process.on("message", (message) => receive(message as To));
+  process.on("disconnect", () => Deno.exit(ORPHANED));
+  Deno.addSignalListener("SIGINT", () => {});
+  watchParent();
+  // Messages to a parent that has just ended are dropped.
+  return (message) => {
+    if (process.connected) process.send!(message, undefined, undefined, () => {});
+  };
+}
+
+/** Ends this process as soon as the parent has ended, also while the main thread is busy. */
+function watchParent(): void {
+  const watch = new Worker(new URL("./parentWatch.ts", import.meta.url), { type: "module" });
+  watch.onmessage = ({ data }: MessageEvent<ParentGone>) => {
+    if (data === "gone") Deno.exit(ORPHANED);
+  };
+}

@@ -1,0 +1,114 @@
+import { expect } from "expect";
+import { ChildProcess } from "../../../jobs/process/child.ts";
+import type { ToScripted } from "./scriptedChild.ts";
+
+const MODULE = new URL("./scriptedChild.ts", import.meta.url);
+
+/** Starts a child. `next` returns its next message. */
+function start(v8Flags: readonly string[] = []) {
+  const messages: unknown[] = [], output: string[] = [];
+  let arrived = Promise.withResolvers<void>();
+  const child = new ChildProcess<ToScripted, unknown>(MODULE, {
+    v8Flags,
+    output: (line) => output.push(line),
+    message: (message) => {
+      messages.push(message);
+      arrived.resolve();
+    },
+  });
+  const next = async () => {
+    while (messages.length === 0) {
+      await arrived.promise;
+      arrived = Promise.withResolvers();
+    }
+    return messages.shift();
+  };
+  return { child, messages, output, next };
+}
+
+Deno.test("messages are structured-cloned in both directions, typed arrays included", async () => {
+  const { child, next } = start();
+  for (const value of [new Float32Array([1, 2.5]), { deep: [new Map([[1, 2]])] }, "text"]) {
+    child.send({ type: "echo", value });
+    expect(await next()).toEqual(value);
+  }
+  expect(await child.kill()).toMatchObject({ code: null, signal: "SIGKILL", sentSignal: "SIGKILL" });
+});
+
+Deno.test("messages sent just before an exit arrive in order before the exit is reported", async () => {
+  const { child, messages } = start();
+  child.send({ type: "count_and_exit", count: 100, code: 7 });
+  expect(await child.exited).toMatchObject({ code: 7, signal: null, sentSignal: null });
+  expect(messages).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  child.send({ type: "echo", value: 1 });
+  expect((await child.stop({ type: "stop" })).code).toBe(7);
+});
+
+Deno.test("the exit report has the signal of an abort and the last output, without colours", async () => {
+  const { child, output, next } = start();
+  child.send({
+    type: "print",
+    lines: ["\x1b[31mred\x1b[0m", "", "x".repeat(2_000), ...Array(70).fill("last")],
+  });
+  child.send({ type: "echo", value: "printed" });
+  await next();
+  child.send({ type: "abort" });
+  const exit = await child.exited;
+  expect(exit).toMatchObject({ code: null, signal: "SIGABRT", sentSignal: null });
+  expect(exit.lastOutput.length).toBe(60);
+  expect(output.slice(0, 3)).toEqual(["red", "x".repeat(500), "last"]);
+});
+
+Deno.test("an uncaught error is in the last output", async () => {
+  const { child } = start();
+  child.send({ type: "throw", message: "thrown by the child" });
+  const { code, lastOutput } = await child.exited;
+  expect(code).toBe(1);
+  expect(lastOutput.join("\n")).toContain("thrown by the child");
+});
+
+Deno.test("a child that fills its heap ends with V8's message", async () => {
+  const { child } = start(["--max-heap-size=60"]);
+  child.send({ type: "fill_heap" });
+  const { signal, lastOutput } = await child.exited;
+  expect(signal).not.toBe(null);
+  expect(lastOutput.join("\n")).toContain("out of memory");
+});
+
+Deno.test("an unknown flag of V8 ends the child with exit code 1 and a message", async () => {
+  const { child } = start(["--no-such-flag"]);
+  const { code, lastOutput } = await child.exited;
+  expect(code).toBe(1);
+  expect(lastOutput[0]).toContain("V8 did not recognize flag '--no-such-flag'");
+});
+
+Deno.test("a child that answers the stop message ends by itself", async () => {
+  const { child } = start();
+  expect(await child.stop({ type: "stop" }, { termMs: 60_000, killMs: 60_000 }))
+    .toMatchObject({ code: 0, sentSignal: null });
+});
+
+Deno.test("a child that computes does not answer the stop message and ends by a signal", async () => {
+  const { child, next } = start();
+  child.send({ type: "compute" });
+  expect(await next()).toBe("computing");
+  const stopped = child.stop({ type: "stop" }, { termMs: 10, killMs: 60_000 });
+  expect(child.stop()).toBe(stopped);
+  expect(await stopped).toMatchObject({ signal: "SIGTERM", sentSignal: "SIGTERM" });
+});
+
+for (const state of ["waits", "computes"]) {
+  Deno.test(`a child that ${state} ends when its parent is killed`, async () => {
+    using listener = Deno.listen({ port: 0 });
+    const parent = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", new URL("./orphaning.ts", import.meta.url).href, String(listener.addr.port), state],
+    }).spawn();
+    using connection = await listener.accept();
+    const byte = new Uint8Array(1);
+    expect(await connection.read(byte)).toBe(1);
+    parent.kill("SIGKILL");
+    await parent.status;
+    // The connection ends with the child.
+    expect(await connection.read(byte).catch(() => null)).toBe(null);
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * A child process for the tests of `ChildProcess`. It does what each message says.
+ *
+ * @module
+ */
+import process from "node:process";
+import { connectToParentProcess } from "../../../jobs/process/entry.ts";
+
+/** Messages to the child. */
+export type ToScripted =
+  | { readonly type: "echo"; readonly value: unknown }
+  /** Sends `count` numbers and exits at once. */
+  | { readonly type: "count_and_exit"; readonly count: number; readonly code: number }
+  | { readonly type: "print"; readonly lines: readonly string[] }
+  | { readonly type: "abort" }
+  | { readonly type: "throw"; readonly message: string }
+  | { readonly type: "fill_heap" }
+  /** Connects to a port, and then computes without end. The connection ends with this process. */
+  | { readonly type: "connect"; readonly port: number; readonly computes: boolean }
+  | { readonly type: "compute" }
+  | { readonly type: "stop" };
+
+let ignoresStop = false;
+
+const send = connectToParentProcess<ToScripted, unknown>((message) => {
+  switch (message.type) {
+    case "echo":
+      return send(message.value);
+    case "count_and_exit":
+      for (let i = 0; i < message.count; i++) send(i);
+      process.nextTick(() => Deno.exit(message.code));
+      return;
+    case "print":
+      for (const line of message.lines) console.error(line);
+      return;
+    case "abort":
+      return process.abort();
+    case "throw":
+      throw new Error(message.message);
+    case "fill_heap": {
+      const arrays: number[][] = [];
+      while (true) arrays.push(new Array(1e6).fill(1.5));
+    }
+    case "connect":
+      Deno.connect({ port: message.port }).then((connection) => {
+        connection.write(new Uint8Array([1]));
+        if (message.computes) setTimeout(compute, 0);
+      });
+      return;
+    case "compute":
+      send("computing");
+      ignoresStop = true;
+      setTimeout(compute, 0);
+      return;
+    case "stop":
+      if (!ignoresStop) Deno.exit(0);
+  }
+});
+
+function compute(): never {
+  while (true);
+}
