@@ -58,7 +58,7 @@ export interface JobError {
 /** The backend of a run. */
 export interface JobBackend {
   readonly name: string;
-  /** Number of threads of a training step. Absent when the run does not train. */
+  /** Number of threads that compute. */
   readonly threads?: number;
   /** Notes on why other backends were not selected. */
   readonly notes: readonly string[];

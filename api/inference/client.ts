@@ -8,7 +8,7 @@ import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
-import type { MaeBatchResult } from "../../model/inference.ts";
+import type { MaeBatchResult } from "../../model/prediction/inference.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
 import type { WorkerRequest, WorkerResponse, WorkerSetup } from "./messages.ts";
 

@@ -3,41 +3,55 @@
  *
  * @module
  */
-import { dispose } from "@tensorflow/tfjs-core";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { loadWeights } from "../../jobs/artifacts/readCheckpoint.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { toTensors, type Weights } from "../../model/transformer.ts";
+import type { Predictor } from "../../model/prediction/predictor.ts";
+import type { MaeConfig } from "../../model/config.ts";
+import type { HostWeights } from "../../model/weights.ts";
 
 interface CachedModel {
-  readonly weights: Promise<Weights>;
+  readonly predictor: Promise<Predictor>;
   readonly bytes: number;
 }
 
-/** Caches the weights of models on the backend, up to a limit in bytes. */
+/** A model to open. */
+export interface Model {
+  readonly config: MaeConfig;
+  readonly weights: HostWeights;
+}
+
+/** Opens a predictor. */
+type OpenPredictor = (model: Model) => Promise<Predictor>;
+
+/** Caches the predictors of models, up to a limit in bytes of their weights. */
 export class ModelCache {
   readonly #store: ObjectStore;
+  readonly #open: OpenPredictor;
   readonly #limit: number;
   readonly #models = new Map<string, CachedModel>();
 
-  constructor(store: ObjectStore, limitBytes: number) {
+  constructor(store: ObjectStore, open: OpenPredictor, limitBytes: number) {
     this.#store = store;
+    this.#open = open;
     this.#limit = limitBytes;
   }
 
-  /** Returns the weights of a checkpoint, which are valid until the next call. */
-  async get(checkpoint: Checkpoint): Promise<Weights> {
+  /** Returns the predictor of a checkpoint, which is valid until the next call. */
+  async get(checkpoint: Checkpoint): Promise<Predictor> {
     const cached = this.#models.get(checkpoint.id);
     if (cached) {
       this.#models.delete(checkpoint.id);
       this.#models.set(checkpoint.id, cached);
-      return await cached.weights;
+      return await cached.predictor;
     }
     await this.#evict(checkpoint.size);
-    const weights = loadWeights(this.#store, checkpoint).then(toTensors);
-    this.#models.set(checkpoint.id, { weights, bytes: checkpoint.size });
+    const { config } = checkpoint;
+    const predictor = loadWeights(this.#store, checkpoint)
+      .then((weights) => this.#open({ config, weights }));
+    this.#models.set(checkpoint.id, { predictor, bytes: checkpoint.size });
     try {
-      return await weights;
+      return await predictor;
     } catch (error) {
       this.#models.delete(checkpoint.id);
       throw error;
@@ -51,7 +65,7 @@ export class ModelCache {
       if (total <= this.#limit) return;
       this.#models.delete(id);
       total -= model.bytes;
-      dispose(await model.weights);
+      await (await model.predictor).dispose();
     }
   }
 }

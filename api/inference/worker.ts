@@ -10,9 +10,10 @@ import { notFinite } from "../../jobs/kinds/finite.ts";
 import { JobFailure } from "../../jobs/failure.ts";
 import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
-import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts";
+import { classifyBatch, reconstruct } from "../../model/prediction/inference.ts";
+import { openPredictor } from "../../model/prediction/openPredictor.ts";
 import type { WorkerRequest, WorkerResponse, WorkerSetup } from "./messages.ts";
-import { ModelCache } from "./modelCache.ts";
+import { type Model, ModelCache } from "./modelCache.ts";
 
 // deno-lint-ignore no-explicit-any -- Deno's window library has no type for the global scope of a worker
 const scope = self as any;
@@ -22,17 +23,18 @@ let backendFailure: BackendError | undefined;
 let previous: Promise<unknown> = Promise.resolve();
 
 async function configure({ storage, compute, cacheBytes }: WorkerSetup): Promise<void> {
-  await selectBackend(compute.backend, compute);
-  models = new ModelCache(openStore(storage), cacheBytes);
+  const { planner } = await selectBackend(compute.backend, compute), { threads } = compute;
+  const open = (model: Model) => openPredictor({ ...model, threads }, planner);
+  models = new ModelCache(openStore(storage), open, cacheBytes);
 }
 
 async function compute(request: WorkerRequest): Promise<unknown> {
   const { operation, checkpoint, seed, maskRatio } = request;
-  const weights = await models!.get(checkpoint);
+  const predictor = await models!.get(checkpoint);
   const pixels = Float32Array.from(request.pixels, (value) => value / 255);
   switch (operation) {
     case "reconstruct": {
-      const result = await reconstruct(weights, checkpoint.config, pixels, {
+      const result = await reconstruct(predictor, pixels, {
         seed,
         maskRatio: maskRatio ?? checkpoint.config.maskRatio,
       });
@@ -41,12 +43,12 @@ async function compute(request: WorkerRequest): Promise<unknown> {
       return result;
     }
     case "classify": {
-      const { probabilities, images } = await classifyBatch(weights, checkpoint.config, pixels);
+      const { probabilities, images } = await classifyBatch(predictor, pixels);
       checkFinite(checkpoint, probabilities, images);
       return probabilities;
     }
     case "embed": {
-      const features = await embedBatch(weights, checkpoint.config, pixels);
+      const features = await predictor.features(pixels);
       checkFinite(checkpoint, features, features.length / checkpoint.config.embedDim);
       return features;
     }

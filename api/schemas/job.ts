@@ -51,7 +51,7 @@ export const jobSchema = z.strictObject({
   cancel_requested_at: time.nullable(),
   backend: z.strictObject({
     name: z.string(),
-    threads: z.int().optional().describe("Threads of a training step"),
+    threads: z.int().optional().describe("Threads that compute"),
     notes: z.array(z.string()),
   }).openapi("JobBackend").nullable()
     .describe("The backend that computes, with notes on why others were not selected"),

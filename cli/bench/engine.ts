@@ -7,13 +7,12 @@ import { loadSettings } from "../settings/environment.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { imageDim, type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
-import { classify, features } from "../../model/classifier.ts";
-import { forward, maskBatch } from "../../model/mae.ts";
+import { reconstruct } from "../../model/prediction/inference.ts";
+import { openPredictor } from "../../model/prediction/openPredictor.ts";
 import { objective } from "../../model/training/objective.ts";
 import { uniform } from "../../model/random.ts";
 import { openStepper, type Stepper } from "../../model/training/stepper.ts";
-import { type HostWeights, initialWeights, parameterSpecs } from "../../model/weights.ts";
-import * as tf from "@tensorflow/tfjs-core";
+import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
 
 /** The model, backend and batch to measure. */
 export interface Subject {
@@ -74,38 +73,32 @@ export function preparation({ preset, batch }: Subject): number {
   return median(times);
 }
 
-/** Measures one of the three inference calls. @returns milliseconds of each call */
+/** Measures one of the three inference calls. @returns milliseconds of each call, and the threads that compute */
 export async function inference(
   { preset, backend, threads, batch }: Subject,
   operation: "reconstruct" | "classify" | "embed",
   count: number,
-): Promise<number[]> {
+): Promise<{ times: number[]; threads: number }> {
   const config = PRESETS[preset], pixels = noise(config, batch);
-  await selectBackend(backend, computeWith(threads));
-  const host: HostWeights = new Map([
-    ...initialWeights(parameterSpecs(config, { model: "mae" }), 0),
-    ...initialWeights(parameterSpecs(config, { model: "classifier", classes: 10 }), 0),
-  ]);
-  const weights = Object.fromEntries(
-    [...host].map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]),
-  );
-  const draws = uniform({ seed: 2, purpose: "mask" }, batch * (config.imageSize / config.patchSize) ** 2);
+  const { planner } = await selectBackend(backend, computeWith(threads));
+  const architecture: Architecture = operation === "reconstruct"
+    ? { model: "mae" }
+    : { model: "classifier", classes: 10 };
+  const weights = initialWeights(parameterSpecs(config, architecture), 0);
+  const predictor = await openPredictor({ config, weights, threads }, planner);
+  const calls = {
+    reconstruct: () => reconstruct(predictor, pixels, { seed: 2, maskRatio: config.maskRatio }),
+    classify: () => predictor.logits(pixels),
+    embed: () => predictor.features(pixels),
+  };
   const times: number[] = [];
   for (let i = 0; i < count + 3; i++) {
     const start = performance.now();
-    const result = tf.tidy(() => {
-      if (operation === "reconstruct") {
-        return forward(weights, config, maskBatch(config, pixels, draws, config.maskRatio)).pred;
-      }
-      const pooled = features(weights, config, pixels);
-      return operation === "embed" ? pooled : classify(weights, pooled);
-    });
-    await result.data();
-    result.dispose();
+    await calls[operation]();
     if (i >= 3) times.push(performance.now() - start);
   }
-  tf.dispose(weights);
-  return times;
+  await predictor.dispose();
+  return { times, threads: predictor.threads };
 }
 
 /** Returns the median. */

@@ -54,11 +54,12 @@ export async function train(options: BenchOptions): Promise<object> {
 export async function infer(options: BenchOptions): Promise<object> {
   const subject = { ...subjectOf(options), batch: integerOption(options, "images") };
   const peak = await fmaPeak();
-  const figures: Record<string, unknown> = { ...subject, threads: 1 };
+  const figures: Record<string, unknown> = { ...subject };
   for (const call of ["reconstruct", "classify", "embed"] as const) {
-    const times = await inference(subject, call, integerOption(options, "steps"));
+    const { times, threads } = await inference(subject, call, integerOption(options, "steps"));
+    figures.threads = threads;
     figures[call] = call === "reconstruct"
-      ? timing(times, subject, 1, 1, peak)
+      ? timing(times, subject, threads, 1, peak)
       : { median_ms: round(median(times), 2), min_ms: round(Math.min(...times), 2) };
   }
   return { ...figures, peak_memory_mib: await peakMemory() };

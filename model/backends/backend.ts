@@ -4,7 +4,8 @@
  * @module
  */
 import type { NativeOps } from "../ops/native.ts";
-import type { Planner } from "../training/stepper.ts";
+import type { PredictionPlanner } from "../prediction/predictor.ts";
+import type { StepPlanner } from "../training/stepper.ts";
 import type { VectorBits } from "./simd/vectorFlags.ts";
 
 /** Options for the start of a backend. */
@@ -19,11 +20,14 @@ export interface BackendOptions {
   readonly vectorBits?: VectorBits;
 }
 
+/** Plans trainings and predictions. A backend without one runs operation by operation. */
+export interface Planner extends StepPlanner, PredictionPlanner {}
+
 /** A backend that has started. */
 export interface StartedBackend {
   /** Kernels of single operations. */
   readonly ops: NativeOps;
-  /** Plans whole training steps. */
+  /** Plans whole training steps and forward passes. */
   readonly planner?: Planner;
   /** Width of the vectors of our WebAssembly kernels; absent for other backends. */
   readonly vectorBits?: VectorBits;

@@ -5,8 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { useNative } from "../ops/native.ts";
-import type { Planner } from "../training/stepper.ts";
-import { BackendError, type BackendOptions } from "./backend.ts";
+import { BackendError, type BackendOptions, type Planner } from "./backend.ts";
 import { BACKEND_NAMES, type BackendName, BACKENDS } from "./list.ts";
 import type { VectorBits } from "./simd/vectorFlags.ts";
 
@@ -18,7 +17,7 @@ export interface SelectedBackend {
   readonly name: BackendName;
   /** Why each skipped backend cannot be used. */
   readonly notes: readonly string[];
-  /** Plans whole training steps, where the backend can. */
+  /** Plans whole training steps and forward passes, where the backend can. */
   readonly planner?: Planner;
   /** Width of the vectors of our WebAssembly kernels; absent for other backends. */
   readonly vectorBits?: VectorBits;

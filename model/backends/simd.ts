@@ -10,7 +10,8 @@
  *
  * @module
  */
-import type { Backend } from "./backend.ts";
+import type { Backend, Planner } from "./backend.ts";
+import { EagerPredictor } from "../prediction/eagerPredictor.ts";
 import { supportedVectorBits } from "./simd/instance.ts";
 import { installKernels } from "./simd/installKernels.ts";
 import { SIMD_OPS } from "./simd/ops.ts";
@@ -23,6 +24,10 @@ export const simd: Backend = {
     await wasm.start(options);
     installKernels();
     const vectorBits = supportedVectorBits(options.vectorBits ?? 128);
-    return { ops: SIMD_OPS, vectorBits, planner: (options) => PlannedStepper.open(options, vectorBits) };
+    const planner: Planner = {
+      openStepper: (options) => PlannedStepper.open(options, vectorBits),
+      openPredictor: (options) => Promise.resolve(new EagerPredictor(options, null)),
+    };
+    return { ops: SIMD_OPS, vectorBits, planner };
   },
 };

@@ -8,6 +8,7 @@ import { lossAndGradient } from "./gradients.ts";
 import { type Objective, objective, type Task, type TrainingBatch } from "./objective.ts";
 import { native } from "../ops/native.ts";
 import { AdamW, type AdamWOptions, type OptimizerState } from "./optimizer.ts";
+import { PlanError } from "../planError.ts";
 import type { StartThread } from "./threads.ts";
 import { toTensors, type Weights } from "../transformer.ts";
 import { type HostTensor, type HostWeights, type ParameterSpec } from "../weights.ts";
@@ -52,23 +53,21 @@ export interface Stepper {
   dispose(): Promise<void>;
 }
 
-/** A planner does not support a training; the message is the reason. */
-export class PlanError extends Error {
-  override readonly name = "PlanError";
+/** Plans trainings for a backend that runs whole steps. */
+export interface StepPlanner {
+  /**
+   * Opens a stepper.
+   *
+   * @throws {PlanError} when it does not support this training
+   */
+  openStepper(options: StepperOptions): Promise<Stepper>;
 }
 
-/**
- * Plans the steps of a training for a backend that runs whole steps.
- *
- * @throws {PlanError} when it does not support this training
- */
-export type Planner = (options: StepperOptions) => Promise<Stepper>;
-
 /** Returns a planned stepper where `planner` supports the training, else one that runs TensorFlow.js operations. */
-export async function openStepper(options: StepperOptions, planner?: Planner): Promise<Stepper> {
+export async function openStepper(options: StepperOptions, planner?: StepPlanner): Promise<Stepper> {
   if (!planner) return new EagerStepper(options, null);
   try {
-    return await planner(options);
+    return await planner.openStepper(options);
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
     return new EagerStepper(options, error.message);

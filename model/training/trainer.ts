@@ -8,7 +8,7 @@ import { TrainingError } from "./error.ts";
 import { batchSizeOf, type Task, type TrainingBatch } from "./objective.ts";
 import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
-import { openStepper, type Planner, type RunStep } from "./stepper.ts";
+import { openStepper, type RunStep, type StepPlanner } from "./stepper.ts";
 import type { StartThread } from "./threads.ts";
 import {
   type HostTensor,
@@ -33,7 +33,7 @@ export interface TrainOptions extends Task {
   /** Starts a thread. @default startWorker */
   readonly startThread?: StartThread;
   /** Planner of the selected backend. Without it, steps run operation by operation. */
-  readonly planner?: Planner;
+  readonly planner?: StepPlanner;
   /** Number of steps between checkpoints. A final checkpoint follows the last step. */
   readonly checkpointSteps: number;
   /** Returns the batches of an epoch from `fromBatch` on. The result must depend on the arguments alone. */

@@ -2,9 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
 import { PRESETS } from "../../model/presets.ts";
-import { classifyBatch, embedBatch, reconstruct } from "../../model/inference.ts";
-import { toTensors } from "../../model/transformer.ts";
-import { initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { classifyBatch, reconstruct } from "../../model/prediction/inference.ts";
+import { openPredictor } from "../../model/prediction/openPredictor.ts";
+import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { adamw } from "../../model/ops/adamw.ts";
 import { normal, uniform } from "../../model/random.ts";
 import { openStepper } from "../../model/training/stepper.ts";
@@ -42,14 +42,17 @@ if (vulkan) {
     const of = async (backend: string) => {
       await selectBackend(backend);
       const tensors = tf.memory().numTensors;
-      const mae = toTensors(initialWeights(parameterSpecs(config, { model: "mae" }), 1));
-      const classifier = toTensors(
-        initialWeights(parameterSpecs(config, { model: "classifier", classes: 4 }), 1),
-      );
-      const { pred } = await reconstruct(mae, config, pixels, { seed: 4, maskRatio: 0.5 });
-      const { probabilities, predicted } = await classifyBatch(classifier, config, pixels);
-      const embedded = await embedBatch(mae, config, pixels);
-      tf.dispose([mae, classifier]);
+      const open = (architecture: Architecture) =>
+        openPredictor({
+          config,
+          weights: initialWeights(parameterSpecs(config, architecture), 1),
+          threads: 1,
+        });
+      const mae = await open({ model: "mae" }), classifier = await open({ model: "classifier", classes: 4 });
+      const { pred } = await reconstruct(mae, pixels, { seed: 4, maskRatio: 0.5 });
+      const { probabilities, predicted } = await classifyBatch(classifier, pixels);
+      const embedded = await mae.features(pixels);
+      await Promise.all([mae.dispose(), classifier.dispose()]);
       expect(tf.memory().numTensors).toBe(tensors);
       return [pred, probabilities, Float32Array.from(predicted), embedded];
     };

@@ -5,7 +5,12 @@
  */
 import { BackendError } from "../../../model/backends/backend.ts";
 import { selectBackend, type SelectedBackend } from "../../../model/backends/select.ts";
+import type { MaeConfig } from "../../../model/config.ts";
+import { openPredictor } from "../../../model/prediction/openPredictor.ts";
+import type { Predictor } from "../../../model/prediction/predictor.ts";
+import type { HostWeights } from "../../../model/weights.ts";
 import { JobFailure } from "../../failure.ts";
+import type { KindContext } from "../kind.ts";
 import type { KindSettings } from "../settings.ts";
 
 /**
@@ -22,4 +27,13 @@ export async function chooseBackend({ compute }: KindSettings, flops: number): P
     if (error instanceof BackendError) throw new JobFailure("no_backend", error.message, { cause: error });
     throw error;
   }
+}
+
+/** Opens a predictor of a model on the backend of a run, with all of the run's threads. The caller disposes it. */
+export function openRunPredictor(
+  { settings, startThread }: Pick<KindContext, "settings" | "startThread">,
+  { planner }: SelectedBackend,
+  model: { readonly config: MaeConfig; readonly weights: HostWeights },
+): Promise<Predictor> {
+  return openPredictor({ ...model, threads: settings.compute.threads, startThread }, planner);
 }

@@ -5,7 +5,8 @@
  */
 import type { Dataset, ImageSet, SplitName } from "../../../data/datasets/dataset.ts";
 import type { SelectedBackend } from "../../../model/backends/select.ts";
-import { type HostWeights, parameterCount } from "../../../model/weights.ts";
+import type { Predictor } from "../../../model/prediction/predictor.ts";
+import { parameterCount } from "../../../model/weights.ts";
 import { architectureOf, loadWeights } from "../../artifacts/readCheckpoint.ts";
 import { matchClasses, missingClassesMessage, relabel } from "../../artifacts/classMatch.ts";
 import { classNamesOf } from "../../artifacts/classNames.ts";
@@ -13,6 +14,7 @@ import { storeConfusion } from "../../artifacts/confusion.ts";
 import { JobFailure } from "../../failure.ts";
 import type { Checkpoint } from "../../job.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
+import { openRunPredictor } from "./backend.ts";
 import { loadSplit, requireLabels } from "./dataset.ts";
 import { type MaeMeasure, measureClassifier, measureMae } from "./measure.ts";
 
@@ -33,10 +35,13 @@ export async function* evaluateMae(
   evaluation: Evaluation,
   options: { readonly seed: number; readonly maskRatio: number },
 ): AsyncGenerator<KindEvent, MaeMeasure & { readonly images: number }> {
-  const { source: { config }, batchSize } = evaluation;
-  const set = await loadImages(context, evaluation);
-  const weights = yield* start(context, evaluation, set);
-  const measured = yield* measureMae(context, weights, config, set, { batchSize, ...options });
+  const { batchSize } = evaluation, set = await loadImages(context, evaluation);
+  const measured = yield* withPredictor(
+    context,
+    evaluation,
+    set,
+    (predictor) => measureMae(context, predictor, set, { batchSize, ...options }),
+  );
   return { ...measured, images: set.count };
 }
 
@@ -55,9 +60,13 @@ export async function* evaluateClassifier(
   const classNames = await classNamesOf(store, source);
   const labels = classifierLabels(classNames, dataset);
   const set = relabel(await loadImages(context, evaluation), labels);
-  const weights = yield* start(context, evaluation, set);
   const options = { classes: classNames.length, batchSize, reportSteps: true };
-  const { confusion, ...measured } = yield* measureClassifier(context, weights, source.config, set, options);
+  const { confusion, ...measured } = yield* withPredictor(
+    context,
+    evaluation,
+    set,
+    (predictor) => measureClassifier(context, predictor, set, options),
+  );
   const measuredOn = { jobId, checkpoint: source.id, dataset: dataset.info.id, split, classNames };
   return { ...measured, ...await storeConfusion(store, measuredOn, confusion), images: set.count };
 }
@@ -71,23 +80,38 @@ async function loadImages(
   throw new JobFailure("split_empty", `The split '${split}' has no images`);
 }
 
-/** Loads the weights and reports the start. */
-async function* start(
-  { store }: KindContext,
+/** Opens a predictor of the checkpoint, reports the start, and measures. */
+async function* withPredictor<T>(
+  context: KindContext,
+  evaluation: Evaluation,
+  set: ImageSet,
+  measure: (predictor: Predictor) => AsyncGenerator<KindEvent, T>,
+): AsyncGenerator<KindEvent, T> {
+  const { source, backend } = evaluation;
+  const weights = await loadWeights(context.store, source);
+  const predictor = await openRunPredictor(context, backend, { config: source.config, weights });
+  try {
+    yield* reportStart(evaluation, set, predictor);
+    return yield* measure(predictor);
+  } finally {
+    await predictor.dispose();
+  }
+}
+
+function* reportStart(
   { source, backend: { name, notes }, batchSize, requestedBatchSize }: Evaluation,
   { count }: ImageSet,
-): AsyncGenerator<KindEvent, HostWeights> {
-  const weights = await loadWeights(store, source);
+  { threads, note }: Predictor,
+): Generator<KindEvent, void> {
   const batches = Math.ceil(count / batchSize);
   const parameters = parameterCount(source.config, architectureOf(source));
-  const backend = { name, notes };
+  const backend = { name, threads, notes: note ? [...notes, note] : notes };
   yield { type: "started", backend, totalSteps: batches, stepsPerEpoch: batches, step: 0, parameters };
   if (batchSize < Math.min(requestedBatchSize, count)) {
     const message =
       `Measuring in batches of ${batchSize} instead of ${requestedBatchSize}: larger batches do not fit into memory`;
     yield { type: "log", level: "warning", message };
   }
-  return weights;
 }
 
 /** Returns the classifier's label for each label of the data set. @throws {JobFailure} */

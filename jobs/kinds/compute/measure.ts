@@ -3,16 +3,14 @@
  *
  * @module
  */
-import { dispose } from "@tensorflow/tfjs-core";
 import type { ImageSet } from "../../../data/datasets/dataset.ts";
 import { epochBatches } from "../../../data/datasets/loader.ts";
 import { yieldToEventLoop } from "../../../data/eventLoop.ts";
 import type { MaeConfig } from "../../../model/config.ts";
-import { classifyBatch, reconstruct } from "../../../model/inference.ts";
 import { forwardBatch } from "../../../model/memory.ts";
+import { classifyBatch, reconstruct } from "../../../model/prediction/inference.ts";
+import type { Predictor } from "../../../model/prediction/predictor.ts";
 import type { TrainingBatch } from "../../../model/training/objective.ts";
-import { toTensors, type Weights } from "../../../model/transformer.ts";
-import type { HostWeights } from "../../../model/weights.ts";
 import type { Confusion } from "../../artifacts/confusion.ts";
 import { notFinite } from "../finite.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
@@ -54,34 +52,29 @@ export interface ClassifierMeasure {
 /**
  * Measures a classifier over a split.
  *
+ * @param predictor of the classifier
  * @param set images with the labels of the classifier
  * @param reportSteps whether each batch is reported as a step
  * @throws {JobFailure} `not_finite` when the output of the model is not finite
  */
 export async function* measureClassifier(
   { signal }: Pick<KindContext, "signal">,
-  host: HostWeights,
-  config: MaeConfig,
+  predictor: Predictor,
   set: ImageSet,
   { classes, batchSize, reportSteps }: { classes: number; batchSize: number; reportSteps: boolean },
 ): AsyncGenerator<KindEvent, ClassifierMeasure> {
   const counts = new Uint32Array(classes * classes);
   let correct = 0, lossSum = 0, step = 0;
-  const weights: Weights = toTensors(host);
-  try {
-    for await (const batch of batchesInOrder(set, batchSize, signal)) {
-      const { images, loss, predicted } = await classifyBatch(weights, config, batch.pixels, batch.labels);
-      step++;
-      if (!Number.isFinite(loss)) throw notFinite(`The classifier's loss in batch ${step} is ${loss}`);
-      lossSum += loss! * images;
-      batch.labels!.forEach((label, i) => {
-        counts[label * classes + predicted[i]]++;
-        correct += Number(label === predicted[i]);
-      });
-      if (reportSteps) yield { type: "step", step, epoch: 0, loss: loss!, lr: 0, images };
-    }
-  } finally {
-    dispose(weights);
+  for await (const batch of batchesInOrder(set, batchSize, signal)) {
+    const { images, loss, predicted } = await classifyBatch(predictor, batch.pixels, batch.labels);
+    step++;
+    if (!Number.isFinite(loss)) throw notFinite(`The classifier's loss in batch ${step} is ${loss}`);
+    lossSum += loss! * images;
+    batch.labels!.forEach((label, i) => {
+      counts[label * classes + predicted[i]]++;
+      correct += Number(label === predicted[i]);
+    });
+    if (reportSteps) yield { type: "step", step, epoch: 0, loss: loss!, lr: 0, images };
   }
   return { accuracy: correct / set.count, loss: lossSum / set.count, confusion: { classes, counts } };
 }
@@ -97,25 +90,18 @@ export interface MaeMeasure {
 /** Measures the reconstruction error over a split. The masks depend on the seed and the number of the batch. */
 export async function* measureMae(
   { signal }: Pick<KindContext, "signal">,
-  host: HostWeights,
-  config: MaeConfig,
+  predictor: Predictor,
   set: ImageSet,
   { batchSize, seed, maskRatio }: { batchSize: number; seed: number; maskRatio: number },
 ): AsyncGenerator<KindEvent, MaeMeasure> {
   const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
   let lossSum = 0, pixelSum = 0, step = 0;
-  const weights: Weights = toTensors(host);
-  try {
-    for await (const { pixels } of batchesInOrder(set, batchSize, signal)) {
-      const options = { seed, step, maskRatio };
-      const { images, losses, pixelErrors } = await reconstruct(weights, config, pixels, options);
-      lossSum += sum(losses);
-      pixelSum += sum(pixelErrors);
-      step++;
-      yield { type: "step", step, epoch: 0, loss: sum(losses) / images, lr: 0, images };
-    }
-  } finally {
-    dispose(weights);
+  for await (const { pixels } of batchesInOrder(set, batchSize, signal)) {
+    const { images, losses, pixelErrors } = await reconstruct(predictor, pixels, { seed, step, maskRatio });
+    lossSum += sum(losses);
+    pixelSum += sum(pixelErrors);
+    step++;
+    yield { type: "step", step, epoch: 0, loss: sum(losses) / images, lr: 0, images };
   }
   return { loss: lossSum / set.count, pixelLoss: pixelSum / set.count };
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-export { chooseBackend } from "./backend.ts";
+export { chooseBackend, openRunPredictor } from "./backend.ts";
 export { loadSplit, openDataset } from "./dataset.ts";
 export { evaluateClassifier, evaluateMae } from "./evaluation.ts";
 export { measurementBatchSize } from "./measure.ts";

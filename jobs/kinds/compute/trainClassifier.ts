@@ -19,9 +19,10 @@ import { storeConfusion } from "../../artifacts/confusion.ts";
 import { JobFailure } from "../../failure.ts";
 import type { TrainingRequest } from "../../requests/trainingFields.ts";
 import type { KindContext, KindEvent, TrainedModel } from "../kind.ts";
-import { chooseBackend } from "./backend.ts";
+import type { SelectedBackend } from "../../../model/backends/select.ts";
+import { chooseBackend, openRunPredictor } from "./backend.ts";
 import { loadSplit, openDataset, requireLabels } from "./dataset.ts";
-import { measureClassifier, measurementBatchSize } from "./measure.ts";
+import { type ClassifierMeasure, measureClassifier, measurementBatchSize } from "./measure.ts";
 import { runTraining, type TrainingSetup } from "./runTraining.ts";
 
 /** Trains and measures a classifier. With a frozen encoder only the head is trained. @throws {JobFailure} */
@@ -50,7 +51,11 @@ export async function* trainClassifier(
   });
   const result = { loss: epochLoss, steps: state.step, checkpoint };
   if (dataset.info.splits.test.count === 0) return yield { type: "result", result };
-  const measured = yield* measureOnTest(context, dataset, config, state.weights, checkpoint);
+  const measured = yield* measureOnTest(context, backend, dataset, {
+    config,
+    weights: state.weights,
+    checkpoint,
+  });
   yield { type: "result", result: { ...result, ...measured } };
 }
 
@@ -90,12 +95,11 @@ async function initialClassifier(
 /** Measures the trained classifier, and stores its confusion matrix as an object. */
 async function* measureOnTest(
   context: KindContext<TrainingRequest>,
+  backend: SelectedBackend,
   dataset: Dataset,
-  config: MaeConfig,
-  weights: HostWeights,
-  checkpoint: string,
+  trained: { readonly config: MaeConfig; readonly weights: HostWeights; readonly checkpoint: string },
 ): AsyncGenerator<KindEvent, Record<string, unknown>> {
-  const { jobId, store, request } = context;
+  const { jobId, store, request } = context, { config, checkpoint } = trained;
   const { id, classNames, numClasses, splits } = dataset.info;
   yield { type: "log", level: "info", message: `Measuring on ${splits.test.count} held-out images` };
   const test = await loadSplit(context, dataset, "test", config);
@@ -104,7 +108,14 @@ async function* measureOnTest(
     batchSize: measurementBatchSize(config, request.batchSize, false),
     reportSteps: false,
   };
-  const { accuracy, loss, confusion } = yield* measureClassifier(context, weights, config, test, options);
+  const predictor = await openRunPredictor(context, backend, trained);
+  let measured: ClassifierMeasure;
+  try {
+    measured = yield* measureClassifier(context, predictor, test, options);
+  } finally {
+    await predictor.dispose();
+  }
+  const { accuracy, loss, confusion } = measured;
   const measuredOn = { jobId, checkpoint, dataset: id, split: "test", classNames } as const;
   const { confusionUrl } = await storeConfusion(store, measuredOn, confusion);
   return { testAccuracy: accuracy, testLoss: loss, confusionUrl };

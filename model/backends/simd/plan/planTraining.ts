@@ -4,7 +4,8 @@
  * @module
  */
 import { sizeOf } from "../../../shape.ts";
-import { PlanError, type StepperOptions } from "../../../training/stepper.ts";
+import { PlanError } from "../../../planError.ts";
+import type { StepperOptions } from "../../../training/stepper.ts";
 import { chunkCount } from "./chunks.ts";
 import { measure } from "./compile.ts";
 import type { Graph } from "./graph.ts";

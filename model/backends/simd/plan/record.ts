@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Shape, sizeOf } from "../../../shape.ts";
 import type { Objective } from "../../../training/objective.ts";
-import { PlanError } from "../../../training/stepper.ts";
+import { PlanError } from "../../../planError.ts";
 import type { ParameterSpec } from "../../../weights.ts";
 import type { Graph } from "./graph.ts";
 import { optimize } from "./passes.ts";

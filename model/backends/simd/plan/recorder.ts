@@ -6,7 +6,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { type Shape, sizeOf } from "../../../shape.ts";
-import { PlanError } from "../../../training/stepper.ts";
+import { PlanError } from "../../../planError.ts";
 import type { KernelSpec } from "../kernelSpec.ts";
 import { PLAIN_SPECS, SPECS } from "../specs.ts";
 import { type Node, type Value, view } from "./graph.ts";

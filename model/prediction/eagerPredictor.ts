@@ -1,0 +1,51 @@
+/**
+ * Predictions operation by operation through TensorFlow.js.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { classify, features } from "../classifier.ts";
+import type { MaeConfig } from "../config.ts";
+import { forward, type MaskedBatch } from "../mae.ts";
+import { native } from "../ops/native.ts";
+import { toTensors, type Weights } from "../transformer.ts";
+import type { Predictor, PredictorOptions } from "./predictor.ts";
+
+/** Computes the outputs of a model on the selected backend of TensorFlow.js. */
+export class EagerPredictor implements Predictor {
+  readonly config: MaeConfig;
+  readonly threads = native().threads ?? 1;
+  readonly #weights: Weights;
+
+  /** @param note why a faster predictor could not be used, or null */
+  constructor({ config, weights }: PredictorOptions, readonly note: string | null) {
+    this.config = config;
+    this.#weights = toTensors(weights);
+  }
+
+  patches(batch: MaskedBatch): Promise<Float32Array<ArrayBuffer>> {
+    return this.#run(() => forward(this.#weights, this.config, batch).pred);
+  }
+
+  features(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    return this.#run(() => features(this.#weights, this.config, pixels));
+  }
+
+  logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    return this.#run(() => classify(this.#weights, features(this.#weights, this.config, pixels)));
+  }
+
+  dispose(): Promise<void> {
+    tf.dispose(this.#weights);
+    return Promise.resolve();
+  }
+
+  async #run(compute: () => tf.Tensor): Promise<Float32Array<ArrayBuffer>> {
+    const tensor = tf.tidy(compute);
+    try {
+      return await tensor.data() as Float32Array<ArrayBuffer>;
+    } finally {
+      tensor.dispose();
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The interface of predictors, which compute the outputs of a trained model.
+ *
+ * @module
+ */
+import type { MaeConfig } from "../config.ts";
+import type { MaskedBatch } from "../mae.ts";
+import type { StartThread } from "../training/threads.ts";
+import type { HostWeights } from "../weights.ts";
+
+/** The model that a predictor computes. */
+export interface PredictorOptions {
+  readonly config: MaeConfig;
+  /** All parameters of an MAE or of a classifier. They are copied. */
+  readonly weights: HostWeights;
+  /** Number of threads that compute, if the backend supports threads. */
+  readonly threads: number;
+  /** Starts a thread. @default startWorker */
+  readonly startThread?: StartThread;
+}
+
+/**
+ * Computes the outputs of one model. Calls may overlap; they are computed one after another. The numbers of an image do
+ * not depend on the other images of a call.
+ */
+export interface Predictor {
+  readonly config: MaeConfig;
+  /** Number of threads that compute. */
+  readonly threads: number;
+  /** Why a faster predictor could not be used, or null. */
+  readonly note: string | null;
+  /** Returns the predicted patches of an MAE, `[batch, N, P·P·C]`. */
+  patches(batch: MaskedBatch): Promise<Float32Array<ArrayBuffer>>;
+  /** Returns the features of images, `[batch, embedDim]`. @param pixels `[batch, height, width, channels]` in [0, 1] */
+  features(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>>;
+  /** Returns the logits of a classifier, `[batch, classes]`. @param pixels `[batch, height, width, channels]` in [0, 1] */
+  logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>>;
+  /** Frees all memory and threads. Must not be called during a call. */
+  dispose(): Promise<void>;
+}
+
+/** Plans predictions for a backend that runs whole forward passes. */
+export interface PredictionPlanner {
+  /**
+   * Opens a predictor.
+   *
+   * @throws {PlanError} when it does not support this model
+   */
+  openPredictor(options: PredictorOptions): Promise<Predictor>;
+}
