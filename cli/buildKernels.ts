@@ -7,7 +7,9 @@
 import asc from "assemblyscript/asc";
 import { microKernelSource } from "../model/backends/simd/codegen/microKernel.ts";
 import { unrollAndJam } from "../model/backends/simd/codegen/unrollAndJam.ts";
+import type { AddressBits } from "../model/backends/simd/instance.ts";
 import type { VectorBits } from "../model/backends/simd/vectorFlags.ts";
+import { Memory64 } from "./memory64.ts";
 
 const SOURCE = new URL("../model/backends/simd/assembly/", import.meta.url);
 const OUT = new URL("../model/backends/simd/binary.ts", import.meta.url);
@@ -20,6 +22,8 @@ export interface KernelBuild {
   readonly shared: boolean;
   /** The constant `VECTOR_BITS` of the source, by which the wide build differs. */
   readonly vectorBits: VectorBits;
+  /** Width of an address. Only a shared memory has 64-bit addresses. @default 32 */
+  readonly addressBits?: AddressBits;
 }
 
 /** Every build, by the name of its constant. */
@@ -29,6 +33,7 @@ const BUILDS: Readonly<Record<string, KernelBuild>> = {
   RELAXED_SHARED: { relaxed: true, shared: true, vectorBits: 128 },
   PLAIN_SHARED: { relaxed: false, shared: true, vectorBits: 128 },
   WIDE_SHARED: { relaxed: true, shared: true, vectorBits: 256 },
+  WIDE_SHARED_64: { relaxed: true, shared: true, vectorBits: 256, addressBits: 64 },
 };
 
 /** Returns the AssemblyScript source of a file of `assembly/`; null for a file that does not exist. */
@@ -48,7 +53,7 @@ async function readSource(name: string): Promise<string | null> {
  * @throws {Error} with the compiler's messages
  */
 export async function compileKernels(
-  { relaxed, shared, vectorBits }: KernelBuild,
+  { relaxed, shared, vectorBits, addressBits = 32 }: KernelBuild,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main([
@@ -56,6 +61,7 @@ export async function compileKernels(
     "--outFile=kernels.wasm",
     "--runtime=stub",
     "--importMemory",
+    "--noExportMemory",
     // With a minimum size, V8 checks an access with a small constant offset once instead of twice.
     "--initialMemory=1",
     "--noAssert",
@@ -73,6 +79,7 @@ export async function compileKernels(
       if (name === "kernels.wasm") binary = contents as Uint8Array;
     },
     listFiles: () => [],
+    transforms: addressBits === 64 ? [Memory64 as unknown as asc.Transform] : [],
   });
   if (error || !binary) throw new Error(`The kernels do not compile: ${error?.message}\n${stderr}`);
   return new Uint8Array(binary);
@@ -84,7 +91,8 @@ export async function binarySource(): Promise<string> {
   for (const [name, build] of Object.entries(BUILDS)) {
     const sums = build.relaxed ? "fused multiply-add (relaxed SIMD)" : "plain SIMD";
     const width = build.vectorBits === 256 ? " in pairs of vectors," : "";
-    const memory = build.shared ? "a shared memory" : "a memory of one thread";
+    const addresses = build.addressBits === 64 ? " with 64-bit addresses" : "";
+    const memory = build.shared ? `a shared memory${addresses}` : "a memory of one thread";
     constants.push(
       `/** WebAssembly with ${sums},${width} for ${memory}, in base64. */
 export const ${name}: string =

@@ -61,3 +61,8 @@ export function trainingBytes(config: MaeConfig, batchSize: number, masked = tru
 export function forwardBatch(config: MaeConfig, bytes: number, masked = true): number {
   return Math.max(1, Math.floor(bytes / (4 * imageValues(config, masked).saved)));
 }
+
+/** Formats a number of bytes for a message. */
+export function formatGib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

@@ -26,27 +26,28 @@ interface Command {
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: {
     measures: "training steps",
-    options: "--config mnist|vit_base --backend NAME --threads N --batch N --steps N",
+    options: "--config mnist|vit_base|vit_large --backend NAME --threads N --batch N --steps N",
     run: train,
   },
   infer: {
     measures: "reconstruction, classification and embedding",
-    options: "--config mnist|vit_base --backend NAME --images N --steps N",
+    options: "--config mnist|vit_base|vit_large --backend NAME --images N --steps N",
     run: infer,
   },
   kernels: {
     measures: "matrix products against the peak of a core",
-    options: "--config mnist|vit_base",
+    options: "--config mnist|vit_base|vit_large",
     run: kernels,
   },
   profile: {
     measures: "the kernels of a training step",
-    options: "--config mnist|vit_base --batch N --steps N",
+    options: "--config mnist|vit_base|vit_large --batch N --steps N",
     run: profile,
   },
   peer: {
     measures: "training steps, alternating with PyTorch",
-    options: "--config mnist|vit_base --threads N --batch N --steps N --rounds N --python PATH --modes LIST",
+    options:
+      "--config mnist|vit_base|vit_large --threads N --batch N --steps N --rounds N --python PATH --modes LIST",
     run: peer,
   },
   service: {

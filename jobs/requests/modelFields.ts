@@ -10,6 +10,8 @@ import { checkConfig } from "../../model/checkConfig.ts";
 import { CONFIG_FIELDS, type ConfigField, type MaeConfig } from "../../model/config.ts";
 import { type PresetName, PRESETS } from "../../model/presets.ts";
 
+const PRESET_NAMES = Object.keys(PRESETS).map((name) => `\`${name}\``).join(", ");
+
 const presetSchema = z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]]).openapi("ModelPreset");
 
 /** Returns the name of a configuration's field in JSON. */
@@ -45,7 +47,7 @@ export const maskRatioSchema = z.number().gt(exclusiveMinimum).lt(exclusiveMaxim
 /** The model of a masked autoencoder. Parsing returns its whole configuration. */
 export const modelSchema = z.union([presetSchema, fieldsSchema(() => true).openapi("ModelFields")])
   .transform(resolveConfig).openapi("ModelConfig", {
-    description: "A preset's name (`mnist`, `vit_base`), or fields that override a preset.",
+    description: `A preset's name (${PRESET_NAMES}), or fields that override a preset.`,
     example: { preset: "mnist", mask_ratio: 0.75 },
   });
 
@@ -55,6 +57,6 @@ export const classifierModelSchema = z.union([
   fieldsSchema(({ maeOnly }) => !maeOnly).openapi("ClassifierModelFields"),
 ]).transform(resolveConfig).openapi("ClassifierModelConfig", {
   description:
-    "A preset's name (`mnist`, `vit_base`), or fields that override a preset, without those of masking and the decoder.",
+    `A preset's name (${PRESET_NAMES}), or fields that override a preset, without those of masking and the decoder.`,
   example: { preset: "mnist", depth: 6 },
 });

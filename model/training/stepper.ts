@@ -29,6 +29,8 @@ export interface StepperOptions {
   readonly threads: number;
   /** Starts a thread. @default startWorker */
   readonly startThread?: StartThread;
+  /** Maximum size of a planned step's memory in bytes. @default what the backend can address */
+  readonly maxBytes?: number;
 }
 
 /** Runs a prepared step and returns its loss. The parameters do not change when the loss is not finite. */

@@ -5,10 +5,14 @@
  */
 import { sizeOf } from "../../../shape.ts";
 import type { HostWeights, ParameterSpec } from "../../../weights.ts";
+import type { AddressBits } from "../instance.ts";
 import { aligned, bytesOf } from "./allocation.ts";
 
-/** Maximum size of a memory: one page less than 4 GiB, so that the end of every buffer is below 2^32. */
-export const MAX_BYTES: number = 65535 * 65536;
+/**
+ * Maximum size of a memory in bytes. With 32-bit addresses it is one page less than 4 GiB, so that the end of every
+ * buffer is below 2^32. With 64-bit addresses it is V8's limit.
+ */
+export const MAX_BYTES: Readonly<Record<AddressBits, number>> = { 32: 65535 * 65536, 64: 2 ** 34 };
 
 /** First address in use; a null pointer means an absent buffer. */
 const START = 1024;
@@ -56,13 +60,14 @@ export interface MemoryLayout {
   readonly bytes: number;
 }
 
-/** Lays out the shared memory. */
+/** Lays out the shared memory. @param start first address in use */
 export function planMemory(
   trainable: readonly ParameterSpec[],
   frozenWeights: HostWeights,
   requirements: MemoryRequirements,
+  start: number = START,
 ): MemoryLayout {
-  let end = START;
+  let end = start;
   const reserve = (bytes: number) => {
     const address = end;
     end += aligned(bytes);

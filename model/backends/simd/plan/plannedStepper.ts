@@ -19,7 +19,7 @@ import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { Stepper, StepperOptions } from "../../../training/stepper.ts";
 import { startWorker } from "../../../training/threads.ts";
 import type { HostTensor } from "../../../weights.ts";
-import { loadKernels } from "../instance.ts";
+import { type AddressBits, loadKernels } from "../instance.ts";
 import type { VectorBits } from "../vectorFlags.ts";
 import { newControl } from "./barrier.ts";
 import { splitBatch } from "./chunks.ts";
@@ -27,7 +27,7 @@ import { compile, type Program } from "./compile.ts";
 import { writeFeeds } from "./feeds.ts";
 import type { Graph } from "./graph.ts";
 import { optimizerShare, stepLoss, type ToWorker } from "./messages.ts";
-import { planTraining, type TrainingPlan } from "./planTraining.ts";
+import { type PlanOptions, planTraining, type TrainingPlan } from "./planTraining.ts";
 import { TrainingMemory } from "./trainingMemory.ts";
 import { recordStep } from "./trainingSpec.ts";
 import { WorkerPool } from "./workerPool.ts";
@@ -45,6 +45,8 @@ export class PlannedStepper implements Stepper {
   readonly threads: number;
   /** Size of the shared memory in bytes. */
   readonly bytes: number;
+  /** Width of the memory's addresses. */
+  readonly addressBits: AddressBits;
   readonly #plan: TrainingPlan;
   readonly #memory: TrainingMemory;
   readonly #pool: WorkerPool;
@@ -59,8 +61,9 @@ export class PlannedStepper implements Stepper {
     this.#plan = plan;
     this.threads = plan.threads;
     this.bytes = plan.layout.bytes;
+    this.addressBits = plan.addressBits;
     this.#completedSteps = state?.step ?? 0;
-    this.#memory = new TrainingMemory(plan.layout, plan.requirements.constantBytes);
+    this.#memory = new TrainingMemory(plan.layout, plan.requirements.constantBytes, plan.addressBits);
     this.#losses = new Float64Array(new SharedArrayBuffer(8 * plan.requirements.chunks));
     this.#pool = new WorkerPool(plan.threads, startThread);
   }
@@ -69,18 +72,23 @@ export class PlannedStepper implements Stepper {
    * Plans a training and starts its workers.
    *
    * @param vectorBits width of the vectors for which the kernels are built
-   * @throws {PlanError} when the training does not fit into 4 GiB, or an operation has no kernel
+   * @throws {PlanError} when an operation has no kernel
+   * @throws {TrainingError} `out_of_memory`
    */
-  static async open(options: StepperOptions, vectorBits: VectorBits = 128): Promise<PlannedStepper> {
-    const stepper = new PlannedStepper(await planTraining(options), options);
+  static async open(
+    options: StepperOptions,
+    vectorBits: VectorBits = 128,
+    planOptions?: PlanOptions,
+  ): Promise<PlannedStepper> {
+    const stepper = new PlannedStepper(await planTraining(options, planOptions), options);
     await stepper.#start(options, vectorBits);
     return stepper;
   }
 
   async #start({ weights, frozen, state }: StepperOptions, vectorBits: VectorBits): Promise<void> {
-    const { layout, threads, graph, chunkImages } = this.#plan;
+    const { layout, threads, graph, chunkImages, addressBits } = this.#plan;
     this.#memory.writeWeights(weights, frozen, state);
-    const module = loadKernels({ shared: true, vectorBits }), control = newControl();
+    const module = loadKernels({ shared: true, vectorBits, addressBits }), control = newControl();
     const shared = { module, memory: this.#memory.memory, control, losses: this.#losses, threads };
     await this.#pool.broadcast(Array.from({ length: threads }, (_, index): ToWorker => {
       const grads = { address: layout.worker.grads + index * layout.workerStride, size: layout.size };

@@ -4,11 +4,30 @@
  * @module
  */
 import { sizeOf } from "../../../shape.ts";
+import { outOfMemory } from "../../../training/error.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { HostTensor, HostWeights, ParameterSpec } from "../../../weights.ts";
+import type { AddressBits } from "../instance.ts";
 import { bytesOf } from "./allocation.ts";
 import type { BufferAddresses } from "./compile.ts";
 import type { MemoryLayout } from "./memoryLayout.ts";
+
+/** Bytes of a page of a WebAssembly memory. */
+const PAGE_BYTES = 65536;
+
+/** Allocates a shared memory. The system provides a page when it is first used. @throws {TrainingError} `out_of_memory` */
+function allocate(bytes: number, addressBits: AddressBits): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / PAGE_BYTES);
+  try {
+    if (addressBits === 32) return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    // TypeScript's library does not have 64-bit addresses yet.
+    const descriptor = { address: "i64", initial: BigInt(pages), maximum: BigInt(pages), shared: true };
+    return new WebAssembly.Memory(descriptor as unknown as WebAssembly.MemoryDescriptor);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw outOfMemory(bytes, "which the system does not provide");
+  }
+}
 
 /** The memory, its layout, and the constants in it. */
 export class TrainingMemory {
@@ -17,13 +36,13 @@ export class TrainingMemory {
   #constantsEnd: number;
   readonly #constantsLimit: number;
 
-  /** Allocates the memory. */
-  constructor(readonly layout: MemoryLayout, constantBytes: number) {
-    this.memory = new WebAssembly.Memory({
-      initial: Math.ceil(layout.bytes / 65536),
-      maximum: 65536,
-      shared: true,
-    });
+  /**
+   * Allocates the memory.
+   *
+   * @throws {TrainingError} `out_of_memory`
+   */
+  constructor(readonly layout: MemoryLayout, constantBytes: number, addressBits: AddressBits = 32) {
+    this.memory = allocate(layout.bytes, addressBits);
     this.#constantsEnd = layout.constants;
     this.#constantsLimit = layout.constants + constantBytes;
   }
