@@ -6,6 +6,7 @@
  */
 import asc from "assemblyscript/asc";
 import { microKernelSource } from "../model/backends/simd/codegen/microKernel.ts";
+import { wideMicroKernelSource } from "../model/backends/simd/codegen/wideMicroKernel.ts";
 import { unrollAndJam } from "../model/backends/simd/codegen/unrollAndJam.ts";
 import type { AddressBits } from "../model/backends/simd/instance.ts";
 import type { VectorBits } from "../model/backends/simd/vectorFlags.ts";
@@ -39,6 +40,7 @@ const BUILDS: Readonly<Record<string, KernelBuild>> = {
 /** Returns the AssemblyScript source of a file of `assembly/`; null for a file that does not exist. */
 async function readSource(name: string): Promise<string | null> {
   if (name === "microKernel.ts") return microKernelSource();
+  if (name === "wideMicroKernel.ts") return wideMicroKernelSource();
   try {
     return unrollAndJam(await Deno.readTextFile(new URL(name, SOURCE)));
   } catch (error) {
@@ -69,8 +71,9 @@ export async function compileKernels(
     // Binaryen's optimizer reorders the micro-kernels so that registers spill.
     "--optimizeLevel=0",
     "--shrinkLevel=0",
-    // Inlining copies every argument. These passes remove the copies and move no instruction.
-    "--runPasses=coalesce-locals,vacuum",
+    // An inlined function is a block that its value leaves by a branch, and a copy of every argument. These passes
+    // remove branch and copies, and move no instruction. V8 fuses two vectors only if no branch lies between them.
+    "--runPasses=remove-unused-brs,remove-unused-names,coalesce-locals,vacuum",
     `--enable=simd,bulk-memory${relaxed ? ",relaxed-simd" : ""}${shared ? ",threads" : ""}`,
     ...(shared ? ["--sharedMemory", "--maximumMemory=65536"] : []),
   ], {

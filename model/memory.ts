@@ -6,6 +6,9 @@
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "./config.ts";
 import { parameterCount } from "./weights.ts";
 
+/** Scratch memory of the matrix products of one thread. */
+const SCRATCH_BYTES = 2 ** 18;
+
 /** Number of float32 values of one image: `saved` for the backward pass, and `fed` from the host. */
 interface ImageValues {
   readonly saved: number;
@@ -36,7 +39,7 @@ function imageValues(config: MaeConfig, masked: boolean): ImageValues {
 
 /**
  * Returns a lower estimate, in bytes, of the memory of a training step on the `simd` backend: parameters, gradients and
- * AdamW's two moments, the saved values of the smallest chunk (one image), and the feeds of two batches.
+ * AdamW's two moments, the saved values of the smallest chunk (one image), the feeds of two batches, and scratch memory.
  *
  * @param masked false for a classifier: its encoder receives every patch, and it has no decoder
  *
@@ -50,7 +53,7 @@ function imageValues(config: MaeConfig, masked: boolean): ImageValues {
  */
 export function trainingBytes(config: MaeConfig, batchSize: number, masked = true): number {
   const { saved, fed } = imageValues(config, masked);
-  return 4 * (4 * parameterCount(config, { model: "mae" }) + saved + 2 * batchSize * fed);
+  return SCRATCH_BYTES + 4 * (4 * parameterCount(config, { model: "mae" }) + saved + 2 * batchSize * fed);
 }
 
 /**

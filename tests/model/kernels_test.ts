@@ -8,6 +8,7 @@ import {
   WIDE_SHARED,
 } from "../../model/backends/simd/binary.ts";
 import { microKernelSource } from "../../model/backends/simd/codegen/microKernel.ts";
+import { wideMicroKernelSource } from "../../model/backends/simd/codegen/wideMicroKernel.ts";
 import { instantiate } from "../../model/backends/simd/instance.ts";
 
 /** Every build, and whether its memory is shared. */
@@ -17,7 +18,7 @@ const BUILDS = [RELAXED, PLAIN, RELAXED_SHARED, PLAIN_SHARED, WIDE_SHARED].map((
 }));
 
 const memoryFor = (shared: boolean) =>
-  new WebAssembly.Memory(shared ? { initial: 16, maximum: 65536, shared } : { initial: 16 });
+  new WebAssembly.Memory(shared ? { initial: 17, maximum: 65536, shared } : { initial: 17 });
 
 const readText = (path: string) =>
   Deno.readTextFile(new URL(`../../model/backends/simd/${path}`, import.meta.url));
@@ -28,12 +29,19 @@ Deno.test("binary.ts holds the kernels that the source compiles to", async () =>
   expect(await binarySource() === committed).toBe(true);
 });
 
-Deno.test("microKernel.d.ts declares the functions of the generated micro-kernels", async () => {
-  const signatures = (source: string) =>
-    source.match(/export function [^)]*\): void/g)!.map((text) => text.match(/\w+/g)!.join(" "));
-  const declared = signatures(await readText("assembly/microKernel.d.ts"));
-  expect(declared).toEqual(signatures(microKernelSource()));
-});
+for (
+  const [name, source] of [
+    ["microKernel", microKernelSource()],
+    ["wideMicroKernel", wideMicroKernelSource()],
+  ]
+) {
+  Deno.test(`${name}.d.ts declares the functions of the generated micro-kernels`, async () => {
+    const signatures = (source: string) =>
+      source.match(/export function [^)]*\): void/g)!.map((text) => text.match(/\w+/g)!.join(" "));
+    const declared = signatures(await readText(`assembly/${name}.d.ts`));
+    expect(declared).toEqual(signatures(source));
+  });
+}
 
 Deno.test("instantiating the kernels writes nothing to the memory", () => {
   for (const { module, shared } of BUILDS) {
@@ -117,7 +125,7 @@ Deno.test("gemmTransA is right with A packed or not, and with beta 0 or 1", () =
       const b = heap.subarray(256, 256 + m * k).map((_, i) => Math.cos(i));
       heap.set(a, 256);
       heap.set(b, 8192);
-      const cases = [0, 1].flatMap((overwrite) => [0, 4 * 32768].map((packed) => ({ overwrite, packed })));
+      const cases = [0, 1].flatMap((overwrite) => [0, 4 * 196608].map((packed) => ({ overwrite, packed })));
       for (const { overwrite, packed } of cases) {
         const c = 20480;
         heap.fill(1, c, c + 1024);

@@ -28,11 +28,35 @@ export const PACK_KC = 256;
 /** See {@linkcode PACK_KC}; a multiple of `MR`. */
 export const PACK_MC = 96;
 
-/** Floats of scratch memory for a packed block of A. */
-export const PACK_SIZE = PACK_KC * PACK_MC;
-
 /** Width from which C = Aᵀ · B is faster with A packed, as measured. */
 export const PACK_MIN_WIDTH = 256;
 
-/** Floats of scratch memory for a tile at the edge of C. */
-export const TILE_SIZE = MR * NR;
+/** Rows of a tile of C in the 256-bit build: 12 sums, 2 vectors of B and one of A fill 15 of the 16 registers. */
+export const WIDE_MR = 6;
+
+/** Columns of a tile of C in the 256-bit build: two pairs of vectors. */
+export const WIDE_NR = 16;
+
+/** Maximum number of steps of the sum in a packed micro-panel of B: it stays in the first-level cache. */
+export const WIDE_KC = 256;
+
+/** Maximum number of rows of A in a block, a multiple of `WIDE_MR`: the block stays in the second-level cache. */
+export const WIDE_MC = 84;
+
+/** Maximum number of columns of B in a packed block, a multiple of `WIDE_NR`. */
+export const WIDE_NC = 96;
+
+/** Floats of scratch memory for a packed block of B. */
+export const WIDE_PACK_B_SIZE = WIDE_KC * WIDE_NC;
+
+/** Floats of scratch memory for a packed block of A for C = Aᵀ · B. */
+export const WIDE_PACK_A_SIZE = WIDE_KC * (WIDE_MC + WIDE_MR);
+
+/** Floats of scratch memory for a packed block of B, and for a micro-panel at the right edge of C. */
+export const WIDE_SCRATCH_SIZE = WIDE_PACK_B_SIZE + WIDE_MC * WIDE_NR;
+
+/** Floats of scratch memory for a matrix product, in either build. */
+export const TILE_SIZE = WIDE_SCRATCH_SIZE;
+
+/** Floats of scratch memory for a packed block of A, in either build. */
+export const PACK_SIZE = WIDE_PACK_A_SIZE;

@@ -4,9 +4,15 @@
  * but not of a global. A is not packed.
  *
  * Strides are in bytes. `addend` is a matrix with the strides of C. An absent bias or addend is 0.
+ *
+ * Every element of C is one chain of multiply-adds in the order of k, which starts from bias + addend. So all builds with
+ * the same multiply-add compute the same bits, whatever the tile. Up to 60 bytes after the last rows of B and after the
+ * bias are read and not used.
  */
 import { MC, MR, NC, NR } from "./blockSizes";
+import { copyColumns } from "./edge";
 import { panelDepth } from "./inline";
+import { wideGemm } from "./wideGemm";
 import { microKernel4x8, microKernel6x8, microKernel6x8k8, packB, packBTransposed } from "./microKernel";
 
 /**
@@ -34,6 +40,30 @@ export function gemm(
  * unspecified values.
  */
 export function gemmStrided(
+  m: i32,
+  n: i32,
+  paddedN: i32,
+  k: i32,
+  a: usize,
+  lda: usize,
+  b: usize,
+  rsB: usize,
+  csB: usize,
+  c: usize,
+  ldc: usize,
+  bias: usize,
+  addend: usize,
+  tile: usize,
+): void {
+  if (VECTOR_BITS == 256) {
+    wideGemm(m, n, paddedN, k, a, lda, b, rsB, csB, c, ldc, bias, addend, tile);
+  } else {
+    narrowGemm(m, n, paddedN, k, a, lda, b, rsB, csB, c, ldc, bias, addend, tile);
+  }
+}
+
+/** `gemmStrided` of the 128-bit build. */
+function narrowGemm(
   m: i32,
   n: i32,
   paddedN: i32,
@@ -130,33 +160,11 @@ function gemmPanel(
   }
   for (; i < m; i += 4) {
     const rows = min(4, m - i);
-    microKernel4x8(rows, kIter, kLeft, a, lda, tile, NR * 4, 0, 0);
-    storeEdgeTile(rows, width, tile, c, ldc, bias, cIn);
+    if (cIn) copyColumns(rows, width, cIn, ldc, tile, NR * 4);
+    microKernel4x8(rows, kIter, kLeft, a, lda, tile, NR * 4, bias, cIn ? tile : 0);
+    copyColumns(rows, width, tile, NR * 4, c, ldc);
     a += 4 * lda;
     c += 4 * ldc;
     if (cIn) cIn += 4 * ldc;
-  }
-}
-
-/** C[rows, width] = tile[rows, NR] (+ bias) (+ cIn): the epilogue of a tile that extends beyond the edge of C. */
-export function storeEdgeTile(
-  rows: i32,
-  width: i32,
-  tile: usize,
-  c: usize,
-  ldc: usize,
-  bias: usize,
-  cIn: usize,
-): void {
-  for (let i: i32 = 0; i < rows; i++) {
-    for (let j: usize = 0; j < <usize> width * 4; j += 4) {
-      let sum = f32.load(tile + j);
-      if (bias) sum += f32.load(bias + j);
-      if (cIn) sum += f32.load(cIn + j);
-      f32.store(c + j, sum);
-    }
-    tile += NR * 4;
-    c += ldc;
-    if (cIn) cIn += ldc;
   }
 }

@@ -3,8 +3,9 @@
  * the product is added to C.
  */
 import { MR, NC, NR, PACK_KC, PACK_MC } from "./blockSizes";
-import { storeEdgeTile } from "./gemm";
+import { copyColumns } from "./edge";
 import { panelDepth } from "./inline";
+import { wideGemmTransA } from "./wideGemmTransA";
 import { microKernelTransA2x8, microKernelTransA4x8, microKernelTransA6x8, packB } from "./microKernel";
 
 /**
@@ -24,6 +25,23 @@ export function gemmTransA(
   overwrite: bool,
 ): void {
   const lda = <usize> m * 4, ldb = <usize> n * 4;
+  if (VECTOR_BITS == 256) wideGemmTransA(m, n, k, a, lda, b, ldb, c, ldb, tile, packed, overwrite);
+  else narrowGemmTransA(m, n, k, a, lda, b, ldb, c, tile, packed, overwrite);
+}
+
+function narrowGemmTransA(
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  lda: usize,
+  b: usize,
+  ldb: usize,
+  c: usize,
+  tile: usize,
+  packed: usize,
+  overwrite: bool,
+): void {
   if (!packed) return gemmTransAStrided(m, n, k, a, lda, MR * 4, b, ldb, c, ldb, tile, overwrite);
   for (let p: i32 = 0; p < k; p += PACK_KC) {
     const kc = min(PACK_KC, k - p), bp = b + <usize> p * ldb;
@@ -84,6 +102,27 @@ export function gemmTransAStrided(
   tile: usize,
   overwrite: bool,
 ): void {
+  if (VECTOR_BITS == 256) {
+    wideGemmTransA(m, n, k, a, lda, b, ldb, c, ldc, tile, 0, overwrite);
+  } else {
+    narrowGemmTransAStrided(m, n, k, a, lda, panelStride, b, ldb, c, ldc, tile, overwrite);
+  }
+}
+
+function narrowGemmTransAStrided(
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  lda: usize,
+  panelStride: usize,
+  b: usize,
+  ldb: usize,
+  c: usize,
+  ldc: usize,
+  tile: usize,
+  overwrite: bool,
+): void {
   for (let jc: i32 = 0; jc < n; jc += NC) {
     const end = min(jc + NC, n);
     let p: i32 = 0;
@@ -128,9 +167,11 @@ function gemmTransAPanel(
   }
   for (; i < m; i += MR) {
     const rows = min(MR, m - i);
-    if (rows > 4) microKernelTransA6x8(kIter, kLeft, a, lda, tile, NR * 4, 0);
-    else microKernelTransA4x8(kIter, kLeft, a, lda, tile, NR * 4, 0);
-    storeEdgeTile(rows, width, tile, c, ldc, 0, overwrite ? 0 : c);
+    const cIn = overwrite ? 0 : tile;
+    if (!overwrite) copyColumns(rows, width, c, ldc, tile, NR * 4);
+    if (rows > 4) microKernelTransA6x8(kIter, kLeft, a, lda, tile, NR * 4, cIn);
+    else microKernelTransA4x8(kIter, kLeft, a, lda, tile, NR * 4, cIn);
+    copyColumns(rows, width, tile, NR * 4, c, ldc);
     a += panelStride;
     c += ldc * MR;
   }

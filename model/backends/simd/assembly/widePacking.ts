@@ -1,0 +1,110 @@
+/** Packing and blocking for the products of the 256-bit build. Strides are in bytes. */
+import { WIDE_KC, WIDE_NR } from "./blockSizes";
+
+/** Depth of the next block when `k` steps remain: blocks of about equal depth, a multiple of 4. */
+export function blockDepth(k: i32): i32 {
+  const blocks = (k + WIDE_KC - 1) / WIDE_KC;
+  return min(k, ((k + blocks - 1) / blocks + 3) & -4);
+}
+
+/** Vectors in a row of the micro-panel for the next columns when `n` remain: 2 where these hold them. */
+export function panelVectors(n: i32): i32 {
+  return n > WIDE_NR / 2 ? WIDE_NR / 4 : WIDE_NR / 8;
+}
+
+/** Rows of m that tiles of 6 compute; tiles of 4 compute the others, because they waste fewer rows. */
+export function rowsInSixes(m: i32): i32 {
+  const rest = m % 6;
+  if (!rest || rest == 5) return m;
+  return max(0, m - rest - (rest < 3 ? 6 : 0));
+}
+
+/** Packs B[k, n] into micro-panels of WIDE_NR columns. Up to 60 bytes after its last row are read. */
+export function widePackB(k: i32, n: i32, b: usize, rsB: usize, csB: usize, packed: usize): void {
+  for (let j: i32 = 0; j < n; j += WIDE_NR) {
+    const bj = b + <usize> j * csB, vectors = panelVectors(n - j);
+    if (csB == 4) packRows(k, vectors, bj, rsB, packed);
+    else packColumns(k, min(WIDE_NR, n - j), vectors, bj, csB, packed);
+    packed += <usize> k * (WIDE_NR * 4);
+  }
+}
+
+function packRows(k: i32, vectors: i32, b: usize, rsB: usize, packed: usize): void {
+  if (vectors == WIDE_NR / 4) {
+    for (; k > 0; k--) {
+      v128.store(packed, v128.load(b));
+      v128.store(packed, v128.load(b, 16), 16);
+      v128.store(packed, v128.load(b, 32), 32);
+      v128.store(packed, v128.load(b, 48), 48);
+      packed += 64;
+      b += rsB;
+    }
+  } else {
+    for (; k > 0; k--) {
+      v128.store(packed, v128.load(b));
+      v128.store(packed, v128.load(b, 16), 16);
+      packed += 32;
+      b += rsB;
+    }
+  }
+}
+
+/** Packs columns of B that are contiguous. Those from `width` on repeat the last one. */
+function packColumns(k: i32, width: i32, vectors: i32, b: usize, csB: usize, packed: usize): void {
+  const row = <usize> vectors * 16, last = b + <usize> (width - 1) * csB;
+  for (let v: i32 = 0; v < vectors; v++) {
+    let b0 = min(b + <usize> v * 4 * csB, last);
+    let b1 = min(b0 + csB, last), b2 = min(b1 + csB, last), b3 = min(b2 + csB, last);
+    let out = packed + <usize> v * 16, p = k;
+    for (; p >= 4; p -= 4) {
+      const l0 = v128.load(b0), l1 = v128.load(b1), l2 = v128.load(b2), l3 = v128.load(b3);
+      const t0 = v128.shuffle<f32>(l0, l1, 0, 4, 1, 5), t1 = v128.shuffle<f32>(l2, l3, 0, 4, 1, 5);
+      const t2 = v128.shuffle<f32>(l0, l1, 2, 6, 3, 7), t3 = v128.shuffle<f32>(l2, l3, 2, 6, 3, 7);
+      v128.store(out, v128.shuffle<f32>(t0, t1, 0, 1, 4, 5));
+      out += row;
+      v128.store(out, v128.shuffle<f32>(t0, t1, 2, 3, 6, 7));
+      out += row;
+      v128.store(out, v128.shuffle<f32>(t2, t3, 0, 1, 4, 5));
+      out += row;
+      v128.store(out, v128.shuffle<f32>(t2, t3, 2, 3, 6, 7));
+      out += row;
+      b0 += 16;
+      b1 += 16;
+      b2 += 16;
+      b3 += 16;
+    }
+    for (; p > 0; p--) {
+      f32.store(out, f32.load(b0));
+      f32.store(out, f32.load(b1), 4);
+      f32.store(out, f32.load(b2), 8);
+      f32.store(out, f32.load(b3), 12);
+      out += row;
+      b0 += 4;
+      b1 += 4;
+      b2 += 4;
+      b3 += 4;
+    }
+  }
+}
+
+/** Packs A[k, m] for C = Aᵀ · B: micro-panels of the columns of each tile. */
+export function widePackA(k: i32, m: i32, a: usize, lda: usize, packed: usize): void {
+  const sixes = rowsInSixes(m);
+  for (let i: i32 = 0; i < sixes; i += 6) {
+    let source = a + <usize> i * 4;
+    for (let p: i32 = 0; p < k; p++) {
+      v128.store(packed, v128.load(source));
+      i64.store(packed, i64.load(source, 16), 16);
+      packed += 24;
+      source += lda;
+    }
+  }
+  for (let i = sixes; i < m; i += 4) {
+    let source = a + <usize> i * 4;
+    for (let p: i32 = 0; p < k; p++) {
+      v128.store(packed, v128.load(source));
+      packed += 16;
+      source += lda;
+    }
+  }
+}
