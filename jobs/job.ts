@@ -83,7 +83,7 @@ export interface Job {
   readonly error: JobError | null;
   /** Number of attempts; 0 until the first one starts. */
   readonly attempt: number;
-  /** Number of interruptions (lost runners and outages) since the last new checkpoint. */
+  /** Number of interruptions (lost runners, crashed runs and outages) since the last new checkpoint. */
   readonly interruptions: number;
   /** Number of the interruptions that were outages, which never fail a job. Rows of earlier versions lack it. */
   readonly outages?: number;

@@ -5,7 +5,7 @@
  */
 import type { Job, JobBackend, JobError, JobProgress, JobStatus } from "./job.ts";
 
-/** A job fails after this number of consecutive lost runners without a new checkpoint in between. */
+/** A job fails after this number of consecutive lost runners and crashed runs without a new checkpoint in between. */
 export const MAX_INTERRUPTIONS = 5;
 
 /** The trigger of a transition, with the data that the transition needs. */
@@ -27,6 +27,8 @@ export type JobTrigger =
   | { readonly type: "fell_back"; readonly checkpoint: string | null }
   /** The lease expired without a heartbeat. */
   | { readonly type: "lease_lost" }
+  /** The process of the run crashed or was killed; `cause` says how. `error` is that of a job with too many. */
+  | { readonly type: "crashed"; readonly cause: string; readonly error: JobError }
   /** The runner is shutting down and hands the job back. */
   | { readonly type: "released" }
   /** The runner hands the job back because storage or the database is unavailable; `cause` is the message. */
@@ -53,6 +55,7 @@ const VERBS: Record<JobTrigger["type"], string> = {
   checkpointed: "record a checkpoint of",
   fell_back: "go back to an older checkpoint of",
   lease_lost: "end the lease of",
+  crashed: "end the crashed run of",
   released: "release",
   outage: "hand back",
   outage_limit: "abandon",
@@ -101,6 +104,17 @@ const requeued = (job: Job, time: string, interruptions: number): Job =>
     ? ended(job, time, { status: "cancelled", interruptions })
     : { ...job, status: "queued", interruptions, progress: withoutPace(job.progress) };
 
+/**
+ * Queues the job again after a lost runner or a crashed run, or fails it after too many. Outages are not counted.
+ *
+ * @param errorOf returns the error of the failed job; `times` is such as "5 times in a row"
+ */
+const interrupted = (job: Job, time: string, errorOf: (times: string) => JobError): Job => {
+  const interruptions = job.interruptions + 1, lost = interruptions - (job.outages ?? 0);
+  if (lost < MAX_INTERRUPTIONS || job.cancelRequestedAt !== null) return requeued(job, time, interruptions);
+  return ended(job, time, { status: "failed", interruptions, error: errorOf(`${lost} times in a row`) });
+};
+
 const NONE: Row = {};
 const TABLE: Record<JobStatus, Row> = {
   queued: {
@@ -124,15 +138,16 @@ const TABLE: Record<JobStatus, Row> = {
       outageMs: 0,
     }),
     fell_back: (job, trigger) => ({ ...job, latestCheckpoint: trigger.checkpoint }),
-    lease_lost: (job, _, time) => {
-      const interruptions = job.interruptions + 1;
-      const lost = interruptions - (job.outages ?? 0);
-      if (lost < MAX_INTERRUPTIONS || job.cancelRequestedAt !== null) {
-        return requeued(job, time, interruptions);
-      }
-      const message = `The runner was lost ${lost} times in a row without a new checkpoint in between`;
-      return ended(job, time, { status: "failed", interruptions, error: { code: "runner_lost", message } });
-    },
+    lease_lost: (job, _, time) =>
+      interrupted(job, time, (times) => ({
+        code: "runner_lost",
+        message: `The runner was lost ${times} without a new checkpoint in between`,
+      })),
+    crashed: (job, { error: { code, message } }, time) =>
+      interrupted(job, time, (times) => ({
+        code,
+        message: `${message}. The job was interrupted ${times} without a new checkpoint in between`,
+      })),
     released: (job, _, time) => requeued(job, time, job.interruptions),
     outage: (job, trigger, time) => ({
       ...requeued(job, time, job.interruptions + 1),

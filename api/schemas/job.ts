@@ -46,7 +46,7 @@ export const jobSchema = z.strictObject({
   }).openapi("JobError").nullable().describe("Why the job failed"),
   attempt: z.int().describe("Number of attempts; 0 until the first one starts"),
   interruptions: z.int().describe(
-    "Number of interruptions (lost runners, outages of storage or database) since the last new checkpoint",
+    "Number of interruptions (lost runners, crashed runs, outages) since the last new checkpoint",
   ),
   cancel_requested_at: time.nullable(),
   backend: z.strictObject({

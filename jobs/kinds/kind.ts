@@ -7,7 +7,6 @@ import type { z } from "@hono/zod-openapi";
 import type { DatasetInfo, SplitName } from "../../data/datasets/dataset.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { FromWire } from "../../data/wire.ts";
-import type { StartThread } from "../../model/training/threads.ts";
 import type { Checkpoint, EpochPoint, Fallback, JobBackend, StepPoint } from "../job.ts";
 import type { JobRequest, RequestIssue, SourceModel } from "../requests/commonFields.ts";
 import type { KindSettings } from "./settings.ts";
@@ -24,8 +23,6 @@ export interface KindContext<R extends JobRequest = JobRequest> {
   readonly source: Checkpoint | null;
   /** Aborted when the job is cancelled or its runner shuts down. Runs check it between steps. */
   readonly signal: AbortSignal;
-  /** Starts the threads of a training step. @default workers of the run's own thread */
-  readonly startThread?: StartThread;
 }
 
 /** An event of a run, structured-clonable. The last event of a run is `result`. */

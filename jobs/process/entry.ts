@@ -28,6 +28,22 @@ export function connectToParentProcess<To, From>(receive: (message: To) => void)
   };
 }
 
+/**
+ * Reports errors that nothing else catches, such as one in a callback, instead of ending this process with exit code 1.
+ *
+ * @param report called with each error
+ */
+export function catchUncaughtErrors(report: (error: unknown) => void): void {
+  addEventListener("error", (event) => {
+    event.preventDefault();
+    report(event.error);
+  });
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    report(event.reason);
+  });
+}
+
 /** Ends this process as soon as the parent has ended, also while the main thread is busy. */
 function watchParent(): void {
   const watch = new Worker(new URL("./parentWatch.ts", import.meta.url), { type: "module" });

@@ -1,5 +1,5 @@
 /**
- * Messages between a runner and the worker of a run.
+ * Messages between a runner and the process of a run.
  *
  * @module
  */
@@ -8,9 +8,8 @@ import type { Checkpoint } from "../job.ts";
 import type { KindEvent } from "../kinds/kind.ts";
 import type { KindSettings } from "../kinds/settings.ts";
 import type { JobRequest } from "../requests/commonFields.ts";
-import type { ThreadEnd, ThreadRequest } from "./threads.ts";
 
-/** Starts the run. It is the first message to the worker. */
+/** Starts the run. It is the first message to the process. */
 export interface RunStart {
   readonly type: "run";
   readonly jobId: string;
@@ -26,20 +25,16 @@ export interface RunStart {
 /** Types of events after which the run waits until the runner has recorded them. */
 export const AWAITED: ReadonlySet<KindEvent["type"]> = new Set(["fell_back", "saving", "checkpoint"]);
 
-/** Messages to the worker. */
-export type ToWorker =
+/** Messages to the process of a run. */
+export type ToRun =
   | RunStart
   /** The event that the run waits for is recorded. The run may continue. */
   | { readonly type: "recorded" }
   /** The run must end between two steps. */
   | { readonly type: "stop" };
 
-/** Messages from the worker. The last message of a run is `ended`, `unavailable` or `failed`. */
-export type FromWorker =
-  | ThreadRequest
-  | ThreadEnd
-  /** The events of the run, in order. */
-  | { readonly type: "events"; readonly events: readonly KindEvent[] }
+/** The last message of a run. */
+export type LastMessage =
   | { readonly type: "ended" }
   /**
    * Object storage or the mirrors of a data set were unavailable for longer than the run may wait. `message` has the
@@ -58,3 +53,11 @@ export type FromWorker =
     readonly message: string;
     readonly stack: string;
   };
+
+/** Messages from the process of a run. */
+export type FromRun =
+  /** The process has loaded its modules. It is the first message. */
+  | { readonly type: "ready" }
+  /** The events of the run, in order. */
+  | { readonly type: "events"; readonly events: readonly KindEvent[] }
+  | LastMessage;

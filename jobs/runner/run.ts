@@ -6,6 +6,7 @@
 import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 import { jittered, pause } from "../../data/backoff.ts";
+import type { Job } from "../job.ts";
 import type { KindSettings } from "../kinds/settings.ts";
 import { collectGarbage } from "../store/checkpoints/garbage.ts";
 import { resumePoints } from "../store/checkpoints/read.ts";
@@ -19,8 +20,8 @@ import { sendHeartbeats } from "./heartbeats.ts";
 import { AWAITED } from "./messages.ts";
 import type { OutageLimits } from "./outageLimits.ts";
 import { EventRecorder } from "./recorder.ts";
-import { type LastMessage, outcomeOf } from "./runOutcome.ts";
-import { RunWorker } from "./runWorker.ts";
+import { outcomeOf } from "./runOutcome.ts";
+import type { LastRunMessage, RunProcess } from "./runProcess.ts";
 
 /** Pause between two attempts to write the outcome in an outage of the database, in milliseconds. */
 const OUTCOME_RETRY_MS = 500;
@@ -36,16 +37,16 @@ export interface RunDeps {
   readonly outage: OutageLimits;
   /** Called when the run ends because object storage is unavailable. */
   readonly storageFailed: (reason: string, waitedMs: number) => void;
-  /** The module of the worker. */
-  readonly workerUrl: URL;
+  /** Returns a process for the run. */
+  readonly takeProcess: () => RunProcess;
   readonly log: (message: string, error?: unknown) => void;
 }
 
-/** Runs a claimed job in a worker, and writes its events and its outcome. */
+/** Runs a claimed job in a process of its own, and writes its events and its outcome. */
 export class Run {
   readonly #deps: RunDeps;
   readonly #claim: Claim;
-  readonly #worker = new RunWorker();
+  #process: RunProcess | null = null;
   readonly #recorder: EventRecorder;
   /** Aborted when the runner stops. */
   readonly #released = new AbortController();
@@ -79,15 +80,22 @@ export class Run {
     }, this.#ended.signal);
     try {
       const outcome = await this.#compute();
-      await this.#finish(outcome);
-      log(outcome.type === "outage" ? `${id} handed back: ${outcome.cause}` : `${id} ${outcome.type}`);
+      const killed = this.#process?.kill();
+      const { status } = await this.#finish(outcome);
+      const isBack = status === "queued" && "cause" in outcome;
+      log(
+        isBack
+          ? `${id} handed back: ${outcome.cause}`
+          : `${id} ${status === "failed" ? status : outcome.type}`,
+      );
+      await killed;
     } catch (error) {
       if (error instanceof LeaseLostError) log(`${id} lost: another runner may have it`);
       // After the lease has expired, another run resumes from the latest checkpoint.
       else log(`${id}: its events or its outcome could not be written`, error);
     } finally {
       this.#ended.abort();
-      this.#worker.terminate();
+      await this.#process?.kill();
       await heartbeats;
       await this.#collecting;
       this.#collect();
@@ -103,21 +111,21 @@ export class Run {
     } catch (error) {
       if (error instanceof RowTooLargeError) return tooLargeOutcome(error);
       if (!(error instanceof DatabaseUnavailableError)) throw error;
-      this.#worker.terminate();
       return { type: "outage", cause: error.message, waitedMs: 0 };
     }
   }
 
-  /** Starts the worker. @returns false when the run was stopped before that */
+  /** Starts the run in its process. @returns false when the run was stopped before that */
   async #start(): Promise<boolean> {
     const claim = this.#claim, { job } = claim;
-    const { jobs, settings, storage, workerUrl, outage } = this.#deps;
+    const { jobs, settings, storage, outage, takeProcess, log } = this.#deps;
     const points = await claim.retryWhileHeld(() => resumePoints(jobs.kv, job));
     const sourceId = sourceOf(job);
     const source = sourceId === null ? null : await claim.retryWhileHeld(() => jobs.getCheckpoint(sourceId));
     if (this.#stopReason) return false;
-    this.#worker.start(workerUrl, job.id);
-    this.#worker.send({
+    const process = this.#process = takeProcess();
+    process.output = (line) => log(`${job.id}: ${line}`);
+    process.send({
       type: "run",
       jobId: job.id,
       request: job.request,
@@ -130,16 +138,16 @@ export class Run {
     return true;
   }
 
-  /** Writes the events of the worker until its last message. */
+  /** Writes the events of the process until its last message or its end. */
   async #follow(): Promise<Outcome> {
-    const worker = this.#worker, recorder = this.#recorder;
+    const process = this.#process!, recorder = this.#recorder;
     while (true) {
       if (this.#leaseError) throw this.#leaseError;
-      const message = worker.nextMessage();
+      const message = process.nextMessage();
       if (message?.type === "events") {
         for (const event of message.events) {
           await recorder.record(event);
-          if (AWAITED.has(event.type)) worker.send({ type: "recorded" });
+          if (AWAITED.has(event.type)) process.send({ type: "recorded" });
           if (event.type === "checkpoint") this.#collect();
         }
       } else if (message) {
@@ -149,18 +157,17 @@ export class Run {
       }
       const dueMs = recorder.flushDueMs;
       if (dueMs <= 0) await recorder.flush();
-      else await worker.waitForMessage(dueMs);
+      else await process.waitForMessage(dueMs);
     }
   }
 
   /** Returns the outcome that follows from the last message. Logs an unexpected failure. */
-  #outcome(last: LastMessage): Outcome {
+  #outcome(last: LastRunMessage): Outcome {
     const { job } = this.#claim, { outage, log, storageFailed } = this.#deps;
     const stopReason = this.#stopReason;
     if (stopReason === null) {
       if (last.type === "unavailable" && last.isStorage) storageFailed(last.message, last.waitedMs);
-      const isUnexpected = last.type === "failed" && (last.code === null || last.code === "worker_crashed");
-      if (isUnexpected) log(`${job.id} failed`, last.stack);
+      if (last.type === "failed" && last.code === null) log(`${job.id} failed`, last.stack);
     }
     return outcomeOf(last, {
       result: this.#recorder.result,
@@ -171,11 +178,10 @@ export class Run {
   }
 
   /** Writes the outcome, even after the lease expired. That succeeds unless the job was queued again by then. */
-  async #finish(outcome: Outcome): Promise<void> {
+  async #finish(outcome: Outcome): Promise<Job> {
     while (true) {
       try {
-        await this.#claim.finish(outcome);
-        return;
+        return await this.#claim.finish(outcome);
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError) || this.#released.signal.aborted) throw error;
       }
@@ -187,14 +193,14 @@ export class Run {
     if (this.#ended.signal.aborted || this.#stopReason === "cancelled") return;
     const isFirst = this.#stopReason === null;
     this.#stopReason = reason;
-    if (isFirst) this.#worker.stop();
+    if (isFirst) this.#process?.stop();
   }
 
   #leaseLost(error: LeaseLostError | DatabaseUnavailableError): void {
     if (this.#leaseError !== null && !(error instanceof LeaseLostError)) return;
     this.#leaseError = error;
-    this.#worker.terminate();
-    this.#worker.wake();
+    this.#process?.kill();
+    this.#process?.wake();
   }
 
   /** Deletes garbage objects of the job in the background. The sweep deletes those that cannot be deleted now. */

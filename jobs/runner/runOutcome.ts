@@ -1,17 +1,15 @@
 /**
- * Derives the outcome of a run from the last message of its worker.
+ * Derives the outcome of a run from the last message about it.
  *
  * @module
  */
 import type { Outcome } from "../store/queue/outcome.ts";
+import { crashOutcome } from "./crash.ts";
 import { outageError } from "./outageLimits.ts";
-import type { RunMessage } from "./runWorker.ts";
+import type { LastRunMessage } from "./runProcess.ts";
 
 /** Maximum number of characters of an error's message. */
 const MESSAGE_LENGTH = 500;
-
-/** The last message of a run. */
-export type LastMessage = Exclude<RunMessage, { type: "events" }>;
 
 /** The state of a run at its last message. */
 export interface RunState {
@@ -26,7 +24,7 @@ export interface RunState {
 }
 
 /** Returns the outcome of a run. */
-export function outcomeOf(last: LastMessage, state: RunState): Outcome {
+export function outcomeOf(last: LastRunMessage, state: RunState): Outcome {
   const { result, stopReason, earlierOutageMs, limitMs } = state;
   if (last.type === "ended" && result) return { type: "succeeded", result };
   if (stopReason) return { type: stopReason };
@@ -41,5 +39,7 @@ export function outcomeOf(last: LastMessage, state: RunState): Outcome {
       const message = last.message.split("\n")[0].slice(0, MESSAGE_LENGTH);
       return { type: "failed", error: { code: last.code ?? "internal_error", message } };
     }
+    case "crashed":
+      return crashOutcome(last);
   }
 }

@@ -15,6 +15,8 @@ import type { JobStore } from "../store/store.ts";
 import { InterruptiblePause } from "./interruptiblePause.ts";
 import { OUTAGE_LIMITS, outageError, type OutageLimits } from "./outageLimits.ts";
 import { Run } from "./run.ts";
+import type { RunProcess } from "./runProcess.ts";
+import { RunProcesses } from "./runProcesses.ts";
 import { StorageWatch } from "./storageWatch.ts";
 
 /** Change of the wall clock against the monotonic clock between two polls that counts as a jump, in milliseconds. */
@@ -36,8 +38,8 @@ export interface RunnerOptions {
   readonly settings?: KindSettings;
   /** Time limits of an outage of object storage. @default {@linkcode OUTAGE_LIMITS} */
   readonly outage?: OutageLimits;
-  /** The module that runs a job in a worker. @default worker.ts */
-  readonly workerUrl?: URL;
+  /** The module of a run's process. @default runEntry.ts */
+  readonly runModule?: URL;
   /** Receives log messages. */
   readonly log: (message: string, error?: unknown) => void;
 }
@@ -51,6 +53,7 @@ export class Runner {
   readonly #outage: OutageLimits;
   readonly #options: RunnerOptions;
   readonly #log: RunnerOptions["log"];
+  readonly #processes: RunProcesses;
   readonly #stopping = new AbortController();
   readonly #runs = new Map<Run, Promise<void>>();
   /** The pause between two polls of the queue. */
@@ -67,11 +70,16 @@ export class Runner {
     this.#store = openStore(options.storage, { mustExist: true });
     this.#storage = new StorageWatch(this.#store, options.log);
     this.#outage = options.outage ?? OUTAGE_LIMITS;
+    this.#processes = new RunProcesses({
+      module: options.runModule ?? new URL("./runEntry.ts", import.meta.url),
+      log: (line) => this.#log(`The spare process: ${line}`),
+    });
   }
 
   /** Starts to claim jobs. Later calls have no effect. */
   start(): void {
     if (this.#loops) return;
+    this.#processes.prepare();
     this.#loops = Promise.all([this.#claimLoop(), this.#reapLoop()]);
     if (!this.#jobs.notifiesReady) return;
     // The handler only ends the pause. If it ran the job, Deno would deliver the message again in the meantime.
@@ -86,7 +94,7 @@ export class Runner {
     this.#idle.interrupt();
     for (const run of this.#runs.keys()) run.release();
     await this.#loops;
-    await Promise.all(this.#runs.values());
+    await Promise.all([...this.#runs.values(), this.#processes.close()]);
   }
 
   async #claimLoop(): Promise<void> {
@@ -135,15 +143,23 @@ export class Runner {
       settings: this.#options.settings ?? DEFAULT_KIND_SETTINGS,
       outage: this.#outage,
       storageFailed: (reason, waitedMs) => this.#storage.failed(reason, waitedMs),
-      workerUrl: this.#options.workerUrl ?? new URL("./worker.ts", import.meta.url),
+      takeProcess: () => this.#takeProcess(),
       log: this.#log,
     });
     const ended = run.run().finally(() => {
       this.#runs.delete(run);
+      this.#processes.prepare();
       this.#idle.interrupt();
     });
     this.#runs.set(run, ended);
     if (this.#stopping.signal.aborted) run.release();
+  }
+
+  /** Returns a process for a run. While a slot is free, a spare is kept ready for the next run. */
+  #takeProcess(): RunProcess {
+    const taken = this.#processes.take();
+    if (this.#runs.size < (this.#options.slots ?? 1)) this.#processes.prepare();
+    return taken;
   }
 
   /** Queues the jobs of lost runners again. */

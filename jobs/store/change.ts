@@ -31,7 +31,7 @@ export interface JobChange {
   readonly events?: readonly NewEvent[];
   /** The lease of a job that starts to run. */
   readonly lease?: Lease;
-  /** Why a job is queued again. Absent when its runner was lost or shut down. */
+  /** Why a job was interrupted. Absent when its runner was lost or shut down. */
   readonly cause?: string;
   /** Adds further rows to the commit. */
   readonly addRows?: CommitPart;

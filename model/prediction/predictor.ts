@@ -5,7 +5,6 @@
  */
 import type { MaeConfig } from "../config.ts";
 import type { MaskedBatch } from "../mae.ts";
-import type { StartThread } from "../training/threads.ts";
 import type { HostWeights } from "../weights.ts";
 
 /** The model that a predictor computes. */
@@ -15,8 +14,6 @@ export interface PredictorOptions {
   readonly weights: HostWeights;
   /** Number of threads that compute, if the backend supports threads. */
   readonly threads: number;
-  /** Starts a thread. @default startWorker */
-  readonly startThread?: StartThread;
 }
 
 /**

@@ -9,7 +9,6 @@ import { type Objective, objective, type Task, type TrainingBatch } from "./obje
 import { native } from "../ops/native.ts";
 import { AdamW, type AdamWOptions, type OptimizerState } from "./optimizer.ts";
 import { PlanError } from "../planError.ts";
-import type { StartThread } from "./threads.ts";
 import { toTensors, type Weights } from "../transformer.ts";
 import { type HostTensor, type HostWeights, type ParameterSpec } from "../weights.ts";
 
@@ -27,8 +26,6 @@ export interface StepperOptions {
   readonly batchSize: number;
   /** Number of threads that compute, if the backend supports threads. */
   readonly threads: number;
-  /** Starts a thread. @default startWorker */
-  readonly startThread?: StartThread;
   /** Maximum size of a planned step's memory in bytes. @default what the backend can address */
   readonly maxBytes?: number;
 }

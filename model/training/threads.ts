@@ -20,17 +20,8 @@ export interface ThreadListener {
   failed(reason: string): void;
 }
 
-/** Starts a thread. @param module URL of its module, which calls {@linkcode connectToParent} */
-export type StartThread = (module: URL, listener: ThreadListener) => Thread;
-
-/** The first message to a thread whose parent is at the other end of a port, not its creator. */
-export interface PortMessage {
-  readonly type: "port";
-  readonly port: MessagePort;
-}
-
-/** Starts a worker of the current thread. */
-export const startWorker: StartThread = (module, { message, failed }) => {
+/** Starts a worker of the current thread. @param module URL of its module, which calls {@linkcode connectToParent} */
+export function startWorker(module: URL, { message, failed }: ThreadListener): Thread {
   const worker = new Worker(module, { type: "module" });
   worker.onmessage = ({ data }) => message(data);
   worker.onerror = (event) => {
@@ -38,22 +29,17 @@ export const startWorker: StartThread = (module, { message, failed }) => {
     failed(event.message);
   };
   return worker;
-};
+}
 
 /**
- * Connects the current thread to its parent: its creator, or the owner of the port in a {@linkcode PortMessage}.
+ * Connects the current thread to the thread that started it.
  *
  * @param receive called with each message from the parent
  * @returns a function that sends a message to the parent
  */
 export function connectToParent<T>(receive: (message: T) => void): (message: unknown) => void {
   // deno-lint-ignore no-explicit-any -- Deno's window library has no type for a worker's global scope
-  let parent = self as any;
-  parent.onmessage = ({ data }: MessageEvent<PortMessage | T>) => {
-    if (data && typeof data === "object" && "type" in data && data.type === "port") {
-      parent = (data as PortMessage).port;
-      parent.onmessage = ({ data }: MessageEvent<T>) => receive(data);
-    } else receive(data as T);
-  };
-  return (message) => parent.postMessage(message);
+  const scope = self as any;
+  scope.onmessage = ({ data }: MessageEvent<T>) => receive(data);
+  return (message) => scope.postMessage(message);
 }

@@ -9,7 +9,6 @@ import { batchSizeOf, type Task, type TrainingBatch } from "./objective.ts";
 import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
 import { openStepper, type RunStep, type StepPlanner } from "./stepper.ts";
-import type { StartThread } from "./threads.ts";
 import {
   type HostTensor,
   type HostWeights,
@@ -30,8 +29,6 @@ export interface TrainOptions extends Task {
   readonly batchSize: number;
   /** Number of threads that compute, if the backend supports threads. @default 1 */
   readonly threads?: number;
-  /** Starts a thread. @default startWorker */
-  readonly startThread?: StartThread;
   /** Planner of the selected backend. Without it, steps run operation by operation. */
   readonly planner?: StepPlanner;
   /** Number of steps between checkpoints. A final checkpoint follows the last step. */
@@ -88,7 +85,6 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
     state: resumeFrom?.optimizer,
     batchSize: options.batchSize,
     threads: options.threads ?? 1,
-    startThread: options.startThread,
   }, options.planner);
   return { stepper, frozen };
 }

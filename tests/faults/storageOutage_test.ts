@@ -117,7 +117,7 @@ Deno.test("a run ends with the same bits if any call of storage fails, before or
   await Deno.remove(folder, { recursive: true });
 });
 
-const WORKER = new URL("../../jobs/runner/worker.ts", import.meta.url);
+const RUN = new URL("../../jobs/runner/runEntry.ts", import.meta.url);
 const hideStorage = async (fixture: RunnerFixture) =>
   await Deno.rename(fixture.folder, `${fixture.folder}-hidden`);
 const restoreStorage = async (fixture: RunnerFixture) =>
@@ -131,7 +131,7 @@ const untilEvent = async (fixture: RunnerFixture, id: string, text: string) => {
 
 Deno.test("a run waits during an outage of storage, and has one event for its beginning and one for its end", async () => {
   await using fixture = await RunnerFixture.open();
-  fixture.startRunner({ workerUrl: WORKER });
+  fixture.startRunner({ runModule: RUN });
   const { id } = (await fixture.jobs.create({ ...pretraining(), epochs: 200 } as never)).job;
   await fixture.until(id, (job) => job.latestCheckpoint !== null);
   await hideStorage(fixture);
@@ -146,7 +146,7 @@ Deno.test("a run waits during an outage of storage, and has one event for its be
 
 Deno.test("a run that waits for storage can be cancelled", async () => {
   await using fixture = await RunnerFixture.open();
-  fixture.startRunner({ workerUrl: WORKER });
+  fixture.startRunner({ runModule: RUN });
   const { id } = (await fixture.jobs.create({ ...pretraining(), epochs: 10_000 } as never)).job;
   await fixture.until(id, (job) => job.latestCheckpoint !== null);
   await hideStorage(fixture);
@@ -158,7 +158,7 @@ Deno.test("a run that waits for storage can be cancelled", async () => {
 
 Deno.test("a job is queued again with the cause after the longest wait, and resumes when storage is available again", async () => {
   await using fixture = await RunnerFixture.open();
-  fixture.startRunner({ workerUrl: WORKER, outage: { waitMs: 200, limitMs: 3_600_000 } });
+  fixture.startRunner({ runModule: RUN, outage: { waitMs: 200, limitMs: 3_600_000 } });
   const { id } = (await fixture.jobs.create({ ...pretraining(), epochs: 200 } as never)).job;
   await fixture.until(id, (job) => job.latestCheckpoint !== null);
   await hideStorage(fixture);
@@ -176,7 +176,7 @@ Deno.test("a job is queued again with the cause after the longest wait, and resu
 for (const waitMs of [100, 3_600_000]) {
   Deno.test(`an outage longer than the limit fails the job with the error storage_unavailable (wait of ${waitMs} ms)`, async () => {
     await using fixture = await RunnerFixture.open();
-    fixture.startRunner({ workerUrl: WORKER, outage: { waitMs, limitMs: 1_000 } });
+    fixture.startRunner({ runModule: RUN, outage: { waitMs, limitMs: 1_000 } });
     const { id } = (await fixture.jobs.create({ ...pretraining(), epochs: 10_000 } as never)).job;
     await fixture.until(id, (job) => job.latestCheckpoint !== null);
     await hideStorage(fixture);

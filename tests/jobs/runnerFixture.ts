@@ -34,7 +34,7 @@ export class RunnerFixture implements AsyncDisposable {
     const runner = new Runner({
       jobs: this.jobs,
       storage: { url: `file:${this.folder}` },
-      workerUrl: new URL("./scriptedWorker.ts", import.meta.url),
+      runModule: new URL("./scriptedRun.ts", import.meta.url),
       pollMs: 20,
       log: (message, error) => this.logs.push(error === undefined ? message : `${message}: ${error}`),
       ...options,
@@ -44,7 +44,7 @@ export class RunnerFixture implements AsyncDisposable {
     return runner;
   }
 
-  /** Creates a job that runs a script, see `scriptedWorker.ts`. @returns its id */
+  /** Creates a job that runs a script, see `scriptedRun.ts`. @returns its id */
   async createJob(script: string, metadata: Record<string, string> = {}): Promise<string> {
     return (await this.jobs.create(request({ metadata: { script, ...metadata } }))).job.id;
   }
@@ -65,6 +65,11 @@ export class RunnerFixture implements AsyncDisposable {
   /** Waits until the job is finished. @returns the job */
   finished(id: string): Promise<Job> {
     return this.until(id, (job) => isFinished(job.status));
+  }
+
+  /** Returns the messages of the job's events. */
+  async messages(id: string): Promise<string[]> {
+    return (await Array.fromAsync(this.jobs.follow(id))).map(({ message }) => message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -26,6 +26,11 @@ const TRIGGERS: Triggers = {
   checkpointed: { type: "checkpointed", checkpoint: "ckpt_2" },
   fell_back: { type: "fell_back", checkpoint: "ckpt_0" },
   lease_lost: { type: "lease_lost" },
+  crashed: {
+    type: "crashed",
+    cause: "it was killed",
+    error: { code: "run_crashed", message: "It was killed" },
+  },
   released: { type: "released" },
   outage: { type: "outage", cause: "the disk is full", waitedMs: 500 },
   outage_limit: { type: "outage_limit", error: { code: "storage_unavailable", message: "too long" } },
@@ -78,6 +83,7 @@ const ALLOWED: Partial<Record<JobStatus, Partial<Record<TriggerType, Partial<Job
     checkpointed: { latestCheckpoint: "ckpt_2", interruptions: 0 },
     fell_back: { latestCheckpoint: "ckpt_0" },
     lease_lost: { status: "queued", interruptions: 3, progress: stopped },
+    crashed: { status: "queued", interruptions: 3, progress: stopped },
     released: { status: "queued", progress: stopped },
     outage: { status: "queued", interruptions: 3, outages: 1, outageMs: 500, progress: stopped },
     succeeded: { status: "succeeded", result: { loss: 0.125 }, finishedAt: AT, progress: stopped },
@@ -100,6 +106,7 @@ const MESSAGES: Record<TriggerType, string> = {
   checkpointed: "Cannot record a checkpoint of a job that",
   fell_back: "Cannot go back to an older checkpoint of a job that",
   lease_lost: "Cannot end the lease of a job that",
+  crashed: "Cannot end the crashed run of a job that",
   released: "Cannot release a job that",
   outage: "Cannot hand back a job that",
   outage_limit: "Cannot abandon a job that",
@@ -225,6 +232,22 @@ Deno.test("transitions: a job fails after too many lost runners in a row", () =>
       message: "The runner was lost 5 times in a row without a new checkpoint in between",
     },
   });
+});
+
+Deno.test("transitions: crashed runs count like lost runners, and the last crash gives the error", () => {
+  const job = jobWith("running", { interruptions: MAX_INTERRUPTIONS - 1, outages: 0 });
+  expect(transition(job, TRIGGERS.crashed, NOW)).toMatchObject({
+    status: "failed",
+    interruptions: MAX_INTERRUPTIONS,
+    error: {
+      code: "run_crashed",
+      message: "It was killed. The job was interrupted 5 times in a row without a new checkpoint in between",
+    },
+  });
+  expect(transition({ ...job, outages: 1 }, TRIGGERS.crashed, NOW).status).toBe("queued");
+  expect(transition({ ...job, cancelRequestedAt: CREATED_AT }, TRIGGERS.crashed, NOW).status).toBe(
+    "cancelled",
+  );
 });
 
 Deno.test("transitions: a new checkpoint resets the number of lost runners", () => {

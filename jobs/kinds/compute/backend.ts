@@ -31,9 +31,9 @@ export async function chooseBackend({ compute }: KindSettings, flops: number): P
 
 /** Opens a predictor of a model on the backend of a run, with all of the run's threads. The caller disposes it. */
 export function openRunPredictor(
-  { settings, startThread }: Pick<KindContext, "settings" | "startThread">,
+  { settings }: Pick<KindContext, "settings">,
   { planner }: SelectedBackend,
   model: { readonly config: MaeConfig; readonly weights: HostWeights },
 ): Promise<Predictor> {
-  return openPredictor({ ...model, threads: settings.compute.threads, startThread }, planner);
+  return openPredictor({ ...model, threads: settings.compute.threads }, planner);
 }

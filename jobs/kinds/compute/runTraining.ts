@@ -104,7 +104,7 @@ function lengthOf(request: TrainingRequest, images: number): RunLength {
 }
 
 function trainOptions(
-  { settings, startThread }: KindContext,
+  { settings }: KindContext,
   request: TrainingRequest,
   { config, architecture, freezeEncoder, backend, set, initial }: TrainingSetup,
   length: RunLength,
@@ -130,7 +130,6 @@ function trainOptions(
     stepsPerEpoch: length.stepsPerEpoch,
     batchSize,
     threads: settings.compute.threads,
-    startThread,
     planner: backend.planner,
     seed,
     checkpointSteps: checkpointSteps(request, length),

@@ -17,7 +17,7 @@ const MESSAGES: Readonly<Record<JobStatus, string>> = {
 /**
  * Returns the event for a job's status.
  *
- * @param cause why a job is queued again; absent when its runner was lost or shut down
+ * @param cause why the job was interrupted; absent when its runner was lost or shut down
  */
 export function statusEvent(job: Job, cause?: string): NewEvent {
   const data: Record<string, unknown> = { status: job.status, attempt: job.attempt };

@@ -159,7 +159,7 @@ export class Claim {
     const end = (trigger: Outcome) =>
       this.#change(({ job }) => ({
         job: transition(job, trigger, this.#database.now()),
-        cause: trigger.type === "outage" ? trigger.cause : undefined,
+        cause: "cause" in trigger ? trigger.cause : undefined,
       }));
     const job = await end(limitOutcome(outcome)).catch((error) => {
       if (!(error instanceof RowTooLargeError)) throw error;

@@ -10,7 +10,7 @@ import type { RowTooLargeError } from "../kv/errors.ts";
 /** The outcome of a run: the trigger of the job's next transition. */
 export type Outcome = Extract<
   JobTrigger,
-  { type: "succeeded" | "failed" | "cancelled" | "released" | "outage" }
+  { type: "succeeded" | "failed" | "cancelled" | "released" | "outage" | "crashed" }
 >;
 
 /** Maximum size of a job's result, in bytes as the database stores it (V8's structured clone). */

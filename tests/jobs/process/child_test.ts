@@ -67,6 +67,14 @@ Deno.test("an uncaught error is in the last output", async () => {
   expect(lastOutput.join("\n")).toContain("thrown by the child");
 });
 
+Deno.test("a child can report its uncaught errors and continue", async () => {
+  const { child, next } = start();
+  child.send({ type: "throw_caught" });
+  expect(await next()).toBe("in a callback");
+  expect(await next()).toBe("in a promise");
+  await child.kill();
+});
+
 Deno.test("a child that fills its heap ends with V8's message", async () => {
   const { child } = start(["--max-heap-size=60"]);
   child.send({ type: "fill_heap" });

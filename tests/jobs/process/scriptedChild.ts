@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { connectToParentProcess } from "../../../jobs/process/entry.ts";
+import { catchUncaughtErrors, connectToParentProcess } from "../../../jobs/process/entry.ts";
 
 /** Messages to the child. */
 export type ToScripted =
@@ -14,6 +14,8 @@ export type ToScripted =
   | { readonly type: "print"; readonly lines: readonly string[] }
   | { readonly type: "abort" }
   | { readonly type: "throw"; readonly message: string }
+  /** Throws in a callback and rejects a promise that nothing awaits, and reports both. */
+  | { readonly type: "throw_caught" }
   | { readonly type: "fill_heap" }
   /** Connects to a port, and then computes without end. The connection ends with this process. */
   | { readonly type: "connect"; readonly port: number; readonly computes: boolean }
@@ -37,6 +39,13 @@ const send = connectToParentProcess<ToScripted, unknown>((message) => {
       return process.abort();
     case "throw":
       throw new Error(message.message);
+    case "throw_caught":
+      catchUncaughtErrors((error) => send((error as Error).message));
+      setTimeout(() => {
+        throw new Error("in a callback");
+      }, 0);
+      setTimeout(() => void Promise.reject(new Error("in a promise")), 1);
+      return;
     case "fill_heap": {
       const arrays: number[][] = [];
       while (true) arrays.push(new Array(1e6).fill(1.5));

@@ -30,7 +30,6 @@ for (
   const [cause, script, error, log] of [
     ["a failure of the kind", "step,fail", { code: "loss_not_finite", message: "The loss is NaN" }, ""],
     ["a bug", "step,bug", { code: "internal_error", message: "x is undefined" }, "the stack"],
-    ["a crash", "step,crash", { code: "worker_crashed" }, "the worker crashed"],
   ] as const
 ) {
   Deno.test(`${cause} fails the job and keeps its steps, and the runner continues`, async () => {
@@ -43,6 +42,45 @@ for (
     expect(await fixture.finished(await fixture.createJob("step"))).toMatchObject({ status: "succeeded" });
   });
 }
+
+Deno.test("a run whose process crashes is tried again, at most five times, and the runner continues", async () => {
+  await using fixture = await RunnerFixture.open();
+  fixture.startRunner();
+  const id = await fixture.createJob("step,crash");
+  const cause = "the process of the run was ended by SIGABRT: fatal: free(): invalid pointer";
+  expect(await fixture.finished(id)).toMatchObject({
+    status: "failed",
+    attempt: 5,
+    interruptions: 5,
+    error: {
+      code: "run_crashed",
+      message: `T${
+        cause.slice(1)
+      }. The job was interrupted 5 times in a row without a new checkpoint in between`,
+    },
+  });
+  expect(await fixture.messages(id)).toContain(`Back in the queue: ${cause}`);
+  expect((await fixture.jobs.metrics(id)).steps.length).toBe(1);
+  expect(fixture.logs).toContain(`${id}: fatal: free(): invalid pointer`);
+  expect(await fixture.finished(await fixture.createJob("step"))).toMatchObject({ status: "succeeded" });
+});
+
+Deno.test("a run whose process is killed resumes from its checkpoint without repeated steps", async () => {
+  await using fixture = await RunnerFixture.open();
+  fixture.startRunner();
+  const id = await fixture.createJob(`${steps(10)},checkpoint,${steps(4)},kill_first_attempt,${steps(6)}`);
+  expect(await fixture.finished(id)).toMatchObject({
+    status: "succeeded",
+    attempt: 2,
+    interruptions: 1,
+    result: { steps: 20 },
+  });
+  expect(await fixture.messages(id)).toContain(
+    "Back in the queue: the process of the run was ended by SIGKILL",
+  );
+  const { steps: series } = await fixture.jobs.metrics(id);
+  expect(series.map(({ step }) => step)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+});
 
 for (const script of ["step,hang", "step,block"]) {
   Deno.test(`a cancel ends a run with the script "${script}", and the runner continues`, async () => {

@@ -20,11 +20,11 @@ Deno.test("recording a checkpoint with too large a row is an error, and nothing 
 Deno.test("a job with too large a row fails at its first attempt with an error code", async () => {
   const jobs = new JobStore(await Deno.openKv(":memory:"));
   const folder = await Deno.makeTempDir();
-  const workerUrl = new URL("../largeWorker.ts", import.meta.url);
+  const runModule = new URL("../largeRun.ts", import.meta.url);
   const runner = new Runner({
     jobs,
     storage: { url: `file:${folder}` },
-    workerUrl,
+    runModule,
     pollMs: 20,
     log: () => {},
   });

@@ -17,7 +17,6 @@ import { adamwScalars } from "../../../ops/adamw.ts";
 import { batchSizeOf, objective, type TrainingBatch } from "../../../training/objective.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { Stepper, StepperOptions } from "../../../training/stepper.ts";
-import { startWorker } from "../../../training/threads.ts";
 import type { HostTensor } from "../../../weights.ts";
 import { type AddressBits, loadKernels } from "../instance.ts";
 import type { VectorBits } from "../vectorFlags.ts";
@@ -57,7 +56,7 @@ export class PlannedStepper implements Stepper {
   #feedBuffer = 0;
   #completedSteps: number;
 
-  private constructor(plan: TrainingPlan, { state, startThread = startWorker }: StepperOptions) {
+  private constructor(plan: TrainingPlan, { state }: StepperOptions) {
     this.#plan = plan;
     this.threads = plan.threads;
     this.bytes = plan.layout.bytes;
@@ -65,7 +64,7 @@ export class PlannedStepper implements Stepper {
     this.#completedSteps = state?.step ?? 0;
     this.#memory = new TrainingMemory(plan.layout, plan.requirements.constantBytes, plan.addressBits);
     this.#losses = new Float64Array(new SharedArrayBuffer(8 * plan.requirements.chunks));
-    this.#pool = new WorkerPool(plan.threads, startThread);
+    this.#pool = new WorkerPool(plan.threads);
   }
 
   /**

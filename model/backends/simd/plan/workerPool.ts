@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StartThread, Thread } from "../../../training/threads.ts";
+import { startWorker, type Thread } from "../../../training/threads.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 /** Workers that run steps together. */
@@ -14,11 +14,11 @@ export class WorkerPool {
   #notReady: number;
 
   /** Starts the workers. */
-  constructor(threads: number, startThread: StartThread) {
+  constructor(threads: number) {
     this.#notReady = threads;
     const module = new URL("./worker.ts", import.meta.url);
     this.#workers = Array.from({ length: threads }, () =>
-      startThread(module, {
+      startWorker(module, {
         message: (data) => this.#handle(data as FromWorker),
         failed: (message) => this.#handle({ type: "failed", message }),
       }));

@@ -1,18 +1,21 @@
 /**
- * A worker that uses the messages of `jobs/runner/worker.ts`, and runs the script in the job's metadata instead of
- * training. A script is a list of commands separated by commas. A resumed run skips the commands before its checkpoint.
+ * The module of a run's process. It uses the messages of `jobs/runner/runEntry.ts`, and runs the script in the job's
+ * metadata instead of training. A script is a list of commands separated by commas. A resumed run skips the commands
+ * before its checkpoint.
  *
  * @module
  */
+import process from "node:process";
 import { pause } from "../../data/backoff.ts";
 import type { KindEvent } from "../../jobs/kinds/kind.ts";
-import type { FromWorker, ToWorker } from "../../jobs/runner/messages.ts";
+import { connectToParentProcess } from "../../jobs/process/entry.ts";
+import type { FromRun, ToRun } from "../../jobs/runner/messages.ts";
 import { checkpointOf } from "./fixtures.ts";
 
-// deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
-const scope = self as any;
-const send = (message: FromWorker) => scope.postMessage(message);
 const emit = (event: KindEvent) => send({ type: "events", events: [event] });
+/** Waits until the earlier messages are written. */
+const delivered = () =>
+  new Promise((resolve) => process.send!({ type: "events", events: [] }, undefined, undefined, resolve));
 let recorded = () => {};
 
 const STEPS_PER_EPOCH = 10;
@@ -61,21 +64,27 @@ async function run(
     } else if (command === "bug") {
       return send({ type: "failed", code: null, message: "x is undefined\nat secret", stack: "the stack" });
     } else if (command === "crash") {
-      setTimeout(() => {
-        throw new Error("the worker crashed");
-      });
-      await new Promise(() => {});
+      console.error("fatal: free(): invalid pointer");
+      await delivered();
+      process.abort();
+    } else if (command === "kill_first_attempt") {
+      if (resumeStep > 0) continue;
+      await delivered();
+      process.kill(process.pid, "SIGKILL");
+    } else if (command === "report_pid") {
+      emit({ type: "log", level: "info", message: `pid ${process.pid}` });
     } else if (command === "hang_first_attempt" && resumeStep === 0) await new Promise(() => {});
   }
   emit({ type: "result", result: { steps: step, note: metadata.note ?? null } });
   send({ type: "ended" });
 }
 
-scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+const send = connectToParentProcess<ToRun, FromRun>((data) => {
   if (data.type === "run") {
     const { jobId, request, resumePoints } = data;
     const metadata = request.metadata as Record<string, string>;
     run(metadata.script.split(","), jobId, resumePoints[0]?.step ?? 0, metadata);
   } else if (data.type === "recorded") recorded();
   else send({ type: "failed", code: null, message: "stopped", stack: "" });
-};
+});
+send({ type: "ready" });

@@ -1,5 +1,5 @@
 /**
- * The worker of a run. It runs the job, sends its events, and waits until checkpoints are recorded.
+ * The module of a run's process. It runs the job, sends its events, and waits until checkpoints are recorded.
  *
  * @module
  */
@@ -8,14 +8,12 @@ import { openStore } from "../../data/objects/open.ts";
 import { JobFailure } from "../failure.ts";
 import type { KindEvent } from "../kinds/kind.ts";
 import { runJob } from "../kinds/mod.ts";
-import { AWAITED, type FromWorker, type RunStart, type ToWorker } from "./messages.ts";
+import { catchUncaughtErrors, connectToParentProcess } from "../process/entry.ts";
+import { isAllocationFailure, outOfMemoryError } from "./crash.ts";
+import { AWAITED, type FromRun, type RunStart, type ToRun } from "./messages.ts";
 import { storageFailure } from "./outageRetry.ts";
 import { RetryingStore } from "./retryingStore.ts";
-import { threadRequester } from "./threads.ts";
 
-// deno-lint-ignore no-explicit-any -- the worker's global scope has no type of its own in Deno's window library
-const scope = self as any;
-const send = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
 const stopped = new AbortController();
 let recorded = Promise.withResolvers<void>();
 
@@ -48,16 +46,7 @@ async function run(start: RunStart): Promise<void> {
       signal: stopped.signal,
       log: (level, message) => emit({ type: "log", level, message }),
     });
-    const context = {
-      jobId,
-      request,
-      settings,
-      store,
-      resumePoints,
-      source,
-      signal: stopped.signal,
-      startThread: threadRequester(send),
-    };
+    const context = { jobId, request, settings, store, resumePoints, source, signal: stopped.signal };
     for await (const event of runJob(context)) {
       recorded = Promise.withResolvers();
       emit(event);
@@ -67,24 +56,38 @@ async function run(start: RunStart): Promise<void> {
     flush();
     send({ type: "ended" });
   } catch (error) {
-    flush();
     const outage = stopped.signal.aborted ? null : storageFailure(error);
-    if (outage) {
-      const isStorage = !(outage instanceof DatasetUnavailableError);
-      const waitedMs = isStorage ? store?.waitedMs ?? 0 : performance.now() - began;
-      return send({ type: "unavailable", message: outage.message, waitedMs, isStorage });
-    }
-    const stack = error instanceof Error ? error.stack ?? error.message : String(error);
-    const message = error instanceof Error ? error.message : String(error);
-    send({ type: "failed", code: error instanceof JobFailure ? error.code : null, message, stack });
+    if (outage === null) return fail(error);
+    flush();
+    const isStorage = !(outage instanceof DatasetUnavailableError);
+    const waitedMs = isStorage ? store?.waitedMs ?? 0 : performance.now() - began;
+    send({ type: "unavailable", message: outage.message, waitedMs, isStorage });
   }
 }
 
-scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.type === "run") run(data);
-  else if (data.type === "recorded") recorded.resolve();
+/** Sends the error that ended the run. */
+function fail(error: unknown): void {
+  flush();
+  const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
+  const failure = error instanceof JobFailure
+    ? error
+    : error instanceof Error && isAllocationFailure(message)
+    ? outOfMemoryError(message)
+    : { code: null, message };
+  send({ type: "failed", code: failure.code, message: failure.message, stack });
+}
+
+// Another attempt would fail too.
+catchUncaughtErrors(fail);
+
+const send = connectToParentProcess<ToRun, FromRun>((message) => {
+  if (message.type === "run") run(message);
+  else if (message.type === "recorded") recorded.resolve();
   else {
     stopped.abort(new Error("The run was stopped"));
     recorded.resolve();
   }
-};
+});
+// The engine is loaded before a job arrives.
+await import("../kinds/compute/mod.ts");
+send({ type: "ready" });
