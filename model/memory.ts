@@ -4,56 +4,127 @@
  * @module
  */
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "./config.ts";
-import { parameterCount } from "./weights.ts";
+import { sizeOf } from "./shape.ts";
+import { type Architecture, isTrainable, parameterSpecs } from "./weights.ts";
 
-/** Scratch memory of the matrix products of one thread. */
+/** Bytes of a cache line, to which a plan aligns every buffer. */
+const LINE = 64;
+
+/** Scratch memory of the matrix products of one thread, in bytes. */
 const SCRATCH_BYTES = 2 ** 18;
 
-/** Number of float32 values of one image: `saved` for the backward pass, and `fed` from the host. */
-interface ImageValues {
+/** Buffers of a block in a plan, and of the rest of the model. They limit what alignment adds. */
+const BUFFERS = 32;
+
+/** A model to train. */
+export interface TrainableModel {
+  readonly config: MaeConfig;
+  readonly architecture: Architecture;
+  /** Trains the head of a classifier alone. @default false */
+  readonly freezeEncoder?: boolean;
+}
+
+/** Number of float32 values of one image in a block. */
+interface BlockValues {
+  /** Saved for the backward pass. */
   readonly saved: number;
+  /** Maximum of those that are alive only during the block's own forward or backward pass. */
+  readonly transient: number;
+  /** Maximum in a forward pass without a backward pass. */
+  readonly forward: number;
+  /** Factors of dropout, which the host draws. */
   readonly fed: number;
 }
 
-function blockValues(config: MaeConfig, tokens: number, dim: number, heads: number): ImageValues {
+function blockValues(config: MaeConfig, tokens: number, dim: number, heads: number): BlockValues {
   const hidden = hiddenDim(dim, config.mlpRatio), paddedTokens = Math.ceil(tokens / 8) * 8;
+  const weights = heads * tokens * paddedTokens;
   return {
-    saved: tokens * (8 * dim + 3 * hidden) + heads * tokens * paddedTokens,
-    // The factors of dropout are drawn on the host.
+    // Outputs and inputs of both norms, queries, keys and values, attention, and the MLP's activation and derivative.
+    saved: tokens * (8 * dim + 2 * hidden + 2) + weights,
+    transient: tokens * (3 * dim + Math.max(4 * dim, 2 * hidden)),
+    forward: Math.max(tokens * (7 * dim + 2) + weights, tokens * (4 * dim + 3 * hidden + 2)),
     fed: config.dropout > 0 ? tokens * (hidden + dim) + heads * tokens * tokens : 0,
   };
 }
 
+/** Number of float32 values of one image. */
+interface ImageValues {
+  /** Saved for the backward pass. */
+  readonly saved: number;
+  /** Maximum of a forward pass without a backward pass. */
+  readonly forward: number;
+  /** Maximum of the values that are alive only during a part of the backward pass. */
+  readonly transient: number;
+  /** Inputs from the host. */
+  readonly fed: number;
+  /** Constants, which are independent of the number of images. */
+  readonly constant: number;
+}
+
+/** @param masked false for a classifier: its encoder receives every patch, and it has no decoder */
 function imageValues(config: MaeConfig, masked: boolean): ImageValues {
   const { embedDim, decoderEmbedDim, numHeads, decoderNumHeads, depth } = config;
-  const n = numPatches(config), tokens = masked ? numKeep(n, config.maskRatio) : n;
-  const pixels = n * patchDim(config);
+  const n = numPatches(config), patch = patchDim(config);
+  const tokens = masked ? numKeep(n, config.maskRatio) : n;
   const encoder = blockValues(config, tokens, embedDim, numHeads);
+  const ends = tokens * (2 * embedDim + 1);
+  if (!masked) {
+    return {
+      saved: depth * encoder.saved + ends + 2 * embedDim,
+      forward: encoder.forward,
+      transient: encoder.transient,
+      fed: depth * encoder.fed + n * patch + 2,
+      constant: n * embedDim,
+    };
+  }
   const decoder = blockValues(config, n, decoderEmbedDim, decoderNumHeads);
-  const decoderDepth = masked ? config.decoderDepth : 0;
   return {
-    saved: depth * encoder.saved + decoderDepth * decoder.saved + 2 * pixels,
-    fed: depth * encoder.fed + decoderDepth * decoder.fed + pixels + tokens * (patchDim(config) + embedDim),
+    saved: depth * encoder.saved + config.decoderDepth * decoder.saved + ends +
+      n * (2 * decoderEmbedDim + 2 * patch + 1),
+    forward: Math.max(encoder.forward, decoder.forward + n * patch),
+    transient: Math.max(encoder.transient, decoder.transient),
+    fed: depth * encoder.fed + config.decoderDepth * decoder.fed + n * (patch + 2) +
+      tokens * (patch + embedDim + 1) + 1,
+    constant: n * decoderEmbedDim,
   };
 }
 
 /**
- * Returns a lower estimate, in bytes, of the memory of a training step on the `simd` backend: parameters, gradients and
- * AdamW's two moments, the saved values of the smallest chunk (one image), the feeds of two batches, and scratch memory.
- *
- * @param masked false for a classifier: its encoder receives every patch, and it has no decoder
+ * Returns an upper estimate, in bytes, of the smallest memory in which the `simd` backend can train a model: one thread
+ * that processes one image at a time. It contains each parameter, for a trainable one its gradient and AdamW's two
+ * moments, the values that the backward pass needs, and the inputs of two batches.
  *
  * @example
  * ```ts
  * import { trainingBytes } from "./memory.ts";
  * import { PRESETS } from "./presets.ts";
  *
- * const bytes = trainingBytes(PRESETS.vit_base, 4);
+ * const bytes = trainingBytes({ config: PRESETS.vit_large, architecture: { model: "mae" } }, 4);
  * ```
  */
-export function trainingBytes(config: MaeConfig, batchSize: number, masked = true): number {
-  const { saved, fed } = imageValues(config, masked);
-  return SCRATCH_BYTES + 4 * (4 * parameterCount(config, { model: "mae" }) + saved + 2 * batchSize * fed);
+export function trainingBytes(
+  { config, architecture, freezeEncoder = false }: TrainableModel,
+  batchSize: number,
+): number {
+  const masked = architecture.model === "mae";
+  // A frozen encoder has no dropout.
+  const { saved, forward, transient, fed, constant } = imageValues(
+    freezeEncoder ? { ...config, dropout: 0 } : config,
+    masked,
+  );
+  const parameters = parameterSpecs(config, architecture).reduce((bytes, { name, shape }) => {
+    const copies = isTrainable(name, freezeEncoder) ? 4 : 1;
+    return bytes + copies * Math.ceil(4 * sizeOf(shape) / LINE) * LINE;
+  }, 0);
+  const blocks = config.depth + (masked ? config.decoderDepth : 0);
+  const alignment = LINE * BUFFERS * (blocks + 2 * batchSize + 1);
+  const tokens = Math.ceil(numPatches(config) / 8) * 8;
+  // Attention's backward pass needs a matrix of a head, with dropout two.
+  const activations = freezeEncoder
+    ? forward
+    : saved + transient + tokens ** 2 * (config.dropout > 0 ? 2 : 1);
+  return parameters + 4 * (activations + (2 * batchSize + 1) * fed + constant) + SCRATCH_BYTES + alignment;
 }
 
 /**

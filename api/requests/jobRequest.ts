@@ -13,7 +13,7 @@ import { listNames } from "../../jobs/artifacts/classMatch.ts";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
 import { JobFailure } from "../../jobs/failure.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import type { Kind, TrainedModel } from "../../jobs/kinds/kind.ts";
+import { type Kind, type TrainedModel, trainedModel } from "../../jobs/kinds/kind.ts";
 import { kindOf } from "../../jobs/kinds/mod.ts";
 import type { JobRequest } from "../../jobs/requests/commonFields.ts";
 import { trainingMemoryMessage } from "../../jobs/requests/memory.ts";
@@ -158,8 +158,9 @@ async function checkSource(
 ): Promise<void> {
   await checkStored(objects, source);
   if (kind.trains) {
-    const { batchSize } = request as TrainingRequest, isMasked = kind.trains.model === "mae";
-    const message = trainingMemoryMessage(source.config, batchSize, isMasked, limits.trainingBytes);
+    const { batchSize } = request as TrainingRequest;
+    const model = trainedModel(kind.trains, source.config, dataset.numClasses);
+    const message = trainingMemoryMessage(model, batchSize, limits.trainingBytes);
     if (message) throw fieldProblem(422, "batch_size", message);
   }
   if (kind.check === undefined) return;

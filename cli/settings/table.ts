@@ -169,7 +169,7 @@ export const SETTINGS = {
     property: "maxTrainingBytes",
     ...bytes(),
     default: String(MAX_TRAINING_BYTES),
-    description: "Maximum estimated memory of a training step.",
+    description: "Maximum memory of a training step.",
   },
   UNMASK_MAX_DATASET_BYTES: {
     property: "maxDatasetBytes",

@@ -7,6 +7,9 @@ import type { z } from "@hono/zod-openapi";
 import type { DatasetInfo, SplitName } from "../../data/datasets/dataset.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import type { FromWire } from "../../data/wire.ts";
+import type { MaeConfig } from "../../model/config.ts";
+import type { TrainableModel } from "../../model/memory.ts";
+import type { Architecture } from "../../model/weights.ts";
 import type { Checkpoint, EpochPoint, Fallback, JobBackend, StepPoint } from "../job.ts";
 import type { JobRequest, RequestIssue, SourceModel } from "../requests/commonFields.ts";
 import type { KindSettings } from "./settings.ts";
@@ -54,6 +57,16 @@ export interface TrainedModel {
   readonly model: "mae" | "classifier";
   /** True if only the head of a classifier is trained. */
   readonly freezeEncoder: boolean;
+}
+
+/** Returns the model that a kind trains on a data set. */
+export function trainedModel(
+  { model, freezeEncoder }: TrainedModel,
+  config: MaeConfig,
+  classes: number,
+): TrainableModel {
+  const architecture: Architecture = model === "mae" ? { model } : { model, classes };
+  return { config, architecture, freezeEncoder };
 }
 
 /** The data set and the checkpoint that a request names. */

@@ -10,7 +10,7 @@ import { MAX_TRAINING_BYTES, trainingMemoryMessage } from "../requests/memory.ts
 import { evaluate } from "./evaluate.ts";
 import { finetune } from "./finetune.ts";
 import { requireFinite } from "./finite.ts";
-import type { Kind, KindContext, KindEvent } from "./kind.ts";
+import { type Kind, type KindContext, type KindEvent, trainedModel } from "./kind.ts";
 import { linearProbe } from "./linearProbe.ts";
 import { pretrain } from "./pretrain.ts";
 
@@ -51,8 +51,12 @@ export function jobRequestSchema(maxTrainingBytes: number = MAX_TRAINING_BYTES) 
     .superRefine((request, context) => {
       const { trains } = kindOf(request.kind);
       if (trains === null || !("model" in request) || request.model === undefined) return;
-      const isMasked = trains.model === "mae";
-      const message = trainingMemoryMessage(request.model, request.batch_size, isMasked, maxTrainingBytes);
+      const message = trainingMemoryMessage(
+        // The number of classes follows from the data set. A classifier has at least two.
+        trainedModel(trains, request.model, 2),
+        request.batch_size,
+        maxTrainingBytes,
+      );
       if (message !== null) context.addIssue({ code: "custom", path: ["batch_size"], message });
     }).openapi("JobRequest");
 }

@@ -11,6 +11,8 @@ export interface ComputeSettings {
   readonly backend: string;
   /** Number of threads of a training step. */
   readonly threads: number;
+  /** Maximum memory of a planned training step, in bytes. @default what the backend can address */
+  readonly maxBytes?: number;
   /** URL of the folder of TensorFlow's native library, which may be missing. */
   readonly tensorflow?: string;
 }

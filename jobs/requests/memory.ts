@@ -3,26 +3,24 @@
  *
  * @module
  */
-import type { MaeConfig } from "../../model/config.ts";
-import { trainingBytes } from "../../model/memory.ts";
+import { formatGib, type TrainableModel, trainingBytes } from "../../model/memory.ts";
 
-/** Default limit of a training step's estimated memory, in bytes. It is the address space of WebAssembly. */
-export const MAX_TRAINING_BYTES = 4 * 2 ** 30;
+/** Default limit of a training step's memory, in bytes: the address space of a WebAssembly memory. */
+export const MAX_TRAINING_BYTES = 16 * 2 ** 30;
 
-/**
- * Returns why a training step needs more memory than the limit, or null if it does not.
- *
- * @param masked false for a classifier
- */
+/** Returns why a training step needs more memory than the limit, and what would fit, or null if it does not. */
 export function trainingMemoryMessage(
-  config: MaeConfig,
+  model: TrainableModel,
   batchSize: number,
-  masked: boolean,
   maxBytes: number,
 ): string | null {
-  const bytes = trainingBytes(config, batchSize, masked);
+  const bytes = trainingBytes(model, batchSize);
   if (bytes <= maxBytes) return null;
-  const gib = (value: number) => `${(value / 2 ** 30).toFixed(1)} GiB`;
-  return `a step would need about ${gib(bytes)}, and a job may use ${gib(maxBytes)}: ` +
-    "choose a smaller batch_size or model";
+  const bytesOfOne = trainingBytes(model, 1), perImage = trainingBytes(model, 2) - bytesOfOne;
+  const largest = 1 + Math.floor((maxBytes - bytesOfOne) / perImage);
+  const advice = largest > 0
+    ? `choose a smaller batch_size (at most ${largest}) or model`
+    : `choose a smaller model, because batch_size 1 needs ${formatGib(bytesOfOne)}`;
+  return `a step would need ${formatGib(bytes)} of memory, and a job may use ${formatGib(maxBytes)} ` +
+    `(UNMASK_MAX_TRAINING_BYTES): ${advice}`;
 }

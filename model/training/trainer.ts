@@ -29,6 +29,8 @@ export interface TrainOptions extends Task {
   readonly batchSize: number;
   /** Number of threads that compute, if the backend supports threads. @default 1 */
   readonly threads?: number;
+  /** Maximum memory of a planned step, in bytes. @default what the backend can address */
+  readonly maxBytes?: number;
   /** Planner of the selected backend. Without it, steps run operation by operation. */
   readonly planner?: StepPlanner;
   /** Number of steps between checkpoints. A final checkpoint follows the last step. */
@@ -85,6 +87,7 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
     state: resumeFrom?.optimizer,
     batchSize: options.batchSize,
     threads: options.threads ?? 1,
+    maxBytes: options.maxBytes,
   }, options.planner);
   return { stepper, frozen };
 }

@@ -137,7 +137,7 @@ Deno.test("a job whose training step exceeds the memory limit of the service is 
     const body = { ...start, dataset: "digits", batch_size: 512 };
     expect(await rejected(api, body)).toEqual({
       path: "batch_size",
-      message: expect.stringMatching(/GiB.*choose a smaller batch_size/),
+      message: expect.stringMatching(/GiB.*UNMASK_MAX_TRAINING_BYTES.*choose a smaller (batch_size|model)/),
     });
   }
 });

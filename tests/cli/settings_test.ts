@@ -16,6 +16,7 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
     compute: {
       backend: "auto",
       threads: navigator.hardwareConcurrency,
+      maxBytes: 16 * 2 ** 30,
       tensorflow: "file:///tmp/x/tensorflow",
     },
     datasets: { maxSplitBytes: 8 * 2 ** 30, downloadsDir: "/tmp/x/downloads", mirrors: {} },
@@ -25,7 +26,7 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
     startMs: 60_000,
     stopMs: 8_000,
     maxCheckpointBytes: 2 ** 40,
-    maxTrainingBytes: 4 * 2 ** 30,
+    maxTrainingBytes: 16 * 2 ** 30,
     sweepMs: 120_000,
   });
   expect(

@@ -130,6 +130,7 @@ function trainOptions(
     stepsPerEpoch: length.stepsPerEpoch,
     batchSize,
     threads: settings.compute.threads,
+    maxBytes: settings.compute.maxBytes,
     planner: backend.planner,
     seed,
     checkpointSteps: checkpointSteps(request, length),
