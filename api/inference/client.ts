@@ -1,5 +1,5 @@
 /**
- * Runs inference in a separate worker, which is started by the first request.
+ * Runs inference in a child process.
  *
  * @module
  */
@@ -8,108 +8,196 @@ import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
-import type { MaeBatchResult } from "../../model/prediction/inference.ts";
+import { type ChildExit, ChildProcess } from "../../jobs/process/child.ts";
+import { batchOf, settle } from "./batch.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
-import type { WorkerRequest, WorkerResponse, WorkerSetup } from "./messages.ts";
+import type { BatchResult, FromInference, InferenceSetup, ToInference } from "./messages.ts";
+import { QUEUE_LIMITS, type QueuedRequest, type QueueLimits, RequestQueue } from "./requestQueue.ts";
 
 /** Default size of the model cache, in bytes. */
 const MODEL_CACHE_BYTES = 2 ** 30;
+/** Pause before a restart after two crashes without a result between them, and its maximum, in milliseconds. */
+const BACKOFF_MS = 500, MAX_BACKOFF_MS = 30_000;
 
-interface PendingRequest {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
+/** Options of inference. */
+export interface InferenceOptions extends Partial<Pick<InferenceSetup, "compute" | "cacheBytes">> {
+  readonly queue?: QueueLimits;
 }
 
-/** Implements {@linkcode Inference} with `worker.ts`. */
-export class WorkerInference implements Inference {
-  readonly #setup: WorkerSetup;
-  readonly #pending = new Map<number, PendingRequest>();
-  #worker: Worker | null = null;
-  #lastId = 0;
+type Child = ChildProcess<ToInference, FromInference>;
+/** What a request to compute consists of, except for its images. */
+type Question = Pick<QueuedRequest, "operation" | "checkpoint" | "maskRatio" | "seed" | "withPatches">;
 
-  constructor(storage: ObjectStoreSettings, options: Partial<Omit<WorkerSetup, "storage">> = {}) {
-    this.#setup = { storage, compute: DEFAULT_COMPUTE, cacheBytes: MODEL_CACHE_BYTES, ...options };
+/**
+ * Implements {@linkcode Inference} with a child process, which is started by `warm` or by the first request. While the
+ * child computes one batch, the requests that arrive wait and form the next ones. If the child ends, the pending
+ * requests fail, and the next request starts another.
+ */
+export class ProcessInference implements Inference {
+  readonly #setup: InferenceSetup;
+  readonly #queue: RequestQueue;
+  #running: readonly QueuedRequest[] = [];
+  #child: Child | null = null;
+  #isClosed = false;
+  /** Number of crashes since the last result, and the time before which no child is started. */
+  #crashes = 0;
+  #startAfter = 0;
+
+  constructor(storage: ObjectStoreSettings, options: InferenceOptions = {}) {
+    const { compute = DEFAULT_COMPUTE, cacheBytes = MODEL_CACHE_BYTES, queue = QUEUE_LIMITS } = options;
+    this.#setup = { type: "setup", storage, compute, cacheBytes };
+    this.#queue = new RequestQueue(queue);
+  }
+
+  /** Id of the child process; undefined while there is none. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
   }
 
   /** @inheritdoc */
   async reconstruct(
     checkpoint: Checkpoint,
     images: ImageSet,
-    { maskRatio, seed, signal }: ReconstructOptions,
+    { signal, ...options }: ReconstructOptions,
   ): Promise<Reconstruction> {
-    const options = { seed, maskRatio, signal };
-    const result = await this.#send<MaeBatchResult>("reconstruct", checkpoint, images, options);
-    const { losses, pred, mask, idsRestore } = result;
+    const question: Question = { operation: "reconstruct", checkpoint, ...options };
+    const arrays = await this.#compute(question, images, signal);
+    const losses = arrays.losses as Float32Array;
     return {
       loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
       losses,
-      pred,
-      mask,
-      idsRestore,
+      pred: arrays.pred as Float32Array | undefined ?? new Float32Array(),
+      mask: arrays.mask as Float32Array,
+      idsRestore: arrays.idsRestore as Int32Array,
     };
   }
 
   /** @inheritdoc */
   async classify(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
-    return await this.#send("classify", checkpoint, images, { seed: 0, signal });
+    const question: Question = {
+      operation: "classify",
+      checkpoint,
+      maskRatio: 0,
+      seed: 0,
+      withPatches: false,
+    };
+    return (await this.#compute(question, images, signal)).probabilities as Float32Array;
   }
 
   /** @inheritdoc */
   async embed(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
-    return await this.#send("embed", checkpoint, images, { seed: 0, signal });
+    const question: Question = { operation: "embed", checkpoint, maskRatio: 0, seed: 0, withPatches: false };
+    return (await this.#compute(question, images, signal)).features as Float32Array;
   }
 
-  /** Stops the worker. Pending requests fail. */
-  close(): void {
-    this.#worker?.terminate();
-    this.#worker = null;
-    this.#failPending("The service is stopping");
+  /** @inheritdoc */
+  warm(): void {
+    if (!this.#isClosed) this.#child ??= this.#start();
   }
 
-  async #send<T>(
-    operation: WorkerRequest["operation"],
-    checkpoint: Checkpoint,
-    images: ImageSet,
-    { seed, maskRatio, signal }: ReconstructOptions,
-  ): Promise<T> {
+  /** @inheritdoc */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const child = this.#child;
+    this.#child = null;
+    this.#failAll(new InferenceError("unavailable", "The service is stopping"));
+    await child?.kill();
+  }
+
+  /** Computes one request. A request whose signal is aborted before its batch is sent is not computed. */
+  async #compute(
+    question: Question,
+    { count, pixels }: ImageSet,
+    signal?: AbortSignal,
+  ): Promise<BatchResult["arrays"]> {
     signal?.throwIfAborted();
-    const worker = this.#worker ??= this.#startWorker();
-    const id = ++this.#lastId;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const abort = () => reject(signal!.reason);
+    this.#checkAvailable();
+    const { promise, resolve, reject } = Promise.withResolvers<BatchResult["arrays"]>();
+    const request: QueuedRequest = { ...question, count, pixels, resolve, reject };
+    this.#queue.add(request);
+    const abort = () => {
+      this.#queue.remove(request);
+      reject(signal!.reason);
+    };
     signal?.addEventListener("abort", abort, { once: true });
-    this.#pending.set(id, { resolve, reject });
-    const request: WorkerRequest = { id, operation, checkpoint, pixels: images.pixels, seed, maskRatio };
-    worker.postMessage(request);
+    this.#sendNext();
     try {
-      return await promise as T;
+      return await promise;
     } finally {
-      this.#pending.delete(id);
       signal?.removeEventListener("abort", abort);
     }
   }
 
-  #startWorker(): Worker {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "inference" });
-    worker.onmessage = ({ data }: MessageEvent<WorkerResponse>) => {
-      const pending = this.#pending.get(data.id);
-      if ("error" in data) pending?.reject(toError(data.error));
-      else pending?.resolve(data.value);
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      console.error("The inference worker stopped:", event.message);
-      worker.terminate();
-      if (this.#worker === worker) this.#worker = null;
-      this.#failPending("The inference worker stopped; the next request starts a new one");
-    };
-    worker.postMessage(this.#setup);
-    return worker;
+  #checkAvailable(): void {
+    if (this.#isClosed) throw new InferenceError("unavailable", "The service is stopping");
+    const waitMs = this.#startAfter - performance.now();
+    if (this.#child !== null || waitMs <= 0) return;
+    throw new InferenceError(
+      "unavailable",
+      "The process that runs models has ended repeatedly: try again later",
+      Math.ceil(waitMs / 1000),
+    );
   }
 
-  #failPending(message: string): void {
-    for (const { reject } of this.#pending.values()) reject(new InferenceError("inference_failed", message));
-    this.#pending.clear();
+  /** Sends the next batch, if the child is idle. */
+  #sendNext(): void {
+    if (this.#running.length > 0) return;
+    const requests = this.#queue.take();
+    if (requests === null) return;
+    this.#running = requests;
+    const child = this.#child ??= this.#start();
+    child.send(batchOf(requests));
+  }
+
+  #start(): Child {
+    const child: Child = new ChildProcess(new URL("./process.ts", import.meta.url), {
+      message: (message) => child === this.#child && this.#receive(message, child),
+      output: (line) => console.error(line),
+    });
+    child.exited.then((exit) => {
+      if (child === this.#child) this.#onExit(exit);
+    });
+    child.send(this.#setup);
+    return child;
+  }
+
+  #receive(message: FromInference, child: Child): void {
+    const requests = this.#running;
+    this.#running = [];
+    if (message.type === "failure") {
+      for (const { reject } of requests) reject(toError(message));
+      if (message.isFatal) this.#discard(child);
+    } else {
+      this.#crashes = 0;
+      settle(requests, message);
+    }
+    this.#sendNext();
+  }
+
+  /** Ends a child that can compute nothing any more. The next request starts another. */
+  #discard(child: Child): void {
+    this.#child = null;
+    child.kill();
+  }
+
+  #onExit({ code, signal, lastOutput }: ChildExit): void {
+    this.#child = null;
+    const cause = signal === null ? `exit code ${code}` : `signal ${signal}`;
+    // Its output was logged line by line, unless it could not be started.
+    console.error(
+      `The inference process ended (${cause})${code === null && signal === null ? `: ${lastOutput}` : ""}`,
+    );
+    this.#crashes++;
+    const pauseMs = this.#crashes < 2 ? 0 : BACKOFF_MS * 2 ** (this.#crashes - 2);
+    this.#startAfter = performance.now() + Math.min(MAX_BACKOFF_MS, pauseMs);
+    this.#failAll(
+      new InferenceError("unavailable", `The process that runs models has ended (${cause}): try again`),
+    );
+  }
+
+  #failAll(error: InferenceError): void {
+    for (const { reject } of [...this.#running, ...this.#queue.clear()]) reject(error);
+    this.#running = [];
   }
 }
 

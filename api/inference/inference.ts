@@ -1,6 +1,6 @@
 /**
- * The interface to models: images in, numbers out. The implementation runs in a worker, so that computation does not
- * delay other requests.
+ * The interface to models: images in, numbers out. The implementation computes in a child process, so that computation
+ * does not delay other requests.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export interface Reconstruction {
   readonly loss: number;
   /** `[count]`: mean squared error of each image. */
   readonly losses: Float32Array;
-  /** Predicted patches, `[count, N, D]`, not clipped. */
+  /** Predicted patches, `[count, N, D]`, not clipped. Empty unless `withPatches` was set. */
   readonly pred: Float32Array;
   /** `[count, N]`, 1 = masked. */
   readonly mask: Float32Array;
@@ -21,16 +21,21 @@ export interface Reconstruction {
   readonly idsRestore: Int32Array;
 }
 
-/** Options of the masking. */
+/** Options of a reconstruction. */
 export interface ReconstructOptions {
-  /** The ratio of the model's configuration by default. */
-  readonly maskRatio?: number;
+  readonly maskRatio: number;
   /** Key of the random masks: the same seed gives the same masks. */
   readonly seed: number;
+  /** Whether the predicted patches are needed, and not only their errors. */
+  readonly withPatches: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** Inference with stored models. All methods throw {@linkcode InferenceError}. */
+/**
+ * Inference with stored models. Requests that wait at the same time are computed together, with the same numbers as if
+ * each had been computed alone. All methods throw {@linkcode InferenceError}, and the reason of `signal` once it is
+ * aborted.
+ */
 export interface Inference {
   /** Masks and reconstructs images. @param checkpoint of an MAE */
   reconstruct(
@@ -42,17 +47,21 @@ export interface Inference {
   classify(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
   /** Returns mean-pooled encoder features, `[count, embedDim]`. @param checkpoint of either model */
   embed(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
-  /** Stops inference. Pending requests fail. */
-  close(): void;
+  /** Starts what the first request would have to wait for. */
+  warm(): void;
+  /** Stops inference. Pending requests fail. Resolves once nothing is running any more. */
+  close(): Promise<void>;
 }
 
 /**
  * A model could not be loaded or run. `code` is `checkpoint_unreadable`, `not_finite` (its output has numbers that are
- * not finite) or `inference_failed`.
+ * not finite), `unavailable` (retrying helps) or `inference_failed`.
  */
 export class InferenceError extends Error {
   override readonly name = "InferenceError";
-  constructor(readonly code: string, message: string) {
+
+  /** @param retrySeconds of `unavailable`: when to try again */
+  constructor(readonly code: string, message: string, readonly retrySeconds = 1) {
     super(message);
   }
 }

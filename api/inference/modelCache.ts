@@ -10,6 +10,9 @@ import type { Predictor } from "../../model/prediction/predictor.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import type { HostWeights } from "../../model/weights.ts";
 
+/** Memory of a model beyond its weights, for each thread. */
+const THREAD_BYTES = 2 ** 24;
+
 interface CachedModel {
   readonly predictor: Promise<Predictor>;
   readonly bytes: number;
@@ -24,16 +27,19 @@ export interface Model {
 /** Opens a predictor. */
 type OpenPredictor = (model: Model) => Promise<Predictor>;
 
-/** Caches the predictors of models, up to a limit in bytes of their weights. */
+/** Caches the predictors of models, up to a limit of their estimated memory. A larger model is cached alone. */
 export class ModelCache {
   readonly #store: ObjectStore;
   readonly #open: OpenPredictor;
   readonly #limit: number;
+  readonly #threads: number;
   readonly #models = new Map<string, CachedModel>();
 
-  constructor(store: ObjectStore, open: OpenPredictor, limitBytes: number) {
+  /** @param threads of each predictor */
+  constructor(store: ObjectStore, open: OpenPredictor, threads: number, limitBytes: number) {
     this.#store = store;
     this.#open = open;
+    this.#threads = threads;
     this.#limit = limitBytes;
   }
 
@@ -45,11 +51,11 @@ export class ModelCache {
       this.#models.set(checkpoint.id, cached);
       return await cached.predictor;
     }
-    await this.#evict(checkpoint.size);
-    const { config } = checkpoint;
+    const { config, size } = checkpoint, bytes = size + this.#threads * THREAD_BYTES;
+    await this.#evict(bytes);
     const predictor = loadWeights(this.#store, checkpoint)
       .then((weights) => this.#open({ config, weights }));
-    this.#models.set(checkpoint.id, { predictor, bytes: checkpoint.size });
+    this.#models.set(checkpoint.id, { predictor, bytes });
     try {
       return await predictor;
     } catch (error) {

@@ -120,6 +120,9 @@ function parseFormField([name, text]: [string, string]): [string, unknown] {
 function inferenceProblem(error: InferenceError, field: string): ProblemError {
   if (error.code === "not_finite") return fieldProblem(422, field, error.message);
   if (error.code === "checkpoint_unreadable") return fieldProblem(409, field, error.message);
+  if (error.code === "unavailable") {
+    return new ProblemError(503, error.message, { headers: { "retry-after": String(error.retrySeconds) } });
+  }
   return new ProblemError(500, "The model could not be run. The log has details under this request_id.", {
     cause: error,
   });

@@ -46,16 +46,24 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
       const { imageSize, channels } = inputShapeOf(config);
       const maskRatio = request.mask_ratio ?? config.maskRatio;
       checkMaskRatio(config, maskRatio);
-      const options = { maskRatio, seed: request.seed, signal };
+      const isPng = context.get("mediaType") === "image/png";
+      const options = {
+        maskRatio,
+        seed: request.seed,
+        withPatches: isPng || request.include.length > 0,
+        signal,
+      };
       const result = await services.inference.reconstruct(checkpoint, images, options);
-      const rows = reconstructionRows(config, images, result, request.paste_visible);
-      if (context.get("mediaType") === "image/png") {
+      const rows = isPng || request.include.includes("images")
+        ? reconstructionRows(config, images, result, request.paste_visible)
+        : [];
+      if (isPng) {
         const png = await renderTriptych(rows, imageSize, channels);
         return context.body(png, 200, { "content-type": "image/png" });
       }
       const data: ReconstructionWire["data"] = [];
-      for (const [index, row] of rows.entries()) {
-        data.push(await imageWire(index, config, result, row, request.include));
+      for (let index = 0; index < images.count; index++) {
+        data.push(await imageWire(index, config, result, rows[index], request.include));
       }
       const body: ReconstructionWire = {
         object: "reconstruction",
@@ -76,7 +84,7 @@ async function imageWire(
   index: number,
   config: MaeConfig,
   result: Reconstruction,
-  row: TriptychRow,
+  row: TriptychRow | undefined,
   include: readonly string[],
 ): Promise<ReconstructionWire["data"][number]> {
   const patches = numPatches(config), dim = patchDim(config);
@@ -86,7 +94,7 @@ async function imageWire(
     loss: result.losses[index],
     mask: Array.from(result.mask.subarray(start, end)),
     ids_restore: Array.from(result.idsRestore.subarray(start, end)),
-    ...(include.includes("images") && {
+    ...(row !== undefined && {
       images: {
         original: await pngBase64(row.original, config),
         masked: await pngBase64(row.masked, config),

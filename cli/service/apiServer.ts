@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { createApp } from "../../api/app.ts";
 import { openUploadFolder } from "../../api/body/uploadFolder.ts";
-import { WorkerInference } from "../../api/inference/client.ts";
+import { ProcessInference } from "../../api/inference/client.ts";
 import { listen } from "../../api/server/listen.ts";
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { OutageLogStore } from "../../data/objects/outageLogStore.ts";
@@ -30,7 +30,7 @@ export interface ApiServer {
 /** Starts the API. @throws {SettingsError} when it cannot listen on the address */
 export async function startApi(settings: Settings, jobs: JobStore, objects: ObjectStore): Promise<ApiServer> {
   const store = new OutageLogStore(objects, (message) => console.error(message));
-  const inference = new WorkerInference(settings.storage, {
+  const inference = new ProcessInference(settings.storage, {
     compute: settings.compute,
     cacheBytes: settings.modelCacheBytes,
   });
@@ -50,6 +50,7 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
   try {
     const { port, host } = settings;
     const server = await listen((request) => app.fetch(request), { port, host });
+    inference.warm();
     const stopSweeper = startSweeper({ jobs, datasets, uploads }, settings.sweepMs, console.error);
     return {
       url: server.url,
@@ -60,7 +61,7 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
         try {
           await server.close(withinMs);
         } finally {
-          inference.close();
+          await inference.close();
           const timeout = new AbortController();
           await Promise.race([swept, pause(withinMs, timeout.signal)]);
           timeout.abort();
@@ -69,7 +70,7 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
       },
     };
   } catch (error) {
-    inference.close();
+    await inference.close();
     await uploads.close();
     throw unusableAddress(settings, error);
   }

@@ -45,6 +45,11 @@ export const STOP_LADDER: StopLadder = { termMs: 1_000, killMs: 500 };
 
 /** Time for the messages and the output of an ended child to arrive, in milliseconds. */
 const DRAIN_MS = 1_000;
+/**
+ * The same after a signal. A child that was killed before it read its last message leaves a channel that Deno never
+ * closes, so this time passes in full.
+ */
+const KILLED_DRAIN_MS = 50;
 
 /** A child process. `To` and `From` are the types of the messages to the child and from it. */
 export class ChildProcess<To, From> {
@@ -150,10 +155,12 @@ export class ChildProcess<To, From> {
     // The exit can be reported before the last messages and the end of the output.
     let timer: ReturnType<typeof setTimeout> | undefined;
     if (child.pid !== undefined) {
-      await Promise.race([closed, new Promise<void>((resolve) => timer = setTimeout(resolve, DRAIN_MS))]);
+      const withinMs = signal === null ? DRAIN_MS : KILLED_DRAIN_MS;
+      await Promise.race([closed, new Promise<void>((resolve) => timer = setTimeout(resolve, withinMs))]);
     }
     clearTimeout(timer);
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+    if (child.connected) child.disconnect();
     return { code, signal, lastOutput: this.#lines.last(), sentSignal: this.#sentSignal };
   }
 }

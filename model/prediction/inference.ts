@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { imageDim, numPatches, patchDim } from "../config.ts";
+import { imageDim, type MaeConfig, numPatches, patchDim } from "../config.ts";
 import { maskBatch } from "../mae.ts";
 import { uniform } from "../random.ts";
 import type { Predictor } from "./predictor.ts";
@@ -61,9 +61,35 @@ export async function reconstruct(
   key: MaskKey,
 ): Promise<MaeBatchResult> {
   const { config } = predictor;
+  const noise = maskNoise(config, pixels.length / imageDim(config), key);
+  return await reconstructWith(predictor, pixels, noise, key.maskRatio);
+}
+
+/** Returns the noise from which the masks of `images` images follow, `[images, N]`. */
+export function maskNoise(
+  config: MaeConfig,
+  images: number,
+  { seed, step }: Omit<MaskKey, "maskRatio">,
+): Float32Array<ArrayBuffer> {
+  return uniform({ seed, purpose: "reconstruct", step }, images * numPatches(config));
+}
+
+/**
+ * Masks patches of images by their noise and reconstructs them.
+ *
+ * @param predictor of an MAE
+ * @param pixels `[batch, height, width, channels]` in [0, 1]
+ * @param noise `[batch, N]`, of {@linkcode maskNoise}; the patches of each image with the smallest noise stay visible
+ */
+export async function reconstructWith(
+  predictor: Predictor,
+  pixels: Float32Array,
+  noise: Float32Array,
+  maskRatio: number,
+): Promise<MaeBatchResult> {
+  const { config } = predictor;
   const n = numPatches(config), dim = patchDim(config), images = pixels.length / imageDim(config);
-  const noise = uniform({ seed: key.seed, purpose: "reconstruct", step: key.step }, images * n);
-  const batch = maskBatch(config, pixels, noise, key.maskRatio);
+  const batch = maskBatch(config, pixels, noise, maskRatio);
   const pred = await predictor.patches(batch);
   const { mask, idsRestore, keep } = batch.masking;
   const losses = new Float32Array(images), pixelErrors = new Float32Array(images);

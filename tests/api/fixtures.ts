@@ -7,7 +7,7 @@ import { expect } from "expect";
 import { createApp } from "../../api/app.ts";
 import type { LogEntry } from "../../api/http/context.ts";
 import type { HostNames } from "../../api/http/host.ts";
-import { WorkerInference } from "../../api/inference/client.ts";
+import { ProcessInference } from "../../api/inference/client.ts";
 import type { ApiLimits } from "../../api/http/limits.ts";
 import { listen } from "../../api/server/listen.ts";
 import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
@@ -67,7 +67,6 @@ export type TestLimits = Partial<ApiLimits> & { readonly datasets?: Partial<Data
 /** An application for tests. */
 export class TestApi implements AsyncDisposable {
   readonly #app: ReturnType<typeof createApp>;
-  readonly #inference: WorkerInference;
   static #document: Promise<OpenApiDocument> | undefined;
   /** Folder of uploads while they are received. */
   readonly tempDir: string;
@@ -83,7 +82,7 @@ export class TestApi implements AsyncDisposable {
     this.tempDir = `${folder}/uploads`;
     this.jobs = new JobStore(kv);
     this.objects = objects ?? openStore(storage);
-    this.#inference = new WorkerInference(storage, { compute: { ...DEFAULT_COMPUTE, backend: "cpu" } });
+    this.inference = new ProcessInference(storage, { compute: { ...DEFAULT_COMPUTE, backend: "cpu" } });
     this.#app = createApp({
       jobs: this.jobs,
       objects: this.objects,
@@ -92,7 +91,7 @@ export class TestApi implements AsyncDisposable {
         downloadsDir: `${folder}/downloads`,
         ...datasets,
       }),
-      inference: this.#inference,
+      inference: this.inference,
       tempDir: this.tempDir,
       limits,
       hosts,
@@ -104,6 +103,7 @@ export class TestApi implements AsyncDisposable {
   readonly log: LogEntry[] = [];
 
   readonly jobs: JobStore;
+  readonly inference: ProcessInference;
   readonly objects: ObjectStore;
 
   static async open(
@@ -236,7 +236,7 @@ export class TestApi implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#inference.close();
+    await this.inference.close();
     this.kv.close();
     await Deno.remove(this.folder, { recursive: true });
   }

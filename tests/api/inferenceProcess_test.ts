@@ -1,0 +1,118 @@
+import { expect } from "expect";
+import process from "node:process";
+import { ProcessInference } from "../../api/inference/client.ts";
+import { openDigits } from "../../data/datasets/builtIn/digits.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
+import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
+import { problemOf, TestApi } from "./fixtures.ts";
+
+const body = (checkpoint: Checkpoint, index: number) => ({
+  checkpoint: checkpoint.id,
+  dataset: { id: "digits", indices: [index] },
+  seed: index,
+});
+
+const images = await openDigits().read("test", [0], { imageSize: 28, channels: 1 });
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes `count` requests, and kills the process while it computes them. @returns their errors */
+async function killDuring(
+  inference: ProcessInference,
+  checkpoint: Checkpoint,
+  count: number,
+): Promise<unknown[]> {
+  await inference.embed(checkpoint, images);
+  const pid = inference.pid!;
+  const pending = Array.from({ length: count }, () => inference.embed(checkpoint, images));
+  Deno.kill(pid, "SIGKILL");
+  const outcomes = await Promise.allSettled(pending);
+  expect(isRunning(pid)).toBe(false);
+  return outcomes.map((outcome) => outcome.status === "rejected" ? outcome.reason : outcome.value);
+}
+
+Deno.test("requests at the same time have the same responses as one after another", async () => {
+  await using api = await TestApi.open();
+  const models = [await api.model(), await api.model()];
+  const bodies = Array.from({ length: 24 }, (_, i) => ({
+    ...body(models[i % 2], i),
+    ...(i % 3 === 0 && { include: ["patches"] }),
+    ...(i % 5 === 0 && { mask_ratio: 0.5 }),
+  }));
+  const ask = async (body: object) => await (await api.post("/v1/reconstructions", body)).text();
+  const together = await Promise.all(bodies.map(ask));
+  for (const [i, body] of bodies.entries()) expect(together[i]).toBe(await ask(body));
+});
+
+Deno.test("when the process is killed, pending requests fail and the next one succeeds", async () => {
+  await using api = await TestApi.open();
+  const model = await api.model();
+  const errors = await killDuring(api.inference, model, 20);
+  expect(errors).toEqual(new Array(20).fill(expect.objectContaining({
+    code: "unavailable",
+    message: expect.stringContaining("SIGKILL"),
+  })));
+  expect((await api.inference.embed(model, images)).length).toBe(16);
+});
+
+Deno.test("after two crashes the restart is delayed, and requests get 503 with Retry-After", async () => {
+  await using api = await TestApi.open();
+  const model = await api.model();
+  // Two crashes without a result between them delay the next start.
+  for (let crash = 0; crash < 2; crash++) {
+    const pending = api.inference.embed(model, images);
+    Deno.kill(api.inference.pid!, "SIGKILL");
+    await expect(pending).rejects.toMatchObject({ code: "unavailable" });
+  }
+  const response = await api.post("/v1/reconstructions", body(model, 0));
+  expect(response.headers.get("retry-after")).toBe("1");
+  const { detail } = await problemOf(response, 503);
+  expect(detail).toContain("ended repeatedly");
+});
+
+Deno.test("more requests than the queue holds give an error at once, and the others succeed", async () => {
+  await using api = await TestApi.open();
+  const model = await api.model();
+  const compute = { ...DEFAULT_COMPUTE, backend: "cpu" };
+  const queue = { requests: 4, bytes: 2 ** 20 };
+  const inference = new ProcessInference({ url: `file:${api.folder}/objects` }, { compute, queue });
+  // One is computed and four wait.
+  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => inference.embed(model, images)));
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    ...new Array(5).fill("fulfilled"),
+    ...new Array(3).fill("rejected"),
+  ]);
+  expect(outcomes[7]).toMatchObject({ reason: { code: "unavailable" } });
+  await inference.close();
+});
+
+Deno.test("a request whose client has gone fails at once, and the others succeed", async () => {
+  await using api = await TestApi.open();
+  const model = await api.model();
+  const gone = new AbortController();
+  const signals = [gone.signal, undefined, gone.signal, undefined];
+  const pending = signals.map((signal) => api.inference.embed(model, images, signal));
+  gone.abort(new Error("gone"));
+  const outcomes = await Promise.allSettled(pending);
+  expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "rejected", "fulfilled"]);
+  expect(outcomes[2]).toMatchObject({ reason: { message: "gone" } });
+});
+
+Deno.test("closing ends the process and fails pending requests", async () => {
+  await using api = await TestApi.open();
+  const model = await api.model();
+  api.inference.warm();
+  const pid = api.inference.pid!;
+  const pending = Promise.allSettled([0, 1].map(() => api.inference.embed(model, images)));
+  await api.inference.close();
+  expect(isRunning(pid)).toBe(false);
+  expect(await pending).toMatchObject([{ status: "rejected" }, { status: "rejected" }]);
+  await expect(api.inference.embed(model, images)).rejects.toThrow(/stopping/);
+});
