@@ -104,14 +104,26 @@ export interface MaeOutput {
 export function forward(
   weights: Weights,
   config: MaeConfig,
-  { target, visible, positions, masking }: MaskedBatch,
+  masked: MaskedBatch,
   drop?: DropoutKey,
 ): MaeOutput {
-  const { batch, keep, patches, mask } = masking, dim = patchDim(config);
-  const x = tensor3d(visible, [batch, keep, dim]); // [batch, K, P·P·C]
+  const { target, masking: { batch, patches, mask } } = masked, dim = patchDim(config);
+  const { latent, pred } = predictPatches(weights, config, masked, drop);
+  const loss = maskedLoss(pred, tensor3d(target, [batch, patches, dim]), tensor2d(mask, [batch, patches]));
+  return { latent, pred, loss };
+}
+
+/** Runs the forward pass without the loss; see {@linkcode forward}. */
+export function predictPatches(
+  weights: Weights,
+  config: MaeConfig,
+  { visible, positions, masking }: Omit<MaskedBatch, "target">,
+  drop?: DropoutKey,
+): Omit<MaeOutput, "loss"> {
+  const { batch, keep } = masking;
+  const x = tensor3d(visible, [batch, keep, patchDim(config)]); // [batch, K, P·P·C]
   const xPositions = tensor3d(positions, [batch, keep, config.embedDim]); // [batch, K, embedDim]
   const latent = encode(weights, config, x, xPositions, drop); // [batch, K, embedDim]
   const pred = decode(weights, config, latent, masking, drop); // [batch, N, P·P·C]
-  const loss = maskedLoss(pred, tensor3d(target, [batch, patches, dim]), tensor2d(mask, [batch, patches]));
-  return { latent, pred, loss };
+  return { latent, pred };
 }

@@ -8,7 +8,7 @@ import { instantiate, loadKernels } from "../../model/backends/simd/instance.ts"
 import { compile, type KernelCall, measure } from "../../model/backends/simd/plan/compile.ts";
 import { writeFeeds } from "../../model/backends/simd/plan/feeds.ts";
 import { planMemory } from "../../model/backends/simd/plan/memoryLayout.ts";
-import { record } from "../../model/backends/simd/plan/record.ts";
+import { CHUNK_WEIGHT, record } from "../../model/backends/simd/plan/record.ts";
 import { TrainingMemory } from "../../model/backends/simd/plan/trainingMemory.ts";
 import { imageDim, type MaeConfig } from "../../model/config.ts";
 import { objective } from "../../model/training/objective.ts";
@@ -58,7 +58,7 @@ async function compileStep(config: MaeConfig, images: number) {
   shared.writeWeights(initialWeights(specs, 0), new Map());
   const program = compile(graph, addresses), { memory } = shared;
   writeFeeds(memory.buffer, addresses.feeds, graph, program, () => step);
-  new Float32Array(memory.buffer)[program.weightAddress / 4] = 1;
+  new Float32Array(memory.buffer)[(addresses.feeds + program.feedOffsets.get(CHUNK_WEIGHT)!) / 4] = 1;
   return { memory, calls: program.calls };
 }
 

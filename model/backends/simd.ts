@@ -11,11 +11,11 @@
  * @module
  */
 import type { Backend, Planner } from "./backend.ts";
-import { EagerPredictor } from "../prediction/eagerPredictor.ts";
-import { supportedVectorBits } from "./simd/instance.ts";
+import { loadKernels, supportedVectorBits } from "./simd/instance.ts";
 import { installKernels } from "./simd/installKernels.ts";
 import { SIMD_OPS } from "./simd/ops.ts";
 import { PlannedStepper } from "./simd/plan/plannedStepper.ts";
+import { PlannedPredictor } from "./simd/prediction/plannedPredictor.ts";
 import { wasm } from "./wasm.ts";
 
 /** WebAssembly SIMD kernels. */
@@ -24,9 +24,10 @@ export const simd: Backend = {
     await wasm.start(options);
     installKernels();
     const vectorBits = supportedVectorBits(options.vectorBits ?? 128);
+    const module = loadKernels({ shared: true, vectorBits });
     const planner: Planner = {
       openStepper: (options) => PlannedStepper.open(options, vectorBits),
-      openPredictor: (options) => Promise.resolve(new EagerPredictor(options, null)),
+      openPredictor: (options) => Promise.resolve(new PlannedPredictor(options, module)),
     };
     return { ops: SIMD_OPS, vectorBits, planner };
   },

@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { classify, features } from "../classifier.ts";
 import type { MaeConfig } from "../config.ts";
-import { forward, type MaskedBatch } from "../mae.ts";
+import { type MaskedBatch, predictPatches } from "../mae.ts";
 import { native } from "../ops/native.ts";
 import { toTensors, type Weights } from "../transformer.ts";
 import type { Predictor, PredictorOptions } from "./predictor.ts";
@@ -24,7 +24,7 @@ export class EagerPredictor implements Predictor {
   }
 
   patches(batch: MaskedBatch): Promise<Float32Array<ArrayBuffer>> {
-    return this.#run(() => forward(this.#weights, this.config, batch).pred);
+    return this.#run(() => predictPatches(this.#weights, this.config, batch).pred);
   }
 
   features(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {

@@ -8,7 +8,6 @@ import type { KernelName, Kernels } from "../instance.ts";
 import type { KernelContext, Operand } from "../kernelSpec.ts";
 import { allocateResults, bytesOf } from "./allocation.ts";
 import type { Graph, Value, View } from "./graph.ts";
-import { CHUNK_WEIGHT } from "./record.ts";
 
 /** A kernel's name and its arguments. */
 export type KernelCall = readonly [KernelName, ...number[]];
@@ -26,7 +25,7 @@ export interface BufferAddresses {
   readonly scratch: number;
 }
 
-/** The compiled forward and backward pass over a chunk of images. */
+/** A compiled graph. */
 export interface Program {
   readonly calls: readonly KernelCall[];
   /** Offset of each feed in bytes. */
@@ -34,9 +33,8 @@ export interface Program {
   readonly feedBytes: number;
   readonly resultBytes: number;
   readonly scratchBytes: number;
-  readonly lossAddress: number;
-  /** Address of the chunk's weight in the loss of the batch. */
-  readonly weightAddress: number;
+  /** Address of the loss or of the output. */
+  readonly outputAddress: number;
 }
 
 /** Returns kernels that append their calls to a list. */
@@ -123,8 +121,7 @@ export function compile(graph: Graph, addresses: BufferAddresses, overwrite = fa
     feedBytes,
     resultBytes: allocation.bytes,
     scratchBytes,
-    lossAddress: address(graph.loss),
-    weightAddress: addresses.feeds + feedOffsets.get(CHUNK_WEIGHT)!,
+    outputAddress: address(graph.output),
   };
 }
 

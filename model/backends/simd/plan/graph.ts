@@ -1,5 +1,5 @@
 /**
- * The graph of a training step: its operations in the order of their execution.
+ * The graph of a training step or of a forward pass: its operations in the order of their execution.
  *
  * @module
  */
@@ -31,11 +31,12 @@ export interface Node {
   readonly attributes: Attributes;
 }
 
-/** Forward and backward pass over a chunk of images. */
+/** A forward pass, or forward and backward pass, over a chunk of images. */
 export interface Graph {
   readonly nodes: readonly Node[];
-  readonly loss: Value;
-  /** Gradients by parameter. */
+  /** The loss of a training step, or the output of a forward pass. */
+  readonly output: Value;
+  /** Gradients by parameter; none in a forward pass. */
   readonly gradients: ReadonlyMap<string, Value>;
   /** Inputs that the host fills, by name. */
   readonly feeds: ReadonlyMap<string, Value>;
@@ -58,7 +59,7 @@ export function readersOf(nodes: readonly Node[]): Map<Value, number[]> {
   return readers;
 }
 
-/** Returns the outputs of a graph: the loss and the gradients. */
-export function outputsOf({ loss, gradients }: Graph): Set<Value> {
-  return new Set([loss, ...gradients.values()]);
+/** Returns the outputs of a graph: its output and the gradients. */
+export function outputsOf({ output, gradients }: Graph): Set<Value> {
+  return new Set([output, ...gradients.values()]);
 }

@@ -6,7 +6,7 @@
 import { PLAIN_SPECS, SPECS } from "../specs.ts";
 import { type Graph, type Node, outputsOf, readersOf } from "./graph.ts";
 
-/** Removes the nodes that neither the loss nor a gradient depends on. */
+/** Removes the nodes that neither the output nor a gradient depends on. */
 function eliminateDeadNodes(graph: Graph): Graph {
   const live = outputsOf(graph);
   const nodes = graph.nodes.toReversed().filter(({ inputs, outputs }) => {
@@ -35,6 +35,8 @@ function fuseResiduals(graph: Graph): Graph {
     const sum = nodes[reader];
     if (sum?.spec !== PLAIN_SPECS.Add) return;
     const residual = sum.inputs.find((input) => input!.value !== value);
+    // A constant has the size of the output only in a chunk of one image, and the bits must not depend on the chunk.
+    if (residual?.value.from.kind === "constant") return;
     if (!residual || residual.value.size !== value.size || (producer.get(residual.value) ?? -1) >= i) return;
     nodes[i] = {
       ...node,

@@ -27,6 +27,7 @@ import { writeFeeds } from "./feeds.ts";
 import type { Graph } from "./graph.ts";
 import { optimizerShare, stepLoss, type ToWorker } from "./messages.ts";
 import { type PlanOptions, planTraining, type TrainingPlan } from "./planTraining.ts";
+import { CHUNK_WEIGHT } from "./record.ts";
 import { TrainingMemory } from "./trainingMemory.ts";
 import { recordStep } from "./trainingSpec.ts";
 import { WorkerPool } from "./workerPool.ts";
@@ -161,7 +162,7 @@ export class PlannedStepper implements Stepper {
   #compile(graph: Graph, images: number): CompiledStep {
     const programs = Array.from({ length: this.threads }, (_, index) => {
       const addresses = this.#memory.addressesOf(index), program = compile(graph, addresses);
-      const { calls, feedBytes, lossAddress, weightAddress } = program;
+      const { calls, feedBytes, feedOffsets, outputAddress } = program;
       const overwritingCalls = compile(graph, addresses, true).calls;
       this.#pool.post(index, {
         type: "program",
@@ -170,8 +171,8 @@ export class PlannedStepper implements Stepper {
         overwritingCalls,
         feeds: addresses.feeds,
         feedBytes,
-        lossAddress,
-        weightAddress,
+        lossAddress: outputAddress,
+        weightAddress: addresses.feeds + feedOffsets.get(CHUNK_WEIGHT)!,
       });
       return program;
     });

@@ -1,0 +1,85 @@
+/**
+ * The memory of a predictor: the weights, constants, and the buffers of the pass that runs.
+ *
+ * @module
+ */
+import { PlanError } from "../../../planError.ts";
+import { sizeOf } from "../../../shape.ts";
+import type { HostWeights } from "../../../weights.ts";
+import { bytesOf } from "../plan/allocation.ts";
+
+/** Size of a page of WebAssembly memory. */
+const PAGE = 65536;
+
+/** Maximum number of pages: one less than 4 GiB, so that the end of every buffer is below 2^32. */
+const MAX_PAGES = 65535;
+
+/** Maximum growth for the buffers of passes. The address space is reserved, not the memory. */
+const MAX_BUFFER_PAGES = 32768;
+
+/** First address in use; a null pointer means an absent buffer. */
+const START = 1024;
+
+/** A memory with the weights of one model. */
+export class ModelMemory {
+  readonly memory: WebAssembly.Memory;
+  /** First address after weights and constants. */
+  readonly buffers: number;
+  readonly #parameters = new Map<string, number>();
+  readonly #constants: { data: Float32Array | Int32Array; address: number }[] = [];
+  #constantsEnd: number;
+
+  /**
+   * Allocates the memory and copies the weights.
+   *
+   * @param constantBytes room for constants
+   * @throws {PlanError} when the weights do not fit into 4 GiB
+   */
+  constructor(weights: HostWeights, constantBytes: number) {
+    let end = START;
+    for (const [name, { shape }] of weights) {
+      this.#parameters.set(name, end);
+      end += bytesOf(sizeOf(shape));
+    }
+    this.#constantsEnd = end;
+    this.buffers = end + constantBytes;
+    const initial = Math.ceil(this.buffers / PAGE);
+    if (initial >= MAX_PAGES) throw new PlanError("the weights of the model do not fit into 4 GiB");
+    const maximum = Math.min(MAX_PAGES, initial + MAX_BUFFER_PAGES);
+    this.memory = new WebAssembly.Memory({ initial, maximum, shared: true });
+    for (const [name, { data }] of weights) this.floats(this.#parameters.get(name)!, data.length).set(data);
+  }
+
+  /** Returns the values at an address. */
+  floats(address: number, length: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.memory.buffer as ArrayBuffer, address, length);
+  }
+
+  /** Returns the address of a parameter. */
+  parameter(name: string): number {
+    return this.#parameters.get(name)!;
+  }
+
+  /** Returns the address of a constant. Equal constants share memory. */
+  constant(data: Float32Array | Int32Array): number {
+    const existing = this.#constants.find((constant) =>
+      constant.data.length === data.length && constant.data.every((value, i) => value === data[i])
+    );
+    if (existing) return existing.address;
+    const address = this.#constantsEnd;
+    this.#constantsEnd += bytesOf(data.length);
+    if (this.#constantsEnd > this.buffers) {
+      throw new RangeError("The model has more constants than positions");
+    }
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    new Uint8Array(this.memory.buffer).set(bytes, address);
+    this.#constants.push({ data, address });
+    return address;
+  }
+
+  /** Grows the memory where it ends before an address. @throws {RangeError} when it is more than the maximum */
+  grow(end: number): void {
+    const pages = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
+    if (pages > 0) this.memory.grow(pages);
+  }
+}

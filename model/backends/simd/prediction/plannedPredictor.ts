@@ -1,0 +1,253 @@
+/**
+ * Predictions by planned forward passes. The images of a call are divided into chunks. A chunk of a small model is
+ * computed by one thread; a chunk of a large model by all threads together, so that a single image is computed faster,
+ * too. A call of little work runs in the calling thread.
+ *
+ * An element of a result is computed by the same operations in the same order for any number of images and threads, so
+ * the bits of an image depend on its pixels alone.
+ *
+ * @module
+ */
+import { imageDim, type MaeConfig, numPatches, patchDim } from "../../../config.ts";
+import type { MaskedBatch } from "../../../mae.ts";
+import { patchify } from "../../../patches.ts";
+import type { Predictor, PredictorOptions } from "../../../prediction/predictor.ts";
+import type { Shape } from "../../../shape.ts";
+import { bytesOf } from "../plan/allocation.ts";
+import { type Chunk, splitBatch } from "../plan/chunks.ts";
+import { compile } from "../plan/compile.ts";
+import type { ChunkRun, Program } from "./messages.ts";
+import { ModelInstance } from "./modelInstance.ts";
+import { ModelMemory } from "./modelMemory.ts";
+import { keyOf, type Pass, recordPass } from "./pass.ts";
+import { type PassPlan, planPass } from "./passPlan.ts";
+import { splitCall } from "./splitCall.ts";
+import { ThreadPool } from "./threadPool.ts";
+
+/** Target for the inputs and results that are in memory at once, in bytes. */
+const ROUND_BYTES = 16 * 2 ** 20;
+
+/** Maximum number of floating-point operations that run in the calling thread: about one millisecond. */
+const INLINE_FLOPS = 5e7;
+
+/** Maximum number of programs that a predictor keeps: one for each pass and number of images. */
+const MAX_PROGRAMS = 128;
+
+/** A pass over chunks of one size, compiled for every thread. */
+interface CompiledPass {
+  readonly key: string;
+  readonly feedOffsets: ReadonlyMap<string, number>;
+  readonly programs: readonly Program[];
+}
+
+/** A chunk in memory. */
+interface PlacedChunk extends Chunk, ChunkRun {
+  readonly feedOffsets: ReadonlyMap<string, number>;
+}
+
+/** Returns the buffer of a feed of a chunk. */
+type FeedBuffer = (name: string, length: number) => Float32Array<ArrayBuffer>;
+
+/** Fills the feeds of some images of a call. @param first index of the first image */
+type FillFeeds = (first: number, images: number, feed: FeedBuffer) => void;
+
+/** A predictor that runs planned passes. */
+export class PlannedPredictor implements Predictor {
+  readonly config: MaeConfig;
+  readonly threads: number;
+  readonly note = null;
+  readonly #memory: ModelMemory;
+  readonly #parameters: ReadonlyMap<string, Shape>;
+  readonly #module: WebAssembly.Module;
+  readonly #plans = new Map<string, Promise<PassPlan>>();
+  readonly #compiled = new Map<string, CompiledPass>();
+  /** The model in the calling thread. */
+  readonly #instance: ModelInstance;
+  /** The threads, and the number of this model there. */
+  #remote: { readonly pool: ThreadPool; readonly model: number } | null = null;
+  /** Resolves when the last call has ended. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Copies the weights. Threads start at the first call that needs them.
+   *
+   * @param module the kernels for shared memory
+   * @throws {PlanError} when the weights do not fit into 4 GiB
+   */
+  constructor(
+    { config, weights, threads }: PredictorOptions,
+    module: WebAssembly.Module,
+  ) {
+    const patches = numPatches(config);
+    this.config = config;
+    this.threads = threads;
+    this.#parameters = new Map([...weights].map(([name, { shape }]) => [name, shape]));
+    // The constants are the positions of the encoder and of the decoder.
+    const constantBytes = bytesOf(patches * config.embedDim) + bytesOf(patches * config.decoderEmbedDim);
+    this.#memory = new ModelMemory(weights, constantBytes);
+    this.#module = module;
+    this.#instance = new ModelInstance(module, this.#memory.memory);
+  }
+
+  patches({ visible, positions, masking }: MaskedBatch): Promise<Float32Array<ArrayBuffer>> {
+    const { batch, keep, patches, restoreRows } = masking;
+    const fill: FillFeeds = (first, images, feed) => {
+      for (const [name, data] of Object.entries({ visible, positions })) {
+        const size = data.length / batch;
+        feed(name, images * size).set(data.subarray(first * size, (first + images) * size));
+      }
+      const { buffer, byteOffset, length } = feed("restoreRows", images * patches);
+      new Int32Array(buffer, byteOffset, length).set(
+        restoreRows.subarray(first * patches, (first + images) * patches)
+          .map((row) => row < 0 ? row : row - first * keep),
+      );
+    };
+    return this.#call({ output: "patches", keep }, batch, patches * patchDim(this.config), fill);
+  }
+
+  features(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    return this.#callOnPixels("features", pixels, this.config.embedDim);
+  }
+
+  logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    return this.#callOnPixels("logits", pixels, this.#parameters.get("head.bias")![0]);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#queue;
+    if (!this.#remote) return;
+    const { pool, model } = this.#remote;
+    pool.postAll({ type: "close", model });
+    pool.release();
+  }
+
+  #callOnPixels(output: "features" | "logits", pixels: Float32Array, outputSize: number) {
+    const dim = imageDim(this.config);
+    const fill: FillFeeds = (first, images, feed) => {
+      const part = pixels.subarray(first * dim, (first + images) * dim);
+      patchify(part, this.config, feed("patches", part.length));
+    };
+    return this.#call({ output }, pixels.length / dim, outputSize, fill);
+  }
+
+  /** Runs a pass over images after the calls that were made before. @param outputSize floats of an image's output */
+  #call(
+    pass: Pass,
+    images: number,
+    outputSize: number,
+    fill: FillFeeds,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    const call = this.#queue.then(async () => {
+      const plan = await this.#planOf(pass), result = new Float32Array(images * outputSize);
+      const perThread = plan.together ? plan.chunkImages : this.threads * plan.chunkImages;
+      const roundImages = Math.max(1, Math.floor(ROUND_BYTES / plan.imageBytes / perThread)) * perThread;
+      for (let first = 0; first < images; first += roundImages) {
+        const end = Math.min(first + roundImages, images);
+        const output = result.subarray(first * outputSize, end * outputSize);
+        await this.#round(
+          plan,
+          end - first,
+          output,
+          (chunk, count, feed) => fill(first + chunk, count, feed),
+        );
+      }
+      return result;
+    });
+    this.#queue = call.catch(() => {});
+    return call;
+  }
+
+  /** Computes images whose inputs and results are in memory at once. */
+  async #round(plan: PassPlan, images: number, result: Float32Array, fill: FillFeeds): Promise<void> {
+    const inline = !plan.together && images * plan.flops <= INLINE_FLOPS;
+    const division = splitBatch(images, inline || plan.together ? 1 : this.threads, plan.chunkImages);
+    if (this.#compiled.size >= MAX_PROGRAMS) this.#forget();
+    const byThread: PlacedChunk[][] = [];
+    let end = plan.chunks;
+    for (const chunks of division) {
+      const placed: PlacedChunk[] = [];
+      for (const chunk of chunks) {
+        const { key, feedOffsets, programs: [{ feedBytes, outputBytes }] } = await this.#compiledFor(
+          plan,
+          chunk.images,
+        );
+        placed.push({ ...chunk, program: key, feedOffsets, input: end, output: end + feedBytes });
+        end += feedBytes + bytesOf(outputBytes / 4);
+      }
+      byThread.push(placed);
+    }
+    this.#memory.grow(end);
+    const placed = byThread.flat();
+    for (const { first, images, input, feedOffsets } of placed) {
+      fill(first, images, (name, length) => this.#memory.floats(input + feedOffsets.get(name)!, length));
+    }
+    if (inline) { for (const chunk of placed) this.#instance.run(chunk, 0, () => {}); }
+    else await this.#runInThreads(plan.together ? Array(this.threads).fill(placed) : byThread);
+    const outputSize = result.length / images;
+    for (const { first, images, output } of placed) {
+      result.set(this.#memory.floats(output, images * outputSize), first * outputSize);
+    }
+  }
+
+  async #runInThreads(byThread: readonly (readonly PlacedChunk[])[]): Promise<void> {
+    const { pool, model } = this.#threads();
+    await pool.run(byThread.map((placed) => {
+      const chunks = placed.map(({ program, input, output }) => ({ program, input, output }));
+      return { type: "run", model, chunks };
+    }));
+  }
+
+  /** Returns the threads, with this model and its programs. */
+  #threads() {
+    if (this.#remote) return this.#remote;
+    const pool = ThreadPool.acquire(this.threads), model = pool.newModel();
+    pool.postAll({ type: "open", model, module: this.#module, memory: this.#memory.memory });
+    this.#remote = { pool, model };
+    for (const compiled of this.#compiled.values()) this.#post(compiled);
+    return this.#remote;
+  }
+
+  #post({ key, programs }: CompiledPass): void {
+    if (!this.#remote) return;
+    const { pool, model } = this.#remote;
+    programs.forEach((program, thread) => pool.post(thread, { ...program, type: "program", model, key }));
+  }
+
+  #planOf(pass: Pass): Promise<PassPlan> {
+    const key = keyOf(pass), known = this.#plans.get(key);
+    if (known) return known;
+    const plan = planPass(this.config, this.#parameters, this.#memory, pass, this.threads);
+    this.#plans.set(key, plan);
+    return plan;
+  }
+
+  /** Returns the pass for chunks of `images` images, and posts it to the threads when it is new. */
+  async #compiledFor(plan: PassPlan, images: number): Promise<CompiledPass> {
+    const key = `${keyOf(plan.pass)}: ${images}`, known = this.#compiled.get(key);
+    if (known) return known;
+    const graph = await recordPass(this.config, this.#parameters, plan.pass, images);
+    const threads = Array.from({ length: this.threads }, (_, thread) => {
+      const addresses = plan.addressesOf(thread);
+      return { feeds: addresses.feeds, ...compile(graph, addresses) };
+    });
+    const programs = threads.map(({ calls, feeds, feedBytes, outputAddress }, thread): Program => ({
+      calls: plan.together ? calls.map((call) => splitCall(call, thread, this.threads)) : calls,
+      together: plan.together,
+      feeds,
+      feedBytes,
+      output: outputAddress,
+      outputBytes: 4 * graph.output.size,
+    }));
+    const compiled = { key, feedOffsets: threads[0].feedOffsets, programs };
+    this.#compiled.set(key, compiled);
+    this.#instance.add(key, programs[0]);
+    this.#post(compiled);
+    return compiled;
+  }
+
+  #forget(): void {
+    this.#compiled.clear();
+    this.#instance.forget();
+    this.#remote?.pool.postAll({ type: "forget", model: this.#remote.model });
+  }
+}

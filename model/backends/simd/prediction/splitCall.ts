@@ -1,0 +1,70 @@
+/**
+ * Divides kernel calls among threads that compute one forward pass together. A part computes some of the rows of the
+ * result. The rows do not depend on each other, so the bits do not depend on the number of threads.
+ *
+ * @module
+ */
+import { MR } from "../assembly/blockSizes.ts";
+import type { KernelName } from "../instance.ts";
+import type { KernelCall } from "../plan/compile.ts";
+
+/** The rows of a kernel call. */
+interface Rows {
+  readonly count: number;
+  /** Indices of the arguments with their number. @default [0] */
+  readonly counts?: readonly number[];
+  /** Each part except the last one has a multiple of this number of rows. */
+  readonly multiple: number;
+  /** Number of values that a row counts for. @default 1 */
+  readonly unit?: number;
+  /** Bytes per row at the address in an argument, by the index of the argument. */
+  readonly strides: Readonly<Record<number, number>>;
+}
+
+/** Returns the rows of a call, from its arguments. Kernels that are missing here are not divided. */
+const ROWS: Partial<Record<KernelName, (...args: number[]) => Rows>> = {
+  gemm: (m, n, k) => ({ count: m, multiple: MR, strides: { 3: 4 * k, 7: 4 * n, 9: 4 * n } }),
+  layerNorm: (m, n) => ({
+    count: m,
+    multiple: 4,
+    strides: { 2: 4 * n, 5: 4 * n, 6: 4 * n, 7: 4 },
+  }),
+  // Sixteen values: a cache line.
+  gelu: (n) => ({ count: n, multiple: 16, strides: { 1: 4, 2: 4, 3: 4 } }),
+  add: (n, period) => {
+    const isWhole = n === period, unit = isWhole ? 1 : period, row = 4 * unit;
+    const strides = { 2: row, 3: isWhole ? row : 0, 4: row };
+    return { count: n / unit, counts: isWhole ? [0, 1] : [0], multiple: isWhole ? 16 : 1, unit, strides };
+  },
+  attention: (batch, tokens, heads, size) => {
+    const padded = Math.ceil(tokens / 8) * 8, row = 4 * tokens * heads * size;
+    return {
+      count: batch,
+      multiple: 1,
+      strides: { 4: 3 * row, 6: 4 * heads * tokens * padded, 7: row },
+    };
+  },
+  gatherRows: (m, n) => ({ count: m, multiple: 1, strides: { 4: 4, 5: 4 * n } }),
+  meanPool: (batch, tokens, n) => ({
+    count: batch,
+    multiple: 1,
+    strides: { 3: 4 * tokens * n, 4: 4 * n },
+  }),
+};
+
+/**
+ * Returns the part of a call that a thread computes, or null where it has none. A call that cannot be divided is the
+ * first thread's.
+ */
+export function splitCall([name, ...args]: KernelCall, thread: number, threads: number): KernelCall | null {
+  const rows = ROWS[name]?.(...args);
+  if (!rows) return thread === 0 ? [name, ...args] : null;
+  const { count, counts = [0], multiple, unit = 1, strides } = rows;
+  const boundary = (thread: number) =>
+    thread === threads ? count : Math.min(count, Math.round(count / multiple * thread / threads) * multiple);
+  const first = boundary(thread), size = boundary(thread + 1) - first;
+  if (size === 0) return null;
+  const part = args.map((value, i) => value && strides[i] ? value + first * strides[i] : value);
+  for (const i of counts) part[i] = size * unit;
+  return [name, ...part];
+}
