@@ -34,6 +34,11 @@ export function forwardFlops(config: MaeConfig): number {
     2 * n * decoderEmbedDim * patchDim(config) + decoderDepth * blockFlops(n, decoderEmbedDim, mlpRatio);
 }
 
+/** Operations of a classifier's head for one image. Its gradient has as many. */
+export function headFlops({ embedDim }: MaeConfig, classes: number): number {
+  return 2 * embedDim * classes;
+}
+
 /** Operations of the classifier's forward pass for one image, without the head. */
 export function classifierFlops(config: MaeConfig): number {
   return encoderFlops(config, numPatches(config));

@@ -25,11 +25,12 @@ const W1 = 0xbb67ae85;
 
 /** High 32 bits of the product of two unsigned 32-bit numbers. */
 function mulHigh(a: number, b: number): number {
+  // Every product of two halves and every sum is below 2^32, so that V8 computes with 32-bit integers alone.
   const aLow = a & 0xffff, aHigh = a >>> 16, bLow = b & 0xffff, bHigh = b >>> 16;
-  const low = aLow * bLow;
-  const middle = aHigh * bLow + (low >>> 16);
-  const cross = aLow * bHigh + (middle % 0x10000);
-  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(cross / 0x10000)) >>> 0;
+  const low = Math.imul(aLow, bLow) >>> 16;
+  const middle = (Math.imul(aHigh, bLow) + low) | 0;
+  const cross = (Math.imul(aLow, bHigh) + (middle & 0xffff)) | 0;
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) >>> 0;
 }
 
 /**
@@ -154,10 +155,13 @@ export function normal(key: RandomKey, count: number): Float32Array<ArrayBuffer>
  */
 export function permutation(key: RandomKey, count: number): Uint32Array<ArrayBuffer> {
   const words = randomUint32(key, count);
-  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  const order = new Uint32Array(count);
+  for (let i = 0; i < count; i++) order[i] = i;
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(words[i] * 2 ** -32 * (i + 1));
-    [order[i], order[j]] = [order[j], order[i]];
+    const value = order[i];
+    order[i] = order[j];
+    order[j] = value;
   }
   return order;
 }

@@ -74,7 +74,11 @@ export async function startService(
       const runner = new Runner({
         jobs,
         storage: settings.storage,
-        settings: { compute: settings.compute, datasets: settings.datasets },
+        settings: {
+          compute: settings.compute,
+          datasets: settings.datasets,
+          maxFeatureBytes: settings.maxFeatureBytes,
+        },
         slots: settings.slots,
         outage: { waitMs: settings.outageWaitMs, limitMs: settings.outageLimitMs },
         log,

@@ -5,6 +5,7 @@
  */
 import type { z } from "zod";
 import { DEFAULT_MAX_SPLIT_BYTES } from "../../data/datasets/memoryLimit.ts";
+import { DEFAULT_MAX_FEATURE_BYTES } from "../../jobs/kinds/settings.ts";
 import { MAX_TRAINING_BYTES } from "../../jobs/requests/memory.ts";
 import { OUTAGE_LIMITS } from "../../jobs/runner/outageLimits.ts";
 import { BACKEND_NAMES } from "../../model/backends/list.ts";
@@ -176,6 +177,13 @@ export const SETTINGS = {
     ...bytes(),
     default: String(DEFAULT_MAX_SPLIT_BYTES),
     description: "Maximum memory for the decoded images of a split.",
+  },
+  UNMASK_MAX_FEATURE_BYTES: {
+    property: "maxFeatureBytes",
+    ...bytes(0),
+    default: String(DEFAULT_MAX_FEATURE_BYTES),
+    description:
+      "Maximum memory for the features of a linear probe, which are computed in every epoch above it.",
   },
   UNMASK_MAX_CHECKPOINT_BYTES: {
     property: "maxCheckpointBytes",

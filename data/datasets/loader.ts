@@ -42,6 +42,37 @@ function copyScaled(bytes: Uint8Array, indices: Uint32Array, length: number, out
   }
 }
 
+/** Returns labels by index. */
+export function labelsAt(labels: Uint16Array, indices: Uint32Array): Int32Array<ArrayBuffer> {
+  const selected = new Int32Array(indices.length);
+  for (let row = 0; row < indices.length; row++) selected[row] = labels[indices[row]];
+  return selected;
+}
+
+/**
+ * Yields the indices of the images of each batch of an epoch. The order depends only on (seed, epoch), so an epoch can
+ * be resumed at any batch.
+ *
+ * @param count number of images
+ */
+export function* batchIndices(
+  count: number,
+  options: BatchOptions,
+): Generator<Uint32Array<ArrayBuffer>, void> {
+  const { batchSize, dropLast, seed, epoch, shuffle, startBatch = 0 } = options;
+  let order: Uint32Array<ArrayBuffer>;
+  if (shuffle) order = permutation({ seed, purpose: "shuffle", epoch }, count);
+  else {
+    order = new Uint32Array(count);
+    for (let i = 0; i < count; i++) order[i] = i;
+  }
+  for (let start = startBatch * batchSize; start < count; start += batchSize) {
+    const indices = order.slice(start, start + batchSize);
+    if (dropLast && indices.length < batchSize) return;
+    yield indices;
+  }
+}
+
 /**
  * Yields the batches of an epoch. The order depends only on (seed, epoch), so an epoch can be resumed at any batch.
  *
@@ -57,19 +88,13 @@ function copyScaled(bytes: Uint8Array, indices: Uint32Array, length: number, out
  * ```
  */
 export function* epochBatches(images: ImageSet, options: BatchOptions): Generator<Batch, void> {
-  const { batchSize, dropLast, seed, epoch, shuffle, startBatch = 0 } = options;
-  const order = shuffle
-    ? permutation({ seed, purpose: "shuffle", epoch }, images.count)
-    : Uint32Array.from({ length: images.count }, (_, i) => i);
   const imageLength = inputLength(images);
   // One buffer for all batches, because a new one for each batch would be a megabyte of garbage every few steps.
-  const buffer = new Float32Array(Math.min(batchSize, images.count) * imageLength);
-  for (let start = startBatch * batchSize; start < images.count; start += batchSize) {
-    const indices = order.slice(start, start + batchSize);
-    if (dropLast && indices.length < batchSize) return;
+  const buffer = new Float32Array(Math.min(options.batchSize, images.count) * imageLength);
+  for (const indices of batchIndices(images.count, options)) {
     const pixels = buffer.subarray(0, indices.length * imageLength);
     copyScaled(images.pixels, indices, imageLength, pixels);
-    const labels = images.labels && Int32Array.from(indices, (index) => images.labels![index]);
+    const labels = images.labels && labelsAt(images.labels, indices);
     yield { pixels, labels, indices };
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { JobFailure } from "../failure.ts";
+import type { StepPoint } from "../job.ts";
 import type { KindEvent } from "./kind.ts";
 
 /** Advice for a model that has diverged. */
@@ -26,10 +27,26 @@ function findNonFinite(value: unknown, path = ""): { path: string; value: number
   return null;
 }
 
+/** Returns the first number of an event that is not finite. */
+function findInEvent(event: KindEvent): { path: string; value: number } | null {
+  if (event.type === "step") return findInStep(event);
+  if (event.type !== "steps") return findNonFinite(event);
+  for (const step of event.steps) {
+    const found = findInStep(step);
+    if (found) return found;
+  }
+  return null;
+}
+
+function findInStep({ loss, lr }: StepPoint): { path: string; value: number } | null {
+  if (!Number.isFinite(loss)) return { path: "loss", value: loss };
+  return Number.isFinite(lr) ? null : { path: "lr", value: lr };
+}
+
 /** Yields the events of a run. @throws {JobFailure} `not_finite` for an event with a number that is not finite */
 export async function* requireFinite(events: AsyncIterable<KindEvent>): AsyncGenerator<KindEvent, void> {
   for await (const event of events) {
-    const found = findNonFinite(event);
+    const found = findInEvent(event);
     if (found) throw notFinite(describe(event, found.path, found.value));
     yield event;
   }

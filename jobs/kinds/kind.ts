@@ -41,6 +41,10 @@ export type KindEvent =
   }
   /** After every optimiser step, or every batch of `evaluate`. `images` is the number of its images. */
   | { readonly type: "step"; readonly images: number } & StepPoint
+  /** Consecutive small steps of one epoch. `images` is the number of their images. */
+  | { readonly type: "steps"; readonly images: number; readonly steps: readonly StepPoint[] }
+  /** Before the steps of a linear probe: the features of `images` of `total` images are computed. */
+  | { readonly type: "features"; readonly images: number; readonly total: number }
   /** After the last step of an epoch. */
   | { readonly type: "epoch" } & EpochPoint
   /** Newer checkpoints are damaged. The run continues once the runner has recorded the fallback. */

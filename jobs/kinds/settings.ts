@@ -20,14 +20,20 @@ export interface ComputeSettings {
 /** The fastest backend on all cores, without TensorFlow's native library. */
 export const DEFAULT_COMPUTE: ComputeSettings = { backend: "auto", threads: navigator.hardwareConcurrency };
 
+/** Default limit of the features that a linear probe keeps in memory, in bytes. */
+export const DEFAULT_MAX_FEATURE_BYTES = 2 ** 30;
+
 /** Settings of a run. Structured-clonable, because the runner sends them to the run's worker. */
 export interface KindSettings {
   readonly compute: ComputeSettings;
   readonly datasets: DatasetSettings;
+  /** Maximum memory for the features of a linear probe, in bytes. More features are computed in every epoch. */
+  readonly maxFeatureBytes: number;
 }
 
 /** The default of each setting of a run. */
 export const DEFAULT_KIND_SETTINGS: KindSettings = {
   compute: DEFAULT_COMPUTE,
   datasets: DEFAULT_DATASET_SETTINGS,
+  maxFeatureBytes: DEFAULT_MAX_FEATURE_BYTES,
 };

@@ -9,18 +9,20 @@ const WINDOW_MS = 10_000;
 
 /** Moving average of the throughput over the last ten seconds. Times are milliseconds of a monotonic clock. */
 export class Pace {
-  readonly #points: { readonly time: number; readonly images: number }[] = [];
+  readonly #points: { readonly time: number; readonly steps: number; readonly images: number }[] = [];
+  #steps = 0;
   #images = 0;
 
   /** @param startTime when the first step began */
   constructor(startTime: number) {
-    this.#points.push({ time: startTime, images: 0 });
+    this.#points.push({ time: startTime, steps: 0, images: 0 });
   }
 
-  /** Adds a step. @param time when it ended @param images number of images in it */
-  addStep(time: number, images: number): void {
+  /** Adds steps. @param time when the last of them ended @param images number of images in them */
+  add(time: number, steps: number, images: number): void {
+    this.#steps += steps;
     this.#images += images;
-    this.#points.push({ time, images: this.#images });
+    this.#points.push({ time, steps: this.#steps, images: this.#images });
     // One point before the window is kept, so that steps longer than the window have a pace too.
     while (this.#points.length > 2 && this.#points[1].time < time - WINDOW_MS) this.#points.shift();
   }
@@ -32,7 +34,7 @@ export class Pace {
     if (this.#points.length < 2 || seconds <= 0) return null;
     return {
       imagesPerSecond: (last.images - first.images) / seconds,
-      secondsPerStep: seconds / (this.#points.length - 1),
+      secondsPerStep: seconds / (last.steps - first.steps),
     };
   }
 }

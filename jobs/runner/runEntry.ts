@@ -20,6 +20,7 @@ let recorded = Promise.withResolvers<void>();
 /** Maximum time for which a step is buffered, in milliseconds. The buffer reduces the number of messages. */
 const BUFFER_MS = 100;
 let buffer: KindEvent[] = [];
+let isFirstStep = true;
 let flushTimer: ReturnType<typeof setTimeout> | undefined;
 
 function flush(): void {
@@ -32,8 +33,10 @@ function flush(): void {
 /** Sends an event. Steps other than the first are sent in batches. */
 function emit(event: KindEvent): void {
   buffer.push(event);
-  if (event.type !== "step" || event.step === 1) flush();
+  const isStep = event.type === "step" || event.type === "steps";
+  if (!isStep || isFirstStep) flush();
   else flushTimer ??= setTimeout(flush, BUFFER_MS);
+  if (isStep) isFirstStep = false;
 }
 
 async function run(start: RunStart): Promise<void> {

@@ -32,16 +32,20 @@ export class UpdateBuffer {
         this.#pace = new Pace(this.#clock());
         this.#progress = this.#progressOf(event.step, Math.floor(event.step / event.stepsPerEpoch), null);
         return [{ ...this.#takeAll(), backend: { ...event.backend } }];
+      case "features":
+        // The steps begin once the features are computed.
+        this.#pace = new Pace(this.#clock());
+        this.#logs.push({
+          level: "info",
+          message: `Computed the features of ${event.images} of ${event.total} images`,
+        });
+        return [];
       case "step": {
         const { step, epoch, loss, lr, images } = event;
-        this.#steps.push({ step, epoch, loss, lr });
-        this.#pace?.addStep(this.#clock(), images);
-        this.#progress = this.#progressOf(step, epoch, loss);
-        // The first step is not buffered, because it shows that the run computes.
-        if (this.#steps.length < METRICS_LIMITS.commit && !this.#isFirstStep) return [];
-        this.#isFirstStep = false;
-        return [this.#takeAll()];
+        return this.#addSteps([{ step, epoch, loss, lr }], images);
       }
+      case "steps":
+        return this.#addSteps(event.steps, event.images);
       case "epoch": {
         const { epoch, step, loss, metrics } = event;
         return [{ ...this.#takeAll(), epoch: { epoch, step, loss, metrics } }];
@@ -57,6 +61,18 @@ export class UpdateBuffer {
   /** Empties the buffer. @returns the buffered update; null when the buffer is empty */
   drain(): JobUpdate | null {
     return this.#steps.length > 0 || this.#logs.length > 0 ? this.#takeAll() : null;
+  }
+
+  #addSteps(steps: readonly StepPoint[], images: number): JobUpdate[] {
+    const last = steps.at(-1)!, isFull = this.#steps.length + steps.length > METRICS_LIMITS.commit;
+    const full = isFull ? [this.#takeAll()] : [];
+    this.#steps.push(...steps);
+    this.#pace?.add(this.#clock(), steps.length, images);
+    this.#progress = this.#progressOf(last.step, last.epoch, last.loss);
+    // The first step is not buffered, because it shows that the run computes.
+    if (!this.#isFirstStep) return full;
+    this.#isFirstStep = false;
+    return [...full, this.#takeAll()];
   }
 
   #takeAll(): JobUpdate {

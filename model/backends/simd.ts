@@ -14,6 +14,7 @@ import type { Backend, Planner } from "./backend.ts";
 import { loadKernels, supportedVectorBits } from "./simd/instance.ts";
 import { installKernels } from "./simd/installKernels.ts";
 import { SIMD_OPS } from "./simd/ops.ts";
+import { isInline, PlannedInlineStepper } from "./simd/plan/inlineStepper.ts";
 import { PlannedStepper } from "./simd/plan/plannedStepper.ts";
 import { PlannedPredictor } from "./simd/prediction/plannedPredictor.ts";
 import { wasm } from "./wasm.ts";
@@ -26,7 +27,10 @@ export const simd: Backend = {
     const vectorBits = supportedVectorBits(options.vectorBits ?? 128);
     const module = loadKernels({ shared: true, vectorBits });
     const planner: Planner = {
-      openStepper: (options) => PlannedStepper.open(options, vectorBits),
+      openStepper: (options) =>
+        isInline(options)
+          ? PlannedInlineStepper.open(options, module)
+          : PlannedStepper.open(options, vectorBits),
       openPredictor: (options) => Promise.resolve(new PlannedPredictor(options, module)),
     };
     return { ops: SIMD_OPS, vectorBits, planner };

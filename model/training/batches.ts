@@ -18,23 +18,26 @@ export interface BatchSequence {
   readonly totalSteps: number;
   readonly stepsPerEpoch: number;
   /** Returns the batches of an epoch from `fromBatch` on. */
-  batches(epoch: number, fromBatch: number): Iterable<TrainingBatch>;
+  batches(epoch: number, fromBatch: number): Batches;
 }
+
+/** A sequence of batches. */
+export type Batches = Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
 
 /**
  * Returns the batches of a training from a step on.
  *
  * @throws {TrainingError} `data_ended` when an epoch has fewer than `stepsPerEpoch`
  */
-export function* batchesFrom(
+export async function* batchesFrom(
   firstStep: number,
   { totalSteps, stepsPerEpoch, batches }: BatchSequence,
-): Generator<IndexedBatch, void> {
+): AsyncGenerator<IndexedBatch, void> {
   let step = firstStep;
   while (step < totalSteps) {
     const epoch = Math.floor(step / stepsPerEpoch), first = step % stepsPerEpoch;
     const end = Math.min(totalSteps, (epoch + 1) * stepsPerEpoch);
-    for (const batch of batches(epoch, first)) {
+    for await (const batch of batches(epoch, first)) {
       yield { batch, epoch, step };
       if (++step === end) break;
     }

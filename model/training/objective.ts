@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Scalar } from "@tensorflow/tfjs-core";
+import { type Scalar, tensor2d } from "@tensorflow/tfjs-core";
 import { classify, featuresOfPatches } from "../classifier.ts";
 import { imageDim, type MaeConfig, numPatches } from "../config.ts";
 import { type Allocate, forward, maskBatch, newBuffer } from "../mae.ts";
@@ -15,12 +15,23 @@ import type { Weights } from "../transformer.ts";
 import type { Architecture } from "../weights.ts";
 
 /** The images of one step. */
-export interface TrainingBatch {
+export interface ImageBatch {
   /** `[batch, height, width, channels]` in [0, 1]. */
   readonly pixels: Float32Array;
   /** `[batch]`; required for a classifier only. */
   readonly labels: Int32Array | null;
 }
+
+/** The features of the images of one step. */
+export interface FeatureBatch {
+  /** `[batch, embedDim]`. */
+  readonly features: Float32Array;
+  /** `[batch]`. */
+  readonly labels: Int32Array;
+}
+
+/** The input of one step, as the task requires it. */
+export type TrainingBatch = ImageBatch | FeatureBatch;
 
 /** The model to train. */
 export interface Task {
@@ -28,6 +39,8 @@ export interface Task {
   readonly architecture: Architecture;
   /** Trains the head alone (linear probe). */
   readonly freezeEncoder?: boolean;
+  /** The input of a step: images, or the features that a frozen encoder has computed for them. @default "pixels" */
+  readonly input?: "pixels" | "features";
   readonly seed: number;
 }
 
@@ -43,7 +56,17 @@ export interface Objective {
 
 /** Number of images of a batch. */
 export function batchSizeOf({ config }: Task, batch: TrainingBatch): number {
-  return batch.pixels.length / imageDim(config);
+  return "features" in batch
+    ? batch.features.length / config.embedDim
+    : batch.pixels.length / imageDim(config);
+}
+
+/** Returns a batch of images that are all zero, as the task requires it. */
+export function emptyBatch({ config, input }: Task, images: number): TrainingBatch {
+  const labels = new Int32Array(images);
+  return input === "features"
+    ? { features: new Float32Array(images * config.embedDim), labels }
+    : { pixels: new Float32Array(images * imageDim(config)), labels };
 }
 
 /**
@@ -61,6 +84,7 @@ export function objective(
   part: BatchPart = { first: 0, images: batchSizeOf(task, batch) },
   allocate: Allocate = newBuffer,
 ): Objective {
+  if ("features" in batch) return headObjective(task, batch, part, allocate);
   const { config, architecture, seed } = task;
   const { first, images } = part, dim = imageDim(config);
   const pixels = batch.pixels.subarray(first * dim, (first + images) * dim);
@@ -84,5 +108,21 @@ export function objective(
     drop,
     loss: (weights, key = drop) =>
       crossEntropy(classify(weights, featuresOfPatches(weights, config, patches, key)), labels),
+  };
+}
+
+/** Returns the objective of a classifier's head on features. */
+function headObjective(
+  { config: { embedDim } }: Task,
+  batch: FeatureBatch,
+  { first, images }: BatchPart,
+  allocate: Allocate,
+): Objective {
+  const features = allocate("features", images * embedDim);
+  features.set(batch.features.subarray(first * embedDim, (first + images) * embedDim));
+  const labels = batch.labels.subarray(first, first + images);
+  return {
+    feeds: { features, labels },
+    loss: (weights) => crossEntropy(classify(weights, tensor2d(features, [images, embedDim])), labels),
   };
 }

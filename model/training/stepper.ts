@@ -52,6 +52,15 @@ export interface Stepper {
   dispose(): Promise<void>;
 }
 
+/** A stepper of small steps, which run in the calling thread. */
+export interface InlineStepper extends Stepper {
+  /**
+   * Runs a step and returns its loss. The parameters do not change when the loss is not finite. The result is a promise
+   * only for the first batch of a size.
+   */
+  run(batch: TrainingBatch, epoch: number, step: number, lr: number): number | Promise<number>;
+}
+
 /** Plans trainings for a backend that runs whole steps. */
 export interface StepPlanner {
   /**
@@ -59,11 +68,14 @@ export interface StepPlanner {
    *
    * @throws {PlanError} when it does not support this training
    */
-  openStepper(options: StepperOptions): Promise<Stepper>;
+  openStepper(options: StepperOptions): Promise<Stepper | InlineStepper>;
 }
 
 /** Returns a planned stepper where `planner` supports the training, else one that runs TensorFlow.js operations. */
-export async function openStepper(options: StepperOptions, planner?: StepPlanner): Promise<Stepper> {
+export async function openStepper(
+  options: StepperOptions,
+  planner?: StepPlanner,
+): Promise<Stepper | InlineStepper> {
   if (!planner) return new EagerStepper(options, null);
   try {
     return await planner.openStepper(options);

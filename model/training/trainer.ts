@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { batchesFrom, type IndexedBatch } from "./batches.ts";
-import { TrainingError } from "./error.ts";
-import { batchSizeOf, type Task, type TrainingBatch } from "./objective.ts";
-import type { AdamWOptions, OptimizerState } from "./optimizer.ts";
-import { learningRate, type Schedule } from "./schedule.ts";
-import { openStepper, type RunStep, type StepPlanner } from "./stepper.ts";
+import { type Batches, batchesFrom } from "./batches.ts";
+import { inlineSteps } from "./inlineSteps.ts";
+import type { Task } from "./objective.ts";
+import type { AdamWOptions } from "./optimizer.ts";
+import { overlappedSteps } from "./overlappedSteps.ts";
+import { Position, type TrainingLength } from "./position.ts";
+import { openStepper, type StepPlanner } from "./stepper.ts";
+import type { TrainerEvent, TrainerState } from "./trainerEvents.ts";
 import {
   type HostTensor,
   type HostWeights,
@@ -17,14 +19,13 @@ import {
   parameterSpecs,
 } from "../weights.ts";
 
+export type { TrainerEvent, TrainerState };
+
 /** Options of a training. Equal options give equal numbers. */
-export interface TrainOptions extends Task {
+export interface TrainOptions extends Task, TrainingLength {
   /** Returns the initial values of every parameter. Not called when a training resumes. */
   initial(): HostWeights | Promise<HostWeights>;
   readonly optimizer: AdamWOptions;
-  /** The training ends after `totalSteps`. */
-  readonly schedule: Schedule;
-  readonly stepsPerEpoch: number;
   /** Number of images in the largest batch. */
   readonly batchSize: number;
   /** Number of threads that compute, if the backend supports threads. @default 1 */
@@ -33,44 +34,8 @@ export interface TrainOptions extends Task {
   readonly maxBytes?: number;
   /** Planner of the selected backend. Without it, steps run operation by operation. */
   readonly planner?: StepPlanner;
-  /** Number of steps between checkpoints. A final checkpoint follows the last step. */
-  readonly checkpointSteps: number;
   /** Returns the batches of an epoch from `fromBatch` on. The result must depend on the arguments alone. */
-  batches(epoch: number, fromBatch: number): Iterable<TrainingBatch>;
-}
-
-/** The state of a training between two steps. A training that resumes from it computes the same bits. */
-export interface TrainerState {
-  /** Number of completed steps. */
-  readonly step: number;
-  /** Sum of the losses of the current epoch. */
-  readonly epochLossSum: number;
-  /** Every parameter of the model, including frozen ones. */
-  readonly weights: HostWeights;
-  readonly optimizer: OptimizerState;
-}
-
-/** An event of a training. Epochs count from 0, steps from 1. */
-export type TrainerEvent =
-  | { readonly type: "ready"; threads: number; note: string | null }
-  | { readonly type: "step"; step: number; epoch: number; loss: number; lr: number; images: number }
-  | { readonly type: "epoch"; step: number; epoch: number; loss: number }
-  | {
-    readonly type: "checkpoint";
-    step: number;
-    epoch: number;
-    final: boolean;
-    loss: number;
-    state: TrainerState;
-  };
-
-interface PreparedStep extends IndexedBatch {
-  readonly run: RunStep;
-}
-
-interface RunningStep extends IndexedBatch {
-  readonly lr: number;
-  readonly loss: Promise<number>;
+  batches(epoch: number, fromBatch: number): Batches;
 }
 
 /** Opens the stepper of a training. The initial weights are not kept: they are as large as the model. */
@@ -81,7 +46,7 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
   const stepper = await openStepper({
     task: options,
     trainable: specs.filter(({ name }) => !isFrozen(name)),
-    frozen,
+    frozen: options.input === "features" ? new Map() : frozen,
     weights,
     optimizer: options.optimizer,
     state: resumeFrom?.optimizer,
@@ -92,18 +57,10 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
   return { stepper, frozen };
 }
 
-/** Returns the error for a loss that is NaN or infinite. */
-function divergence(loss: number, step: number, { lr, warmupSteps }: Schedule): TrainingError {
-  return new TrainingError(
-    "loss_not_finite",
-    `The loss is ${loss} at step ${step}: training has diverged. Choose a lower lr than ${lr}, or a longer ` +
-      `warm-up than ${warmupSteps} steps. The last checkpoints before this step may be unusable`,
-  );
-}
-
 /**
  * Trains a model and emits an event for each step, epoch and checkpoint. A backend must be selected first. While a step
- * runs, the event of the previous step is emitted and the next batch is prepared.
+ * runs, the event of the previous step is emitted and the next batch is prepared. Small steps run in the calling thread
+ * instead, and their events are gathered.
  *
  * @param resumeFrom state to continue from
  * @param signal ends the training between two steps
@@ -143,64 +100,36 @@ export async function* train(
   options: TrainOptions,
   { resumeFrom, signal }: { resumeFrom?: TrainerState; signal?: AbortSignal } = {},
 ): AsyncGenerator<TrainerEvent, void> {
-  const { schedule, stepsPerEpoch } = options;
+  const { schedule } = options;
   const specs = parameterSpecs(options.config, options.architecture);
   const { stepper, frozen } = await open(options, specs, resumeFrom);
-  let step = resumeFrom?.step ?? 0;
-  let epochLossSum = resumeFrom?.epochLossSum ?? 0;
-
+  const position = new Position(options, resumeFrom);
   const state = async (): Promise<TrainerState> => {
     const trained = await stepper.weights();
     const weights = new Map<string, HostTensor>(
       specs.map(({ name }) => [name, trained.get(name) ?? frozen.get(name)!]),
     );
+    const { step, epochLossSum } = position;
     return { step, epochLossSum, weights, optimizer: await stepper.state() };
   };
-
-  const batches = batchesFrom(step, { ...options, totalSteps: schedule.totalSteps });
-  const prepareNext = async (): Promise<PreparedStep | null> => {
-    const { value } = batches.next();
-    return value ? { run: await stepper.prepare(value.batch, value.epoch, value.step), ...value } : null;
-  };
-  let upcoming: Promise<PreparedStep | null>;
-  const begin = (prepared: PreparedStep): RunningStep => {
-    const lr = learningRate(schedule, prepared.step), loss = prepared.run(lr);
-    upcoming = prepareNext();
-    // A rejection is thrown where the promise is awaited. Until then it must not count as unhandled.
-    loss.catch(() => {});
-    upcoming.catch(() => {});
-    return { ...prepared, lr, loss };
-  };
-  const beginNext = async () => {
-    const prepared = await upcoming;
-    signal?.throwIfAborted();
-    return prepared && begin(prepared);
-  };
+  const batches = batchesFrom(position.step, { ...options, totalSteps: schedule.totalSteps });
   try {
     yield { type: "ready", threads: stepper.threads, note: stepper.note };
-    upcoming = prepareNext();
-    let running = await beginNext();
-    while (running) {
-      const { batch, epoch, lr } = running, loss = await running.loss;
-      if (!Number.isFinite(loss)) throw divergence(loss, step + 1, schedule);
-      if (step % stepsPerEpoch === 0) epochLossSum = 0;
-      step++;
-      epochLossSum += loss;
-      const stepsOfEpoch = step - epoch * stepsPerEpoch, final = step === schedule.totalSteps;
-      const isSaved = final || step % options.checkpointSteps === 0;
-      // The next step starts before this step's event is emitted, except when the state must be saved first.
-      const next = isSaved ? null : beginNext();
-      next?.catch(() => {});
-      yield { type: "step", step, epoch, loss, lr, images: batchSizeOf(options, batch) };
-      if (stepsOfEpoch === stepsPerEpoch || final) {
-        yield { type: "epoch", step, epoch, loss: epochLossSum / stepsOfEpoch };
+    signal?.throwIfAborted();
+    const steps = "run" in stepper
+      ? inlineSteps(stepper, options, schedule, batches, position)
+      : overlappedSteps(stepper, options, schedule, batches, position, signal);
+    for await (const event of steps) {
+      yield event;
+      const { epoch, loss } = event.type === "step" ? event : event.steps.at(-1)!, { step } = position;
+      if (position.endsEpoch) yield { type: "epoch", step, epoch, loss: position.epochLoss };
+      if (position.isSaved) {
+        yield { type: "checkpoint", step, epoch, final: position.isFinal, loss, state: await state() };
       }
-      if (isSaved) yield { type: "checkpoint", step, epoch, final, loss, state: await state() };
       signal?.throwIfAborted();
-      running = await (next ?? beginNext());
     }
   } finally {
-    batches.return();
+    await batches.return();
     await stepper.dispose();
   }
 }

@@ -4,13 +4,12 @@
  * @module
  */
 import type { ImageSet } from "../../../data/datasets/dataset.ts";
-import { epochBatches } from "../../../data/datasets/loader.ts";
+import { type Batch, epochBatches } from "../../../data/datasets/loader.ts";
 import { yieldToEventLoop } from "../../../data/eventLoop.ts";
 import type { MaeConfig } from "../../../model/config.ts";
 import { forwardBatch } from "../../../model/memory.ts";
 import { classifyBatch, reconstruct } from "../../../model/prediction/inference.ts";
 import type { Predictor } from "../../../model/prediction/predictor.ts";
-import type { TrainingBatch } from "../../../model/training/objective.ts";
 import type { Confusion } from "../../artifacts/confusion.ts";
 import { notFinite } from "../finite.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
@@ -32,7 +31,7 @@ async function* batchesInOrder(
   set: ImageSet,
   batchSize: number,
   signal: AbortSignal,
-): AsyncGenerator<TrainingBatch, void> {
+): AsyncGenerator<Batch, void> {
   for (const batch of epochBatches(set, { batchSize, dropLast: false, seed: 0, epoch: 0, shuffle: false })) {
     signal.throwIfAborted();
     yield batch;

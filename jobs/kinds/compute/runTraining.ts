@@ -4,11 +4,12 @@
  * @module
  */
 import type { ImageSet } from "../../../data/datasets/dataset.ts";
-import { epochBatches } from "../../../data/datasets/loader.ts";
+import { type BatchOptions, epochBatches } from "../../../data/datasets/loader.ts";
 import { yieldToEventLoop } from "../../../data/eventLoop.ts";
 import { type ImagePreprocessing, resolvePreprocessing } from "../../../data/images/preprocessing.ts";
 import type { SelectedBackend } from "../../../model/backends/select.ts";
 import type { MaeConfig } from "../../../model/config.ts";
+import type { Batches } from "../../../model/training/batches.ts";
 import { TrainingError } from "../../../model/training/error.ts";
 import {
   train,
@@ -30,6 +31,7 @@ import {
 import { RECIPE_DEFAULTS, type TrainingRequest } from "../../requests/trainingFields.ts";
 import { notFinite } from "../finite.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
+import { type FeatureSource, openFeatures } from "./features.ts";
 import { resume } from "./resume.ts";
 
 /** The model, the data and the backend of a training. */
@@ -73,14 +75,25 @@ export async function* runTraining(
   const resumed = point?.state;
   // Only the state at the end is kept: each is three times as large as the model.
   let state = resumed?.step === length.totalSteps ? resumed : undefined, checkpoint = point?.checkpoint.id;
+  // The encoder of a linear probe computes the features of the images before the first step.
+  const weights = setup.freezeEncoder ? resumed?.weights ?? await setup.initial() : null;
+  let features: FeatureSource | null = null;
+  const batches = (options: BatchOptions) =>
+    features ? features.batches(options) : epochBatches(setup.set, options);
+  const options = {
+    ...trainOptions(context, request, setup, length, batches),
+    ...(weights && { input: "features" as const, initial: () => weights }),
+  };
   try {
-    for await (
-      const event of train(trainOptions(context, request, setup, length), { resumeFrom: resumed, signal })
-    ) {
-      if (event.type === "step") yield event;
+    for await (const event of train(options, { resumeFrom: resumed, signal })) {
+      if (event.type === "step" || event.type === "steps") yield event;
       else if (event.type === "epoch") yield { ...event, metrics: {} };
-      else if (event.type === "ready") yield* reportStart(request, setup, length, event, resumed);
-      else {
+      else if (event.type === "ready") {
+        yield* reportStart(request, setup, length, event, resumed);
+        if (weights && resumed?.step !== length.totalSteps) {
+          features = yield* openFeatures(context, { ...setup, weights });
+        }
+      } else {
         checkpoint = yield* writeCheckpoint(context, setup, event);
         state = event.final ? event.state : undefined;
       }
@@ -88,6 +101,8 @@ export async function* runTraining(
     }
   } catch (error) {
     throw trainingFailure(error);
+  } finally {
+    await features?.[Symbol.asyncDispose]();
   }
   const epochStart = Math.floor((state!.step - 1) / length.stepsPerEpoch) * length.stepsPerEpoch;
   const epochLoss = state!.epochLossSum / (state!.step - epochStart);
@@ -106,8 +121,9 @@ function lengthOf(request: TrainingRequest, images: number): RunLength {
 function trainOptions(
   { settings }: KindContext,
   request: TrainingRequest,
-  { config, architecture, freezeEncoder, backend, set, initial }: TrainingSetup,
+  { config, architecture, freezeEncoder, backend, initial }: TrainingSetup,
   length: RunLength,
+  batches: (options: BatchOptions) => Batches,
 ): TrainOptions {
   const { batchSize, dropLast, seed } = request;
   return {
@@ -134,8 +150,7 @@ function trainOptions(
     planner: backend.planner,
     seed,
     checkpointSteps: checkpointSteps(request, length),
-    batches: (epoch, startBatch) =>
-      epochBatches(set, { batchSize, dropLast, seed, epoch, shuffle: true, startBatch }),
+    batches: (epoch, startBatch) => batches({ batchSize, dropLast, seed, epoch, shuffle: true, startBatch }),
   };
 }
 

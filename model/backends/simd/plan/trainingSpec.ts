@@ -4,7 +4,7 @@
  * @module
  */
 import type { Shape } from "../../../shape.ts";
-import { objective } from "../../../training/objective.ts";
+import { emptyBatch, objective } from "../../../training/objective.ts";
 import type { StepperOptions } from "../../../training/stepper.ts";
 import type { Graph } from "./graph.ts";
 import { record } from "./record.ts";
@@ -25,10 +25,5 @@ export function trainingSpec(
 
 /** Records the graph of a step over `images` images. */
 export function recordStep({ task, trainable, frozen }: TrainingSpec, images: number): Promise<Graph> {
-  const { imageSize, inChannels } = task.config;
-  const batch = {
-    pixels: new Float32Array(images * imageSize ** 2 * inChannels),
-    labels: new Int32Array(images),
-  };
-  return record(trainable, frozen, objective(task, batch, 0, 0, { first: 0, images }));
+  return record(trainable, frozen, objective(task, emptyBatch(task, images), 0, 0, { first: 0, images }));
 }

@@ -7,7 +7,7 @@
 import { connectToParent } from "../../../training/threads.ts";
 import { instantiate, type Kernels } from "../instance.ts";
 import { barrier, complete, fail } from "./barrier.ts";
-import type { KernelCall } from "./compile.ts";
+import { bindCalls, updateShare } from "./kernelCalls.ts";
 import {
   type FromWorker,
   type ProgramMessage,
@@ -47,13 +47,7 @@ function computeGradients({ chunks, images }: StepMessage): void {
 /** Updates this worker's share of the parameters unless the loss is not finite. */
 function updateParameters({ scalars }: StepMessage): void {
   const { losses, threads, share } = start;
-  if (!Number.isFinite(stepLoss(losses))) return;
-  const { decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize } = scalars;
-  const { size, param, expAvg, expAvgSq, grad, gradStride } = share;
-  kernels.adamw(
-    ...[size, param, expAvg, expAvgSq, grad, threads, gradStride],
-    ...[decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize],
-  );
+  if (Number.isFinite(stepLoss(losses))) updateShare(kernels, share, threads, scalars);
 }
 
 function runStep(message: StepMessage): void {
@@ -73,14 +67,12 @@ function initialize(message: StartMessage): void {
 }
 
 function addProgram(message: ProgramMessage): void {
-  // A closure for each call, because V8 optimises a call site with a single target best.
-  const bind = (calls: readonly KernelCall[]) =>
-    calls.map(([name, ...args]) => {
-      const kernel = kernels[name];
-      return () => kernel(...args);
-    });
-  const { calls, overwritingCalls } = message;
-  programs.set(message.images, { ...message, accumulate: bind(calls), overwrite: bind(overwritingCalls) });
+  const accumulate = bindCalls(kernels, message.calls);
+  programs.set(message.images, {
+    ...message,
+    accumulate,
+    overwrite: bindCalls(kernels, message.overwritingCalls),
+  });
 }
 
 function handle(message: ToWorker): void {
