@@ -22,6 +22,11 @@ export interface JobView {
   } | null;
   readonly result: Readonly<Record<string, unknown>> | null;
   readonly error: { readonly code: string; readonly message: string } | null;
+  readonly backend: {
+    readonly name: string;
+    readonly vector_bits?: number;
+    readonly notes: readonly string[];
+  } | null;
   readonly latest_checkpoint: string | null;
 }
 

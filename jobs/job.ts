@@ -60,7 +60,9 @@ export interface JobBackend {
   readonly name: string;
   /** Number of threads that compute. */
   readonly threads?: number;
-  /** Notes on why other backends were not selected. */
+  /** Width of the vectors of our WebAssembly kernels. Absent for other backends and in rows of earlier versions. */
+  readonly vectorBits?: number;
+  /** Notes on why other backends were not selected, or faster steps not possible. */
   readonly notes: readonly string[];
 }
 

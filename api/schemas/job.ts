@@ -52,9 +52,10 @@ export const jobSchema = z.strictObject({
   backend: z.strictObject({
     name: z.string(),
     threads: z.int().optional().describe("Threads that compute"),
+    vector_bits: z.int().optional().describe("Width of the vectors of the backend simd: 128 or 256"),
     notes: z.array(z.string()),
   }).openapi("JobBackend").nullable()
-    .describe("The backend that computes, with notes on why others were not selected"),
+    .describe("The backend that computes, with notes on why others or wider vectors were not selected"),
   latest_checkpoint: z.string().nullable(),
 }).openapi("Job");
 

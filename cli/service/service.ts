@@ -5,6 +5,7 @@
  */
 import { type ObjectStoreSettings, openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
+import { chooseVectors } from "../../jobs/process/vectors.ts";
 import { isRemoteKv } from "../../jobs/store/kv/open.ts";
 import { Runner } from "../../jobs/runner/runner.ts";
 import { JobStore } from "../../jobs/store/store.ts";
@@ -49,6 +50,7 @@ export async function startService(
   if (store.url.startsWith("file:")) await checkFolder("UNMASK_STORE", store.url.slice("file:".length));
   // Uploads are received into this folder.
   if (parts.api) await checkFolder("UNMASK_DATA", settings.dataDir);
+  await checkVectors(settings);
   const kv = await awaitDatabase(settings, { signal, log });
   const steps: StopStep[] = [];
   const stop = async () => {
@@ -95,6 +97,16 @@ export async function startService(
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Checks that this machine can compute with the vectors that the setting requires. @throws {SettingsError} */
+async function checkVectors({ compute: { vectors, vectorsFile } }: Settings): Promise<void> {
+  if (vectors !== "256") return;
+  try {
+    await chooseVectors(vectors, vectorsFile ?? null);
+  } catch (error) {
+    throw new SettingsError(`UNMASK_VECTORS cannot be 256: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -46,7 +46,7 @@ export function readSettings(env: (name: string) => string | undefined): Setting
   if (isRemoteKv(values.kv)) {
     required("DENO_KV_ACCESS_TOKEN", values.kvAccessToken, "UNMASK_KV is the address of a server");
   }
-  const { storeUrl, backend, threads, maxTrainingBytes: maxBytes } = values;
+  const { storeUrl, backend, threads, vectors, maxTrainingBytes: maxBytes } = values;
   return {
     ...values,
     storage: usesS3 ? { url: storeUrl, s3: s3Access(values) } : { url: storeUrl },
@@ -58,7 +58,14 @@ export function readSettings(env: (name: string) => string | undefined): Setting
         ...values.fashionMnistMirrors && { "fashion-mnist": values.fashionMnistMirrors },
       },
     },
-    compute: { backend, threads, maxBytes, tensorflow: pathToFileURL(resolve(values.tensorflowDir)).href },
+    compute: {
+      backend,
+      threads,
+      maxBytes,
+      tensorflow: pathToFileURL(resolve(values.tensorflowDir)).href,
+      vectors,
+      vectorsFile: resolve(dataDir, "vectors.json"),
+    },
     hosts: acceptedHosts(values.hostNames, values.host),
   };
 }

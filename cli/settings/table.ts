@@ -9,6 +9,7 @@ import { DEFAULT_MAX_FEATURE_BYTES } from "../../jobs/kinds/settings.ts";
 import { MAX_TRAINING_BYTES } from "../../jobs/requests/memory.ts";
 import { OUTAGE_LIMITS } from "../../jobs/runner/outageLimits.ts";
 import { BACKEND_NAMES } from "../../model/backends/list.ts";
+import { VECTOR_SETTINGS } from "../../model/backends/simd/vectorFlags.ts";
 import {
   bytes,
   DATABASE,
@@ -153,6 +154,12 @@ export const SETTINGS = {
     ...THREADS,
     default: "all",
     description: "Threads of a training step.",
+  },
+  UNMASK_VECTORS: {
+    property: "vectors",
+    ...oneOf(VECTOR_SETTINGS),
+    default: "auto",
+    description: "Bits of the vectors of the backend simd.",
   },
   UNMASK_TENSORFLOW: {
     property: "tensorflowDir",

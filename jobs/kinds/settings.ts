@@ -3,9 +3,10 @@
  *
  * @module
  */
+import type { VectorBits, VectorSetting } from "../../model/backends/simd/vectorFlags.ts";
 import { type DatasetSettings, DEFAULT_DATASET_SETTINGS } from "../../data/datasets/settings.ts";
 
-/** The backend and its threads. Structured-clonable, because workers receive it in a message. */
+/** The backend, its threads and its vectors. Structured-clonable, because children receive it in a message. */
 export interface ComputeSettings {
   /** `auto` for the fastest backend that works, or the name of a backend. */
   readonly backend: string;
@@ -15,6 +16,14 @@ export interface ComputeSettings {
   readonly maxBytes?: number;
   /** URL of the folder of TensorFlow's native library, which may be missing. */
   readonly tensorflow?: string;
+  /** How the width of the vectors of our WebAssembly kernels is chosen. @default 128 */
+  readonly vectors?: VectorSetting;
+  /** Path of the file that remembers the choice. */
+  readonly vectorsFile?: string;
+  /** The chosen width. The parent of a process that computes sets it. @default 128 */
+  readonly vectorBits?: VectorBits;
+  /** Why the chosen width is not 256; absent if that was not wanted. */
+  readonly vectorNote?: string;
 }
 
 /** The fastest backend on all cores, without TensorFlow's native library. */
@@ -23,7 +32,7 @@ export const DEFAULT_COMPUTE: ComputeSettings = { backend: "auto", threads: navi
 /** Default limit of the features that a linear probe keeps in memory, in bytes. */
 export const DEFAULT_MAX_FEATURE_BYTES = 2 ** 30;
 
-/** Settings of a run. Structured-clonable, because the runner sends them to the run's worker. */
+/** Settings of a run. Structured-clonable, because the runner sends them to the run's process. */
 export interface KindSettings {
   readonly compute: ComputeSettings;
   readonly datasets: DatasetSettings;

@@ -7,7 +7,8 @@ import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { type ObjectStore, StorageUnavailableError } from "../../data/objects/store.ts";
 import { jittered, pause } from "../../data/backoff.ts";
 import type { Job } from "../job.ts";
-import type { KindSettings } from "../kinds/settings.ts";
+import type { ComputeSettings, KindSettings } from "../kinds/settings.ts";
+import type { Vectors } from "../process/vectors.ts";
 import { collectGarbage } from "../store/checkpoints/garbage.ts";
 import { resumePoints } from "../store/checkpoints/read.ts";
 import { DatabaseUnavailableError, RowTooLargeError } from "../store/kv/errors.ts";
@@ -22,6 +23,7 @@ import type { OutageLimits } from "./outageLimits.ts";
 import { EventRecorder } from "./recorder.ts";
 import { outcomeOf } from "./runOutcome.ts";
 import type { LastRunMessage, RunProcess } from "./runProcess.ts";
+import type { StartedProcess } from "./runProcesses.ts";
 
 /** Pause between two attempts to write the outcome in an outage of the database, in milliseconds. */
 const OUTCOME_RETRY_MS = 500;
@@ -38,7 +40,7 @@ export interface RunDeps {
   /** Called when the run ends because object storage is unavailable. */
   readonly storageFailed: (reason: string, waitedMs: number) => void;
   /** Returns a process for the run. */
-  readonly takeProcess: () => RunProcess;
+  readonly takeProcess: () => Promise<StartedProcess>;
   readonly log: (message: string, error?: unknown) => void;
 }
 
@@ -123,13 +125,15 @@ export class Run {
     const sourceId = sourceOf(job);
     const source = sourceId === null ? null : await claim.retryWhileHeld(() => jobs.getCheckpoint(sourceId));
     if (this.#stopReason) return false;
-    const process = this.#process = takeProcess();
+    const { process, vectors } = await takeProcess();
+    this.#process = process;
+    if (this.#stopReason) return false;
     process.output = (line) => log(`${job.id}: ${line}`);
     process.send({
       type: "run",
       jobId: job.id,
       request: job.request,
-      settings,
+      settings: { ...settings, compute: withVectors(settings.compute, vectors) },
       storage,
       resumePoints: points,
       source,
@@ -214,4 +218,9 @@ export class Run {
       })
       .finally(() => this.#collecting = undefined);
   }
+}
+
+/** Returns the settings of a process that computes with vectors of a width. */
+function withVectors(compute: ComputeSettings, { bits, note }: Vectors): ComputeSettings {
+  return { ...compute, vectorBits: bits, vectorNote: note ?? undefined };
 }

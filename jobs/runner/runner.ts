@@ -7,6 +7,7 @@ import { type ObjectStoreSettings, openStore, prepareStore } from "../../data/ob
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { jittered, pause } from "../../data/backoff.ts";
 import { DEFAULT_KIND_SETTINGS, type KindSettings } from "../kinds/settings.ts";
+import { chooseVectors } from "../process/vectors.ts";
 import { isTransient } from "../store/kv/errors.ts";
 import { endOutageOfWrites, sinceOutage } from "../store/kv/open.ts";
 import type { Claim } from "../store/queue/claim.ts";
@@ -15,8 +16,7 @@ import type { JobStore } from "../store/store.ts";
 import { InterruptiblePause } from "./interruptiblePause.ts";
 import { OUTAGE_LIMITS, outageError, type OutageLimits } from "./outageLimits.ts";
 import { Run } from "./run.ts";
-import type { RunProcess } from "./runProcess.ts";
-import { RunProcesses } from "./runProcesses.ts";
+import { RunProcesses, type StartedProcess } from "./runProcesses.ts";
 import { StorageWatch } from "./storageWatch.ts";
 
 /** Change of the wall clock against the monotonic clock between two polls that counts as a jump, in milliseconds. */
@@ -70,8 +70,10 @@ export class Runner {
     this.#store = openStore(options.storage, { mustExist: true });
     this.#storage = new StorageWatch(this.#store, options.log);
     this.#outage = options.outage ?? OUTAGE_LIMITS;
+    const { vectors = "128", vectorsFile = null } = options.settings?.compute ?? {};
     this.#processes = new RunProcesses({
       module: options.runModule ?? new URL("./runEntry.ts", import.meta.url),
+      vectors: chooseVectors(vectors, vectorsFile),
       log: (line) => this.#log(`The spare process: ${line}`),
     });
   }
@@ -156,8 +158,8 @@ export class Runner {
   }
 
   /** Returns a process for a run. While a slot is free, a spare is kept ready for the next run. */
-  #takeProcess(): RunProcess {
-    const taken = this.#processes.take();
+  async #takeProcess(): Promise<StartedProcess> {
+    const taken = await this.#processes.take();
     if (this.#runs.size < (this.#options.slots ?? 1)) this.#processes.prepare();
     return taken;
   }

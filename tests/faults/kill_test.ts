@@ -87,6 +87,23 @@ Deno.test("a run killed in the middle of an epoch has bit for bit the same resul
     },
   );
 
+  await t.step("a run killed at one width of vectors is resumed at the other", async () => {
+    await using api = await startProcess("api", `${folder}/width`);
+    const { id } = await api.client.createJob(request);
+    let bits: number | undefined;
+    {
+      await using runner = await startProcess("runner", `${folder}/width`, { UNMASK_VECTORS: "auto" });
+      bits = (await waitUntil(api.client, id, isMidEpoch)).backend?.vector_bits;
+      await runner.end("SIGKILL");
+    }
+    await using _runner = await startProcess("runner", `${folder}/width`, { UNMASK_VECTORS: "128" });
+    const job = await api.client.waitFor(id, () => {});
+    expect(job).toMatchObject({ attempt: 2, backend: { vector_bits: 128 } });
+    // Where 256 bits are not possible, the run is resumed at the same width.
+    expect([128, 256]).toContain(bits);
+    expect(await recordOf(api.client, job)).toEqual(expected);
+  });
+
   await t.step("a stopped runner releases its job, which does not count as a lost runner", async () => {
     await using api = await startProcess("api", `${folder}/stopped`);
     const { id } = await api.client.createJob(request);

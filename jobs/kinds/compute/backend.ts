@@ -21,8 +21,10 @@ import type { KindSettings } from "../settings.ts";
  */
 export async function chooseBackend({ compute }: KindSettings, flops: number): Promise<SelectedBackend> {
   try {
-    const { backend, ...options } = compute;
-    return await selectBackend(backend, { flops, ...options });
+    const { backend, threads, tensorflow, vectorBits, vectorNote } = compute;
+    const selected = await selectBackend(backend, { flops, threads, tensorflow, vectorBits });
+    const isNoted = selected.vectorBits === 128 && vectorNote !== undefined;
+    return isNoted ? { ...selected, notes: [...selected.notes, vectorNote] } : selected;
   } catch (error) {
     if (error instanceof BackendError) throw new JobFailure("no_backend", error.message, { cause: error });
     throw error;

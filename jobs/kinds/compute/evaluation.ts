@@ -99,13 +99,13 @@ async function* withPredictor<T>(
 }
 
 function* reportStart(
-  { source, backend: { name, notes }, batchSize, requestedBatchSize }: Evaluation,
+  { source, backend: { name, vectorBits, notes }, batchSize, requestedBatchSize }: Evaluation,
   { count }: ImageSet,
   { threads, note }: Predictor,
 ): Generator<KindEvent, void> {
   const batches = Math.ceil(count / batchSize);
   const parameters = parameterCount(source.config, architectureOf(source));
-  const backend = { name, threads, notes: note ? [...notes, note] : notes };
+  const backend = { name, threads, vectorBits, notes: note ? [...notes, note] : notes };
   yield { type: "started", backend, totalSteps: batches, stepsPerEpoch: batches, step: 0, parameters };
   if (batchSize < Math.min(requestedBatchSize, count)) {
     const message =

@@ -156,14 +156,14 @@ function trainOptions(
 
 function* reportStart(
   request: TrainingRequest,
-  { config, architecture, backend: { name, notes }, set, warnings = [] }: TrainingSetup,
+  { config, architecture, backend: { name, vectorBits, notes }, set, warnings = [] }: TrainingSetup,
   length: RunLength,
   { threads, note }: Extract<TrainerEvent, { type: "ready" }>,
   resumed: TrainerState | undefined,
 ): Generator<KindEvent, void> {
   yield {
     type: "started",
-    backend: { name, threads, notes: note ? [...notes, note] : notes },
+    backend: { name, threads, vectorBits, notes: note ? [...notes, note] : notes },
     totalSteps: length.totalSteps,
     stepsPerEpoch: length.stepsPerEpoch,
     step: resumed?.step ?? 0,

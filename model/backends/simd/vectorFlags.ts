@@ -8,6 +8,11 @@
 /** Bits of a vector. */
 export type VectorBits = 128 | 256;
 
+/** How the width is chosen: `auto` for 256 bits where they are right and faster. */
+export const VECTOR_SETTINGS = ["auto", "128", "256"] as const;
+/** See {@linkcode VECTOR_SETTINGS}. */
+export type VectorSetting = typeof VECTOR_SETTINGS[number];
+
 /**
  * V8's flags for vectors of 256 bits. Without bounds checks a wrong address writes into the process, so only a process
  * that runs nothing but our kernels on checked sizes may have them.

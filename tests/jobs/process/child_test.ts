@@ -1,5 +1,6 @@
 import { expect } from "expect";
 import { ChildProcess } from "../../../jobs/process/child.ts";
+import { isUnknownFlag } from "../../../jobs/process/vectors.ts";
 import type { ToScripted } from "./scriptedChild.ts";
 
 const MODULE = new URL("./scriptedChild.ts", import.meta.url);
@@ -85,9 +86,10 @@ Deno.test("a child that fills its heap ends with V8's message", async () => {
 
 Deno.test("an unknown flag of V8 ends the child with exit code 1 and a message", async () => {
   const { child } = start(["--no-such-flag"]);
-  const { code, lastOutput } = await child.exited;
-  expect(code).toBe(1);
-  expect(lastOutput[0]).toContain("V8 did not recognize flag '--no-such-flag'");
+  const exit = await child.exited;
+  expect(exit.code).toBe(1);
+  expect(exit.lastOutput[0]).toContain("V8 did not recognize flag '--no-such-flag'");
+  expect(isUnknownFlag(exit)).toBe(true);
 });
 
 Deno.test("a child that answers the stop message ends by itself", async () => {
