@@ -12,7 +12,7 @@ COPY --chown=deno:deno cli cli
 COPY --chown=deno:deno data data
 COPY --chown=deno:deno jobs jobs
 COPY --chown=deno:deno model model
-RUN deno cache --frozen main.ts jobs/runner/runEntry.ts jobs/process/parentWatch.ts jobs/process/vectorEntry.ts api/inference/worker.ts
+RUN deno cache --frozen main.ts jobs/runner/runEntry.ts jobs/process/parentWatch.ts jobs/process/vectorEntry.ts api/inference/process.ts
 VOLUME /data
 STOPSIGNAL SIGTERM
 
