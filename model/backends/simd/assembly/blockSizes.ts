@@ -37,26 +37,20 @@ export const WIDE_MR = 6;
 /** Columns of a tile of C in the 256-bit build: two pairs of vectors. */
 export const WIDE_NR = 16;
 
-/** Maximum number of steps of the sum in a packed micro-panel of B: it stays in the first-level cache. */
+/** Maximum number of steps of the sum in a micro-panel of B: it stays in the first-level cache. */
 export const WIDE_KC = 256;
 
 /** Maximum number of rows of A in a block, a multiple of `WIDE_MR`: the block stays in the second-level cache. */
-export const WIDE_MC = 84;
+export const WIDE_MC = 396;
 
-/** Maximum number of columns of B in a packed block, a multiple of `WIDE_NR`. */
-export const WIDE_NC = 96;
+/** Maximum number of floats in a packed block of B for C = Aᵀ · B: the block stays in the second-level cache. */
+export const WIDE_PACK_SIZE = 60 * 1024;
 
-/** Floats of scratch memory for a packed block of B. */
-export const WIDE_PACK_B_SIZE = WIDE_KC * WIDE_NC;
-
-/** Floats of scratch memory for a packed block of A for C = Aᵀ · B. */
-export const WIDE_PACK_A_SIZE = WIDE_KC * (WIDE_MC + WIDE_MR);
-
-/** Floats of scratch memory for a packed block of B, and for a micro-panel at the right edge of C. */
-export const WIDE_SCRATCH_SIZE = WIDE_PACK_B_SIZE + WIDE_MC * WIDE_NR;
+/** Row stride in bytes up to which the rows of B are read in place: they do not evict each other from the cache. */
+export const WIDE_DIRECT_STRIDE = 512;
 
 /** Floats of scratch memory for a matrix product, in either build. */
-export const TILE_SIZE = WIDE_SCRATCH_SIZE;
+export const TILE_SIZE = WIDE_PACK_SIZE + WIDE_KC * WIDE_MR + WIDE_MR * WIDE_NR;
 
-/** Floats of scratch memory for a packed block of A, in either build. */
-export const PACK_SIZE = WIDE_PACK_A_SIZE;
+/** Floats of scratch memory for a packed block of A in the 128-bit build. */
+export const PACK_SIZE = PACK_KC * PACK_MC;

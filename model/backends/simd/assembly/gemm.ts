@@ -17,7 +17,7 @@ import { microKernel4x8, microKernel6x8, microKernel6x8k8, packB, packBTranspose
 
 /**
  * C[m, n] = A[m, k] · B[k, n] (+ bias[n]) (+ addend[m, n]). rsB and csB are the row and column stride of B; one of them
- * is 4. tile: MR x NR floats of scratch memory, used where n is not a multiple of NR.
+ * is 4. tile: TILE_SIZE floats of scratch memory.
  */
 export function gemm(
   m: i32,

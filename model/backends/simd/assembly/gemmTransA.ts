@@ -9,9 +9,9 @@ import { wideGemmTransA } from "./wideGemmTransA";
 import { microKernelTransA2x8, microKernelTransA4x8, microKernelTransA6x8, packB } from "./microKernel";
 
 /**
- * C[m, n] (+)= A[k, m]ᵀ · B[k, n]. tile: MR x NR floats of scratch memory. packed: PACK_KC x PACK_MC floats of scratch
+ * C[m, n] (+)= A[k, m]ᵀ · B[k, n]. tile: TILE_SIZE floats of scratch memory. packed: PACK_SIZE floats of scratch
  * memory for packing A, or 0. Wide matrices need the packing, because the starts of their rows evict each other from
- * the first-level cache. Up to 28 bytes after the last rows of A and B are read and not used.
+ * the first-level cache. Up to 60 bytes after the last rows of A and B are read and not used.
  */
 export function gemmTransA(
   m: i32,
@@ -25,7 +25,7 @@ export function gemmTransA(
   overwrite: bool,
 ): void {
   const lda = <usize> m * 4, ldb = <usize> n * 4;
-  if (VECTOR_BITS == 256) wideGemmTransA(m, n, k, a, lda, b, ldb, c, ldb, tile, packed, overwrite);
+  if (VECTOR_BITS == 256) wideGemmTransA(m, n, k, a, lda, b, ldb, c, ldb, tile, packed != 0, overwrite);
   else narrowGemmTransA(m, n, k, a, lda, b, ldb, c, tile, packed, overwrite);
 }
 
@@ -103,7 +103,7 @@ export function gemmTransAStrided(
   overwrite: bool,
 ): void {
   if (VECTOR_BITS == 256) {
-    wideGemmTransA(m, n, k, a, lda, b, ldb, c, ldc, tile, 0, overwrite);
+    wideGemmTransA(m, n, k, a, lda, b, ldb, c, ldc, tile, false, overwrite);
   } else {
     narrowGemmTransAStrided(m, n, k, a, lda, panelStride, b, ldb, c, ldc, tile, overwrite);
   }

@@ -1,15 +1,15 @@
 /**
- * C = A · B in the 256-bit build, in the five loops of BLIS. Blocks of B are packed into micro-panels of WIDE_NR columns
- * in scratch memory; A is not packed.
+ * C = A · B in the 256-bit build. Micro-panels of B are packed one by one, or read in place where their rows are
+ * contiguous and close together. Each is multiplied with a block of A, which is not packed.
  *
  * Strides are in bytes. An absent bias or addend is 0.
  */
-import { WIDE_KC, WIDE_MC, WIDE_NC, WIDE_NR, WIDE_PACK_B_SIZE } from "./blockSizes";
-import { wideKernel4x16, wideKernel4x8, wideKernel6x16, wideKernel6x8 } from "./wideMicroKernel";
+import { WIDE_DIRECT_STRIDE, WIDE_KC, WIDE_MC, WIDE_MR, WIDE_NR } from "./blockSizes";
 import { copyColumns } from "./edge";
-import { blockDepth, panelVectors, rowsInSixes, widePackB } from "./widePacking";
+import { wideKernel4x16, wideKernel4x8, wideKernel6x16, wideKernel6x8 } from "./wideMicroKernel";
+import { blockSize, packColumns, packRows, panelVectors, rowsInSixes } from "./widePacking";
 
-/** `gemmStrided` of the 256-bit build. scratch: WIDE_SCRATCH_SIZE floats. */
+/** `gemmStrided` of the 256-bit build. scratch: TILE_SIZE floats. */
 export function wideGemm(
   m: i32,
   n: i32,
@@ -26,32 +26,33 @@ export function wideGemm(
   addend: usize,
   scratch: usize,
 ): void {
-  const edge = scratch + WIDE_PACK_B_SIZE * 4;
-  let cIn = addend, kc: i32 = 0;
-  for (let p: i32 = 0; p < k; p += kc) {
-    kc = blockDepth(k - p);
-    const ap = a + <usize> p * 4, bp = b + <usize> p * rsB;
-    for (let jc: i32 = 0; jc < n; jc += WIDE_NC) {
-      const nc = min(WIDE_NC, n - jc);
-      widePackB(kc, nc, bp + <usize> jc * csB, rsB, csB, scratch);
-      for (let ic: i32 = 0; ic < m; ic += WIDE_MC) {
-        const mc = min(WIDE_MC, m - ic), ai = ap + <usize> ic * lda;
-        let panel = scratch;
-        for (let j: i32 = jc; j < jc + nc; j += WIDE_NR) {
-          const offset = <usize> ic * ldc + <usize> j * 4, vectors = panelVectors(n - j);
-          const biasJ = bias && !p ? bias + <usize> j * 4 : 0, cInJ = cIn ? cIn + offset : 0, cj = c + offset;
-          if (paddedN - j >= 4 * vectors) {
-            gemmPanel(mc, vectors, kc, ai, lda, panel, cj, ldc, biasJ, cInJ);
-          } else {
-            if (cInJ) copyColumns(mc, n - j, cInJ, ldc, edge, WIDE_NR * 4);
-            gemmPanel(mc, vectors, kc, ai, lda, panel, edge, WIDE_NR * 4, biasJ, cInJ ? edge : 0);
-            copyColumns(mc, n - j, edge, WIDE_NR * 4, cj, ldc);
-          }
-          panel += <usize> kc * (WIDE_NR * 4);
+  const edge = scratch + WIDE_KC * WIDE_NR * 4, depth = blockSize(k, WIDE_KC, 4);
+  const height = blockSize(m, WIDE_MC, WIDE_MR);
+  for (let i: i32 = 0; i < m; i += height) {
+    const mc = min(height, m - i);
+    let cIn = addend;
+    for (let p: i32 = 0; p < k; p += depth) {
+      const kc = min(depth, k - p), ap = a + <usize> i * lda + <usize> p * 4, bp = b + <usize> p * rsB;
+      for (let j: i32 = 0; j < n; j += WIDE_NR) {
+        const offset = <usize> i * ldc + <usize> j * 4, vectors = panelVectors(n - j);
+        const biasJ = bias && !p ? bias + <usize> j * 4 : 0, cInJ = cIn ? cIn + offset : 0, cj = c + offset;
+        let panel = bp + <usize> j * csB, ldb = rsB;
+        if (csB != 4 || rsB > <usize> WIDE_DIRECT_STRIDE) {
+          if (csB == 4) packRows(kc, vectors, panel, rsB, scratch);
+          else packColumns(kc, min(WIDE_NR, n - j), vectors, panel, csB, scratch);
+          panel = scratch;
+          ldb = <usize> vectors * 16;
+        }
+        if (paddedN - j >= 4 * vectors) {
+          gemmPanel(mc, vectors, kc, ap, lda, panel, ldb, cj, ldc, biasJ, cInJ);
+        } else {
+          if (cInJ) copyColumns(mc, n - j, cInJ, ldc, edge, WIDE_NR * 4);
+          gemmPanel(mc, vectors, kc, ap, lda, panel, ldb, edge, WIDE_NR * 4, biasJ, cInJ ? edge : 0);
+          copyColumns(mc, n - j, edge, WIDE_NR * 4, cj, ldc);
         }
       }
+      cIn = c;
     }
-    cIn = c;
   }
 }
 
@@ -63,12 +64,13 @@ function gemmPanel(
   a: usize,
   lda: usize,
   b: usize,
+  ldb: usize,
   c: usize,
   ldc: usize,
   bias: usize,
   cIn: usize,
 ): void {
-  const sixes = rowsInSixes(m), rest = m - sixes, ldb = <usize> vectors * 16;
+  const sixes = rowsInSixes(m), rest = m - sixes;
   const a4 = a + <usize> sixes * lda,
     c4 = c + <usize> sixes * ldc,
     cIn4 = cIn ? cIn + <usize> sixes * ldc : 0;

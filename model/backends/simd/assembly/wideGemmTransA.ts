@@ -1,17 +1,22 @@
-/** C = Aᵀ · B in the 256-bit build. Strides are in bytes. `overwrite` is beta = 0. */
-import { WIDE_KC, WIDE_MC, WIDE_NC, WIDE_NR, WIDE_PACK_B_SIZE } from "./blockSizes";
+/**
+ * C = Aᵀ · B in the 256-bit build. A block of B is packed, or read in place where its rows are close together. It is
+ * multiplied with the columns of A for one tile after the other, which computes C by rows.
+ *
+ * Strides are in bytes. `overwrite` is beta = 0.
+ */
+import { WIDE_DIRECT_STRIDE, WIDE_KC, WIDE_MR, WIDE_NR, WIDE_PACK_SIZE } from "./blockSizes";
+import { copyColumns } from "./edge";
 import {
   wideKernelTransA4x16,
   wideKernelTransA4x8,
   wideKernelTransA6x16,
   wideKernelTransA6x8,
 } from "./wideMicroKernel";
-import { copyColumns } from "./edge";
-import { blockDepth, panelVectors, rowsInSixes, widePackA, widePackB } from "./widePacking";
+import { blockSize, packColumnsOfA, packRows, panelVectors, rowsInSixes } from "./widePacking";
 
 /**
- * `gemmTransA` of the 256-bit build with row strides. scratch: WIDE_SCRATCH_SIZE floats. packed: WIDE_PACK_A_SIZE floats
- * of scratch memory for packing A, or 0.
+ * `gemmTransA` of the 256-bit build with row strides. scratch: TILE_SIZE floats. packsA: whether the columns of A for a
+ * tile are packed.
  */
 export function wideGemmTransA(
   m: i32,
@@ -24,61 +29,94 @@ export function wideGemmTransA(
   c: usize,
   ldc: usize,
   scratch: usize,
-  packed: usize,
+  packsA: bool,
   overwrite: bool,
 ): void {
-  const edge = scratch + WIDE_PACK_B_SIZE * 4;
-  let kc: i32 = 0;
-  for (let p: i32 = 0; p < k; p += kc) {
-    kc = blockDepth(k - p);
-    const bp = b + <usize> p * ldb, overwriteP = overwrite && !p;
-    for (let jc: i32 = 0; jc < n; jc += WIDE_NC) {
-      const nc = min(WIDE_NC, n - jc);
-      widePackB(kc, nc, bp + <usize> jc * 4, ldb, 4, scratch);
-      for (let ic: i32 = 0; ic < m; ic += WIDE_MC) {
-        const mc = min(WIDE_MC, m - ic), ai = a + <usize> p * lda + <usize> ic * 4;
-        if (packed) widePackA(kc, mc, ai, lda, packed);
-        let panel = scratch;
-        for (let j: i32 = jc; j < jc + nc; j += WIDE_NR) {
-          const cj = c + <usize> ic * ldc + <usize> j * 4, vectors = panelVectors(n - j);
-          if (n - j >= 4 * vectors) {
-            transAPanel(mc, vectors, kc, ai, lda, packed, panel, cj, ldc, overwriteP);
-          } else {
-            if (!overwriteP) copyColumns(mc, n - j, cj, ldc, edge, WIDE_NR * 4);
-            transAPanel(mc, vectors, kc, ai, lda, packed, panel, edge, WIDE_NR * 4, overwriteP);
-            copyColumns(mc, n - j, edge, WIDE_NR * 4, cj, ldc);
-          }
-          panel += <usize> kc * (WIDE_NR * 4);
+  const columnsOfA = scratch + WIDE_PACK_SIZE * 4, edge = columnsOfA + WIDE_KC * WIDE_MR * 4;
+  const depth = blockSize(k, WIDE_KC, 4), width = blockSize(n, WIDE_PACK_SIZE / depth & -WIDE_NR, WIDE_NR);
+  const packsB = ldb > <usize> WIDE_DIRECT_STRIDE, sixes = rowsInSixes(m);
+  for (let jc: i32 = 0; jc < n; jc += width) {
+    const nc = min(width, n - jc);
+    for (let p: i32 = 0; p < k; p += depth) {
+      const kc = min(depth, k - p), ap = a + <usize> p * lda, overwriteP = overwrite && !p;
+      let block = b + <usize> p * ldb + <usize> jc * 4, ldBlock = ldb, panelStride: usize = WIDE_NR * 4;
+      if (packsB) {
+        packBlock(kc, nc, block, ldb, scratch);
+        block = scratch;
+        ldBlock = WIDE_NR * 4;
+        panelStride *= kc;
+      }
+      let rows: i32 = 0;
+      for (let i: i32 = 0; i < m; i += rows) {
+        rows = min(i < sixes ? 6 : 4, m - i);
+        let ai = ap + <usize> i * 4, ldai = lda;
+        if (packsA) {
+          packColumnsOfA(kc, ai, lda, columnsOfA);
+          ai = columnsOfA;
+          ldai = WIDE_MR * 4;
         }
+        const ci = c + <usize> i * ldc + <usize> jc * 4;
+        tileRow(rows, nc, kc, ai, ldai, block, ldBlock, panelStride, ci, ldc, edge, overwriteP);
       }
     }
   }
 }
 
-/** C[m, 4 · vectors] (+)= Aᵀ · a micro-panel of B. */
-function transAPanel(
+/** Packs B[k, n] by micro-panels. */
+function packBlock(k: i32, n: i32, b: usize, ldb: usize, packed: usize): void {
+  for (; n > 0; n -= WIDE_NR) {
+    packRows(k, WIDE_NR / 4, b, ldb, packed);
+    b += WIDE_NR * 4;
+    packed += <usize> k * (WIDE_NR * 4);
+  }
+}
+
+/** C[m, n] (+)= Aᵀ · B for the rows of one tile, with the last panel in `edge` where C has no room for it. */
+function tileRow(
   m: i32,
-  vectors: i32,
+  n: i32,
   k: i32,
   a: usize,
   lda: usize,
-  packed: usize,
   b: usize,
+  ldb: usize,
+  panelStride: usize,
   c: usize,
   ldc: usize,
+  edge: usize,
   overwrite: bool,
 ): void {
-  const sixes = rowsInSixes(m), rest = m - sixes, ldb = <usize> vectors * 16;
-  const depth = <usize> k;
-  const a6 = packed ? packed : a, lda6: usize = packed ? 24 : lda, stride6: usize = packed ? depth * 24 : 24;
-  const a4 = packed ? packed + depth * <usize> sixes * 4 : a + <usize> sixes * 4;
-  const lda4: usize = packed ? 16 : lda, stride4: usize = packed ? depth * 16 : 16;
-  const c4 = c + <usize> sixes * ldc, cIn = overwrite ? 0 : c, cIn4 = overwrite ? 0 : c4;
+  const panels = n / WIDE_NR, rest = n % WIDE_NR;
+  tiles(m, WIDE_NR / 4, panels, k, a, lda, b, ldb, panelStride, c, ldc, overwrite ? 0 : c);
+  if (!rest) return;
+  const vectors = panelVectors(rest), isEdge = rest != 4 * vectors, last = b + <usize> panels * panelStride;
+  c += <usize> panels * (WIDE_NR * 4);
+  const out = isEdge ? edge : c, ldOut: usize = isEdge ? <usize> WIDE_NR * 4 : ldc;
+  if (isEdge && !overwrite) copyColumns(m, rest, c, ldc, edge, ldOut);
+  tiles(m, vectors, 1, k, a, lda, last, ldb, 0, out, ldOut, overwrite ? 0 : out);
+  if (isEdge) copyColumns(m, rest, edge, ldOut, c, ldc);
+}
+
+/** The micro-kernel for m rows and `panels` panels of `vectors` vectors. */
+function tiles(
+  m: i32,
+  vectors: i32,
+  panels: i32,
+  k: i32,
+  a: usize,
+  lda: usize,
+  b: usize,
+  ldb: usize,
+  panelStride: usize,
+  c: usize,
+  ldc: usize,
+  cIn: usize,
+): void {
   if (vectors == WIDE_NR / 4) {
-    wideKernelTransA6x16(sixes, k, a6, lda6, stride6, b, ldb, c, ldc, cIn);
-    if (rest) wideKernelTransA4x16(rest, k, a4, lda4, stride4, b, ldb, c4, ldc, cIn4);
+    if (m > 4) wideKernelTransA6x16(m, panels, k, a, lda, b, ldb, panelStride, c, ldc, cIn);
+    else wideKernelTransA4x16(m, panels, k, a, lda, b, ldb, panelStride, c, ldc, cIn);
   } else {
-    wideKernelTransA6x8(sixes, k, a6, lda6, stride6, b, ldb, c, ldc, cIn);
-    if (rest) wideKernelTransA4x8(rest, k, a4, lda4, stride4, b, ldb, c4, ldc, cIn4);
+    if (m > 4) wideKernelTransA6x8(m, panels, k, a, lda, b, ldb, panelStride, c, ldc, cIn);
+    else wideKernelTransA4x8(m, panels, k, a, lda, b, ldb, panelStride, c, ldc, cIn);
   }
 }

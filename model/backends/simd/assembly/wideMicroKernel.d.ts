@@ -2,13 +2,12 @@
  * Declarations of the module `wideMicroKernel`, for editors and readers. The build generates it with
  * `codegen/wideMicroKernel.ts`.
  *
- * Every micro-kernel computes `m` rows of C in tiles, the last one partly filled, from a micro-panel of B with row
- * stride `ldb`. Strides are in bytes.
+ * b is a micro-panel with row stride `ldb`. Strides are in bytes.
  *
  * @module
  */
 
-/** C[m, 16] = A · B (+ bias[16]) (+ cIn[m, 16]) in tiles of 6 rows. */
+/** C[m, 16] = A · B (+ bias[16]) (+ cIn[m, 16]) in tiles of 6 rows, one below the other. */
 export function wideKernel6x16(
   m: i32,
   k: i32,
@@ -22,7 +21,7 @@ export function wideKernel6x16(
   cIn: usize,
 ): void;
 
-/** C[m, 8] = A · B (+ bias[8]) (+ cIn[m, 8]) in tiles of 6 rows. */
+/** C[m, 8] = A · B (+ bias[8]) (+ cIn[m, 8]) in tiles of 6 rows, one below the other. */
 export function wideKernel6x8(
   m: i32,
   k: i32,
@@ -36,7 +35,7 @@ export function wideKernel6x8(
   cIn: usize,
 ): void;
 
-/** C[m, 16] = A · B (+ bias[16]) (+ cIn[m, 16]) in tiles of 4 rows. */
+/** C[m, 16] = A · B (+ bias[16]) (+ cIn[m, 16]) in tiles of 4 rows, one below the other. */
 export function wideKernel4x16(
   m: i32,
   k: i32,
@@ -50,7 +49,7 @@ export function wideKernel4x16(
   cIn: usize,
 ): void;
 
-/** C[m, 8] = A · B (+ bias[8]) (+ cIn[m, 8]) in tiles of 4 rows. */
+/** C[m, 8] = A · B (+ bias[8]) (+ cIn[m, 8]) in tiles of 4 rows, one below the other. */
 export function wideKernel4x8(
   m: i32,
   k: i32,
@@ -64,57 +63,61 @@ export function wideKernel4x8(
   cIn: usize,
 ): void;
 
-/** C[m, 16] = Aᵀ · B (+ cIn[m, 16]). The 6 values of a tile are contiguous in A, panelStride bytes apart from the next tile's. */
+/** C[m, 16 · panels] = Aᵀ · B (+ cIn) in tiles of m <= 6 rows side by side, with panels of B panelStride bytes apart. */
 export function wideKernelTransA6x16(
   m: i32,
+  panels: i32,
   k: i32,
   a: usize,
   lda: usize,
-  panelStride: usize,
   b: usize,
   ldb: usize,
+  panelStride: usize,
   c: usize,
   ldc: usize,
   cIn: usize,
 ): void;
 
-/** C[m, 8] = Aᵀ · B (+ cIn[m, 8]). The 6 values of a tile are contiguous in A, panelStride bytes apart from the next tile's. */
+/** C[m, 8 · panels] = Aᵀ · B (+ cIn) in tiles of m <= 6 rows side by side, with panels of B panelStride bytes apart. */
 export function wideKernelTransA6x8(
   m: i32,
+  panels: i32,
   k: i32,
   a: usize,
   lda: usize,
-  panelStride: usize,
   b: usize,
   ldb: usize,
+  panelStride: usize,
   c: usize,
   ldc: usize,
   cIn: usize,
 ): void;
 
-/** C[m, 16] = Aᵀ · B (+ cIn[m, 16]). The 4 values of a tile are contiguous in A, panelStride bytes apart from the next tile's. */
+/** C[m, 16 · panels] = Aᵀ · B (+ cIn) in tiles of m <= 4 rows side by side, with panels of B panelStride bytes apart. */
 export function wideKernelTransA4x16(
   m: i32,
+  panels: i32,
   k: i32,
   a: usize,
   lda: usize,
-  panelStride: usize,
   b: usize,
   ldb: usize,
+  panelStride: usize,
   c: usize,
   ldc: usize,
   cIn: usize,
 ): void;
 
-/** C[m, 8] = Aᵀ · B (+ cIn[m, 8]). The 4 values of a tile are contiguous in A, panelStride bytes apart from the next tile's. */
+/** C[m, 8 · panels] = Aᵀ · B (+ cIn) in tiles of m <= 4 rows side by side, with panels of B panelStride bytes apart. */
 export function wideKernelTransA4x8(
   m: i32,
+  panels: i32,
   k: i32,
   a: usize,
   lda: usize,
-  panelStride: usize,
   b: usize,
   ldb: usize,
+  panelStride: usize,
   c: usize,
   ldc: usize,
   cIn: usize,

@@ -1,10 +1,10 @@
-/** Packing and blocking for the products of the 256-bit build. Strides are in bytes. */
-import { WIDE_KC, WIDE_NR } from "./blockSizes";
+/** Block sizes and packing of the products in the 256-bit build. Strides are in bytes. */
+import { WIDE_NR } from "./blockSizes";
 
-/** Depth of the next block when `k` steps remain: blocks of about equal depth, a multiple of 4. */
-export function blockDepth(k: i32): i32 {
-  const blocks = (k + WIDE_KC - 1) / WIDE_KC;
-  return min(k, ((k + blocks - 1) / blocks + 3) & -4);
+/** Size of the blocks that `total` is divided into: about equal, at most `limit`, and a multiple of `unit`. */
+export function blockSize(total: i32, limit: i32, unit: i32): i32 {
+  const blocks = (total + limit - 1) / limit;
+  return (total + blocks * unit - 1) / (blocks * unit) * unit;
 }
 
 /** Vectors in a row of the micro-panel for the next columns when `n` remain: 2 where these hold them. */
@@ -19,38 +19,31 @@ export function rowsInSixes(m: i32): i32 {
   return max(0, m - rest - (rest < 3 ? 6 : 0));
 }
 
-/** Packs B[k, n] into micro-panels of WIDE_NR columns. Up to 60 bytes after its last row are read. */
-export function widePackB(k: i32, n: i32, b: usize, rsB: usize, csB: usize, packed: usize): void {
-  for (let j: i32 = 0; j < n; j += WIDE_NR) {
-    const bj = b + <usize> j * csB, vectors = panelVectors(n - j);
-    if (csB == 4) packRows(k, vectors, bj, rsB, packed);
-    else packColumns(k, min(WIDE_NR, n - j), vectors, bj, csB, packed);
-    packed += <usize> k * (WIDE_NR * 4);
-  }
-}
-
-function packRows(k: i32, vectors: i32, b: usize, rsB: usize, packed: usize): void {
+/** Packs `vectors` vectors of each row of B. */
+export function packRows(k: i32, vectors: i32, b: usize, rsB: usize, packed: usize): void {
   if (vectors == WIDE_NR / 4) {
     for (; k > 0; k--) {
-      v128.store(packed, v128.load(b));
-      v128.store(packed, v128.load(b, 16), 16);
-      v128.store(packed, v128.load(b, 32), 32);
-      v128.store(packed, v128.load(b, 48), 48);
+      const v0 = v128.load(b), v1 = v128.load(b, 16), v2 = v128.load(b, 32), v3 = v128.load(b, 48);
+      v128.store(packed, v0);
+      v128.store(packed, v1, 16);
+      v128.store(packed, v2, 32);
+      v128.store(packed, v3, 48);
       packed += 64;
       b += rsB;
     }
   } else {
     for (; k > 0; k--) {
-      v128.store(packed, v128.load(b));
-      v128.store(packed, v128.load(b, 16), 16);
+      const v0 = v128.load(b), v1 = v128.load(b, 16);
+      v128.store(packed, v0);
+      v128.store(packed, v1, 16);
       packed += 32;
       b += rsB;
     }
   }
 }
 
-/** Packs columns of B that are contiguous. Those from `width` on repeat the last one. */
-function packColumns(k: i32, width: i32, vectors: i32, b: usize, csB: usize, packed: usize): void {
+/** Packs columns of B that are contiguous along k. Those from `width` on repeat the last one. */
+export function packColumns(k: i32, width: i32, vectors: i32, b: usize, csB: usize, packed: usize): void {
   const row = <usize> vectors * 16, last = b + <usize> (width - 1) * csB;
   for (let v: i32 = 0; v < vectors; v++) {
     let b0 = min(b + <usize> v * 4 * csB, last);
@@ -87,24 +80,12 @@ function packColumns(k: i32, width: i32, vectors: i32, b: usize, csB: usize, pac
   }
 }
 
-/** Packs A[k, m] for C = Aᵀ · B: micro-panels of the columns of each tile. */
-export function widePackA(k: i32, m: i32, a: usize, lda: usize, packed: usize): void {
-  const sixes = rowsInSixes(m);
-  for (let i: i32 = 0; i < sixes; i += 6) {
-    let source = a + <usize> i * 4;
-    for (let p: i32 = 0; p < k; p++) {
-      v128.store(packed, v128.load(source));
-      i64.store(packed, i64.load(source, 16), 16);
-      packed += 24;
-      source += lda;
-    }
-  }
-  for (let i = sixes; i < m; i += 4) {
-    let source = a + <usize> i * 4;
-    for (let p: i32 = 0; p < k; p++) {
-      v128.store(packed, v128.load(source));
-      packed += 16;
-      source += lda;
-    }
+/** Packs 6 columns of A[k, …]. Up to 20 bytes after its last row are read. */
+export function packColumnsOfA(k: i32, a: usize, lda: usize, packed: usize): void {
+  for (; k > 0; k--) {
+    v128.store(packed, v128.load(a));
+    i64.store(packed, i64.load(a, 16), 16);
+    packed += 24;
+    a += lda;
   }
 }

@@ -10,86 +10,113 @@ import { lines, range } from "./text.ts";
 /** Steps of the sum in an iteration of the loop. */
 const UNROLL = 4;
 
-/** How a micro-kernel reads A: by the rows of the tile, or by its columns as in Aᵀ. */
-type LayoutOfA = "rows" | "columns";
-
 /** A line for each sum of a tile: `vectors` vectors in each row. */
 const sums = (rows: number, vectors: number, line: (r: number, v: number) => string) =>
   range(rows).flatMap((r) => range(vectors).map((v) => line(r, v)));
 
-/** `count` steps of the sums: a row of B times a value of each row of A. */
-const steps = (count: number, rows: number, vectors: number, layout: LayoutOfA) =>
+/** A step of the sums: a row of B times a value of each row of A. */
+const step = (rows: number, vectors: number, a: (r: number) => string, advance: string) =>
   lines(
-    range(count).flatMap((step) => [
-      "{",
-      ...range(vectors).map((v) => `const b${v} = v128.load(bp, ${16 * v});`),
-      ...range(rows).flatMap((r) => [
-        layout === "rows"
-          ? `const v${r} = v128.load32_splat(a${r}, ${4 * step});`
-          : `const v${r} = v128.load32_splat(a0, ${4 * r});`,
-        ...range(vectors).map((v) => `s${r}_${v} = fma(v${r}, b${v}, s${r}_${v});`),
-      ]),
-      "bp += ldb;",
-      layout === "columns" ? "a0 += lda;" : "",
-      "}",
+    "{",
+    range(vectors).map((v) => `const b${v} = v128.load(bp, ${16 * v});`),
+    range(rows).flatMap((r) => [
+      `const v${r} = v128.load32_splat(${a(r)});`,
+      ...range(vectors).map((v) => `s${r}_${v} = fma(v${r}, b${v}, s${r}_${v});`),
     ]),
-    layout === "rows" ? range(rows).map((r) => `a${r} += ${4 * count};`) : [],
+    "bp += ldb;",
+    advance,
+    "}",
   );
 
-/** A micro-kernel for `m` rows of C. Where the last tile has fewer rows, its last row is stored several times. */
-const kernel = (rows: number, vectors: number, layout: LayoutOfA) => {
-  const isTransposed = layout === "columns";
-  return lines(
-    `export function wideKernel${isTransposed ? "TransA" : ""}${rows}x${4 * vectors}(`,
-    `m: i32, k: i32, a: usize, lda: usize, ${
-      isTransposed ? "panelStride: usize, " : ""
-    }b: usize, ldb: usize,`,
-    `c: usize, ldc: usize${isTransposed ? "" : ", bias: usize"}, cIn: usize): void {`,
-    `for (; m > 0; m -= ${rows}) {`,
-    range(rows).map((r) => `const row${r} = ${r === 0 ? 0 : `<usize>min(${r}, m - 1)`};`),
-    range(rows).map((r) => `const c${r} = row${r} * ldc;`),
-    range(vectors).map((v) => `let i${v} = f32x4.splat(0);`),
-    isTransposed
-      ? []
-      : ["if (bias) {", ...range(vectors).map((v) => `i${v} = v128.load(bias, ${16 * v});`), "}"],
-    sums(rows, vectors, (r, v) => `let s${r}_${v} = i${v};`),
-    "if (cIn) {",
-    sums(rows, vectors, (r, v) => {
-      const loaded = `v128.load(cIn + c${r}, ${16 * v})`;
-      return `s${r}_${v} = ${isTransposed ? loaded : `f32x4.add(s${r}_${v}, ${loaded})`};`;
-    }),
-    `cIn += ${rows} * ldc;`,
-    "}",
-    isTransposed ? "let a0 = a;" : range(rows).map((r) => `let a${r} = a + row${r} * lda;`),
+/** The loop over all steps of the sums. @param oneStep code of a step; `index` is its number in the iteration */
+const allSteps = (oneStep: (index: number) => string, advance: (steps: number) => string) =>
+  lines(
     "let bp = b, p = k;",
     `for (; p >= ${UNROLL}; p -= ${UNROLL}) {`,
-    steps(UNROLL, rows, vectors, layout),
+    range(UNROLL).map(oneStep),
+    advance(UNROLL),
     "}",
     "for (; p > 0; p--) {",
-    steps(1, rows, vectors, layout),
+    oneStep(0),
+    advance(1),
     "}",
-    // The last row is stored last: the values of the rows beyond it are not of the product.
-    range(rows).toReversed().flatMap((r) => [
-      "{",
-      `const address = c + c${r};`,
-      ...range(vectors).map((v) => `v128.store(address, s${r}_${v}, ${16 * v});`),
-      "}",
-    ]),
+  );
+
+/** Offsets of the rows of C. Where a tile has fewer rows, the last one is computed and stored several times. */
+const rowOffsets = (rows: number) =>
+  lines(
+    range(rows).map((r) => `const row${r}: usize = ${r === 0 ? 0 : `<usize>min(${r}, m - 1)`};`),
+    range(rows).map((r) => `const c${r} = row${r} * ldc;`),
+  );
+
+/** Stores a tile. The last row is stored last: what a tile has beyond it is not part of the product. */
+const store = (rows: number, vectors: number) =>
+  range(rows).toReversed().flatMap((r) => [
+    "{",
+    `const address = c + c${r};`,
+    ...range(vectors).map((v) => `v128.store(address, s${r}_${v}, ${16 * v});`),
+    "}",
+  ]);
+
+/** A micro-kernel that computes the tiles of C one below the other. */
+const rowKernel = (rows: number, vectors: number) =>
+  lines(
+    `export function wideKernel${rows}x${
+      4 * vectors
+    }(m: i32, k: i32, a: usize, lda: usize, b: usize, ldb: usize,`,
+    "c: usize, ldc: usize, bias: usize, cIn: usize): void {",
+    `for (; m > 0; m -= ${rows}) {`,
+    rowOffsets(rows),
+    range(vectors).map((v) => `let i${v} = f32x4.splat(0);`),
+    "if (bias) {",
+    range(vectors).map((v) => `i${v} = v128.load(bias, ${16 * v});`),
+    "}",
+    sums(rows, vectors, (r, v) => `let s${r}_${v} = i${v};`),
+    "if (cIn) {",
+    sums(rows, vectors, (r, v) => `s${r}_${v} = f32x4.add(s${r}_${v}, v128.load(cIn + c${r}, ${16 * v}));`),
+    `cIn += ${rows} * ldc;`,
+    "}",
+    range(rows).map((r) => `let a${r} = a + row${r} * lda;`),
+    allSteps(
+      (index) => step(rows, vectors, (r) => `a${r}, ${4 * index}`, ""),
+      (steps) => lines(range(rows).map((r) => `a${r} += ${4 * steps};`)),
+    ),
+    store(rows, vectors),
     `c += ${rows} * ldc;`,
-    `a += ${isTransposed ? "panelStride" : `${rows} * lda`};`,
+    `a += ${rows} * lda;`,
     "}",
     "}",
   );
-};
+
+/** A micro-kernel that computes tiles of C side by side, so that the caches can prefetch the rows of C. */
+const transAKernel = (rows: number, vectors: number) =>
+  lines(
+    `export function wideKernelTransA${rows}x${
+      4 * vectors
+    }(m: i32, panels: i32, k: i32, a: usize, lda: usize,`,
+    "b: usize, ldb: usize, panelStride: usize, c: usize, ldc: usize, cIn: usize): void {",
+    rowOffsets(rows),
+    "for (; panels > 0; panels--) {",
+    sums(rows, vectors, (r, v) => `let s${r}_${v} = f32x4.splat(0);`),
+    "if (cIn) {",
+    sums(rows, vectors, (r, v) => `s${r}_${v} = v128.load(cIn + c${r}, ${16 * v});`),
+    `cIn += ${16 * vectors};`,
+    "}",
+    "let a0 = a;",
+    allSteps(() => step(rows, vectors, (r) => `a0, ${4 * r}`, "a0 += lda;"), () => ""),
+    store(rows, vectors),
+    `c += ${16 * vectors};`,
+    "b += panelStride;",
+    "}",
+    "}",
+  );
 
 /** Returns the AssemblyScript source of `assembly/wideMicroKernel.ts`. */
 export function wideMicroKernelSource(): string {
   return lines(
     'import { fma } from "./inline";',
-    (["rows", "columns"] as const).flatMap((layout) =>
-      [WIDE_MR, 4].flatMap((rows) =>
-        [WIDE_NR / 4, WIDE_NR / 8].map((vectors) => kernel(rows, vectors, layout))
-      )
+    [rowKernel, transAKernel].flatMap((kernel) =>
+      [WIDE_MR, 4].flatMap((rows) => [WIDE_NR / 4, WIDE_NR / 8].map((vectors) => kernel(rows, vectors)))
     ),
   );
 }

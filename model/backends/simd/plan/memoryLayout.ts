@@ -14,6 +14,9 @@ import { aligned, bytesOf } from "./allocation.ts";
  */
 export const MAX_BYTES: Readonly<Record<AddressBits, number>> = { 32: 65535 * 65536, 64: 2 ** 34 };
 
+/** Bytes after the last buffer, because kernels read beyond the last row of a matrix. */
+const OVERREAD = 64;
+
 /** First address in use; a null pointer means an absent buffer. */
 const START = 1024;
 
@@ -91,7 +94,7 @@ export function planMemory(
     scratch: reserve(scratchBytes),
     feeds: reserve(feedBytes),
   };
-  const workerStride = end - firstWorker, bytes = firstWorker + threads * workerStride;
+  const workerStride = end - firstWorker, bytes = firstWorker + threads * workerStride + OVERREAD;
   const buffers = { params, expAvg, expAvgSq, frozen, constants, feeds, worker };
   return { ...buffers, offsets, size: paramBytes / 4, workerStride, bytes };
 }
