@@ -5,13 +5,15 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NativeOps } from "../ops/native.ts";
-import { type Backend, BackendError } from "./backend.ts";
+import { EagerPredictor } from "../prediction/eagerPredictor.ts";
+import { type Backend, BackendError, type Planner } from "./backend.ts";
 import { openDevice } from "./webgpu/adapter.ts";
 import type { WebgpuPackage } from "./webgpu/backend.ts";
-import { type Guard, guard } from "./webgpu/guard.ts";
+import { type Guard, guardBackend } from "./webgpu/guard.ts";
 import { Launcher } from "./webgpu/launcher.ts";
 import { limitMemory } from "./webgpu/memory.ts";
 import { webgpuOps } from "./webgpu/ops.ts";
+import { DeviceStepper } from "./webgpu/plan/plannedStepper.ts";
 import { selfTest } from "./webgpu/selfTest.ts";
 
 const NAME = "webgpu";
@@ -19,6 +21,7 @@ const NAME = "webgpu";
 /** A device that passed its self-test. */
 interface TestedDevice {
   readonly ops: NativeOps;
+  readonly launcher: Launcher;
   readonly guard: Guard;
   /** Why the adapter does not count as hardware, or null. */
   readonly software: string | null;
@@ -38,13 +41,13 @@ async function open(gpuOnly: boolean): Promise<TestedDevice> {
   const { WebGPUBackend } = await import("@tensorflow/tfjs-backend-webgpu") as unknown as WebgpuPackage;
   remove();
   const backend = new WebGPUBackend(device, info);
-  const deviceGuard = guard(backend);
+  const guard = guardBackend(backend);
   limitMemory(backend);
   tf.registerBackend(NAME, () => backend, 0);
-  const ops = webgpuOps(new Launcher(backend));
+  const launcher = new Launcher(backend), ops = webgpuOps(launcher);
   const fault = await selfTest(ops);
   if (fault) throw new BackendError(fault);
-  return { ops, guard: deviceGuard, software };
+  return { ops, launcher, guard, software };
 }
 
 /** The GPU of any vendor. A process uses one device until that fails. */
@@ -58,6 +61,11 @@ export const webgpu: Backend = {
     }
     if (gpuOnly && current.software) throw new BackendError(current.software);
     await tf.setBackend(NAME);
-    return { ops: current.ops };
+    const device = current;
+    const planner: Planner = {
+      openStepper: (options) => DeviceStepper.open(device, options),
+      openPredictor: (options) => Promise.resolve(new EagerPredictor(options, null)),
+    };
+    return { ops: device.ops, planner };
   },
 };

@@ -14,7 +14,9 @@ interface PreparedStep extends IndexedBatch {
   readonly run: RunStep;
 }
 
-interface RunningStep extends IndexedBatch {
+interface RunningStep {
+  readonly epoch: number;
+  readonly images: number;
   readonly lr: number;
   readonly loss: Promise<number>;
 }
@@ -22,6 +24,7 @@ interface RunningStep extends IndexedBatch {
 /**
  * Runs all steps. While a step runs, the event of the previous step is emitted and the next batch is prepared. The next
  * step starts before the event of a step is emitted, except when a checkpoint follows: then it starts after the event.
+ * On a stepper that permits several steps in flight, the loss of a step arrives while later ones run.
  *
  * @param signal ends the loop before the start of a step
  * @throws {TrainingError} `loss_not_finite`
@@ -45,20 +48,35 @@ export async function* overlappedSteps(
     // A rejection is thrown where the promise is awaited. Until then it must not count as unhandled.
     loss.catch(() => {});
     upcoming.catch(() => {});
-    return { ...prepared, lr, loss };
+    return { epoch: prepared.epoch, images: batchSizeOf(task, prepared.batch), lr, loss };
   };
   const beginNext = async () => {
     const prepared = await upcoming;
     signal?.throwIfAborted();
     return prepared && begin(prepared);
   };
-  let running = await beginNext();
-  while (running) {
-    const { batch, epoch, lr } = running, loss = await running.loss;
+  // The steps in flight, in their order.
+  const inFlight: Promise<RunningStep | null>[] = [];
+  let started = position.step, lastStarted: Promise<unknown> = Promise.resolve();
+  /** Starts as many steps as the stepper permits, but none after a step that a checkpoint follows. */
+  const startSteps = () => {
+    while (inFlight.length < (stepper.maxInFlight ?? 1) && started < schedule.totalSteps) {
+      if (inFlight.length > 0 && position.isSavedAt(started)) return;
+      started++;
+      const next = lastStarted.then(beginNext);
+      next.catch(() => {});
+      inFlight.push(next);
+      lastStarted = next;
+    }
+  };
+  startSteps();
+  let running: RunningStep | null | undefined;
+  while ((running = await inFlight[0])) {
+    const { epoch, lr, images } = running, loss = await running.loss;
+    inFlight.shift();
     position.complete(loss);
-    const next = position.isSaved ? null : beginNext();
-    next?.catch(() => {});
-    yield { type: "step", step: position.step, epoch, loss, lr, images: batchSizeOf(task, batch) };
-    running = await (next ?? beginNext());
+    if (!position.isSaved) startSteps();
+    yield { type: "step", step: position.step, epoch, loss, lr, images };
+    startSteps();
   }
 }

@@ -57,7 +57,12 @@ export class Position {
 
   /** Whether a checkpoint follows the latest step. */
   get isSaved(): boolean {
-    return this.#step % this.#length.checkpointSteps === 0 || this.isFinal;
+    return this.isSavedAt(this.#step);
+  }
+
+  /** Returns whether a checkpoint follows a step. */
+  isSavedAt(step: number): boolean {
+    return step % this.#length.checkpointSteps === 0 || step === this.#length.schedule.totalSteps;
   }
 
   /** Mean loss of the steps of the latest step's epoch. */

@@ -30,7 +30,10 @@ export interface StepperOptions {
   readonly maxBytes?: number;
 }
 
-/** Runs a prepared step and returns its loss. The parameters do not change when the loss is not finite. */
+/**
+ * Runs a prepared step and returns its loss. The parameters do not change when the loss is not finite, and neither do
+ * they in the steps that were started since. Losses arrive in the order of the steps.
+ */
 export type RunStep = (lr: number) => Promise<number>;
 
 /** Runs the steps of a training. */
@@ -39,6 +42,8 @@ export interface Stepper {
   readonly threads: number;
   /** Why a faster stepper could not be used, or null. */
   readonly note: string | null;
+  /** Number of steps that may be started before the loss of the first one has arrived. @default 1 */
+  readonly maxInFlight?: number;
   /**
    * Prepares the next step on the host while the previous one may still be running. Only one step can be prepared at a
    * time.

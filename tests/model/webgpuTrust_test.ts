@@ -5,7 +5,7 @@ import { adapterName, isSoftware } from "../../model/backends/webgpu/adapter.ts"
 import type { WebgpuBackend } from "../../model/backends/webgpu/backend.ts";
 import { Launcher } from "../../model/backends/webgpu/launcher.ts";
 import { limitMemory } from "../../model/backends/webgpu/memory.ts";
-import { elementwise } from "../../model/backends/webgpu/program.ts";
+import { elementCall, elementwise } from "../../model/backends/webgpu/program.ts";
 import { selfTest } from "../../model/backends/webgpu/selfTest.ts";
 import { gelu } from "../../model/ops/gelu.ts";
 import { native, useNative } from "../../model/ops/native.ts";
@@ -44,7 +44,7 @@ function runInvalid(x: tf.Tensor): tf.Tensor {
     body: "  y[i] = x[i] + nowhere;",
   });
   const launcher = new Launcher(tf.backend() as WebgpuBackend);
-  return launcher.runElements(invalid, x.size, { reads: [x], writes: [x.shape], uniforms: [] })[0];
+  return launcher.run(elementCall(invalid, x.size), { reads: [x], writes: [x.shape] })[0];
 }
 
 if (vulkan) {

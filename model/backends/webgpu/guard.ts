@@ -7,10 +7,39 @@
 import { BackendError } from "../backend.ts";
 import type { WebgpuBackend } from "./backend.ts";
 
-/** State of a guarded device. */
-export interface Guard {
+/** State of a guarded device. After its first error no number of the device is used. */
+export class Guard {
+  #fault: string | null = null;
+
+  /** @param device its errors are recorded */
+  constructor(device: GPUDevice) {
+    device.addEventListener("uncapturederror", (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.fail(`${error.constructor.name}: ${error.message}`);
+    });
+    device.lost.then(({ message }) => this.fail(`the device was lost: ${message}`));
+  }
+
   /** The first error of the device, or null. */
-  readonly fault: string | null;
+  get fault(): string | null {
+    return this.#fault;
+  }
+
+  /** Records an error. */
+  fail(reason: string): void {
+    this.#fault ??= reason;
+  }
+
+  /** Records an error, if there is a new one, and returns the exception. */
+  failure(reason = "unknown error"): BackendError {
+    this.fail(reason);
+    return new BackendError(`WebGPU failed, so its numbers cannot be used: ${this.#fault}`);
+  }
+
+  /** @throws {BackendError} after the first error */
+  check(): void {
+    if (this.#fault !== null) throw this.failure();
+  }
 }
 
 /**
@@ -18,33 +47,24 @@ export interface Guard {
  *
  * @param backend its `read` and `uploadToGPU` are replaced by versions that throw {@linkcode BackendError}
  */
-export function guard(backend: WebgpuBackend): Guard {
-  const state: { fault: string | null } = { fault: null };
-  const { device } = backend;
-  device.addEventListener("uncapturederror", (event) => {
-    const { error } = event as GPUUncapturedErrorEvent;
-    state.fault ??= `${error.constructor.name}: ${error.message}`;
-  });
-  device.lost.then(({ message }) => state.fault ??= `the device was lost: ${message}`);
-  const check = () => {
-    if (state.fault) throw new BackendError(`WebGPU failed, so its numbers cannot be used: ${state.fault}`);
-  };
+export function guardBackend(backend: WebgpuBackend): Guard {
+  const guard = new Guard(backend.device);
   const upload = backend.uploadToGPU.bind(backend);
   backend.uploadToGPU = (id) => {
-    check();
+    guard.check();
     upload(id);
   };
   const read = backend.read.bind(backend);
   backend.read = async (id) => {
-    check();
+    guard.check();
     try {
       return await read(id);
     } catch (error) {
-      state.fault ??= error instanceof Error ? error.message : String(error);
+      guard.fail(error instanceof Error ? error.message : String(error));
       throw error;
     } finally {
-      check();
+      guard.check();
     }
   };
-  return state;
+  return guard;
 }

@@ -6,18 +6,14 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { WebgpuBackend } from "./backend.ts";
-import { ELEMENT_THREADS, type Program } from "./program.ts";
+import type { Call, Program } from "./program.ts";
 
-/** Arguments of one dispatch. */
-export interface Dispatch {
+/** Buffers of one dispatch. */
+export interface Operands {
   /** Input tensors, in the order of the program's `reads`. */
   readonly reads: readonly tf.Tensor[];
   /** Outputs, in the order of the program's `writes`: the shape of a new tensor, or an existing tensor. */
   readonly writes: readonly (readonly number[] | tf.Tensor)[];
-  /** Uniforms, in the order of the program's `uniforms`. */
-  readonly uniforms: readonly number[];
-  /** Number of workgroups. */
-  readonly groups: number;
 }
 
 /** A copy of `size` values between two tensors. Offsets are in values, 0 by default. */
@@ -29,9 +25,16 @@ export interface Copy {
   readonly size: number;
 }
 
-interface Pipeline {
+/** A compiled program. */
+export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
+}
+
+/** Returns the size of a two-dimensional grid of at least `groups` workgroups. */
+export function gridOf(groups: number, { limits }: GPUDevice): [columns: number, rows: number] {
+  const rows = Math.ceil(groups / limits.maxComputeWorkgroupsPerDimension);
+  return [Math.ceil(groups / rows), rows];
 }
 
 /** Dispatches programs on a device. Pipelines are compiled once. */
@@ -45,10 +48,10 @@ export class Launcher {
    *
    * @returns the tensors of `writes`, float32
    */
-  run(program: Program, { reads, writes, uniforms, groups }: Dispatch): tf.Tensor[] {
+  run({ program, uniforms, groups }: Call, { reads, writes }: Operands): tf.Tensor[] {
     const { backend } = this;
     const outputs = writes.map((write) => write instanceof tf.Tensor ? write : this.newTensor(write));
-    const { pipeline, layout } = this.#pipeline(program);
+    const { pipeline, layout } = this.pipeline(program);
     const types = Object.values(program.uniforms);
     const uniformBuffer = backend.makeUniforms(uniforms.map((value, i) => ({
       type: types[i] === "f32" ? "float32" : "uint32",
@@ -63,17 +66,10 @@ export class Launcher {
     const pass = backend.computePassEncoder ??= backend.commandEncoder.beginComputePass();
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindGroup);
-    const rows = Math.ceil(groups / backend.device.limits.maxComputeWorkgroupsPerDimension);
-    pass.dispatchWorkgroups(Math.ceil(groups / rows), rows);
+    pass.dispatchWorkgroups(...gridOf(groups, backend.device));
     backend.dispatchCountInPass++;
     this.#submitIfDue();
     return outputs;
-  }
-
-  /** Dispatches a program of `elementwise` on `size` elements. */
-  runElements(program: Program, size: number, dispatch: Omit<Dispatch, "groups">): tf.Tensor[] {
-    const groups = Math.ceil(size / ELEMENT_THREADS);
-    return this.run(program, { ...dispatch, uniforms: [size, ...dispatch.uniforms], groups });
   }
 
   /** Returns a new float32 tensor with undefined values. */
@@ -109,7 +105,8 @@ export class Launcher {
     backend.submitQueue();
   }
 
-  #pipeline(program: Program): Pipeline {
+  /** Returns a compiled program. */
+  pipeline(program: Program): Pipeline {
     const cached = this.#pipelines.get(program);
     if (cached) return cached;
     const { device } = this.backend, { name, code, writes, reads } = program;

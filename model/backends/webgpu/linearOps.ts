@@ -1,44 +1,75 @@
 /**
- * Linear layers on a device.
+ * Linear layers and layer norms on a device.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NativeOps } from "../../ops/native.ts";
-import { REDUCE_WEIGHT_GRADIENT, STEP, TILE, WEIGHT_GRADIENT } from "./kernels/linear.ts";
+import { layerNormCall, layerNormGradientCall } from "./kernels/layerNorm.ts";
+import { ADD_SPLITS } from "./kernels/sums.ts";
 import type { Launcher } from "./launcher.ts";
-import { product } from "./products.ts";
+import { linearCall, linearDwCall, linearDxCall } from "./linearCalls.ts";
+import { elementCall } from "./program.ts";
 
-/** Number of workgroups that is enough to occupy a GPU. */
-const TARGET_GROUPS = 512;
-
-/** Computes the gradients of weight and bias: in one dispatch, or in two if the rows are split. */
-function weightGradient(launcher: Launcher, dy: tf.Tensor, x: tf.Tensor): [tf.Tensor2D, tf.Tensor1D] {
-  const [rows, outDim] = dy.shape, inDim = x.shape[1]!;
-  const tiles = Math.ceil(outDim! / TILE) * Math.ceil(inDim / TILE);
-  const maxSplits = Math.min(Math.ceil(TARGET_GROUPS / tiles), Math.ceil(rows / (4 * STEP)));
-  const splitRows = Math.ceil(rows / maxSplits / STEP) * STEP, splits = Math.ceil(rows / splitRows);
-  const [dWeights, dBiases] = launcher.run(WEIGHT_GRADIENT, {
-    reads: [dy, x],
-    writes: splits === 1 ? [[outDim!, inDim], [outDim!]] : [[splits, outDim!, inDim], [splits, outDim!]],
-    uniforms: [rows, outDim!, inDim, splitRows, splits * tiles],
-    groups: splits * tiles,
-  });
-  if (splits === 1) return [dWeights as tf.Tensor2D, dBiases as tf.Tensor1D];
-  const weightSize = outDim! * inDim;
-  const [dWeight, dBias] = launcher.runElements(REDUCE_WEIGHT_GRADIENT, weightSize + outDim!, {
-    reads: [dWeights, dBiases],
-    writes: [[outDim!, inDim], [outDim!]],
-    uniforms: [weightSize, outDim!, splits],
-  });
-  tf.dispose([dWeights, dBiases]);
-  return [dWeight as tf.Tensor2D, dBias as tf.Tensor1D];
+/** Adds partial gradients `[splits, ...]` of a weight and of a bias, and frees them. */
+function addSplits(launcher: Launcher, weights: tf.Tensor, biases: tf.Tensor): [tf.Tensor, tf.Tensor] {
+  const [splits, ...weightShape] = weights.shape, [, biasSize] = biases.shape;
+  const weightSize = weights.size / splits, shapes = [weightShape, [biasSize!]];
+  const sums = splits === 1
+    ? [weights, biases].map((tensor, i) => tf.reshape(tensor, shapes[i]))
+    : launcher.run(elementCall(ADD_SPLITS, weightSize + biasSize!, [weightSize, biasSize!, splits]), {
+      reads: [weights, biases],
+      writes: shapes,
+    });
+  tf.dispose([weights, biases]);
+  return sums as [tf.Tensor, tf.Tensor];
 }
 
 /** Returns the kernels of linear layers. */
 export function linearOps(launcher: Launcher): NativeOps["linear"] {
   return {
-    forward: (x, weight, bias) => product(x, weight, true, bias),
-    gradient: (dy, x, weight) => [product(dy, weight, false), ...weightGradient(launcher, dy, x)],
+    forward(x, weight, bias) {
+      const [outDim, inDim] = weight.shape, [rows] = x.shape;
+      const reads = [x, weight, bias];
+      return launcher.run(linearCall(rows, outDim, inDim), {
+        reads,
+        writes: [[rows, outDim]],
+      })[0] as tf.Tensor2D;
+    },
+    gradient(dy, x, weight) {
+      const [outDim, inDim] = weight.shape, [rows] = x.shape;
+      const [dx] = launcher.run(linearDxCall(rows, outDim, inDim), {
+        reads: [dy, weight],
+        writes: [x.shape],
+      });
+      const call = linearDwCall(rows, outDim, inDim), { splits } = call;
+      const [dWeights, dBiases] = launcher.run(call, {
+        reads: [dy, x],
+        writes: [[splits, outDim, inDim], [splits, outDim]],
+      });
+      return [dx, ...addSplits(launcher, dWeights, dBiases)] as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
+    },
+  };
+}
+
+/** Returns the kernels of layer norms. In place of the normed rows, the input is saved for the gradient. */
+export function layerNormOps(launcher: Launcher): NativeOps["layerNorm"] {
+  return {
+    forward(x, weight, bias) {
+      const [rows, dim] = x.shape;
+      const [value, moments] = launcher.run(layerNormCall(rows, dim!), {
+        reads: [x, weight, bias],
+        writes: [x.shape, [rows, 2]],
+      });
+      return [value, x, moments];
+    },
+    gradient(dy, x, moments, weight) {
+      const [rows, dim] = dy.shape, call = layerNormGradientCall(rows, dim!);
+      const [dx, dWeights, dBiases] = launcher.run(call, {
+        reads: [dy, x, moments, weight],
+        writes: [dy.shape, [call.groups, dim!], [call.groups, dim!]],
+      });
+      return [dx, ...addSplits(launcher, dWeights, dBiases)];
+    },
   };
 }

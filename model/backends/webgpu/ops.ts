@@ -10,13 +10,13 @@ import { sizeOf } from "../../shape.ts";
 import { ADAMW } from "./kernels/adamw.ts";
 import { attentionOps } from "./attentionOps.ts";
 import { GELU } from "./kernels/gelu.ts";
-import { LAYER_NORM_SUMS, layerNormPrograms, normRows } from "./kernels/layerNorm.ts";
-import { linearOps } from "./linearOps.ts";
-import { CROSS_ENTROPY, lossGroups, MASKED_LOSS, REDUCE_LOSS } from "./kernels/losses.ts";
+import { layerNormOps, linearOps } from "./linearOps.ts";
+import { CROSS_ENTROPY, maskedLossCall, REDUCE_LOSS } from "./kernels/losses.ts";
 import { MEAN_POOL, MEAN_POOL_GRADIENT } from "./kernels/meanPool.ts";
-import { SUM_COLUMNS } from "./kernels/sums.ts";
+import { columnSumsCall } from "./kernels/sums.ts";
 import { GATHER_ROWS, TOKEN_GRADIENT, UNSHUFFLE } from "./kernels/unshuffle.ts";
 import type { Launcher } from "./launcher.ts";
+import { elementCall } from "./program.ts";
 
 /** Returns the operations of a device. */
 export function webgpuOps(launcher: Launcher): NativeOps {
@@ -26,79 +26,43 @@ export function webgpuOps(launcher: Launcher): NativeOps {
     attention: attentionOps(launcher),
     gelu: {
       forward: (x) =>
-        launcher.runElements(GELU, x.size, { reads: [x], writes: [x.shape, x.shape], uniforms: [] }) as [
+        launcher.run(elementCall(GELU, x.size), { reads: [x], writes: [x.shape, x.shape] }) as [
           tf.Tensor,
           tf.Tensor,
         ],
     },
-    layerNorm: {
-      forward(x, weight, bias) {
-        const [rows, dim] = x.shape;
-        return launcher.run(layerNormPrograms(dim!).forward, {
-          reads: [x, weight, bias],
-          writes: [x.shape, x.shape, [rows]],
-          uniforms: [rows, dim!],
-          groups: Math.ceil(rows / normRows(dim!)),
-        }) as [tf.Tensor, tf.Tensor, tf.Tensor];
-      },
-      gradient(dy, normed, scale, weight) {
-        const [rows, dim] = dy.shape, uniforms = [rows, dim!];
-        const [dx] = launcher.run(layerNormPrograms(dim!).gradient, {
-          reads: [dy, normed, scale, weight],
-          writes: [dy.shape],
-          uniforms,
-          groups: Math.ceil(rows / normRows(dim!)),
-        });
-        const [dWeight, dBias] = launcher.run(LAYER_NORM_SUMS, {
-          reads: [dy, normed],
-          writes: [[dim!], [dim!]],
-          uniforms,
-          groups: Math.ceil(dim! / SUM_COLUMNS),
-        });
-        return [dx, dWeight, dBias];
-      },
-    },
+    layerNorm: layerNormOps(launcher),
     unshuffle: {
       forward(visible, token, restoreRows) {
         const dim = token.size, shape = [restoreRows.size, dim];
-        return launcher.runElements(UNSHUFFLE, sizeOf(shape), {
+        return launcher.run(elementCall(UNSHUFFLE, sizeOf(shape), [dim]), {
           reads: [visible, token, restoreRows],
           writes: [shape],
-          uniforms: [dim],
         })[0] as tf.Tensor2D;
       },
       gradient(dy, keepRows, mask) {
         const [rows, dim] = dy.shape, shape = [keepRows.size, dim];
-        const [dVisible] = launcher.runElements(GATHER_ROWS, sizeOf(shape), {
+        const [dVisible] = launcher.run(elementCall(GATHER_ROWS, sizeOf(shape), [dim]), {
           reads: [dy, keepRows],
           writes: [shape],
-          uniforms: [dim],
         });
-        const [dToken] = launcher.run(TOKEN_GRADIENT, {
+        const [dToken] = launcher.run(columnSumsCall(TOKEN_GRADIENT, rows, dim), {
           reads: [dy, mask],
           writes: [[dim]],
-          uniforms: [rows, dim],
-          groups: Math.ceil(dim / SUM_COLUMNS),
         });
         return [dVisible, dToken];
       },
     },
     maskedLoss: {
       forward(pred, target, mask) {
-        const [rows, dim] = pred.shape, groups = lossGroups(rows, dim);
-        const [partials, grad] = launcher.run(MASKED_LOSS, {
+        const [rows, dim] = pred.shape, call = maskedLossCall(rows, dim), { groups } = call;
+        const [partials, grad] = launcher.run(call, {
           reads: [pred, target, mask],
           writes: [groups === 1 ? [] : [groups], pred.shape],
-          uniforms: [rows, dim, groups],
-          groups,
         });
         if (groups === 1) return [partials as tf.Scalar, grad];
-        const [loss] = launcher.run(REDUCE_LOSS, {
-          reads: [partials],
-          writes: [[]],
-          uniforms: [groups],
-          groups: 1,
-        });
+        const reduce = { program: REDUCE_LOSS, uniforms: [groups], groups: 1 };
+        const [loss] = launcher.run(reduce, { reads: [partials], writes: [[]] });
         partials.dispose();
         return [loss as tf.Scalar, grad];
       },
@@ -106,29 +70,25 @@ export function webgpuOps(launcher: Launcher): NativeOps {
     },
     crossEntropy: {
       forward: (logits, labels) =>
-        launcher.run(CROSS_ENTROPY, {
+        launcher.run({ program: CROSS_ENTROPY, uniforms: logits.shape, groups: 1 }, {
           reads: [logits, labels],
           writes: [[], logits.shape],
-          uniforms: [...logits.shape],
-          groups: 1,
         }) as [tf.Scalar, tf.Tensor],
       gradient: scaled,
     },
     meanPool: {
       forward(x) {
         const [batch, tokens, dim] = x.shape;
-        return launcher.runElements(MEAN_POOL, batch * dim, {
+        return launcher.run(elementCall(MEAN_POOL, batch * dim, [tokens, dim]), {
           reads: [x],
           writes: [[batch, dim]],
-          uniforms: [tokens, dim],
         })[0] as tf.Tensor2D;
       },
       gradient(dy, tokens) {
         const [batch, dim] = dy.shape, shape = [batch, tokens, dim!];
-        return launcher.runElements(MEAN_POOL_GRADIENT, sizeOf(shape), {
+        return launcher.run(elementCall(MEAN_POOL_GRADIENT, sizeOf(shape), [tokens, dim!]), {
           reads: [dy],
           writes: [shape],
-          uniforms: [tokens, dim!],
         })[0];
       },
     },
@@ -136,10 +96,10 @@ export function webgpuOps(launcher: Launcher): NativeOps {
       const { decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize } = adamwScalars(
         step,
       );
-      return launcher.runElements(ADAMW, param.size, {
+      const uniforms = [decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize];
+      return launcher.run(elementCall(ADAMW, param.size, uniforms), {
         reads: [param, grad, expAvg, expAvgSq],
         writes: [param.shape, param.shape, param.shape],
-        uniforms: [decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize],
       }) as [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D];
     },
     flat: {

@@ -5,7 +5,7 @@
  */
 
 /** Type of a buffer's elements. */
-export type Element = "f32" | "i32" | "vec4<f32>";
+export type Element = "f32" | "i32" | "u32" | "vec4<f32>" | "vec4<u32>";
 
 /** The parts of a program. */
 export interface ProgramSource {
@@ -28,6 +28,17 @@ export interface ProgramSource {
 /** A program with its WGSL code. */
 export interface Program extends ProgramSource {
   readonly code: string;
+}
+
+/** One dispatch of a program, without its buffers. */
+export interface Call {
+  readonly program: Program;
+  /** In the order of the program's `uniforms`. */
+  readonly uniforms: readonly number[];
+  /** Number of workgroups. */
+  readonly groups: number;
+  /** Floating-point operations of matrix products, two for each multiply-add. @default 0 */
+  readonly flops?: number;
 }
 
 /** Generates the WGSL code of a program. */
@@ -69,4 +80,9 @@ export function elementwise(source: Omit<ProgramSource, "threads">): Program {
   if (i >= u.size) { return; }
 ${source.body}`,
   });
+}
+
+/** Returns a call of a program of {@linkcode elementwise} for `size` elements. */
+export function elementCall(program: Program, size: number, uniforms: readonly number[] = []): Call {
+  return { program, uniforms: [size, ...uniforms], groups: Math.ceil(size / ELEMENT_THREADS) };
 }

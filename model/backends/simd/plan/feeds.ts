@@ -21,7 +21,7 @@ export function writeFeeds(
   buffer: ArrayBufferLike,
   address: number,
   graph: Graph,
-  { feedOffsets }: Program,
+  { feedOffsets }: Pick<Program, "feedOffsets">,
   makeObjective: (allocate: Allocate) => Objective,
 ): void {
   const memory = new Uint8Array(buffer);

@@ -1,13 +1,13 @@
-import { type Program, program, type ProgramSource } from "../program.ts";
+import { type Call, type Program, program, type ProgramSource } from "../program.ts";
 
 /** Maximum width of a head. A thread keeps up to four vectors of this width in registers. */
 export const MAX_HEAD_DIM = 256;
 
 /** Number of threads of a workgroup; each computes one token. */
-export const attentionThreads = (tokens: number): number => tokens <= 32 ? 32 : 64;
+const threadsOf = (tokens: number): number => tokens <= 32 ? 32 : 64;
 
 /** Parameters of the generated programs. */
-export interface AttentionOptions {
+interface AttentionOptions {
   readonly headDim: number;
   readonly threads: number;
   readonly hasDropout: boolean;
@@ -18,13 +18,15 @@ export interface AttentionOptions {
  * the others in tiles that its workgroup loads. Of the softmax, only the logarithm of each row's sum is stored. The
  * layouts are those of the operation's tensors. Uniforms: `tokens`, `heads`, `blocks` (of tokens) and `groups`.
  */
-export interface AttentionPrograms {
+interface AttentionPrograms {
   /** qkv (, factors) → value, logSumExps. */
   readonly forward: Program;
   /** qkv, dy, value, logSumExps (, factors) → the queries' part of dqkv, and deltas: dy · value of each row. */
   readonly queries: Program;
   /** qkv, dy, logSumExps, deltas (, factors) → the keys' and the values' part of dqkv. */
   readonly keys: Program;
+  /** qkv, dy, value, logSumExps (, factors) → dqkv, where a workgroup computes all tokens of a head. */
+  readonly whole: Program;
 }
 
 function generatePrograms({ headDim, threads, hasDropout }: AttentionOptions): AttentionPrograms {
@@ -122,100 +124,148 @@ fn product(a: Vector, b: Vector) -> f32 { return ${isVectorized ? "dot(a, b)" : 
   }`,
   });
 
-  const queries = attentionProgram({
-    name: "gradient of attention's queries",
-    writes: { dqkv: vector, deltas: "f32" },
-    reads: { qkv: vector, dy: vector, value: vector, logSumExps: "f32", ...factors },
-    body: `
+  const queriesBody = (storeDelta: string) => `
   var query: array<Vector, COUNT>;
   var grad: array<Vector, COUNT>;
   var result: array<Vector, COUNT>;
   var delta = 0.0;
   ${
-      each(`query[i] = qkv[${qkvOffset("token", 0)} + i] * ${scale};
+    each(`query[i] = qkv[${qkvOffset("token", 0)} + i] * ${scale};
     grad[i] = dy[${rowOffset("token")} + i];
     delta += product(grad[i], value[${rowOffset("token")} + i]);`)
-    }
+  }
   let logSumExp = logSumExps[row];
   ${
-      eachTile(
-        keysAndValues,
-        `
+    eachTile(
+      keysAndValues,
+      `
     for (var j = 0u; j < end; j++) {
       var score = 0.0;
       var dWeight = 0.0;
       ${
-          each(
-            "score += product(query[i], tileA[j * COUNT + i]); dWeight += product(grad[i], tileB[j * COUNT + i]);",
-          )
-        }
+        each(
+          "score += product(query[i], tileA[j * COUNT + i]); dWeight += product(grad[i], tileB[j * COUNT + i]);",
+        )
+      }
       let dScore = exp(score - logSumExp) * (dWeight * ${factor("token", "first + j")} - delta);
       ${each("result[i] += dScore * tileA[j * COUNT + i];")}
     }`,
-      )
-    }
+    )
+  }
   if (inRange) {
     ${each(`dqkv[${qkvOffset("token", 0)} + i] = result[i] * ${scale};`)}
-    deltas[row] = delta;
-  }`,
-  });
+    ${storeDelta}
+  }`;
 
-  const keys = attentionProgram({
-    name: "gradient of attention's keys and values",
-    writes: { dqkv: vector },
-    reads: { qkv: vector, dy: vector, logSumExps: "f32", deltas: "f32", ...factors },
-    body: `
+  // The delta and the logarithm of the sum of the query `first + j`.
+  const keysBody = (delta: string, logSumExp: string) => `
   var key: array<Vector, COUNT>;
   var value: array<Vector, COUNT>;
   var dKey: array<Vector, COUNT>;
   var dValue: array<Vector, COUNT>;
   ${
-      each(
-        `key[i] = qkv[${qkvOffset("token", 1)} + i] * ${scale}; value[i] = qkv[${
-          qkvOffset("token", 2)
-        } + i];`,
-      )
-    }
+    each(
+      `key[i] = qkv[${qkvOffset("token", 1)} + i] * ${scale}; value[i] = qkv[${qkvOffset("token", 2)} + i];`,
+    )
+  }
   ${
-      eachTile(
-        `tileA[slot] = qkv[${qkvOffset("other", 0)} + i]; tileB[slot] = dy[${rowOffset("other")} + i];`,
-        `
+    eachTile(
+      `tileA[slot] = qkv[${qkvOffset("other", 0)} + i]; tileB[slot] = dy[${rowOffset("other")} + i];`,
+      `
     for (var j = 0u; j < end; j++) {
       var score = 0.0;
       var dWeight = 0.0;
       ${
-          each(
-            "score += product(key[i], tileA[j * COUNT + i]); dWeight += product(value[i], tileB[j * COUNT + i]);",
-          )
-        }
-      let other = pair * u.tokens + first + j;
-      let weight = exp(score - logSumExps[other]);
+        each(
+          "score += product(key[i], tileA[j * COUNT + i]); dWeight += product(value[i], tileB[j * COUNT + i]);",
+        )
+      }
+      let weight = exp(score - ${logSumExp});
       let factor = ${factor("(first + j)", "token")};
-      let dScore = weight * (dWeight * factor - deltas[other]);
+      let dScore = weight * (dWeight * factor - ${delta});
       let droppedWeight = weight * factor;
       ${each("dKey[i] += dScore * tileA[j * COUNT + i]; dValue[i] += droppedWeight * tileB[j * COUNT + i];")}
     }`,
-      )
-    }
+    )
+  }
   if (inRange) {
     ${
-      each(
-        `dqkv[${qkvOffset("token", 1)} + i] = dKey[i] * ${scale}; dqkv[${
-          qkvOffset("token", 2)
-        } + i] = dValue[i];`,
-      )
-    }
+    each(
+      `dqkv[${qkvOffset("token", 1)} + i] = dKey[i] * ${scale}; dqkv[${
+        qkvOffset("token", 2)
+      } + i] = dValue[i];`,
+    )
+  }
+  }`;
+
+  const queries = attentionProgram({
+    name: "gradient of attention's queries",
+    writes: { dqkv: vector, deltas: "f32" },
+    reads: { qkv: vector, dy: vector, value: vector, logSumExps: "f32", ...factors },
+    body: queriesBody("deltas[row] = delta;"),
+  });
+  const keys = attentionProgram({
+    name: "gradient of attention's keys and values",
+    writes: { dqkv: vector },
+    reads: { qkv: vector, dy: vector, logSumExps: "f32", deltas: "f32", ...factors },
+    body: keysBody("deltas[pair * u.tokens + first + j]", "logSumExps[pair * u.tokens + first + j]"),
+  });
+  const whole = attentionProgram({
+    name: "gradient of attention",
+    writes: { dqkv: vector },
+    reads: { qkv: vector, dy: vector, value: vector, logSumExps: "f32", ...factors },
+    shared: `
+var<workgroup> rowDeltas: array<f32, ${threads}>;
+var<workgroup> rowLogSumExps: array<f32, ${threads}>;`,
+    body: `
+  {${queriesBody("rowDeltas[thread] = delta; rowLogSumExps[thread] = logSumExp;")}
+  }
+  {${keysBody("rowDeltas[first + j]", "rowLogSumExps[first + j]")}
   }`,
   });
-  return { forward, queries, keys };
+  return { forward, queries, keys, whole };
 }
 
 const cache = new Map<string, AttentionPrograms>();
 
 /** Returns the programs with these options. They are generated once. */
-export function attentionPrograms(options: AttentionOptions): AttentionPrograms {
+function programsOf(options: AttentionOptions): AttentionPrograms {
   const key = JSON.stringify([options.headDim, options.threads, options.hasDropout]);
   const cached = cache.get(key) ?? generatePrograms(options);
   cache.set(key, cached);
   return cached;
+}
+
+/** The sizes of an attention. */
+export interface AttentionShape {
+  readonly batch: number;
+  readonly tokens: number;
+  /** Width of all heads together. */
+  readonly dim: number;
+  readonly heads: number;
+  readonly hasDropout: boolean;
+}
+
+/** The calls of an attention, with the buffers of {@linkcode AttentionPrograms}. */
+export interface AttentionCalls {
+  /** qkv (, factors) → value, logSumExps. */
+  readonly forward: Call;
+  /** One call with the buffers of `whole`, or two with those of `queries` and `keys`. */
+  readonly gradient: readonly [whole: Call] | readonly [queries: Call, keys: Call];
+}
+
+/** Returns the calls of an attention. The width of a head is at most {@linkcode MAX_HEAD_DIM}. */
+export function attentionCalls({ batch, tokens, dim, heads, hasDropout }: AttentionShape): AttentionCalls {
+  const threads = threadsOf(tokens), blocks = Math.ceil(tokens / threads), groups = batch * heads * blocks;
+  const programs = programsOf({ headDim: dim / heads, threads, hasDropout });
+  const call = (program: Program, products: number): Call => ({
+    program,
+    uniforms: [tokens, heads, blocks, groups],
+    groups,
+    flops: 2 * products * batch * tokens ** 2 * dim,
+  });
+  return {
+    forward: call(programs.forward, 2),
+    gradient: blocks === 1 ? [call(programs.whole, 7)] : [call(programs.queries, 3), call(programs.keys, 4)],
+  };
 }

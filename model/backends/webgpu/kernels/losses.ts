@@ -1,14 +1,11 @@
-import { program } from "../program.ts";
+import { type Call, program } from "../program.ts";
 import { sumOfThreads } from "./sums.ts";
 
 const THREADS = 256;
 const total = sumOfThreads(THREADS, "f32");
 
-/** Number of workgroups of {@linkcode MASKED_LOSS}. Each writes a partial loss. */
-export const lossGroups = (rows: number, dim: number): number => Math.min(256, Math.ceil(rows * dim / 4096));
-
 /** Partial losses on masked patches, and the gradient. Every workgroup counts the masked patches of the batch. */
-export const MASKED_LOSS = program({
+const MASKED_LOSS = program({
   name: "loss on masked patches",
   writes: { partials: "f32", grad: "f32" },
   reads: { pred: "f32", expected: "f32", mask: "f32" },
@@ -33,6 +30,12 @@ fn sumOf(thread: u32, threadSum: f32) -> f32 {
   let partialLoss = sumOf(thread, sum) / masked;
   if (thread == 0u) { partials[group] = partialLoss; }`,
 });
+
+/** pred and target `[rows, dim]`, mask `[rows]` → partial losses `[groups]`, gradient `[rows, dim]`. */
+export function maskedLossCall(rows: number, dim: number): Call {
+  const groups = Math.min(256, Math.ceil(rows * dim / 4096));
+  return { program: MASKED_LOSS, uniforms: [rows, dim, groups], groups };
+}
 
 /** Adds the partial losses. */
 export const REDUCE_LOSS = program({

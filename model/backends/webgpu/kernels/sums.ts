@@ -1,7 +1,7 @@
-import { type Program, program } from "../program.ts";
+import { type Call, elementwise, type Program, program } from "../program.ts";
 
-/** Number of columns of a workgroup of {@linkcode columnSums}: 32 bytes of a row, the smallest memory transaction. */
-export const SUM_COLUMNS = 8;
+/** Number of columns of a workgroup: 32 bytes of a row, the smallest memory transaction. */
+const SUM_COLUMNS = 8;
 const THREADS = 256;
 
 /** WGSL code that adds the `threadSum` of all threads in `partial[0]`, in a fixed order. Only thread 0 may read the sum. */
@@ -59,3 +59,26 @@ export function columnSums(name: string, reads: readonly string[], sums: Record<
   }`,
   });
 }
+
+/** Returns a call of a program of {@linkcode columnSums}. */
+export function columnSumsCall(program: Program, rows: number, columns: number): Call {
+  return { program, uniforms: [rows, columns], groups: Math.ceil(columns / SUM_COLUMNS) };
+}
+
+/** Adds partial gradients of a weight and of a bias. Uniforms: their sizes, and the number of partial gradients. */
+export const ADD_SPLITS = elementwise({
+  name: "sum of partial gradients",
+  writes: { dWeight: "f32", dBias: "f32" },
+  reads: { weights: "f32", biases: "f32" },
+  uniforms: { weightSize: "u32", biasSize: "u32", splits: "u32" },
+  body: `
+  var sum = 0.0;
+  if (i < u.weightSize) {
+    for (var split = 0u; split < u.splits; split++) { sum += weights[split * u.weightSize + i]; }
+    dWeight[i] = sum;
+  } else {
+    let index = i - u.weightSize;
+    for (var split = 0u; split < u.splits; split++) { sum += biases[split * u.biasSize + index]; }
+    dBias[index] = sum;
+  }`,
+});

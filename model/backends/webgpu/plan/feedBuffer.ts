@@ -1,0 +1,72 @@
+/**
+ * The inputs of a step, which one copy brings to the device: the header, then the feeds.
+ *
+ * @module
+ */
+import { type AdamWScalars } from "../../../ops/adamw.ts";
+import type { Objective } from "../../../training/objective.ts";
+import type { Allocate } from "../../../mae.ts";
+import { writeFeeds } from "../../simd/plan/feeds.ts";
+import type { Graph } from "../../simd/plan/graph.ts";
+import { HEADER, HEADER_SIZE } from "../kernels/update.ts";
+
+/** Alignment of a binding in bytes: the largest value of `minStorageBufferOffsetAlignment`. */
+const ALIGNMENT = 256;
+
+/** The inputs of a step on the host and on the device. */
+export class FeedBuffer {
+  readonly #device: GPUDevice;
+  readonly #buffer: GPUBuffer;
+  readonly #graph: Graph;
+  readonly #offsets = new Map<string, number>();
+  readonly #host: ArrayBuffer;
+
+  /** Lays out the feeds of a graph. */
+  constructor(device: GPUDevice, graph: Graph) {
+    this.#device = device;
+    this.#graph = graph;
+    let bytes = 4 * HEADER_SIZE;
+    for (const [name, { size }] of graph.feeds) {
+      this.#offsets.set(name, bytes);
+      bytes += Math.ceil(4 * size / ALIGNMENT) * ALIGNMENT;
+    }
+    this.#host = new ArrayBuffer(bytes);
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+    this.#buffer = device.createBuffer({ label: "feeds", size: bytes, usage });
+  }
+
+  /** Size in bytes. */
+  get bytes(): number {
+    return this.#host.byteLength;
+  }
+
+  /** The binding of the header. */
+  get header(): GPUBufferBinding {
+    return { buffer: this.#buffer, offset: 0, size: 4 * HEADER_SIZE };
+  }
+
+  /** Returns the binding of a feed. */
+  binding(name: string): GPUBufferBinding {
+    const { size } = this.#graph.feeds.get(name)!;
+    return { buffer: this.#buffer, offset: this.#offsets.get(name)!, size: 4 * size };
+  }
+
+  /** Fills the feeds on the host. @param makeObjective computes them in the buffers that `allocate` returns */
+  prepare(makeObjective: (allocate: Allocate) => Objective): void {
+    writeFeeds(this.#host, 0, this.#graph, { feedOffsets: this.#offsets }, makeObjective);
+  }
+
+  /** Copies the feeds to the device. @param step number of the step, from 1 @param slot where its loss is written */
+  upload(scalars: AdamWScalars, step: number, slot: number): void {
+    const header = new Float32Array(this.#host, 0, HEADER_SIZE);
+    for (const [name, index] of Object.entries(HEADER)) {
+      header[index] = { ...scalars, step, slot }[name as keyof typeof HEADER];
+    }
+    this.#device.queue.writeBuffer(this.#buffer, 0, this.#host);
+  }
+
+  /** Frees the memory. */
+  destroy(): void {
+    this.#buffer.destroy();
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Training in planned steps on a device. A step is one command buffer:
+ *
+ * 1. `simd/plan/record.ts` records the model's code as a graph.
+ * 2. `lower.ts` translates the graph to dispatches and fuses operations with the products before them (`fusions.ts`).
+ * 3. `slots.ts` and `parameterLayout.ts` assign buffers, and `compile.ts` creates them and the bind groups once.
+ * 4. A step copies its inputs to the device, submits the dispatches and returns. Nothing is read back in it.
+ * 5. AdamW skips its work from the first loss on that is not finite, and `lossRing.ts` brings the losses to the host.
+ *
+ * @module
+ */
+import { adamwScalars } from "../../../ops/adamw.ts";
+import { native, useNative } from "../../../ops/native.ts";
+import { batchSizeOf, objective, type TrainingBatch } from "../../../training/objective.ts";
+import type { OptimizerState } from "../../../training/optimizer.ts";
+import type { RunStep, Stepper, StepperOptions } from "../../../training/stepper.ts";
+import type { HostTensor } from "../../../weights.ts";
+import { BackendError } from "../../backend.ts";
+import { SIMD_OPS } from "../../simd/ops.ts";
+import type { Graph } from "../../simd/plan/graph.ts";
+import { recordStep, type TrainingSpec, trainingSpec } from "../../simd/plan/trainingSpec.ts";
+import type { Guard } from "../guard.ts";
+import type { Launcher } from "../launcher.ts";
+import { compile, type CompiledStep, type SharedBuffers } from "./compile.ts";
+import { LossRing } from "./lossRing.ts";
+import { lower } from "./lower.ts";
+import { Parameters } from "./parameters.ts";
+
+/** Maximum number of steps in flight, and the maximum size of their inputs. */
+const MAX_IN_FLIGHT = 32, MAX_FED_BYTES = 2 ** 28;
+
+/** A device with the programs that it has compiled. */
+export interface PlanDevice {
+  readonly launcher: Launcher;
+  readonly guard: Guard;
+}
+
+/** Records a step with the operations that the recorder supports. */
+export async function recordForDevice(spec: TrainingSpec, images: number): Promise<Graph> {
+  const ops = native();
+  useNative(SIMD_OPS);
+  try {
+    return await recordStep(spec, images);
+  } finally {
+    useNative(ops);
+  }
+}
+
+/** Size of the largest buffer that a program may bind on a device. */
+const maxBytesOf = ({ limits }: GPUDevice) =>
+  Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+
+/** A stepper that submits planned steps to a device. */
+export class DeviceStepper implements Stepper {
+  readonly note = null;
+  readonly threads = 1;
+  readonly maxInFlight: number;
+  readonly #spec: TrainingSpec;
+  readonly #guard: Guard;
+  readonly #shared: SharedBuffers;
+  readonly #losses: LossRing;
+  /** By the number of images of a batch. */
+  readonly #compiled = new Map<number, CompiledStep>();
+  #submittedSteps: number;
+  #completedSteps: number;
+
+  private constructor({ launcher, guard }: PlanDevice, options: StepperOptions, graph: Graph) {
+    const { device } = launcher.backend, { batchSize, trainable, frozen, weights, state } = options;
+    this.#spec = trainingSpec(options);
+    this.#guard = guard;
+    this.#submittedSteps = this.#completedSteps = state?.step ?? 0;
+    const maxBytes = maxBytesOf(device), plan = lower(graph);
+    const parameters = new Parameters(device, trainable, frozen, maxBytes);
+    parameters.values.write(weights);
+    if (state) {
+      parameters.expAvg.write(state.expAvg);
+      parameters.expAvgSq.write(state.expAvgSq);
+    }
+    const fedBytes = [...graph.feeds.values()].reduce((sum, { size }) => sum + 4 * size, 0);
+    this.maxInFlight = Math.max(2, Math.min(MAX_IN_FLIGHT, Math.floor(MAX_FED_BYTES / fedBytes)));
+    this.#losses = new LossRing(device, guard, this.maxInFlight);
+    const failed = device.createBuffer({ label: "failed", size: 4, usage: GPUBufferUsage.STORAGE });
+    this.#shared = { launcher, parameters, losses: this.#losses.buffer, failed, slots: [], maxBytes };
+    this.#compiled.set(batchSize, compile(graph, plan, this.#shared));
+  }
+
+  /**
+   * Plans a training and allocates its buffers.
+   *
+   * @throws {PlanError} when an operation has no program, or a buffer is too large for the device
+   * @throws {BackendError} when the device has too little memory or rejects a program
+   */
+  static async open(planDevice: PlanDevice, options: StepperOptions): Promise<DeviceStepper> {
+    const graph = await recordForDevice(trainingSpec(options), options.batchSize);
+    return await checked(planDevice, () => new DeviceStepper(planDevice, options, graph));
+  }
+
+  async prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep> {
+    const { task, batchSize, optimizer } = this.#spec, images = batchSizeOf(task, batch);
+    if (images > batchSize) {
+      throw new RangeError(`The batch has ${images} images, but the plan is for at most ${batchSize}`);
+    }
+    const compiled = await this.#compiledFor(images), part = { first: 0, images };
+    compiled.feeds.prepare((allocate) => objective(task, batch, epoch, step, part, allocate));
+    return async (lr) => {
+      this.#guard.check();
+      const number = ++this.#submittedSteps, { device } = this.#shared.launcher.backend;
+      const scalars = adamwScalars({ ...optimizer, lr, step: number });
+      compiled.feeds.upload(scalars, number, this.#losses.slotOf(number));
+      const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass();
+      compiled.encode(pass);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+      const loss = await this.#losses.next(number);
+      if (Number.isFinite(loss)) this.#completedSteps = number;
+      return loss;
+    };
+  }
+
+  weights(): Promise<Map<string, HostTensor>> {
+    return this.#read("values");
+  }
+
+  async state(): Promise<OptimizerState> {
+    const expAvg = await this.#read("expAvg"), expAvgSq = await this.#read("expAvgSq");
+    return { step: this.#completedSteps, expAvg, expAvgSq };
+  }
+
+  dispose(): Promise<void> {
+    this.#losses.dispose();
+    for (const compiled of this.#compiled.values()) compiled.destroy();
+    const { parameters, failed, slots } = this.#shared;
+    parameters.destroy();
+    for (const buffer of [failed, ...slots]) buffer.destroy();
+    return Promise.resolve();
+  }
+
+  async #read(name: "values" | "expAvg" | "expAvgSq"): Promise<Map<string, HostTensor>> {
+    this.#guard.check();
+    try {
+      const { parameters } = this.#shared;
+      return await parameters.read(parameters[name]);
+    } finally {
+      this.#guard.check();
+    }
+  }
+
+  async #compiledFor(images: number): Promise<CompiledStep> {
+    const cached = this.#compiled.get(images);
+    if (cached) return cached;
+    const graph = await recordForDevice(this.#spec, images), { launcher } = this.#shared;
+    const compiled = await checked(
+      { launcher, guard: this.#guard },
+      () => compile(graph, lower(graph), this.#shared),
+    );
+    this.#compiled.set(images, compiled);
+    return compiled;
+  }
+}
+
+/** Creates objects on a device. @throws {BackendError} when the device reports an error */
+async function checked<T>({ launcher, guard }: PlanDevice, create: () => T): Promise<T> {
+  const { device } = launcher.backend, filters = ["validation", "out-of-memory"] as const;
+  guard.check();
+  for (const filter of filters) device.pushErrorScope(filter);
+  let created: T | undefined, thrown: unknown;
+  try {
+    created = create();
+  } catch (error) {
+    thrown = error;
+  }
+  for (const _ of filters) {
+    const error = await device.popErrorScope();
+    if (error) throw new BackendError(`WebGPU cannot run this training: ${error.message}`);
+  }
+  if (thrown) throw thrown;
+  return created!;
+}

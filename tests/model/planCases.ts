@@ -1,0 +1,84 @@
+/**
+ * Small trainings for the tests of planned steps, for any backend.
+ *
+ * @module
+ */
+import { expect } from "expect";
+import { selectBackend } from "../../model/backends/select.ts";
+import { PRESETS } from "../../model/presets.ts";
+import { uniform } from "../../model/random.ts";
+import { train, type TrainerState, type TrainOptions } from "../../model/training/trainer.ts";
+import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
+
+/** Widths that are not multiples of 8, and batch sizes that are not multiples of the number of threads. */
+const config = {
+  ...PRESETS.mnist,
+  imageSize: 9,
+  patchSize: 3,
+  inChannels: 3,
+  embedDim: 15,
+  depth: 2,
+  numHeads: 3,
+  decoderEmbedDim: 10,
+  decoderDepth: 1,
+  decoderNumHeads: 2,
+  maskRatio: 0.6,
+};
+const BATCH_SIZES = [21, 21, 2, 1];
+
+/** Options of a training over batches of several sizes. */
+export function options(
+  architecture: Architecture,
+  threads: number,
+  more: Partial<TrainOptions> = {},
+): TrainOptions {
+  return {
+    config,
+    architecture,
+    initial: () => initialWeights(parameterSpecs(config, architecture), 4),
+    // With a large eps, updates from gradients that are only rounding errors stay small.
+    optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-2 },
+    schedule: { kind: "constant", lr: 0.002, minLr: 0, warmupSteps: 0, totalSteps: 2 * BATCH_SIZES.length },
+    stepsPerEpoch: BATCH_SIZES.length,
+    batchSize: Math.max(...BATCH_SIZES),
+    threads,
+    seed: 6,
+    checkpointSteps: 100,
+    *batches(epoch, from) {
+      for (const [step, size] of BATCH_SIZES.entries()) {
+        if (step < from) continue;
+        const pixels = uniform({ seed: 1, purpose: "images", epoch, step }, size * 9 * 9 * 3);
+        yield { pixels, labels: Int32Array.from({ length: size }, (_, i) => (i + step) % 3) };
+      }
+    },
+    ...more,
+  };
+}
+
+/** Runs a training. Returns its losses, its number of threads, and its final state. */
+export async function run(backend: string, options: TrainOptions) {
+  const { planner } = await selectBackend(backend);
+  const losses: number[] = [];
+  let state: TrainerState | undefined, threads = 0;
+  for await (const event of train({ ...options, planner })) {
+    if (event.type === "ready") {
+      threads = event.threads;
+      expect(event.note).toBe(null);
+    } else if (event.type === "step") losses.push(event.loss);
+    else if (event.type === "checkpoint") state = event.state;
+  }
+  return { losses, threads, state: state! };
+}
+
+/** The kinds of training. */
+export const CASES: { name: string; architecture: Architecture; more?: Partial<TrainOptions> }[] = [
+  { name: "mae", architecture: { model: "mae" } },
+  { name: "mae with dropout", architecture: { model: "mae" }, more: { config: { ...config, dropout: 0.2 } } },
+  { name: "classifier", architecture: { model: "classifier", classes: 3 } },
+  {
+    name: "classifier with dropout",
+    architecture: { model: "classifier", classes: 3 },
+    more: { config: { ...config, dropout: 0.2 } },
+  },
+  { name: "linear probe", architecture: { model: "classifier", classes: 3 }, more: { freezeEncoder: true } },
+];
