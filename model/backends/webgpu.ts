@@ -9,20 +9,18 @@ import { EagerPredictor } from "../prediction/eagerPredictor.ts";
 import { type Backend, BackendError, type Planner } from "./backend.ts";
 import { openDevice } from "./webgpu/adapter.ts";
 import type { WebgpuPackage } from "./webgpu/backend.ts";
-import { type Guard, guardBackend } from "./webgpu/guard.ts";
+import { guardBackend } from "./webgpu/guard.ts";
 import { Launcher } from "./webgpu/launcher.ts";
 import { limitMemory } from "./webgpu/memory.ts";
 import { webgpuOps } from "./webgpu/ops.ts";
-import { DeviceStepper } from "./webgpu/plan/plannedStepper.ts";
+import { DeviceStepper, type PlanDevice } from "./webgpu/plan/plannedStepper.ts";
 import { selfTest } from "./webgpu/selfTest.ts";
 
 const NAME = "webgpu";
 
 /** A device that passed its self-test. */
-interface TestedDevice {
+interface TestedDevice extends PlanDevice {
   readonly ops: NativeOps;
-  readonly launcher: Launcher;
-  readonly guard: Guard;
   /** Why the adapter does not count as hardware, or null. */
   readonly software: string | null;
 }
@@ -47,7 +45,7 @@ async function open(gpuOnly: boolean): Promise<TestedDevice> {
   const launcher = new Launcher(backend), ops = webgpuOps(launcher);
   const fault = await selfTest(ops);
   if (fault) throw new BackendError(fault);
-  return { ops, launcher, guard, software };
+  return { ops, launcher, guard, tested: new Set(), software };
 }
 
 /** The GPU of any vendor. A process uses one device until that fails. */

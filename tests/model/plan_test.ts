@@ -3,7 +3,7 @@ import { selectBackend } from "../../model/backends/select.ts";
 import { planTraining } from "../../model/backends/simd/plan/planTraining.ts";
 import { trainingBytes } from "../../model/memory.ts";
 import { PRESETS } from "../../model/presets.ts";
-import { initialWeights, isTrainable, type ParameterSpec, parameterSpecs } from "../../model/weights.ts";
+import { isTrainable, type ParameterSpec, parameterSpecs } from "../../model/weights.ts";
 import { CASES, options, run } from "./planCases.ts";
 
 for (const { name, architecture, more } of CASES) {

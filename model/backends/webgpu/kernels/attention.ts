@@ -4,7 +4,7 @@ import { type Call, type Program, program, type ProgramSource } from "../program
 export const MAX_HEAD_DIM = 256;
 
 /** Number of threads of a workgroup; each computes one token. */
-const threadsOf = (tokens: number): number => tokens <= 32 ? 32 : 64;
+export const attentionThreads = (tokens: number): number => tokens <= 32 ? 32 : 64;
 
 /** Parameters of the generated programs. */
 interface AttentionOptions {
@@ -256,7 +256,9 @@ export interface AttentionCalls {
 
 /** Returns the calls of an attention. The width of a head is at most {@linkcode MAX_HEAD_DIM}. */
 export function attentionCalls({ batch, tokens, dim, heads, hasDropout }: AttentionShape): AttentionCalls {
-  const threads = threadsOf(tokens), blocks = Math.ceil(tokens / threads), groups = batch * heads * blocks;
+  const threads = attentionThreads(tokens),
+    blocks = Math.ceil(tokens / threads),
+    groups = batch * heads * blocks;
   const programs = programsOf({ headDim: dim / heads, threads, hasDropout });
   const call = (program: Program, products: number): Call => ({
     program,

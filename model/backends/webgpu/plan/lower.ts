@@ -17,7 +17,7 @@ import { CROSS_ENTROPY, maskedLossCall } from "../kernels/losses.ts";
 import { MEAN_POOL, MEAN_POOL_GRADIENT } from "../kernels/meanPool.ts";
 import { columnSumsCall } from "../kernels/sums.ts";
 import { GATHER_ROWS, TOKEN_GRADIENT, UNSHUFFLE, UNSHUFFLE_POSITIONS } from "../kernels/unshuffle.ts";
-import { linearCall, linearDwCall, linearDxCall } from "../linearCalls.ts";
+import { linearCall, linearDwCall, linearDxCall, tileBySize, type TileChoice } from "../linearCalls.ts";
 import { type Call, elementCall } from "../program.ts";
 import type { DispatchPlan, PlannedDispatch, Source } from "./dispatches.ts";
 import { Fusions } from "./fusions.ts";
@@ -33,7 +33,7 @@ class Lowering {
   readonly #replacements = new Map<Value, Source>();
   readonly #parameters: ReadonlyMap<Value, string>;
 
-  constructor(readonly graph: Graph) {
+  constructor(readonly graph: Graph, readonly tileOf: TileChoice) {
     this.fusions = new Fusions(graph);
     this.#parameters = new Map([...graph.gradients].map(([name, value]) => [value, name]));
   }
@@ -83,7 +83,7 @@ const EMITTERS = new Map<KernelSpec, Emit>([
     const gelu = residual ? undefined : to.fusions.take(i, SPECS.UnmaskGelu);
     const epilogue = residual ? "residual" : gelu ? "gelu" : undefined;
     to.emit(
-      linearCall(rows, outDim, inDim, epilogue),
+      linearCall(rows, outDim, inDim, epilogue, to.tileOf),
       [x, weight, bias, residual],
       results(gelu?.node ?? node),
     );
@@ -91,11 +91,11 @@ const EMITTERS = new Map<KernelSpec, Emit>([
   [SPECS.UnmaskLinearDx, (to, node, i) => {
     const [dy, weight] = values(node), [[rows], [outDim, inDim]] = shapes(node);
     const fused = to.fusions.take(i, PLAIN_SPECS.Multiply),
-      call = linearDxCall(rows, outDim, inDim, fused && "factor");
+      call = linearDxCall(rows, outDim, inDim, fused && "factor", to.tileOf);
     to.emit(call, [dy, weight, fused?.other], results(fused?.node ?? node));
   }],
   [SPECS.UnmaskLinearDw, (to, node) => {
-    const [[rows, outDim], [, inDim]] = shapes(node), call = linearDwCall(rows, outDim, inDim);
+    const [[rows, outDim], [, inDim]] = shapes(node), call = linearDwCall(rows, outDim, inDim, to.tileOf);
     to.emit(call, values(node), node.outputs.map((output) => to.gradient(output, call.splits)));
   }],
   [SPECS.UnmaskGelu, (to, node) => {
@@ -183,10 +183,11 @@ const EMITTERS = new Map<KernelSpec, Emit>([
 /**
  * Lowers a graph.
  *
+ * @param tileOf chooses the tiles of products
  * @throws {PlanError} when an operation has no program, or a gradient is not the result of a single one
  */
-export function lower(graph: Graph): DispatchPlan {
-  const lowering = new Lowering(graph);
+export function lower(graph: Graph, tileOf = tileBySize): DispatchPlan {
+  const lowering = new Lowering(graph, tileOf);
   graph.nodes.forEach((node, i) => {
     if (lowering.fusions.has(node)) return;
     const emit = EMITTERS.get(node.spec);
@@ -199,7 +200,7 @@ export function lower(graph: Graph): DispatchPlan {
   const feeds = new Map([...graph.feeds].filter(([name]) => name !== CHUNK_WEIGHT));
   return {
     dispatches: lowering.dispatches,
-    loss: lowering.source(graph.loss),
+    loss: lowering.source(graph.output),
     splits: lowering.splits,
     feeds,
   };

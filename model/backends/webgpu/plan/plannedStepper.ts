@@ -10,40 +10,44 @@
  * @module
  */
 import { adamwScalars } from "../../../ops/adamw.ts";
-import { native, useNative } from "../../../ops/native.ts";
 import { batchSizeOf, objective, type TrainingBatch } from "../../../training/objective.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { RunStep, Stepper, StepperOptions } from "../../../training/stepper.ts";
 import type { HostTensor } from "../../../weights.ts";
 import { BackendError } from "../../backend.ts";
-import { SIMD_OPS } from "../../simd/ops.ts";
 import type { Graph } from "../../simd/plan/graph.ts";
-import { recordStep, type TrainingSpec, trainingSpec } from "../../simd/plan/trainingSpec.ts";
+import { type TrainingSpec, trainingSpec } from "../../simd/plan/trainingSpec.ts";
 import type { Guard } from "../guard.ts";
 import type { Launcher } from "../launcher.ts";
+import type { Program } from "../program.ts";
 import { compile, type CompiledStep, type SharedBuffers } from "./compile.ts";
+import type { DispatchPlan } from "./dispatches.ts";
 import { LossRing } from "./lossRing.ts";
 import { lower } from "./lower.ts";
 import { Parameters } from "./parameters.ts";
+import { recordForDevice } from "./recording.ts";
+import { testTraining } from "./selfTest.ts";
 
 /** Maximum number of steps in flight, and the maximum size of their inputs. */
 const MAX_IN_FLIGHT = 32, MAX_FED_BYTES = 2 ** 28;
 
-/** A device with the programs that it has compiled. */
+/** A device with the programs that it has compiled and tested. */
 export interface PlanDevice {
   readonly launcher: Launcher;
   readonly guard: Guard;
+  /** The programs that have returned the expected results. */
+  readonly tested: Set<Program>;
 }
 
-/** Records a step with the operations that the recorder supports. */
-export async function recordForDevice(spec: TrainingSpec, images: number): Promise<Graph> {
-  const ops = native();
-  useNative(SIMD_OPS);
-  try {
-    return await recordStep(spec, images);
-  } finally {
-    useNative(ops);
-  }
+const programsOf = ({ dispatches }: DispatchPlan) => dispatches.map(({ program }) => program);
+
+const untested = ({ tested }: PlanDevice, plan: DispatchPlan) =>
+  programsOf(plan).filter((program) => !tested.has(program));
+
+/** @throws {BackendError} when a plan has programs that were not tested */
+function requireTested(device: PlanDevice, plan: DispatchPlan): void {
+  const [program] = untested(device, plan);
+  if (program) throw new BackendError(`WebGPU has no self-test of the program '${program.name}'`);
 }
 
 /** Size of the largest buffer that a program may bind on a device. */
@@ -56,7 +60,7 @@ export class DeviceStepper implements Stepper {
   readonly threads = 1;
   readonly maxInFlight: number;
   readonly #spec: TrainingSpec;
-  readonly #guard: Guard;
+  readonly #device: PlanDevice;
   readonly #shared: SharedBuffers;
   readonly #losses: LossRing;
   /** By the number of images of a batch. */
@@ -64,12 +68,13 @@ export class DeviceStepper implements Stepper {
   #submittedSteps: number;
   #completedSteps: number;
 
-  private constructor({ launcher, guard }: PlanDevice, options: StepperOptions, graph: Graph) {
-    const { device } = launcher.backend, { batchSize, trainable, frozen, weights, state } = options;
+  private constructor(planDevice: PlanDevice, options: StepperOptions, graph: Graph, plan: DispatchPlan) {
+    const { launcher, guard } = planDevice, { device } = launcher.backend;
+    const { batchSize, trainable, frozen, weights, state } = options;
     this.#spec = trainingSpec(options);
-    this.#guard = guard;
+    this.#device = planDevice;
     this.#submittedSteps = this.#completedSteps = state?.step ?? 0;
-    const maxBytes = maxBytesOf(device), plan = lower(graph);
+    const maxBytes = maxBytesOf(device);
     const parameters = new Parameters(device, trainable, frozen, maxBytes);
     parameters.values.write(weights);
     if (state) {
@@ -85,14 +90,25 @@ export class DeviceStepper implements Stepper {
   }
 
   /**
-   * Plans a training and allocates its buffers.
+   * Plans a training, tests its programs and allocates its buffers.
    *
    * @throws {PlanError} when an operation has no program, or a buffer is too large for the device
-   * @throws {BackendError} when the device has too little memory or rejects a program
+   * @throws {BackendError} when the device has too little memory, rejects a program or computes wrong numbers
    */
   static async open(planDevice: PlanDevice, options: StepperOptions): Promise<DeviceStepper> {
-    const graph = await recordForDevice(trainingSpec(options), options.batchSize);
-    return await checked(planDevice, () => new DeviceStepper(planDevice, options, graph));
+    const graph = await recordForDevice(trainingSpec(options), options.batchSize), plan = lower(graph);
+    if (untested(planDevice, plan).length > 0) {
+      const used = new Set<Program>();
+      await testTraining(options, async (small, tile) => {
+        const graph = await recordForDevice(trainingSpec(small), small.batchSize),
+          plan = lower(graph, () => tile);
+        for (const program of programsOf(plan)) used.add(program);
+        return await checked(planDevice, () => new DeviceStepper(planDevice, small, graph, plan));
+      });
+      for (const program of used) planDevice.tested.add(program);
+    }
+    requireTested(planDevice, plan);
+    return await checked(planDevice, () => new DeviceStepper(planDevice, options, graph, plan));
   }
 
   async prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep> {
@@ -103,7 +119,7 @@ export class DeviceStepper implements Stepper {
     const compiled = await this.#compiledFor(images), part = { first: 0, images };
     compiled.feeds.prepare((allocate) => objective(task, batch, epoch, step, part, allocate));
     return async (lr) => {
-      this.#guard.check();
+      this.#device.guard.check();
       const number = ++this.#submittedSteps, { device } = this.#shared.launcher.backend;
       const scalars = adamwScalars({ ...optimizer, lr, step: number });
       compiled.feeds.upload(scalars, number, this.#losses.slotOf(number));
@@ -136,23 +152,21 @@ export class DeviceStepper implements Stepper {
   }
 
   async #read(name: "values" | "expAvg" | "expAvgSq"): Promise<Map<string, HostTensor>> {
-    this.#guard.check();
+    this.#device.guard.check();
     try {
       const { parameters } = this.#shared;
       return await parameters.read(parameters[name]);
     } finally {
-      this.#guard.check();
+      this.#device.guard.check();
     }
   }
 
   async #compiledFor(images: number): Promise<CompiledStep> {
     const cached = this.#compiled.get(images);
     if (cached) return cached;
-    const graph = await recordForDevice(this.#spec, images), { launcher } = this.#shared;
-    const compiled = await checked(
-      { launcher, guard: this.#guard },
-      () => compile(graph, lower(graph), this.#shared),
-    );
+    const graph = await recordForDevice(this.#spec, images), plan = lower(graph);
+    requireTested(this.#device, plan);
+    const compiled = await checked(this.#device, () => compile(graph, plan, this.#shared));
     this.#compiled.set(images, compiled);
     return compiled;
   }

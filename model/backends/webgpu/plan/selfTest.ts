@@ -1,0 +1,116 @@
+/**
+ * Tests the programs of a planned training before it uses them: a step of a small model, whose programs are the same,
+ * is compared with our WebAssembly kernels. A faulty driver computes wrong numbers without an error.
+ *
+ * @module
+ */
+import { imageDim, type MaeConfig, numKeep } from "../../../config.ts";
+import { uniform } from "../../../random.ts";
+import type { Task, TrainingBatch } from "../../../training/objective.ts";
+import type { Stepper, StepperOptions } from "../../../training/stepper.ts";
+import {
+  type HostTensor,
+  type HostWeights,
+  initialWeights,
+  isTrainable,
+  parameterSpecs,
+} from "../../../weights.ts";
+import { BackendError } from "../../backend.ts";
+import { PlannedStepper } from "../../simd/plan/plannedStepper.ts";
+import { attentionThreads } from "../kernels/attention.ts";
+import type { TileWidth } from "../kernels/gemm.ts";
+import { recording } from "./recording.ts";
+
+const IMAGES = 2, LR = 1e-3;
+
+/** What selects the programs of an attention over this number of tokens. */
+const attentionKind = (tokens: number) => `${attentionThreads(tokens)} ${tokens > attentionThreads(tokens)}`;
+
+/** Returns a model with one block each whose training uses the programs of `config`, with as few patches as possible. */
+function smallModel(config: MaeConfig, masked: boolean): MaeConfig {
+  const kinds = (side: number) => {
+    const patches = side ** 2, keep = masked ? numKeep(patches, config.maskRatio) : patches;
+    return [keep, patches].map(attentionKind).join();
+  };
+  const fullSide = config.imageSize / config.patchSize;
+  let side = 2;
+  while (side < fullSide && kinds(side) !== kinds(fullSide)) side++;
+  return {
+    ...config,
+    imageSize: Math.min(side, fullSide) * config.patchSize,
+    depth: Math.min(1, config.depth),
+    decoderDepth: Math.min(1, config.decoderDepth),
+  };
+}
+
+/** Returns the options of the training that tests the programs of `options`. */
+function smallTraining({ task, optimizer }: StepperOptions): StepperOptions {
+  const { architecture, freezeEncoder = false } = task;
+  const config = smallModel(task.config, architecture.model === "mae");
+  const specs = parameterSpecs(config, architecture), weights = initialWeights(specs, 1);
+  const trainable = specs.filter(({ name }) => isTrainable(name, freezeEncoder));
+  return {
+    task: { ...task, config },
+    trainable,
+    frozen: new Map([...weights].filter(([name]) => !isTrainable(name, freezeEncoder))),
+    weights,
+    optimizer,
+    batchSize: IMAGES,
+    threads: 1,
+  };
+}
+
+function randomBatch({ config, architecture, input }: Task): TrainingBatch {
+  const labels = Int32Array.of(0, architecture.model === "classifier" ? architecture.classes - 1 : 0);
+  const values = (size: number) => uniform({ seed: 1, purpose: "self-test" }, IMAGES * size);
+  return input === "features"
+    ? { features: values(config.embedDim), labels }
+    : { pixels: values(imageDim(config)), labels };
+}
+
+/** Runs two steps. Returns the losses, the parameters and the moments. */
+async function results(stepper: Stepper, batch: TrainingBatch): Promise<HostWeights> {
+  try {
+    const losses: number[] = [];
+    for (let step = 0; step < 2; step++) losses.push(await (await stepper.prepare(batch, 0, step))(LR));
+    const all = new Map<string, HostTensor>([["loss", { shape: [2], data: Float32Array.from(losses) }]]);
+    const { expAvg, expAvgSq } = await stepper.state();
+    for (const [kind, values] of Object.entries({ parameter: await stepper.weights(), expAvg, expAvgSq })) {
+      for (const [name, tensor] of values) all.set(`${kind} ${name}`, tensor);
+    }
+    return all;
+  } finally {
+    await stepper.dispose();
+  }
+}
+
+/** Returns the first wrong result, or null. Errors are relative to the largest value of an array. */
+function firstFault(found: HostWeights, expected: HostWeights): string | null {
+  for (const [name, { data }] of expected) {
+    const values = found.get(name)!.data;
+    const largest = data.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+    // AdamW divides by the root of the second moment, so it amplifies the error of a gradient near zero.
+    const tolerance = name.startsWith("parameter") ? LR / 2 : 1e-3 * largest + 1e-12;
+    const wrong = data.findIndex((value, i) => !(Math.abs(values[i] - value) <= tolerance));
+    if (wrong >= 0) return `its self-test of ${name} returned ${values[wrong]} instead of ${data[wrong]}`;
+  }
+  return null;
+}
+
+/**
+ * Tests the programs of a training.
+ *
+ * @param open opens a stepper on the device that uses tiles of one width only
+ * @throws {BackendError} with the first wrong result
+ */
+export async function testTraining(
+  options: StepperOptions,
+  open: (options: StepperOptions, tile: TileWidth) => Promise<Stepper>,
+): Promise<void> {
+  const small = smallTraining(options), batch = randomBatch(small.task);
+  const expected = await results(await recording(() => PlannedStepper.open(small)), batch);
+  for (const tile of [32, 64] as const) {
+    const fault = firstFault(await results(await open(small, tile), batch), expected);
+    if (fault) throw new BackendError(fault);
+  }
+}
