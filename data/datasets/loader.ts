@@ -50,27 +50,18 @@ export function labelsAt(labels: Uint16Array, indices: Uint32Array): Int32Array<
 }
 
 /**
- * Yields the indices of the images of each batch of an epoch. The order depends only on (seed, epoch), so an epoch can
- * be resumed at any batch.
+ * Returns the indices of the images of all batches of an epoch, from `startBatch` on. The order depends only on
+ * (seed, epoch), so an epoch can be resumed at any batch.
  *
  * @param count number of images
  */
-export function* batchIndices(
-  count: number,
-  options: BatchOptions,
-): Generator<Uint32Array<ArrayBuffer>, void> {
+export function epochOrder(count: number, options: BatchOptions): Uint32Array<ArrayBuffer> {
   const { batchSize, dropLast, seed, epoch, shuffle, startBatch = 0 } = options;
-  let order: Uint32Array<ArrayBuffer>;
-  if (shuffle) order = permutation({ seed, purpose: "shuffle", epoch }, count);
-  else {
-    order = new Uint32Array(count);
-    for (let i = 0; i < count; i++) order[i] = i;
-  }
-  for (let start = startBatch * batchSize; start < count; start += batchSize) {
-    const indices = order.slice(start, start + batchSize);
-    if (dropLast && indices.length < batchSize) return;
-    yield indices;
-  }
+  const end = dropLast ? count - count % batchSize : count, start = Math.min(startBatch * batchSize, end);
+  if (shuffle) return permutation({ seed, purpose: "shuffle", epoch }, count).subarray(start, end);
+  const order = new Uint32Array(end - start);
+  for (let i = 0; i < order.length; i++) order[i] = start + i;
+  return order;
 }
 
 /**
@@ -91,7 +82,9 @@ export function* epochBatches(images: ImageSet, options: BatchOptions): Generato
   const imageLength = inputLength(images);
   // One buffer for all batches, because a new one for each batch would be a megabyte of garbage every few steps.
   const buffer = new Float32Array(Math.min(options.batchSize, images.count) * imageLength);
-  for (const indices of batchIndices(images.count, options)) {
+  const order = epochOrder(images.count, options);
+  for (let start = 0; start < order.length; start += options.batchSize) {
+    const indices = order.subarray(start, start + options.batchSize);
     const pixels = buffer.subarray(0, indices.length * imageLength);
     copyScaled(images.pixels, indices, imageLength, pixels);
     const labels = images.labels && labelsAt(images.labels, indices);

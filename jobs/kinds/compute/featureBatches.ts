@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { batchIndices, type BatchOptions, labelsAt } from "../../../data/datasets/loader.ts";
+import { type BatchOptions, epochOrder, labelsAt } from "../../../data/datasets/loader.ts";
 import type { FeatureBatch } from "../../../model/training/objective.ts";
 
 /** The features of all images of a set, with their labels. */
@@ -20,11 +20,13 @@ export function* featureBatches(
   { features, width, labels }: LabelledFeatures,
   options: BatchOptions,
 ): Generator<FeatureBatch, void> {
-  const buffer = new Float32Array(Math.min(options.batchSize, labels.length) * width);
-  for (const indices of batchIndices(labels.length, options)) {
+  const { batchSize } = options, buffer = new Float32Array(Math.min(batchSize, labels.length) * width);
+  const order = epochOrder(labels.length, options), labelsInOrder = labelsAt(labels, order);
+  for (let start = 0; start < order.length; start += batchSize) {
+    const indices = order.subarray(start, start + batchSize);
     const batch = buffer.subarray(0, indices.length * width);
     copyRows(features, width, indices, batch);
-    yield { features: batch, labels: labelsAt(labels, indices) };
+    yield { features: batch, labels: labelsInOrder.subarray(start, start + batchSize) };
   }
 }
 
