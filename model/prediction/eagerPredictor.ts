@@ -35,6 +35,11 @@ export class EagerPredictor implements Predictor {
     return this.#run(() => classify(this.#weights, features(this.#weights, this.config, pixels)));
   }
 
+  logitsOfFeatures(features: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    const { embedDim } = this.config, images = features.length / embedDim;
+    return this.#run(() => classify(this.#weights, tf.tensor2d(features, [images, embedDim])));
+  }
+
   dispose(): Promise<void> {
     tf.dispose(this.#weights);
     return Promise.resolve();

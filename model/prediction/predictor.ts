@@ -10,7 +10,7 @@ import type { HostWeights } from "../weights.ts";
 /** The model that a predictor computes. */
 export interface PredictorOptions {
   readonly config: MaeConfig;
-  /** All parameters of an MAE or of a classifier. They are copied. */
+  /** The parameters that the called methods need, of an MAE or of a classifier. They are copied. */
   readonly weights: HostWeights;
   /** Number of threads that compute, if the backend supports threads. */
   readonly threads: number;
@@ -32,6 +32,8 @@ export interface Predictor {
   features(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>>;
   /** Returns the logits of a classifier, `[batch, classes]`. @param pixels `[batch, height, width, channels]` in [0, 1] */
   logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>>;
+  /** Returns the logits of features, `[batch, classes]`. @param features `[batch, embedDim]` */
+  logitsOfFeatures(features: Float32Array): Promise<Float32Array<ArrayBuffer>>;
   /** Frees all memory and threads. Must not be called during a call. */
   dispose(): Promise<void>;
 }

@@ -41,6 +41,7 @@ Deno.test("changing a masked patch changes no prediction", async () => {
 Deno.test("class probabilities add up to 1, and embeddings do not depend on the rest of the batch", async () => {
   const model = await open(initialWeights(parameterSpecs(config, { model: "classifier", classes: 4 }), 1));
   const { probabilities, predicted } = await classifyBatch(model, pixels);
+  expect(await model.logitsOfFeatures(await model.features(pixels))).toEqual(await model.logits(pixels));
   for (let row = 0; row < 2; row++) {
     const distribution = [...probabilities.slice(row * 4, row * 4 + 4)];
     expect(distribution.reduce((a, b) => a + b)).toBeCloseTo(1, 5);

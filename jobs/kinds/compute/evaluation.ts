@@ -65,7 +65,7 @@ export async function* evaluateClassifier(
     context,
     evaluation,
     set,
-    (predictor) => measureClassifier(context, predictor, set, options),
+    (predictor) => measureClassifier(context, ({ pixels }) => predictor.logits(pixels), set, options),
   );
   const measuredOn = { jobId, checkpoint: source.id, dataset: dataset.info.id, split, classNames };
   return { ...measured, ...await storeConfusion(store, measuredOn, confusion), images: set.count };

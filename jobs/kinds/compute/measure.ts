@@ -8,7 +8,7 @@ import { type Batch, epochBatches } from "../../../data/datasets/loader.ts";
 import { yieldToEventLoop } from "../../../data/eventLoop.ts";
 import type { MaeConfig } from "../../../model/config.ts";
 import { forwardBatch } from "../../../model/memory.ts";
-import { classifyBatch, reconstruct } from "../../../model/prediction/inference.ts";
+import { classifyLogits, reconstruct } from "../../../model/prediction/inference.ts";
 import type { Predictor } from "../../../model/prediction/predictor.ts";
 import type { Confusion } from "../../artifacts/confusion.ts";
 import { notFinite } from "../finite.ts";
@@ -48,24 +48,28 @@ export interface ClassifierMeasure {
   readonly confusion: Confusion;
 }
 
+/** Returns the logits of a batch, `[batch, classes]`. */
+export type LogitsOf = (batch: Batch) => Promise<Float32Array>;
+
 /**
  * Measures a classifier over a split.
  *
- * @param predictor of the classifier
+ * @param logitsOf computes the classifier
  * @param set images with the labels of the classifier
  * @param reportSteps whether each batch is reported as a step
  * @throws {JobFailure} `not_finite` when the output of the model is not finite
  */
 export async function* measureClassifier(
   { signal }: Pick<KindContext, "signal">,
-  predictor: Predictor,
+  logitsOf: LogitsOf,
   set: ImageSet,
   { classes, batchSize, reportSteps }: { classes: number; batchSize: number; reportSteps: boolean },
 ): AsyncGenerator<KindEvent, ClassifierMeasure> {
   const counts = new Uint32Array(classes * classes);
   let correct = 0, lossSum = 0, step = 0;
   for await (const batch of batchesInOrder(set, batchSize, signal)) {
-    const { images, loss, predicted } = await classifyBatch(predictor, batch.pixels, batch.labels);
+    const images = batch.indices.length;
+    const { loss, predicted } = classifyLogits(await logitsOf(batch), images, batch.labels);
     step++;
     if (!Number.isFinite(loss)) throw notFinite(`The classifier's loss in batch ${step} is ${loss}`);
     lossSum += loss! * images;

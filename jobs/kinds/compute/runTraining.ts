@@ -9,7 +9,6 @@ import { yieldToEventLoop } from "../../../data/eventLoop.ts";
 import { type ImagePreprocessing, resolvePreprocessing } from "../../../data/images/preprocessing.ts";
 import type { SelectedBackend } from "../../../model/backends/select.ts";
 import type { MaeConfig } from "../../../model/config.ts";
-import type { Batches } from "../../../model/training/batches.ts";
 import { TrainingError } from "../../../model/training/error.ts";
 import {
   train,
@@ -31,7 +30,7 @@ import {
 import { RECIPE_DEFAULTS, type TrainingRequest } from "../../requests/trainingFields.ts";
 import { notFinite } from "../finite.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
-import { type FeatureSource, openFeatures } from "./features.ts";
+import type { ProbeFeatures } from "./probeFeatures.ts";
 import { resume } from "./resume.ts";
 
 /** The model, the data and the backend of a training. */
@@ -42,6 +41,8 @@ export interface TrainingSetup {
   readonly freezeEncoder: boolean;
   readonly backend: SelectedBackend;
   readonly set: ImageSet;
+  /** The features of the images, if the encoder is frozen. */
+  readonly features?: ProbeFeatures;
   /** How transparent and non-square images were converted. */
   readonly preprocessing: ImagePreprocessing;
   /** Warnings about the data. They are reported when the job starts, not when it resumes. */
@@ -75,13 +76,10 @@ export async function* runTraining(
   const resumed = point?.state;
   // Only the state at the end is kept: each is three times as large as the model.
   let state = resumed?.step === length.totalSteps ? resumed : undefined, checkpoint = point?.checkpoint.id;
-  // The encoder of a linear probe computes the features of the images before the first step.
-  const weights = setup.freezeEncoder ? resumed?.weights ?? await setup.initial() : null;
-  let features: FeatureSource | null = null;
-  const batches = (options: BatchOptions) =>
-    features ? features.batches(options) : epochBatches(setup.set, options);
+  const { features } = setup;
+  const weights = features ? resumed?.weights ?? await setup.initial() : null;
   const options = {
-    ...trainOptions(context, request, setup, length, batches),
+    ...trainOptions(context, request, setup, length),
     ...(weights && { input: "features" as const, initial: () => weights }),
   };
   try {
@@ -90,9 +88,7 @@ export async function* runTraining(
       else if (event.type === "epoch") yield { ...event, metrics: {} };
       else if (event.type === "ready") {
         yield* reportStart(request, setup, length, event, resumed);
-        if (weights && resumed?.step !== length.totalSteps) {
-          features = yield* openFeatures(context, { ...setup, weights });
-        }
+        if (features && resumed?.step !== length.totalSteps) yield* features.open(weights!);
       } else {
         checkpoint = yield* writeCheckpoint(context, setup, event);
         state = event.final ? event.state : undefined;
@@ -101,8 +97,6 @@ export async function* runTraining(
     }
   } catch (error) {
     throw trainingFailure(error);
-  } finally {
-    await features?.[Symbol.asyncDispose]();
   }
   const epochStart = Math.floor((state!.step - 1) / length.stepsPerEpoch) * length.stepsPerEpoch;
   const epochLoss = state!.epochLossSum / (state!.step - epochStart);
@@ -121,11 +115,12 @@ function lengthOf(request: TrainingRequest, images: number): RunLength {
 function trainOptions(
   { settings }: KindContext,
   request: TrainingRequest,
-  { config, architecture, freezeEncoder, backend, initial }: TrainingSetup,
+  { config, architecture, freezeEncoder, backend, set, features, initial }: TrainingSetup,
   length: RunLength,
-  batches: (options: BatchOptions) => Batches,
 ): TrainOptions {
   const { batchSize, dropLast, seed } = request;
+  const batches = (options: BatchOptions) =>
+    features ? features.batches(options) : epochBatches(set, options);
   return {
     config,
     architecture,

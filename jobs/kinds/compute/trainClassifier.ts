@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Dataset, DatasetInfo } from "../../../data/datasets/dataset.ts";
+import type { Dataset, DatasetInfo, ImageSet } from "../../../data/datasets/dataset.ts";
 import { completeConfig, type MaeConfig } from "../../../model/config.ts";
 import { classifierFlops } from "../../../model/flops.ts";
 import {
@@ -22,7 +22,8 @@ import type { KindContext, KindEvent, TrainedModel } from "../kind.ts";
 import type { SelectedBackend } from "../../../model/backends/select.ts";
 import { chooseBackend, openRunPredictor } from "./backend.ts";
 import { loadSplit, openDataset, requireLabels } from "./dataset.ts";
-import { type ClassifierMeasure, measureClassifier, measurementBatchSize } from "./measure.ts";
+import { type ClassifierMeasure, type LogitsOf, measureClassifier, measurementBatchSize } from "./measure.ts";
+import { ProbeFeatures } from "./probeFeatures.ts";
 import { runTraining, type TrainingSetup } from "./runTraining.ts";
 
 /** Trains and measures a classifier. With a frozen encoder only the head is trained. @throws {JobFailure} */
@@ -39,6 +40,12 @@ export async function* trainClassifier(
   requireClasses(dataset.info);
   const { numClasses, classNames } = dataset.info;
   const architecture: Architecture = { model: "classifier", classes: numClasses };
+  const training = await trainingSet(context, dataset, config);
+  const testCount = dataset.info.splits.test.count,
+    loadTest = () => loadSplit(context, dataset, "test", config);
+  await using features = freezeEncoder
+    ? new ProbeFeatures(context, { backend, config, train: training.set, testCount, loadTest })
+    : undefined;
   const { state, checkpoint, epochLoss } = yield* runTraining(context, {
     config,
     architecture,
@@ -46,17 +53,26 @@ export async function* trainClassifier(
     freezeEncoder,
     backend,
     preprocessing: dataset.info,
-    ...await trainingSet(context, dataset, config),
+    ...training,
+    features,
     initial: () => initialClassifier(context, config, numClasses),
   });
   const result = { loss: epochLoss, steps: state.step, checkpoint };
-  if (dataset.info.splits.test.count === 0) return yield { type: "result", result };
-  const measured = yield* measureOnTest(context, backend, dataset, {
-    config,
-    weights: state.weights,
+  if (testCount === 0) return yield { type: "result", result };
+  yield { type: "log", level: "info", message: `Measuring on ${testCount} held-out images` };
+  const test = await features?.test() ?? { set: await loadTest(), features: null };
+  const trained = { config, weights: state.weights, classes: numClasses };
+  const { confusion, ...measured } = yield* measureOnTest(context, backend, trained, test);
+  const measuredOn = {
+    jobId: context.jobId,
     checkpoint,
-  });
-  yield { type: "result", result: { ...result, ...measured } };
+    dataset: dataset.info.id,
+    split: "test",
+    classNames,
+  } as const;
+  const { confusionUrl } = await storeConfusion(context.store, measuredOn, confusion);
+  const { accuracy: testAccuracy, loss: testLoss } = measured;
+  yield { type: "result", result: { ...result, testAccuracy, testLoss, confusionUrl } };
 }
 
 /** Checks that a data set has at least two classes. @throws {JobFailure} `dataset_unlabelled`, `one_class` */
@@ -92,31 +108,28 @@ async function initialClassifier(
   return new Map([...specs.map(({ name }) => [name, weights.get(name)!] as const), ...head]);
 }
 
-/** Measures the trained classifier, and stores its confusion matrix as an object. */
+/** Measures the trained classifier. With features, only its head is computed. */
 async function* measureOnTest(
   context: KindContext<TrainingRequest>,
   backend: SelectedBackend,
-  dataset: Dataset,
-  trained: { readonly config: MaeConfig; readonly weights: HostWeights; readonly checkpoint: string },
-): AsyncGenerator<KindEvent, Record<string, unknown>> {
-  const { jobId, store, request } = context, { config, checkpoint } = trained;
-  const { id, classNames, numClasses, splits } = dataset.info;
-  yield { type: "log", level: "info", message: `Measuring on ${splits.test.count} held-out images` };
-  const test = await loadSplit(context, dataset, "test", config);
-  const options = {
-    classes: numClasses,
-    batchSize: measurementBatchSize(config, request.batchSize, false),
-    reportSteps: false,
+  { config, weights, classes }: {
+    readonly config: MaeConfig;
+    readonly weights: HostWeights;
+    readonly classes: number;
+  },
+  { set, features }: { readonly set: ImageSet; readonly features: Float32Array | null },
+): AsyncGenerator<KindEvent, ClassifierMeasure> {
+  const batchSize = measurementBatchSize(config, context.request.batchSize, false);
+  const needed = features ? new Map([...weights].filter(([name]) => name.startsWith("head."))) : weights;
+  const predictor = await openRunPredictor(context, backend, { config, weights: needed });
+  const logitsOf: LogitsOf = ({ pixels, indices }) => {
+    if (features === null) return predictor.logits(pixels);
+    const first = indices[0] * config.embedDim;
+    return predictor.logitsOfFeatures(features.subarray(first, first + indices.length * config.embedDim));
   };
-  const predictor = await openRunPredictor(context, backend, trained);
-  let measured: ClassifierMeasure;
   try {
-    measured = yield* measureClassifier(context, predictor, test, options);
+    return yield* measureClassifier(context, logitsOf, set, { classes, batchSize, reportSteps: false });
   } finally {
     await predictor.dispose();
   }
-  const { accuracy, loss, confusion } = measured;
-  const measuredOn = { jobId, checkpoint, dataset: id, split: "test", classNames } as const;
-  const { confusionUrl } = await storeConfusion(store, measuredOn, confusion);
-  return { testAccuracy: accuracy, testLoss: loss, confusionUrl };
 }

@@ -75,6 +75,18 @@ Deno.test("a probe computes the features before its first step, and ends with th
   }
 });
 
+Deno.test("evaluating the classifier of a probe reports the accuracy and the loss of the probe", async () => {
+  await using probes = await Probes.open();
+  // The limit of the features has room for those of the training images, and for those of both splits.
+  for (const options of [{}, withFeatureBytes(4 * IMAGES * 16)]) {
+    const probed = await probes.run({ epochs: 2 }, options), [, source] = checkpointsOf(probed);
+    const { dataset, batch_size } = PROBE;
+    const body = { kind: "evaluate", checkpoint: source.id, dataset, batch_size };
+    const { accuracy, loss } = eventsOf(await probes.harness.run(body, { source }), "result")[0].result;
+    expect(resultOf(probed)).toMatchObject({ testAccuracy: accuracy, testLoss: loss });
+  }
+});
+
 Deno.test("a probe that resumes in the middle of an epoch ends with the same bits", async () => {
   await using probes = await Probes.open();
   const body = { epochs: 4, checkpoint_every: { steps: 10 } };

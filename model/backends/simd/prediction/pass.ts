@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { type Tensor, tensor2d } from "@tensorflow/tfjs-core";
 import { classify, featuresOfPatches } from "../../../classifier.ts";
 import { imageDim, type MaeConfig, numPatches, patchDim } from "../../../config.ts";
 import { classifierFlops, forwardFlops } from "../../../flops.ts";
@@ -14,7 +14,7 @@ import type { Graph } from "../plan/graph.ts";
 import { recordForward } from "../plan/record.ts";
 
 /** A forward pass. */
-export type Pass = { readonly output: "features" | "logits" } | {
+export type Pass = { readonly output: "features" | "logits" | "logits of features" } | {
   readonly output: "patches";
   /** Number of visible patches of an image. */
   readonly keep: number;
@@ -27,6 +27,8 @@ export function keyOf(pass: Pass): string {
 
 /** Returns the floating-point operations of a pass over one image. */
 export function flopsOf(config: MaeConfig, pass: Pass): number {
+  // The head is small.
+  if (pass.output === "logits of features") return 0;
   if (pass.output !== "patches") return classifierFlops(config);
   return forwardFlops({ ...config, maskRatio: 1 - pass.keep / numPatches(config) });
 }
@@ -44,6 +46,14 @@ export function recordPass(
   images: number,
 ): Promise<Graph> {
   if (pass.output === "patches") return recordPatches(config, parameters, images, pass.keep);
+  if (pass.output === "logits of features") {
+    const { embedDim } = config, features = new Float32Array(images * embedDim);
+    return recordForward(
+      parameters,
+      { features },
+      (weights) => classify(weights, tensor2d(features, [images, embedDim])),
+    );
+  }
   const patches = new Float32Array(images * imageDim(config));
   const compute = (weights: Weights): Tensor => {
     const features = featuresOfPatches(weights, config, patches);

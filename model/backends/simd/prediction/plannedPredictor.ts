@@ -110,7 +110,16 @@ export class PlannedPredictor implements Predictor {
   }
 
   logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
-    return this.#callOnPixels("logits", pixels, this.#parameters.get("head.bias")![0]);
+    return this.#callOnPixels("logits", pixels, this.#classes);
+  }
+
+  logitsOfFeatures(features: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    const { embedDim } = this.config;
+    const fill: FillFeeds = (first, images, feed) =>
+      feed("features", images * embedDim).set(
+        features.subarray(first * embedDim, (first + images) * embedDim),
+      );
+    return this.#call({ output: "logits of features" }, features.length / embedDim, this.#classes, fill);
   }
 
   async dispose(): Promise<void> {
@@ -119,6 +128,10 @@ export class PlannedPredictor implements Predictor {
     const { pool, model } = this.#remote;
     pool.postAll({ type: "close", model });
     pool.release();
+  }
+
+  get #classes(): number {
+    return this.#parameters.get("head.bias")![0];
   }
 
   #callOnPixels(output: "features" | "logits", pixels: Float32Array, outputSize: number) {
