@@ -12,7 +12,8 @@ import { sizeOf } from "./shape.ts";
 /** A parameter or buffer on the host, in PyTorch's layout (Linear weights are `[out, in]`). */
 export interface HostTensor {
   readonly shape: readonly number[];
-  readonly data: Float32Array<ArrayBuffer>;
+  /** May be a view of memory that threads share. */
+  readonly data: Float32Array;
 }
 
 /** Named tensors on the host, in `state_dict` order. */

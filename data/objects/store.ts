@@ -34,6 +34,8 @@ export interface ObjectBody extends ObjectInfo {
 export interface PutOptions {
   /** Refuse with {@linkcode ObjectExistsError} if an object has the key. */
   readonly ifNoneMatch?: boolean;
+  /** Returns the stream to store once more. With it, a put of a stream can be retried. */
+  readonly reopen?: () => ReadableStream<Bytes>;
   /** Cancels the write. */
   readonly signal?: AbortSignal;
 }

@@ -6,21 +6,21 @@
 
 /** The array type of each data type. F16, BF16 and F8 are stored as their bits, BOOL as 0 and 1. */
 export type TensorData = {
-  readonly BOOL: Uint8Array<ArrayBuffer>;
-  readonly U8: Uint8Array<ArrayBuffer>;
-  readonly I8: Int8Array<ArrayBuffer>;
-  readonly F8_E5M2: Uint8Array<ArrayBuffer>;
-  readonly F8_E4M3: Uint8Array<ArrayBuffer>;
-  readonly I16: Int16Array<ArrayBuffer>;
-  readonly U16: Uint16Array<ArrayBuffer>;
-  readonly F16: Uint16Array<ArrayBuffer>;
-  readonly BF16: Uint16Array<ArrayBuffer>;
-  readonly I32: Int32Array<ArrayBuffer>;
-  readonly U32: Uint32Array<ArrayBuffer>;
-  readonly F32: Float32Array<ArrayBuffer>;
-  readonly F64: Float64Array<ArrayBuffer>;
-  readonly I64: BigInt64Array<ArrayBuffer>;
-  readonly U64: BigUint64Array<ArrayBuffer>;
+  readonly BOOL: Uint8Array;
+  readonly U8: Uint8Array;
+  readonly I8: Int8Array;
+  readonly F8_E5M2: Uint8Array;
+  readonly F8_E4M3: Uint8Array;
+  readonly I16: Int16Array;
+  readonly U16: Uint16Array;
+  readonly F16: Uint16Array;
+  readonly BF16: Uint16Array;
+  readonly I32: Int32Array;
+  readonly U32: Uint32Array;
+  readonly F32: Float32Array;
+  readonly F64: Float64Array;
+  readonly I64: BigInt64Array;
+  readonly U64: BigUint64Array;
 };
 
 /** Name of a data type. */

@@ -57,23 +57,28 @@ export function readSafetensors(bytes: Bytes, options: ReadOptions = {}): Safete
   return { tensors: read, metadata };
 }
 
+/** A file to write. */
+export interface SafetensorsFile {
+  /** Size in bytes. */
+  readonly size: number;
+  /** Yields the bytes in chunks of at most 1 MiB. The tensors are read when their bytes are yielded. */
+  chunks(): Iterable<Bytes>;
+}
+
+/** Maximum size of a chunk of a file, in bytes. */
+const CHUNK_BYTES = 2 ** 20;
+
 /**
- * Writes a safetensors file. The bytes do not depend on the order of the arguments: tensors are sorted by alignment,
- * largest first, then by name, and metadata by key. The header is padded with spaces to a multiple of 8 bytes.
+ * Lays out a safetensors file without copying the tensors. The bytes do not depend on the order of the arguments:
+ * tensors are sorted by alignment, largest first, then by name, and metadata by key. The header is padded with spaces to
+ * a multiple of 8 bytes.
  *
  * @throws {SafetensorsError} for data that does not match its dtype and shape, and for a header of more than 8 MiB
- * @example
- * ```ts
- * import { writeSafetensors } from "./safetensors.ts";
- *
- * const bias = { dtype: "F32", shape: [3], data: Float32Array.of(0, 0.5, 1) } as const;
- * await Deno.writeFile("tiny.safetensors", writeSafetensors(new Map([["head.bias", bias]]), { epoch: "3" }));
- * ```
  */
-export function writeSafetensors(
+export function safetensorsFile(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
-): Bytes {
+): SafetensorsFile {
   const sorted = [...tensors].sort(([a, { dtype: x }], [b, { dtype: y }]) =>
     DTYPES.indexOf(y) - DTYPES.indexOf(x) || compare(a, b)
   );
@@ -92,22 +97,52 @@ export function writeSafetensors(
     const offsets = [size, size += data.byteLength];
     members.push(`${json(name)}:${JSON.stringify({ dtype, shape, data_offsets: offsets })}`);
   }
-  const header = new TextEncoder().encode(`{${members.join(",")}}`);
-  const length = Math.ceil(header.length / 8) * 8;
+  const text = new TextEncoder().encode(`{${members.join(",")}}`);
+  const length = Math.ceil(text.length / 8) * 8;
   if (length > MAX_HEADER_BYTES) {
     throw new SafetensorsError(
       `The header must have at most ${MAX_HEADER_BYTES} bytes: it would have ${length}`,
     );
   }
+  const header = new Uint8Array(LENGTH_BYTES + length).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
+  header.set(text, LENGTH_BYTES);
+  return {
+    size: header.length + size,
+    *chunks() {
+      yield header;
+      for (const [, { data }] of sorted) {
+        for (let offset = 0; offset < data.byteLength; offset += CHUNK_BYTES) {
+          const bytes = Math.min(CHUNK_BYTES, data.byteLength - offset);
+          // A copy, because streams and files refuse memory that threads share.
+          yield new Uint8Array(new Uint8Array(data.buffer, data.byteOffset + offset, bytes));
+        }
+      }
+    },
+  };
+}
 
-  const file = new Uint8Array(LENGTH_BYTES + length + size);
-  new DataView(file.buffer).setBigUint64(0, BigInt(length), true);
-  file.set(header, LENGTH_BYTES);
-  file.fill(0x20, LENGTH_BYTES + header.length, LENGTH_BYTES + length);
-  let offset = LENGTH_BYTES + length;
-  for (const [, { data }] of sorted) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
+/**
+ * Writes a safetensors file into memory; see {@linkcode safetensorsFile}.
+ *
+ * @throws {SafetensorsError}
+ * @example
+ * ```ts
+ * import { writeSafetensors } from "./safetensors.ts";
+ *
+ * const bias = { dtype: "F32", shape: [3], data: Float32Array.of(0, 0.5, 1) } as const;
+ * await Deno.writeFile("tiny.safetensors", writeSafetensors(new Map([["head.bias", bias]]), { epoch: "3" }));
+ * ```
+ */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Bytes {
+  const { size, chunks } = safetensorsFile(tensors, metadata), file = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks()) {
+    file.set(chunk, offset);
+    offset += chunk.length;
   }
   return file;
 }

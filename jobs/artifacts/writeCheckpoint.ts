@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { ulid } from "ulid";
+import type { Bytes } from "../../data/bytes.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
-import { type Tensor, writeSafetensors } from "../../data/safetensors/safetensors.ts";
+import { type SafetensorsFile, safetensorsFile, type Tensor } from "../../data/safetensors/safetensors.ts";
 import { toWire } from "../../data/wire.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { LAYER_NORM_EPS } from "../../model/ops/layerNorm.ts";
@@ -37,7 +39,8 @@ export function newCheckpointId(): string {
 }
 
 /**
- * Writes both objects of a checkpoint and reads them back. If that fails, both are deleted.
+ * Writes both objects of a checkpoint and reads them back. If that fails, both are deleted. The tensors must not change
+ * until then. They are written in chunks, so that memory holds no copy of a large model.
  *
  * @returns the row to commit
  * @throws {JobFailure} `checkpoint_damaged` when an object differs from what was written
@@ -49,7 +52,6 @@ export async function saveCheckpoint(
   const { id, config, architecture, state } = content;
   const { objectKey, stateKey } = checkpointKeys(id);
   try {
-    // Each file is created just before it is written, so that memory holds only one of a large model.
     const stateSha256 = await putVerified(store, stateKey, stateFile(state));
     const file = weightsFile(content);
     const digest = await putVerified(store, objectKey, file);
@@ -64,7 +66,7 @@ export async function saveCheckpoint(
       config,
       classes: content.classNames.length,
       classNames: namesForRow(content.classNames),
-      size: file.length,
+      size: file.size,
       sha256: digest,
       objectKey,
       stateKey,
@@ -77,9 +79,13 @@ export async function saveCheckpoint(
 }
 
 /** Writes an object and reads it back. @returns its SHA-256 */
-async function putVerified(store: ObjectStore, key: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = await sha256(bytes);
-  await store.put(key, bytes);
+async function putVerified(store: ObjectStore, key: string, file: SafetensorsFile): Promise<string> {
+  let digest = "";
+  const open = () =>
+    hashingStream(file.chunks(), (result) => {
+      digest = result;
+    });
+  await store.put(key, open(), { reopen: open });
   if (await sha256((await store.get(key)).body) === digest) return digest;
   throw new JobFailure(
     "checkpoint_damaged",
@@ -87,15 +93,31 @@ async function putVerified(store: ObjectStore, key: string, bytes: Uint8Array<Ar
   );
 }
 
+/** Returns a stream of chunks. @param onEnd called with their SHA-256 */
+function hashingStream(chunks: Iterable<Bytes>, onEnd: (digest: string) => void): ReadableStream<Bytes> {
+  const hash = createHash("sha256"), iterator = chunks[Symbol.iterator]();
+  return new ReadableStream({
+    pull(controller) {
+      const { done, value } = iterator.next();
+      if (done) {
+        onEnd(hash.digest("hex"));
+        return controller.close();
+      }
+      hash.update(value);
+      controller.enqueue(value);
+    },
+  }, { highWaterMark: 0 });
+}
+
 const float32 = ({ shape, data }: HostTensor): Tensor => ({ dtype: "F32", shape: [...shape], data });
 
 /** Returns the safetensors file of the `state_dict`, with the configuration in its metadata. */
 function weightsFile(
   { config, architecture, classNames, state }: CheckpointContent,
-): Uint8Array<ArrayBuffer> {
+): SafetensorsFile {
   const tensors = [...bufferTensors(config, architecture), ...state.weights]
     .map(([name, tensor]) => [name, float32(tensor)] as const);
-  return writeSafetensors(new Map(tensors), {
+  return safetensorsFile(new Map(tensors), {
     format: "pt",
     model: architecture.model,
     config: JSON.stringify(toWire(config)),
@@ -106,9 +128,9 @@ function weightsFile(
 }
 
 /** Returns the safetensors file of the optimiser's state. */
-function stateFile({ step, epochLossSum, optimizer }: TrainerState): Uint8Array<ArrayBuffer> {
+function stateFile({ step, epochLossSum, optimizer }: TrainerState): SafetensorsFile {
   const moments = new Map<string, Tensor>();
   for (const [name, tensor] of optimizer.expAvg) moments.set(`exp_avg.${name}`, float32(tensor));
   for (const [name, tensor] of optimizer.expAvgSq) moments.set(`exp_avg_sq.${name}`, float32(tensor));
-  return writeSafetensors(moments, { step: String(step), epoch_loss_sum: String(epochLossSum) });
+  return safetensorsFile(moments, { step: String(step), epoch_loss_sum: String(epochLossSum) });
 }

@@ -16,8 +16,8 @@ import { StoreWrapper } from "../../data/objects/storeWrapper.ts";
 import { OutageRetry, type OutageRetryOptions } from "./outageRetry.ts";
 
 /**
- * Retries the calls of another store in an outage, see {@linkcode OutageRetry}. A put of a stream is not retried,
- * because the stream can be read only once.
+ * Retries the calls of another store in an outage, see {@linkcode OutageRetry}. A put of a stream is retried only if
+ * the stream can be reopened.
  */
 export class RetryingStore extends StoreWrapper {
   readonly #retry: OutageRetry;
@@ -37,7 +37,7 @@ export class RetryingStore extends StoreWrapper {
     body: Bytes | ReadableStream<Bytes>,
     options: PutOptions = {},
   ): Promise<ObjectInfo> {
-    if (body instanceof ReadableStream) return await this.inner.put(key, body, options);
+    if (body instanceof ReadableStream) return await this.#putStream(key, body, options);
     let attempts = 0;
     return await this.#retry.call(async () => {
       attempts++;
@@ -54,6 +54,17 @@ export class RetryingStore extends StoreWrapper {
         throw error;
       }
     }, options.signal);
+  }
+
+  async #putStream(key: string, body: ReadableStream<Bytes>, options: PutOptions): Promise<ObjectInfo> {
+    const { reopen, signal } = options;
+    if (!reopen) return await this.inner.put(key, body, options);
+    let next = () => body;
+    return await this.#retry.call(() => {
+      const stream = next();
+      next = reopen;
+      return this.inner.put(key, stream, options);
+    }, signal);
   }
 
   override async get(key: string, options: GetOptions = {}): Promise<ObjectBody> {

@@ -49,9 +49,12 @@ export interface Stepper {
    * time.
    */
   prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep>;
-  /** Returns the trainable parameters. Must not be called during a step. */
+  /**
+   * Returns the trainable parameters. Must not be called during a step. They may be views of the stepper's memory: the
+   * next step changes them.
+   */
   weights(): Promise<Map<string, HostTensor>>;
-  /** Returns the optimiser state. Must not be called during a step. */
+  /** Returns the optimiser state, under the rules of {@linkcode Stepper.weights}. */
   state(): Promise<OptimizerState>;
   /** Frees all memory and threads, also during a step. */
   dispose(): Promise<void>;

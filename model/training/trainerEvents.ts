@@ -32,7 +32,11 @@ export interface StepsEvent {
   readonly images: number;
 }
 
-/** An event of a training. Epochs count from 0, steps from 1. */
+/**
+ * An event of a training. Epochs count from 0, steps from 1. The arrays in the state of a checkpoint may be views of the
+ * memory in which the steps compute. No step runs until the consumer requests the event after the checkpoint, so it can
+ * write them without a copy before that. The state of the final checkpoint does not change.
+ */
 export type TrainerEvent =
   | { readonly type: "ready"; threads: number; note: string | null }
   | { readonly type: "step"; readonly images: number } & StepOfTraining

@@ -53,6 +53,18 @@ for (const when of ["before", "after"] as const) {
     }));
 }
 
+Deno.test("a retrying store: a put of a stream is retried if the stream can be reopened", () =>
+  withStore(async (local) => {
+    const content = bytes(300_000), reopen = () => new Blob([content]).stream();
+    const faults = { nth: 1, times: 2, when: "before" } as const;
+    await retrying(faultyStore(local, faults)).store.put("x", reopen(), { reopen });
+    expect(await read(local, "x")).toEqual(content);
+    await expect(retrying(faultyStore(local, faults)).store.put("y", reopen())).rejects.toBeInstanceOf(
+      StorageUnavailableError,
+    );
+    expect(await local.head("y")).toBe(null);
+  }));
+
 Deno.test("a retrying store: a body that fails in the middle continues at the same byte", () =>
   withStore(async (local) => {
     const content = bytes(1_000_000);

@@ -6,6 +6,7 @@ import type { Predictor } from "../../model/prediction/predictor.ts";
 import { uniform } from "../../model/random.ts";
 import { train, type TrainerEvent, type TrainOptions } from "../../model/training/trainer.ts";
 import { initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { copyState } from "./training.ts";
 
 const config = { ...PRESETS.mnist, imageSize: 8, patchSize: 4, embedDim: 18, depth: 1, numHeads: 3 };
 const architecture = { model: "classifier", classes: 3 } as const;
@@ -46,7 +47,9 @@ const featuresOf = (predictor: Predictor) =>
 
 async function collect(options: TrainOptions, resume: Parameters<typeof train>[1] = {}) {
   const events: TrainerEvent[] = [];
-  for await (const event of train(options, resume)) events.push(event);
+  for await (const event of train(options, resume)) {
+    events.push(event.type === "checkpoint" ? { ...event, state: copyState(event.state) } : event);
+  }
   return events;
 }
 

@@ -16,7 +16,7 @@ import {
   type TrainerState,
   type TrainOptions,
 } from "../../model/training/trainer.ts";
-import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, type HostWeights, initialWeights, parameterSpecs } from "../../model/weights.ts";
 
 const config: MaeConfig = {
   ...PRESETS.mnist,
@@ -69,11 +69,21 @@ export function options(architecture: Architecture, more: Partial<TrainOptions> 
 
 type EmittedEvent = Exclude<TrainerEvent, { type: "ready" | "steps" }>;
 
+/** Copies a state, whose arrays are views that the next step changes. */
+export function copyState(state: TrainerState): TrainerState {
+  const copy = (weights: HostWeights) =>
+    new Map([...weights].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
+  const { step, expAvg, expAvgSq } = state.optimizer;
+  const optimizer = { step, expAvg: copy(expAvg), expAvgSq: copy(expAvgSq) };
+  return { ...state, weights: copy(state.weights), optimizer };
+}
+
 /** Returns every event after `ready`. */
 export async function collect(run: AsyncGenerator<TrainerEvent, void>): Promise<EmittedEvent[]> {
   const events: EmittedEvent[] = [];
   for await (const event of run) {
-    if (event.type !== "ready" && event.type !== "steps") events.push(event);
+    if (event.type === "checkpoint") events.push({ ...event, state: copyState(event.state) });
+    else if (event.type !== "ready" && event.type !== "steps") events.push(event);
   }
   return events;
 }

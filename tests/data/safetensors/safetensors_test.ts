@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Bytes } from "../../../data/bytes.ts";
 import { join } from "node:path";
 import { expect } from "expect";
@@ -5,6 +6,7 @@ import {
   readHeader,
   readSafetensors,
   SafetensorsError,
+  safetensorsFile,
   type Tensor,
   writeSafetensors,
 } from "../../../data/safetensors/safetensors.ts";
@@ -335,4 +337,17 @@ Deno.test({
       expect(again.tensors.size).toBe(tensors.size);
     }
   },
+});
+
+Deno.test("a file is written in chunks from memory that threads share", () => {
+  const size = 700_001, data = new Float32Array(new SharedArrayBuffer(4 * size + 64), 64, size);
+  data.forEach((_, i) => data[i] = i);
+  const shared = new Map([["a", { dtype: "F32", shape: [size], data } as const]]);
+  const copied = new Map([["a", { dtype: "F32", shape: [size], data: new Float32Array(data) } as const]]);
+  const { size: bytes, chunks } = safetensorsFile(shared, { step: "1" });
+  const parts = [...chunks()], expected = writeSafetensors(copied, { step: "1" });
+  expect(Math.max(...parts.map((part) => part.length))).toBe(2 ** 20);
+  expect(parts.every((part) => part.buffer instanceof ArrayBuffer)).toBe(true);
+  expect(bytes).toBe(expected.length);
+  expect(Buffer.compare(Buffer.concat(parts), expected)).toBe(0);
 });

@@ -12,7 +12,7 @@ Deno.test("a warning reports batches smaller than requested", async () => {
     const events = await harness.run({ ...body, dataset: { id: "digits", size } }, { source });
     return eventsOf(events, "log").filter(({ level }) => level === "warning").map(({ message }) => message);
   };
-  expect(await warnings(1300)).toEqual([
+  expect(await warnings(2000)).toEqual([
     expect.stringMatching(/^Measuring in batches of \d+ instead of 4096/),
   ]);
   expect(await warnings(100)).toEqual([]);

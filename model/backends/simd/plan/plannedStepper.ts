@@ -129,20 +129,20 @@ export class PlannedStepper implements Stepper {
   }
 
   weights(): Promise<Map<string, HostTensor>> {
-    return Promise.resolve(this.#read(this.#plan.layout.params));
+    return Promise.resolve(this.#views(this.#plan.layout.params));
   }
 
   state(): Promise<OptimizerState> {
     const { expAvg, expAvgSq } = this.#plan.layout;
     return Promise.resolve({
       step: this.#completedSteps,
-      expAvg: this.#read(expAvg),
-      expAvgSq: this.#read(expAvgSq),
+      expAvg: this.#views(expAvg),
+      expAvgSq: this.#views(expAvgSq),
     });
   }
 
-  #read(base: number): Map<string, HostTensor> {
-    return this.#memory.read(base, this.#plan.spec.trainable);
+  #views(base: number): Map<string, HostTensor> {
+    return this.#memory.views(base, this.#plan.spec.trainable);
   }
 
   dispose(): Promise<void> {

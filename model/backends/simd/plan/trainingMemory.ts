@@ -62,15 +62,15 @@ export class TrainingMemory {
     new Float32Array(this.memory.buffer, address, data.length).set(data);
   }
 
-  /** Copies the parameters, or their moments. @param base address of the first one */
-  read(base: number, specs: readonly ParameterSpec[]): Map<string, HostTensor> {
+  /**
+   * Returns the parameters, or their moments, as views of the memory.
+   *
+   * @param base address of the first one
+   */
+  views(base: number, specs: readonly ParameterSpec[]): Map<string, HostTensor> {
     return new Map(specs.map(({ name, shape }) => {
-      const values = new Float32Array(
-        this.memory.buffer,
-        base + this.layout.offsets.get(name)!,
-        sizeOf(shape),
-      );
-      return [name, { shape, data: new Float32Array(values) }];
+      const address = base + this.layout.offsets.get(name)!;
+      return [name, { shape, data: new Float32Array(this.memory.buffer, address, sizeOf(shape)) }];
     }));
   }
 
