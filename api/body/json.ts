@@ -46,7 +46,7 @@ export async function readJson(
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const bodyLimits = { bytes: maxBytes, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
   for await (const chunk of readBody(request, bodyLimits)) chunks.push(chunk);
-  const text = decode(new Uint8Array(await new Blob(chunks).arrayBuffer()));
+  const text = decode(chunks.length === 1 ? chunks[0] : new Uint8Array(await new Blob(chunks).arrayBuffer()));
   if (text.trim() === "") throw new ProblemError(400, "The body is empty: it must be a JSON object");
   checkStructure(text, limits);
   try {

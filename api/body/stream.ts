@@ -46,12 +46,12 @@ export async function* readBody(
   checkBodyHeaders(request, limits.bytes);
   if (request.body === null) return;
   const reader = request.body.getReader();
-  const deadline = performance.now() + limits.totalMs;
+  const deadline = new Deadline(limits);
   let received = 0;
   let ended = false;
   try {
     while (true) {
-      const chunk = await readChunk(reader, Math.min(limits.idleMs, deadline - performance.now()));
+      const chunk = await readChunk(reader, deadline);
       if (chunk.done) break;
       received += chunk.value.byteLength;
       if (received > limits.bytes) throw tooLarge(limits.bytes);
@@ -59,32 +59,59 @@ export async function* readBody(
     }
     ended = true;
   } finally {
-    // Cancelling an aborted body fails again with the error that is already thrown.
+    deadline.clear();
+    // Cancelling an aborted body fails again with the error that is already thrown. A body that was read to its end
+    // stays locked, because releasing it takes longer than reading a small one.
     if (!ended) reader.cancel().catch(() => {});
-    else reader.releaseLock();
   }
 }
 
 async function readChunk(
   reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
-  timeoutMs: number,
+  deadline: Deadline,
 ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(
-          new ProblemError(408, "The body did not arrive in time", { headers: { connection: "close" } }),
-        ),
-      Math.max(0, timeoutMs),
-    );
-  });
   try {
-    return await Promise.race([reader.read(), timeout]);
+    return await deadline.limit(reader.read());
   } catch (error) {
     if (error instanceof ProblemError) throw error;
     throw new ProblemError(400, "The body ended before it was complete", { cause: error });
-  } finally {
-    clearTimeout(timer);
+  }
+}
+
+/** The time limits of a body. It uses one timer, because timers take longer than reading a small body. */
+class Deadline {
+  readonly #idleMs: number;
+  readonly #end: number;
+  #chunkEnd = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #reject: (error: ProblemError) => void = () => {};
+
+  constructor({ idleMs, totalMs }: BodyLimits) {
+    this.#idleMs = idleMs;
+    this.#end = performance.now() + totalMs;
+  }
+
+  /** Waits for a chunk. @throws {ProblemError} 408 when a limit is reached */
+  limit<T>(chunk: Promise<T>): Promise<T> {
+    this.#chunkEnd = Math.min(performance.now() + this.#idleMs, this.#end);
+    if (this.#timer === undefined) this.#start();
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      chunk.then(resolve, reject);
+    });
+  }
+
+  /** Ends the time limits. */
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #start(): void {
+    this.#timer = setTimeout(() => {
+      if (performance.now() < this.#chunkEnd) return this.#start();
+      this.#reject(
+        new ProblemError(408, "The body did not arrive in time", { headers: { connection: "close" } }),
+      );
+    }, Math.max(0, this.#chunkEnd - performance.now()));
   }
 }

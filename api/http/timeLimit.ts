@@ -33,16 +33,22 @@ export async function withTimeLimit<T>(
   milliseconds: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const timeout = new AbortController();
-  const timer = setTimeout(
-    () => timeout.abort(new ProblemError(504, `The request took longer than ${milliseconds / 1000} s`)),
-    milliseconds,
-  );
+  // This is several times faster than `AbortSignal.any`.
+  const controller = new AbortController(), { signal } = request;
+  const disconnect = () => controller.abort(signal.reason);
+  let timedOut: ProblemError | null = null;
+  const timer = setTimeout(() => {
+    timedOut = new ProblemError(504, `The request took longer than ${milliseconds / 1000} s`);
+    controller.abort(timedOut);
+  }, milliseconds);
+  signal.addEventListener("abort", disconnect, { once: true });
+  if (signal.aborted) disconnect();
   try {
-    return await work(AbortSignal.any([request.signal, timeout.signal]));
+    return await work(controller.signal);
   } catch (error) {
-    throw timeout.signal.aborted ? timeout.signal.reason : error;
+    throw timedOut ?? error;
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener("abort", disconnect);
   }
 }

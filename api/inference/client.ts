@@ -8,10 +8,10 @@ import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
-import { type ChildExit, ChildProcess } from "../../jobs/process/child.ts";
 import { batchOf, settle } from "./batch.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
-import type { BatchResult, FromInference, InferenceSetup, ToInference } from "./messages.ts";
+import { InferenceChild } from "./inferenceChild.ts";
+import type { BatchResult, FromInference, InferenceSetup } from "./messages.ts";
 import { QUEUE_LIMITS, type QueuedRequest, type QueueLimits, RequestQueue } from "./requestQueue.ts";
 
 /** Default size of the model cache, in bytes. */
@@ -24,7 +24,6 @@ export interface InferenceOptions extends Partial<Pick<InferenceSetup, "compute"
   readonly queue?: QueueLimits;
 }
 
-type Child = ChildProcess<ToInference, FromInference>;
 /** What a request to compute consists of, except for its images. */
 type Question = Pick<QueuedRequest, "operation" | "checkpoint" | "maskRatio" | "seed" | "withPatches">;
 
@@ -37,7 +36,7 @@ export class ProcessInference implements Inference {
   readonly #setup: InferenceSetup;
   readonly #queue: RequestQueue;
   #running: readonly QueuedRequest[] = [];
-  #child: Child | null = null;
+  #child: InferenceChild | null = null;
   #isClosed = false;
   /** Number of crashes since the last result, and the time before which no child is started. */
   #crashes = 0;
@@ -91,8 +90,8 @@ export class ProcessInference implements Inference {
   }
 
   /** @inheritdoc */
-  warm(): void {
-    if (!this.#isClosed) this.#child ??= this.#start();
+  async warm(): Promise<void> {
+    if (!this.#isClosed) await (this.#child ??= this.#start()).started;
   }
 
   /** @inheritdoc */
@@ -149,24 +148,21 @@ export class ProcessInference implements Inference {
     child.send(batchOf(requests));
   }
 
-  #start(): Child {
-    const child: Child = new ChildProcess(new URL("./process.ts", import.meta.url), {
-      message: (message) => child === this.#child && this.#receive(message, child),
-      output: (line) => console.error(line),
+  #start(): InferenceChild {
+    return new InferenceChild(this.#setup, {
+      receive: (message) => this.#receive(message),
+      ended: (cause) => this.#onEnd(cause),
     });
-    child.exited.then((exit) => {
-      if (child === this.#child) this.#onExit(exit);
-    });
-    child.send(this.#setup);
-    return child;
   }
 
-  #receive(message: FromInference, child: Child): void {
+  #receive(message: FromInference): void {
     const requests = this.#running;
     this.#running = [];
     if (message.type === "failure") {
       for (const { reject } of requests) reject(toError(message));
-      if (message.isFatal) this.#discard(child);
+      // The next request starts another process.
+      if (message.isFatal) this.#child?.kill();
+      if (message.isFatal) this.#child = null;
     } else {
       this.#crashes = 0;
       settle(requests, message);
@@ -174,19 +170,9 @@ export class ProcessInference implements Inference {
     this.#sendNext();
   }
 
-  /** Ends a child that can compute nothing any more. The next request starts another. */
-  #discard(child: Child): void {
+  #onEnd(cause: string): void {
     this.#child = null;
-    child.kill();
-  }
-
-  #onExit({ code, signal, lastOutput }: ChildExit): void {
-    this.#child = null;
-    const cause = signal === null ? `exit code ${code}` : `signal ${signal}`;
-    // Its output was logged line by line, unless it could not be started.
-    console.error(
-      `The inference process ended (${cause})${code === null && signal === null ? `: ${lastOutput}` : ""}`,
-    );
+    console.error(`The inference process ended (${cause})`);
     this.#crashes++;
     const pauseMs = this.#crashes < 2 ? 0 : BACKOFF_MS * 2 ** (this.#crashes - 2);
     this.#startAfter = performance.now() + Math.min(MAX_BACKOFF_MS, pauseMs);

@@ -47,8 +47,8 @@ export interface Inference {
   classify(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
   /** Returns mean-pooled encoder features, `[count, embedDim]`. @param checkpoint of either model */
   embed(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
-  /** Starts what the first request would have to wait for. */
-  warm(): void;
+  /** Starts what the first request would have to wait for. Never rejects. */
+  warm(): Promise<void>;
   /** Stops inference. Pending requests fail. Resolves once nothing is running any more. */
   close(): Promise<void>;
 }

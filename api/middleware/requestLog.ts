@@ -4,15 +4,15 @@
  * @module
  */
 import type { MiddlewareHandler } from "hono";
-import { ulid } from "ulid";
 import type { ApiEnv, LogEntry } from "../http/context.ts";
 import type { ApiMetrics } from "../http/metrics.ts";
+import { newRequestId } from "../http/requestId.ts";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /** Returns the client's `X-Request-Id` when it has a valid form, else a new id. */
 function requestIdOf(header: string | undefined): string {
-  return header !== undefined && /^[A-Za-z0-9_-]{8,64}$/.test(header) ? header : `req_${ulid()}`;
+  return header !== undefined && /^[A-Za-z0-9_-]{8,64}$/.test(header) ? header : newRequestId();
 }
 
 /** Creates the middleware. */

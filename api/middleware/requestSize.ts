@@ -11,8 +11,8 @@ import { ProblemError } from "../http/problem.ts";
 /** Creates the middleware: 414 for the URL, 431 for the header fields. */
 export function limitRequestSize(limits: ApiLimits): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
-    const url = new URL(context.req.url);
-    if (url.pathname.length + url.search.length > limits.urlBytes) {
+    const { url } = context.req;
+    if (url.length - url.indexOf("/", "https://".length) > limits.urlBytes) {
       throw new ProblemError(414, `The URL must have at most ${limits.urlBytes} bytes`);
     }
     let size = 0;

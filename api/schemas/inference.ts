@@ -17,8 +17,8 @@ import { maskRatioSchema } from "../../jobs/requests/modelFields.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 import { backgroundField, preprocessingFields, resizeField } from "./image.ts";
 
-/** Maximum number of images of a request. */
-export const MAX_IMAGES = 64;
+/** Maximum number of images of a request. Models with large images have a lower one (`imageValues`). */
+export const MAX_IMAGES = 512;
 
 const datasetImages = digitsOnly(
   z.strictObject({

@@ -6,7 +6,6 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { ulid } from "ulid";
 import { type ApiLimits, DEFAULT_LIMITS } from "../http/limits.ts";
 import {
   methodProblem,
@@ -15,6 +14,7 @@ import {
   problemResponse,
   problemText,
 } from "../http/problem.ts";
+import { newRequestId } from "../http/requestId.ts";
 import { type Handler, sendResponse, toRequest } from "./nodeAdapter.ts";
 
 /** Address, limits and log of a server. */
@@ -116,7 +116,7 @@ async function respond(
   disconnected: AbortSignal,
   onBody: () => void,
 ): Promise<Response> {
-  const reject = (problem: ProblemError) => problemResponse(problem, "", `req_${ulid()}`);
+  const reject = (problem: ProblemError) => problemResponse(problem, "", newRequestId());
   try {
     if (incoming.method === "TRACE") {
       return await rejectTrace(handler, toRequest(incoming, disconnected, onBody, "OPTIONS"), reject);
@@ -151,7 +151,7 @@ function rejectUnreadable(error: Error & { code?: string }, socket: Socket): voi
   // A socket that already has a response, or is closed, gets no second one.
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const [status, detail] = STATUS_OF_CODE[error.code ?? ""] ?? [400, "The request is not valid HTTP/1.1"];
-  const body = problemText(new ProblemError(status, detail), "", `req_${ulid()}`);
+  const body = problemText(new ProblemError(status, detail), "", newRequestId());
   const lines = [
     `HTTP/1.1 ${status} ${PROBLEM_TITLES[status]}`,
     "content-type: application/problem+json",

@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { isOptionError } from "../optionError.ts";
 import { SettingsError } from "../settings/settings.ts";
+import { answers } from "./answers.ts";
 import { archive } from "./archive.ts";
 import { infer, kernels, profile, train } from "./engineCommands.ts";
 import { growth } from "./growth.ts";
@@ -54,6 +55,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     measures: "a job, the start of a runner and HTTP responses",
     options: "--threads N --batch N --steps N --epochs N --mnist FOLDER",
     run: service,
+  },
+  answers: {
+    measures: "reconstructions over HTTP, one at a time and 500 at once",
+    options: "--threads N",
+    run: answers,
   },
   growth: {
     measures: "responses with many jobs, and many event streams",

@@ -31,7 +31,6 @@ export async function service(options: BenchOptions): Promise<object> {
     job_in_one_process: job(figures.combined),
     runner_start_to_first_step_ms: round(figures.firstStepMs),
     runner_peak_memory_mib: figures.runnerPeakMib,
-    reconstruct_json_p50_ms: round(figures.reconstructJsonMs, 2),
-    reconstruct_png_p50_ms: round(figures.reconstructPngMs, 2),
+    ...figures.answers,
   };
 }

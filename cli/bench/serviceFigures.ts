@@ -7,7 +7,7 @@ import { pause } from "../../data/backoff.ts";
 import type { Client, JobView } from "../client.ts";
 import { uploadMnist } from "../uploadMnist.ts";
 import { type ServiceProcess, startProcess } from "../process.ts";
-import { median } from "./engine.ts";
+import { answerFigures } from "./answerFigures.ts";
 import { peakMemory } from "./peakMemory.ts";
 
 /** The job to measure. */
@@ -43,17 +43,6 @@ async function waitForSuccess(client: Client, id: string): Promise<JobView> {
   }
 }
 
-/** Measures `count` responses after 20 untimed ones. @returns milliseconds of each */
-async function responseTimes(send: () => Promise<Response>, count: number): Promise<number[]> {
-  const times: number[] = [];
-  for (let i = 0; i < count + 20; i++) {
-    const start = performance.now();
-    await (await send()).arrayBuffer();
-    if (i >= 20) times.push(performance.now() - start);
-  }
-  return times;
-}
-
 /** Measurements of a training job. */
 export interface JobFigures {
   /** Milliseconds from the request until the job has succeeded. */
@@ -74,9 +63,8 @@ export interface ServiceFigures {
   readonly runnerPeakMib: number | null;
   /** The same job with both in one process. */
   readonly combined: JobFigures;
-  /** Median of 200 reconstructions of one image with a cached model, in milliseconds. */
-  readonly reconstructJsonMs: number;
-  readonly reconstructPngMs: number;
+  /** Reconstructions with its model. */
+  readonly answers: object;
 }
 
 async function timeJob(client: Client, request: object): Promise<JobFigures> {
@@ -135,18 +123,8 @@ export async function serviceFigures(subject: ServiceSubject): Promise<ServiceFi
     const { client } = await start("start");
     const { dataset, request } = await prepare(client, subject);
     const combined = await timeJob(client, request);
-    const body = {
-      checkpoint: combined.checkpoint,
-      dataset: { id: dataset.id, indices: [0] },
-      seed: 1,
-    };
-    const reconstruct = (accept: string) => () => client.post("/v1/reconstructions", body, accept);
-    const reconstructJsonMs = median(await responseTimes(reconstruct("application/json"), 200));
-    return {
-      combined,
-      reconstructJsonMs,
-      reconstructPngMs: median(await responseTimes(reconstruct("image/png"), 200)),
-    };
+    const { checkpoint } = combined;
+    return { combined, answers: await answerFigures({ url: client.url, checkpoint, dataset: dataset.id }) };
   });
   return { ...separate, ...combined };
 }

@@ -50,7 +50,7 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
   try {
     const { port, host } = settings;
     const server = await listen((request) => app.fetch(request), { port, host });
-    inference.warm();
+    void inference.warm();
     const stopSweeper = startSweeper({ jobs, datasets, uploads }, settings.sweepMs, console.error);
     return {
       url: server.url,

@@ -67,6 +67,7 @@ Deno.test("after two crashes the restart is delayed, and requests get 503 with R
   const model = await api.model();
   // Two crashes without a result between them delay the next start.
   for (let crash = 0; crash < 2; crash++) {
+    await api.inference.warm();
     const pending = api.inference.embed(model, images);
     Deno.kill(api.inference.pid!, "SIGKILL");
     await expect(pending).rejects.toMatchObject({ code: "unavailable" });
@@ -108,7 +109,7 @@ Deno.test("a request whose client has gone fails at once, and the others succeed
 Deno.test("closing ends the process and fails pending requests", async () => {
   await using api = await TestApi.open();
   const model = await api.model();
-  api.inference.warm();
+  await api.inference.warm();
   const pid = api.inference.pid!;
   const pending = Promise.allSettled([0, 1].map(() => api.inference.embed(model, images)));
   await api.inference.close();

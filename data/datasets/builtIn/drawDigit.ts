@@ -55,33 +55,40 @@ function createWarp(random: RandomSequence): (point: Point) => Point {
   };
 }
 
-/** Returns the squared distance from a point to a line segment. */
-function squaredDistance(px: number, py: number, [ax, ay]: Point, [bx, by]: Point): number {
-  const dx = bx - ax, dy = by - ay;
-  const length2 = dx * dx + dy * dy;
-  const t = length2 === 0 ? 0 : Math.min(1, Math.max(0, ((px - ax) * dx + (py - ay) * dy) / length2));
-  return (px - ax - t * dx) ** 2 + (py - ay - t * dy) ** 2;
-}
-
 /** Draws strokes with a round pen and antialiased edges. @param ink value of a covered pixel, 0 to 1 */
 function drawStrokes(strokes: readonly Point[][], radius: number, ink: number): Float32Array {
   const values = new Float32Array(DIGIT_SIZE * DIGIT_SIZE);
-  const reach = radius + 1;
   for (const stroke of strokes) {
-    for (let i = 1; i < stroke.length; i++) {
-      const a = stroke[i - 1], b = stroke[i];
-      const min = (axis: 0 | 1) => Math.max(0, Math.floor(Math.min(a[axis], b[axis]) - reach));
-      const max = (axis: 0 | 1) => Math.min(DIGIT_SIZE - 1, Math.ceil(Math.max(a[axis], b[axis]) + reach));
-      for (let y = min(1); y <= max(1); y++) {
-        for (let x = min(0); x <= max(0); x++) {
-          const coverage = radius + 0.5 - Math.sqrt(squaredDistance(x + 0.5, y + 0.5, a, b));
-          const value = ink * Math.min(1, Math.max(0, coverage));
-          if (value > values[y * DIGIT_SIZE + x]) values[y * DIGIT_SIZE + x] = value;
-        }
-      }
-    }
+    for (let i = 1; i < stroke.length; i++) drawSegment(values, stroke[i - 1], stroke[i], radius, ink);
   }
   return values;
+}
+
+/** Draws the segment from a to b. */
+function drawSegment(
+  values: Float32Array,
+  [ax, ay]: Point,
+  [bx, by]: Point,
+  radius: number,
+  ink: number,
+): void {
+  const reach = radius + 1, covered = radius + 0.5;
+  // Beyond this squared distance a pixel is not covered, whatever the rounding.
+  const far = covered ** 2 + 1e-6;
+  const first = (a: number, b: number) => Math.max(0, Math.floor(Math.min(a, b) - reach));
+  const last = (a: number, b: number) => Math.min(DIGIT_SIZE - 1, Math.ceil(Math.max(a, b) + reach));
+  const minX = first(ax, bx), maxX = last(ax, bx), minY = first(ay, by), maxY = last(ay, by);
+  const dx = bx - ax, dy = by - ay, length2 = dx * dx + dy * dy;
+  for (let y = minY; y <= maxY; y++) {
+    for (let x = minX; x <= maxX; x++) {
+      const px = x + 0.5 - ax, py = y + 0.5 - ay;
+      const t = length2 === 0 ? 0 : Math.min(1, Math.max(0, (px * dx + py * dy) / length2));
+      const distance2 = (px - t * dx) ** 2 + (py - t * dy) ** 2;
+      if (distance2 > far) continue;
+      const value = ink * Math.min(1, Math.max(0, covered - Math.sqrt(distance2)));
+      if (value > values[y * DIGIT_SIZE + x]) values[y * DIGIT_SIZE + x] = value;
+    }
+  }
 }
 
 /** A digit and its image. */

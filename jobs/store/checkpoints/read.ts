@@ -6,6 +6,7 @@
 import { completeConfig } from "../../../model/config.ts";
 import type { Checkpoint, Job } from "../../job.ts";
 import { withRetry } from "../kv/retry.ts";
+import { shareRead } from "../kv/sharedReads.ts";
 import { keys } from "../rows/keys.ts";
 import { newestFirst, type Page, PAGE_LIMIT, readAll } from "../rows/read.ts";
 
@@ -14,10 +15,12 @@ function completed(row: Checkpoint): Checkpoint {
   return { ...row, config: completeConfig(row.config) };
 }
 
-/** Returns a checkpoint; null when there is none with that id. */
-export async function getCheckpoint(kv: Deno.Kv, id: string): Promise<Checkpoint | null> {
-  const { value } = await withRetry(() => kv.get<Checkpoint>(keys.checkpoint(id)));
-  return value && completed(value);
+/** Returns a checkpoint; null when there is none with that id. Calls at the same time share a read. */
+export function getCheckpoint(kv: Deno.Kv, id: string): Promise<Checkpoint | null> {
+  return shareRead(kv, `checkpoint ${id}`, async () => {
+    const { value } = await withRetry(() => kv.get<Checkpoint>(keys.checkpoint(id)));
+    return value && completed(value);
+  });
 }
 
 /** Returns a page of a job's checkpoints, newest first. */
