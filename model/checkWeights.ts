@@ -4,6 +4,7 @@
  * @module
  */
 import type { MaeConfig } from "./config.ts";
+import type { Shape } from "./shape.ts";
 import {
   type Architecture,
   bufferTensors,
@@ -39,37 +40,47 @@ export function checkWeights(
   config: MaeConfig,
   architecture: Architecture,
 ): Map<string, HostTensor> {
-  const specs = parameterSpecs(config, architecture);
-  const buffers = bufferTensors(config, architecture);
-  const allowed = new Set([...specs.map((spec) => spec.name), ...buffers.keys()]);
-  const missing = specs.filter((spec) => !weights.has(spec.name)).map((spec) => spec.name);
-  if (missing.length > 0) {
-    throw new WeightsError(`${missing.length} tensors are missing, first '${missing[0]}'`);
+  const checker = new WeightsChecker(config, architecture);
+  checker.checkNames(weights.keys());
+  for (const [name, tensor] of weights) checker.isParameter(name, tensor);
+  return new Map(parameterSpecs(config, architecture).map(({ name }) => [name, weights.get(name)!]));
+}
+
+/** Checks the tensors of a file one after the other, under the rules of {@linkcode checkWeights}. */
+export class WeightsChecker {
+  readonly #shapes: ReadonlyMap<string, Shape>;
+  readonly #buffers: ReadonlyMap<string, HostTensor>;
+
+  constructor(config: MaeConfig, architecture: Architecture) {
+    this.#shapes = new Map(parameterSpecs(config, architecture).map(({ name, shape }) => [name, shape]));
+    this.#buffers = bufferTensors(config, architecture);
   }
-  const extra = [...weights.keys()].filter((name) => !allowed.has(name));
-  if (extra.length > 0) {
-    throw new WeightsError(`${extra.length} tensors do not belong to the model, first '${extra[0]}'`);
+
+  /** Checks the names of all tensors. @throws {WeightsError} for a missing one, and for one that is not of the model */
+  checkNames(names: Iterable<string>): void {
+    const found = new Set(names);
+    const missing = [...this.#shapes.keys()].filter((name) => !found.has(name));
+    if (missing.length > 0) {
+      throw new WeightsError(`${missing.length} tensors are missing, first '${missing[0]}'`);
+    }
+    const extra = [...found].filter((name) => !this.#shapes.has(name) && !this.#buffers.has(name));
+    if (extra.length > 0) {
+      throw new WeightsError(`${extra.length} tensors do not belong to the model, first '${extra[0]}'`);
+    }
   }
-  const checkShape = (name: string, expected: readonly number[]) => {
-    const { shape } = weights.get(name)!;
+
+  /** Checks a tensor. Returns false for a fixed position table. @throws {WeightsError} */
+  isParameter(name: string, { shape, data }: HostTensor): boolean {
+    const table = this.#buffers.get(name), expected = table?.shape ?? this.#shapes.get(name)!;
     if (shape.length !== expected.length || shape.some((length, axis) => length !== expected[axis])) {
       throw new WeightsError(`Tensor '${name}' has shape [${shape}], the config needs [${expected}]`);
     }
-  };
-  for (const [name, table] of buffers) {
-    const found = weights.get(name);
-    if (!found) continue;
-    checkShape(name, table.shape);
-    if (found.data.some((value, i) => !(Math.abs(value - table.data[i]) <= 1e-5))) {
+    if (table && data.some((value, i) => !(Math.abs(value - table.data[i]) <= 1e-5))) {
       throw new WeightsError(`Tensor '${name}' is not the fixed table of sine and cosine positions`);
     }
-  }
-  return new Map(specs.map(({ name, shape }) => {
-    checkShape(name, shape);
-    const tensor = weights.get(name)!;
-    if (!tensor.data.every(Number.isFinite)) {
+    if (!table && !data.every(Number.isFinite)) {
       throw new WeightsError(`Tensor '${name}' contains NaN or infinity`);
     }
-    return [name, tensor];
-  }));
+    return !table;
+  }
 }

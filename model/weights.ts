@@ -19,6 +19,20 @@ export interface HostTensor {
 /** Named tensors on the host, in `state_dict` order. */
 export type HostWeights = ReadonlyMap<string, HostTensor>;
 
+/**
+ * Named tensors, one after the other, so that a large model need not be in memory twice. It may be readable only once.
+ */
+export type TensorStream =
+  | Iterable<readonly [string, HostTensor]>
+  | AsyncIterable<readonly [string, HostTensor]>;
+
+/** Reads a stream of tensors to its end. */
+export async function collectTensors(stream: TensorStream): Promise<Map<string, HostTensor>> {
+  const tensors = new Map<string, HostTensor>();
+  for await (const [name, tensor] of stream) tensors.set(name, tensor);
+  return tensors;
+}
+
 /** Initial distribution of a parameter. `bound`: uniform in ±bound; `normal`: N(0, normal²). */
 type Init = { bound: number } | { normal: number } | { constant: number };
 
@@ -161,13 +175,21 @@ export function bufferTensors(config: MaeConfig, architecture: Architecture): Ma
  * ```
  */
 export function initialWeights(specs: readonly ParameterSpec[], seed: number): Map<string, HostTensor> {
-  return new Map(specs.map(({ name, shape, init }) => {
+  return new Map(drawWeights(specs, seed));
+}
+
+/** Draws the values of {@linkcode initialWeights} one tensor after the other. */
+export function* drawWeights(
+  specs: readonly ParameterSpec[],
+  seed: number,
+): Generator<[string, HostTensor], void> {
+  for (const { name, shape, init } of specs) {
     const size = sizeOf(shape);
     const key = { seed, purpose: `init/${name}` };
-    let data: Float32Array<ArrayBuffer>;
+    let data: Float32Array;
     if ("constant" in init) data = new Float32Array(size).fill(init.constant);
     else if ("normal" in init) data = normal(key, size).map((value) => value * init.normal);
     else data = uniform(key, size).map((value) => (2 * value - 1) * init.bound);
-    return [name, { shape, data }];
-  }));
+    yield [name, { shape, data }];
+  }
 }

@@ -12,7 +12,7 @@ import { openPredictor } from "../../model/prediction/openPredictor.ts";
 import { objective } from "../../model/training/objective.ts";
 import { uniform } from "../../model/random.ts";
 import { openStepper, type Stepper } from "../../model/training/stepper.ts";
-import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, drawWeights, initialWeights, parameterSpecs } from "../../model/weights.ts";
 
 /** The model, backend and batch to measure. */
 export interface Subject {
@@ -41,7 +41,7 @@ export class TrainingBench {
       task: { config, architecture, seed: 0 },
       trainable: specs,
       frozen: new Map(),
-      weights: initialWeights(specs, 0),
+      weights: drawWeights(specs, 0),
       optimizer: { weightDecay: 0.05, betas: [0.9, 0.95], eps: 1e-8 },
       batchSize: subject.batch,
       threads: subject.threads,

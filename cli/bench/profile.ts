@@ -55,7 +55,7 @@ async function compileStep(config: MaeConfig, images: number) {
   const graph = await record(specs, new Map(), step);
   const sizes = measure(graph), layout = planMemory(specs, new Map(), { threads: 1, chunks: 1, ...sizes });
   const shared = new TrainingMemory(layout, sizes.constantBytes), addresses = shared.addressesOf(0);
-  shared.writeWeights(initialWeights(specs, 0), new Map());
+  await shared.writeWeights(initialWeights(specs, 0));
   const program = compile(graph, addresses), { memory } = shared;
   writeFeeds(memory.buffer, addresses.feeds, graph, program, () => step);
   new Float32Array(memory.buffer)[(addresses.feeds + program.feedOffsets.get(CHUNK_WEIGHT)!) / 4] = 1;

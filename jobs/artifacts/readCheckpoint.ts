@@ -3,19 +3,22 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { readBytes } from "../../data/bytes.ts";
 import { ObjectNotFoundError, type ObjectStore } from "../../data/objects/store.ts";
+import { findNonFinite } from "../../data/safetensors/dtype.ts";
 import { readSafetensors, type Tensor } from "../../data/safetensors/safetensors.ts";
+import { readStoredHeader } from "../../data/safetensors/storedHeader.ts";
+import { openStoredTensors } from "../../data/safetensors/storedTensors.ts";
 import { fromWire } from "../../data/wire.ts";
-import { checkWeights, WeightsError } from "../../model/checkWeights.ts";
+import { checkWeights, WeightsChecker, WeightsError } from "../../model/checkWeights.ts";
 import type { MaeConfig } from "../../model/config.ts";
-import type { TrainerState } from "../../model/training/trainer.ts";
+import { momentKey, type StoredState } from "../../model/training/storedState.ts";
 import {
   type Architecture,
   type HostTensor,
   type HostWeights,
   isTrainable,
-  type ParameterSpec,
   parameterSpecs,
 } from "../../model/weights.ts";
 import type { Checkpoint } from "../job.ts";
@@ -71,13 +74,18 @@ function parseWeights(
   architecture: Architecture,
 ): Map<string, HostTensor> {
   const { tensors, metadata } = readSafetensors(bytes);
-  for (const [field, value] of Object.entries(metadataConfig(metadata.config))) {
+  checkConfig(metadata.config, config);
+  return checkWeights(float32Tensors(tensors), config, architecture);
+}
+
+/** Checks the configuration in a file's metadata. @throws {WeightsError} when it is not that of the row */
+function checkConfig(text: string | undefined, config: MaeConfig): void {
+  for (const [field, value] of Object.entries(metadataConfig(text))) {
     const expected = config[field as keyof MaeConfig];
     if (value !== expected) {
       throw new WeightsError(`Its metadata has ${field} ${value}, and its row has ${expected}`);
     }
   }
-  return checkWeights(float32Tensors(tensors), config, architecture);
 }
 
 /** Returns the configuration in a file's metadata. @throws {WeightsError} when it is not a JSON object */
@@ -96,60 +104,104 @@ function metadataConfig(text: string | undefined): Partial<MaeConfig> {
 }
 
 /**
- * Reads the weights and the optimiser's state of a checkpoint, from which a run resumes.
+ * Opens the state of a checkpoint, from which a run resumes. Both files are read once to check their digests, names,
+ * shapes and values, and again while the training opens. A large state is never in memory as a whole.
  *
  * @param freezeEncoder whether the optimiser has moments of the head only
  * @throws {JobFailure} `checkpoint_unreadable`
  */
-export async function loadState(
+export async function openState(
   store: ObjectStore,
   checkpoint: Checkpoint,
   freezeEncoder: boolean,
-): Promise<TrainerState> {
-  const weights = await loadWeights(store, checkpoint);
+): Promise<StoredState> {
+  const weights = () => failing(checkpoint, readWeights(store, checkpoint));
+  const moments = () => failing(checkpoint, readMoments(store, checkpoint, freezeEncoder));
   return await readOrFail(checkpoint, async () => {
-    const bytes = await readObject(store, checkpoint.stateKey!);
-    const { stateSha256, step } = checkpoint;
-    // Rows of earlier versions have no digest of the state. Only its format and its values can then be checked.
-    if (stateSha256 && await sha256(bytes) !== stateSha256) {
-      throw new WeightsError("The SHA-256 of the optimiser's state is not the recorded one");
+    const { metadata } = await readStoredHeader(store, checkpoint.stateKey!);
+    const step = Number(metadata.step), epochLossSum = Number(metadata.epoch_loss_sum);
+    if (step !== checkpoint.step || !Number.isFinite(epochLossSum)) {
+      throw new WeightsError(`The optimiser's state is of step ${metadata.step}, not of ${checkpoint.step}`);
     }
-    const { tensors, metadata } = readSafetensors(bytes, { finite: true });
-    const epochLossSum = Number(metadata.epoch_loss_sum);
-    if (Number(metadata.step) !== step || !Number.isFinite(epochLossSum)) {
-      throw new WeightsError(`The optimiser's state is of step ${metadata.step}, not of ${step}`);
-    }
-    const state = float32Tensors(tensors);
-    const trainable = parameterSpecs(checkpoint.config, architectureOf(checkpoint))
-      .filter(({ name }) => isTrainable(name, freezeEncoder));
-    const expAvg = momentsOf(state, "exp_avg", trainable);
-    const expAvgSq = momentsOf(state, "exp_avg_sq", trainable);
-    return { step, epochLossSum, weights, optimizer: { step, expAvg, expAvgSq } };
+    for (const stream of [weights(), moments()]) for await (const _tensor of stream);
+    return { step, epochLossSum, weights, moments };
   });
 }
 
-/** Returns one moment of each parameter. @throws {WeightsError} for a missing one or a wrong shape */
-function momentsOf(
-  state: HostWeights,
-  moment: "exp_avg" | "exp_avg_sq",
-  specs: readonly ParameterSpec[],
-): Map<string, HostTensor> {
-  return new Map(specs.map(({ name, shape }) => {
-    const tensor = state.get(`${moment}.${name}`);
-    if (!tensor || String(tensor.shape) !== String(shape)) {
-      throw new WeightsError(`The optimiser's state has no '${moment}.${name}' of shape [${shape}]`);
-    }
-    return [name, tensor];
-  }));
+/** Yields the tensors of a stream. @throws {JobFailure} `checkpoint_unreadable` when the file is damaged or missing */
+async function* failing(checkpoint: Checkpoint, stream: AsyncGenerator<[string, HostTensor], void>) {
+  try {
+    yield* stream;
+  } catch (error) {
+    await readOrFail(checkpoint, () => Promise.reject(error));
+  }
 }
 
+/** Reads the parameters of a checkpoint. @throws {SafetensorsError} @throws {WeightsError} also after the last tensor */
+async function* readWeights(
+  store: ObjectStore,
+  checkpoint: Checkpoint,
+): AsyncGenerator<[string, HostTensor], void> {
+  const { objectKey, config } = checkpoint, hash = createHash("sha256");
+  const file = await openStoredTensors(store, objectKey, (bytes) => hash.update(bytes));
+  const checker = new WeightsChecker(config, architectureOf(checkpoint)), tensors = file.read();
+  try {
+    checkConfig(file.metadata.config, config);
+    checker.checkNames(file.tensors.keys());
+    for await (const [name, tensor] of tensors) {
+      const weight = float32(name, tensor);
+      if (checker.isParameter(name, weight)) yield [name, weight];
+    }
+  } finally {
+    await tensors.return();
+  }
+  if (hash.digest("hex") !== checkpoint.sha256) throw new WeightsError("Its SHA-256 is not the recorded one");
+}
+
+/** Reads the moments of a checkpoint. @throws {SafetensorsError} @throws {WeightsError} also after the last tensor */
+async function* readMoments(
+  store: ObjectStore,
+  checkpoint: Checkpoint,
+  freezeEncoder: boolean,
+): AsyncGenerator<[string, HostTensor], void> {
+  const hash = createHash("sha256");
+  const file = await openStoredTensors(store, checkpoint.stateKey!, (bytes) => hash.update(bytes));
+  const tensors = file.read();
+  try {
+    for (const { name, shape } of parameterSpecs(checkpoint.config, architectureOf(checkpoint))) {
+      if (!isTrainable(name, freezeEncoder)) continue;
+      for (const moment of ["exp_avg", "exp_avg_sq"] as const) {
+        const key = momentKey(moment, name);
+        if (String(file.tensors.get(key)?.shape) === String(shape)) continue;
+        throw new WeightsError(`The optimiser's state has no '${key}' of shape [${shape}]`);
+      }
+    }
+    for await (const [name, tensor] of tensors) {
+      const index = findNonFinite(tensor);
+      if (index >= 0) throw new WeightsError(`The tensor '${name}' must be finite: value ${index} is not`);
+      yield [name, float32(name, tensor)];
+    }
+  } finally {
+    await tensors.return();
+  }
+  // Rows of earlier versions have no digest of the state. Only its format and its values can then be checked.
+  const { stateSha256 } = checkpoint;
+  if (stateSha256 && hash.digest("hex") !== stateSha256) {
+    throw new WeightsError("The SHA-256 of the optimiser's state is not the recorded one");
+  }
+}
+
+/** Returns the bytes of an object. */
 async function readObject(store: ObjectStore, key: string): Promise<Uint8Array<ArrayBuffer>> {
   return await readBytes((await store.get(key)).body);
 }
 
 function float32Tensors(tensors: ReadonlyMap<string, Tensor>): HostWeights {
-  return new Map([...tensors].map(([name, { dtype, shape, data }]) => {
-    if (dtype !== "F32") throw new WeightsError(`Tensor '${name}' has dtype ${dtype}: it must be F32`);
-    return [name, { shape, data: data as Float32Array<ArrayBuffer> }];
-  }));
+  return new Map([...tensors].map(([name, tensor]) => [name, float32(name, tensor)]));
+}
+
+/** Returns a tensor's shape and values. @throws {WeightsError} unless it has the type F32 */
+function float32(name: string, { dtype, shape, data }: Tensor): HostTensor {
+  if (dtype !== "F32") throw new WeightsError(`Tensor '${name}' has dtype ${dtype}: it must be F32`);
+  return { shape, data };
 }

@@ -6,7 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import { completeConfig } from "../../model/config.ts";
 import { forwardFlops } from "../../model/flops.ts";
-import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, drawWeights, parameterSpecs } from "../../model/weights.ts";
 import { commonFields } from "../requests/commonFields.ts";
 import { modelSchema } from "../requests/modelFields.ts";
 import { learningRate, trainingFields, withTrainingRules } from "../requests/trainingFields.ts";
@@ -42,7 +42,7 @@ export const pretrain = defineKind({
       backend,
       preprocessing: dataset.info,
       set: await loadSplit(context, dataset, "train", config),
-      initial: () => initialWeights(parameterSpecs(config, ARCHITECTURE), seed),
+      initial: () => drawWeights(parameterSpecs(config, ARCHITECTURE), seed),
     });
     yield { type: "result", result: { loss: epochLoss, steps: state.step, checkpoint } };
   },

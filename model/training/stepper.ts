@@ -10,18 +10,21 @@ import { native } from "../ops/native.ts";
 import { AdamW, type AdamWOptions, type OptimizerState } from "./optimizer.ts";
 import { PlanError } from "../planError.ts";
 import { toTensors, type Weights } from "../transformer.ts";
-import { type HostTensor, type HostWeights, type ParameterSpec } from "../weights.ts";
+import type { Shape } from "../shape.ts";
+import { collectTensors, type HostTensor, type ParameterSpec, type TensorStream } from "../weights.ts";
+import { collectOptimizer, type StoredOptimizer } from "./storedState.ts";
 
 /** The training that a stepper runs. */
 export interface StepperOptions {
   readonly task: Task;
   readonly trainable: readonly ParameterSpec[];
-  readonly frozen: HostWeights;
-  /** Initial values of the trainable parameters. */
-  readonly weights: HostWeights;
+  /** Shapes of the frozen parameters that the steps use. */
+  readonly frozen: ReadonlyMap<string, { readonly shape: Shape }>;
+  /** Initial values of the trainable and the frozen parameters. Others are ignored. */
+  readonly weights: TensorStream;
   readonly optimizer: AdamWOptions;
   /** Optimiser state to continue from. */
-  readonly state?: OptimizerState;
+  readonly state?: StoredOptimizer;
   /** Number of images in the largest batch. */
   readonly batchSize: number;
   /** Number of threads that compute, if the backend supports threads. */
@@ -84,12 +87,12 @@ export async function openStepper(
   options: StepperOptions,
   planner?: StepPlanner,
 ): Promise<Stepper | InlineStepper> {
-  if (!planner) return new EagerStepper(options, null);
+  if (!planner) return await EagerStepper.open(options, null);
   try {
     return await planner.openStepper(options);
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
-    return new EagerStepper(options, error.message);
+    return await EagerStepper.open(options, error.message);
   }
 }
 
@@ -101,11 +104,19 @@ class EagerStepper implements Stepper {
   readonly #optimizer: AdamW;
   #running: Promise<unknown> = Promise.resolve();
 
+  private constructor(task: Task, frozen: Weights, optimizer: AdamW, readonly note: string | null) {
+    this.#task = task;
+    this.#frozen = frozen;
+    this.#optimizer = optimizer;
+  }
+
   /** @param note why a faster stepper could not be used, or null */
-  constructor(options: StepperOptions, readonly note: string | null) {
-    this.#task = options.task;
-    this.#frozen = toTensors(options.frozen);
-    this.#optimizer = new AdamW(options.trainable, options.weights, options.optimizer, options.state);
+  static async open(options: StepperOptions, note: string | null): Promise<EagerStepper> {
+    const { task, trainable, frozen } = options, weights = await collectTensors(options.weights);
+    const state = options.state && await collectOptimizer(options.state, trainable.map(({ name }) => name));
+    const optimizer = new AdamW(trainable, weights, options.optimizer, state);
+    const frozenTensors = toTensors(new Map([...weights].filter(([name]) => frozen.has(name))));
+    return new EagerStepper(task, frozenTensors, optimizer, note);
   }
 
   prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep> {

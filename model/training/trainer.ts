@@ -10,13 +10,14 @@ import type { AdamWOptions } from "./optimizer.ts";
 import { overlappedSteps } from "./overlappedSteps.ts";
 import { Position, type TrainingLength } from "./position.ts";
 import { openStepper, type StepPlanner } from "./stepper.ts";
+import { type StoredState, storedState } from "./storedState.ts";
 import type { TrainerEvent, TrainerState } from "./trainerEvents.ts";
 import {
   type HostTensor,
-  type HostWeights,
   isTrainable,
   type ParameterSpec,
   parameterSpecs,
+  type TensorStream,
 } from "../weights.ts";
 
 export type { TrainerEvent, TrainerState };
@@ -24,7 +25,7 @@ export type { TrainerEvent, TrainerState };
 /** Options of a training. Equal options give equal numbers. */
 export interface TrainOptions extends Task, TrainingLength {
   /** Returns the initial values of every parameter. Not called when a training resumes. */
-  initial(): HostWeights | Promise<HostWeights>;
+  initial(): TensorStream | Promise<TensorStream>;
   readonly optimizer: AdamWOptions;
   /** Number of images in the largest batch. */
   readonly batchSize: number;
@@ -38,18 +39,24 @@ export interface TrainOptions extends Task, TrainingLength {
   batches(epoch: number, fromBatch: number): Batches;
 }
 
-/** Opens the stepper of a training. The initial weights are not kept: they are as large as the model. */
-async function open(options: TrainOptions, specs: readonly ParameterSpec[], resumeFrom?: TrainerState) {
-  const isFrozen = (name: string) => !isTrainable(name, options.freezeEncoder ?? false);
-  const weights = resumeFrom?.weights ?? await options.initial();
-  const frozen = new Map([...weights].filter(([name]) => isFrozen(name)));
+/** Opens the stepper of a training. Of the initial weights, only the frozen ones are kept. */
+async function open(options: TrainOptions, specs: readonly ParameterSpec[], resumeFrom?: StoredState) {
+  const isFrozen = ({ name }: { name: string }) => !isTrainable(name, options.freezeEncoder ?? false);
+  const frozen = new Map<string, HostTensor>(), frozenSpecs = specs.filter(isFrozen);
+  const values = resumeFrom?.weights() ?? await options.initial();
+  const weights = async function* () {
+    for await (const [name, tensor] of values) {
+      if (isFrozen({ name })) frozen.set(name, tensor);
+      yield [name, tensor] as const;
+    }
+  };
   const stepper = await openStepper({
     task: options,
-    trainable: specs.filter(({ name }) => !isFrozen(name)),
-    frozen: options.input === "features" ? new Map() : frozen,
-    weights,
+    trainable: specs.filter((spec) => !isFrozen(spec)),
+    frozen: new Map(options.input === "features" ? [] : frozenSpecs.map((spec) => [spec.name, spec])),
+    weights: weights(),
     optimizer: options.optimizer,
-    state: resumeFrom?.optimizer,
+    state: resumeFrom && { step: resumeFrom.step, moments: resumeFrom.moments() },
     batchSize: options.batchSize,
     threads: options.threads ?? 1,
     maxBytes: options.maxBytes,
@@ -98,9 +105,10 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
  */
 export async function* train(
   options: TrainOptions,
-  { resumeFrom, signal }: { resumeFrom?: TrainerState; signal?: AbortSignal } = {},
+  { resumeFrom: from, signal }: { resumeFrom?: TrainerState | StoredState; signal?: AbortSignal } = {},
 ): AsyncGenerator<TrainerEvent, void> {
   const { schedule } = options;
+  const resumeFrom = from && "optimizer" in from ? storedState(from) : from;
   const specs = parameterSpecs(options.config, options.architecture);
   const { stepper, frozen } = await open(options, specs, resumeFrom);
   const position = new Position(options, resumeFrom);

@@ -16,7 +16,13 @@ import {
   type TrainerState,
   type TrainOptions,
 } from "../../model/training/trainer.ts";
-import { type Architecture, type HostWeights, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import {
+  type Architecture,
+  collectTensors,
+  type HostWeights,
+  initialWeights,
+  parameterSpecs,
+} from "../../model/weights.ts";
 
 const config: MaeConfig = {
   ...PRESETS.mnist,
@@ -139,7 +145,7 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
 
   Deno.test(on + "a linear probe changes only the head", async () => {
     const { planner } = await selectBackend(backend, select);
-    const start = options(CLASSIFIER), weights = await start.initial();
+    const start = options(CLASSIFIER), weights = await collectTensors(await start.initial());
     const events = await collect(train({ ...start, freezeEncoder: true, threads, planner }));
     for (const [name, { data }] of statesOf(events).at(-1)!.weights) {
       if (name.startsWith("head.")) expect(data).not.toEqual(weights.get(name)!.data);
@@ -149,7 +155,7 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
 
   Deno.test(on + "a loss that is not finite ends the training before the step is saved", async () => {
     const { planner } = await selectBackend(backend, select);
-    const weights = new Map(await options(MAE).initial());
+    const weights = await collectTensors(await options(MAE).initial());
     const bias = weights.get("decoder.decoder_pred.bias")!;
     weights.set("decoder.decoder_pred.bias", { ...bias, data: bias.data.map(() => 1e30) });
     const seen: EmittedEvent[] = [];

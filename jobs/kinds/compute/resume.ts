@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { TrainerState } from "../../../model/training/trainer.ts";
-import { loadState } from "../../artifacts/readCheckpoint.ts";
+import type { StoredState } from "../../../model/training/storedState.ts";
+import { openState } from "../../artifacts/readCheckpoint.ts";
 import type { Checkpoint } from "../../job.ts";
 import { JobFailure } from "../../failure.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
 
 /**
- * Loads the state of the newest readable checkpoint. If newer ones cannot be read, the runner records the fallback
+ * Opens the state of the newest readable checkpoint. If newer ones cannot be read, the runner records the fallback
  * before the run continues. An outage of storage does not count as damage, and its error is rethrown.
  *
  * @param freezeEncoder whether the optimiser has moments of the head only
@@ -19,12 +19,12 @@ import type { KindContext, KindEvent } from "../kind.ts";
 export async function* resume(
   { store, resumePoints }: Pick<KindContext, "store" | "resumePoints">,
   freezeEncoder: boolean,
-): AsyncGenerator<KindEvent, { checkpoint: Checkpoint; state: TrainerState } | null> {
+): AsyncGenerator<KindEvent, { checkpoint: Checkpoint; state: StoredState } | null> {
   const damaged: { checkpoint: string; message: string }[] = [];
   for (const checkpoint of resumePoints) {
-    let state: TrainerState;
+    let state: StoredState;
     try {
-      state = await loadState(store, checkpoint, freezeEncoder);
+      state = await openState(store, checkpoint, freezeEncoder);
     } catch (error) {
       if (!(error instanceof JobFailure && error.code === "checkpoint_unreadable")) throw error;
       damaged.push({ checkpoint: checkpoint.id, message: error.message });

@@ -10,13 +10,19 @@ import { type ImagePreprocessing, resolvePreprocessing } from "../../../data/ima
 import type { SelectedBackend } from "../../../model/backends/select.ts";
 import type { MaeConfig } from "../../../model/config.ts";
 import { TrainingError } from "../../../model/training/error.ts";
+import { type StoredState, storedState } from "../../../model/training/storedState.ts";
 import {
   train,
   type TrainerEvent,
   type TrainerState,
   type TrainOptions,
 } from "../../../model/training/trainer.ts";
-import { type Architecture, type HostWeights, parameterCount } from "../../../model/weights.ts";
+import {
+  type Architecture,
+  collectTensors,
+  parameterCount,
+  type TensorStream,
+} from "../../../model/weights.ts";
 import { newCheckpointId, saveCheckpoint } from "../../artifacts/writeCheckpoint.ts";
 import { checkpointKeys, objectKeysOf } from "../../artifacts/objectKeys.ts";
 import { JobFailure } from "../../failure.ts";
@@ -48,12 +54,12 @@ export interface TrainingSetup {
   /** Warnings about the data. They are reported when the job starts, not when it resumes. */
   readonly warnings?: readonly string[];
   /** Returns the first values of all parameters. It is not called when the run resumes. */
-  initial(): Promise<HostWeights> | HostWeights;
+  initial(): Promise<TensorStream> | TensorStream;
 }
 
 /** The trained model. */
 export interface TrainingResult {
-  readonly state: TrainerState;
+  readonly state: StoredState;
   /** Id of the checkpoint of the state. */
   readonly checkpoint: string;
   /** Mean loss of the last epoch's steps. */
@@ -75,9 +81,9 @@ export async function* runTraining(
   const point = yield* resume(context, setup.freezeEncoder);
   const resumed = point?.state;
   // Only the state at the end is kept: each is three times as large as the model.
-  let state = resumed?.step === length.totalSteps ? resumed : undefined, checkpoint = point?.checkpoint.id;
+  let trained = resumed?.step === length.totalSteps ? resumed : undefined, checkpoint = point?.checkpoint.id;
   const { features } = setup;
-  const weights = features ? resumed?.weights ?? await setup.initial() : null;
+  const weights = features ? await collectTensors(resumed?.weights() ?? await setup.initial()) : null;
   const options = {
     ...trainOptions(context, request, setup, length),
     ...(weights && { input: "features" as const, initial: () => weights }),
@@ -91,16 +97,17 @@ export async function* runTraining(
         if (features && resumed?.step !== length.totalSteps) yield* features.open(weights!);
       } else {
         checkpoint = yield* writeCheckpoint(context, setup, event);
-        state = event.final ? event.state : undefined;
+        trained = event.final ? storedState(event.state) : undefined;
       }
       await yieldToEventLoop(20);
     }
   } catch (error) {
     throw trainingFailure(error);
   }
-  const epochStart = Math.floor((state!.step - 1) / length.stepsPerEpoch) * length.stepsPerEpoch;
-  const epochLoss = state!.epochLossSum / (state!.step - epochStart);
-  return { state: state!, checkpoint: checkpoint!, epochLoss };
+  const { step, epochLossSum } = trained!;
+  const epochStart = Math.floor((step - 1) / length.stepsPerEpoch) * length.stepsPerEpoch;
+  const epochLoss = epochLossSum / (step - epochStart);
+  return { state: trained!, checkpoint: checkpoint!, epochLoss };
 }
 
 /** Returns the length of a run. @throws {JobFailure} `no_batches` when an epoch has no batch */
@@ -154,7 +161,7 @@ function* reportStart(
   { config, architecture, backend: { name, vectorBits, notes }, set, warnings = [] }: TrainingSetup,
   length: RunLength,
   { threads, note }: Extract<TrainerEvent, { type: "ready" }>,
-  resumed: TrainerState | undefined,
+  resumed: StoredState | undefined,
 ): Generator<KindEvent, void> {
   yield {
     type: "started",

@@ -8,6 +8,7 @@ import { completeConfig, type MaeConfig } from "../../../model/config.ts";
 import { classifierFlops } from "../../../model/flops.ts";
 import {
   type Architecture,
+  collectTensors,
   encoderSpecs,
   headSpecs,
   type HostWeights,
@@ -61,7 +62,7 @@ export async function* trainClassifier(
   if (testCount === 0) return yield { type: "result", result };
   yield { type: "log", level: "info", message: `Measuring on ${testCount} held-out images` };
   const test = await features?.test() ?? { set: await loadTest(), features: null };
-  const trained = { config, weights: state.weights, classes: numClasses };
+  const trained = { config, weights: await collectTensors(state.weights()), classes: numClasses };
   const { confusion, ...measured } = yield* measureOnTest(context, backend, trained, test);
   const measuredOn = {
     jobId: context.jobId,

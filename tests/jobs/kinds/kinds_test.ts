@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { loadState, loadWeights } from "../../../jobs/artifacts/readCheckpoint.ts";
+import { loadWeights, openState } from "../../../jobs/artifacts/readCheckpoint.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import type { TrainingRequest } from "../../../jobs/requests/trainingFields.ts";
 import { request } from "../fixtures.ts";
@@ -34,7 +34,7 @@ Deno.test("checkpoints of pre-training are fine-tuned, probed and evaluated", as
   });
 
   await t.step("a run that resumes from a checkpoint ends with the same weights", async () => {
-    expect((await loadState(harness.store, first, false)).step).toBe(3);
+    expect((await openState(harness.store, first, false)).step).toBe(3);
     const rest = await harness.run({ kind: "pretrain", model: MODEL, ...training }, {
       resumePoints: [first],
     });

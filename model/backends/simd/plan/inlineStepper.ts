@@ -63,13 +63,12 @@ export class PlannedInlineStepper implements InlineStepper {
 
   private constructor(
     plan: TrainingPlan,
-    { state, weights, frozen }: StepperOptions,
+    { state }: StepperOptions,
     module: WebAssembly.Module,
   ) {
     this.#plan = plan;
     this.#completedSteps = state?.step ?? 0;
     this.#memory = new TrainingMemory(plan.layout, plan.requirements.constantBytes);
-    this.#memory.writeWeights(weights, frozen, state);
     this.#floats = new Float32Array(this.#memory.memory.buffer);
     this.#kernels = instantiate(module, this.#memory.memory);
     this.#parameters = optimizerShare(plan.layout, 0, 1);
@@ -84,7 +83,9 @@ export class PlannedInlineStepper implements InlineStepper {
    */
   static async open(options: StepperOptions, module: WebAssembly.Module): Promise<PlannedInlineStepper> {
     const plan = await planTraining({ ...options, threads: 1 });
-    return new PlannedInlineStepper(plan, options, module);
+    const stepper = new PlannedInlineStepper(plan, options, module);
+    await stepper.#memory.writeWeights(options.weights, options.state);
+    return stepper;
   }
 
   run(batch: TrainingBatch, epoch: number, step: number, lr: number): number | Promise<number> {

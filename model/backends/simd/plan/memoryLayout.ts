@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { sizeOf } from "../../../shape.ts";
-import type { HostWeights, ParameterSpec } from "../../../weights.ts";
+import { type Shape, sizeOf } from "../../../shape.ts";
+import type { ParameterSpec } from "../../../weights.ts";
 import type { AddressBits } from "../instance.ts";
 import { aligned, bytesOf } from "./allocation.ts";
 
@@ -66,7 +66,7 @@ export interface MemoryLayout {
 /** Lays out the shared memory. @param start first address in use */
 export function planMemory(
   trainable: readonly ParameterSpec[],
-  frozenWeights: HostWeights,
+  frozenShapes: ReadonlyMap<string, { readonly shape: Shape }>,
   requirements: MemoryRequirements,
   start: number = START,
 ): MemoryLayout {
@@ -84,7 +84,7 @@ export function planMemory(
   }
   const { threads, chunks, feedBytes, resultBytes, scratchBytes, constantBytes } = requirements;
   const params = reserve(paramBytes), expAvg = reserve(paramBytes), expAvgSq = reserve(paramBytes);
-  const frozen = new Map([...frozenWeights].map(([name, { shape }]) => [name, reserve(4 * sizeOf(shape))]));
+  const frozen = new Map([...frozenShapes].map(([name, { shape }]) => [name, reserve(4 * sizeOf(shape))]));
   const constants = reserve(constantBytes);
   const feeds = [reserve(chunks * feedBytes), reserve(chunks * feedBytes)] as const;
   const firstWorker = end;

@@ -85,9 +85,9 @@ export class PlannedStepper implements Stepper {
     return stepper;
   }
 
-  async #start({ weights, frozen, state }: StepperOptions, vectorBits: VectorBits): Promise<void> {
+  async #start({ weights, state }: StepperOptions, vectorBits: VectorBits): Promise<void> {
     const { layout, threads, graph, chunkImages, addressBits } = this.#plan;
-    this.#memory.writeWeights(weights, frozen, state);
+    await this.#memory.writeWeights(weights, state);
     const module = loadKernels({ shared: true, vectorBits, addressBits }), control = newControl();
     const shared = { module, memory: this.#memory.memory, control, losses: this.#losses, threads };
     await this.#pool.broadcast(Array.from({ length: threads }, (_, index): ToWorker => {

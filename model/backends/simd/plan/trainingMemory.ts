@@ -5,8 +5,8 @@
  */
 import { sizeOf } from "../../../shape.ts";
 import { outOfMemory } from "../../../training/error.ts";
-import type { OptimizerState } from "../../../training/optimizer.ts";
-import type { HostTensor, HostWeights, ParameterSpec } from "../../../weights.ts";
+import { momentKey, type StoredOptimizer } from "../../../training/storedState.ts";
+import type { HostTensor, ParameterSpec, TensorStream } from "../../../weights.ts";
 import type { AddressBits } from "../instance.ts";
 import { bytesOf } from "./allocation.ts";
 import type { BufferAddresses } from "./compile.ts";
@@ -47,15 +47,35 @@ export class TrainingMemory {
     this.#constantsLimit = layout.constants + constantBytes;
   }
 
-  /** Writes the initial weights and, for a resumed training, the state of the optimiser. */
-  writeWeights(weights: HostWeights, frozen: HostWeights, state?: OptimizerState): void {
-    const { params, expAvg, expAvgSq, offsets } = this.layout;
+  /**
+   * Writes the initial weights and, for a resumed training, the moments of the optimiser.
+   *
+   * @throws {RangeError} when a tensor is missing
+   */
+  async writeWeights(weights: TensorStream, state?: StoredOptimizer): Promise<void> {
+    const { params, expAvg, expAvgSq, offsets, frozen } = this.layout;
+    const addresses = new Map(frozen), moments = new Map<string, number>();
     for (const [name, offset] of offsets) {
-      this.#write(params + offset, weights.get(name)!);
-      if (state) this.#write(expAvg + offset, state.expAvg.get(name)!);
-      if (state) this.#write(expAvgSq + offset, state.expAvgSq.get(name)!);
+      addresses.set(name, params + offset);
+      moments.set(momentKey("exp_avg", name), expAvg + offset);
+      moments.set(momentKey("exp_avg_sq", name), expAvgSq + offset);
     }
-    for (const [name, tensor] of frozen) this.#write(this.layout.frozen.get(name)!, tensor);
+    await this.#writeAll(weights, addresses);
+    if (state) await this.#writeAll(state.moments, moments);
+  }
+
+  /** Writes the tensors of a stream that have an address. */
+  async #writeAll(stream: TensorStream, addresses: ReadonlyMap<string, number>): Promise<void> {
+    let missing = addresses.size;
+    for await (const [name, tensor] of stream) {
+      const address = addresses.get(name);
+      if (address === undefined) continue;
+      this.#write(address, tensor);
+      missing--;
+    }
+    if (missing > 0) {
+      throw new RangeError(`${missing} of ${addresses.size} tensors of the training are missing`);
+    }
   }
 
   #write(address: number, { data }: HostTensor): void {

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { Shape } from "../../../shape.ts";
+import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { HostTensor, HostWeights, ParameterSpec } from "../../../weights.ts";
 import { readBuffer } from "../readBuffer.ts";
 import { type FlatLayout, parameterLayout } from "./parameterLayout.ts";
@@ -66,7 +68,12 @@ export class Parameters {
    * @param maxBytes size of the largest buffer that a program may bind
    * @throws {PlanError} when a parameter is larger
    */
-  constructor(device: GPUDevice, specs: readonly ParameterSpec[], frozen: HostWeights, maxBytes: number) {
+  constructor(
+    device: GPUDevice,
+    specs: readonly ParameterSpec[],
+    frozen: ReadonlyMap<string, { readonly shape: Shape }>,
+    maxBytes: number,
+  ) {
     this.#specs = specs;
     this.trainable = parameterLayout(specs.map(({ name, shape }) => [name, shape] as const), maxBytes);
     this.#frozen = parameterLayout([...frozen].map(([name, { shape }]) => [name, shape] as const), maxBytes);
@@ -74,7 +81,15 @@ export class Parameters {
     this.expAvg = new FlatArray(device, this.trainable, "first moments");
     this.expAvgSq = new FlatArray(device, this.trainable, "second moments");
     this.#frozenValues = new FlatArray(device, this.#frozen, "frozen parameters");
-    this.#frozenValues.write(frozen);
+  }
+
+  /** Writes the parameters, trainable and frozen, and the moments. */
+  write(weights: HostWeights, optimizer?: OptimizerState): void {
+    this.values.write(weights);
+    this.#frozenValues.write(weights);
+    if (!optimizer) return;
+    this.expAvg.write(optimizer.expAvg);
+    this.expAvgSq.write(optimizer.expAvgSq);
   }
 
   /** Returns the part of a buffer that holds a parameter. */

@@ -13,7 +13,8 @@ import { adamwScalars } from "../../../ops/adamw.ts";
 import { batchSizeOf, objective, type TrainingBatch } from "../../../training/objective.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { RunStep, Stepper, StepperOptions } from "../../../training/stepper.ts";
-import type { HostTensor } from "../../../weights.ts";
+import { collectOptimizer } from "../../../training/storedState.ts";
+import { collectTensors, type HostTensor, type HostWeights } from "../../../weights.ts";
 import { BackendError } from "../../backend.ts";
 import type { Graph } from "../../simd/plan/graph.ts";
 import { type TrainingSpec, trainingSpec } from "../../simd/plan/trainingSpec.ts";
@@ -54,6 +55,20 @@ function requireTested(device: PlanDevice, plan: DispatchPlan): void {
 const maxBytesOf = ({ limits }: GPUDevice) =>
   Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
 
+/** The values with which a training begins. */
+interface InitialValues {
+  readonly weights: HostWeights;
+  readonly optimizer?: OptimizerState;
+}
+
+/** Reads the values with which a training begins. */
+async function initialValues({ weights, state, trainable }: StepperOptions): Promise<InitialValues> {
+  return {
+    weights: await collectTensors(weights),
+    optimizer: state && await collectOptimizer(state, trainable.map(({ name }) => name)),
+  };
+}
+
 /** A stepper that submits planned steps to a device. */
 export class DeviceStepper implements Stepper {
   readonly note = null;
@@ -68,19 +83,21 @@ export class DeviceStepper implements Stepper {
   #submittedSteps: number;
   #completedSteps: number;
 
-  private constructor(planDevice: PlanDevice, options: StepperOptions, graph: Graph, plan: DispatchPlan) {
+  private constructor(
+    planDevice: PlanDevice,
+    options: StepperOptions,
+    graph: Graph,
+    plan: DispatchPlan,
+    { weights, optimizer }: InitialValues,
+  ) {
     const { launcher, guard } = planDevice, { device } = launcher.backend;
-    const { batchSize, trainable, frozen, weights, state } = options;
+    const { batchSize, trainable, frozen, state } = options;
     this.#spec = trainingSpec(options);
     this.#device = planDevice;
     this.#submittedSteps = this.#completedSteps = state?.step ?? 0;
     const maxBytes = maxBytesOf(device);
     const parameters = new Parameters(device, trainable, frozen, maxBytes);
-    parameters.values.write(weights);
-    if (state) {
-      parameters.expAvg.write(state.expAvg);
-      parameters.expAvgSq.write(state.expAvgSq);
-    }
+    parameters.write(weights, optimizer);
     const fedBytes = [...graph.feeds.values()].reduce((sum, { size }) => sum + 4 * size, 0);
     this.maxInFlight = Math.max(2, Math.min(MAX_IN_FLIGHT, Math.floor(MAX_FED_BYTES / fedBytes)));
     this.#losses = new LossRing(device, guard, this.maxInFlight);
@@ -103,12 +120,14 @@ export class DeviceStepper implements Stepper {
         const graph = await recordForDevice(trainingSpec(small), small.batchSize),
           plan = lower(graph, () => tile);
         for (const program of programsOf(plan)) used.add(program);
-        return await checked(planDevice, () => new DeviceStepper(planDevice, small, graph, plan));
+        const values = await initialValues(small);
+        return await checked(planDevice, () => new DeviceStepper(planDevice, small, graph, plan, values));
       });
       for (const program of used) planDevice.tested.add(program);
     }
     requireTested(planDevice, plan);
-    return await checked(planDevice, () => new DeviceStepper(planDevice, options, graph, plan));
+    const values = await initialValues(options);
+    return await checked(planDevice, () => new DeviceStepper(planDevice, options, graph, plan, values));
   }
 
   async prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep> {

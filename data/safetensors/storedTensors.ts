@@ -1,0 +1,96 @@
+/**
+ * Reads a safetensors file from object storage, one tensor after the other.
+ *
+ * @module
+ */
+import { type Bytes, concatBytes } from "../bytes.ts";
+import type { ObjectStore } from "../objects/store.ts";
+import { ARRAYS, type Tensor } from "./dtype.ts";
+import { SafetensorsError } from "./error.ts";
+import { readHeader, type SafetensorsHeader } from "./header.ts";
+import { LENGTH_BYTES, MAX_HEADER_BYTES, readHeaderLength } from "./headerText.ts";
+
+/** A stored file whose header has been read. The tensors must be read to the end or the generator be returned. */
+export interface StoredTensors extends SafetensorsHeader {
+  /** Reads the tensors in the order of the file. */
+  read(): AsyncGenerator<[name: string, tensor: Tensor], void>;
+}
+
+/**
+ * Opens a stored file.
+ *
+ * @param onBytes called with all bytes of the file in their order
+ * @throws {ObjectNotFoundError} if no object has the key
+ * @throws {SafetensorsError} for a file that violates a rule of the format, also while its tensors are read
+ */
+export async function openStoredTensors(
+  store: ObjectStore,
+  key: string,
+  onBytes: (bytes: Bytes) => void = () => {},
+): Promise<StoredTensors> {
+  const { body, size } = await store.get(key), reader = new ByteReader(body, onBytes);
+  try {
+    const header = await readHeaderFrom(reader, size);
+    return { ...header, read: () => readTensors(reader, header) };
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+}
+
+async function readHeaderFrom(reader: ByteReader, size: number): Promise<SafetensorsHeader> {
+  const start = await reader.read(Math.min(LENGTH_BYTES, size));
+  const length = start.length < LENGTH_BYTES ? 0 : readHeaderLength(start);
+  // `readHeader` rejects a length that exceeds the limit or the file.
+  const fits = length <= Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES);
+  return readHeader(fits ? concatBytes([start, await reader.read(length)]) : start, size);
+}
+
+async function* readTensors(
+  reader: ByteReader,
+  { tensors }: SafetensorsHeader,
+): AsyncGenerator<[string, Tensor], void> {
+  try {
+    for (const [name, { dtype, shape, begin, end }] of tensors) {
+      const { buffer } = await reader.read(end - begin);
+      yield [name, { dtype, shape, data: new ARRAYS[dtype](buffer) } as Tensor];
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Reads a stream in pieces of given lengths. */
+class ByteReader {
+  readonly #reader: ReadableStreamDefaultReader<Bytes>;
+  readonly #onBytes: (bytes: Bytes) => void;
+  #rest: Bytes = new Uint8Array();
+
+  constructor(stream: ReadableStream<Bytes>, onBytes: (bytes: Bytes) => void) {
+    this.#reader = stream.getReader();
+    this.#onBytes = onBytes;
+  }
+
+  /** Returns the next `length` bytes in an array of their own. @throws {SafetensorsError} when the stream is shorter */
+  async read(length: number): Promise<Bytes> {
+    const bytes = new Uint8Array(length);
+    for (let filled = 0; filled < length;) {
+      if (this.#rest.length === 0) {
+        const { done, value } = await this.#reader.read();
+        if (done) throw new SafetensorsError("The file ended while it was read");
+        this.#onBytes(value);
+        this.#rest = value;
+      }
+      const part = this.#rest.subarray(0, length - filled);
+      bytes.set(part, filled);
+      filled += part.length;
+      this.#rest = this.#rest.subarray(part.length);
+    }
+    return bytes;
+  }
+
+  /** Cancels what has not been read. */
+  async close(): Promise<void> {
+    await this.#reader.cancel().catch(() => {});
+  }
+}
