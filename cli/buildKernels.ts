@@ -5,6 +5,8 @@
  * @module
  */
 import asc from "assemblyscript/asc";
+import { compactKernelSource } from "../model/backends/simd/codegen/compactKernel.ts";
+import { hoistConstants } from "../model/backends/simd/codegen/hoistConstants.ts";
 import { microKernelSource } from "../model/backends/simd/codegen/microKernel.ts";
 import { wideMicroKernelSource } from "../model/backends/simd/codegen/wideMicroKernel.ts";
 import { unrollAndJam } from "../model/backends/simd/codegen/unrollAndJam.ts";
@@ -38,11 +40,12 @@ const BUILDS: Readonly<Record<string, KernelBuild>> = {
 };
 
 /** Returns the AssemblyScript source of a file of `assembly/`; null for a file that does not exist. */
-async function readSource(name: string): Promise<string | null> {
+async function readSource(name: string, vectorBits: VectorBits): Promise<string | null> {
   if (name === "microKernel.ts") return microKernelSource();
   if (name === "wideMicroKernel.ts") return wideMicroKernelSource();
+  if (name === "compactKernel.ts") return compactKernelSource(vectorBits);
   try {
-    return unrollAndJam(await Deno.readTextFile(new URL(name, SOURCE)));
+    return hoistConstants(unrollAndJam(await Deno.readTextFile(new URL(name, SOURCE))));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
@@ -77,7 +80,7 @@ export async function compileKernels(
     `--enable=simd,bulk-memory${relaxed ? ",relaxed-simd" : ""}${shared ? ",threads" : ""}`,
     ...(shared ? ["--sharedMemory", "--maximumMemory=65536"] : []),
   ], {
-    readFile: readSource,
+    readFile: (name: string) => readSource(name, vectorBits),
     writeFile: (name: string, contents: Uint8Array | string) => {
       if (name === "kernels.wasm") binary = contents as Uint8Array;
     },

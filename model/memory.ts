@@ -16,6 +16,9 @@ const SCRATCH_BYTES = 2 ** 18;
 /** Buffers of a block in a plan, and of the rest of the model. They limit what alignment adds. */
 const BUFFERS = 32;
 
+/** Heads whose attention is computed together. */
+const LANES = 8;
+
 /** A model to train. */
 export interface TrainableModel {
   readonly config: MaeConfig;
@@ -32,18 +35,22 @@ interface BlockValues {
   readonly transient: number;
   /** Maximum in a forward pass without a backward pass. */
   readonly forward: number;
+  /** Scratch memory of attention. */
+  readonly scratch: number;
   /** Factors of dropout, which the host draws. */
   readonly fed: number;
 }
 
 function blockValues(config: MaeConfig, tokens: number, dim: number, heads: number): BlockValues {
-  const hidden = hiddenDim(dim, config.mlpRatio), paddedTokens = Math.ceil(tokens / 8) * 8;
-  const weights = heads * tokens * paddedTokens;
+  const hidden = hiddenDim(dim, config.mlpRatio), lanes = Math.ceil(heads / LANES) * LANES;
+  const weights = lanes * tokens * tokens;
   return {
     // Outputs and inputs of both norms, queries, keys and values, attention, and the MLP's activation and derivative.
     saved: tokens * (8 * dim + 2 * hidden + 2) + weights,
     transient: tokens * (3 * dim + Math.max(4 * dim, 2 * hidden)),
     forward: Math.max(tokens * (7 * dim + 2) + weights, tokens * (4 * dim + 3 * hidden + 2)),
+    // Queries, keys, values and their gradients of LANES heads, and the scores of few queries.
+    scratch: LANES * ((4 * tokens + 32) * Math.ceil(dim / heads) + 12 * tokens + 8),
     fed: config.dropout > 0 ? tokens * (hidden + dim) + heads * tokens * tokens : 0,
   };
 }
@@ -56,6 +63,8 @@ interface ImageValues {
   readonly forward: number;
   /** Maximum of the values that are alive only during a part of the backward pass. */
   readonly transient: number;
+  /** Scratch memory of one thread. */
+  readonly scratch: number;
   /** Inputs from the host. */
   readonly fed: number;
   /** Constants, which are independent of the number of images. */
@@ -74,6 +83,7 @@ function imageValues(config: MaeConfig, masked: boolean): ImageValues {
       saved: depth * encoder.saved + ends + 2 * embedDim,
       forward: encoder.forward,
       transient: encoder.transient,
+      scratch: encoder.scratch,
       fed: depth * encoder.fed + n * patch + 2,
       constant: n * embedDim,
     };
@@ -84,6 +94,7 @@ function imageValues(config: MaeConfig, masked: boolean): ImageValues {
       n * (2 * decoderEmbedDim + 2 * patch + 1),
     forward: Math.max(encoder.forward, decoder.forward + n * patch),
     transient: Math.max(encoder.transient, decoder.transient),
+    scratch: Math.max(encoder.scratch, decoder.scratch),
     fed: depth * encoder.fed + config.decoderDepth * decoder.fed + n * (patch + 2) +
       tokens * (patch + embedDim + 1) + 1,
     constant: n * decoderEmbedDim,
@@ -109,7 +120,7 @@ export function trainingBytes(
 ): number {
   const masked = architecture.model === "mae";
   // A frozen encoder has no dropout.
-  const { saved, forward, transient, fed, constant } = imageValues(
+  const { saved, forward, transient, scratch, fed, constant } = imageValues(
     freezeEncoder ? { ...config, dropout: 0 } : config,
     masked,
   );
@@ -119,11 +130,7 @@ export function trainingBytes(
   }, 0);
   const blocks = config.depth + (masked ? config.decoderDepth : 0);
   const alignment = LINE * BUFFERS * (blocks + 2 * batchSize + 1);
-  const tokens = Math.ceil(numPatches(config) / 8) * 8;
-  // Attention's backward pass needs a matrix of a head, with dropout two.
-  const activations = freezeEncoder
-    ? forward
-    : saved + transient + tokens ** 2 * (config.dropout > 0 ? 2 : 1);
+  const activations = scratch + (freezeEncoder ? forward : saved + transient);
   return parameters + 4 * (activations + (2 * batchSize + 1) * fed + constant) + SCRATCH_BYTES + alignment;
 }
 

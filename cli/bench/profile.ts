@@ -27,22 +27,25 @@ export interface KernelCost {
   readonly gflops?: number;
 }
 
+/** Returns the sizes of the matrix products of a call; an empty list for other kernels. */
+function sizesOf([name, ...args]: KernelCall): number[] {
+  if (name === "gemm" || name === "gemmTransA") return args.slice(0, 3);
+  // Heads, tokens and the width of a head.
+  if (name === "attention") return [args[1], args[2], args[4]];
+  if (name === "attentionGradient") return [args[0], args[1], args[3]];
+  return [];
+}
+
 /** Returns the floating-point operations of the matrix products of a call; 0 for other kernels. */
-function flopsOf([name, ...args]: KernelCall): number {
-  const [a, b, c, d] = args;
-  if (name === "gemm" || name === "gemmTransA") return 2 * a * b * c;
-  if (name === "attention") return 4 * a * b * b * c * d;
-  if (name === "attentionGradient") return 8 * a * b * b * c * d;
-  return 0;
+function flopsOf(call: KernelCall): number {
+  const [name] = call, [a, b, c] = sizesOf(call);
+  if (name === "attention") return 4 * a * b * b * c;
+  if (name === "attentionGradient") return 8 * a * b * b * c;
+  return a ? 2 * a * b * c : 0;
 }
 
 /** Returns the name under which the times of a call are summed. */
-function labelOf(call: KernelCall): string {
-  const [name, ...args] = call;
-  return flopsOf(call) === 0
-    ? name
-    : `${name} ${args.slice(0, name.startsWith("attention") ? 4 : 3).join("x")}`;
-}
+const labelOf = (call: KernelCall) => `${call[0]} ${sizesOf(call).join("x")}`.trim();
 
 /** Compiles the step of a chunk in a memory that holds its inputs. */
 async function compileStep(config: MaeConfig, images: number) {

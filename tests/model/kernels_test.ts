@@ -7,9 +7,11 @@ import {
   RELAXED_SHARED,
   WIDE_SHARED,
 } from "../../model/backends/simd/binary.ts";
+import { compactKernelSource } from "../../model/backends/simd/codegen/compactKernel.ts";
 import { microKernelSource } from "../../model/backends/simd/codegen/microKernel.ts";
 import { wideMicroKernelSource } from "../../model/backends/simd/codegen/wideMicroKernel.ts";
 import { instantiate } from "../../model/backends/simd/instance.ts";
+import { KERNEL_NAMES, results } from "./kernelCalls.ts";
 
 /** Every build, and whether its memory is shared. */
 const BUILDS = [RELAXED, PLAIN, RELAXED_SHARED, PLAIN_SHARED, WIDE_SHARED].map((text) => ({
@@ -33,6 +35,7 @@ for (
   const [name, source] of [
     ["microKernel", microKernelSource()],
     ["wideMicroKernel", wideMicroKernelSource()],
+    ["compactKernel", compactKernelSource(128)],
   ]
 ) {
   Deno.test(`${name}.d.ts declares the functions of the generated micro-kernels`, async () => {
@@ -52,6 +55,13 @@ Deno.test("instantiating the kernels writes nothing to the memory", () => {
     expect(new Uint8Array(memory.buffer).every((byte) => byte === 7)).toBe(true);
   }
 });
+
+for (const name of KERNEL_NAMES) {
+  Deno.test(`${name} gives the same bits with vectors of 128 and of 256 bits`, () => {
+    const narrow = results(name, { vectorBits: 128 }), wide = results(name, { vectorBits: 256 });
+    expect(wide.findIndex((value, i) => !Object.is(value, narrow[i]))).toBe(-1);
+  });
+}
 
 /** m, n and k: single values, whole and partial tiles, sums of one and of several panels. */
 const SIZES = [[1, 1, 1], [7, 13, 5], [6, 8, 8], [12, 16, 64], [5, 8, 71], [4, 24, 72], [11, 9, 150], [

@@ -1,11 +1,5 @@
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
-import {
-  type AddressBits,
-  instantiate,
-  type KernelName,
-  loadKernels,
-} from "../../model/backends/simd/instance.ts";
 import type { PlanOptions } from "../../model/backends/simd/plan/planTraining.ts";
 import { PlannedStepper } from "../../model/backends/simd/plan/plannedStepper.ts";
 import type { MaeConfig } from "../../model/config.ts";
@@ -14,73 +8,15 @@ import { uniform } from "../../model/random.ts";
 import type { StepperOptions, StepPlanner } from "../../model/training/stepper.ts";
 import { train } from "../../model/training/trainer.ts";
 import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { KERNEL_NAMES, results } from "./kernelCalls.ts";
 
 const GIB = 2 ** 30;
 
-/** Returns a lazily allocated memory: a page that is never used costs nothing. */
-function memoryOf(addressBits: AddressBits, bytes: number): WebAssembly.Memory {
-  const pages = Math.ceil(bytes / 65536);
-  const descriptor = addressBits === 32
-    ? { initial: pages, maximum: pages, shared: true }
-    : { address: "i64", initial: BigInt(pages), maximum: BigInt(pages), shared: true };
-  return new WebAssembly.Memory(descriptor as unknown as WebAssembly.MemoryDescriptor);
-}
-
-const FLOATS = 16384, INDICES = 8;
-/** Returns the address of buffer i. */
-const buffer = (base: number, i: number) => base + 4 * FLOATS * i;
-
-/** Arguments of every kernel. The buffers 0 to 7 contain floats, buffer 8 contains indices from 0 to 3. */
-const CALLS: Readonly<Record<KernelName, (at: (buffer: number) => number) => number[][]>> = {
-  adamw: (at) => [[100, at(0), at(1), at(2), at(3), 2, 4 * FLOATS, 0.99, 0.1, 0.9, 0.01, 1, 1e-8, 0.1]],
-  add: (at) => [[99, 33, at(0), at(1), at(2)]],
-  attention: (at) => [[2, 11, 2, 6, at(0), 0, at(1), at(2), at(3), at(4), 0.4], [
-    ...[2, 11, 2, 6, at(0), at(5), at(1), at(2), at(3), at(4), 0.4],
-  ]],
-  attentionGradient: (at) => [
-    [2, 11, 2, 6, at(0), at(5), at(1), at(2), at(3), at(4), at(6), 0.4],
-  ],
-  crossEntropy: (at) => [[5, 4, at(0), at(INDICES), at(1), at(2)]],
-  gatherRows: (at) => [[9, 13, at(0), at(1), at(INDICES), at(2)]],
-  gelu: (at) => [[103, at(0), at(1), at(2)]],
-  gemm: (at) => [
-    [14, 19, 83, at(0), at(1), 4 * 19, 4, at(2), at(3), at(4), at(5)],
-    [109, 32, 24, at(0), at(1), 4, 4 * 24, at(2), 0, 0, at(5)],
-  ],
-  gemmTransA: (at) => [
-    [17, 21, 91, at(0), at(1), at(2), at(3), 0, 0],
-    [40, 32, 91, at(0), at(1), at(2), at(3), at(4), 1],
-  ],
-  layerNorm: (at) => [[7, 39, at(0), at(1), at(2), at(3), at(4), at(5), 1e-5]],
-  layerNormGradient: (at) => [[7, 39, at(0), at(1), at(2), at(3), at(4), at(5), at(6)]],
-  maskedLoss: (at) => [[9, 21, at(0), at(1), at(2), at(3), at(4)]],
-  meanPool: (at) => [[3, 5, 21, at(0), at(1)]],
-  meanPoolGradient: (at) => [[3, 5, 21, at(0), at(1)]],
-  multiply: (at) => [[103, at(0), at(1), at(2)]],
-  scale: (at) => [[103, at(0), at(1), at(2)]],
-  sumMaskedRows: (at) => [[11, 21, at(0), at(1), at(2)]],
-  sumRows: (at) => [[11, 101, at(0), at(1)]],
-  zero: (at) => [[at(0), 77]],
-};
-
-/** Runs the calls of a kernel. @param base address of the buffers @returns all values of the buffers */
-function results(name: KernelName, addressBits: AddressBits, base: number): Float32Array {
-  const count = 10 * FLOATS, memory = memoryOf(addressBits, base + 4 * count);
-  const values = new Float32Array(memory.buffer, base, count);
-  values.set(
-    Float32Array.from({ length: count }, (_, i) => Math.sin(i) ** 2),
-  );
-  new Int32Array(memory.buffer, buffer(base, INDICES), FLOATS).forEach((_, i, all) => all[i] = i % 4);
-  const kernels = instantiate(loadKernels({ shared: true, vectorBits: 256, addressBits }), memory);
-  for (const call of CALLS[name]((i) => buffer(base, i))) kernels[name](...call);
-  return values;
-}
-
-for (const name of Object.keys(CALLS) as KernelName[]) {
+for (const name of KERNEL_NAMES) {
   Deno.test(`${name} gives the same bits with 64-bit addresses, below and above 4 GiB`, () => {
-    const expected = results(name, 32, 1024);
+    const expected = results(name, { base: 1024 });
     for (const base of [1024, 5 * GIB]) {
-      const actual = results(name, 64, base);
+      const actual = results(name, { addressBits: 64, base });
       expect(actual.findIndex((value, i) => !Object.is(value, expected[i]))).toBe(-1);
     }
   });

@@ -6,14 +6,21 @@
  */
 import { LAYER_NORM_EPS } from "../../ops/layerNorm.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
-import { NR, PACK_MIN_WIDTH, PACK_SIZE, TILE_SIZE } from "./assembly/blockSizes.ts";
+import { COMPACT_ROWS, LANES, PACK_MIN_WIDTH, PACK_SIZE, TILE_SIZE } from "./assembly/blockSizes.ts";
 import type { KernelContext, KernelSpec } from "./kernelSpec.ts";
 
 /** Returns the address of the scratch tile of a matrix product. */
 const tile = (context: KernelContext) => context.scratch(TILE_SIZE);
 
-/** Returns a number of tokens, rounded up to whole tiles. */
-const padded = (tokens: number) => Math.ceil(tokens / NR) * NR;
+/** Returns the number of elements of the compact layout that hold `heads` heads of an image or a batch. */
+const groups = (heads: number) => Math.ceil(heads / LANES);
+
+/**
+ * Returns the floats of scratch memory for attention: three tables of lanes, `matrices` matrices `[tokens, size]`, the
+ * same number of panels `[COMPACT_ROWS, size]`, and `panels` panels `[tokens, COMPACT_ROWS]`.
+ */
+const attentionScratch = (tokens: number, size: number, matrices: number, panels: number) =>
+  LANES * (6 + (tokens + COMPACT_ROWS) * size * matrices + COMPACT_ROWS * tokens * panels);
 
 /** x `[rows, in]`, weight `[out, in]`, bias `[out]`, residual `[rows, out]` (may be absent) → `[rows, out]`. */
 const linear: KernelSpec = {
@@ -104,22 +111,22 @@ const layerNormDx: KernelSpec = {
 
 /**
  * qkv `[batch, tokens, 3 · dim]`, dropout factors `[batch · heads, tokens, tokens]` (may be absent) →
- * `[batch, tokens, dim]`, weights `[batch · heads, tokens, padded]`.
+ * `[batch, tokens, dim]`, weights `[groups, tokens, tokens, LANES]`.
  */
 const attention: KernelSpec = {
   inputs: ["qkv", "factors"],
   outputs: ([[batch, tokens, tripled]], { heads }) => [
     [batch, tokens, tripled / 3],
-    [batch * heads, tokens, padded(tokens)],
+    [groups(batch * heads), tokens, tokens, LANES],
   ],
   run(context, [qkv, factors], [out, weights], { heads }) {
     const [batch, tokens, tripled] = qkv.shape;
     const size = tripled / 3 / heads;
     const addresses = [qkv.address, factors?.address ?? 0, weights.address, out.address];
-    const scratch = factors ? context.scratch(padded(tokens) * tokens) : 0;
+    const scratch = context.scratch(attentionScratch(tokens, size, 2, factors ? 1 : 0));
     const scale = 1 / Math.sqrt(size);
     context.kernels.attention(
-      ...[batch, tokens, heads, size, ...addresses, scratch, tile(context), scale],
+      ...[0, batch * heads, tokens, heads, size, ...addresses, scratch, scale],
     );
   },
 };
@@ -132,10 +139,10 @@ const attentionDx: KernelSpec = {
     const [batch, tokens, tripled] = qkv.shape;
     const size = tripled / 3 / heads;
     const addresses = [qkv.address, factors?.address ?? 0, weights.address, dy.address, out.address];
-    const scratch = context.scratch(padded(tokens) * tokens * (factors ? 2 : 1));
+    const scratch = context.scratch(attentionScratch(tokens, size, 4, factors ? 2 : 1));
     const scale = 1 / Math.sqrt(size);
     context.kernels.attentionGradient(
-      ...[batch, tokens, heads, size, ...addresses, scratch, tile(context), scale],
+      ...[batch * heads, tokens, heads, size, ...addresses, scratch, scale],
     );
   },
 };

@@ -1,5 +1,5 @@
 /**
- * One step of AdamW (Loshchilov and Hutter 2019) on n values, n a multiple of 4, in the order of `torch.optim.AdamW`.
+ * One step of AdamW (Loshchilov and Hutter 2019) on n values, n a multiple of 8, in the order of `torch.optim.AdamW`.
  * The gradient is the sum of the buffers of all workers, `gradStride` bytes apart, in the order of the workers.
  * `ops/adamw.ts` defines the scalars.
  */
@@ -24,23 +24,30 @@ export function adamw(
     corrections = f32x4.splat(biasCorrection2Sqrt),
     epsilons = f32x4.splat(eps);
   const sizes = f32x4.splat(stepSize);
-  for (; n > 0; n -= 4) {
-    let g = v128.load(grad), workerGrad = grad;
+  for (; n > 0; n -= 8) {
+    let g0 = v128.load(grad), g1 = v128.load(grad, 16), workerGrad = grad;
     for (let i: i32 = 1; i < workers; i++) {
       workerGrad += gradStride;
-      g = f32x4.add(g, v128.load(workerGrad));
+      g0 = f32x4.add(g0, v128.load(workerGrad));
+      g1 = f32x4.add(g1, v128.load(workerGrad, 16));
     }
-    const m0 = v128.load(expAvg), v0 = v128.load(expAvgSq);
-    const m = f32x4.add(m0, f32x4.mul(f32x4.sub(g, m0), rates1));
-    const v = f32x4.add(f32x4.mul(v0, betas2), f32x4.mul(f32x4.mul(g, g), rates2));
-    const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v), corrections), epsilons);
-    const decayed = f32x4.mul(v128.load(param), decays);
-    v128.store(expAvg, m);
-    v128.store(expAvgSq, v);
-    v128.store(param, f32x4.sub(decayed, f32x4.mul(f32x4.div(m, denominator), sizes)));
-    param += 16;
-    expAvg += 16;
-    expAvgSq += 16;
-    grad += 16;
+    const oldM0 = v128.load(expAvg), oldM1 = v128.load(expAvg, 16);
+    const m0 = f32x4.add(oldM0, f32x4.mul(f32x4.sub(g0, oldM0), rates1));
+    const m1 = f32x4.add(oldM1, f32x4.mul(f32x4.sub(g1, oldM1), rates1));
+    const v0 = f32x4.add(f32x4.mul(v128.load(expAvgSq), betas2), f32x4.mul(f32x4.mul(g0, g0), rates2));
+    const v1 = f32x4.add(f32x4.mul(v128.load(expAvgSq, 16), betas2), f32x4.mul(f32x4.mul(g1, g1), rates2));
+    const denominator0 = f32x4.add(f32x4.div(f32x4.sqrt(v0), corrections), epsilons);
+    const denominator1 = f32x4.add(f32x4.div(f32x4.sqrt(v1), corrections), epsilons);
+    const decayed0 = f32x4.mul(v128.load(param), decays), decayed1 = f32x4.mul(v128.load(param, 16), decays);
+    v128.store(expAvg, m0);
+    v128.store(expAvg, m1, 16);
+    v128.store(expAvgSq, v0);
+    v128.store(expAvgSq, v1, 16);
+    v128.store(param, f32x4.sub(decayed0, f32x4.mul(f32x4.div(m0, denominator0), sizes)));
+    v128.store(param, f32x4.sub(decayed1, f32x4.mul(f32x4.div(m1, denominator1), sizes)), 16);
+    param += 32;
+    expAvg += 32;
+    expAvgSq += 32;
+    grad += 32;
   }
 }

@@ -1,34 +1,63 @@
 /**
- * Multi-head attention for short sequences: the scores of one head stay in the cache between the operations.
+ * Multi-head attention in the compact layout: 8 heads are computed together, each in its lane. The queries are divided
+ * into panels. The scores of a panel, [tokens, rows], stay in the cache between the operations.
  */
-import { gemmStrided } from "./gemm";
-import { gemmTransAStrided } from "./gemmTransA";
-import { MR, NR } from "./blockSizes";
+import { COMPACT_COLUMNS, COMPACT_KC, COMPACT_ROWS, LANES } from "./blockSizes";
+import { ELEMENT, LANE_ENTRY, packColumns, packPanel, packRows, unpack } from "./compact";
+import { outerProduct, panelProduct } from "./compactKernel";
+import { multiply } from "./elementwise";
 import { softmax, softmaxGradient } from "./softmax";
 
-/** out = x · factors, elementwise. The rows of x and out are padded, those of factors are not. */
-function dropout(height: i32, width: i32, row: usize, x: usize, factors: usize, out: usize): void {
-  const factorsRow = <usize> width * 4;
-  for (; height > 0; height--) {
-    let j: usize = 0;
-    for (; j + 16 <= factorsRow; j += 16) {
-      v128.store(out + j, f32x4.mul(v128.load(x + j), v128.load(factors + j)));
-    }
-    for (; j < factorsRow; j += 4) f32.store(out + j, f32.load(x + j) * f32.load(factors + j));
-    for (; j < row; j += 4) f32.store(out + j, 0);
-    x += row;
-    factors += factorsRow;
-    out += row;
+/** Bytes of the tables of lanes: for qkv, for the output and for the dropout factors. */
+const TABLE: usize = LANES * LANE_ENTRY;
+
+/**
+ * Writes the tables of lanes for the heads from `first` to `end - 1`. The lanes after the last head repeat it.
+ */
+function writeTables(tables: usize, first: i32, end: i32, tokens: i32, heads: i32, size: i32): void {
+  const dim = <usize> (heads * size) * 4;
+  for (let lane: i32 = 0; lane < LANES; lane++) {
+    const index = min(first + lane, end - 1), image = <usize> (index / heads * tokens) * dim;
+    const column = <usize> (index % heads * size) * 4;
+    store<u64>(tables, 3 * image + column);
+    store<u64>(tables + TABLE, image + column);
+    store<u64>(tables + 2 * TABLE, <usize> index * <usize> (tokens * tokens) * 4);
+    tables += LANE_ENTRY;
+  }
+}
+
+/** First row of a panel. The rows are divided as evenly as possible. */
+function panelStart(panel: i32, panels: i32, rows: i32): i32 {
+  return panel * rows / panels;
+}
+
+/** out[n, rows] = x[rows, k] · y[k, n] for a panel x, stored by columns, and y in panels of COMPACT_COLUMNS columns. */
+function multiplyPanel(rows: i32, n: i32, k: i32, x: usize, y: usize, out: usize): void {
+  const panelStride = <usize> (k * COMPACT_COLUMNS) * ELEMENT, last = y + <usize> ((n - 1) * k) * ELEMENT;
+  for (let p: i32 = 0; p < k; p += COMPACT_KC) {
+    const steps = min(COMPACT_KC, k - p), offset = <usize> p * ELEMENT, xp = x + <usize> rows * offset;
+    panelProduct(rows, n, steps, xp, y + COMPACT_COLUMNS * offset, last + offset, panelStride, out, !p);
+  }
+}
+
+/** out[m, n] += x[m, rows] · y[n, rows]ᵀ for two panels, stored by columns. */
+function addOuterProduct(rows: i32, m: i32, n: i32, x: usize, y: usize, out: usize): void {
+  const panels = (m + COMPACT_ROWS - 1) / COMPACT_ROWS, ldc = <usize> n * ELEMENT;
+  for (let panel: i32 = 0; panel < panels; panel++) {
+    const i = panelStart(panel, panels, m), height = panelStart(panel + 1, panels, m) - i;
+    outerProduct(height, n, rows, x + <usize> (i * rows) * ELEMENT, y, out + <usize> i * ldc, ldc);
   }
 }
 
 /**
- * Computes out[batch, tokens, heads · size] and weights[batch · heads, tokens, padded] from
- * qkv[batch, tokens, 3 · heads · size], with tokens padded to a multiple of NR. factors[batch · heads, tokens, tokens]
- * are the dropout factors, or 0. scratch: padded · tokens floats if there are factors. tile: as for `gemm`.
+ * Computes `count` heads of batch · heads from the head `first` on: out[batch, tokens, heads · size] and
+ * weights[groups, tokens · tokens, LANES] from qkv[batch, tokens, 3 · heads · size]. A group has the weights of LANES
+ * heads, by panels of queries; the first one has those of `first`.
+ * factors[batch · heads, tokens, tokens] are the dropout factors, or 0. scratch: see `attentionScratch` in `specs.ts`.
  */
 export function attention(
-  batch: i32,
+  first: i32,
+  count: i32,
   tokens: i32,
   heads: i32,
   size: i32,
@@ -37,35 +66,51 @@ export function attention(
   weights: usize,
   out: usize,
   scratch: usize,
-  tile: usize,
   scale: f32,
 ): void {
-  const dim = <usize> (heads * size) * 4, row = 3 * dim;
-  const padded = (tokens + NR - 1) & -NR, width = <usize> padded * 4;
-  for (let b: i32 = 0; b < batch; b++) {
-    for (let h: i32 = 0; h < heads; h++) {
-      const q = qkv + <usize> (b * tokens) * row + <usize> (h * size) * 4, k = q + dim, v = k + dim;
-      gemmStrided(tokens, tokens, padded, size, q, row, k, 4, row, weights, width, 0, 0, tile);
-      softmax(tokens, tokens, width, weights, scale);
+  const dim = <usize> (heads * size) * 4, row = 3 * dim, end = first + count;
+  const panels = (tokens + COMPACT_ROWS - 1) / COMPACT_ROWS, matrix = <usize> (tokens * size) * ELEMENT;
+  const keys = scratch + 3 * TABLE, values = keys + matrix, queries = values + matrix;
+  const result = queries + <usize> (COMPACT_ROWS * size) * ELEMENT;
+  const panelFactors = result + <usize> (COMPACT_ROWS * size) * ELEMENT;
+  for (; first < end; first += LANES) {
+    writeTables(scratch, first, end, tokens, heads, size);
+    packRows(scratch, tokens, size, qkv + dim, row, keys);
+    packColumns(scratch, tokens, size, qkv + 2 * dim, row, values);
+    for (let panel: i32 = 0; panel < panels; panel++) {
+      const i = panelStart(panel, panels, tokens), rows = panelStart(panel + 1, panels, tokens) - i;
+      packPanel(scratch, rows, size, qkv + <usize> i * row, row, queries);
+      multiplyPanel(rows, tokens, size, queries, keys, weights);
+      softmax(tokens, rows, weights, scale);
       let dropped = weights;
       if (factors) {
-        dropout(tokens, tokens, width, weights, factors, scratch);
-        dropped = scratch;
-        factors += <usize> (tokens * tokens) * 4;
+        const rowFactors = factors + <usize> (i * tokens) * 4;
+        packPanel(scratch + 2 * TABLE, rows, tokens, rowFactors, <usize> tokens * 4, panelFactors);
+        multiply(tokens * rows * LANES, weights, panelFactors, panelFactors);
+        dropped = panelFactors;
       }
-      const o = out + <usize> (b * tokens) * dim + <usize> (h * size) * 4;
-      gemmStrided(tokens, size, size, tokens, dropped, width, v, row, 4, o, dim, 0, 0, tile);
-      weights += <usize> tokens * width;
+      multiplyPanel(rows, size, tokens, dropped, values, result);
+      unpack(
+        scratch + TABLE,
+        rows,
+        size,
+        result,
+        <usize> rows * ELEMENT,
+        ELEMENT,
+        out + <usize> i * dim,
+        dim,
+      );
+      weights += <usize> (tokens * rows) * ELEMENT;
     }
   }
 }
 
 /**
- * Computes dQkv from dOut and the forward pass's qkv, factors and weights. scratch: padded · tokens floats, twice as
- * many if there are factors. tile: as for `gemm`.
+ * Computes dQkv from dOut and the forward pass's qkv, factors and weights of all count = batch · heads heads. scratch: see `attentionScratch` in
+ * `specs.ts`.
  */
 export function attentionGradient(
-  batch: i32,
+  count: i32,
   tokens: i32,
   heads: i32,
   size: i32,
@@ -75,30 +120,41 @@ export function attentionGradient(
   dOut: usize,
   dQkv: usize,
   scratch: usize,
-  tile: usize,
   scale: f32,
 ): void {
   const dim = <usize> (heads * size) * 4, row = 3 * dim;
-  const padded = (tokens + NR - 1) & -NR, width = <usize> padded * 4;
-  const dScores = scratch, droppedWeights = dScores + width * <usize> tokens, panel: usize = MR * 4;
-  for (let b: i32 = 0; b < batch; b++) {
-    for (let h: i32 = 0; h < heads; h++) {
-      const q = qkv + <usize> (b * tokens) * row + <usize> (h * size) * 4, k = q + dim, v = k + dim;
-      const dq = dQkv + (q - qkv), dk = dq + dim, dv = dk + dim;
-      const dy = dOut + <usize> (b * tokens) * dim + <usize> (h * size) * 4;
-      gemmStrided(tokens, tokens, padded, size, dy, dim, v, 4, row, dScores, width, 0, 0, tile);
+  const panels = (tokens + COMPACT_ROWS - 1) / COMPACT_ROWS, matrix = <usize> (tokens * size) * ELEMENT;
+  const panelSize = <usize> (COMPACT_ROWS * size) * ELEMENT;
+  const keys = scratch + 3 * TABLE, values = keys + matrix, dKeys = values + matrix, dValues = dKeys + matrix;
+  const queries = dValues + matrix, dResult = queries + panelSize, dQueries = dResult + panelSize;
+  const dScores = dQueries + panelSize, panelFactors = dScores + <usize> (tokens * COMPACT_ROWS) * ELEMENT;
+  for (let first: i32 = 0; first < count; first += LANES) {
+    writeTables(scratch, first, count, tokens, heads, size);
+    packColumns(scratch, tokens, size, qkv + dim, row, keys);
+    packRows(scratch, tokens, size, qkv + 2 * dim, row, values);
+    memory.fill(dKeys, 0, 2 * matrix);
+    for (let panel: i32 = 0; panel < panels; panel++) {
+      const i = panelStart(panel, panels, tokens), rows = panelStart(panel + 1, panels, tokens) - i;
+      packPanel(scratch, rows, size, qkv + <usize> i * row, row, queries);
+      packPanel(scratch + TABLE, rows, size, dOut + <usize> i * dim, dim, dResult);
+      multiplyPanel(rows, tokens, size, dResult, values, dScores);
       let dropped = weights;
       if (factors) {
-        dropout(tokens, tokens, width, weights, factors, droppedWeights);
-        dropout(tokens, tokens, width, dScores, factors, dScores);
-        dropped = droppedWeights;
-        factors += <usize> (tokens * tokens) * 4;
+        const rowFactors = factors + <usize> (i * tokens) * 4, n = tokens * rows * LANES;
+        packPanel(scratch + 2 * TABLE, rows, tokens, rowFactors, <usize> tokens * 4, panelFactors);
+        multiply(n, dScores, panelFactors, dScores);
+        multiply(n, weights, panelFactors, panelFactors);
+        dropped = panelFactors;
       }
-      softmaxGradient(tokens, width, weights, dScores, scale);
-      gemmStrided(tokens, size, size, tokens, dScores, width, k, row, 4, dq, row, 0, 0, tile);
-      gemmTransAStrided(tokens, size, tokens, dScores, width, panel, q, row, dk, row, tile, true);
-      gemmTransAStrided(tokens, size, tokens, dropped, width, panel, dy, dim, dv, row, tile, true);
-      weights += <usize> tokens * width;
+      softmaxGradient(tokens, rows, weights, dScores, scale);
+      multiplyPanel(rows, size, tokens, dScores, keys, dQueries);
+      unpack(scratch, rows, size, dQueries, <usize> rows * ELEMENT, ELEMENT, dQkv + <usize> i * row, row);
+      addOuterProduct(rows, tokens, size, dScores, queries, dKeys);
+      addOuterProduct(rows, tokens, size, dropped, dResult, dValues);
+      weights += <usize> (tokens * rows) * ELEMENT;
     }
+    const matrixRow = <usize> size * ELEMENT;
+    unpack(scratch, tokens, size, dKeys, ELEMENT, matrixRow, dQkv + dim, row);
+    unpack(scratch, tokens, size, dValues, ELEMENT, matrixRow, dQkv + 2 * dim, row);
   }
 }

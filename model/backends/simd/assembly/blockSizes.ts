@@ -54,3 +54,15 @@ export const TILE_SIZE = WIDE_PACK_SIZE + WIDE_KC * WIDE_MR + WIDE_MR * WIDE_NR;
 
 /** Floats of scratch memory for a packed block of A in the 128-bit build. */
 export const PACK_SIZE = PACK_KC * PACK_MC;
+
+/** Lanes of an element in the compact layout (`codegen/compactKernel.ts`). */
+export const LANES = 8;
+
+/** Rows of a tile in the compact layout: 12 sums, 2 elements of B and one of A fill 15 of the 16 registers. */
+export const COMPACT_ROWS = 6;
+
+/** Columns of a tile in the compact layout. */
+export const COMPACT_COLUMNS = 2;
+
+/** Steps of a sum in the compact layout for which a panel of A and one of B stay in the first-level cache. */
+export const COMPACT_KC = 64;

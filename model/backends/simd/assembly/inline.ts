@@ -1,10 +1,8 @@
 // deno-fmt-ignore-file: deno fmt deletes the decorators.
 
-/** Functions that the compiler inlines. */
-import {
-  DENSITY_AT_0, DENSITY_EXPONENT, ERF_1, ERF_2, ERF_3, ERF_4, ERF_5, ERF_P, EXP2_0, EXP2_1, EXP2_2, EXP2_3, EXP2_4,
-  EXP2_5, EXP2_MIN, HALF, ONE, ROUND, SQRT1_2,
-} from "./constants";
+/**
+ * Functions that the compiler inlines. Their rest parameters are sets of constants (`codegen/hoistConstants.ts`).
+ */
 import { KC, K_UNROLL } from "./blockSizes";
 
 /** a · b + c, fused in the relaxed SIMD build. */
@@ -17,7 +15,7 @@ export function fma(a: v128, b: v128, c: v128): v128 {
 /** 2^x with a relative error of 2e-7; 0 for x <= -127, NaN for NaN, undefined for x > 127. */
 // @ts-ignore: decorator
 @inline
-export function exp2(x: v128): v128 {
+export function exp2(x: v128, ...EXP2: v128[]): v128 {
   // pmax returns its first operand when that is NaN.
   const clamped = f32x4.pmax(x, EXP2_MIN);
   const rounded = f32x4.add(clamped, ROUND);
@@ -34,31 +32,16 @@ export function sum4(x: v128): f32 {
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
-/** exp(-x² / 2), the normal density without its factor. */
+/** Cumulative distribution function of the normal distribution, with an error of 1.5e-7, for g = exp(-x² / 2). */
 // @ts-ignore: decorator
 @inline
-export function gaussian(x: v128): v128 {
-  return exp2(f32x4.mul(f32x4.mul(x, x), DENSITY_EXPONENT));
-}
-
-/** Cumulative distribution function of the normal distribution, with an error of 1.5e-7, for `g = gaussian(x)`. */
-// @ts-ignore: decorator
-@inline
-export function normalCdf(x: v128, g: v128): v128 {
-  const one = ONE;
+export function normalCdf(x: v128, g: v128, ...CDF: v128[]): v128 {
   const z = f32x4.mul(f32x4.abs(x), SQRT1_2);
-  const t = f32x4.div(one, fma(z, ERF_P, one));
+  const t = f32x4.div(ONE, fma(z, ERF_P, ONE));
   const p = fma(fma(fma(fma(ERF_5, t, ERF_4), t, ERF_3), t, ERF_2), t, ERF_1);
   // The upper tail 1 - cdf(|x|) is the result for a negative x.
   const tail = f32x4.mul(f32x4.mul(f32x4.mul(p, t), g), HALF);
-  return v128.bitselect(tail, f32x4.sub(one, tail), f32x4.lt(x, f32x4.splat(0)));
-}
-
-/** Derivative of GELU, from `g = gaussian(x)` and the cumulative distribution. */
-// @ts-ignore: decorator
-@inline
-export function geluDerivative(x: v128, g: v128, cdf: v128): v128 {
-  return fma(x, f32x4.mul(g, DENSITY_AT_0), cdf);
+  return v128.bitselect(tail, f32x4.sub(ONE, tail), f32x4.lt(x, f32x4.splat(0)));
 }
 
 /** Steps of the next panel of B when `k` steps remain. */

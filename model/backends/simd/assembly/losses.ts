@@ -1,4 +1,4 @@
-import { exp2, sum4 } from "./inline";
+import { exp2, fma, sum4 } from "./inline";
 
 /**
  * Mean squared error of pred[m, n] and target[m, n] over the rows whose mask[m] is 1, and its gradient grad[m, n].
@@ -16,16 +16,20 @@ export function maskedLoss(
   let masked: f32 = 0;
   for (let i: i32 = 0; i < m; i++) masked += f32.load(mask + <usize> i * 4);
   const factor: f32 = 2 / (<f32> n * masked), f = f32x4.splat(factor);
-  let sums = f32x4.splat(0), rest: f32 = 0;
+  let sum0 = f32x4.splat(0), sum1 = f32x4.splat(0), rest: f32 = 0;
   for (let i: i32 = 0; i < m; i++) {
     if (f32.load(mask) == 0) {
       memory.fill(grad, 0, row);
     } else {
       let j: usize = 0;
-      for (; j + 16 <= row; j += 16) {
-        const error = f32x4.sub(v128.load(pred + j), v128.load(target + j));
-        sums = f32x4.add(sums, f32x4.mul(error, error));
-        v128.store(grad + j, f32x4.mul(error, f));
+      for (; j + 32 <= row; j += 32) {
+        const p = pred + j, t = target + j, g = grad + j;
+        const error0 = f32x4.sub(v128.load(p), v128.load(t));
+        const error1 = f32x4.sub(v128.load(p, 16), v128.load(t, 16));
+        sum0 = fma(error0, error0, sum0);
+        sum1 = fma(error1, error1, sum1);
+        v128.store(g, f32x4.mul(error0, f));
+        v128.store(g, f32x4.mul(error1, f), 16);
       }
       for (; j < row; j += 4) {
         const error = f32.load(pred + j) - f32.load(target + j);
@@ -38,7 +42,7 @@ export function maskedLoss(
     grad += row;
     mask += 4;
   }
-  f32.store(loss, (sum4(sums) + rest) / (<f32> n * masked));
+  f32.store(loss, (sum4(f32x4.add(sum0, sum1)) + rest) / (<f32> n * masked));
 }
 
 /** Natural logarithm of x >= 1; NaN for NaN. */
@@ -58,13 +62,14 @@ function ln(x: f64): f64 {
 
 /** Mean cross-entropy of logits[m, n] with the 32-bit labels[m], and its gradient grad[m, n]. */
 export function crossEntropy(m: i32, n: i32, logits: usize, labels: usize, loss: usize, grad: usize): void {
+  // #pragma constants(EXP2)
   const row = <usize> n * 4, inverse: f32 = 1 / <f32> m;
   let total: f64 = 0;
   for (let i: i32 = 0; i < m; i++) {
     let largest: f32 = -Infinity, sum: f64 = 0;
     for (let j: usize = 0; j < row; j += 4) largest = max(largest, f32.load(logits + j));
     for (let j: usize = 0; j < row; j += 4) {
-      const power = exp2(f32x4.splat((f32.load(logits + j) - largest) * <f32> 1.4426950408889634));
+      const power = exp2(f32x4.splat((f32.load(logits + j) - largest) * <f32> 1.4426950408889634), ...EXP2);
       const value = f32x4.extract_lane(power, 0);
       sum += <f64> value;
       f32.store(grad + j, value);

@@ -3,8 +3,8 @@ export function sumRows(m: i32, n: i32, x: usize, out: usize): void {
   const row = <usize> n * 4, vectors = row & ~15;
   let j: usize = 0;
   for (; j + 64 <= vectors; j += 64) {
-    let s0 = v128.load(out + j), s1 = v128.load(out + j, 16);
-    let s2 = v128.load(out + j, 32), s3 = v128.load(out + j, 48);
+    const to = out + j;
+    let s0 = v128.load(to), s1 = v128.load(to, 16), s2 = v128.load(to, 32), s3 = v128.load(to, 48);
     let source = x + j;
     for (let i: i32 = 0; i < m; i++) {
       s0 = f32x4.add(s0, v128.load(source));
@@ -13,10 +13,10 @@ export function sumRows(m: i32, n: i32, x: usize, out: usize): void {
       s3 = f32x4.add(s3, v128.load(source, 48));
       source += row;
     }
-    v128.store(out + j, s0);
-    v128.store(out + j, s1, 16);
-    v128.store(out + j, s2, 32);
-    v128.store(out + j, s3, 48);
+    v128.store(to, s0);
+    v128.store(to, s1, 16);
+    v128.store(to, s2, 32);
+    v128.store(to, s3, 48);
   }
   for (; j < vectors; j += 16) {
     let sum = v128.load(out + j), source = x + j;
@@ -42,7 +42,13 @@ export function sumMaskedRows(m: i32, n: i32, x: usize, mask: usize, out: usize)
   for (let i: i32 = 0; i < m; i++) {
     if (f32.load(mask) != 0) {
       let j: usize = 0;
-      for (; j + 16 <= row; j += 16) v128.store(out + j, f32x4.add(v128.load(out + j), v128.load(x + j)));
+      for (; j + 32 <= row; j += 32) {
+        const xi = x + j, to = out + j;
+        const sum0 = f32x4.add(v128.load(to), v128.load(xi)),
+          sum1 = f32x4.add(v128.load(to, 16), v128.load(xi, 16));
+        v128.store(to, sum0);
+        v128.store(to, sum1, 16);
+      }
       for (; j < row; j += 4) f32.store(out + j, f32.load(out + j) + f32.load(x + j));
     }
     mask += 4;

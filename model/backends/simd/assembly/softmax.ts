@@ -1,65 +1,73 @@
 /**
- * Softmax of the rows of attention scores, and its gradient. Four rows are computed together, because the sums of a
- * single row would wait for each other. The rows are padded to a multiple of 8 floats.
+ * Softmax of attention scores in the compact layout, and its gradient. x[tokens, rows] has the scores of a query in
+ * each column, so every lane of an element has a sum of its own.
  */
-import { exp2, sum4 } from "./inline";
+import { ELEMENT } from "./compact";
+import { exp2, fma } from "./inline";
 
-/** softmax(scale · x) of every row, in place. The columns from `width` to the padded width become 0. */
-export function softmax(height: i32, width: i32, row: usize, x: usize, scale: f32): void {
-  const end = <usize> width * 4, factor = f32x4.splat(scale * <f32> 1.4426950408889634);
-  // #pragma unroll_and_jam(4)
-  for (let i: i32 = 0; i < height; i++) {
-    const xi = x + <usize> i * row;
-    for (let j = end; j < row; j += 4) {
-      f32.store(xi + j, -Infinity);
-    }
+/** softmax(scale · x) of every column of x[height, rows], in place. */
+export function softmax(height: i32, rows: i32, x: usize, scale: f32): void {
+  // #pragma constants(EXP2)
+  const factor = f32x4.splat(scale * <f32> 1.4426950408889634);
+  const step = <usize> rows * ELEMENT, end = <usize> height * step;
+  // #pragma unroll_and_jam(3)
+  for (let i: i32 = 0; i < rows; i++) {
+    const xi = x + <usize> i * ELEMENT;
     let max0 = v128.load(xi), max1 = v128.load(xi, 16);
-    for (let j: usize = 32; j < row; j += 32) {
-      max0 = f32x4.pmax(max0, v128.load(xi + j));
-      max1 = f32x4.pmax(max1, v128.load(xi + j, 16));
+    for (let j = step; j < end; j += step) {
+      {
+        const at = xi + j;
+        max0 = f32x4.pmax(max0, v128.load(at));
+        max1 = f32x4.pmax(max1, v128.load(at, 16));
+      }
     }
-    max0 = f32x4.pmax(max0, max1);
-    max0 = f32x4.pmax(max0, v128.shuffle<f32>(max0, max0, 2, 3, 0, 1));
-    max0 = f32x4.pmax(max0, v128.shuffle<f32>(max0, max0, 1, 0, 3, 2));
-    let sum0 = f32x4.splat(0), sum1 = sum0;
-    for (let j: usize = 0; j < row; j += 32) {
+    let sum0 = f32x4.splat(0), sum1 = f32x4.splat(0);
+    for (let j: usize = 0; j < end; j += step) {
       // The maximum is subtracted before the product, because the rounding error of a huge product can exceed 127.
       {
-        const e0 = exp2(f32x4.mul(f32x4.sub(v128.load(xi + j), max0), factor));
-        v128.store(xi + j, e0);
+        const at = xi + j;
+        const e0 = exp2(f32x4.mul(f32x4.sub(v128.load(at), max0), factor), ...EXP2);
+        const e1 = exp2(f32x4.mul(f32x4.sub(v128.load(at, 16), max1), factor), ...EXP2);
+        v128.store(at, e0);
+        v128.store(at, e1, 16);
         sum0 = f32x4.add(sum0, e0);
-        const e1 = exp2(f32x4.mul(f32x4.sub(v128.load(xi + j, 16), max0), factor));
-        v128.store(xi + j, e1, 16);
         sum1 = f32x4.add(sum1, e1);
       }
     }
-    const inverse = f32x4.splat(1 / sum4(f32x4.add(sum0, sum1)));
-    for (let j: usize = 0; j < row; j += 32) {
-      v128.store(xi + j, f32x4.mul(v128.load(xi + j), inverse));
-      v128.store(xi + j, f32x4.mul(v128.load(xi + j, 16), inverse), 16);
+    const inverse0 = f32x4.div(EXP2_0, sum0), inverse1 = f32x4.div(EXP2_0, sum1);
+    for (let j: usize = 0; j < end; j += step) {
+      {
+        const at = xi + j;
+        const p0 = f32x4.mul(v128.load(at), inverse0), p1 = f32x4.mul(v128.load(at, 16), inverse1);
+        v128.store(at, p0);
+        v128.store(at, p1, 16);
+      }
     }
   }
 }
 
-/** d = scale · p · (d - the sum of p · d) in every row: from the gradient of softmax's result p to that of x. */
-export function softmaxGradient(height: i32, row: usize, p: usize, d: usize, scale: f32): void {
-  const factor = f32x4.splat(scale);
-  // #pragma unroll_and_jam(4)
-  for (let i: i32 = 0; i < height; i++) {
-    const pi = p + <usize> i * row, di = d + <usize> i * row;
+/** d = scale · p · (d - the sum of p · d) in every column: from the gradient of softmax's result p to that of x. */
+export function softmaxGradient(height: i32, rows: i32, p: usize, d: usize, scale: f32): void {
+  const factor = f32x4.splat(scale), step = <usize> rows * ELEMENT, end = <usize> height * step;
+  // #pragma unroll_and_jam(3)
+  for (let i: i32 = 0; i < rows; i++) {
+    const pi = p + <usize> i * ELEMENT, di = d + <usize> i * ELEMENT;
     let sum0 = f32x4.splat(0), sum1 = f32x4.splat(0);
-    for (let j: usize = 0; j < row; j += 32) {
-      sum0 = f32x4.add(sum0, f32x4.mul(v128.load(pi + j), v128.load(di + j)));
-      sum1 = f32x4.add(sum1, f32x4.mul(v128.load(pi + j, 16), v128.load(di + j, 16)));
+    for (let j: usize = 0; j < end; j += step) {
+      {
+        const from = pi + j, at = di + j;
+        sum0 = fma(v128.load(from), v128.load(at), sum0);
+        sum1 = fma(v128.load(from, 16), v128.load(at, 16), sum1);
+      }
     }
-    const dot = f32x4.splat(sum4(f32x4.add(sum0, sum1)));
-    for (let j: usize = 0; j < row; j += 32) {
-      v128.store(di + j, f32x4.mul(f32x4.sub(v128.load(di + j), dot), f32x4.mul(v128.load(pi + j), factor)));
-      v128.store(
-        di + j,
-        f32x4.mul(f32x4.sub(v128.load(di + j, 16), dot), f32x4.mul(v128.load(pi + j, 16), factor)),
-        16,
-      );
+    for (let j: usize = 0; j < end; j += step) {
+      {
+        const from = pi + j, at = di + j;
+        const d0 = f32x4.sub(v128.load(at), sum0), d1 = f32x4.sub(v128.load(at, 16), sum1);
+        const p0 = f32x4.mul(v128.load(from), factor), p1 = f32x4.mul(v128.load(from, 16), factor);
+        v128.store(at, f32x4.mul(d0, p0));
+        v128.store(at, f32x4.mul(d1, p1), 16);
+      }
     }
   }
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { MR } from "../assembly/blockSizes.ts";
+import { LANES, MR } from "../assembly/blockSizes.ts";
 import type { KernelName } from "../instance.ts";
 import type { KernelCall } from "../plan/compile.ts";
 
@@ -13,6 +13,8 @@ interface Rows {
   readonly count: number;
   /** Indices of the arguments with their number. @default [0] */
   readonly counts?: readonly number[];
+  /** Indices of the arguments with the index of the first row. @default [] */
+  readonly firsts?: readonly number[];
   /** Each part except the last one has a multiple of this number of rows. */
   readonly multiple: number;
   /** Number of values that a row counts for. @default 1 */
@@ -36,14 +38,14 @@ const ROWS: Partial<Record<KernelName, (...args: number[]) => Rows>> = {
     const strides = { 2: row, 3: isWhole ? row : 0, 4: row };
     return { count: n / unit, counts: isWhole ? [0, 1] : [0], multiple: isWhole ? 16 : 1, unit, strides };
   },
-  attention: (batch, tokens, heads, size) => {
-    const padded = Math.ceil(tokens / 8) * 8, row = 4 * tokens * heads * size;
-    return {
-      count: batch,
-      multiple: 1,
-      strides: { 4: 3 * row, 6: 4 * heads * tokens * padded, 7: row },
-    };
-  },
+  // Rows are heads, and `LANES` of them are computed together.
+  attention: (_first, count, tokens) => ({
+    count,
+    counts: [1],
+    firsts: [0],
+    multiple: LANES,
+    strides: { 7: 4 * tokens * tokens },
+  }),
   gatherRows: (m, n) => ({ count: m, multiple: 1, strides: { 4: 4, 5: 4 * n } }),
   meanPool: (batch, tokens, n) => ({
     count: batch,
@@ -59,12 +61,13 @@ const ROWS: Partial<Record<KernelName, (...args: number[]) => Rows>> = {
 export function splitCall([name, ...args]: KernelCall, thread: number, threads: number): KernelCall | null {
   const rows = ROWS[name]?.(...args);
   if (!rows) return thread === 0 ? [name, ...args] : null;
-  const { count, counts = [0], multiple, unit = 1, strides } = rows;
+  const { count, counts = [0], firsts = [], multiple, unit = 1, strides } = rows;
   const boundary = (thread: number) =>
     thread === threads ? count : Math.min(count, Math.round(count / multiple * thread / threads) * multiple);
   const first = boundary(thread), size = boundary(thread + 1) - first;
   if (size === 0) return null;
   const part = args.map((value, i) => value && strides[i] ? value + first * strides[i] : value);
   for (const i of counts) part[i] = size * unit;
+  for (const i of firsts) part[i] += first;
   return [name, ...part];
 }
