@@ -55,7 +55,7 @@ async function compileStep(config: MaeConfig, images: number) {
     .map((_, i) => i % 7 / 7);
   const task = { config, architecture: { model: "mae" }, seed: 0 } as const;
   const step = objective(task, { pixels, labels: null }, 0, 0);
-  const graph = await record(specs, new Map(), step);
+  const graph = record(specs, new Map(), step);
   const sizes = measure(graph), layout = planMemory(specs, new Map(), { threads: 1, chunks: 1, ...sizes });
   const shared = new TrainingMemory(layout, sizes.constantBytes), addresses = shared.addressesOf(0);
   await shared.writeWeights(initialWeights(specs, 0));

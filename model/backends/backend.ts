@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { NativeOps } from "../ops/native.ts";
 import type { PredictionPlanner } from "../prediction/predictor.ts";
+import type { Shape } from "../shape.ts";
 import type { StepPlanner } from "../training/stepper.ts";
 import type { VectorBits } from "./simd/vectorFlags.ts";
 
@@ -20,8 +22,24 @@ export interface BackendOptions {
   readonly vectorBits?: VectorBits;
 }
 
+/** An input of a function of tensors. */
+export interface Input {
+  readonly data: Float32Array | Int32Array;
+  readonly shape: Shape;
+}
+
 /** Plans trainings and predictions. A backend without one runs operation by operation. */
-export interface Planner extends StepPlanner, PredictionPlanner {}
+export interface Planner extends StepPlanner, PredictionPlanner {
+  /**
+   * Computes a function of tensors in the calling thread. Absent where TensorFlow.js computes operations on the backend.
+   *
+   * @throws {PlanError} when an operation has no kernel
+   */
+  evaluate?(
+    inputs: readonly Input[],
+    compute: (...inputs: Tensor[]) => readonly Tensor[],
+  ): Float32Array[];
+}
 
 /** A backend that has started. */
 export interface StartedBackend {

@@ -4,8 +4,11 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { linear } from "../ops/linear.ts";
 import { useNative } from "../ops/native.ts";
+import { sizeOf } from "../shape.ts";
 import { BackendError, type BackendOptions, type Planner } from "./backend.ts";
+import { evaluate } from "./evaluate.ts";
 import { BACKEND_NAMES, type BackendName, BACKENDS } from "./list.ts";
 import type { VectorBits } from "./simd/vectorFlags.ts";
 
@@ -49,17 +52,18 @@ function candidates(flops: number): Candidate[] {
   return flops < GPU_MIN_FLOPS ? cpus : [...gpus, ...cpus];
 }
 
-/** Computes a matrix product and a sum with known results. Returns the fault, or null. */
-async function selfTest(): Promise<string | null> {
-  const result = tf.tidy(() => {
-    const a = tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]);
-    return tf.sum(tf.matMul(a, tf.transpose(a)), 1);
-  });
-  const values = await result.data();
-  result.dispose();
-  return values[0] === 46 && values[1] === 109
-    ? null
-    : `its self-test returned [${values}] instead of [46, 109]`;
+/** Computes a linear layer with a known result. Returns the fault, or null. */
+async function selfTest(planner?: Planner): Promise<string | null> {
+  const inputs = [[2, 3], [3, 3], [3]].map((shape) => ({
+    data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => i + 1),
+    shape,
+  }));
+  const compute = (x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) => [
+    linear(x, weight as tf.Tensor2D, bias as tf.Tensor1D),
+  ];
+  const [values] = await evaluate(inputs, compute as (...inputs: tf.Tensor[]) => tf.Tensor[], planner);
+  const expected = [15, 34, 53, 33, 79, 125];
+  return `${values}` === `${expected}` ? null : `its self-test returned [${values}] instead of [${expected}]`;
 }
 
 /** Starts and tests a backend. Returns what it offers, or why it cannot be used. */
@@ -72,7 +76,7 @@ async function startAndTest(
     const backend = await BACKENDS[name].load();
     const started = await backend.start({ tensorflow, threads, vectorBits, gpuOnly });
     useNative(started.ops);
-    const fault = await selfTest();
+    const fault = await selfTest(started.planner);
     return fault === null ? { planner: started.planner, vectorBits: started.vectorBits } : { fault };
   } catch (error) {
     return { fault: error instanceof Error ? error.message : String(error) };

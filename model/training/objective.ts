@@ -20,6 +20,8 @@ export interface ImageBatch {
   readonly pixels: Float32Array;
   /** `[batch]`; required for a classifier only. */
   readonly labels: Int32Array | null;
+  /** Noise that selects the masked patches, `[batch, N]`; drawn from the seed by default. Not for classifiers. */
+  readonly noise?: Float32Array;
 }
 
 /** The features of the images of one step. */
@@ -92,7 +94,8 @@ export function objective(
   const drop = hasDropout ? { rate: config.dropout, seed, epoch, step, part } : undefined;
   if (architecture.model === "mae") {
     const n = numPatches(config);
-    const noise = uniform({ seed, purpose: "mask", epoch, step }, images * n, first * n);
+    const noise = batch.noise?.subarray(first * n, (first + images) * n) ??
+      uniform({ seed, purpose: "mask", epoch, step }, images * n, first * n);
     const masked = maskBatch(config, pixels, noise, config.maskRatio, allocate);
     const { visible, positions, target, masking: { mask, restoreRows, keepRows } } = masked;
     return {

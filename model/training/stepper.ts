@@ -66,10 +66,9 @@ export interface Stepper {
 /** A stepper of small steps, which run in the calling thread. */
 export interface InlineStepper extends Stepper {
   /**
-   * Runs a step and returns its loss. The parameters do not change when the loss is not finite. The result is a promise
-   * only for the first batch of a size.
+   * Runs a step and returns its loss. The parameters do not change when the loss is not finite.
    */
-  run(batch: TrainingBatch, epoch: number, step: number, lr: number): number | Promise<number>;
+  run(batch: TrainingBatch, epoch: number, step: number, lr: number): number;
 }
 
 /** Plans trainings for a backend that runs whole steps. */

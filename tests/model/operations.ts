@@ -6,6 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import type { BackendName } from "../../model/backends/list.ts";
+import { evaluate } from "../../model/backends/evaluate.ts";
 import { selectBackend, type SelectOptions } from "../../model/backends/select.ts";
 import { randomMasking } from "../../model/masking.ts";
 import { add, addConstant } from "../../model/ops/add.ts";
@@ -194,7 +195,7 @@ const directionOf = (size: number) => [...normal({ seed: 9, purpose: "direction"
 /** Tests every operation against its definition, and its gradients against finite differences. */
 export function testOperations(backend: BackendName, options: SelectOptions = {}): void {
   Deno.test(`every operation equals its definition, and its gradients finite differences (${backend})`, async (t) => {
-    await selectBackend(backend, options);
+    const { planner } = await selectBackend(backend, options);
     for (const { name, shapes, op, plain } of CASES) {
       await t.step(name, async () => {
         const values = shapes.map((
@@ -202,20 +203,21 @@ export function testOperations(backend: BackendName, options: SelectOptions = {}
           input,
         ) => [...normal({ seed: 3, purpose: `${name}/${input}` }, sizeOf(shape))]);
         const before = tf.memory().numTensors;
-        const inputs = values.map((list, input) => tf.tensor(list, shapes[input]));
-        const output = tf.tidy(() => op(...inputs));
-        const expected = plain(values);
-        expect(output.size).toBe(expected.length);
-        (await output.data()).forEach((value, i) => expect(Math.abs(value - expected[i])).toBeLessThan(2e-6));
+        const inputs = values.map((list, input) => ({ data: Float32Array.from(list), shape: shapes[input] }));
+        const expected = plain(values), direction = directionOf(expected.length);
+        const valueAndGradients = (...tensors: tf.Tensor[]) => {
+          const output = op(...tensors);
+          const dy = tf.tensor(Float32Array.from(direction), output.shape) as tf.Scalar;
+          return [output, ...tf.grads((...x) => op(...x) as tf.Scalar)(tensors, dy)];
+        };
+        const [output, ...grads] = await evaluate(inputs, valueAndGradients, planner);
+        expect(output.length).toBe(expected.length);
+        output.forEach((value, i) => expect(Math.abs(value - expected[i])).toBeLessThan(2e-6));
 
-        const direction = directionOf(expected.length);
-        const grads = tf.tidy(() =>
-          tf.grads((...x) => op(...x) as tf.Scalar)(inputs, tf.tensor(direction, output.shape) as tf.Scalar)
-        );
         const projected = (moved: number[][]) => sum(plain(moved).map((value, i) => value * direction[i]));
         for (const [input, grad] of grads.entries()) {
-          expect(grad.shape).toEqual(shapes[input]);
-          (await grad.data()).forEach((value, i) => {
+          expect(grad.length).toBe(sizeOf(shapes[input]));
+          grad.forEach((value, i) => {
             const step = 1e-5;
             const moved = (by: number) =>
               values.map((list, k) => list.map((v, j) => k === input && j === i ? v + by : v));
@@ -223,7 +225,6 @@ export function testOperations(backend: BackendName, options: SelectOptions = {}
             expect(Math.abs(value - difference)).toBeLessThan(2e-5);
           });
         }
-        tf.dispose([inputs, output, grads]);
         expect(tf.memory().numTensors).toBe(before);
       });
     }

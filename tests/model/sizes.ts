@@ -6,6 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import type { BackendName } from "../../model/backends/list.ts";
+import { evaluate } from "../../model/backends/evaluate.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { attention } from "../../model/ops/attention.ts";
 import { crossEntropy } from "../../model/ops/crossEntropy.ts";
@@ -24,19 +25,14 @@ async function valueAndGradients(
   // deno-lint-ignore no-explicit-any -- the operations take tensors of different ranks
   op: (...inputs: any[]) => tf.Tensor,
 ): Promise<Float32Array[]> {
-  await selectBackend(backend);
-  const values = (name: string, shape: number[]) =>
-    tf.tensor(normal({ seed: 3, purpose: name }, sizeOf(shape)), shape);
-  const tensors = tf.tidy(() => {
-    const inputs = shapes.map((shape, i) => values(`${i}`, shape));
+  const { planner } = await selectBackend(backend);
+  const values = (name: string, shape: number[]) => normal({ seed: 3, purpose: name }, sizeOf(shape));
+  const compute = (...inputs: tf.Tensor[]) => {
     const output = op(...inputs);
-    const dy = values("dy", output.shape) as tf.Scalar;
+    const dy = tf.tensor(values("dy", output.shape), output.shape) as tf.Scalar;
     return [output, ...tf.grads((...x) => op(...x) as tf.Scalar)(inputs, dy)];
-  });
-  const read: Float32Array[] = [];
-  for (const tensor of tensors) read.push(await tensor.data() as Float32Array);
-  tf.dispose(tensors);
-  return read;
+  };
+  return evaluate(shapes.map((shape, i) => ({ data: values(`${i}`, shape), shape })), compute, planner);
 }
 
 /** Returns the largest error, relative to the largest expected value if that is above 1. */
@@ -139,25 +135,29 @@ const BY_ROWS: readonly {
 /** Tests that NaN and infinity reach exactly the results that depend on them. */
 export function testNotFinite(backend: BackendName): void {
   Deno.test(`NaN and infinity reach exactly the results that depend on them (${backend})`, async () => {
-    await selectBackend(backend);
+    const { planner } = await selectBackend(backend);
+    // deno-lint-ignore no-explicit-any -- the operations take tensors of different ranks
+    const compute = async (data: Float32Array, shape: number[], op: (x: any) => tf.Tensor) =>
+      (await evaluate([{ data, shape }], (x) => [op(x)], planner))[0];
     for (const value of [NaN, Infinity]) {
       const x = new Float32Array(13 * 16).fill(1);
       x[5 * 16 + 3] = value;
-      const weight = tf.ones([8, 16]) as tf.Tensor2D;
-      const out = await linear(tf.tensor2d(x, [13, 16]), weight, tf.zeros([8]) as tf.Tensor1D).data();
+      const out = await compute(
+        x,
+        [13, 16],
+        (x) => linear(x, tf.ones([8, 16]) as tf.Tensor2D, tf.zeros([8]) as tf.Tensor1D),
+      );
       out.forEach((result, i) => expect(result).toBe(Math.floor(i / 8) === 5 ? value : 16));
       const qkv = new Float32Array(2 * 3 * 24).fill(1);
       qkv[2] = value;
-      const mixed = await attention(tf.tensor3d(qkv, [2, 3, 24]), 1).data();
+      const mixed = await compute(qkv, [2, 3, 24], (x) => attention(x, 1));
       expect(mixed.slice(0, 8).every((result) => Number.isNaN(result))).toBe(true);
       expect([...mixed.slice(24)]).toEqual(new Array(24).fill(1));
       for (const { name, shape, op } of BY_ROWS) {
         const clean = normal({ seed: 8, purpose: name }, sizeOf(shape)), row = clean.length / 7;
         const changed = clean.map((number, i) => i === 4 * row + 2 ? value : number);
-        const [expected, found] = [clean, changed].map((values) =>
-          tf.tidy(() => op(tf.tensor(values, shape)))
-        );
-        const before = await expected.data(), after = await found.data(), rowSize = before.length / 7;
+        const before = await compute(clean, shape, op), after = await compute(changed, shape, op);
+        const rowSize = before.length / 7;
         const rows = before.map((number, i) => Object.is(number, after[i]) ? -1 : Math.floor(i / rowSize));
         expect({ name, value, changed: [...new Set(rows)].sort() }).toEqual({
           name,
@@ -165,7 +165,6 @@ export function testNotFinite(backend: BackendName): void {
           changed: [-1, 4],
         });
         expect(after.some((number) => !Number.isFinite(number))).toBe(true);
-        tf.dispose([expected, found]);
       }
     }
   });
@@ -174,11 +173,8 @@ export function testNotFinite(backend: BackendName): void {
     // Scores of 1e12, as in a model that diverges. Rounding changes such a score by thousands.
     const values = normal({ seed: 3, purpose: "huge" }, 2 * 21 * 48).map((value) => 1e6 * value);
     const compute = async (name: string) => {
-      await selectBackend(name);
-      const out = tf.tidy(() => attention(tf.tensor3d(values, [2, 21, 48]), 2));
-      const result = await out.data() as Float32Array;
-      out.dispose();
-      return result;
+      const { planner } = await selectBackend(name), input = { data: values, shape: [2, 21, 48] };
+      return (await evaluate([input], (x) => [attention(x as tf.Tensor3D, 2)], planner))[0];
     };
     const expected = await compute("wasm"), found = await compute(backend);
     expect(found.every(Number.isFinite)).toBe(true);

@@ -3,18 +3,23 @@
  *
  * @module
  */
-import * as tf from "@tensorflow/tfjs-core";
 import { readSafetensors } from "../../data/safetensors/safetensors.ts";
 import { fromWire } from "../../data/wire.ts";
-import { classify, features as featuresOf } from "../../model/classifier.ts";
-import { type MaeConfig, numPatches } from "../../model/config.ts";
-import { PRESETS } from "../../model/presets.ts";
-import { lossAndGradient } from "../../model/training/gradients.ts";
-import { forward, type MaeOutput, maskBatch } from "../../model/mae.ts";
-import { crossEntropy } from "../../model/ops/crossEntropy.ts";
-import { AdamW } from "../../model/training/optimizer.ts";
+import type { Planner } from "../../model/backends/backend.ts";
+import { evaluate } from "../../model/backends/evaluate.ts";
+import { imageDim, type MaeConfig, numPatches } from "../../model/config.ts";
+import { forward, maskBatch } from "../../model/mae.ts";
 import { sinusoidalPositions } from "../../model/positions.ts";
-import { type Architecture, type HostTensor, parameterSpecs } from "../../model/weights.ts";
+import { openPredictor } from "../../model/prediction/openPredictor.ts";
+import type { Predictor } from "../../model/prediction/predictor.ts";
+import { PRESETS } from "../../model/presets.ts";
+import { openStepper, type Stepper } from "../../model/training/stepper.ts";
+import {
+  type Architecture,
+  type HostWeights,
+  type ParameterSpec,
+  parameterSpecs,
+} from "../../model/weights.ts";
 
 /** Differences in one group of tensors. */
 export interface GroupResult {
@@ -34,6 +39,8 @@ const GRADIENT = (theirs: number) => 1e-5 + 1e-4 * Math.abs(theirs);
 const EXACT = (_: number) => 0;
 const OPTIMIZER = { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-8 } as const;
 const LR = 1.5e-4;
+/** Threads of a backend with a planner. */
+const THREADS = 2;
 
 type Values = ArrayLike<number>;
 
@@ -78,13 +85,20 @@ function withoutKeys(name: string, values: Values): { rest: number[]; keys: numb
   return { rest: [...all.slice(0, range[0]), ...all.slice(range[1])], keys: all.slice(...range) };
 }
 
-/**
- * Compares all results in a reference file. The backend must be selected.
- *
- * @param bytes a file of `tests/parity/make_reference.py`
- * @throws {Error} for a file of another form
- */
-export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Promise<GroupResult[]> {
+/** A reference file and the inputs in it. */
+interface Reference {
+  readonly config: MaeConfig;
+  readonly pixels: Float32Array;
+  readonly labels: Int32Array;
+  /** Number of classes of the classifier. */
+  readonly classes: number;
+  /** Returns a stored tensor. @throws {Error} when there is none with this name */
+  theirs(name: string): Values;
+  /** Returns the noise of a step, `[batch, N]`. */
+  noise(step: number): Float32Array;
+}
+
+function readReference(bytes: Uint8Array<ArrayBuffer>): Reference {
   const { tensors, metadata } = readSafetensors(bytes);
   const config = { ...PRESETS.mnist, ...fromWire(JSON.parse(metadata.config)) } as MaeConfig;
   const theirs = (name: string): Values => {
@@ -92,126 +106,167 @@ export async function compareWithReference(bytes: Uint8Array<ArrayBuffer>): Prom
     if (!tensor) throw new Error(`The reference has no tensor '${name}'`);
     return tensor.data as unknown as Values;
   };
-  const groups: Group[] = [];
-  const group = (name: string) => {
-    const group = new Group(name);
-    groups.push(group);
-    return group;
+  const size = theirs("mask").length, noises = Float32Array.from(theirs("noise"));
+  return {
+    config,
+    pixels: channelsLast(theirs("images"), size / numPatches(config), config),
+    labels: Int32Array.from(theirs("classify.labels")),
+    classes: theirs("classify.head.bias").length,
+    theirs,
+    noise: (step) => noises.subarray(step * size, (step + 1) * size),
   };
+}
 
-  const n = numPatches(config);
-  const batch = theirs("mask").length / n;
-  const pixels = channelsLast(theirs("images"), batch, config);
-  const noises = Float32Array.from(theirs("noise"));
-  const noise = (step: number) => noises.subarray(step * batch * n, (step + 1) * batch * n);
-  const mae = parameterSpecs(config, { model: "mae" });
-  const initial = new Map<string, HostTensor>(
-    mae.map(({ name, shape }) => [name, { shape, data: Float32Array.from(theirs(`param.${name}`)) }]),
-  );
+/** Collects the groups of one file. */
+class Comparison {
+  readonly groups: Group[] = [];
 
-  const positions = group("positions");
+  /** @param planner of the selected backend */
+  constructor(readonly reference: Reference, readonly planner: Planner | undefined) {}
+
+  group(name: string): Group {
+    const group = new Group(name);
+    this.groups.push(group);
+    return group;
+  }
+
+  /** Returns the initial weights of a model. */
+  weightsOf(specs: readonly ParameterSpec[]): HostWeights {
+    const { theirs } = this.reference;
+    const nameOf = (name: string) => name.startsWith("head.") ? `classify.${name}` : `param.${name}`;
+    return new Map(
+      specs.map(({ name, shape }) => [name, { shape, data: Float32Array.from(theirs(nameOf(name))) }]),
+    );
+  }
+
+  openStepper(architecture: Architecture, specs: readonly ParameterSpec[]): Promise<Stepper> {
+    const { config, pixels } = this.reference;
+    return openStepper({
+      task: { config, architecture, seed: 0 },
+      trainable: specs,
+      frozen: new Map(),
+      weights: this.weightsOf(specs),
+      optimizer: OPTIMIZER,
+      batchSize: pixels.length / imageDim(config),
+      threads: THREADS,
+    }, this.planner);
+  }
+
+  openPredictor(specs: readonly ParameterSpec[]): Promise<Predictor> {
+    const { config } = this.reference;
+    return openPredictor({ config, weights: this.weightsOf(specs), threads: THREADS }, this.planner);
+  }
+}
+
+/**
+ * Compares all results in a reference file. The backend must be selected.
+ *
+ * @param bytes a file of `tests/parity/make_reference.py`
+ * @param planner of the selected backend
+ * @throws {Error} for a file of another form
+ */
+export async function compareWithReference(
+  bytes: Uint8Array<ArrayBuffer>,
+  planner?: Planner,
+): Promise<GroupResult[]> {
+  const comparison = new Comparison(readReference(bytes), planner);
+  comparePositions(comparison);
+  await compareForward(comparison);
+  await compareTraining(comparison);
+  await compareClassifier(comparison);
+  for (const { group, compared } of comparison.groups) {
+    if (compared === 0) throw new Error(`Nothing was compared in ${group}`);
+  }
+  return comparison.groups;
+}
+
+/** Compares the tables of positions. */
+function comparePositions(comparison: Comparison): void {
+  const { config } = comparison.reference, n = numPatches(config), positions = comparison.group("positions");
   for (const dim of [config.embedDim, config.decoderEmbedDim]) {
     positions.compare(`table of ${dim}`, sinusoidalPositions(n, dim), exactPositions(n, dim), FORWARD);
   }
+}
 
-  const masked = maskBatch(config, pixels, noise(0), config.maskRatio);
-  const masking = group("masking");
-  masking.compare("mask", masked.masking.mask, theirs("mask"), EXACT);
-  masking.compare("ids_restore", masked.masking.idsRestore, theirs("ids_restore"), EXACT);
+/** Compares masking and forward pass of the MAE. */
+async function compareForward(comparison: Comparison): Promise<void> {
+  const { reference: { config, pixels, theirs, noise }, planner } = comparison;
+  const batch = maskBatch(config, pixels, noise(0), config.maskRatio);
+  const masking = comparison.group("masking");
+  masking.compare("mask", batch.masking.mask, theirs("mask"), EXACT);
+  masking.compare("ids_restore", batch.masking.idsRestore, theirs("ids_restore"), EXACT);
 
-  const optimizer = new AdamW(mae, initial, OPTIMIZER);
-  const out = tf.tidy(() =>
-    forward(optimizer.byName(optimizer.tensors), config, masked) as never
-  ) as MaeOutput;
-  for (const name of ["latent", "pred", "loss"] as const) {
-    group(name).compare(name, await out[name].data(), theirs(name), FORWARD);
-    out[name].dispose();
+  const weights = [...comparison.weightsOf(parameterSpecs(config, { model: "mae" }))];
+  const [latent, , loss] = await evaluate(
+    weights.map(([, tensor]) => tensor),
+    (...tensors) => {
+      const out = forward(Object.fromEntries(weights.map(([name], i) => [name, tensors[i]])), config, batch);
+      return [out.latent, out.pred, out.loss];
+    },
+    planner,
+  );
+  const predictor = await comparison.openPredictor(parameterSpecs(config, { model: "mae" }));
+  const pred = await predictor.patches(batch);
+  await predictor.dispose();
+  for (const [name, values] of Object.entries({ latent, pred, loss })) {
+    comparison.group(name).compare(name, values, theirs(name), FORWARD);
   }
+}
 
-  const gradients = group("gradients");
-  const losses = group("losses");
+/** Compares ten training steps of the MAE. */
+async function compareTraining(comparison: Comparison): Promise<void> {
+  const { config, pixels, theirs, noise } = comparison.reference;
+  const specs = parameterSpecs(config, { model: "mae" });
+  const stepper = await comparison.openStepper({ model: "mae" }, specs);
+  const gradients = comparison.group("gradients"), losses = comparison.group("losses");
   for (let step = 0; step < 10; step++) {
-    const input = maskBatch(config, pixels, noise(step), config.maskRatio);
-    const { loss, gradients: parts } = lossAndGradient(
-      optimizer,
-      {},
-      (weights) => forward(weights, config, input).loss,
-    );
-    losses.compare("losses", await loss.data(), [theirs("losses")[step]], FORWARD);
-    if (step === 0) {
-      compareGradients(gradients, mae, await concatenate(parts), (name) => theirs(`grad.${name}`));
-    }
-    optimizer.step(parts, LR);
-    tf.dispose([loss, ...parts]);
-    if (step === 0 || step === 9) {
-      const after = group(`parameters after ${step + 1}`);
-      const keys = group(`key biases after ${step + 1}`);
-      for (const [name, { data }] of await optimizer.weights()) {
-        const ours = withoutKeys(name, data), their = withoutKeys(name, theirs(`step${step + 1}.${name}`));
-        after.compare(name, ours.rest, their.rest, FORWARD);
-        keys.compare(name, ours.keys, their.keys, () => LR * (step + 1));
-      }
+    const run = await stepper.prepare({ pixels, labels: null, noise: noise(step) }, 0, step);
+    losses.compare("losses", [await run(LR)], [theirs("losses")[step]], FORWARD);
+    if (step === 0) await compareGradients(gradients, stepper, (name) => theirs(`grad.${name}`));
+    if (step !== 0 && step !== 9) continue;
+    const after = comparison.group(`parameters after ${step + 1}`);
+    const keys = comparison.group(`key biases after ${step + 1}`);
+    for (const [name, { data }] of await stepper.weights()) {
+      const ours = withoutKeys(name, data), their = withoutKeys(name, theirs(`step${step + 1}.${name}`));
+      after.compare(name, ours.rest, their.rest, FORWARD);
+      keys.compare(name, ours.keys, their.keys, () => LR * (step + 1));
     }
   }
-  optimizer.dispose();
+  await stepper.dispose();
+}
 
-  const classes = theirs("classify.head.bias").length;
+/** Compares the forward pass of a classifier, and the gradients of a training step. */
+async function compareClassifier(comparison: Comparison): Promise<void> {
+  const { config, pixels, labels, classes, theirs } = comparison.reference;
   const architecture: Architecture = { model: "classifier", classes };
   const specs = parameterSpecs(config, architecture);
-  for (const { name, shape } of specs.slice(-2)) {
-    initial.set(name, { shape, data: Float32Array.from(theirs(`classify.${name}`)) });
-  }
-  const classifier = new AdamW(specs, initial, OPTIMIZER);
-  const outputs = tf.tidy(() => {
-    const weights = classifier.byName(classifier.tensors);
-    const features = featuresOf(weights, config, pixels);
-    return { features, logits: classify(weights, features) };
-  });
+  const predictor = await comparison.openPredictor(specs);
   for (const name of ["features", "logits"] as const) {
-    group(`classifier ${name}`).compare(
-      name,
-      await outputs[name].data(),
-      theirs(`classify.${name}`),
-      FORWARD,
-    );
-    outputs[name].dispose();
+    const values = await predictor[name](pixels);
+    comparison.group(`classifier ${name}`).compare(name, values, theirs(`classify.${name}`), FORWARD);
   }
-  const labels = Int32Array.from(theirs("classify.labels"));
-  const { loss, gradients: parts } = lossAndGradient(
-    classifier,
-    {},
-    (weights) => crossEntropy(classify(weights, featuresOf(weights, config, pixels)), labels),
-  );
-  group("classifier loss").compare("loss", await loss.data(), theirs("classify.loss"), FORWARD);
-  const ours = await concatenate(parts);
-  compareGradients(group("classifier gradients"), specs, ours, (name) => theirs(`classify.grad.${name}`));
-  tf.dispose([loss, ...parts]);
-  classifier.dispose();
-  for (const { group, compared } of groups) {
-    if (compared === 0) throw new Error(`Nothing was compared in ${group}`);
-  }
-  return groups;
+  await predictor.dispose();
+  const stepper = await comparison.openStepper(architecture, specs);
+  const loss = await (await stepper.prepare({ pixels, labels }, 0, 0))(LR);
+  comparison.group("classifier loss").compare("loss", [loss], theirs("classify.loss"), FORWARD);
+  const gradients = comparison.group("classifier gradients");
+  await compareGradients(gradients, stepper, (name) => theirs(`classify.grad.${name}`));
+  await stepper.dispose();
 }
 
-/** Concatenates gradients. */
-async function concatenate(parts: readonly tf.Tensor1D[]): Promise<Float32Array> {
-  const values = await Promise.all(parts.map((part) => part.data()));
-  return Float32Array.from(values.flatMap((list) => [...list]));
-}
-
-/** Compares concatenated gradients. Those of key biases must be below 1e-6. */
-function compareGradients(
+/**
+ * Compares the gradients of the first step: the first moment is `1 - beta1` of the gradient. The gradients of key biases
+ * must be below 1e-6.
+ */
+async function compareGradients(
   group: Group,
-  specs: readonly { name: string; shape: readonly number[] }[],
-  flat: Values,
+  stepper: Stepper,
   theirs: (name: string) => Values,
-): void {
-  const values = Array.from(flat);
-  let offset = 0;
-  for (const { name, shape } of specs) {
-    const size = shape.reduce((product, length) => product * length, 1);
-    const ours = withoutKeys(name, values.slice(offset, offset += size)),
-      their = withoutKeys(name, theirs(name));
+): Promise<void> {
+  const { expAvg } = await stepper.state();
+  for (const [name, { data }] of expAvg) {
+    const gradient = Array.from(data, (value) => value / (1 - OPTIMIZER.betas[0]));
+    const ours = withoutKeys(name, gradient), their = withoutKeys(name, theirs(name));
     group.compare(name, ours.rest, their.rest, GRADIENT);
     group.compare(`${name} (keys)`, ours.keys, ours.keys.map(() => 0), () => 1e-6);
   }

@@ -1,5 +1,6 @@
 import { expect } from "expect";
 import { readSafetensors, writeSafetensors } from "../../data/safetensors/safetensors.ts";
+import type { Planner } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { availableBackends } from "../setup/backends.ts";
 import { compareWithReference } from "./compare.ts";
@@ -10,8 +11,8 @@ const reference = new URL("../fixtures/parity_rgb6.safetensors", import.meta.url
 const backends = await availableBackends();
 
 /** Returns the groups that exceed their tolerance. */
-async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
-  const results = await compareWithReference(bytes);
+async function failures(bytes: Uint8Array<ArrayBuffer>, planner?: Planner): Promise<string[]> {
+  const results = await compareWithReference(bytes, planner);
   return results.filter(({ share }) => !(share <= 1)).map(({ group, worst, share }) =>
     `${group}: ${worst} ${share}`
   );
@@ -19,8 +20,8 @@ async function failures(bytes: Uint8Array<ArrayBuffer>): Promise<string[]> {
 
 for (const { name, options } of backends) {
   Deno.test(`the model agrees with PyTorch on the reference of this repository (${name})`, async () => {
-    await selectBackend(name, options);
-    expect(await failures(await Deno.readFile(reference))).toEqual([]);
+    const { planner } = await selectBackend(name, options);
+    expect(await failures(await Deno.readFile(reference), planner)).toEqual([]);
   });
 }
 
@@ -38,8 +39,8 @@ for (const name of ["tiny", "rgb", "mnist"]) {
     ignore: !exists,
     async fn() {
       for (const { name: backend, options } of backends.filter(({ name }) => name !== "cpu")) {
-        await selectBackend(backend, options);
-        expect({ backend, failures: await failures(await Deno.readFile(file)) }).toEqual({
+        const { planner } = await selectBackend(backend, options);
+        expect({ backend, failures: await failures(await Deno.readFile(file), planner) }).toEqual({
           backend,
           failures: [],
         });

@@ -1,6 +1,5 @@
 /**
- * Every operation that the kernels compute. TensorFlow.js runs the operations one by one (`installKernels.ts`); a planned
- * step replays their recorded kernel calls (`plan/`).
+ * Every operation that the kernels compute. A plan replays the recorded kernel calls of operations (`plan/`).
  *
  * @module
  */

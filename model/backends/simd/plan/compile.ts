@@ -33,8 +33,8 @@ export interface Program {
   readonly feedBytes: number;
   readonly resultBytes: number;
   readonly scratchBytes: number;
-  /** Address of the loss or of the output. */
-  readonly outputAddress: number;
+  /** Address of each output. */
+  readonly outputAddresses: readonly number[];
 }
 
 /** Returns kernels that append their calls to a list. */
@@ -121,7 +121,7 @@ export function compile(graph: Graph, addresses: BufferAddresses, overwrite = fa
     feedBytes,
     resultBytes: allocation.bytes,
     scratchBytes,
-    outputAddress: address(graph.output),
+    outputAddresses: graph.outputs.map(address),
   };
 }
 

@@ -34,8 +34,8 @@ export interface Node {
 /** A forward pass, or forward and backward pass, over a chunk of images. */
 export interface Graph {
   readonly nodes: readonly Node[];
-  /** The loss of a training step, or the output of a forward pass. */
-  readonly output: Value;
+  /** The loss of a training step, or the outputs of a forward pass. */
+  readonly outputs: readonly Value[];
   /** Gradients by parameter; none in a forward pass. */
   readonly gradients: ReadonlyMap<string, Value>;
   /** Inputs that the host fills, by name. */
@@ -59,7 +59,7 @@ export function readersOf(nodes: readonly Node[]): Map<Value, number[]> {
   return readers;
 }
 
-/** Returns the outputs of a graph: its output and the gradients. */
-export function outputsOf({ output, gradients }: Graph): Set<Value> {
-  return new Set([output, ...gradients.values()]);
+/** Returns the outputs of a graph and its gradients. */
+export function outputsOf({ outputs, gradients }: Graph): Set<Value> {
+  return new Set([...outputs, ...gradients.values()]);
 }

@@ -82,21 +82,20 @@ export class PlannedInlineStepper implements InlineStepper {
    * @throws {PlanError} when an operation has no kernel
    */
   static async open(options: StepperOptions, module: WebAssembly.Module): Promise<PlannedInlineStepper> {
-    const plan = await planTraining({ ...options, threads: 1 });
+    const plan = planTraining({ ...options, threads: 1 });
     const stepper = new PlannedInlineStepper(plan, options, module);
     await stepper.#memory.writeWeights(options.weights, options.state);
     return stepper;
   }
 
-  run(batch: TrainingBatch, epoch: number, step: number, lr: number): number | Promise<number> {
-    const images = batchSizeOf(this.#plan.spec.task, batch), compiled = this.#compiled.get(images);
-    if (compiled) return this.#run(compiled, batch, epoch, step, lr);
-    return recordStep(this.#plan.spec, images)
-      .then((graph) => this.#run(this.#compile(graph, images), batch, epoch, step, lr));
+  run(batch: TrainingBatch, epoch: number, step: number, lr: number): number {
+    const { spec } = this.#plan, images = batchSizeOf(spec.task, batch);
+    const compiled = this.#compiled.get(images) ?? this.#compile(recordStep(spec, images), images);
+    return this.#run(compiled, batch, epoch, step, lr);
   }
 
   prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep> {
-    return Promise.resolve(async (lr) => await this.run(batch, epoch, step, lr));
+    return Promise.resolve((lr) => Promise.try(() => this.run(batch, epoch, step, lr)));
   }
 
   #run(
@@ -131,7 +130,7 @@ export class PlannedInlineStepper implements InlineStepper {
       program,
       calls: bindCalls(this.#kernels, program.calls),
       weight: (addresses.feeds + program.feedOffsets.get(CHUNK_WEIGHT)!) / 4,
-      loss: program.outputAddress / 4,
+      loss: program.outputAddresses[0] / 4,
     };
     this.#compiled.set(images, compiled);
     return compiled;

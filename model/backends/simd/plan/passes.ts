@@ -6,7 +6,7 @@
 import { PLAIN_SPECS, SPECS } from "../specs.ts";
 import { type Graph, type Node, outputsOf, readersOf } from "./graph.ts";
 
-/** Removes the nodes that neither the output nor a gradient depends on. */
+/** Removes the nodes that neither an output nor a gradient depends on. */
 function eliminateDeadNodes(graph: Graph): Graph {
   const live = outputsOf(graph);
   const nodes = graph.nodes.toReversed().filter(({ inputs, outputs }) => {

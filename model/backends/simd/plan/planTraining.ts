@@ -70,13 +70,13 @@ function candidates(maxThreads: number, targetImages: number, maxBytes: number):
  * @throws {PlanError} when an operation has no kernel
  * @throws {TrainingError} `out_of_memory` when the smallest plan exceeds the maximum
  */
-export async function planTraining(options: StepperOptions, plan: PlanOptions = {}): Promise<TrainingPlan> {
+export function planTraining(options: StepperOptions, plan: PlanOptions = {}): TrainingPlan {
   const { batchSize, trainable, frozen } = options, spec = trainingSpec(options);
   const maxThreads = Math.max(1, Math.min(options.threads, batchSize));
   const maxImages = Math.ceil(batchSize / maxThreads);
   const paramBytes = 4 * trainable.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const targetBytes = Math.max(CHUNK_BYTES, 2 * paramBytes);
-  const graphs = new Map<number, Promise<Graph>>();
+  const graphs = new Map<number, Graph>();
   const graphOf = (images: number) => {
     const graph = graphs.get(images) ?? recordStep(spec, images);
     graphs.set(images, graph);
@@ -84,7 +84,7 @@ export async function planTraining(options: StepperOptions, plan: PlanOptions = 
   };
   // A small chunk serves to estimate the bytes per image.
   const sampleImages = Math.min(8, maxImages);
-  const bytesPerImage = measure(await graphOf(sampleImages)).resultBytes / sampleImages;
+  const bytesPerImage = measure(graphOf(sampleImages)).resultBytes / sampleImages;
   const targetImages = Math.max(1, Math.min(maxImages, Math.floor(targetBytes / bytesPerImage)));
   const widest = plan.addressBits ?? (supportsAddresses64() ? 64 : 32);
   const limit = Math.min(MAX_BYTES[widest], options.maxBytes ?? Infinity);
@@ -95,7 +95,7 @@ export async function planTraining(options: StepperOptions, plan: PlanOptions = 
       chunkImages >= minImages;
       chunkImages = Math.floor(chunkImages / 2)
     ) {
-      const graph = await graphOf(chunkImages), chunks = chunkCount(batchSize, threads, chunkImages);
+      const graph = graphOf(chunkImages), chunks = chunkCount(batchSize, threads, chunkImages);
       const requirements = { threads, chunks, ...measure(graph) };
       const layout = planMemory(trainable, frozen, requirements, plan.start);
       smallest = Math.min(smallest, layout.bytes);

@@ -16,7 +16,7 @@
 import { adamwScalars } from "../../../ops/adamw.ts";
 import { batchSizeOf, objective, type TrainingBatch } from "../../../training/objective.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
-import type { Stepper, StepperOptions } from "../../../training/stepper.ts";
+import type { RunStep, Stepper, StepperOptions } from "../../../training/stepper.ts";
 import type { HostTensor } from "../../../weights.ts";
 import { type AddressBits, loadKernels } from "../instance.ts";
 import type { VectorBits } from "../vectorFlags.ts";
@@ -52,7 +52,7 @@ export class PlannedStepper implements Stepper {
   readonly #pool: WorkerPool;
   readonly #losses: Float64Array<SharedArrayBuffer>;
   /** By the number of images of a chunk. */
-  readonly #compiled = new Map<number, Promise<CompiledStep>>();
+  readonly #compiled = new Map<number, CompiledStep>();
   /** Index of the feed buffer that is filled next. */
   #feedBuffer = 0;
   #completedSteps: number;
@@ -80,7 +80,7 @@ export class PlannedStepper implements Stepper {
     vectorBits: VectorBits = 128,
     planOptions?: PlanOptions,
   ): Promise<PlannedStepper> {
-    const stepper = new PlannedStepper(await planTraining(options, planOptions), options);
+    const stepper = new PlannedStepper(planTraining(options, planOptions), options);
     await stepper.#start(options, vectorBits);
     return stepper;
   }
@@ -94,10 +94,14 @@ export class PlannedStepper implements Stepper {
       const grads = { address: layout.worker.grads + index * layout.workerStride, size: layout.size };
       return { type: "start", share: optimizerShare(layout, index, threads), grads, ...shared };
     }));
-    this.#compiled.set(chunkImages, Promise.resolve(this.#compile(graph, chunkImages)));
+    this.#compile(graph, chunkImages);
   }
 
-  async prepare(batch: TrainingBatch, epoch: number, step: number): Promise<(lr: number) => Promise<number>> {
+  prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep> {
+    return Promise.try(() => this.#prepare(batch, epoch, step));
+  }
+
+  #prepare(batch: TrainingBatch, epoch: number, step: number): RunStep {
     const { spec: { task, batchSize, optimizer }, threads, chunkImages, layout, requirements } = this.#plan;
     const images = batchSizeOf(task, batch);
     if (images > batchSize) {
@@ -109,7 +113,7 @@ export class PlannedStepper implements Stepper {
       ofWorker.map((chunk) => ({ ...chunk, feeds: firstFeeds + chunk.index * requirements.feedBytes }))
     );
     for (const chunk of chunks.flat()) {
-      const { graph, program } = await this.#compiledFor(chunk.images);
+      const { graph, program } = this.#compiledFor(chunk.images);
       writeFeeds(
         this.#memory.memory.buffer,
         chunk.feeds,
@@ -150,19 +154,15 @@ export class PlannedStepper implements Stepper {
     return Promise.resolve();
   }
 
-  #compiledFor(images: number): Promise<CompiledStep> {
-    const cached = this.#compiled.get(images);
-    if (cached) return cached;
-    const compiled = recordStep(this.#plan.spec, images).then((graph) => this.#compile(graph, images));
-    this.#compiled.set(images, compiled);
-    return compiled;
+  #compiledFor(images: number): CompiledStep {
+    return this.#compiled.get(images) ?? this.#compile(recordStep(this.#plan.spec, images), images);
   }
 
   /** Compiles a graph for each worker and posts the programs. */
   #compile(graph: Graph, images: number): CompiledStep {
     const programs = Array.from({ length: this.threads }, (_, index) => {
       const addresses = this.#memory.addressesOf(index), program = compile(graph, addresses);
-      const { calls, feedBytes, feedOffsets, outputAddress } = program;
+      const { calls, feedBytes, feedOffsets, outputAddresses } = program;
       const overwritingCalls = compile(graph, addresses, true).calls;
       this.#pool.post(index, {
         type: "program",
@@ -171,11 +171,13 @@ export class PlannedStepper implements Stepper {
         overwritingCalls,
         feeds: addresses.feeds,
         feedBytes,
-        lossAddress: outputAddress,
+        lossAddress: outputAddresses[0],
         weightAddress: addresses.feeds + feedOffsets.get(CHUNK_WEIGHT)!,
       });
       return program;
     });
-    return { graph, program: programs[0] };
+    const compiled = { graph, program: programs[0] };
+    this.#compiled.set(images, compiled);
+    return compiled;
   }
 }

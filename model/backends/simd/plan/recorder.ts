@@ -6,8 +6,10 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { type Shape, sizeOf } from "../../../shape.ts";
+import { native, useNative } from "../../../ops/native.ts";
 import { PlanError } from "../../../planError.ts";
 import type { KernelSpec } from "../kernelSpec.ts";
+import { SIMD_OPS } from "../ops.ts";
 import { PLAIN_SPECS, SPECS } from "../specs.ts";
 import { type Node, type Value, view } from "./graph.ts";
 
@@ -123,19 +125,49 @@ export class Recorder extends tf.KernelBackend {
 
 let recorder: Recorder | undefined;
 
-/** Returns the current recorder. */
-export function currentRecorder(): Recorder {
-  return recorder!;
-}
-
 /** Returns a shape in which the length -1, if it occurs, is replaced by the length that the size determines. */
 function resolveShape(shape: readonly number[], size: number): number[] {
   const fixedSize = shape.reduce((product, length) => length < 0 ? product : product * length, 1);
   return shape.map((length) => length < 0 ? size / fixedSize : length);
 }
 
+/** Makes the recorder TensorFlow.js's backend: from now on its operations are recorded, and nothing computes them. */
+export function startRecorder(): void {
+  registerRecorder();
+  setBackend(RECORDER);
+}
+
+/**
+ * Runs code on the recorder, whichever backend is selected. It may record operations after `recorder.reset`.
+ *
+ * @throws {PlanError} when an operation has no kernel
+ */
+export function onRecorder<T>(run: (recorder: Recorder) => T): T {
+  const backend = tf.getBackend(), ops = native();
+  startRecorder();
+  useNative(SIMD_OPS);
+  try {
+    return run(recorder!);
+  } catch (error) {
+    // TensorFlow.js has no error class for a missing kernel.
+    if (error instanceof Error && /not registered/.test(error.message)) throw new PlanError(error.message);
+    throw error;
+  } finally {
+    if (backend) setBackend(backend);
+    useNative(ops);
+  }
+}
+
+/** Changes TensorFlow.js's backend. Its function returns a promise, but waits for nothing if the backend is ready. */
+function setBackend(name: string): void {
+  tf.setBackend(name);
+  if (tf.getBackend() !== name) {
+    throw new Error(`TensorFlow.js did not change its backend to ${name} at once`);
+  }
+}
+
 /** Registers the backend and its kernels with TensorFlow.js. */
-export function registerRecorder(): void {
+function registerRecorder(): void {
   if (tf.findBackendFactory(RECORDER)) return;
   tf.registerBackend(RECORDER, () => recorder = new Recorder(), 0);
   const register = (kernelName: string, run: (inputs: tf.NamedTensorInfoMap, attributes: never) => unknown) =>

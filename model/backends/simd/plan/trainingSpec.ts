@@ -24,6 +24,6 @@ export function trainingSpec(
 }
 
 /** Records the graph of a step over `images` images. */
-export function recordStep({ task, trainable, frozen }: TrainingSpec, images: number): Promise<Graph> {
+export function recordStep({ task, trainable, frozen }: TrainingSpec, images: number): Graph {
   return record(trainable, frozen, objective(task, emptyBatch(task, images), 0, 0, { first: 0, images }));
 }

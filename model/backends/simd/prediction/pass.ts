@@ -44,20 +44,20 @@ export function recordPass(
   parameters: ReadonlyMap<string, Shape>,
   pass: Pass,
   images: number,
-): Promise<Graph> {
+): Graph {
   if (pass.output === "patches") return recordPatches(config, parameters, images, pass.keep);
   if (pass.output === "logits of features") {
     const { embedDim } = config, features = new Float32Array(images * embedDim);
     return recordForward(
       parameters,
       { features },
-      (weights) => classify(weights, tensor2d(features, [images, embedDim])),
+      (weights) => [classify(weights, tensor2d(features, [images, embedDim]))],
     );
   }
   const patches = new Float32Array(images * imageDim(config));
-  const compute = (weights: Weights): Tensor => {
+  const compute = (weights: Weights): Tensor[] => {
     const features = featuresOfPatches(weights, config, patches);
-    return pass.output === "features" ? features : classify(weights, features);
+    return [pass.output === "features" ? features : classify(weights, features)];
   };
   return recordForward(parameters, { patches }, compute);
 }
@@ -67,7 +67,7 @@ function recordPatches(
   parameters: ReadonlyMap<string, Shape>,
   batch: number,
   keep: number,
-): Promise<Graph> {
+): Graph {
   const patches = numPatches(config), rows = batch * keep;
   const visible = new Float32Array(rows * patchDim(config));
   const positions = new Float32Array(rows * config.embedDim);
@@ -86,6 +86,6 @@ function recordPatches(
   return recordForward(
     parameters,
     { visible, positions, restoreRows },
-    (weights) => predictPatches(weights, config, { visible, positions, masking }).pred,
+    (weights) => [predictPatches(weights, config, { visible, positions, masking }).pred],
   );
 }

@@ -37,18 +37,18 @@ export interface PassPlan {
 }
 
 /** Plans a pass. @throws {PlanError} when an operation has no kernel */
-export async function planPass(
+export function planPass(
   config: MaeConfig,
   parameters: ReadonlyMap<string, Shape>,
   memory: ModelMemory,
   pass: Pass,
   threads: number,
-): Promise<PassPlan> {
+): PassPlan {
   const flops = flopsOf(config, pass), together = threads > 1 && flops >= TOGETHER_FLOPS;
-  const ofOne = await recordPass(config, parameters, pass, 1), sizesOfOne = measure(ofOne);
+  const ofOne = recordPass(config, parameters, pass, 1), sizesOfOne = measure(ofOne);
   const target = together ? SHARED_CHUNK_BYTES : CHUNK_BYTES;
   const chunkImages = Math.max(1, Math.floor(target / sizesOfOne.resultBytes));
-  const largest = chunkImages === 1 ? ofOne : await recordPass(config, parameters, pass, chunkImages);
+  const largest = chunkImages === 1 ? ofOne : recordPass(config, parameters, pass, chunkImages);
   const { feedBytes, resultBytes, scratchBytes } = measure(largest);
   const shared = together ? feedBytes + resultBytes : 0;
   const stride = together ? scratchBytes : feedBytes + resultBytes + scratchBytes;
@@ -57,7 +57,7 @@ export async function planPass(
     flops,
     together,
     chunkImages,
-    imageBytes: sizesOfOne.feedBytes + 4 * ofOne.output.size,
+    imageBytes: sizesOfOne.feedBytes + 4 * ofOne.outputs[0].size,
     chunks: memory.buffers + shared + threads * stride,
     addressesOf(thread) {
       const own = memory.buffers + shared + thread * stride, feeds = together ? memory.buffers : own;

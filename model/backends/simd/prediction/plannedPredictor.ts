@@ -54,12 +54,12 @@ type FillFeeds = (first: number, images: number, feed: FeedBuffer) => void;
 /** A predictor that runs planned passes. */
 export class PlannedPredictor implements Predictor {
   readonly config: MaeConfig;
-  readonly threads: number;
   readonly note = null;
+  readonly threads: number;
   readonly #memory: ModelMemory;
   readonly #parameters: ReadonlyMap<string, Shape>;
   readonly #module: WebAssembly.Module;
-  readonly #plans = new Map<string, Promise<PassPlan>>();
+  readonly #plans = new Map<string, PassPlan>();
   readonly #compiled = new Map<string, CompiledPass>();
   /** The model in the calling thread. */
   readonly #instance: ModelInstance;
@@ -151,7 +151,7 @@ export class PlannedPredictor implements Predictor {
     fill: FillFeeds,
   ): Promise<Float32Array<ArrayBuffer>> {
     const call = this.#queue.then(async () => {
-      const plan = await this.#planOf(pass), result = new Float32Array(images * outputSize);
+      const plan = this.#planOf(pass), result = new Float32Array(images * outputSize);
       const perThread = plan.together ? plan.chunkImages : this.threads * plan.chunkImages;
       const roundImages = Math.max(1, Math.floor(ROUND_BYTES / plan.imageBytes / perThread)) * perThread;
       for (let first = 0; first < images; first += roundImages) {
@@ -180,7 +180,7 @@ export class PlannedPredictor implements Predictor {
     for (const chunks of division) {
       const placed: PlacedChunk[] = [];
       for (const chunk of chunks) {
-        const { key, feedOffsets, programs: [{ feedBytes, outputBytes }] } = await this.#compiledFor(
+        const { key, feedOffsets, programs: [{ feedBytes, outputBytes }] } = this.#compiledFor(
           plan,
           chunk.images,
         );
@@ -226,7 +226,7 @@ export class PlannedPredictor implements Predictor {
     programs.forEach((program, thread) => pool.post(thread, { ...program, type: "program", model, key }));
   }
 
-  #planOf(pass: Pass): Promise<PassPlan> {
+  #planOf(pass: Pass): PassPlan {
     const key = keyOf(pass), known = this.#plans.get(key);
     if (known) return known;
     const plan = planPass(this.config, this.#parameters, this.#memory, pass, this.threads);
@@ -235,21 +235,21 @@ export class PlannedPredictor implements Predictor {
   }
 
   /** Returns the pass for chunks of `images` images, and posts it to the threads when it is new. */
-  async #compiledFor(plan: PassPlan, images: number): Promise<CompiledPass> {
+  #compiledFor(plan: PassPlan, images: number): CompiledPass {
     const key = `${keyOf(plan.pass)}: ${images}`, known = this.#compiled.get(key);
     if (known) return known;
-    const graph = await recordPass(this.config, this.#parameters, plan.pass, images);
+    const graph = recordPass(this.config, this.#parameters, plan.pass, images);
     const threads = Array.from({ length: this.threads }, (_, thread) => {
       const addresses = plan.addressesOf(thread);
       return { feeds: addresses.feeds, ...compile(graph, addresses) };
     });
-    const programs = threads.map(({ calls, feeds, feedBytes, outputAddress }, thread): Program => ({
+    const programs = threads.map(({ calls, feeds, feedBytes, outputAddresses }, thread): Program => ({
       calls: plan.together ? calls.map((call) => splitCall(call, thread, this.threads)) : calls,
       together: plan.together,
       feeds,
       feedBytes,
-      output: outputAddress,
-      outputBytes: 4 * graph.output.size,
+      output: outputAddresses[0],
+      outputBytes: 4 * graph.outputs[0].size,
     }));
     const compiled = { key, feedOffsets: threads[0].feedOffsets, programs };
     this.#compiled.set(key, compiled);

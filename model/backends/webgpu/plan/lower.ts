@@ -200,7 +200,7 @@ export function lower(graph: Graph, tileOf = tileBySize): DispatchPlan {
   const feeds = new Map([...graph.feeds].filter(([name]) => name !== CHUNK_WEIGHT));
   return {
     dispatches: lowering.dispatches,
-    loss: lowering.source(graph.output),
+    loss: lowering.source(graph.outputs[0]),
     splits: lowering.splits,
     feeds,
   };

@@ -17,7 +17,7 @@ import { collectOptimizer } from "../../../training/storedState.ts";
 import { collectTensors, type HostTensor, type HostWeights } from "../../../weights.ts";
 import { BackendError } from "../../backend.ts";
 import type { Graph } from "../../simd/plan/graph.ts";
-import { type TrainingSpec, trainingSpec } from "../../simd/plan/trainingSpec.ts";
+import { recordStep, type TrainingSpec, trainingSpec } from "../../simd/plan/trainingSpec.ts";
 import type { Guard } from "../guard.ts";
 import type { Launcher } from "../launcher.ts";
 import type { Program } from "../program.ts";
@@ -26,7 +26,6 @@ import type { DispatchPlan } from "./dispatches.ts";
 import { LossRing } from "./lossRing.ts";
 import { lower } from "./lower.ts";
 import { Parameters } from "./parameters.ts";
-import { recordForDevice } from "./recording.ts";
 import { testTraining } from "./selfTest.ts";
 
 /** Maximum number of steps in flight, and the maximum size of their inputs. */
@@ -113,11 +112,11 @@ export class DeviceStepper implements Stepper {
    * @throws {BackendError} when the device has too little memory, rejects a program or computes wrong numbers
    */
   static async open(planDevice: PlanDevice, options: StepperOptions): Promise<DeviceStepper> {
-    const graph = await recordForDevice(trainingSpec(options), options.batchSize), plan = lower(graph);
+    const graph = recordStep(trainingSpec(options), options.batchSize), plan = lower(graph);
     if (untested(planDevice, plan).length > 0) {
       const used = new Set<Program>();
       await testTraining(options, async (small, tile) => {
-        const graph = await recordForDevice(trainingSpec(small), small.batchSize),
+        const graph = recordStep(trainingSpec(small), small.batchSize),
           plan = lower(graph, () => tile);
         for (const program of programsOf(plan)) used.add(program);
         const values = await initialValues(small);
@@ -183,7 +182,7 @@ export class DeviceStepper implements Stepper {
   async #compiledFor(images: number): Promise<CompiledStep> {
     const cached = this.#compiled.get(images);
     if (cached) return cached;
-    const graph = await recordForDevice(this.#spec, images), plan = lower(graph);
+    const graph = recordStep(this.#spec, images), plan = lower(graph);
     requireTested(this.#device, plan);
     const compiled = await checked(this.#device, () => compile(graph, plan, this.#shared));
     this.#compiled.set(images, compiled);

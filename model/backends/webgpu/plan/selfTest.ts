@@ -19,7 +19,6 @@ import { BackendError } from "../../backend.ts";
 import { PlannedStepper } from "../../simd/plan/plannedStepper.ts";
 import { attentionThreads } from "../kernels/attention.ts";
 import type { TileWidth } from "../kernels/gemm.ts";
-import { recording } from "./recording.ts";
 
 const IMAGES = 2, LR = 1e-3;
 
@@ -84,14 +83,25 @@ async function results(stepper: Stepper, batch: TrainingBatch): Promise<HostWeig
   }
 }
 
+/**
+ * Whether a value is a key's bias. Its exact gradient is zero, because it does not change the softmax, so AdamW moves it
+ * by rounding errors of any sign.
+ */
+function isKeyBias(name: string, index: number, length: number): boolean {
+  return name.endsWith("in_proj_bias") && index >= length / 3 && index < 2 * length / 3;
+}
+
 /** Returns the first wrong result, or null. Errors are relative to the largest value of an array. */
 function firstFault(found: HostWeights, expected: HostWeights): string | null {
   for (const [name, { data }] of expected) {
     const values = found.get(name)!.data;
     const largest = data.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
     // AdamW divides by the root of the second moment, so it amplifies the error of a gradient near zero.
-    const tolerance = name.startsWith("parameter") ? LR / 2 : 1e-3 * largest + 1e-12;
-    const wrong = data.findIndex((value, i) => !(Math.abs(values[i] - value) <= tolerance));
+    const isParameter = name.startsWith("parameter"),
+      tolerance = isParameter ? LR / 2 : 1e-3 * largest + 1e-12;
+    const wrong = data.findIndex((value, i) =>
+      !(isParameter && isKeyBias(name, i, data.length)) && !(Math.abs(values[i] - value) <= tolerance)
+    );
     if (wrong >= 0) return `its self-test of ${name} returned ${values[wrong]} instead of ${data[wrong]}`;
   }
   return null;
@@ -108,7 +118,7 @@ export async function testTraining(
   open: (options: StepperOptions, tile: TileWidth) => Promise<Stepper>,
 ): Promise<void> {
   const small = smallTraining(options), batch = randomBatch(small.task);
-  const expected = await results(await recording(() => PlannedStepper.open(small)), batch);
+  const expected = await results(await PlannedStepper.open(small), batch);
   for (const tile of [32, 64] as const) {
     const fault = firstFault(await results(await open(small, tile), batch), expected);
     if (fault) throw new BackendError(fault);

@@ -1,0 +1,69 @@
+/**
+ * Computes a function of tensors by a plan.
+ *
+ * @module
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { Input } from "../../backend.ts";
+import { instantiate, type Kernels } from "../instance.ts";
+import { compile, measure } from "./compile.ts";
+import { recordForward } from "./record.ts";
+
+/** First address in use; a null pointer means an absent buffer. */
+const START = 1024;
+
+/**
+ * Computes a function in the calling thread.
+ *
+ * @param module kernels for shared memory
+ * @param compute returns the results
+ * @throws {PlanError} when an operation has no kernel
+ */
+export function evaluatePlanned(
+  module: WebAssembly.Module,
+  inputs: readonly Input[],
+  compute: (...inputs: tf.Tensor[]) => readonly tf.Tensor[],
+): Float32Array<ArrayBuffer>[] {
+  const feeds = Object.fromEntries(inputs.map(({ data }, i) => [`${i}`, data]));
+  const graph = recordForward(
+    new Map(),
+    feeds,
+    () => compute(...inputs.map((input) => toTensor(input))),
+  );
+  const { feedBytes, resultBytes, scratchBytes, constantBytes } = measure(graph);
+  const results = START + feedBytes, scratch = results + resultBytes;
+  let constants = scratch + scratchBytes;
+  const pages = Math.ceil((constants + constantBytes) / 65536);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const bytes = new Uint8Array(memory.buffer);
+  const write = (address: number, data: Float32Array | Int32Array) =>
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), address);
+  const placed = new Map<Float32Array | Int32Array, number>();
+  const { calls, feedOffsets, outputAddresses } = compile(graph, {
+    parameter: () => 0,
+    gradient: () => 0,
+    constant(data) {
+      const address = placed.get(data) ?? constants;
+      if (!placed.has(data)) {
+        write(address, data);
+        placed.set(data, address);
+        constants += Math.ceil(data.length / 16) * 64;
+      }
+      return address;
+    },
+    feeds: START,
+    results,
+    scratch,
+  });
+  for (const [name, offset] of feedOffsets) write(START + offset, feeds[name]);
+  const kernels: Kernels = instantiate(module, memory);
+  for (const [name, ...args] of calls) kernels[name](...args);
+  return outputAddresses.map((address, i) =>
+    new Float32Array(new Float32Array(memory.buffer, address, graph.outputs[i].size))
+  );
+}
+
+/** Returns a tensor of an input. */
+function toTensor({ data, shape }: Input): tf.Tensor {
+  return tf.tensor(data, [...shape], data instanceof Int32Array ? "int32" : "float32");
+}
