@@ -10,7 +10,7 @@ import { unpatchify } from "../../model/patches.ts";
 import type { Reconstruction } from "./inference.ts";
 
 /** Grey value of a masked patch. */
-const MASKED = 0.5;
+const MASKED = 128;
 
 /**
  * Returns a row for each image.
@@ -20,26 +20,29 @@ const MASKED = 0.5;
 export function reconstructionRows(
   config: MaeConfig,
   images: ImageSet,
-  { pred, mask }: Reconstruction,
+  { pred, mask }: Pick<Reconstruction, "pred" | "mask">,
   pasteVisible: boolean,
 ): TriptychRow[] {
   const size = imageDim(config), dim = patchDim(config);
   const predicted = unpatchify(pred, config); // [count, H, W, C]
-  const pixelMask = unpatchify(pred.map((_, i) => mask[Math.floor(i / dim)]), config); // [count, H, W, C]
+  const maskValues = new Float32Array(pred.length);
+  for (let patch = 0; patch < mask.length; patch++) {
+    if (mask[patch] === 1) maskValues.fill(1, patch * dim, (patch + 1) * dim);
+  }
+  const isMasked = unpatchify(maskValues, config); // [count, H, W, C]
   return Array.from({ length: images.count }, (_, image) => {
-    const first = image * size;
-    const original = Float32Array.from(images.pixels.subarray(first, first + size), (value) => value / 255);
-    const isMasked = (i: number) => pixelMask[first + i] === 1;
-    const clipped = (i: number) => Math.min(1, Math.max(0, predicted[first + i]));
-    return {
-      original,
-      masked: original.map((value, i) => isMasked(i) ? MASKED : value),
-      reconstruction: original.map((value, i) => pasteVisible && !isMasked(i) ? value : clipped(i)),
-    };
+    const start = image * size, original = images.pixels.subarray(start, start + size);
+    const masked = new Uint8Array(original), reconstruction = new Uint8Array(original);
+    for (let i = 0; i < size; i++) {
+      const hidden = isMasked[start + i] === 1;
+      if (hidden) masked[i] = MASKED;
+      if (hidden || !pasteVisible) reconstruction[i] = toByte(predicted[start + i]);
+    }
+    return { original, masked, reconstruction };
   });
 }
 
-/** Converts values from 0 to 1 to bytes. */
-export function toBytes(values: Float32Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(values, (value) => Math.round(value * 255));
+/** Clips a value to [0, 1] and converts it to a byte. */
+function toByte(value: number): number {
+  return Math.round(Math.min(1, Math.max(0, value)) * 255);
 }

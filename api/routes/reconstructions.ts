@@ -10,7 +10,7 @@ import { renderTriptych, type TriptychRow } from "../../data/images/triptych.ts"
 import { type MaeConfig, numPatches, patchDim } from "../../model/config.ts";
 import type { ApiEnv } from "../http/context.ts";
 import type { Reconstruction } from "../inference/inference.ts";
-import { reconstructionRows, toBytes } from "../inference/reconstructionRows.ts";
+import { reconstructionRows } from "../inference/reconstructionRows.ts";
 import { checkMaskRatio } from "../requests/maskRatio.ts";
 import {
   reconstructionFormSchema,
@@ -110,7 +110,7 @@ async function imageWire(
   };
 }
 
-async function pngBase64(values: Float32Array, config: MaeConfig): Promise<string> {
+async function pngBase64(pixels: Uint8Array, config: MaeConfig): Promise<string> {
   const { imageSize, channels } = inputShapeOf(config);
-  return (await encodePng(toBytes(values), imageSize, imageSize, channels)).toBase64();
+  return (await encodePng(pixels, imageSize, imageSize, channels)).toBase64();
 }

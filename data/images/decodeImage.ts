@@ -7,6 +7,7 @@ import type { Bytes } from "../bytes.ts";
 import type { Sharp } from "sharp";
 import { decodeBudget, loadSharp, openImage, withImageErrors } from "./imageFile.ts";
 import type { InputShape } from "./imageShape.ts";
+import { decodePlainPng, type PlainImage } from "./plainPng.ts";
 import { DEFAULT_PREPROCESSING, type ImagePreprocessing } from "./preprocessing.ts";
 import { resizeToInput } from "./resizeImage.ts";
 
@@ -44,6 +45,8 @@ export async function decodeImage(
   input: InputShape,
   preprocessing: ImagePreprocessing = DEFAULT_PREPROCESSING,
 ): Promise<Bytes> {
+  const plain = decodePlainPng(bytes);
+  if (plain !== null && isInput(plain, input)) return plain.pixels;
   return await withImageErrors(async () => {
     const encoded = await openImage(bytes, "error");
     const { hasAlpha, autoOrient: { height, width } } = await encoded.metadata();
@@ -52,4 +55,9 @@ export async function decodeImage(
       return await resizeToInput({ image, height, width }, input, preprocessing);
     });
   });
+}
+
+/** Whether an image has the shape of the model's input. */
+function isInput({ height, width, channels }: PlainImage, input: InputShape): boolean {
+  return height === input.imageSize && width === input.imageSize && channels === input.channels;
 }

@@ -4,13 +4,13 @@
  * @module
  */
 import type { Bytes } from "../bytes.ts";
-import { encodePng } from "./encodePng.ts";
+import { writePng } from "./writePng.ts";
 
-/** Images of one row, each `[size, size, channels]` with values from 0 to 1. */
+/** Images of one row, each `[size, size, channels]` with values from 0 to 255. */
 export interface TriptychRow {
-  readonly original: Float32Array;
-  readonly masked: Float32Array;
-  readonly reconstruction: Float32Array;
+  readonly original: Uint8Array;
+  readonly masked: Uint8Array;
+  readonly reconstruction: Uint8Array;
 }
 
 /** Width of the gaps between and around the images, in pixels. */
@@ -25,20 +25,20 @@ function triptychSize(rows: number, size: number): { scale: number; width: numbe
   return { scale, width: 3 * step + GAP, height: rows * step + GAP };
 }
 
-/** Writes one row of pixels to the canvas, each pixel `scale` times, converted to bytes. */
+/** Types of the filter of a PNG's row: none, and up (the row above is added). */
+const NONE = 0, UP = 2;
+
+/** Writes one row of pixels to a scanline, each pixel `scale` times. */
 function writeEnlargedRow(
-  image: ArrayLike<number>,
-  imageOffset: number,
-  size: number,
+  pixels: Uint8Array,
   scale: number,
   channels: number,
-  canvas: Uint8Array,
-  canvasOffset: number,
+  scanline: Uint8Array,
+  offset: number,
 ): void {
-  for (let x = 0; x < size; x++) {
-    for (let c = 0; c < channels; c++) {
-      const value = Math.round(Math.min(1, Math.max(0, image[imageOffset + x * channels + c])) * 255);
-      for (let i = 0; i < scale; i++) canvas[canvasOffset + (x * scale + i) * channels + c] = value;
+  for (let start = 0; start < pixels.length; start += channels) {
+    for (let i = 0; i < scale; i++) {
+      for (let c = 0; c < channels; c++) scanline[offset++] = pixels[start + c];
     }
   }
 }
@@ -51,7 +51,7 @@ function writeEnlargedRow(
  * ```ts
  * import { renderTriptych } from "./triptych.ts";
  *
- * const original = new Float32Array(28 * 28).fill(0.5);
+ * const original = new Uint8Array(28 * 28).fill(128);
  * const masked = original.map((value, i) => i < 14 * 28 ? value : 0);
  * const png = await renderTriptych([{ original, masked, reconstruction: original }], 28, 1);
  * ```
@@ -62,19 +62,26 @@ export async function renderTriptych(
   channels: 1 | 3,
 ): Promise<Bytes> {
   const { scale, width, height } = triptychSize(rows.length, size);
-  const canvas = new Uint8Array(width * height * channels).fill(255);
-  const step = size * scale + GAP;
-  rows.forEach((images, row) => {
-    [images.original, images.masked, images.reconstruction].forEach((image, column) => {
-      const left = GAP + column * step, top = GAP + row * step, length = size * scale * channels;
-      for (let y = 0; y < size; y++) {
-        const offset = ((top + y * scale) * width + left) * channels;
-        writeEnlargedRow(image, y * size * channels, size, scale, channels, canvas, offset);
-        for (let line = 1; line < scale; line++) {
-          canvas.copyWithin(offset + line * width * channels, offset, offset + length);
-        }
-      }
-    });
+  const length = 1 + width * channels, step = size * scale + GAP, rowLength = size * channels;
+  // A row that equals the one above it has the filter "up" and only zeros.
+  const scanlines = new Uint8Array(height * length);
+  for (let y = 0; y < height; y++) scanlines[y * length] = UP;
+  const begin = (y: number) => {
+    scanlines[y * length] = NONE;
+    scanlines.fill(255, y * length + 1, (y + 1) * length);
+  };
+  begin(0);
+  rows.forEach(({ original, masked, reconstruction }, row) => {
+    for (let y = 0; y < size; y++) {
+      const top = GAP + row * step + y * scale;
+      begin(top);
+      [original, masked, reconstruction].forEach((image, column) => {
+        const pixels = image.subarray(y * rowLength, (y + 1) * rowLength);
+        const left = (GAP + column * step) * channels;
+        writeEnlargedRow(pixels, scale, channels, scanlines, top * length + 1 + left);
+      });
+    }
+    begin(row * step + step);
   });
-  return await encodePng(canvas, width, height, channels);
+  return await writePng(scanlines, width, height, channels);
 }
