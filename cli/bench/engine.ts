@@ -4,6 +4,7 @@
  * @module
  */
 import { loadSettings } from "../settings/environment.ts";
+import type { VectorBits } from "../../model/backends/simd/vectorFlags.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { imageDim, type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
@@ -20,12 +21,17 @@ export interface Subject {
   readonly backend: string;
   readonly threads: number;
   readonly batch: number;
+  /** Width of the vectors of our kernels. */
+  readonly vectorBits: VectorBits;
 }
 
 const noise = (config: MaeConfig, images: number) =>
   uniform({ seed: 1, purpose: "bench" }, images * imageDim(config));
 
-const computeWith = (threads: number) => loadSettings({ UNMASK_THREADS: String(threads) }).compute;
+const computeWith = ({ threads, vectorBits }: Subject) => ({
+  ...loadSettings({ UNMASK_THREADS: String(threads) }).compute,
+  vectorBits,
+});
 
 /** A training run whose steps are measured one by one. */
 export class TrainingBench {
@@ -35,7 +41,7 @@ export class TrainingBench {
   /** Starts the backend and opens a stepper. */
   static async open(subject: Subject): Promise<TrainingBench> {
     const config = PRESETS[subject.preset], architecture = { model: "mae" } as const;
-    const { planner } = await selectBackend(subject.backend, computeWith(subject.threads));
+    const { planner } = await selectBackend(subject.backend, computeWith(subject));
     const specs = parameterSpecs(config, architecture);
     const stepper = await openStepper({
       task: { config, architecture, seed: 0 },
@@ -75,12 +81,13 @@ export function preparation({ preset, batch }: Subject): number {
 
 /** Measures one of the three inference calls. @returns milliseconds of each call, and the threads that compute */
 export async function inference(
-  { preset, backend, threads, batch }: Subject,
+  subject: Subject,
   operation: "reconstruct" | "classify" | "embed",
   count: number,
 ): Promise<{ times: number[]; threads: number }> {
+  const { preset, backend, threads, batch } = subject;
   const config = PRESETS[preset], pixels = noise(config, batch);
-  const { planner } = await selectBackend(backend, computeWith(threads));
+  const { planner } = await selectBackend(backend, computeWith(subject));
   const architecture: Architecture = operation === "reconstruct"
     ? { model: "mae" }
     : { model: "classifier", classes: 10 };

@@ -31,7 +31,8 @@ function timing(times: readonly number[], subject: Subject, threads: number, pas
 
 /** Measures training steps. */
 export async function train(options: BenchOptions): Promise<object> {
-  const subject = subjectOf(options), steps = integerOption(options, "steps"), peak = await fmaPeak();
+  const subject = subjectOf(options), steps = integerOption(options, "steps");
+  const peak = await fmaPeak(subject.vectorBits);
   const bench = await TrainingBench.open(subject);
   for (let i = 0; i < WARMUP_STEPS; i++) await bench.step();
   const times: number[] = [];
@@ -53,7 +54,7 @@ export async function train(options: BenchOptions): Promise<object> {
 /** Measures the three inference calls on `--images` images. */
 export async function infer(options: BenchOptions): Promise<object> {
   const subject = { ...subjectOf(options), batch: integerOption(options, "images") };
-  const peak = await fmaPeak();
+  const peak = await fmaPeak(subject.vectorBits);
   const figures: Record<string, unknown> = { ...subject };
   for (const call of ["reconstruct", "classify", "embed"] as const) {
     const { times, threads } = await inference(subject, call, integerOption(options, "steps"));
@@ -70,12 +71,13 @@ const batchSizeOf = ({ preset }: Subject) => preset === "mnist" ? 8 : 2;
 
 /** Measures the matrix products of the model as shares of a core's peak. */
 export async function kernels(options: BenchOptions): Promise<object> {
-  const subject = subjectOf(options), images = batchSizeOf(subject), peak = await fmaPeak() / 1e9;
-  const share = (gflops: number) => round(gflops / peak, 2);
+  const subject = subjectOf(options), { vectorBits } = subject, images = batchSizeOf(subject);
+  const peak = await fmaPeak(vectorBits) / 1e9, share = (gflops: number) => round(gflops / peak, 2);
   return {
+    vector_bits: vectorBits,
     peak_gflops_a_core: round(peak),
     images,
-    products: productSpeeds(PRESETS[subject.preset], images).map(
+    products: productSpeeds(PRESETS[subject.preset], images, vectorBits).map(
       ({ name, rows, inDim, outDim, gflops }) => ({
         name,
         shape: `${rows}x${inDim}x${outDim}`,
@@ -89,14 +91,16 @@ export async function kernels(options: BenchOptions): Promise<object> {
 
 /** Measures the kernels of a training step. */
 export async function profile(options: BenchOptions): Promise<object> {
-  const subject = subjectOf(options), peak = await fmaPeak() / 1e9;
+  const subject = subjectOf(options), { vectorBits } = subject, peak = await fmaPeak(vectorBits) / 1e9;
   const costs = await kernelCosts(
     PRESETS[subject.preset],
     subject.batch,
     batchSizeOf(subject),
     integerOption(options, "steps"),
+    vectorBits,
   );
   return {
+    vector_bits: vectorBits,
     peak_gflops_a_core: round(peak),
     one_core_ms: round(costs.reduce((sum, { ms }) => sum + ms, 0)),
     kernels: costs.map(({ kernel, calls, ms, gflops }) => ({

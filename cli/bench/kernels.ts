@@ -5,6 +5,7 @@
  */
 import { PACK_MIN_WIDTH, PACK_SIZE, TILE_SIZE } from "../../model/backends/simd/assembly/blockSizes.ts";
 import { instantiate, loadKernels } from "../../model/backends/simd/instance.ts";
+import type { VectorBits } from "../../model/backends/simd/vectorFlags.ts";
 import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
 import { Addresses } from "./addresses.ts";
 import { median } from "./engine.ts";
@@ -20,9 +21,12 @@ export interface ProductSpeed {
 
 /** Floating-point operations of a timed run; a fast product is repeated. */
 const FLOPS_PER_RUN = 2e7;
+/** Timed runs, and untimed ones before: V8 has to replace its first, unoptimised code. */
+const RUNS = 20, WARMUP_RUNS = 10;
 
-/** Times every linear layer of a configuration for a chunk of images. */
-export function productSpeeds(config: MaeConfig, images: number): ProductSpeed[] {
+/** Times every linear layer of a configuration for a chunk of images. @param vectorBits width of the kernels' vectors */
+export function productSpeeds(config: MaeConfig, images: number, vectorBits: VectorBits): ProductSpeed[] {
+  const module = loadKernels({ shared: true, vectorBits });
   const n = numPatches(config), keep = numKeep(n, config.maskRatio);
   const block = (name: string, tokens: number, dim: number) => {
     const hidden = hiddenDim(dim, config.mlpRatio);
@@ -42,25 +46,30 @@ export function productSpeeds(config: MaeConfig, images: number): ProductSpeed[]
   ] as const;
   return layers.map(([name, tokens, inDim, outDim]) => {
     const rows = tokens * images;
-    return { name, rows, inDim, outDim, gflops: speeds(rows, inDim, outDim) };
+    return { name, rows, inDim, outDim, gflops: speeds(module, rows, inDim, outDim) };
   });
 }
 
-function speeds(rows: number, inDim: number, outDim: number): ProductSpeed["gflops"] {
+function speeds(
+  module: WebAssembly.Module,
+  rows: number,
+  inDim: number,
+  outDim: number,
+): ProductSpeed["gflops"] {
   const addresses = new Addresses(), reserve = (length: number) => addresses.reserve(length);
   const x = reserve(rows * inDim), y = reserve(rows * outDim), weight = reserve(inDim * outDim);
   const tile = reserve(TILE_SIZE), bias = reserve(outDim);
   const packed = Math.max(inDim, outDim) < PACK_MIN_WIDTH ? 0 : reserve(PACK_SIZE);
-  const memory = addresses.memory(false);
-  const { gemm, gemmTransA } = instantiate(loadKernels({ shared: false }), memory);
+  const memory = addresses.memory(true);
+  const { gemm, gemmTransA } = instantiate(module, memory);
   new Float32Array(memory.buffer).fill(0.01);
   const flops = 2 * rows * inDim * outDim, repetitions = Math.max(1, Math.ceil(FLOPS_PER_RUN / flops));
   const gflops = (call: () => void) => {
     const times: number[] = [];
-    for (let run = 0; run < 12; run++) {
+    for (let run = 0; run < WARMUP_RUNS + RUNS; run++) {
       const start = performance.now();
       for (let i = 0; i < repetitions; i++) call();
-      times.push((performance.now() - start) / repetitions);
+      if (run >= WARMUP_RUNS) times.push((performance.now() - start) / repetitions);
     }
     return flops / median(times) / 1e6;
   };

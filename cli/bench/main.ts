@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { VectorsError } from "../../jobs/process/vectors.ts";
 import { isOptionError } from "../optionError.ts";
 import { SettingsError } from "../settings/settings.ts";
 import { answers } from "./answers.ts";
@@ -14,41 +15,51 @@ import { BenchError, type BenchOptions, OPTIONS } from "./options.ts";
 import { peer } from "./peer/peer.ts";
 import { PythonError } from "./peer/python.ts";
 import { service } from "./service.ts";
+import { runWithVectors } from "./vectors.ts";
 
 /** A benchmark. */
 interface Command {
   /** Completes "Measures …". */
   readonly measures: string;
   readonly options: string;
+  /** Whether it computes in this process, with the vectors of `--vectors`. */
+  readonly computes?: true;
   /** Returns the figures by name. */
   run(options: BenchOptions): Promise<object>;
 }
+
+const VECTORS = " --vectors auto|128|256";
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: {
     measures: "training steps",
     options: "--config mnist|vit_base|vit_large --backend NAME --threads N --batch N --steps N",
     run: train,
+    computes: true,
   },
   infer: {
     measures: "reconstruction, classification and embedding",
     options: "--config mnist|vit_base|vit_large --backend NAME --images N --steps N",
     run: infer,
+    computes: true,
   },
   kernels: {
     measures: "matrix products against the peak of a core",
     options: "--config mnist|vit_base|vit_large",
     run: kernels,
+    computes: true,
   },
   profile: {
     measures: "the kernels of a training step",
     options: "--config mnist|vit_base|vit_large --batch N --steps N",
     run: profile,
+    computes: true,
   },
   peer: {
     measures: "training steps, alternating with PyTorch",
     options:
-      "--config mnist|vit_base|vit_large --threads N --batch N --steps N --rounds N --python PATH --modes LIST",
+      "--config mnist|vit_base|vit_large --threads N --batch N --steps N --rounds N --python PATH --modes LIST" +
+      VECTORS,
     run: peer,
   },
   service: {
@@ -76,8 +87,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const USAGE = `Usage: deno task bench COMMAND [OPTIONS] [--json]
 
 ${
-  Object.entries(COMMANDS).map(([name, { measures, options }]) =>
-    `  ${name.padEnd(9)}${measures}\n           ${options}`
+  Object.entries(COMMANDS).map(([name, { measures, options, computes }]) =>
+    `  ${name.padEnd(9)}${measures}\n           ${options}${computes ? VECTORS : ""}`
   ).join("\n")
 }`;
 
@@ -92,7 +103,7 @@ function format(figures: object): string {
 
 function isUserError(error: unknown): error is Error {
   return isOptionError(error) ||
-    [BenchError, PythonError, SettingsError].some((type) => error instanceof type);
+    [BenchError, PythonError, SettingsError, VectorsError].some((type) => error instanceof type);
 }
 
 try {
@@ -101,6 +112,10 @@ try {
   if (!Object.hasOwn(COMMANDS, name)) {
     console.error(USAGE);
     Deno.exit(2);
+  }
+  if (COMMANDS[name].computes && values["vector-bits"] === undefined) {
+    const code = await runWithVectors(Deno.args, values.vectors);
+    if (code !== null) Deno.exit(code);
   }
   const figures = await COMMANDS[name].run(values);
   console.log(values.json ? JSON.stringify(figures) : format(figures));

@@ -23,14 +23,18 @@ export const OPTIONS = {
   listeners: { type: "string", default: "256" },
   seconds: { type: "string", default: "10" },
   kv: { type: "string" },
+  vectors: { type: "string", default: "auto" },
+  // Width in a process that has been started with the flags for it; see `vectors.ts`.
+  "vector-bits": { type: "string" },
   json: { type: "boolean", default: false },
 } as const;
 
 /** Values of the command line. */
 export type BenchOptions =
-  & { readonly [name in "config" | "backend" | "python" | "modes"]: string }
+  & { readonly [name in "config" | "backend" | "python" | "modes" | "vectors"]: string }
   & { readonly [name in IntegerOption]?: string }
-  & { readonly mnist?: string; readonly kv?: string; readonly json: boolean };
+  & { readonly [name in "mnist" | "kv" | "vector-bits"]?: string }
+  & { readonly json: boolean };
 
 type IntegerOption =
   | "threads"
@@ -62,5 +66,6 @@ export function subjectOf(options: BenchOptions): Subject {
   }
   const preset = options.config as Subject["preset"];
   const batch = integerOption(options, "batch", preset === "mnist" ? 128 : 4);
-  return { preset, backend: options.backend, threads: integerOption(options, "threads"), batch };
+  const vectorBits = options["vector-bits"] === "256" ? 256 : 128;
+  return { preset, backend: options.backend, threads: integerOption(options, "threads"), batch, vectorBits };
 }

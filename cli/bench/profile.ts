@@ -10,6 +10,7 @@ import { writeFeeds } from "../../model/backends/simd/plan/feeds.ts";
 import { planMemory } from "../../model/backends/simd/plan/memoryLayout.ts";
 import { CHUNK_WEIGHT, record } from "../../model/backends/simd/plan/record.ts";
 import { TrainingMemory } from "../../model/backends/simd/plan/trainingMemory.ts";
+import type { VectorBits } from "../../model/backends/simd/vectorFlags.ts";
 import { imageDim, type MaeConfig } from "../../model/config.ts";
 import { objective } from "../../model/training/objective.ts";
 import { initialWeights, parameterSpecs } from "../../model/weights.ts";
@@ -70,15 +71,17 @@ async function compileStep(config: MaeConfig, images: number) {
  *
  * @param images number of images of a chunk
  * @param repetitions number of times that each call is timed
+ * @param vectorBits width of the kernels' vectors
  */
 export async function profile(
   config: MaeConfig,
   batch: number,
   images: number,
   repetitions: number,
+  vectorBits: VectorBits,
 ): Promise<KernelCost[]> {
   const { memory, calls } = await compileStep(config, images);
-  const kernels = instantiate(loadKernels({ shared: true }), memory);
+  const kernels = instantiate(loadKernels({ shared: true, vectorBits }), memory);
   const costs = new Map<string, { calls: number; times: number[]; flops: number }>();
   for (const call of calls) {
     const label = labelOf(call), { calls = 0, flops = 0 } = costs.get(label) ?? {};

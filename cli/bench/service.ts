@@ -12,7 +12,8 @@ import { trainProcess } from "./trainProcess.ts";
 export async function service(options: BenchOptions): Promise<object> {
   const subject = subjectOf(options), epochs = integerOption(options, "epochs");
   const { batch, threads } = subject, mnist = options.mnist ?? null;
-  const stepMs = async () => (await trainProcess(subject, integerOption(options, "steps"))).median_ms;
+  const stepMs = async () =>
+    (await trainProcess(subject, integerOption(options, "steps"), options.vectors)).median_ms;
   const before = await stepMs();
   const figures = await serviceFigures({ mnist, batch, threads, epochs });
   const step = (before + await stepMs()) / 2;

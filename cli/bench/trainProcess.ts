@@ -11,10 +11,14 @@ export interface StepTimes {
   readonly min_ms: number;
 }
 
-/** Measures `steps` training steps in a separate process. @throws {Error} with the output of a process that failed */
-export async function trainProcess({ preset, batch, threads }: Subject, steps: number): Promise<StepTimes> {
+/** Measures `steps` training steps in a separate process. @param vectors the option `--vectors` @throws {Error} with the output of a process that failed */
+export async function trainProcess(
+  { preset, batch, threads }: Subject,
+  steps: number,
+  vectors: string,
+): Promise<StepTimes> {
   const main = new URL("./main.ts", import.meta.url).pathname;
-  const options = { config: preset, batch, steps, threads };
+  const options = { config: preset, batch, steps, threads, vectors };
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", main, "train", ...args, "--json"],

@@ -43,7 +43,11 @@ export async function peer(options: BenchOptions): Promise<object> {
   const peerTimes = new Map<string, { figures: PeerFigures; times: number[] }>();
   for (let i = 0; i < rounds; i++) {
     for (const threads of new Set([1, subject.threads])) {
-      const { median_ms } = await trainProcess({ ...subject, threads }, integerOption(options, "steps"));
+      const { median_ms } = await trainProcess(
+        { ...subject, threads },
+        integerOption(options, "steps"),
+        options.vectors,
+      );
       ourTimes.set(threads, [...ourTimes.get(threads) ?? [], median_ms]);
       for (const mode of options.modes.split(",")) {
         const figures = await peerStep(options, { ...subject, threads }, mode);
