@@ -10,6 +10,7 @@ import { SettingsError } from "../settings/settings.ts";
 import { answers } from "./answers.ts";
 import { archive } from "./archive.ts";
 import { infer, kernels, profile, train } from "./engineCommands.ts";
+import { gpu } from "./gpu.ts";
 import { growth } from "./growth.ts";
 import { BenchError, type BenchOptions, OPTIONS } from "./options.ts";
 import { peer } from "./peer/peer.ts";
@@ -61,6 +62,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       "--config mnist|vit_base|vit_large --threads N --batch N --steps N --rounds N --python PATH --modes LIST" +
       VECTORS,
     run: peer,
+  },
+  gpu: {
+    measures: "dispatches, bytes and floating-point operations of a training step on a GPU, without one",
+    options: "--config mnist|vit_base|vit_large --batch N",
+    run: gpu,
   },
   service: {
     measures: "a job, the start of a runner and HTTP responses",

@@ -8,7 +8,7 @@ import type { NativeOps } from "../../ops/native.ts";
 import { layerNormCall, layerNormGradientCall } from "./kernels/layerNorm.ts";
 import { ADD_SPLITS } from "./kernels/sums.ts";
 import type { Launcher } from "./launcher.ts";
-import { linearCall, linearDwCall, linearDxCall } from "./linearCalls.ts";
+import { linearCall, linearGradientCall } from "./linearCalls.ts";
 import { elementCall } from "./program.ts";
 
 /** Adds partial gradients `[splits, ...]` of a weight and of a bias, and frees them. */
@@ -38,14 +38,10 @@ export function linearOps(launcher: Launcher): NativeOps["linear"] {
     },
     gradient(dy, x, weight) {
       const [outDim, inDim] = weight.shape, [rows] = x.shape;
-      const [dx] = launcher.run(linearDxCall(rows, outDim, inDim), {
-        reads: [dy, weight],
-        writes: [x.shape],
-      });
-      const call = linearDwCall(rows, outDim, inDim), { splits } = call;
-      const [dWeights, dBiases] = launcher.run(call, {
-        reads: [dy, x],
-        writes: [[splits, outDim, inDim], [splits, outDim]],
+      const call = linearGradientCall(rows, outDim, inDim), { splits } = call;
+      const [dx, dWeights, dBiases] = launcher.run(call, {
+        reads: [dy, x, weight],
+        writes: [x.shape, [splits, outDim, inDim], [splits, outDim]],
       });
       return [dx, ...addSplits(launcher, dWeights, dBiases)] as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
     },

@@ -35,6 +35,11 @@ export class Fusions {
     return this.#replaced.has(node);
   }
 
+  /** Marks a node that another one computes. */
+  replace(node: Node): void {
+    this.#replaced.add(node);
+  }
+
   /**
    * Returns the only reader of the first output of node `i`, if it is an operation of the given kind whose other input
    * exists before node `i`. It counts as replaced from then on.

@@ -17,7 +17,7 @@ import { CROSS_ENTROPY, maskedLossCall } from "../kernels/losses.ts";
 import { MEAN_POOL, MEAN_POOL_GRADIENT } from "../kernels/meanPool.ts";
 import { columnSumsCall } from "../kernels/sums.ts";
 import { GATHER_ROWS, TOKEN_GRADIENT, UNSHUFFLE, UNSHUFFLE_POSITIONS } from "../kernels/unshuffle.ts";
-import { linearCall, linearDwCall, linearDxCall, tileBySize, type TileChoice } from "../linearCalls.ts";
+import { linearCall, linearGradientCall, tileByCount, type TileChoice } from "../linearCalls.ts";
 import { type Call, elementCall } from "../program.ts";
 import type { DispatchPlan, PlannedDispatch, Source } from "./dispatches.ts";
 import { Fusions } from "./fusions.ts";
@@ -81,22 +81,23 @@ const EMITTERS = new Map<KernelSpec, Emit>([
   [SPECS.UnmaskLinear, (to, node, i) => {
     const [x, weight, bias, residual] = values(node), [[rows], [outDim, inDim]] = shapes(node);
     const gelu = residual ? undefined : to.fusions.take(i, SPECS.UnmaskGelu);
-    const epilogue = residual ? "residual" : gelu ? "gelu" : undefined;
-    to.emit(
-      linearCall(rows, outDim, inDim, epilogue, to.tileOf),
-      [x, weight, bias, residual],
-      results(gelu?.node ?? node),
-    );
+    const call = linearCall(rows, outDim, inDim, residual ? "residual" : gelu ? "gelu" : "none", to.tileOf);
+    to.emit(call, [x, weight, bias, residual], results(gelu?.node ?? node));
   }],
-  [SPECS.UnmaskLinearDx, (to, node, i) => {
-    const [dy, weight] = values(node), [[rows], [outDim, inDim]] = shapes(node);
-    const fused = to.fusions.take(i, PLAIN_SPECS.Multiply),
-      call = linearDxCall(rows, outDim, inDim, fused && "factor", to.tileOf);
-    to.emit(call, [dy, weight, fused?.other], results(fused?.node ?? node));
-  }],
-  [SPECS.UnmaskLinearDw, (to, node) => {
-    const [[rows, outDim], [, inDim]] = shapes(node), call = linearDwCall(rows, outDim, inDim, to.tileOf);
-    to.emit(call, values(node), node.outputs.map((output) => to.gradient(output, call.splits)));
+  [SPECS.UnmaskLinearDw, (to, node, i) => {
+    const [dy, x] = values(node), [[rows, outDim], [, inDim]] = shapes(node);
+    // The gradient of the input follows, unless it is not used.
+    const next = to.graph.nodes[i + 1], isDx = next?.spec === SPECS.UnmaskLinearDx && values(next)[0] === dy;
+    const product = isDx ? to.fusions.take(i + 1, PLAIN_SPECS.Multiply) : undefined;
+    const kind = product ? "all · factor" : isDx ? "all" : "parameters";
+    const call = linearGradientCall(rows, outDim, inDim, kind, to.tileOf);
+    const gradients = node.outputs.map((output) => to.gradient(output, call.splits));
+    if (!isDx) return to.emit(call, [dy, x], gradients);
+    to.fusions.replace(next);
+    to.emit(call, [dy, x, values(next)[1], product?.other], [
+      ...results(product?.node ?? next),
+      ...gradients,
+    ]);
   }],
   [SPECS.UnmaskGelu, (to, node) => {
     to.emit(elementCall(GELU, sizeOf(shapes(node)[0])), values(node), results(node));
@@ -186,7 +187,7 @@ const EMITTERS = new Map<KernelSpec, Emit>([
  * @param tileOf chooses the tiles of products
  * @throws {PlanError} when an operation has no program, or a gradient is not the result of a single one
  */
-export function lower(graph: Graph, tileOf = tileBySize): DispatchPlan {
+export function lower(graph: Graph, tileOf = tileByCount): DispatchPlan {
   const lowering = new Lowering(graph, tileOf);
   graph.nodes.forEach((node, i) => {
     if (lowering.fusions.has(node)) return;
