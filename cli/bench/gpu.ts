@@ -9,8 +9,7 @@ import { PRESETS } from "../../model/presets.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { type StepCost, stepCost } from "../../model/backends/webgpu/plan/costs.ts";
 import { lower } from "../../model/backends/webgpu/plan/lower.ts";
-import { recordForDevice } from "../../model/backends/webgpu/plan/recording.ts";
-import { trainingSpec } from "../../model/backends/simd/plan/trainingSpec.ts";
+import { recordStep, trainingSpec } from "../../model/backends/simd/plan/trainingSpec.ts";
 import { openStepper, type StepperOptions } from "../../model/training/stepper.ts";
 import { type HostWeights, initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { countGpu, type GpuCounts } from "./gpuCounter.ts";
@@ -31,10 +30,10 @@ function stepperOptions(config: MaeConfig, batchSize: number, weights: HostWeigh
   };
 }
 
-/** Returns the cost of a planned step of the MAE. A backend must be selected; it computes nothing. */
-export async function plannedCost(config: MaeConfig, batchSize: number): Promise<StepCost> {
+/** Returns the cost of a planned step of the MAE. */
+export function plannedCost(config: MaeConfig, batchSize: number): StepCost {
   const options = stepperOptions(config, batchSize, new Map());
-  const plan = lower(await recordForDevice(trainingSpec(options), batchSize));
+  const plan = lower(recordStep(trainingSpec(options), batchSize));
   return stepCost(plan, options.trainable.map(({ name, shape }) => [name, shape] as const));
 }
 
@@ -60,8 +59,7 @@ const mib = (bytes: number) => round(bytes / 2 ** 20, 2);
 /** Counts the dispatches, bytes and floating-point operations of a step. */
 export async function gpu(options: BenchOptions): Promise<object> {
   const { preset, batch } = subjectOf(options), config = PRESETS[preset];
-  await selectBackend("cpu");
-  const { programs, bytesUploaded } = await plannedCost(config, batch);
+  const { programs, bytesUploaded } = plannedCost(config, batch);
   const planned = {
     dispatches: total(programs, "dispatches"),
     read_mib: mib(total(programs, "bytesRead")),

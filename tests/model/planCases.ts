@@ -55,10 +55,9 @@ export function options(
   };
 }
 
-/** Runs a training. Returns its losses, its number of threads, and its final state. */
-export async function run(backend: string, options: TrainOptions) {
+/** Runs a training. Returns its losses, its number of threads, and its final state. @param losses receives the losses */
+export async function run(backend: string, options: TrainOptions, losses: number[] = []) {
   const { planner } = await selectBackend(backend);
-  const losses: number[] = [];
   let state: TrainerState | undefined, threads = 0;
   for await (const event of train({ ...options, planner })) {
     if (event.type === "ready") {

@@ -86,7 +86,7 @@ export function compile(graph: Graph, plan: DispatchPlan, shared: SharedBuffers)
     own.push(buffer);
     return buffer;
   });
-  const feeds = new FeedBuffer(device, graph);
+  const feeds = new FeedBuffer(device, graph, plan.feeds);
   const constants = new Map<Value, GPUBuffer>();
   const bindingOf = (source: Source): GPUBufferBinding => {
     const { from, size } = source;

@@ -7,6 +7,7 @@ import type { Shape } from "../../../shape.ts";
 import { HEADER_SIZE } from "../kernels/update.ts";
 import { updateDispatches } from "./compile.ts";
 import type { DispatchPlan } from "./dispatches.ts";
+import { layOutFeeds } from "./feedBuffer.ts";
 import { gradientLayout, parameterLayout } from "./parameterLayout.ts";
 
 /** The dispatches of a program in a step. */
@@ -58,6 +59,5 @@ export function stepCost(plan: DispatchPlan, trainable: Iterable<readonly [strin
     const table = gradients.tables[i].byteLength;
     add(program.name, arrays + 4 * gradients.segments[i] + table + header + 4, arrays);
   });
-  const bytesUploaded = header + bytesOf(plan.feeds.values());
-  return { programs: [...costs.values()], bytesUploaded };
+  return { programs: [...costs.values()], bytesUploaded: layOutFeeds(plan.feeds).bytes };
 }

@@ -7,29 +7,44 @@ import { type AdamWScalars } from "../../../ops/adamw.ts";
 import type { Objective } from "../../../training/objective.ts";
 import type { Allocate } from "../../../mae.ts";
 import { writeFeeds } from "../../simd/plan/feeds.ts";
-import type { Graph } from "../../simd/plan/graph.ts";
+import type { Graph, Value } from "../../simd/plan/graph.ts";
 import { HEADER, HEADER_SIZE } from "../kernels/update.ts";
 
 /** Alignment of a binding in bytes: the largest value of `minStorageBufferOffsetAlignment`. */
 const ALIGNMENT = 256;
+
+/** Places of the feeds in bytes, after the header. */
+interface FeedLayout {
+  readonly offsets: ReadonlyMap<string, number>;
+  /** Size of the header and of all feeds. */
+  readonly bytes: number;
+}
+
+/** Lays out feeds. */
+export function layOutFeeds(feeds: ReadonlyMap<string, Value>): FeedLayout {
+  const offsets = new Map<string, number>();
+  let bytes = 4 * HEADER_SIZE;
+  for (const [name, { size }] of feeds) {
+    offsets.set(name, bytes);
+    bytes += Math.ceil(4 * size / ALIGNMENT) * ALIGNMENT;
+  }
+  return { offsets, bytes };
+}
 
 /** The inputs of a step on the host and on the device. */
 export class FeedBuffer {
   readonly #device: GPUDevice;
   readonly #buffer: GPUBuffer;
   readonly #graph: Graph;
-  readonly #offsets = new Map<string, number>();
+  readonly #offsets: ReadonlyMap<string, number>;
   readonly #host: ArrayBuffer;
 
-  /** Lays out the feeds of a graph. */
-  constructor(device: GPUDevice, graph: Graph) {
+  /** @param feeds those of the graph that the dispatches read */
+  constructor(device: GPUDevice, graph: Graph, feeds: ReadonlyMap<string, Value>) {
     this.#device = device;
     this.#graph = graph;
-    let bytes = 4 * HEADER_SIZE;
-    for (const [name, { size }] of graph.feeds) {
-      this.#offsets.set(name, bytes);
-      bytes += Math.ceil(4 * size / ALIGNMENT) * ALIGNMENT;
-    }
+    const { offsets, bytes } = layOutFeeds(feeds);
+    this.#offsets = offsets;
     this.#host = new ArrayBuffer(bytes);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
     this.#buffer = device.createBuffer({ label: "feeds", size: bytes, usage });

@@ -146,7 +146,8 @@ export class DeviceStepper implements Stepper {
       pass.end();
       device.queue.submit([encoder.finish()]);
       const loss = await this.#losses.next(number);
-      if (Number.isFinite(loss)) this.#completedSteps = number;
+      // After a loss that is not finite, the device skips all updates.
+      if (Number.isFinite(loss) && number === this.#completedSteps + 1) this.#completedSteps = number;
       return loss;
     };
   }
