@@ -109,17 +109,26 @@ export function safetensorsFile(
   header.set(text, LENGTH_BYTES);
   return {
     size: header.length + size,
-    *chunks() {
-      yield header;
-      for (const [, { data }] of sorted) {
-        for (let offset = 0; offset < data.byteLength; offset += CHUNK_BYTES) {
-          const bytes = Math.min(CHUNK_BYTES, data.byteLength - offset);
-          // A copy, because streams and files refuse memory that threads share.
-          yield new Uint8Array(new Uint8Array(data.buffer, data.byteOffset + offset, bytes));
-        }
-      }
-    },
+    chunks: () => chunksOf(header, sorted.map(([, { data }]) => data), header.length + size),
   };
+}
+
+/** Yields the bytes of arrays in chunks of equal size. They are copies, because files refuse memory that threads share. */
+function* chunksOf(header: Bytes, arrays: readonly Tensor["data"][], size: number): Generator<Bytes, void> {
+  let rest = size, chunk = new Uint8Array(Math.min(CHUNK_BYTES, rest)), filled = 0;
+  for (const { buffer, byteOffset, byteLength } of [header, ...arrays]) {
+    for (let offset = 0; offset < byteLength;) {
+      const length = Math.min(byteLength - offset, chunk.length - filled);
+      chunk.set(new Uint8Array(buffer, byteOffset + offset, length), filled);
+      offset += length;
+      filled += length;
+      if (filled < chunk.length) continue;
+      yield chunk;
+      rest -= filled;
+      filled = 0;
+      chunk = new Uint8Array(Math.min(CHUNK_BYTES, rest));
+    }
+  }
 }
 
 /**

@@ -26,6 +26,11 @@ export interface KindContext<R extends JobRequest = JobRequest> {
   readonly source: Checkpoint | null;
   /** Aborted when the job is cancelled or its runner shuts down. Runs check it between steps. */
   readonly signal: AbortSignal;
+  /**
+   * Resolves when the runner has recorded the events `saving` and `checkpoint` that were emitted so far. Without a
+   * runner there is nothing to wait for.
+   */
+  readonly recorded?: () => Promise<void>;
 }
 
 /** An event of a run, structured-clonable. The last event of a run is `result`. */
@@ -49,7 +54,7 @@ export type KindEvent =
   | { readonly type: "epoch" } & EpochPoint
   /** Newer checkpoints are damaged. The run continues once the runner has recorded the fallback. */
   | { readonly type: "fell_back" } & Fallback
-  /** Sent before the objects of a checkpoint are written. They are written once the runner has recorded their keys. */
+  /** Sent before the objects of a checkpoint are written. The run writes them once the runner has recorded their keys. */
   | { readonly type: "saving"; readonly objectKeys: readonly string[] }
   /** Sent once both objects are stored and read back. The runner then commits the row. */
   | { readonly type: "checkpoint"; readonly checkpoint: Omit<Checkpoint, "createdAt"> }

@@ -22,13 +22,13 @@ export interface RunStart {
   readonly outageWaitMs: number;
 }
 
-/** Types of events after which the run waits until the runner has recorded them. */
+/** Types of events that the runner answers once it has recorded them. */
 export const AWAITED: ReadonlySet<KindEvent["type"]> = new Set(["fell_back", "saving", "checkpoint"]);
 
 /** Messages to the process of a run. */
 export type ToRun =
   | RunStart
-  /** The event that the run waits for is recorded. The run may continue. */
+  /** The oldest unanswered event of {@linkcode AWAITED} is recorded. */
   | { readonly type: "recorded" }
   /** The run must end between two steps. */
   | { readonly type: "stop" };

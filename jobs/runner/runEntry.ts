@@ -15,7 +15,9 @@ import { storageFailure } from "./outageRetry.ts";
 import { RetryingStore } from "./retryingStore.ts";
 
 const stopped = new AbortController();
-let recorded = Promise.withResolvers<void>();
+/** Number of awaited events that the runner has not recorded yet. */
+let unrecorded = 0;
+let allRecorded = Promise.withResolvers<void>();
 
 /** Maximum time for which a step is buffered, in milliseconds. The buffer reduces the number of messages. */
 const BUFFER_MS = 100;
@@ -49,12 +51,13 @@ async function run(start: RunStart): Promise<void> {
       signal: stopped.signal,
       log: (level, message) => emit({ type: "log", level, message }),
     });
-    const context = { jobId, request, settings, store, resumePoints, source, signal: stopped.signal };
+    const { signal } = stopped;
+    const context = { jobId, request, settings, store, resumePoints, source, signal, recorded };
     for await (const event of runJob(context)) {
-      recorded = Promise.withResolvers();
+      if (AWAITED.has(event.type) && unrecorded++ === 0) allRecorded = Promise.withResolvers();
       emit(event);
-      if (AWAITED.has(event.type)) await recorded.promise;
-      stopped.signal.throwIfAborted();
+      if (event.type === "fell_back") await recorded();
+      signal.throwIfAborted();
     }
     flush();
     send({ type: "ended" });
@@ -66,6 +69,12 @@ async function run(start: RunStart): Promise<void> {
     const waitedMs = isStorage ? store?.waitedMs ?? 0 : performance.now() - began;
     send({ type: "unavailable", message: outage.message, waitedMs, isStorage });
   }
+}
+
+/** Waits until the runner has recorded the awaited events. @throws the reason of the stop */
+async function recorded(): Promise<void> {
+  if (unrecorded > 0) await allRecorded.promise;
+  if (unrecorded > 0) stopped.signal.throwIfAborted();
 }
 
 /** Sends the error that ended the run. */
@@ -85,10 +94,11 @@ catchUncaughtErrors(fail);
 
 const send = connectToParentProcess<ToRun, FromRun>((message) => {
   if (message.type === "run") run(message);
-  else if (message.type === "recorded") recorded.resolve();
-  else {
+  else if (message.type === "recorded") {
+    if (--unrecorded === 0) allRecorded.resolve();
+  } else {
     stopped.abort(new Error("The run was stopped"));
-    recorded.resolve();
+    allRecorded.resolve();
   }
 });
 // The engine is loaded before a job arrives.

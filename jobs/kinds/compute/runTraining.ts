@@ -5,10 +5,8 @@
  */
 import type { ImageSet } from "../../../data/datasets/dataset.ts";
 import { type BatchOptions, epochBatches } from "../../../data/datasets/loader.ts";
-import { yieldToEventLoop } from "../../../data/eventLoop.ts";
-import { type ImagePreprocessing, resolvePreprocessing } from "../../../data/images/preprocessing.ts";
+import { nextRound, yieldToEventLoop } from "../../../data/eventLoop.ts";
 import type { SelectedBackend } from "../../../model/backends/select.ts";
-import type { MaeConfig } from "../../../model/config.ts";
 import { TrainingError } from "../../../model/training/error.ts";
 import { type StoredState, storedState } from "../../../model/training/storedState.ts";
 import {
@@ -17,14 +15,7 @@ import {
   type TrainerState,
   type TrainOptions,
 } from "../../../model/training/trainer.ts";
-import {
-  type Architecture,
-  collectTensors,
-  parameterCount,
-  type TensorStream,
-} from "../../../model/weights.ts";
-import { newCheckpointId, saveCheckpoint } from "../../artifacts/writeCheckpoint.ts";
-import { checkpointKeys, objectKeysOf } from "../../artifacts/objectKeys.ts";
+import { collectTensors, parameterCount, type TensorStream } from "../../../model/weights.ts";
 import { JobFailure } from "../../failure.ts";
 import {
   checkpointSteps,
@@ -34,23 +25,18 @@ import {
   warmupSteps,
 } from "../../requests/runLength.ts";
 import { RECIPE_DEFAULTS, type TrainingRequest } from "../../requests/trainingFields.ts";
-import { notFinite } from "../finite.ts";
 import type { KindContext, KindEvent } from "../kind.ts";
+import { type CheckpointSetup, CheckpointWriter, copyOfState } from "./checkpointWriter.ts";
 import type { ProbeFeatures } from "./probeFeatures.ts";
 import { resume } from "./resume.ts";
 
 /** The model, the data and the backend of a training. */
-export interface TrainingSetup {
-  readonly config: MaeConfig;
-  readonly architecture: Architecture;
-  readonly classNames: readonly string[];
+export interface TrainingSetup extends CheckpointSetup {
   readonly freezeEncoder: boolean;
   readonly backend: SelectedBackend;
   readonly set: ImageSet;
   /** The features of the images, if the encoder is frozen. */
   readonly features?: ProbeFeatures;
-  /** How transparent and non-square images were converted. */
-  readonly preprocessing: ImagePreprocessing;
   /** Warnings about the data. They are reported when the job starts, not when it resumes. */
   readonly warnings?: readonly string[];
   /** Returns the first values of all parameters. It is not called when the run resumes. */
@@ -81,7 +67,8 @@ export async function* runTraining(
   const point = yield* resume(context, setup.freezeEncoder);
   const resumed = point?.state;
   // Only the state at the end is kept: each is three times as large as the model.
-  let trained = resumed?.step === length.totalSteps ? resumed : undefined, checkpoint = point?.checkpoint.id;
+  let trained = resumed?.step === length.totalSteps ? resumed : undefined;
+  const writer = new CheckpointWriter(context, setup);
   const { features } = setup;
   const weights = features ? await collectTensors(resumed?.weights() ?? await setup.initial()) : null;
   const options = {
@@ -96,18 +83,25 @@ export async function* runTraining(
         yield* reportStart(request, setup, length, event, resumed);
         if (features && resumed?.step !== length.totalSteps) yield* features.open(weights!);
       } else {
-        checkpoint = yield* writeCheckpoint(context, setup, event);
+        // The steps of a probe are short, so it continues while a checkpoint is written.
+        yield* writer.begin(features ? { ...event, state: copyOfState(event.state) } : event);
+        if (!features || event.final) yield* writer.finish();
         trained = event.final ? storedState(event.state) : undefined;
       }
-      await yieldToEventLoop(20);
+      if (features) {
+        yield* writer.poll();
+        await nextRound();
+      } else await yieldToEventLoop(20);
     }
   } catch (error) {
     throw trainingFailure(error);
+  } finally {
+    await writer.settle();
   }
   const { step, epochLossSum } = trained!;
   const epochStart = Math.floor((step - 1) / length.stepsPerEpoch) * length.stepsPerEpoch;
   const epochLoss = epochLossSum / (step - epochStart);
-  return { state: trained!, checkpoint: checkpoint!, epochLoss };
+  return { state: trained!, checkpoint: (writer.latest ?? point?.checkpoint.id)!, epochLoss };
 }
 
 /** Returns the length of a run. @throws {JobFailure} `no_batches` when an epoch has no batch */
@@ -174,29 +168,6 @@ function* reportStart(
   if (resumed) return;
   for (const message of [...warnings, ...runLengthWarnings(request, length, set.count)]) {
     yield { type: "log", level: "warning", message };
-  }
-}
-
-/** Writes and reports a checkpoint. @returns its id */
-async function* writeCheckpoint(
-  { jobId, store }: KindContext,
-  { config, architecture, classNames, preprocessing }: TrainingSetup,
-  { state, epoch, final, loss }: Extract<TrainerEvent, { type: "checkpoint" }>,
-): AsyncGenerator<KindEvent, string> {
-  checkWeightsFinite(state);
-  const id = newCheckpointId();
-  yield { type: "saving", objectKeys: objectKeysOf(checkpointKeys(id)) };
-  const content = { id, jobId, config, architecture, classNames, state, epoch, final, metrics: { loss } };
-  const checkpoint = await saveCheckpoint(store, content);
-  yield { type: "checkpoint", checkpoint: { ...checkpoint, rule: resolvePreprocessing(preprocessing) } };
-  return id;
-}
-
-/** Checks the weights before they are stored. @throws {JobFailure} `not_finite` */
-function checkWeightsFinite({ step, weights }: TrainerState): void {
-  for (const [name, { data }] of weights) {
-    const index = data.findIndex((value) => !Number.isFinite(value));
-    if (index !== -1) throw notFinite(`A weight of '${name}' is ${data[index]} after step ${step}`);
   }
 }
 
