@@ -3,16 +3,17 @@
  *
  * @module
  */
-import type { JobProgress, StepPoint } from "../job.ts";
+import type { EpochPoint, JobProgress, StepPoint } from "../job.ts";
 import type { KindEvent } from "../kinds/kind.ts";
 import { METRICS_LIMITS } from "../store/metrics/chunks.ts";
 import type { JobUpdate } from "../store/queue/update.ts";
 import { Pace } from "./pace.ts";
 
-/** Buffers steps and log messages. Each returned update is one commit, and updates are in order. */
+/** Buffers steps, an epoch and log messages. Each returned update is one commit, and updates are in order. */
 export class UpdateBuffer {
   readonly #clock: () => number;
   #steps: StepPoint[] = [];
+  #epoch: EpochPoint | undefined;
   #logs: { level: "info" | "warning"; message: string }[] = [];
   #progress: JobProgress | null = null;
   #pace: Pace | null = null;
@@ -47,8 +48,10 @@ export class UpdateBuffer {
       case "steps":
         return this.#addSteps(event.steps, event.images);
       case "epoch": {
-        const { epoch, step, loss, metrics } = event;
-        return [{ ...this.#takeAll(), epoch: { epoch, step, loss, metrics } }];
+        // A checkpoint often follows, and is then written in the same commit.
+        const { epoch, step, loss, metrics } = event, earlier = this.#epoch ? [this.#takeAll()] : [];
+        this.#epoch = { epoch, step, loss, metrics };
+        return earlier;
       }
       case "checkpoint":
         return [{ ...this.#takeAll(), checkpoint: event.checkpoint }];
@@ -60,7 +63,8 @@ export class UpdateBuffer {
 
   /** Empties the buffer. @returns the buffered update; null when the buffer is empty */
   drain(): JobUpdate | null {
-    return this.#steps.length > 0 || this.#logs.length > 0 ? this.#takeAll() : null;
+    const isEmpty = this.#steps.length === 0 && this.#logs.length === 0 && this.#epoch === undefined;
+    return isEmpty ? null : this.#takeAll();
   }
 
   #addSteps(steps: readonly StepPoint[], images: number): JobUpdate[] {
@@ -76,8 +80,14 @@ export class UpdateBuffer {
   }
 
   #takeAll(): JobUpdate {
-    const update = { steps: this.#steps, logs: this.#logs, progress: this.#progress ?? undefined };
+    const update: JobUpdate = {
+      steps: this.#steps,
+      epoch: this.#epoch,
+      logs: this.#logs,
+      progress: this.#progress ?? undefined,
+    };
     this.#steps = [];
+    this.#epoch = undefined;
     this.#logs = [];
     return update;
   }

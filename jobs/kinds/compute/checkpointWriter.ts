@@ -85,7 +85,6 @@ export class CheckpointWriter {
       type: "checkpoint",
       checkpoint: { ...saved, rule: resolvePreprocessing(this.#setup.preprocessing) },
     };
-    await this.#context.recorded?.();
   }
 
   /** Waits for the end of an unfinished write, and ignores its result. */

@@ -9,12 +9,7 @@ import { nextRound, yieldToEventLoop } from "../../../data/eventLoop.ts";
 import type { SelectedBackend } from "../../../model/backends/select.ts";
 import { TrainingError } from "../../../model/training/error.ts";
 import { type StoredState, storedState } from "../../../model/training/storedState.ts";
-import {
-  train,
-  type TrainerEvent,
-  type TrainerState,
-  type TrainOptions,
-} from "../../../model/training/trainer.ts";
+import { train, type TrainerEvent, type TrainOptions } from "../../../model/training/trainer.ts";
 import { collectTensors, parameterCount, type TensorStream } from "../../../model/weights.ts";
 import { JobFailure } from "../../failure.ts";
 import {
