@@ -21,22 +21,18 @@ const OUT = new URL("../model/backends/simd/binary.ts", import.meta.url);
 export interface KernelBuild {
   /** Uses fused multiply-add (relaxed SIMD). */
   readonly relaxed: boolean;
-  /** Imports a memory that threads share. */
-  readonly shared: boolean;
   /** The constant `VECTOR_BITS` of the source, by which the wide build differs. */
   readonly vectorBits: VectorBits;
-  /** Width of an address. Only a shared memory has 64-bit addresses. @default 32 */
+  /** Width of an address. @default 32 */
   readonly addressBits?: AddressBits;
 }
 
 /** Every build, by the name of its constant. */
 const BUILDS: Readonly<Record<string, KernelBuild>> = {
-  RELAXED: { relaxed: true, shared: false, vectorBits: 128 },
-  PLAIN: { relaxed: false, shared: false, vectorBits: 128 },
-  RELAXED_SHARED: { relaxed: true, shared: true, vectorBits: 128 },
-  PLAIN_SHARED: { relaxed: false, shared: true, vectorBits: 128 },
-  WIDE_SHARED: { relaxed: true, shared: true, vectorBits: 256 },
-  WIDE_SHARED_64: { relaxed: true, shared: true, vectorBits: 256, addressBits: 64 },
+  RELAXED: { relaxed: true, vectorBits: 128 },
+  PLAIN: { relaxed: false, vectorBits: 128 },
+  WIDE: { relaxed: true, vectorBits: 256 },
+  WIDE_64: { relaxed: true, vectorBits: 256, addressBits: 64 },
 };
 
 /** Returns the AssemblyScript source of a file of `assembly/`; null for a file that does not exist. */
@@ -58,7 +54,7 @@ async function readSource(name: string, vectorBits: VectorBits): Promise<string 
  * @throws {Error} with the compiler's messages
  */
 export async function compileKernels(
-  { relaxed, shared, vectorBits, addressBits = 32 }: KernelBuild,
+  { relaxed, vectorBits, addressBits = 32 }: KernelBuild,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main([
@@ -77,8 +73,9 @@ export async function compileKernels(
     // An inlined function is a block that its value leaves by a branch, and a copy of every argument. These passes
     // remove branch and copies, and move no instruction. V8 fuses two vectors only if no branch lies between them.
     "--runPasses=remove-unused-brs,remove-unused-names,coalesce-locals,vacuum",
-    `--enable=simd,bulk-memory${relaxed ? ",relaxed-simd" : ""}${shared ? ",threads" : ""}`,
-    ...(shared ? ["--sharedMemory", "--maximumMemory=65536"] : []),
+    `--enable=simd,bulk-memory,threads${relaxed ? ",relaxed-simd" : ""}`,
+    "--sharedMemory",
+    "--maximumMemory=65536",
   ], {
     readFile: (name: string) => readSource(name, vectorBits),
     writeFile: (name: string, contents: Uint8Array | string) => {
@@ -96,11 +93,10 @@ export async function binarySource(): Promise<string> {
   const constants: string[] = [];
   for (const [name, build] of Object.entries(BUILDS)) {
     const sums = build.relaxed ? "fused multiply-add (relaxed SIMD)" : "plain SIMD";
-    const width = build.vectorBits === 256 ? " in pairs of vectors," : "";
-    const addresses = build.addressBits === 64 ? " with 64-bit addresses" : "";
-    const memory = build.shared ? `a shared memory${addresses}` : "a memory of one thread";
+    const width = build.vectorBits === 256 ? " in pairs of vectors" : "";
+    const addresses = build.addressBits === 64 ? ", with 64-bit addresses" : "";
     constants.push(
-      `/** WebAssembly with ${sums},${width} for ${memory}, in base64. */
+      `/** WebAssembly with ${sums}${width}${addresses}, in base64. */
 export const ${name}: string =
   "${(await compileKernels(build)).toBase64()}";
 `,

@@ -12,8 +12,8 @@ export class Addresses {
   }
 
   /** Returns a memory for all buffers, with a page more because kernels read beyond the last row of a matrix. */
-  memory(shared: boolean): WebAssembly.Memory {
+  memory(): WebAssembly.Memory {
     const initial = Math.ceil(this.#end / 65536) + 1;
-    return new WebAssembly.Memory(shared ? { initial, maximum: 65536, shared } : { initial });
+    return new WebAssembly.Memory({ initial, maximum: 65536, shared: true });
   }
 }

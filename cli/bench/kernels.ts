@@ -26,7 +26,7 @@ const RUNS = 20, WARMUP_RUNS = 10;
 
 /** Times every linear layer of a configuration for a chunk of images. @param vectorBits width of the kernels' vectors */
 export function productSpeeds(config: MaeConfig, images: number, vectorBits: VectorBits): ProductSpeed[] {
-  const module = loadKernels({ shared: true, vectorBits });
+  const module = loadKernels({ vectorBits });
   const n = numPatches(config), keep = numKeep(n, config.maskRatio);
   const block = (name: string, tokens: number, dim: number) => {
     const hidden = hiddenDim(dim, config.mlpRatio);
@@ -60,7 +60,7 @@ function speeds(
   const x = reserve(rows * inDim), y = reserve(rows * outDim), weight = reserve(inDim * outDim);
   const tile = reserve(TILE_SIZE), bias = reserve(outDim);
   const packed = Math.max(inDim, outDim) < PACK_MIN_WIDTH ? 0 : reserve(PACK_SIZE);
-  const memory = addresses.memory(true);
+  const memory = addresses.memory();
   const { gemm, gemmTransA } = instantiate(module, memory);
   new Float32Array(memory.buffer).fill(0.01);
   const flops = 2 * rows * inDim * outDim, repetitions = Math.max(1, Math.ceil(FLOPS_PER_RUN / flops));

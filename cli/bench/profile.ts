@@ -81,7 +81,7 @@ export async function profile(
   vectorBits: VectorBits,
 ): Promise<KernelCost[]> {
   const { memory, calls } = await compileStep(config, images);
-  const kernels = instantiate(loadKernels({ shared: true, vectorBits }), memory);
+  const kernels = instantiate(loadKernels({ vectorBits }), memory);
   const costs = new Map<string, { calls: number; times: number[]; flops: number }>();
   for (const call of calls) {
     const label = labelOf(call), { calls = 0, flops = 0 } = costs.get(label) ?? {};

@@ -36,7 +36,7 @@ export const simd: Backend = {
   start(options) {
     startRecorder();
     const vectorBits = supportedVectorBits(options.vectorBits ?? 128);
-    const module = loadKernels({ shared: true, vectorBits });
+    const module = loadKernels({ vectorBits });
     const planner: Planner = {
       openStepper: (options) =>
         planned<Stepper>(() =>

@@ -78,7 +78,7 @@ export function results(
     Float32Array.from({ length: count }, (_, i) => Math.sin(i) ** 2),
   );
   new Int32Array(memory.buffer, buffer(base, INDICES), FLOATS).forEach((_, i, all) => all[i] = i % 4);
-  const kernels = instantiate(loadKernels({ shared: true, vectorBits, addressBits }), memory);
+  const kernels = instantiate(loadKernels({ vectorBits, addressBits }), memory);
   for (const call of CALLS[name]((i) => buffer(base, i))) kernels[name](...call);
   return values.subarray(0, FLOATS * (SCRATCH[name] ?? 10));
 }

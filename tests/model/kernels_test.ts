@@ -1,26 +1,17 @@
 import { expect } from "expect";
 import { binarySource } from "../../cli/buildKernels.ts";
-import {
-  PLAIN,
-  PLAIN_SHARED,
-  RELAXED,
-  RELAXED_SHARED,
-  WIDE_SHARED,
-} from "../../model/backends/simd/binary.ts";
+import { PLAIN, RELAXED, WIDE } from "../../model/backends/simd/binary.ts";
+import { TILE_SIZE } from "../../model/backends/simd/assembly/blockSizes.ts";
 import { compactKernelSource } from "../../model/backends/simd/codegen/compactKernel.ts";
 import { microKernelSource } from "../../model/backends/simd/codegen/microKernel.ts";
 import { wideMicroKernelSource } from "../../model/backends/simd/codegen/wideMicroKernel.ts";
-import { instantiate } from "../../model/backends/simd/instance.ts";
+import { instantiate, type Kernels } from "../../model/backends/simd/instance.ts";
 import { KERNEL_NAMES, results } from "./kernelCalls.ts";
 
-/** Every build, and whether its memory is shared. */
-const BUILDS = [RELAXED, PLAIN, RELAXED_SHARED, PLAIN_SHARED, WIDE_SHARED].map((text) => ({
-  module: new WebAssembly.Module(Uint8Array.fromBase64(text)),
-  shared: [RELAXED_SHARED, PLAIN_SHARED, WIDE_SHARED].includes(text),
-}));
+/** The builds for 32-bit addresses. */
+const BUILDS = [RELAXED, PLAIN, WIDE].map((text) => new WebAssembly.Module(Uint8Array.fromBase64(text)));
 
-const memoryFor = (shared: boolean) =>
-  new WebAssembly.Memory(shared ? { initial: 17, maximum: 65536, shared } : { initial: 17 });
+const newMemory = () => new WebAssembly.Memory({ initial: 17, maximum: 65536, shared: true });
 
 const readText = (path: string) =>
   Deno.readTextFile(new URL(`../../model/backends/simd/${path}`, import.meta.url));
@@ -47,9 +38,9 @@ for (
 }
 
 Deno.test("instantiating the kernels writes nothing to the memory", () => {
-  for (const { module, shared } of BUILDS) {
+  for (const module of BUILDS) {
     expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
-    const memory = memoryFor(shared);
+    const memory = newMemory();
     new Uint8Array(memory.buffer).fill(7);
     instantiate(module, memory);
     expect(new Uint8Array(memory.buffer).every((byte) => byte === 7)).toBe(true);
@@ -77,9 +68,9 @@ Deno.test("gemm is right in all builds, with B stored by rows and by columns", (
     const bias = Float32Array.from({ length: n }, (_, i) => i);
     const residual = Float32Array.from({ length: m * n }, (_, i) => i % 7);
     const transposed = Float32Array.from({ length: n * k }, (_, i) => b[i % k * n + Math.floor(i / k)]);
-    for (const { module, shared } of BUILDS) {
+    for (const module of BUILDS) {
       for (const [matrix, rsB, csB] of [[b, 4 * n, 4], [transposed, 4, 4 * k]] as const) {
-        const memory = memoryFor(shared);
+        const memory = newMemory();
         const { gemm } = instantiate(module, memory);
         const heap = new Float32Array(memory.buffer).fill(99);
         heap.set(a, 1024);
@@ -103,8 +94,8 @@ Deno.test("gemm is right in all builds, with B stored by rows and by columns", (
 
 Deno.test("a value that is not finite affects only its row or column of C", () => {
   const m = 9, n = 11, k = 77;
-  for (const { module, shared } of BUILDS) {
-    const memory = memoryFor(shared);
+  for (const module of BUILDS) {
+    const memory = newMemory();
     const { gemm, gemmTransA } = instantiate(module, memory);
     const heap = new Float32Array(memory.buffer).fill(1);
     heap[1024 + 3 * k + 70] = NaN;
@@ -127,8 +118,8 @@ Deno.test("gemmTransA is right with A packed or not, and with beta 0 or 1", () =
   for (
     const [n, k] of [[13, 11], [6, 8], [5, 16], [20, 24], [8, 9], [10, 8], [1, 1], [2, 8], [4, 8], [3, 17]]
   ) {
-    for (const { module, shared } of BUILDS) {
-      const memory = memoryFor(shared);
+    for (const module of BUILDS) {
+      const memory = newMemory();
       const { gemmTransA } = instantiate(module, memory);
       const heap = new Float32Array(memory.buffer);
       const a = heap.subarray(256, 256 + m * n).map((_, i) => Math.sin(i));
@@ -148,6 +139,54 @@ Deno.test("gemmTransA is right with A packed or not, and with beta 0 or 1", () =
           expect(value).toBeCloseTo(sum, 3);
         });
       }
+    }
+  }
+});
+
+/** Rows of A, columns of B and steps: below, at and above the sizes of tiles and blocks of both builds. */
+const BLOCK_SIZES = [
+  [1, 1, 1],
+  [5, 7, 3],
+  [6, 8, 4],
+  [7, 9, 5],
+  [8, 15, 8],
+  [9, 16, 63],
+  [10, 17, 64],
+  [12, 24, 72],
+  [13, 25, 73],
+  [103, 33, 257],
+  [400, 130, 20],
+  [40, 300, 70],
+  [300, 40, 130],
+  [16, 23, 800],
+];
+
+Deno.test("matrix products have the same bits with vectors of 128 and of 256 bits", () => {
+  const length = 300_000, values = Float32Array.from({ length: 5 * length }, (_, i) => Math.sin(i * i));
+  const [a, b, c, bias, scratch] = Array.from({ length: 5 }, (_, i) => 4 * (256 + i * length));
+  const run = (text: string, call: (kernels: Kernels) => void) => {
+    const memory = new WebAssembly.Memory({ initial: 100, maximum: 100, shared: true });
+    const heap = new Float32Array(memory.buffer);
+    heap.set(values, 256);
+    call(instantiate(new WebAssembly.Module(Uint8Array.fromBase64(text)), memory));
+    return heap.subarray(c / 4, bias / 4);
+  };
+  const packed = scratch + 4 * TILE_SIZE;
+  for (const [m, n, k] of BLOCK_SIZES) {
+    const calls: ((kernels: Kernels) => void)[] = [
+      ({ gemm }) => gemm(m, n, k, a, b, 4 * n, 4, c, bias, c, scratch),
+      ({ gemm }) => gemm(m, n, k, a, b, 4, 4 * k, c, bias, 0, scratch),
+      ({ gemm }) => gemm(m, n, k, a, b, 4, 4 * k, c, 0, 0, scratch),
+      ({ gemmTransA }) => gemmTransA(m, n, k, a, b, c, scratch, 0, 0),
+      ({ gemmTransA }) => gemmTransA(m, n, k, a, b, c, scratch, packed, 0),
+      ({ gemmTransA }) => gemmTransA(m, n, k, a, b, c, scratch, packed, 1),
+    ];
+    for (const [index, call] of calls.entries()) {
+      const narrow = run(RELAXED, call), wide = run(WIDE, call);
+      expect({ m, n, k, index, wrong: wide.findIndex((value, i) => !Object.is(value, narrow[i])) }).toEqual({
+        ...{ m, n, k, index },
+        wrong: -1,
+      });
     }
   }
 });

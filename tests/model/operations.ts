@@ -21,6 +21,7 @@ import { meanPool } from "../../model/ops/meanPool.ts";
 import { unshuffle } from "../../model/ops/unshuffle.ts";
 import { normal, uniform } from "../../model/random.ts";
 import { sizeOf } from "../../model/shape.ts";
+import { titleOf } from "../setup/backends.ts";
 
 /** An operation and its definition, which is written in float64 without TensorFlow.js. */
 interface Case {
@@ -194,7 +195,7 @@ const directionOf = (size: number) => [...normal({ seed: 9, purpose: "direction"
 
 /** Tests every operation against its definition, and its gradients against finite differences. */
 export function testOperations(backend: BackendName, options: SelectOptions = {}): void {
-  Deno.test(`every operation equals its definition, and its gradients finite differences (${backend})`, async (t) => {
+  Deno.test(`every operation equals its definition, and its gradients finite differences (${titleOf(backend, options)})`, async (t) => {
     const { planner } = await selectBackend(backend, options);
     for (const { name, shapes, op, plain } of CASES) {
       await t.step(name, async () => {

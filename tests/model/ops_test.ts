@@ -4,8 +4,10 @@ import { factorsOf, testOperations } from "./operations.ts";
 import { testNotFinite, testSizes } from "./sizes.ts";
 
 for (const { name, options } of await availableBackends()) testOperations(name, options);
-testSizes("simd");
-testNotFinite("simd");
+for (const vectorBits of [128, 256] as const) {
+  testSizes("simd", { vectorBits });
+  testNotFinite("simd", { vectorBits });
+}
 
 Deno.test("dropout preserves the mean, and its factors depend on the key alone", () => {
   const factors = factorsOf("site", [100, 100]);

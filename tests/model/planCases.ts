@@ -4,7 +4,7 @@
  * @module
  */
 import { expect } from "expect";
-import { selectBackend } from "../../model/backends/select.ts";
+import { selectBackend, type SelectOptions } from "../../model/backends/select.ts";
 import { PRESETS } from "../../model/presets.ts";
 import { uniform } from "../../model/random.ts";
 import { train, type TrainerState, type TrainOptions } from "../../model/training/trainer.ts";
@@ -56,8 +56,12 @@ export function options(
 }
 
 /** Runs a training. Returns its losses, its number of threads, and its final state. @param losses receives the losses */
-export async function run(backend: string, options: TrainOptions, losses: number[] = []) {
-  const { planner } = await selectBackend(backend);
+export async function run(
+  backend: string,
+  options: TrainOptions,
+  { select, losses = [] }: { select?: SelectOptions; losses?: number[] } = {},
+) {
+  const { planner } = await selectBackend(backend, select);
   let state: TrainerState | undefined, threads = 0;
   for await (const event of train({ ...options, planner })) {
     if (event.type === "ready") {

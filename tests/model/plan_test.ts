@@ -7,10 +7,12 @@ import { isTrainable, type ParameterSpec, parameterSpecs } from "../../model/wei
 import { CASES, options, run } from "./planCases.ts";
 
 for (const { name, architecture, more } of CASES) {
-  Deno.test(`planned steps agree with TensorFlow.js for any number of threads and images: ${name}`, async () => {
+  Deno.test(`planned steps agree with TensorFlow.js for any number of threads and images and either width of vectors: ${name}`, async () => {
     const eager = await run("cpu", options(architecture, 1, more));
     for (const threads of [1, 2, 5]) {
       const planned = await run("simd", options(architecture, threads, more));
+      const wide = await run("simd", options(architecture, threads, more), { select: { vectorBits: 256 } });
+      expect(wide).toEqual(planned);
       expect(planned.threads).toBe(threads);
       planned.losses.forEach((loss, i) =>
         expect(Math.abs(loss - eager.losses[i])).toBeLessThan(1e-5 * eager.losses[i])

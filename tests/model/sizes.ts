@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import type { BackendName } from "../../model/backends/list.ts";
 import { evaluate } from "../../model/backends/evaluate.ts";
-import { selectBackend } from "../../model/backends/select.ts";
+import { selectBackend, type SelectOptions } from "../../model/backends/select.ts";
 import { attention } from "../../model/ops/attention.ts";
 import { crossEntropy } from "../../model/ops/crossEntropy.ts";
 import { gelu } from "../../model/ops/gelu.ts";
@@ -17,15 +17,17 @@ import { maskedLoss } from "../../model/ops/maskedLoss.ts";
 import { meanPool } from "../../model/ops/meanPool.ts";
 import { normal, uniform } from "../../model/random.ts";
 import { sizeOf } from "../../model/shape.ts";
+import { titleOf } from "../setup/backends.ts";
 
 /** Returns the value of an operation and the gradients of its inputs, for random inputs. */
 async function valueAndGradients(
-  backend: string,
   shapes: readonly number[][],
   // deno-lint-ignore no-explicit-any -- the operations take tensors of different ranks
   op: (...inputs: any[]) => tf.Tensor,
+  backend: string,
+  options: SelectOptions = {},
 ): Promise<Float32Array[]> {
-  const { planner } = await selectBackend(backend);
+  const { planner } = await selectBackend(backend, options);
   const values = (name: string, shape: number[]) => normal({ seed: 3, purpose: name }, sizeOf(shape));
   const compute = (...inputs: tf.Tensor[]) => {
     const output = op(...inputs);
@@ -104,12 +106,12 @@ const SIZES: readonly {
 ];
 
 /** Tests operations and their gradients at these sizes against TensorFlow.js. */
-export function testSizes(backend: BackendName): void {
-  Deno.test(`operations of any size equal those of TensorFlow.js (${backend})`, async (t) => {
+export function testSizes(backend: BackendName, options: SelectOptions = {}): void {
+  Deno.test(`operations of any size equal those of TensorFlow.js (${titleOf(backend, options)})`, async (t) => {
     for (const { name, shapes, op } of SIZES) {
       await t.step(name, async () => {
-        const expected = await valueAndGradients("wasm", shapes, op),
-          found = await valueAndGradients(backend, shapes, op);
+        const expected = await valueAndGradients(shapes, op, "wasm"),
+          found = await valueAndGradients(shapes, op, backend, options);
         found.forEach((values, output) =>
           expect({ output, close: errorOf(values, expected[output]) < 1e-5 }).toEqual({ output, close: true })
         );
@@ -133,9 +135,10 @@ const BY_ROWS: readonly {
 ];
 
 /** Tests that NaN and infinity reach exactly the results that depend on them. */
-export function testNotFinite(backend: BackendName): void {
-  Deno.test(`NaN and infinity reach exactly the results that depend on them (${backend})`, async () => {
-    const { planner } = await selectBackend(backend);
+export function testNotFinite(backend: BackendName, options: SelectOptions = {}): void {
+  const title = titleOf(backend, options);
+  Deno.test(`NaN and infinity reach exactly the results that depend on them (${title})`, async () => {
+    const { planner } = await selectBackend(backend, options);
     // deno-lint-ignore no-explicit-any -- the operations take tensors of different ranks
     const compute = async (data: Float32Array, shape: number[], op: (x: any) => tf.Tensor) =>
       (await evaluate([{ data, shape }], (x) => [op(x)], planner))[0];
@@ -169,14 +172,14 @@ export function testNotFinite(backend: BackendName): void {
     }
   });
 
-  Deno.test(`attention of huge scores is finite, as in TensorFlow.js (${backend})`, async () => {
+  Deno.test(`attention of huge scores is finite, as in TensorFlow.js (${title})`, async () => {
     // Scores of 1e12, as in a model that diverges. Rounding changes such a score by thousands.
     const values = normal({ seed: 3, purpose: "huge" }, 2 * 21 * 48).map((value) => 1e6 * value);
-    const compute = async (name: string) => {
-      const { planner } = await selectBackend(name), input = { data: values, shape: [2, 21, 48] };
+    const compute = async (name: string, options: SelectOptions = {}) => {
+      const { planner } = await selectBackend(name, options), input = { data: values, shape: [2, 21, 48] };
       return (await evaluate([input], (x) => [attention(x as tf.Tensor3D, 2)], planner))[0];
     };
-    const expected = await compute("wasm"), found = await compute(backend);
+    const expected = await compute("wasm"), found = await compute(backend, options);
     expect(found.every(Number.isFinite)).toBe(true);
     expect(errorOf(found, expected)).toBeLessThan(1e-5);
   });

@@ -5,5 +5,6 @@ import { testTraining } from "./training.ts";
 testTraining("wasm", 1);
 testTraining("simd", 1);
 testTraining("simd", 3);
+testTraining("simd", 3, { vectorBits: 256 });
 const native = await findTensorflow();
 if (native) testTraining("tensorflow", 2, native);

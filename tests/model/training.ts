@@ -23,6 +23,7 @@ import {
   initialWeights,
   parameterSpecs,
 } from "../../model/weights.ts";
+import { titleOf } from "../setup/backends.ts";
 
 const config: MaeConfig = {
   ...PRESETS.mnist,
@@ -101,7 +102,7 @@ const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.lengt
 
 /** Tests training on a backend. */
 export function testTraining(backend: BackendName, threads: number, select: SelectOptions = {}): void {
-  const on = `${backend}, ${threads} threads: `;
+  const on = `${titleOf(backend, select)}, ${threads} threads: `;
   for (const architecture of [MAE, CLASSIFIER]) {
     Deno.test(`${on}${architecture.model}: the loss falls, and steps, epochs and checkpoints are emitted in order`, async () => {
       const { planner } = await selectBackend(backend, select);

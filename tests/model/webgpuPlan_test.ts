@@ -132,7 +132,7 @@ if (vulkan) {
         }
       },
     };
-    await expect(run("webgpu", failing, losses)).rejects.toThrow(/at step 3: training has diverged/);
+    await expect(run("webgpu", failing, { losses })).rejects.toThrow(/at step 3: training has diverged/);
     expect(losses.length).toBe(2);
   });
 

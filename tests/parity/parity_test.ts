@@ -2,7 +2,7 @@ import { expect } from "expect";
 import { readSafetensors, writeSafetensors } from "../../data/safetensors/safetensors.ts";
 import type { Planner } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
-import { availableBackends } from "../setup/backends.ts";
+import { availableBackends, titleOf } from "../setup/backends.ts";
 import { compareWithReference } from "./compare.ts";
 
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
@@ -19,7 +19,7 @@ async function failures(bytes: Uint8Array<ArrayBuffer>, planner?: Planner): Prom
 }
 
 for (const { name, options } of backends) {
-  Deno.test(`the model agrees with PyTorch on the reference of this repository (${name})`, async () => {
+  Deno.test(`the model agrees with PyTorch on the reference of this repository (${titleOf(name, options)})`, async () => {
     const { planner } = await selectBackend(name, options);
     expect(await failures(await Deno.readFile(reference), planner)).toEqual([]);
   });
@@ -40,8 +40,9 @@ for (const name of ["tiny", "rgb", "mnist"]) {
     async fn() {
       for (const { name: backend, options } of backends.filter(({ name }) => name !== "cpu")) {
         const { planner } = await selectBackend(backend, options);
-        expect({ backend, failures: await failures(await Deno.readFile(file), planner) }).toEqual({
-          backend,
+        const title = titleOf(backend, options);
+        expect({ title, failures: await failures(await Deno.readFile(file), planner) }).toEqual({
+          title,
           failures: [],
         });
       }

@@ -20,12 +20,20 @@ const FINDERS: Partial<Record<BackendName, () => Promise<SelectOptions | null>>>
   webgpu: async () => await findVulkan() ? {} : null,
 };
 
-/** Returns every backend that works on this machine. A missing one is reported. */
+/** Returns the name of a backend for the name of a test, with the width of its vectors if that is an option. */
+export function titleOf(name: string, { vectorBits }: SelectOptions = {}): string {
+  return vectorBits ? `${name} with vectors of ${vectorBits} bits` : name;
+}
+
+/**
+ * Returns every backend that works on this machine, `simd` with both widths of vectors. A missing one is reported.
+ */
 export async function availableBackends(): Promise<AvailableBackend[]> {
   const available: AvailableBackend[] = [];
   for (const name of BACKEND_NAMES) {
     const find = FINDERS[name], options = find ? await find() : {};
     if (options) available.push({ name, options });
+    if (name === "simd") available.push({ name, options: { vectorBits: 256 } });
   }
   return available;
 }

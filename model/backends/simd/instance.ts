@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PLAIN, PLAIN_SHARED, RELAXED, RELAXED_SHARED, WIDE_SHARED, WIDE_SHARED_64 } from "./binary.ts";
+import { PLAIN, RELAXED, WIDE, WIDE_64 } from "./binary.ts";
 import type { VectorBits } from "./vectorFlags.ts";
 
 /** The exports of the WebAssembly module; see `assembly/`. Addresses and strides are in bytes, sizes in floats. */
@@ -36,22 +36,20 @@ export type AddressBits = 32 | 64;
 
 /** Which build of the kernels to load. */
 export interface BuildOptions {
-  /** For a memory that threads share. */
-  readonly shared: boolean;
-  /** Only kernels for shared memory have a build for 256 bits. @default 128 */
+  /** @default 128 */
   readonly vectorBits?: VectorBits;
-  /** Width of the memory's addresses. Only kernels for shared memory have a build for 64 bits. @default 32 */
+  /** Width of the memory's addresses. @default 32 */
   readonly addressBits?: AddressBits;
 }
 
 /** Returns whether this machine can run the kernels on a memory with 64-bit addresses. */
 export function supportsAddresses64(): boolean {
-  return WebAssembly.validate(Uint8Array.fromBase64(WIDE_SHARED_64));
+  return WebAssembly.validate(Uint8Array.fromBase64(WIDE_64));
 }
 
 /** Returns the width for which this machine has a build: 256 bits need relaxed SIMD. @param requested width */
 export function supportedVectorBits(requested: VectorBits): VectorBits {
-  return requested === 256 && WebAssembly.validate(Uint8Array.fromBase64(WIDE_SHARED)) ? 256 : 128;
+  return requested === 256 && WebAssembly.validate(Uint8Array.fromBase64(WIDE)) ? 256 : 128;
 }
 
 /**
@@ -59,21 +57,16 @@ export function supportedVectorBits(requested: VectorBits): VectorBits {
  *
  * @throws {WebAssembly.CompileError} for 64-bit addresses where {@linkcode supportsAddresses64} is false
  */
-export function loadKernels(
-  { shared, vectorBits = 128, addressBits = 32 }: BuildOptions,
-): WebAssembly.Module {
-  if (addressBits === 64) return new WebAssembly.Module(Uint8Array.fromBase64(WIDE_SHARED_64));
-  const [wide, relaxed, plain] = shared
-    ? [WIDE_SHARED, RELAXED_SHARED, PLAIN_SHARED]
-    : [RELAXED, RELAXED, PLAIN];
-  const fast = Uint8Array.fromBase64(vectorBits === 256 ? wide : relaxed);
-  return new WebAssembly.Module(WebAssembly.validate(fast) ? fast : Uint8Array.fromBase64(plain));
+export function loadKernels({ vectorBits = 128, addressBits = 32 }: BuildOptions): WebAssembly.Module {
+  if (addressBits === 64) return new WebAssembly.Module(Uint8Array.fromBase64(WIDE_64));
+  const fast = Uint8Array.fromBase64(vectorBits === 256 ? WIDE : RELAXED);
+  return new WebAssembly.Module(WebAssembly.validate(fast) ? fast : Uint8Array.fromBase64(PLAIN));
 }
 
 /**
- * Instantiates the kernels on a memory.
+ * Instantiates the kernels on a shared memory.
  *
- * @throws {WebAssembly.LinkError} when only one of the module and the memory is shared
+ * @throws {WebAssembly.LinkError} when the memory is not shared
  */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;

@@ -58,7 +58,7 @@ class Product {
 
   constructor(vectorBits: VectorBits) {
     const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
-    this.#kernels = instantiate(loadKernels({ shared: true, vectorBits }), memory);
+    this.#kernels = instantiate(loadKernels({ vectorBits }), memory);
     this.#heap = new Float32Array(memory.buffer);
     for (let i = 0; i < M * K; i++) this.#heap[A / 4 + i] = valueOfA(i);
     for (let i = 0; i < K * N; i++) this.#heap[B / 4 + i] = valueOfB(i);

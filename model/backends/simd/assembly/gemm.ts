@@ -1,23 +1,17 @@
 /**
- * C = A · B in the five loops of BLIS, with the loop over the rows of A outermost. A micro-panel of B, KC x NR, is
- * packed into WebAssembly globals: V8 checks the bounds of every memory access, which costs a quarter of the speed,
- * but not of a global. A is not packed.
+ * Matrix products. The builds have different tiles and the same bits: every element of C is one chain of multiply-adds in
+ * the order of k, from the same initial value.
  *
- * Strides are in bytes. `addend` is a matrix with the strides of C. An absent bias or addend is 0.
- *
- * Every element of C is one chain of multiply-adds in the order of k, which starts from bias + addend. So all builds with
- * the same multiply-add compute the same bits, whatever the tile. Up to 60 bytes after the last rows of B and after the
- * bias are read and not used.
+ * Strides are in bytes. Up to 60 bytes after the last rows of A and B and after the bias are read and not used.
  */
-import { MC, MR, NC, NR } from "./blockSizes";
-import { copyColumns } from "./edge";
-import { panelDepth } from "./inline";
+import { narrowGemm } from "./narrowGemm";
+import { narrowGemmTransA } from "./narrowGemmTransA";
 import { wideGemm } from "./wideGemm";
-import { microKernel4x8, microKernel6x8, microKernel6x8k8, packB, packBTransposed } from "./microKernel";
+import { wideGemmTransA } from "./wideGemmTransA";
 
 /**
- * C[m, n] = A[m, k] · B[k, n] (+ bias[n]) (+ addend[m, n]). rsB and csB are the row and column stride of B; one of them
- * is 4. tile: TILE_SIZE floats of scratch memory.
+ * C[m, n] = A[m, k] · B[k, n] (+ bias[n]) (+ addend[m, n]). An absent bias or addend is 0. rsB and csB are the row and
+ * column stride of B; one of them is 4. scratch: TILE_SIZE floats.
  */
 export function gemm(
   m: i32,
@@ -30,141 +24,28 @@ export function gemm(
   c: usize,
   bias: usize,
   addend: usize,
-  tile: usize,
+  scratch: usize,
 ): void {
-  gemmStrided(m, n, n, k, a, <usize> k * 4, b, rsB, csB, c, <usize> n * 4, bias, addend, tile);
+  if (VECTOR_BITS == 256) wideGemm(m, n, k, a, b, rsB, csB, c, bias, addend, scratch);
+  else narrowGemm(m, n, k, a, b, rsB, csB, c, bias, addend, scratch);
 }
 
 /**
- * `gemm` with row strides for A and C. Of the columns of C, those from n to paddedN may be overwritten with
- * unspecified values.
+ * C[m, n] (+)= A[k, m]ᵀ · B[k, n], as for the gradient of a weight. `overwrite` is beta = 0: C is written; otherwise the
+ * product is added to C. scratch: TILE_SIZE floats. packed: PACK_SIZE floats of scratch memory for packing A, or 0. Wide
+ * matrices need the packing, because the starts of their rows evict each other from the first-level cache.
  */
-export function gemmStrided(
+export function gemmTransA(
   m: i32,
   n: i32,
-  paddedN: i32,
   k: i32,
   a: usize,
-  lda: usize,
   b: usize,
-  rsB: usize,
-  csB: usize,
   c: usize,
-  ldc: usize,
-  bias: usize,
-  addend: usize,
-  tile: usize,
+  scratch: usize,
+  packed: usize,
+  overwrite: bool,
 ): void {
-  if (VECTOR_BITS == 256) {
-    wideGemm(m, n, paddedN, k, a, lda, b, rsB, csB, c, ldc, bias, addend, tile);
-  } else {
-    narrowGemm(m, n, paddedN, k, a, lda, b, rsB, csB, c, ldc, bias, addend, tile);
-  }
-}
-
-/** `gemmStrided` of the 128-bit build. */
-function narrowGemm(
-  m: i32,
-  n: i32,
-  paddedN: i32,
-  k: i32,
-  a: usize,
-  lda: usize,
-  b: usize,
-  rsB: usize,
-  csB: usize,
-  c: usize,
-  ldc: usize,
-  bias: usize,
-  addend: usize,
-  tile: usize,
-): void {
-  // Blocks of about equal height: every block packs all of B, which does not pay for a few rows.
-  const blocks = (m + MC - 1) / MC, mc = (m + MR * blocks - 1) / (MR * blocks) * MR;
-  for (let ic: i32 = 0; ic < m; ic += mc) {
-    const rows = min(mc, m - ic), ai = a + <usize> ic * lda, ci = c + <usize> ic * ldc;
-    for (let jc: i32 = 0; jc < n; jc += NC) {
-      const end = min(jc + NC, n);
-      let p: i32 = 0, cIn = addend ? addend + <usize> ic * ldc : 0;
-      while (p < k) {
-        const kc = panelDepth(k - p), kIter = kc >> 3, kLeft = kc & 7;
-        const ap = ai + <usize> p * 4, bp = b + <usize> p * rsB;
-        for (let j: i32 = jc; j < end; j += NR) {
-          const offset = <usize> j * 4, bj = bp + <usize> j * csB, width = min(NR, n - j);
-          if (csB == 4) packB(kIter, kLeft, bj, rsB);
-          else packBTransposed(kIter, kLeft, width, bj, csB);
-          const biasJ = bias && !p ? bias + offset : 0, cInJ = cIn ? cIn + offset : 0;
-          gemmPanel(
-            rows,
-            width,
-            j + NR <= paddedN,
-            kIter,
-            kLeft,
-            ap,
-            lda,
-            ci + offset,
-            ldc,
-            biasJ,
-            cInJ,
-            tile,
-          );
-        }
-        p += kc;
-        // The first panel starts from the addend, the others add to C.
-        cIn = ci;
-      }
-    }
-  }
-}
-
-/**
- * C[m, NR] = A · the packed micro-panel of B (+ bias[NR]) (+ cIn[m, NR]). Where `fits` is false, only `width` columns of
- * C may be written.
- */
-function gemmPanel(
-  m: i32,
-  width: i32,
-  fits: bool,
-  kIter: i32,
-  kLeft: i32,
-  a: usize,
-  lda: usize,
-  c: usize,
-  ldc: usize,
-  bias: usize,
-  cIn: usize,
-  tile: usize,
-): void {
-  let i: i32 = 0;
-  if (fits) {
-    if (kIter == 1 && !kLeft && !bias && !cIn) {
-      for (; i + MR <= m; i += MR) {
-        microKernel6x8k8(a, lda, c, ldc);
-        a += lda * MR;
-        c += ldc * MR;
-      }
-    }
-    for (; i + MR <= m; i += MR) {
-      microKernel6x8(kIter, kLeft, a, lda, c, ldc, bias, cIn);
-      a += lda * MR;
-      c += ldc * MR;
-      if (cIn) cIn += ldc * MR;
-    }
-    for (; i < m; i += 4) {
-      microKernel4x8(min(4, m - i), kIter, kLeft, a, lda, c, ldc, bias, cIn);
-      a += 4 * lda;
-      c += 4 * ldc;
-      if (cIn) cIn += 4 * ldc;
-    }
-    return;
-  }
-  for (; i < m; i += 4) {
-    const rows = min(4, m - i);
-    if (cIn) copyColumns(rows, width, cIn, ldc, tile, NR * 4);
-    microKernel4x8(rows, kIter, kLeft, a, lda, tile, NR * 4, bias, cIn ? tile : 0);
-    copyColumns(rows, width, tile, NR * 4, c, ldc);
-    a += 4 * lda;
-    c += 4 * ldc;
-    if (cIn) cIn += 4 * ldc;
-  }
+  if (VECTOR_BITS == 256) wideGemmTransA(m, n, k, a, b, c, scratch, packed != 0, overwrite);
+  else narrowGemmTransA(m, n, k, a, b, c, scratch, packed, overwrite);
 }

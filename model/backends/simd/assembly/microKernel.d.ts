@@ -39,9 +39,6 @@ export function microKernel4x8(
   cIn: usize,
 ): void;
 
-/** C[6, 8] = A[6, 8] · packed B, for sums of exactly 8 steps. */
-export function microKernel6x8k8(a: usize, lda: usize, c: usize, ldc: usize): void;
-
 /** C[6, 8] = Aᵀ · packed B (+ cIn[6, 8]), with the 6 values of a step contiguous in A. */
 export function microKernelTransA6x8(
   kIter: i32,

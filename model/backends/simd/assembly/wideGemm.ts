@@ -2,30 +2,28 @@
  * C = A · B in the 256-bit build. Micro-panels of B are packed one by one, or read in place where their rows are
  * contiguous and close together. Each is multiplied with a block of A, which is not packed.
  *
- * Strides are in bytes. An absent bias or addend is 0.
+ * Strides are in bytes.
  */
 import { WIDE_DIRECT_STRIDE, WIDE_KC, WIDE_MC, WIDE_MR, WIDE_NR } from "./blockSizes";
 import { copyColumns } from "./edge";
 import { wideKernel4x16, wideKernel4x8, wideKernel6x16, wideKernel6x8 } from "./wideMicroKernel";
 import { blockSize, packColumns, packRows, panelVectors, rowsInSixes } from "./widePacking";
 
-/** `gemmStrided` of the 256-bit build. scratch: TILE_SIZE floats. */
+/** `gemm` of the 256-bit build. */
 export function wideGemm(
   m: i32,
   n: i32,
-  paddedN: i32,
   k: i32,
   a: usize,
-  lda: usize,
   b: usize,
   rsB: usize,
   csB: usize,
   c: usize,
-  ldc: usize,
   bias: usize,
   addend: usize,
   scratch: usize,
 ): void {
+  const lda = <usize> k * 4, ldc = <usize> n * 4;
   const edge = scratch + WIDE_KC * WIDE_NR * 4, depth = blockSize(k, WIDE_KC, 4);
   const height = blockSize(m, WIDE_MC, WIDE_MR);
   for (let i: i32 = 0; i < m; i += height) {
@@ -43,7 +41,7 @@ export function wideGemm(
           panel = scratch;
           ldb = <usize> vectors * 16;
         }
-        if (paddedN - j >= 4 * vectors) {
+        if (n - j >= 4 * vectors) {
           gemmPanel(mc, vectors, kc, ap, lda, panel, ldb, cj, ldc, biasJ, cInJ);
         } else {
           if (cInJ) copyColumns(mc, n - j, cInJ, ldc, edge, WIDE_NR * 4);

@@ -2,7 +2,7 @@
  * C = Aᵀ · B in the 256-bit build. A block of B is packed, or read in place where its rows are close together. It is
  * multiplied with the columns of A for one tile after the other, which computes C by rows.
  *
- * Strides are in bytes. `overwrite` is beta = 0.
+ * Strides are in bytes.
  */
 import { WIDE_DIRECT_STRIDE, WIDE_KC, WIDE_MR, WIDE_NR, WIDE_PACK_SIZE } from "./blockSizes";
 import { copyColumns } from "./edge";
@@ -14,24 +14,19 @@ import {
 } from "./wideMicroKernel";
 import { blockSize, packColumnsOfA, packRows, panelVectors, rowsInSixes } from "./widePacking";
 
-/**
- * `gemmTransA` of the 256-bit build with row strides. scratch: TILE_SIZE floats. packsA: whether the columns of A for a
- * tile are packed.
- */
+/** `gemmTransA` of the 256-bit build. packsA: whether the columns of A for a tile are packed. */
 export function wideGemmTransA(
   m: i32,
   n: i32,
   k: i32,
   a: usize,
-  lda: usize,
   b: usize,
-  ldb: usize,
   c: usize,
-  ldc: usize,
   scratch: usize,
   packsA: bool,
   overwrite: bool,
 ): void {
+  const lda = <usize> m * 4, ldb = <usize> n * 4, ldc = ldb;
   const columnsOfA = scratch + WIDE_PACK_SIZE * 4, edge = columnsOfA + WIDE_KC * WIDE_MR * 4;
   const depth = blockSize(k, WIDE_KC, 4), width = blockSize(n, WIDE_PACK_SIZE / depth & -WIDE_NR, WIDE_NR);
   const packsB = ldb > <usize> WIDE_DIRECT_STRIDE, sixes = rowsInSixes(m);

@@ -176,39 +176,6 @@ const transAKernel = (rows: number) =>
     "}",
   );
 
-/** A vector whose lanes all have the value of one lane. */
-const broadcastLane = (vector: string, lane: number) =>
-  `v128.shuffle<f32>(${vector}, ${vector}, ${Array(4).fill(lane).join(", ")})`;
-
-/**
- * The micro-kernel for sums of exactly K_UNROLL steps, as in attention with narrow heads. It has two tiles of 3 rows:
- * the free registers hold 4 values of A per row, which are loaded with one bounds check.
- */
-const SHORT_KERNEL = lines(
-  `/** C[${MR}, 8] = A[${MR}, ${K_UNROLL}] · packed B. */`,
-  `export function microKernel${MR}x8k${K_UNROLL}(a: usize, lda: usize, c: usize, ldc: usize): void {`,
-  range(2).map(() =>
-    lines(
-      "{",
-      sums(3, (r, half) => `let s${r}${half} = f32x4.splat(0);`),
-      range(K_UNROLL / 4).map((quad) =>
-        lines(
-          "{",
-          range(3).map((r) => `const a${r} = v128.load(a + ${r} * lda, ${16 * quad});`),
-          range(4).map((lane) =>
-            step(3, (r) => broadcastLane(`a${r}`, lane), (half) => packed(1, 4 * quad + lane, half))
-          ),
-          "}",
-        )
-      ),
-      range(3).map((r) => `v128.store(c, s${r}0); v128.store(c, s${r}1, 16); c += ldc;`),
-      "a += 3 * lda;",
-      "}",
-    )
-  ),
-  "}",
-);
-
 /** Returns the AssemblyScript source of `assembly/microKernel.ts`. */
 export function microKernelSource(): string {
   return lines(
@@ -216,7 +183,6 @@ export function microKernelSource(): string {
     GLOBALS,
     PACK_B,
     ROW_KERNELS,
-    SHORT_KERNEL,
     [MR, 4, 2].map(transAKernel),
   );
 }

@@ -88,7 +88,7 @@ export class PlannedStepper implements Stepper {
   async #start({ weights, state }: StepperOptions, vectorBits: VectorBits): Promise<void> {
     const { layout, threads, graph, chunkImages, addressBits } = this.#plan;
     await this.#memory.writeWeights(weights, state);
-    const module = loadKernels({ shared: true, vectorBits, addressBits }), control = newControl();
+    const module = loadKernels({ vectorBits, addressBits }), control = newControl();
     const shared = { module, memory: this.#memory.memory, control, losses: this.#losses, threads };
     await this.#pool.broadcast(Array.from({ length: threads }, (_, index): ToWorker => {
       const grads = { address: layout.worker.grads + index * layout.workerStride, size: layout.size };

@@ -1,19 +1,11 @@
-/**
- * C = Aᵀ · B, as for the gradient of a weight. Strides are in bytes. `overwrite` is beta = 0: C is written; otherwise
- * the product is added to C.
- */
+/** C = Aᵀ · B in the 128-bit build. Strides are in bytes. */
 import { MR, NC, NR, PACK_KC, PACK_MC } from "./blockSizes";
 import { copyColumns } from "./edge";
 import { panelDepth } from "./inline";
-import { wideGemmTransA } from "./wideGemmTransA";
 import { microKernelTransA2x8, microKernelTransA4x8, microKernelTransA6x8, packB } from "./microKernel";
 
-/**
- * C[m, n] (+)= A[k, m]ᵀ · B[k, n]. tile: TILE_SIZE floats of scratch memory. packed: PACK_SIZE floats of scratch
- * memory for packing A, or 0. Wide matrices need the packing, because the starts of their rows evict each other from
- * the first-level cache. Up to 60 bytes after the last rows of A and B are read and not used.
- */
-export function gemmTransA(
+/** `gemmTransA` of the 128-bit build. tile: scratch memory for a tile at the edge of C. */
+export function narrowGemmTransA(
   m: i32,
   n: i32,
   k: i32,
@@ -25,23 +17,6 @@ export function gemmTransA(
   overwrite: bool,
 ): void {
   const lda = <usize> m * 4, ldb = <usize> n * 4;
-  if (VECTOR_BITS == 256) wideGemmTransA(m, n, k, a, lda, b, ldb, c, ldb, tile, packed != 0, overwrite);
-  else narrowGemmTransA(m, n, k, a, lda, b, ldb, c, tile, packed, overwrite);
-}
-
-function narrowGemmTransA(
-  m: i32,
-  n: i32,
-  k: i32,
-  a: usize,
-  lda: usize,
-  b: usize,
-  ldb: usize,
-  c: usize,
-  tile: usize,
-  packed: usize,
-  overwrite: bool,
-): void {
   if (!packed) return gemmTransAStrided(m, n, k, a, lda, MR * 4, b, ldb, c, ldb, tile, overwrite);
   for (let p: i32 = 0; p < k; p += PACK_KC) {
     const kc = min(PACK_KC, k - p), bp = b + <usize> p * ldb;
@@ -87,29 +62,8 @@ function packA(k: i32, m: i32, a: usize, lda: usize, packed: usize): void {
   }
 }
 
-/** `gemmTransA` with row strides. panelStride is the distance between two panels of MR columns of A. */
-export function gemmTransAStrided(
-  m: i32,
-  n: i32,
-  k: i32,
-  a: usize,
-  lda: usize,
-  panelStride: usize,
-  b: usize,
-  ldb: usize,
-  c: usize,
-  ldc: usize,
-  tile: usize,
-  overwrite: bool,
-): void {
-  if (VECTOR_BITS == 256) {
-    wideGemmTransA(m, n, k, a, lda, b, ldb, c, ldc, tile, false, overwrite);
-  } else {
-    narrowGemmTransAStrided(m, n, k, a, lda, panelStride, b, ldb, c, ldc, tile, overwrite);
-  }
-}
-
-function narrowGemmTransAStrided(
+/** `narrowGemmTransA` with row strides. panelStride is the distance between two panels of MR columns of A. */
+function gemmTransAStrided(
   m: i32,
   n: i32,
   k: i32,
