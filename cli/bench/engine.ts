@@ -56,6 +56,23 @@ export class TrainingBench {
   }
 
   /**
+   * Runs steps like a training: it starts as many as the stepper permits before it awaits the loss of the first one.
+   *
+   * @returns the milliseconds of a step with the preparation of its batch
+   */
+  async steps(count: number): Promise<number> {
+    const inFlight: Promise<number>[] = [], { maxInFlight = 1 } = this.stepper;
+    const start = performance.now();
+    for (let i = 0; i < count; i++) {
+      if (inFlight.length === maxInFlight) await inFlight.shift();
+      const run = await this.stepper.prepare({ pixels: this.pixels, labels: null }, 0, this.#step++);
+      inFlight.push(run(1.5e-4));
+    }
+    await Promise.all(inFlight);
+    return (performance.now() - start) / count;
+  }
+
+  /**
    * Runs a step.
    *
    * @returns its milliseconds without the preparation of its batch, which overlaps with the previous step in training

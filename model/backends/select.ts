@@ -33,8 +33,9 @@ export interface SelectOptions extends Omit<BackendOptions, "gpuOnly"> {
 }
 
 /**
- * Minimum number of floating-point operations for which a GPU is tried first. A step through TensorFlow.js is about two
- * hundred dispatches of 0.2 ms each on the host. For this many operations, our kernels take several times as long.
+ * Minimum number of floating-point operations for which a GPU is tried first. An operation through TensorFlow.js takes
+ * 0.2 ms on the host, an inference about a hundred of them. For this many operations, our kernels take several times as
+ * long.
  */
 const GPU_MIN_FLOPS = 2e10;
 

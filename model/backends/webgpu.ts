@@ -1,6 +1,10 @@
 /**
  * The GPU of any vendor, through Deno's WebGPU.
  *
+ * - `webgpu/kernels/` has the compute programs, and `webgpu/linearCalls.ts` selects their tiles.
+ * - `webgpu/plan/` plans training steps; see `webgpu/plan/plannedStepper.ts`.
+ * - `webgpu/ops.ts` runs the operations one by one on the tensors of TensorFlow.js's backend.
+ *
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";

@@ -23,13 +23,24 @@ import type { Launcher } from "../launcher.ts";
 import type { Program } from "../program.ts";
 import { compile, type CompiledStep, type SharedBuffers } from "./compile.ts";
 import type { DispatchPlan } from "./dispatches.ts";
+import { layOutFeeds } from "./feedBuffer.ts";
 import { LossRing } from "./lossRing.ts";
 import { lower } from "./lower.ts";
 import { Parameters } from "./parameters.ts";
 import { testTraining } from "./selfTest.ts";
 
-/** Maximum number of steps in flight, and the maximum size of their inputs. */
-const MAX_IN_FLIGHT = 32, MAX_FED_BYTES = 2 ** 28;
+/**
+ * Limits of the steps in flight: their number, the size of their inputs, and their work. The host learns a loss about ten
+ * milliseconds late, so a GPU needs work for twice that time. More would only delay the losses.
+ */
+const MAX_IN_FLIGHT = 32, MAX_FED_BYTES = 2 ** 28, MAX_FLOPS = 8e11;
+
+/** Returns the number of steps that may be in flight: at least two. */
+function stepsInFlight({ dispatches, feeds }: DispatchPlan): number {
+  const flops = dispatches.reduce((sum, { flops = 0 }) => sum + flops, 0);
+  const steps = Math.min(MAX_IN_FLIGHT, MAX_FED_BYTES / layOutFeeds(feeds).bytes, MAX_FLOPS / flops);
+  return Math.max(2, Math.floor(steps));
+}
 
 /** A device with the programs that it has compiled and tested. */
 export interface PlanDevice {
@@ -97,8 +108,7 @@ export class DeviceStepper implements Stepper {
     const maxBytes = maxBytesOf(device);
     const parameters = new Parameters(device, trainable, frozen, maxBytes);
     parameters.write(weights, optimizer);
-    const fedBytes = [...graph.feeds.values()].reduce((sum, { size }) => sum + 4 * size, 0);
-    this.maxInFlight = Math.max(2, Math.min(MAX_IN_FLIGHT, Math.floor(MAX_FED_BYTES / fedBytes)));
+    this.maxInFlight = stepsInFlight(plan);
     this.#losses = new LossRing(device, guard, this.maxInFlight);
     const failed = device.createBuffer({ label: "failed", size: 4, usage: GPUBufferUsage.STORAGE });
     this.#shared = { launcher, parameters, losses: this.#losses.buffer, failed, slots: [], maxBytes };

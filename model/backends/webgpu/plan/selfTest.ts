@@ -67,17 +67,23 @@ function randomBatch({ config, architecture, input }: Task): TrainingBatch {
     : { pixels: values(imageDim(config)), labels };
 }
 
-/** Runs two steps. Returns the losses, the parameters and the moments. */
-async function results(stepper: Stepper, batch: TrainingBatch): Promise<HostWeights> {
+/** Runs steps. Returns the loss, the parameters and the moments after each. */
+async function results(stepper: Stepper, batch: TrainingBatch, steps: number): Promise<HostWeights[]> {
   try {
-    const losses: number[] = [];
-    for (let step = 0; step < 2; step++) losses.push(await (await stepper.prepare(batch, 0, step))(LR));
-    const all = new Map<string, HostTensor>([["loss", { shape: [2], data: Float32Array.from(losses) }]]);
-    const { expAvg, expAvgSq } = await stepper.state();
-    for (const [kind, values] of Object.entries({ parameter: await stepper.weights(), expAvg, expAvgSq })) {
-      for (const [name, tensor] of values) all.set(`${kind} ${name}`, tensor);
+    const afterSteps: HostWeights[] = [];
+    for (let step = 0; step < steps; step++) {
+      const loss = await (await stepper.prepare(batch, 0, step))(LR);
+      const all = new Map<string, HostTensor>([["loss", { shape: [1], data: Float32Array.of(loss) }]]);
+      const { expAvg, expAvgSq } = await stepper.state();
+      for (const [kind, values] of Object.entries({ parameter: await stepper.weights(), expAvg, expAvgSq })) {
+        // A copy, because the next step changes the stepper's memory.
+        for (const [name, { shape, data }] of values) {
+          all.set(`${kind} ${name}`, { shape, data: data.slice() });
+        }
+      }
+      afterSteps.push(all);
     }
-    return all;
+    return afterSteps;
   } finally {
     await stepper.dispose();
   }
@@ -118,9 +124,13 @@ export async function testTraining(
   open: (options: StepperOptions, tile: TileWidth) => Promise<Stepper>,
 ): Promise<void> {
   const small = smallTraining(options), batch = randomBatch(small.task);
-  const expected = await results(await PlannedStepper.open(small), batch);
-  for (const tile of [32, 64] as const) {
-    const fault = firstFault(await results(await open(small, tile), batch), expected);
+  const expected = await results(await PlannedStepper.open(small), batch, 2);
+  // The second step tests the update of moments that are not zero. It does not depend on the tiles.
+  for (const [tile, steps] of [[32, 2], [64, 1]] as const) {
+    const found = await results(await open(small, tile), batch, steps);
+    const fault = found.map((values, step) => firstFault(values, expected[step])).find((fault) =>
+      fault !== null
+    );
     if (fault) throw new BackendError(fault);
   }
 }
