@@ -15,6 +15,7 @@ import { growth } from "./growth.ts";
 import { BenchError, type BenchOptions, OPTIONS } from "./options.ts";
 import { peer } from "./peer/peer.ts";
 import { PythonError } from "./peer/python.ts";
+import { probe } from "./probe.ts";
 import { service } from "./service.ts";
 import { runWithVectors } from "./vectors.ts";
 
@@ -72,6 +73,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     measures: "a job, the start of a runner and HTTP responses",
     options: "--threads N --batch N --steps N --epochs N --mnist FOLDER",
     run: service,
+  },
+  probe: {
+    measures: "a linear probe over HTTP, in passes over the images",
+    options: "--threads N --batch N --epochs N --mnist FOLDER",
+    run: probe,
   },
   answers: {
     measures: "reconstructions over HTTP, one at a time and 500 at once",

@@ -18,7 +18,7 @@ export const OPTIONS = {
   python: { type: "string", default: "python3" },
   modes: { type: "string", default: "eager,fused,compile" },
   mnist: { type: "string" },
-  epochs: { type: "string", default: "1" },
+  epochs: { type: "string" },
   jobs: { type: "string", default: "10000" },
   listeners: { type: "string", default: "256" },
   seconds: { type: "string", default: "10" },

@@ -45,6 +45,7 @@ async function waitForSuccess(client: Client, id: string): Promise<JobView> {
 
 /** Measurements of a training job. */
 export interface JobFigures {
+  readonly id: string;
   /** Milliseconds from the request until the job has succeeded. */
   readonly ms: number;
   readonly steps: number;
@@ -67,32 +68,36 @@ export interface ServiceFigures {
   readonly answers: object;
 }
 
-async function timeJob(client: Client, request: object): Promise<JobFigures> {
+/** Creates a job and waits until it has succeeded. @throws {Error} when it fails */
+export async function timeJob(client: Client, request: object): Promise<JobFigures> {
   const start = performance.now();
   const { id } = await client.createJob(request);
   const job = await waitForSuccess(client, id);
   const ms = performance.now() - start;
   const losses = (await client.series(id)).epochs.map(({ loss }) => loss);
-  return { ms, steps: job.progress!.step, losses, checkpoint: job.latest_checkpoint! };
+  return { id, ms, steps: job.progress!.step, losses, checkpoint: job.latest_checkpoint! };
+}
+
+/** Returns the reference of MNIST, which is uploaded, or of as many images of `digits`. @param mnist its folder */
+export async function prepareDataset(client: Client, mnist: string | null) {
+  return mnist === null ? { id: "digits", size: DIGITS_SIZE } : { id: await uploadMnist(client, mnist) };
 }
 
 /** Creates the data set. @returns its reference and the request for the job */
 async function prepare(client: Client, { mnist, batch, epochs }: ServiceSubject) {
-  const dataset = mnist === null
-    ? { id: "digits", size: DIGITS_SIZE }
-    : { id: await uploadMnist(client, mnist) };
+  const dataset = await prepareDataset(client, mnist);
   return { dataset, request: { kind: "pretrain", model: "mnist", dataset, batch_size: batch, epochs } };
 }
 
 /** Calls `use` with a function that starts processes in a temporary folder, and stops them at the end. */
-async function withService<T>(
-  subject: ServiceSubject,
+export async function withService<T>(
+  threads: number,
   use: (start: (command: "start" | "api" | "runner") => Promise<ServiceProcess>) => Promise<T>,
 ): Promise<T> {
   const folder = await Deno.makeTempDir(), processes: ServiceProcess[] = [];
   try {
     return await use(async (command) => {
-      const process = await startProcess(command, folder, { UNMASK_THREADS: String(subject.threads) });
+      const process = await startProcess(command, folder, { UNMASK_THREADS: String(threads) });
       processes.push(process);
       return process;
     });
@@ -104,7 +109,7 @@ async function withService<T>(
 
 /** Measures the service with its parts in separate processes, then in one process. */
 export async function serviceFigures(subject: ServiceSubject): Promise<ServiceFigures> {
-  const separate = await withService(subject, async (start) => {
+  const separate = await withService(subject.threads, async (start) => {
     const { client } = await start("api");
     const { request } = await prepare(client, subject);
     const first = await client.createJob({ ...request, epochs: 1, max_steps: 1 });
@@ -119,7 +124,7 @@ export async function serviceFigures(subject: ServiceSubject): Promise<ServiceFi
       runnerPeakMib: await peakMemory(runner.pid),
     };
   });
-  const combined = await withService(subject, async (start) => {
+  const combined = await withService(subject.threads, async (start) => {
     const { client } = await start("start");
     const { dataset, request } = await prepare(client, subject);
     const combined = await timeJob(client, request);

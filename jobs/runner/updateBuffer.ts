@@ -40,7 +40,7 @@ export class UpdateBuffer {
           level: "info",
           message: `Computed the features of ${event.images} of ${event.total} images`,
         });
-        return [];
+        return [this.#takeAll()];
       case "step": {
         const { step, epoch, loss, lr, images } = event;
         return this.#addSteps([{ step, epoch, loss, lr }], images);
