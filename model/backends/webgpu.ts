@@ -2,14 +2,13 @@
  * The GPU of any vendor, through Deno's WebGPU.
  *
  * - `webgpu/kernels/` has the compute programs, and `webgpu/linearCalls.ts` selects their tiles.
- * - `webgpu/plan/` plans training steps; see `webgpu/plan/plannedStepper.ts`.
+ * - `webgpu/plan/` plans training steps and forward passes; see `webgpu/plan/plannedStepper.ts`.
  * - `webgpu/ops.ts` runs the operations one by one on the tensors of TensorFlow.js's backend.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NativeOps } from "../ops/native.ts";
-import { EagerPredictor } from "../prediction/eagerPredictor.ts";
 import { type Backend, BackendError, type Planner } from "./backend.ts";
 import { openDevice } from "./webgpu/adapter.ts";
 import type { WebgpuPackage } from "./webgpu/backend.ts";
@@ -17,7 +16,9 @@ import { guardBackend } from "./webgpu/guard.ts";
 import { Launcher } from "./webgpu/launcher.ts";
 import { limitMemory } from "./webgpu/memory.ts";
 import { webgpuOps } from "./webgpu/ops.ts";
-import { DeviceStepper, type PlanDevice } from "./webgpu/plan/plannedStepper.ts";
+import type { PlanDevice } from "./webgpu/plan/planDevice.ts";
+import { DevicePredictor } from "./webgpu/plan/plannedPredictor.ts";
+import { DeviceStepper } from "./webgpu/plan/plannedStepper.ts";
 import { selfTest } from "./webgpu/selfTest.ts";
 
 const NAME = "webgpu";
@@ -66,7 +67,7 @@ export const webgpu: Backend = {
     const device = current;
     const planner: Planner = {
       openStepper: (options) => DeviceStepper.open(device, options),
-      openPredictor: (options) => Promise.resolve(new EagerPredictor(options, null)),
+      openPredictor: (options) => DevicePredictor.open(device, options),
     };
     return { ops: device.ops, planner };
   },

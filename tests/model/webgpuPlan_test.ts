@@ -174,7 +174,7 @@ if (vulkan) {
     const invalid = ({ name, code }: Program) =>
       name === "AdamW of all parameters" ? code.replace("@compute", "nonsense @compute") : code;
     await withCode(invalid, async () => {
-      await expect(openMae()).rejects.toThrow(/WebGPU cannot run this training.*nonsense/s);
+      await expect(openMae()).rejects.toThrow(/WebGPU cannot run this model.*nonsense/s);
     });
   });
 

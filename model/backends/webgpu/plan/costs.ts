@@ -52,8 +52,8 @@ export function stepCost(plan: DispatchPlan, trainable: Iterable<readonly [strin
   }
   const parameters = parameterLayout(trainable, NO_LIMIT);
   const gradients = gradientLayout(parameters, plan.splits, NO_LIMIT), header = 4 * HEADER_SIZE;
-  const [record, ...updates] = updateDispatches(plan.loss.size, parameters, gradients);
-  add(record.program.name, 4 * plan.loss.size + header, 12);
+  const [record, ...updates] = updateDispatches(plan.output.size, parameters, gradients);
+  add(record.program.name, 4 * plan.output.size + header, 12);
   updates.forEach(({ program }, i) => {
     const arrays = 3 * 4 * parameters.segments[i];
     const table = gradients.tables[i].byteLength;

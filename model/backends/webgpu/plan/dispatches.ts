@@ -1,5 +1,5 @@
 /**
- * The dispatches of a planned training step, before buffers are assigned. They follow from shapes alone, without a device.
+ * The dispatches of a plan, before buffers are assigned. They follow from shapes alone, without a device.
  *
  * @module
  */
@@ -22,11 +22,11 @@ export interface PlannedDispatch extends Call {
   readonly reads: readonly Source[];
 }
 
-/** Forward and backward pass of a step. */
+/** Forward and backward pass of a step, or a forward pass alone. */
 export interface DispatchPlan {
   readonly dispatches: readonly PlannedDispatch[];
-  /** Partial losses, whose sum is the loss. */
-  readonly loss: Source;
+  /** Partial losses, whose sum is the loss of a training step; or the output of a forward pass. */
+  readonly output: Source;
   /** Number of partial gradients of each trainable parameter. */
   readonly splits: ReadonlyMap<string, number>;
   /** Inputs that the host fills, by name. */

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { type AdamWScalars } from "../../../ops/adamw.ts";
 import type { Objective } from "../../../training/objective.ts";
 import type { Allocate } from "../../../mae.ts";
 import { writeFeeds } from "../../simd/plan/feeds.ts";
@@ -71,12 +70,20 @@ export class FeedBuffer {
     writeFeeds(this.#host, 0, this.#graph, { feedOffsets: this.#offsets }, makeObjective);
   }
 
-  /** Copies the feeds to the device. @param step number of the step, from 1 @param slot where its loss is written */
-  upload(scalars: AdamWScalars, step: number, slot: number): void {
+  /** Writes a feed on the host. The rest of its place keeps older values. */
+  write(name: string, { buffer, byteOffset, byteLength }: Float32Array | Int32Array): void {
+    const target = new Uint8Array(this.#host, this.#offsets.get(name)!, byteLength);
+    target.set(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+
+  /** Writes the header on the host. */
+  setHeader(values: Readonly<Record<keyof typeof HEADER, number>>): void {
     const header = new Float32Array(this.#host, 0, HEADER_SIZE);
-    for (const [name, index] of Object.entries(HEADER)) {
-      header[index] = { ...scalars, step, slot }[name as keyof typeof HEADER];
-    }
+    for (const [name, index] of Object.entries(HEADER)) header[index] = values[name as keyof typeof HEADER];
+  }
+
+  /** Copies header and feeds to the device. */
+  upload(): void {
     this.#device.queue.writeBuffer(this.#buffer, 0, this.#host);
   }
 

@@ -1,5 +1,5 @@
 /**
- * Lowers the recorded graph of a training step to dispatches.
+ * Lowers a recorded graph to dispatches.
  *
  * @module
  */
@@ -201,7 +201,7 @@ export function lower(graph: Graph, tileOf = tileByCount): DispatchPlan {
   const feeds = new Map([...graph.feeds].filter(([name]) => name !== CHUNK_WEIGHT));
   return {
     dispatches: lowering.dispatches,
-    loss: lowering.source(graph.outputs[0]),
+    output: lowering.source(graph.outputs[0]),
     splits: lowering.splits,
     feeds,
   };

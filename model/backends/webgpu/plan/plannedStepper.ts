@@ -10,16 +10,13 @@
  * @module
  */
 import { adamwScalars } from "../../../ops/adamw.ts";
-import { batchSizeOf, objective, type TrainingBatch } from "../../../training/objective.ts";
+import { batchSizeOf, objective, type Task, type TrainingBatch } from "../../../training/objective.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { RunStep, Stepper, StepperOptions } from "../../../training/stepper.ts";
 import { collectOptimizer } from "../../../training/storedState.ts";
 import { collectTensors, type HostTensor, type HostWeights } from "../../../weights.ts";
-import { BackendError } from "../../backend.ts";
 import type { Graph } from "../../simd/plan/graph.ts";
 import { recordStep, type TrainingSpec, trainingSpec } from "../../simd/plan/trainingSpec.ts";
-import type { Guard } from "../guard.ts";
-import type { Launcher } from "../launcher.ts";
 import type { Program } from "../program.ts";
 import { compile, type CompiledStep, type SharedBuffers } from "./compile.ts";
 import type { DispatchPlan } from "./dispatches.ts";
@@ -27,6 +24,8 @@ import { layOutFeeds } from "./feedBuffer.ts";
 import { LossRing } from "./lossRing.ts";
 import { lower } from "./lower.ts";
 import { Parameters } from "./parameters.ts";
+import { checked, type PlanDevice, requireTested, untested } from "./planDevice.ts";
+import { maxBytesOf } from "./bindings.ts";
 import { testTraining } from "./selfTest.ts";
 
 /**
@@ -41,29 +40,6 @@ function stepsInFlight({ dispatches, feeds }: DispatchPlan): number {
   const steps = Math.min(MAX_IN_FLIGHT, MAX_FED_BYTES / layOutFeeds(feeds).bytes, MAX_FLOPS / flops);
   return Math.max(2, Math.floor(steps));
 }
-
-/** A device with the programs that it has compiled and tested. */
-export interface PlanDevice {
-  readonly launcher: Launcher;
-  readonly guard: Guard;
-  /** The programs that have returned the expected results. */
-  readonly tested: Set<Program>;
-}
-
-const programsOf = ({ dispatches }: DispatchPlan) => dispatches.map(({ program }) => program);
-
-const untested = ({ tested }: PlanDevice, plan: DispatchPlan) =>
-  programsOf(plan).filter((program) => !tested.has(program));
-
-/** @throws {BackendError} when a plan has programs that were not tested */
-function requireTested(device: PlanDevice, plan: DispatchPlan): void {
-  const [program] = untested(device, plan);
-  if (program) throw new BackendError(`WebGPU has no self-test of the program '${program.name}'`);
-}
-
-/** Size of the largest buffer that a program may bind on a device. */
-const maxBytesOf = ({ limits }: GPUDevice) =>
-  Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
 
 /** The values with which a training begins. */
 interface InitialValues {
@@ -123,20 +99,29 @@ export class DeviceStepper implements Stepper {
    */
   static async open(planDevice: PlanDevice, options: StepperOptions): Promise<DeviceStepper> {
     const graph = recordStep(trainingSpec(options), options.batchSize), plan = lower(graph);
+    await DeviceStepper.test(planDevice, plan, options.task);
+    const values = await initialValues(options);
+    return await checked(planDevice, () => new DeviceStepper(planDevice, options, graph, plan, values));
+  }
+
+  /**
+   * Tests the programs of a plan that were not tested before.
+   *
+   * @param task a training with these programs
+   * @throws {BackendError} when the device rejects a program or computes wrong numbers
+   */
+  static async test(planDevice: PlanDevice, plan: DispatchPlan, task: Task): Promise<void> {
     if (untested(planDevice, plan).length > 0) {
       const used = new Set<Program>();
-      await testTraining(options, async (small, tile) => {
-        const graph = recordStep(trainingSpec(small), small.batchSize),
-          plan = lower(graph, () => tile);
-        for (const program of programsOf(plan)) used.add(program);
+      await testTraining(task, async (small, tile) => {
+        const graph = recordStep(trainingSpec(small), small.batchSize), plan = lower(graph, () => tile);
+        for (const { program } of plan.dispatches) used.add(program);
         const values = await initialValues(small);
         return await checked(planDevice, () => new DeviceStepper(planDevice, small, graph, plan, values));
       });
       for (const program of used) planDevice.tested.add(program);
     }
     requireTested(planDevice, plan);
-    const values = await initialValues(options);
-    return await checked(planDevice, () => new DeviceStepper(planDevice, options, graph, plan, values));
   }
 
   async prepare(batch: TrainingBatch, epoch: number, step: number): Promise<RunStep> {
@@ -148,13 +133,11 @@ export class DeviceStepper implements Stepper {
     compiled.feeds.prepare((allocate) => objective(task, batch, epoch, step, part, allocate));
     return async (lr) => {
       this.#device.guard.check();
-      const number = ++this.#submittedSteps, { device } = this.#shared.launcher.backend;
+      const number = ++this.#submittedSteps;
       const scalars = adamwScalars({ ...optimizer, lr, step: number });
-      compiled.feeds.upload(scalars, number, this.#losses.slotOf(number));
-      const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass();
-      compiled.encode(pass);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
+      compiled.feeds.setHeader({ ...scalars, step: number, slot: this.#losses.slotOf(number) });
+      compiled.feeds.upload();
+      compiled.submit();
       const loss = await this.#losses.next(number);
       // After a loss that is not finite, the device skips all updates.
       if (Number.isFinite(loss) && number === this.#completedSteps + 1) this.#completedSteps = number;
@@ -199,23 +182,4 @@ export class DeviceStepper implements Stepper {
     this.#compiled.set(images, compiled);
     return compiled;
   }
-}
-
-/** Creates objects on a device. @throws {BackendError} when the device reports an error */
-async function checked<T>({ launcher, guard }: PlanDevice, create: () => T): Promise<T> {
-  const { device } = launcher.backend, filters = ["validation", "out-of-memory"] as const;
-  guard.check();
-  for (const filter of filters) device.pushErrorScope(filter);
-  let created: T | undefined, thrown: unknown;
-  try {
-    created = create();
-  } catch (error) {
-    thrown = error;
-  }
-  for (const _ of filters) {
-    const error = await device.popErrorScope();
-    if (error) throw new BackendError(`WebGPU cannot run this training: ${error.message}`);
-  }
-  if (thrown) throw thrown;
-  return created!;
 }

@@ -21,19 +21,25 @@ import { attentionThreads } from "../kernels/attention.ts";
 import type { TileWidth } from "../kernels/gemm.ts";
 
 const IMAGES = 2, LR = 1e-3;
+const OPTIMIZER = { weightDecay: 0.05, betas: [0.9, 0.95], eps: 1e-8 } as const;
 
 /** What selects the programs of an attention over this number of tokens. */
 const attentionKind = (tokens: number) => `${attentionThreads(tokens)} ${tokens > attentionThreads(tokens)}`;
 
 /** Returns a model with one block each whose training uses the programs of `config`, with as few patches as possible. */
 function smallModel(config: MaeConfig, masked: boolean): MaeConfig {
-  const kinds = (side: number) => {
-    const patches = side ** 2, keep = masked ? numKeep(patches, config.maskRatio) : patches;
-    return [keep, patches].map(attentionKind).join();
+  const tokens = (side: number) => {
+    const patches = side ** 2;
+    return { patches, keep: masked ? numKeep(patches, config.maskRatio) : patches };
   };
-  const fullSide = config.imageSize / config.patchSize;
+  const fullSide = config.imageSize / config.patchSize, full = tokens(fullSide);
+  const isEnough = (side: number) => {
+    const { patches, keep } = tokens(side), hasBoth = keep > 0 && keep < patches;
+    return (hasBoth || !masked) && attentionKind(keep) === attentionKind(full.keep) &&
+      attentionKind(patches) === attentionKind(full.patches);
+  };
   let side = 2;
-  while (side < fullSide && kinds(side) !== kinds(fullSide)) side++;
+  while (side < fullSide && !isEnough(side)) side++;
   return {
     ...config,
     imageSize: Math.min(side, fullSide) * config.patchSize,
@@ -42,8 +48,8 @@ function smallModel(config: MaeConfig, masked: boolean): MaeConfig {
   };
 }
 
-/** Returns the options of the training that tests the programs of `options`. */
-function smallTraining({ task, optimizer }: StepperOptions): StepperOptions {
+/** Returns the options of the training that tests the programs of a task. */
+function smallTraining(task: Task): StepperOptions {
   const { architecture, freezeEncoder = false } = task;
   const config = smallModel(task.config, architecture.model === "mae");
   const specs = parameterSpecs(config, architecture), weights = initialWeights(specs, 1);
@@ -53,7 +59,7 @@ function smallTraining({ task, optimizer }: StepperOptions): StepperOptions {
     trainable,
     frozen: new Map([...weights].filter(([name]) => !isTrainable(name, freezeEncoder))),
     weights,
-    optimizer,
+    optimizer: OPTIMIZER,
     batchSize: IMAGES,
     threads: 1,
   };
@@ -120,10 +126,10 @@ function firstFault(found: HostWeights, expected: HostWeights): string | null {
  * @throws {BackendError} with the first wrong result
  */
 export async function testTraining(
-  options: StepperOptions,
+  task: Task,
   open: (options: StepperOptions, tile: TileWidth) => Promise<Stepper>,
 ): Promise<void> {
-  const small = smallTraining(options), batch = randomBatch(small.task);
+  const small = smallTraining(task), batch = randomBatch(small.task);
   const expected = await results(await PlannedStepper.open(small), batch, 2);
   // The second step tests the update of moments that are not zero. It does not depend on the tiles.
   for (const [tile, steps] of [[32, 2], [64, 1]] as const) {
