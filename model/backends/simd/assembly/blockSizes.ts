@@ -43,6 +43,9 @@ export const WIDE_KC = 256;
 /** Maximum number of rows of A in a block, a multiple of `WIDE_MR`: the block stays in the second-level cache. */
 export const WIDE_MC = 396;
 
+/** Columns of B that are packed together: several cache lines of a row. */
+export const WIDE_NC = 64;
+
 /** Maximum number of floats in a packed block of B for C = Aᵀ · B: the block stays in the second-level cache. */
 export const WIDE_PACK_SIZE = 60 * 1024;
 

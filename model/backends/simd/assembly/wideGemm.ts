@@ -1,10 +1,10 @@
 /**
- * C = A · B in the 256-bit build. Micro-panels of B are packed one by one, or read in place where their rows are
- * contiguous and close together. Each is multiplied with a block of A, which is not packed.
+ * C = A · B in the 256-bit build, in the five loops of BLIS. A block of B is packed, or read in place where its rows are
+ * contiguous and close together. A is not packed.
  *
  * Strides are in bytes.
  */
-import { WIDE_DIRECT_STRIDE, WIDE_KC, WIDE_MC, WIDE_MR, WIDE_NR } from "./blockSizes";
+import { WIDE_DIRECT_STRIDE, WIDE_KC, WIDE_MC, WIDE_MR, WIDE_NC, WIDE_NR } from "./blockSizes";
 import { copyColumns } from "./edge";
 import { wideKernel4x16, wideKernel4x8, wideKernel6x16, wideKernel6x8 } from "./wideMicroKernel";
 import { blockSize, packColumns, packRows, panelVectors, rowsInSixes } from "./widePacking";
@@ -23,34 +23,68 @@ export function wideGemm(
   addend: usize,
   scratch: usize,
 ): void {
-  const lda = <usize> k * 4, ldc = <usize> n * 4;
-  const edge = scratch + WIDE_KC * WIDE_NR * 4, depth = blockSize(k, WIDE_KC, 4);
+  const lda = <usize> k * 4, ldc = <usize> n * 4, packs = csB != 4 || rsB > <usize> WIDE_DIRECT_STRIDE;
+  const edge = scratch + WIDE_KC * WIDE_NC * 4, depth = blockSize(k, WIDE_KC, 4);
   const height = blockSize(m, WIDE_MC, WIDE_MR);
   for (let i: i32 = 0; i < m; i += height) {
-    const mc = min(height, m - i);
-    let cIn = addend;
+    const mc = min(height, m - i), ai = a + <usize> i * lda, addendI = addend ? addend + <usize> i * ldc : 0;
     for (let p: i32 = 0; p < k; p += depth) {
-      const kc = min(depth, k - p), ap = a + <usize> i * lda + <usize> p * 4, bp = b + <usize> p * rsB;
-      for (let j: i32 = 0; j < n; j += WIDE_NR) {
-        const offset = <usize> i * ldc + <usize> j * 4, vectors = panelVectors(n - j);
-        const biasJ = bias && !p ? bias + <usize> j * 4 : 0, cInJ = cIn ? cIn + offset : 0, cj = c + offset;
-        let panel = bp + <usize> j * csB, ldb = rsB;
-        if (csB != 4 || rsB > <usize> WIDE_DIRECT_STRIDE) {
-          if (csB == 4) packRows(kc, vectors, panel, rsB, scratch);
-          else packColumns(kc, min(WIDE_NR, n - j), vectors, panel, csB, scratch);
-          panel = scratch;
-          ldb = <usize> vectors * 16;
+      const kc = min(depth, k - p), ap = ai + <usize> p * 4;
+      for (let j: i32 = 0; j < n; j += WIDE_NC) {
+        const nc = min(WIDE_NC, n - j), offset = <usize> j * 4, cj = c + <usize> i * ldc + offset;
+        let block = b + <usize> p * rsB + <usize> j * csB, ldb = rsB, panelStride: usize = WIDE_NR * 4;
+        if (packs) {
+          packBlock(kc, nc, block, rsB, csB, scratch);
+          block = scratch;
+          ldb = WIDE_NR * 4;
+          panelStride *= kc;
         }
-        if (n - j >= 4 * vectors) {
-          gemmPanel(mc, vectors, kc, ap, lda, panel, ldb, cj, ldc, biasJ, cInJ);
-        } else {
-          if (cInJ) copyColumns(mc, n - j, cInJ, ldc, edge, WIDE_NR * 4);
-          gemmPanel(mc, vectors, kc, ap, lda, panel, ldb, edge, WIDE_NR * 4, biasJ, cInJ ? edge : 0);
-          copyColumns(mc, n - j, edge, WIDE_NR * 4, cj, ldc);
-        }
+        const biasJ = bias && !p ? bias + offset : 0, cIn = p ? cj : addendI ? addendI + offset : 0;
+        multiplyBlock(mc, nc, kc, ap, lda, block, ldb, panelStride, cj, ldc, biasJ, cIn, edge);
       }
-      cIn = c;
     }
+  }
+}
+
+/** Packs B[k, n] by micro-panels. */
+function packBlock(k: i32, n: i32, b: usize, rsB: usize, csB: usize, packed: usize): void {
+  for (; n > 0; n -= WIDE_NR) {
+    if (csB == 4) packRows(k, b, rsB, packed);
+    else packColumns(k, min(WIDE_NR, n), b, csB, packed);
+    b += WIDE_NR * csB;
+    packed += <usize> k * (WIDE_NR * 4);
+  }
+}
+
+/** C[m, n] = A · B (+ bias) (+ cIn), with the last panel in `edge` where C has no room for it. */
+function multiplyBlock(
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  lda: usize,
+  b: usize,
+  ldb: usize,
+  panelStride: usize,
+  c: usize,
+  ldc: usize,
+  bias: usize,
+  cIn: usize,
+  edge: usize,
+): void {
+  for (; n > 0; n -= WIDE_NR) {
+    const vectors = panelVectors(n);
+    if (n >= 4 * vectors) {
+      gemmPanel(m, vectors, k, a, lda, b, ldb, c, ldc, bias, cIn);
+    } else {
+      if (cIn) copyColumns(m, n, cIn, ldc, edge, WIDE_NR * 4);
+      gemmPanel(m, vectors, k, a, lda, b, ldb, edge, WIDE_NR * 4, bias, cIn ? edge : 0);
+      copyColumns(m, n, edge, WIDE_NR * 4, c, ldc);
+    }
+    b += panelStride;
+    c += WIDE_NR * 4;
+    if (bias) bias += WIDE_NR * 4;
+    if (cIn) cIn += WIDE_NR * 4;
   }
 }
 

@@ -60,7 +60,7 @@ export function wideGemmTransA(
 /** Packs B[k, n] by micro-panels. */
 function packBlock(k: i32, n: i32, b: usize, ldb: usize, packed: usize): void {
   for (; n > 0; n -= WIDE_NR) {
-    packRows(k, WIDE_NR / 4, b, ldb, packed);
+    packRows(k, b, ldb, packed);
     b += WIDE_NR * 4;
     packed += <usize> k * (WIDE_NR * 4);
   }

@@ -19,36 +19,26 @@ export function rowsInSixes(m: i32): i32 {
   return max(0, m - rest - (rest < 3 ? 6 : 0));
 }
 
-/** Packs `vectors` vectors of each row of B. */
-export function packRows(k: i32, vectors: i32, b: usize, rsB: usize, packed: usize): void {
-  if (vectors == WIDE_NR / 4) {
-    for (; k > 0; k--) {
-      const v0 = v128.load(b), v1 = v128.load(b, 16), v2 = v128.load(b, 32), v3 = v128.load(b, 48);
-      v128.store(packed, v0);
-      v128.store(packed, v1, 16);
-      v128.store(packed, v2, 32);
-      v128.store(packed, v3, 48);
-      packed += 64;
-      b += rsB;
-    }
-  } else {
-    for (; k > 0; k--) {
-      const v0 = v128.load(b), v1 = v128.load(b, 16);
-      v128.store(packed, v0);
-      v128.store(packed, v1, 16);
-      packed += 32;
-      b += rsB;
-    }
+/** Packs WIDE_NR columns of B that are contiguous. */
+export function packRows(k: i32, b: usize, rsB: usize, packed: usize): void {
+  for (; k > 0; k--) {
+    const v0 = v128.load(b), v1 = v128.load(b, 16), v2 = v128.load(b, 32), v3 = v128.load(b, 48);
+    v128.store(packed, v0);
+    v128.store(packed, v1, 16);
+    v128.store(packed, v2, 32);
+    v128.store(packed, v3, 48);
+    packed += WIDE_NR * 4;
+    b += rsB;
   }
 }
 
-/** Packs columns of B that are contiguous along k. Those from `width` on repeat the last one. */
-export function packColumns(k: i32, width: i32, vectors: i32, b: usize, csB: usize, packed: usize): void {
-  const row = <usize> vectors * 16, last = b + <usize> (width - 1) * csB;
-  for (let v: i32 = 0; v < vectors; v++) {
-    let b0 = min(b + <usize> v * 4 * csB, last);
+/** Packs WIDE_NR columns of B, each contiguous. Those from `width` on repeat the last one. */
+export function packColumns(k: i32, width: i32, b: usize, csB: usize, packed: usize): void {
+  const row: usize = WIDE_NR * 4, last = b + <usize> (width - 1) * csB;
+  for (let j: i32 = 0; j < WIDE_NR; j += 4) {
+    let b0 = min(b + <usize> j * csB, last);
     let b1 = min(b0 + csB, last), b2 = min(b1 + csB, last), b3 = min(b2 + csB, last);
-    let out = packed + <usize> v * 16, p = k;
+    let out = packed + <usize> j * 4, p = k;
     for (; p >= 4; p -= 4) {
       const l0 = v128.load(b0), l1 = v128.load(b1), l2 = v128.load(b2), l3 = v128.load(b3);
       const t0 = v128.shuffle<f32>(l0, l1, 0, 4, 1, 5), t1 = v128.shuffle<f32>(l2, l3, 0, 4, 1, 5);
