@@ -2,7 +2,7 @@
  * Multi-head attention in the compact layout: 8 heads are computed together, each in its lane. The queries are divided
  * into panels. The scores of a panel, [tokens, rows], stay in the cache between the operations.
  */
-import { COMPACT_COLUMNS, COMPACT_KC, COMPACT_ROWS, LANES } from "./blockSizes";
+import { COMPACT_KC, COMPACT_ROWS, LANES } from "./blockSizes";
 import { ELEMENT, LANE_ENTRY, packColumns, packPanel, packRows, unpack } from "./compact";
 import { outerProduct, panelProduct } from "./compactKernel";
 import { multiply } from "./elementwise";
@@ -31,12 +31,12 @@ function panelStart(panel: i32, panels: i32, rows: i32): i32 {
   return panel * rows / panels;
 }
 
-/** out[n, rows] = x[rows, k] · y[k, n] for a panel x, stored by columns, and y in panels of COMPACT_COLUMNS columns. */
+/** out[n, rows] = x[rows, k] · y[k, n] for a panel x, stored by columns, and y in panels of two columns. */
 function multiplyPanel(rows: i32, n: i32, k: i32, x: usize, y: usize, out: usize): void {
-  const panelStride = <usize> (k * COMPACT_COLUMNS) * ELEMENT, last = y + <usize> ((n - 1) * k) * ELEMENT;
+  const panelStride = <usize> (2 * k) * ELEMENT, last = y + <usize> ((n - 1) * k) * ELEMENT;
   for (let p: i32 = 0; p < k; p += COMPACT_KC) {
     const steps = min(COMPACT_KC, k - p), offset = <usize> p * ELEMENT, xp = x + <usize> rows * offset;
-    panelProduct(rows, n, steps, xp, y + COMPACT_COLUMNS * offset, last + offset, panelStride, out, !p);
+    panelProduct(rows, n, steps, xp, y + 2 * offset, last + offset, panelStride, out, !p);
   }
 }
 

@@ -61,11 +61,8 @@ export const PACK_SIZE = PACK_KC * PACK_MC;
 /** Lanes of an element in the compact layout (`codegen/compactKernel.ts`). */
 export const LANES = 8;
 
-/** Rows of a tile in the compact layout: 12 sums, 2 elements of B and one of A fill 15 of the 16 registers. */
+/** Rows of a tile of two columns in the compact layout: 12 sums, 2 elements of B and one of A fill 15 of 16 registers. */
 export const COMPACT_ROWS = 6;
-
-/** Columns of a tile in the compact layout. */
-export const COMPACT_COLUMNS = 2;
 
 /** Steps of a sum in the compact layout for which a panel of A and one of B stay in the first-level cache. */
 export const COMPACT_KC = 64;

@@ -2,7 +2,7 @@
  * The compact layout: 8 matrices of equal shape are interleaved, so that an element is a vector of 8 lanes
  * (`codegen/compactKernel.ts`). `lanes` is a table with the offsets of the 8 matrices as 64-bit integers.
  */
-import { COMPACT_COLUMNS, LANES } from "./blockSizes";
+import { LANES } from "./blockSizes";
 
 /** Bytes of an element. */
 export const ELEMENT: usize = LANES * 4;
@@ -11,10 +11,10 @@ export const ELEMENT: usize = LANES * 4;
 export const LANE_ENTRY: usize = 8;
 
 /**
- * Packs x[rows, columns] of 8 lanes. Element (i, j) goes to out + j / 2 · pair + j % 2 · step + i · outRow. If the number
- * of columns is odd, i · lastRow replaces i · outRow for the last one.
+ * Packs x[rows, columns] of 8 lanes. Element (i, j) goes to out + j / 2 · pair + j % 2 · step + i / 2 · (evenRow + oddRow)
+ * + i % 2 · evenRow.
  */
-export function pack(
+function pack(
   lanes: usize,
   rows: i32,
   columns: i32,
@@ -23,47 +23,62 @@ export function pack(
   out: usize,
   step: usize,
   pair: usize,
-  outRow: usize,
-  lastRow: usize,
+  evenRow: usize,
+  oddRow: usize,
 ): void {
-  const whole = columns & -4;
   for (let half: i32 = 0; half < 2; half++) {
     let x0 = x + <usize> load<u64>(lanes), x1 = x + <usize> load<u64>(lanes, LANE_ENTRY);
     let x2 = x + <usize> load<u64>(lanes, 2 * LANE_ENTRY), x3 = x + <usize> load<u64>(lanes, 3 * LANE_ENTRY);
-    for (let i: i32 = 0; i < rows; i++) {
-      let to = out + <usize> i * outRow, j: usize = 0;
-      for (let n = whole; n > 0; n -= 4) {
-        const l0 = v128.load(x0 + j), l1 = v128.load(x1 + j), l2 = v128.load(x2 + j), l3 = v128.load(x3 + j);
+    let j: i32 = 0, column = out;
+    for (; j + 4 <= columns; j += 4) {
+      let from: usize = 0, to = column, to2 = column + pair, advance = evenRow, next = oddRow;
+      for (let i: i32 = 0; i < rows; i++) {
+        const l0 = v128.load(x0 + from), l1 = v128.load(x1 + from);
+        const l2 = v128.load(x2 + from), l3 = v128.load(x3 + from);
         const t0 = v128.shuffle<f32>(l0, l1, 0, 4, 1, 5), t1 = v128.shuffle<f32>(l2, l3, 0, 4, 1, 5);
         const t2 = v128.shuffle<f32>(l0, l1, 2, 6, 3, 7), t3 = v128.shuffle<f32>(l2, l3, 2, 6, 3, 7);
         v128.store(to, v128.shuffle<f32>(t0, t1, 0, 1, 4, 5));
         v128.store(to + step, v128.shuffle<f32>(t0, t1, 2, 3, 6, 7));
-        to += pair;
-        v128.store(to, v128.shuffle<f32>(t2, t3, 0, 1, 4, 5));
-        v128.store(to + step, v128.shuffle<f32>(t2, t3, 2, 3, 6, 7));
-        to += pair;
-        j += 16;
+        v128.store(to2, v128.shuffle<f32>(t2, t3, 0, 1, 4, 5));
+        v128.store(to2 + step, v128.shuffle<f32>(t2, t3, 2, 3, 6, 7));
+        from += row;
+        to += advance;
+        to2 += advance;
+        const swap = advance;
+        advance = next;
+        next = swap;
       }
-      for (let n = whole; n < columns; n++) {
-        const single = !(n & 1) && n == columns - 1;
-        to = out + <usize> (n >> 1) * pair + <usize> (n & 1) * step + <usize> i * (single ? lastRow : outRow);
-        f32.store(to, f32.load(x0 + j));
-        f32.store(to, f32.load(x1 + j), 4);
-        f32.store(to, f32.load(x2 + j), 8);
-        f32.store(to, f32.load(x3 + j), 12);
-        j += 4;
+      x0 += 16;
+      x1 += 16;
+      x2 += 16;
+      x3 += 16;
+      column += 2 * pair;
+    }
+    for (; j < columns; j++) {
+      let from: usize = 0, to = out + <usize> (j >> 1) * pair + <usize> (j & 1) * step;
+      let advance = evenRow, next = oddRow;
+      for (let i: i32 = 0; i < rows; i++) {
+        f32.store(to, f32.load(x0 + from));
+        f32.store(to, f32.load(x1 + from), 4);
+        f32.store(to, f32.load(x2 + from), 8);
+        f32.store(to, f32.load(x3 + from), 12);
+        from += row;
+        to += advance;
+        const swap = advance;
+        advance = next;
+        next = swap;
       }
-      x0 += row;
-      x1 += row;
-      x2 += row;
-      x3 += row;
+      x0 += 4;
+      x1 += 4;
+      x2 += 4;
+      x3 += 4;
     }
     lanes += 4 * LANE_ENTRY;
     out += 16;
   }
 }
 
-/** The inverse of `pack`: x(i, j) from the element at in + j · step + i · inRow. */
+/** The inverse of `packPanel` and of any other layout: x(i, j) from the element at from + j · step + i · fromRow. */
 export function unpack(
   lanes: usize,
   rows: i32,
@@ -74,37 +89,46 @@ export function unpack(
   x: usize,
   row: usize,
 ): void {
-  const whole = columns & -4;
   for (let half: i32 = 0; half < 2; half++) {
     let x0 = x + <usize> load<u64>(lanes), x1 = x + <usize> load<u64>(lanes, LANE_ENTRY);
     let x2 = x + <usize> load<u64>(lanes, 2 * LANE_ENTRY), x3 = x + <usize> load<u64>(lanes, 3 * LANE_ENTRY);
-    for (let i: i32 = 0; i < rows; i++) {
-      let source = from + <usize> i * fromRow, j: usize = 0;
-      for (let n = whole; n > 0; n -= 4) {
+    let j: i32 = 0, column = from;
+    for (; j + 4 <= columns; j += 4) {
+      let to: usize = 0, source = column, source2 = column + 2 * step;
+      for (let i: i32 = 0; i < rows; i++) {
         const l0 = v128.load(source), l1 = v128.load(source + step);
-        source += 2 * step;
-        const l2 = v128.load(source), l3 = v128.load(source + step);
-        source += 2 * step;
+        const l2 = v128.load(source2), l3 = v128.load(source2 + step);
         const t0 = v128.shuffle<f32>(l0, l1, 0, 4, 1, 5), t1 = v128.shuffle<f32>(l2, l3, 0, 4, 1, 5);
         const t2 = v128.shuffle<f32>(l0, l1, 2, 6, 3, 7), t3 = v128.shuffle<f32>(l2, l3, 2, 6, 3, 7);
-        v128.store(x0 + j, v128.shuffle<f32>(t0, t1, 0, 1, 4, 5));
-        v128.store(x1 + j, v128.shuffle<f32>(t0, t1, 2, 3, 6, 7));
-        v128.store(x2 + j, v128.shuffle<f32>(t2, t3, 0, 1, 4, 5));
-        v128.store(x3 + j, v128.shuffle<f32>(t2, t3, 2, 3, 6, 7));
-        j += 16;
+        v128.store(x0 + to, v128.shuffle<f32>(t0, t1, 0, 1, 4, 5));
+        v128.store(x1 + to, v128.shuffle<f32>(t0, t1, 2, 3, 6, 7));
+        v128.store(x2 + to, v128.shuffle<f32>(t2, t3, 0, 1, 4, 5));
+        v128.store(x3 + to, v128.shuffle<f32>(t2, t3, 2, 3, 6, 7));
+        source += fromRow;
+        source2 += fromRow;
+        to += row;
       }
-      for (let n = whole; n < columns; n++) {
-        f32.store(x0 + j, f32.load(source));
-        f32.store(x1 + j, f32.load(source, 4));
-        f32.store(x2 + j, f32.load(source, 8));
-        f32.store(x3 + j, f32.load(source, 12));
-        source += step;
-        j += 4;
+      x0 += 16;
+      x1 += 16;
+      x2 += 16;
+      x3 += 16;
+      column += 4 * step;
+    }
+    for (; j < columns; j++) {
+      let to: usize = 0, source = column;
+      for (let i: i32 = 0; i < rows; i++) {
+        f32.store(x0 + to, f32.load(source));
+        f32.store(x1 + to, f32.load(source, 4));
+        f32.store(x2 + to, f32.load(source, 8));
+        f32.store(x3 + to, f32.load(source, 12));
+        source += fromRow;
+        to += row;
       }
-      x0 += row;
-      x1 += row;
-      x2 += row;
-      x3 += row;
+      x0 += 4;
+      x1 += 4;
+      x2 += 4;
+      x3 += 4;
+      column += step;
     }
     lanes += 4 * LANE_ENTRY;
     from += 16;
@@ -117,16 +141,18 @@ export function packPanel(lanes: usize, rows: i32, columns: i32, x: usize, row: 
   pack(lanes, rows, columns, x, row, out, step, 2 * step, ELEMENT, ELEMENT);
 }
 
-/** Packs x[rows, columns] into panels of COMPACT_COLUMNS rows, each by columns. */
+/** Packs x[rows, columns] into panels of two rows, each by columns. */
 export function packRows(lanes: usize, rows: i32, columns: i32, x: usize, row: usize, out: usize): void {
-  for (let i: i32 = 0; i < rows; i += COMPACT_COLUMNS) {
-    const count = min(COMPACT_COLUMNS, rows - i);
-    packPanel(lanes, count, columns, x + <usize> i * row, row, out + <usize> (i * columns) * ELEMENT);
+  const even = rows & -2, panel = <usize> columns * (2 * ELEMENT);
+  pack(lanes, even, columns, x, row, out, 2 * ELEMENT, 4 * ELEMENT, ELEMENT, panel - ELEMENT);
+  if (rows > even) {
+    packPanel(lanes, 1, columns, x + <usize> even * row, row, out + <usize> (even >> 1) * panel);
   }
 }
 
-/** Packs x[rows, columns] into panels of COMPACT_COLUMNS columns, each by rows. */
+/** Packs x[rows, columns] into panels of two columns, each by rows. */
 export function packColumns(lanes: usize, rows: i32, columns: i32, x: usize, row: usize, out: usize): void {
-  const outRow = COMPACT_COLUMNS * ELEMENT;
-  pack(lanes, rows, columns, x, row, out, ELEMENT, <usize> rows * outRow, outRow, ELEMENT);
+  const even = columns & -2, outRow = 2 * ELEMENT, panel = <usize> rows * outRow;
+  pack(lanes, rows, even, x, row, out, ELEMENT, panel, outRow, outRow);
+  if (columns > even) packPanel(lanes, rows, 1, x + <usize> even * 4, row, out + <usize> (even >> 1) * panel);
 }
