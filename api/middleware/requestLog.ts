@@ -24,12 +24,13 @@ export function logRequests(
     const start = performance.now();
     context.set("requestId", requestId);
     await next();
-    context.header("x-request-id", requestId);
-    context.header("x-content-type-options", "nosniff");
+    // `context.header` would copy the response, once for each field.
+    const { headers, status } = context.res;
+    headers.set("x-request-id", requestId);
+    headers.set("x-content-type-options", "nosniff");
     const milliseconds = performance.now() - start;
     const method = METHODS.has(context.req.method) ? context.req.method : "other";
     const route = context.get("route") ?? "unmatched";
-    const status = context.res.status;
     metrics.requests.inc({ method, route, status: String(status) });
     metrics.durations.observe({ method, route }, milliseconds / 1000);
     log({

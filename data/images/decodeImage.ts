@@ -6,8 +6,8 @@
 import type { Bytes } from "../bytes.ts";
 import type { Sharp } from "sharp";
 import { decodeBudget, loadSharp, openImage, withImageErrors } from "./imageFile.ts";
-import type { InputShape } from "./imageShape.ts";
-import { decodePlainPng, type PlainImage } from "./plainPng.ts";
+import { type InputShape, isInputShape } from "./imageShape.ts";
+import { decodePlainPng } from "./plainPng.ts";
 import { DEFAULT_PREPROCESSING, type ImagePreprocessing } from "./preprocessing.ts";
 import { resizeToInput } from "./resizeImage.ts";
 
@@ -46,7 +46,7 @@ export async function decodeImage(
   preprocessing: ImagePreprocessing = DEFAULT_PREPROCESSING,
 ): Promise<Bytes> {
   const plain = decodePlainPng(bytes);
-  if (plain !== null && isInput(plain, input)) return plain.pixels;
+  if (plain !== null && isInputShape(plain, input)) return plain.pixels;
   return await withImageErrors(async () => {
     const encoded = await openImage(bytes, "error");
     const { hasAlpha, autoOrient: { height, width } } = await encoded.metadata();
@@ -55,9 +55,4 @@ export async function decodeImage(
       return await resizeToInput({ image, height, width }, input, preprocessing);
     });
   });
-}
-
-/** Whether an image has the shape of the model's input. */
-function isInput({ height, width, channels }: PlainImage, input: InputShape): boolean {
-  return height === input.imageSize && width === input.imageSize && channels === input.channels;
 }

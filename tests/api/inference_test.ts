@@ -223,6 +223,16 @@ Deno.test("a model that does not exist, has no checkpoint or has the wrong type 
   }
 });
 
+Deno.test("a model that was just used is not found once its job is deleted", async () => {
+  await using api = await TestApi.open();
+  const { id, jobId } = await api.model();
+  const reconstruct = () => api.post("/v1/reconstructions", { checkpoint: id, dataset: digits(0) });
+  await json(await reconstruct());
+  expect((await api.send(`/v1/jobs/${jobId}`, { method: "DELETE" })).status).toBe(204);
+  const { errors } = await problemOf(await reconstruct(), 422);
+  expect(errors).toEqual([{ path: "checkpoint", message: expect.stringMatching(/no checkpoint/) }]);
+});
+
 Deno.test("too many images give 413, and a model that takes too long gives 504", async () => {
   await using api = await TestApi.open({ imageValues: 2 * SIZE * SIZE });
   const { id } = await api.model();

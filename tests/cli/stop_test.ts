@@ -149,3 +149,32 @@ Deno.test("a runner that cannot hand its job back exits at its deadline", async 
   await api.end("SIGTERM");
   await Deno.remove(folder, { recursive: true });
 });
+
+/** Returns the ids of the processes that a process has started. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const children: number[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await Deno.readTextFile(`/proc/${name}/stat`).catch(() => "");
+    if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === pid) children.push(Number(name));
+  }
+  return children;
+}
+
+Deno.test({
+  name: "an API that stops leaves no inference process",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    {
+      await using service = await startProcess("api", folder, { UNMASK_VECTORS: "128" });
+      let children: number[] = [];
+      while (children.length === 0) children = await childrenOf(service.pid);
+      expect((await service.end("SIGTERM")).code).toBe(0);
+      for (const child of children) {
+        await expect(Deno.stat(`/proc/${child}`)).rejects.toThrow(Deno.errors.NotFound);
+      }
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
+});
