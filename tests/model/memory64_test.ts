@@ -1,6 +1,8 @@
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
+import type { MemoryLayout } from "../../model/backends/simd/plan/memoryLayout.ts";
 import type { PlanOptions } from "../../model/backends/simd/plan/planTraining.ts";
+import { TrainingMemory } from "../../model/backends/simd/plan/trainingMemory.ts";
 import { PlannedStepper } from "../../model/backends/simd/plan/plannedStepper.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
@@ -112,4 +114,23 @@ Deno.test("a training that does not fit into the memory it may use fails with th
     code: "out_of_memory",
     message: /needs 0\.0 GiB of memory, and may use 0\.0 GiB: choose a smaller batch_size or model/,
   });
+});
+
+Deno.test("a memory that the system does not provide ends the training with the numbers", () => {
+  const original = WebAssembly.Memory;
+  try {
+    WebAssembly.Memory = class {
+      constructor() {
+        throw new RangeError("could not allocate memory");
+      }
+    } as unknown as typeof WebAssembly.Memory;
+    const layout = { bytes: 6 * GIB, constants: 0 } as MemoryLayout;
+    expect(() => new TrainingMemory(layout, 0, 64)).toThrow(expect.objectContaining({
+      code: "out_of_memory",
+      message:
+        "A training step needs 6.0 GiB of memory, which the system does not provide: choose a smaller batch_size or model",
+    }));
+  } finally {
+    WebAssembly.Memory = original;
+  }
 });
