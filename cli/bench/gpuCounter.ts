@@ -1,5 +1,5 @@
 /**
- * Counts what a program asks of a GPU, by replacing methods of WebGPU's classes.
+ * Counts the dispatches, bytes and copies of WebGPU, by replacing methods of its classes.
  *
  * @module
  */

@@ -136,7 +136,7 @@ if (vulkan) {
     expect(losses.length).toBe(2);
   });
 
-  Deno.test("a step takes the dispatches, bytes and copies that its plan says (webgpu)", async () => {
+  Deno.test("a step has the dispatches, bytes and copies of its plan (webgpu)", async () => {
     await loseDevice();
     // Programs are compiled while a counter runs.
     const counters = [countGpu(true)], stepper = await openMae();

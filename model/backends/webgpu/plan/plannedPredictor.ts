@@ -30,6 +30,15 @@ interface CompiledPass {
 
 type Feeds = Readonly<Record<string, Float32Array | Int32Array>>;
 
+/**
+ * Returns the number of images of the pass that computes `images` images: at most a quarter more, so that few passes are
+ * compiled. An image does not depend on those that fill up the batch.
+ */
+function paddedSize(images: number): number {
+  const step = 2 ** Math.max(0, Math.floor(Math.log2(images)) - 2);
+  return Math.ceil(images / step) * step;
+}
+
 /** Returns a training whose programs include those of a pass. */
 function taskOf(config: MaeConfig, pass: Pass): Task {
   if (pass.output !== "patches") {
@@ -118,8 +127,7 @@ export class DevicePredictor implements Predictor {
   }
 
   async #runAlone(pass: Pass, images: number, feeds: Feeds): Promise<Float32Array<ArrayBuffer>> {
-    // Few sizes, so that few passes are compiled. An image does not depend on those that fill up the batch.
-    const padded = 2 ** Math.ceil(Math.log2(images));
+    const padded = paddedSize(images);
     const { bound, commands } = await this.#compiledFor(pass, padded);
     const { guard, launcher: { backend: { device } } } = this.#device;
     guard.check();

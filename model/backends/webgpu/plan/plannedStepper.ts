@@ -29,8 +29,8 @@ import { maxBytesOf } from "./bindings.ts";
 import { testTraining } from "./selfTest.ts";
 
 /**
- * Limits of the steps in flight: their number, the size of their inputs, and their work. The host learns a loss about ten
- * milliseconds late, so a GPU needs work for twice that time. More would only delay the losses.
+ * Limits of the steps in flight: their number, the size of their inputs, and their work. A loss arrives at the host about
+ * ten milliseconds late, so a GPU needs work for twice that time. More would only delay the losses.
  */
 const MAX_IN_FLIGHT = 32, MAX_FED_BYTES = 2 ** 28, MAX_FLOPS = 8e11;
 
