@@ -43,23 +43,19 @@ interface Candidate {
   readonly threads: number;
   /** The smallest chunks, in images, that are worth it. */
   readonly minImages: number;
-  readonly maxBytes: number;
+  /** Whether the memory may have 64-bit addresses. */
+  readonly mayBeWide: boolean;
 }
 
 /**
  * Returns the divisions to try. All threads come first, with chunks of at least half the target in a memory with 32-bit
  * addresses, then with chunks of any size in one with 64-bit addresses. Then fewer threads are tried.
  */
-function candidates(maxThreads: number, targetImages: number, maxBytes: number): Candidate[] {
-  const first = {
-    threads: maxThreads,
-    minImages: targetImages / 2,
-    maxBytes: Math.min(MAX_BYTES[32], maxBytes),
-  };
-  const others = Array.from(
-    { length: maxThreads },
-    (_, i) => ({ threads: maxThreads - i, minImages: 1, maxBytes }),
-  );
+function candidates(maxThreads: number, targetImages: number): Candidate[] {
+  const first = { threads: maxThreads, minImages: targetImages / 2, mayBeWide: false };
+  const others = Array.from({ length: maxThreads }, (_, i) => {
+    return { threads: maxThreads - i, minImages: 1, mayBeWide: true };
+  });
   return [first, ...others];
 }
 
@@ -86,10 +82,14 @@ export function planTraining(options: StepperOptions, plan: PlanOptions = {}): T
   const sampleImages = Math.min(8, maxImages);
   const bytesPerImage = measure(graphOf(sampleImages)).resultBytes / sampleImages;
   const targetImages = Math.max(1, Math.min(maxImages, Math.floor(targetBytes / bytesPerImage)));
-  const widest = plan.addressBits ?? (supportsAddresses64() ? 64 : 32);
-  const limit = Math.min(MAX_BYTES[widest], options.maxBytes ?? Infinity);
+  // The support is tested only for a training that needs it: the test takes milliseconds.
+  const limitFor = (mayBeWide: boolean) => {
+    const widest = plan.addressBits ?? (mayBeWide && supportsAddresses64() ? 64 : 32);
+    return Math.min(MAX_BYTES[widest], options.maxBytes ?? Infinity);
+  };
   let smallest = Infinity;
-  for (const { threads, minImages, maxBytes } of candidates(maxThreads, targetImages, limit)) {
+  for (const { threads, minImages, mayBeWide } of candidates(maxThreads, targetImages)) {
+    const limit = limitFor(mayBeWide);
     for (
       let chunkImages = targetImages;
       chunkImages >= minImages;
@@ -99,10 +99,10 @@ export function planTraining(options: StepperOptions, plan: PlanOptions = {}): T
       const requirements = { threads, chunks, ...measure(graph) };
       const layout = planMemory(trainable, frozen, requirements, plan.start);
       smallest = Math.min(smallest, layout.bytes);
-      if (layout.bytes > maxBytes) continue;
+      if (layout.bytes > limit) continue;
       const addressBits = plan.addressBits ?? (layout.bytes <= MAX_BYTES[32] ? 32 : 64);
       return { spec, threads, chunkImages, graph, requirements, layout, addressBits };
     }
   }
-  throw outOfMemory(smallest, `and may use ${formatGib(limit)}`);
+  throw outOfMemory(smallest, `and may use ${formatGib(limitFor(true))}`);
 }
