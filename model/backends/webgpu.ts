@@ -50,7 +50,9 @@ async function open(gpuOnly: boolean): Promise<TestedDevice> {
   const launcher = new Launcher(backend), ops = webgpuOps(launcher);
   const fault = await selfTest(ops);
   if (fault) throw new BackendError(fault);
-  return { ops, launcher, guard, tested: new Set(), software };
+  const tested: TestedDevice = { ops, launcher, guard, tested: new Set(), software };
+  await DeviceStepper.testSmall(tested);
+  return tested;
 }
 
 /** The GPU of any vendor. A process uses one device until that fails. */

@@ -68,8 +68,8 @@ async function withCode(change: (program: Program) => string, test: () => Promis
   try {
     await test();
   } finally {
-    await loseDevice();
     prototype.pipeline = original;
+    await loseDevice();
   }
 }
 

@@ -10,12 +10,19 @@
  * @module
  */
 import { adamwScalars } from "../../../ops/adamw.ts";
-import { batchSizeOf, objective, type Task, type TrainingBatch } from "../../../training/objective.ts";
+import {
+  batchSizeOf,
+  emptyBatch,
+  objective,
+  type Task,
+  type TrainingBatch,
+} from "../../../training/objective.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { RunStep, Stepper, StepperOptions } from "../../../training/stepper.ts";
 import { collectOptimizer } from "../../../training/storedState.ts";
-import { collectTensors, type HostTensor, type HostWeights } from "../../../weights.ts";
+import { collectTensors, type HostTensor, type HostWeights, parameterSpecs } from "../../../weights.ts";
 import type { Graph } from "../../simd/plan/graph.ts";
+import { record } from "../../simd/plan/record.ts";
 import { recordStep, type TrainingSpec, trainingSpec } from "../../simd/plan/trainingSpec.ts";
 import type { Program } from "../program.ts";
 import { compile, type CompiledStep, type SharedBuffers } from "./compile.ts";
@@ -26,7 +33,7 @@ import { lower } from "./lower.ts";
 import { Parameters } from "./parameters.ts";
 import { checked, type PlanDevice, requireTested, untested } from "./planDevice.ts";
 import { maxBytesOf } from "./bindings.ts";
-import { testTraining } from "./selfTest.ts";
+import { SMALL_TASK, testTraining } from "./selfTest.ts";
 
 /**
  * Limits of the steps in flight: their number, the size of their inputs, and their work. A loss arrives at the host about
@@ -102,6 +109,13 @@ export class DeviceStepper implements Stepper {
     await DeviceStepper.test(planDevice, plan, options.task);
     const values = await initialValues(options);
     return await checked(planDevice, () => new DeviceStepper(planDevice, options, graph, plan, values));
+  }
+
+  /** Tests the programs of a small training. @throws {BackendError} as `test` does */
+  static async testSmall(planDevice: PlanDevice): Promise<void> {
+    const { config, architecture } = SMALL_TASK, trainable = parameterSpecs(config, architecture);
+    const plan = lower(record(trainable, new Map(), objective(SMALL_TASK, emptyBatch(SMALL_TASK, 1), 0, 0)));
+    await DeviceStepper.test(planDevice, plan, SMALL_TASK);
   }
 
   /**

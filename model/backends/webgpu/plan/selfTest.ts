@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { imageDim, type MaeConfig, numKeep } from "../../../config.ts";
+import { completeConfig, imageDim, type MaeConfig, numKeep } from "../../../config.ts";
 import { uniform } from "../../../random.ts";
 import type { Task, TrainingBatch } from "../../../training/objective.ts";
 import type { Stepper, StepperOptions } from "../../../training/stepper.ts";
@@ -19,6 +19,23 @@ import { BackendError } from "../../backend.ts";
 import { PlannedStepper } from "../../simd/plan/plannedStepper.ts";
 import { attentionThreads } from "../kernels/attention.ts";
 import type { TileWidth } from "../kernels/gemm.ts";
+
+/** A small training. Its programs, except those of a certain width, are those of all trainings of an MAE. */
+export const SMALL_TASK: Task = {
+  config: completeConfig({
+    imageSize: 12,
+    patchSize: 3,
+    inChannels: 3,
+    embedDim: 12,
+    depth: 1,
+    numHeads: 2,
+    decoderEmbedDim: 8,
+    decoderDepth: 1,
+    decoderNumHeads: 2,
+  }),
+  architecture: { model: "mae" },
+  seed: 0,
+};
 
 const IMAGES = 2, LR = 1e-3;
 const OPTIMIZER = { weightDecay: 0.05, betas: [0.9, 0.95], eps: 1e-8 } as const;
