@@ -92,6 +92,18 @@ Deno.test("a linear probe on features has the losses and weights of one on image
   await predictor.dispose();
 });
 
+Deno.test("without a planner, steps on features run operation by operation", async () => {
+  await selectBackend("cpu");
+  const predictor = await openPredictor({ config, weights, threads: 1 });
+  const schedule = { ...OPTIONS.schedule, totalSteps: 3 };
+  const onImages = await collect({ ...OPTIONS, schedule, batches: images });
+  const events = await collect({ ...OPTIONS, schedule, input: "features", batches: featuresOf(predictor) });
+  expect(events.map(({ type }) => type)).toEqual(onImages.map(({ type }) => type));
+  expect(stepsOf(events).length).toBe(3);
+  stepsOf(events).forEach(({ loss }, i) => expect(loss).toBeCloseTo(stepsOf(onImages)[i].loss, 5));
+  await predictor.dispose();
+});
+
 Deno.test("a small step with a loss that is not finite ends the training after the steps before it", async () => {
   const { planner } = await selectBackend("simd");
   const seen: TrainerEvent[] = [];

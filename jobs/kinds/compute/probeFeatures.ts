@@ -69,8 +69,10 @@ export class ProbeFeatures implements AsyncDisposable {
     }
     this.#train = yield* this.#reported(predictor, train);
     const inThreads = backend.planner !== undefined && predictor.note === null;
-    if (testCount === 0 || !inThreads || bytes(train.count + testCount) > maxFeatureBytes) return;
-    this.#test = this.#computeTest(predictor);
+    if (testCount === 0 || !inThreads || bytes(train.count + testCount) > maxFeatureBytes) {
+      return await this.#close();
+    }
+    this.#test = this.#computeTest(predictor).finally(() => this.#close());
     // An error is thrown where the features are used. Until then it must not count as unhandled.
     this.#test.catch(() => {});
   }
@@ -114,6 +116,13 @@ export class ProbeFeatures implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#test?.catch(() => {});
-    await this.#predictor?.dispose();
+    await this.#close();
+  }
+
+  /** Frees the encoder once it is no longer needed. */
+  async #close(): Promise<void> {
+    const predictor = this.#predictor;
+    this.#predictor = null;
+    await predictor?.dispose();
   }
 }

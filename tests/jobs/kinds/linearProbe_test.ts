@@ -72,6 +72,9 @@ Deno.test("a probe computes the features before its first step, and ends with th
     expect(resultOf(computed)).toEqual(resultOf(kept));
     const digests = (events: KindEvent[]) => checkpointsOf(events).map(({ sha256 }) => sha256);
     expect(digests(computed)).toEqual(digests(kept));
+    const compute = { ...DEFAULT_KIND_SETTINGS.compute, threads: 3 };
+    const inThreads = await probes.run(body, { settings: { ...DEFAULT_KIND_SETTINGS, compute } });
+    expect(digests(inThreads)).toEqual(digests(kept));
   }
 });
 
