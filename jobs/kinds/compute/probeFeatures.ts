@@ -17,8 +17,10 @@ import { openRunPredictor } from "./backend.ts";
 import { featureBatches } from "./featureBatches.ts";
 import { computeFeatures, featuresOfBatch } from "./features.ts";
 
-/** Interval of the progress events, in milliseconds. */
+/** Shortest interval of the progress events, in milliseconds. It grows with the time, so that they stay few. */
 const REPORT_MS = 1_000;
+/** Interval of the progress events as a share of the time so far. */
+const REPORT_SHARE = 0.01;
 
 /** The encoder and the images of a probe. */
 export interface ProbeSetup {
@@ -79,11 +81,13 @@ export class ProbeFeatures implements AsyncDisposable {
 
   async *#reported(predictor: Predictor, set: ImageSet): AsyncGenerator<KindEvent, Float32Array> {
     const features = new Float32Array(set.count * predictor.config.embedDim), total = set.count;
-    let reportedAt = performance.now();
+    const start = performance.now();
+    let reportedAt = start;
     yield { type: "features", images: 0, total };
     for await (const images of computeFeatures(predictor, set, features, this.#context.signal)) {
-      if (images < total && performance.now() - reportedAt < REPORT_MS) continue;
-      reportedAt = performance.now();
+      const now = performance.now(), interval = Math.max(REPORT_MS, REPORT_SHARE * (now - start));
+      if (images < total && now - reportedAt < interval) continue;
+      reportedAt = now;
       yield { type: "features", images, total };
     }
     return features;
