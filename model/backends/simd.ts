@@ -3,7 +3,7 @@
  * operations of the model, and does not compute them.
  *
  * - `simd/assembly/` has the kernels in AssemblyScript, `simd/codegen/` generates their unrolled loops, and
- *   `simd/binary.ts` is the compiled result.
+ *   `simd/binary.ts` is the compiled result: builds for vectors of 128 and of 256 bits (`simd/vectorFlags.ts`).
  * - `simd/specs.ts` describes the kernel calls of each operation.
  * - `simd/plan/` plans training steps; see `simd/plan/plannedStepper.ts`.
  * - `simd/prediction/` plans forward passes; see `simd/prediction/plannedPredictor.ts`.

@@ -3,8 +3,9 @@
  * Values are float32 unless the comment of a kernel names another type. A matrix x[m, n] is stored by rows without gaps;
  * `row` is the size of a row in bytes.
  *
- * The build generates two things: the module `microKernel`, and the code of every loop with the comment
- * `#pragma unroll_and_jam`. `codegen/` has both generators, and the rules for the bodies of such loops.
+ * The build generates the modules `microKernel`, `wideMicroKernel` and `compactKernel`, and the code of every loop with
+ * the comment `#pragma unroll_and_jam`. `codegen/` has the generators, and the rules for the bodies of such loops. The
+ * constant `VECTOR_BITS` is 256 in the build in which V8 fuses pairs of vectors, and 128 in the others.
  */
 export { adamw } from "./adamw";
 export { attention, attentionGradient } from "./attention";
