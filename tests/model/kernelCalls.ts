@@ -41,6 +41,7 @@ const CALLS: Readonly<Record<KernelName, (at: (buffer: number) => number) => num
     [14, 19, 83, at(0), at(1), 4 * 19, 4, at(2), at(3), at(4), at(5)],
     [109, 32, 24, at(0), at(1), 4, 4 * 24, at(2), 0, 0, at(5)],
   ],
+  gemmColumns: (at) => [[14, 17, 83, at(0), at(1), 4 * 19, 4, at(2), 4 * 19, at(3), at(4), at(5)]],
   gemmTransA: (at) => [
     [17, 21, 91, at(0), at(1), at(2), at(3), 0, 0],
     [40, 32, 91, at(0), at(1), at(2), at(3), at(4), 1],
@@ -61,7 +62,7 @@ const CALLS: Readonly<Record<KernelName, (at: (buffer: number) => number) => num
 export const KERNEL_NAMES = Object.keys(CALLS) as KernelName[];
 
 /** First buffer of scratch memory, which a build uses in its own way. The other buffers precede it. */
-const SCRATCH: Partial<Record<KernelName, number>> = { gemm: 5, gemmTransA: 3 };
+const SCRATCH: Partial<Record<KernelName, number>> = { gemm: 5, gemmColumns: 5, gemmTransA: 3 };
 
 /** Runs the calls of a kernel. @param options.base address of the buffers @returns all values of the buffers */
 export function results(

@@ -19,6 +19,7 @@ export type KernelName =
   | "gatherRows"
   | "gelu"
   | "gemm"
+  | "gemmColumns"
   | "gemmTransA"
   | "layerNorm"
   | "layerNormGradient"

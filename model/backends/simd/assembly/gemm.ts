@@ -26,8 +26,26 @@ export function gemm(
   addend: usize,
   scratch: usize,
 ): void {
-  if (VECTOR_BITS == 256) wideGemm(m, n, k, a, b, rsB, csB, c, bias, addend, scratch);
-  else narrowGemm(m, n, k, a, b, rsB, csB, c, bias, addend, scratch);
+  gemmColumns(m, n, k, a, b, rsB, csB, c, <usize> n * 4, bias, addend, scratch);
+}
+
+/** `gemm` for `n` of the columns of a wider C, with the row stride ldc. The addend has that stride, too. */
+export function gemmColumns(
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  b: usize,
+  rsB: usize,
+  csB: usize,
+  c: usize,
+  ldc: usize,
+  bias: usize,
+  addend: usize,
+  scratch: usize,
+): void {
+  if (VECTOR_BITS == 256) wideGemm(m, n, k, a, b, rsB, csB, c, ldc, bias, addend, scratch);
+  else narrowGemm(m, n, k, a, b, rsB, csB, c, ldc, bias, addend, scratch);
 }
 
 /**

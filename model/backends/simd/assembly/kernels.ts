@@ -11,7 +11,7 @@ export { adamw } from "./adamw";
 export { attention, attentionGradient } from "./attention";
 export { add, multiply, scale, zero } from "./elementwise";
 export { gelu } from "./gelu";
-export { gemm, gemmTransA } from "./gemm";
+export { gemm, gemmColumns, gemmTransA } from "./gemm";
 export { layerNorm, layerNormGradient } from "./layerNorm";
 export { crossEntropy, maskedLoss } from "./losses";
 export { gatherRows, meanPool, meanPoolGradient, sumMaskedRows, sumRows } from "./rows";

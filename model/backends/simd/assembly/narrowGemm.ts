@@ -10,7 +10,7 @@ import { copyColumns } from "./edge";
 import { panelDepth } from "./inline";
 import { microKernel4x8, microKernel6x8, packB, packBTransposed } from "./microKernel";
 
-/** `gemm` of the 128-bit build. tile: scratch memory for a tile at the right edge of C. */
+/** `gemmColumns` of the 128-bit build. tile: scratch memory for a tile at the right edge of C. */
 export function narrowGemm(
   m: i32,
   n: i32,
@@ -20,11 +20,12 @@ export function narrowGemm(
   rsB: usize,
   csB: usize,
   c: usize,
+  ldc: usize,
   bias: usize,
   addend: usize,
   tile: usize,
 ): void {
-  const lda = <usize> k * 4, ldc = <usize> n * 4;
+  const lda = <usize> k * 4;
   // Blocks of about equal height: every block packs all of B, which does not pay for a few rows.
   const blocks = (m + MC - 1) / MC, mc = (m + MR * blocks - 1) / (MR * blocks) * MR;
   for (let ic: i32 = 0; ic < m; ic += mc) {

@@ -9,7 +9,7 @@ import { copyColumns } from "./edge";
 import { wideKernel4x16, wideKernel4x8, wideKernel6x16, wideKernel6x8 } from "./wideMicroKernel";
 import { blockSize, packColumns, packRows, panelVectors, rowsInSixes } from "./widePacking";
 
-/** `gemm` of the 256-bit build. */
+/** `gemmColumns` of the 256-bit build. */
 export function wideGemm(
   m: i32,
   n: i32,
@@ -19,11 +19,12 @@ export function wideGemm(
   rsB: usize,
   csB: usize,
   c: usize,
+  ldc: usize,
   bias: usize,
   addend: usize,
   scratch: usize,
 ): void {
-  const lda = <usize> k * 4, ldc = <usize> n * 4, packs = csB != 4 || rsB > <usize> WIDE_DIRECT_STRIDE;
+  const lda = <usize> k * 4, packs = csB != 4 || rsB > <usize> WIDE_DIRECT_STRIDE;
   const edge = scratch + WIDE_KC * WIDE_NC * 4, depth = blockSize(k, WIDE_KC, 4);
   const height = blockSize(m, WIDE_MC, WIDE_MR);
   for (let i: i32 = 0; i < m; i += height) {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { LANES, MR } from "../assembly/blockSizes.ts";
+import { LANES, MR, WIDE_NC } from "../assembly/blockSizes.ts";
 import type { KernelName } from "../instance.ts";
 import type { KernelCall } from "../plan/compile.ts";
 
@@ -23,9 +23,19 @@ interface Rows {
   readonly strides: Readonly<Record<number, number>>;
 }
 
+/** Maximum number of rows of a matrix product that is divided by columns. */
+const MAX_COLUMN_ROWS = 1024;
+
 /** Returns the rows of a call, from its arguments. Kernels that are missing here are not divided. */
 const ROWS: Partial<Record<KernelName, (...args: number[]) => Rows>> = {
   gemm: (m, n, k) => ({ count: m, multiple: MR, strides: { 3: 4 * k, 7: 4 * n, 9: 4 * n } }),
+  // Rows are columns of C.
+  gemmColumns: (_m, n, _k, _a, _b, _rsB, csB) => ({
+    count: n,
+    counts: [1],
+    multiple: WIDE_NC,
+    strides: { 4: csB, 7: 4, 9: 4, 10: 4 },
+  }),
   layerNorm: (m, n) => ({
     count: m,
     multiple: 4,
@@ -58,8 +68,8 @@ const ROWS: Partial<Record<KernelName, (...args: number[]) => Rows>> = {
  * Returns the part of a call that a thread computes, or null where it has none. A call that cannot be divided is the
  * first thread's.
  */
-export function splitCall([name, ...args]: KernelCall, thread: number, threads: number): KernelCall | null {
-  const rows = ROWS[name]?.(...args);
+export function splitCall(call: KernelCall, thread: number, threads: number): KernelCall | null {
+  const [name, ...args] = byColumns(call, threads), rows = ROWS[name]?.(...args);
   if (!rows) return thread === 0 ? [name, ...args] : null;
   const { count, counts = [0], firsts = [], multiple, unit = 1, strides } = rows;
   const boundary = (thread: number) =>
@@ -70,4 +80,14 @@ export function splitCall([name, ...args]: KernelCall, thread: number, threads: 
   for (const i of counts) part[i] = size * unit;
   for (const i of firsts) part[i] += first;
   return [name, ...part];
+}
+
+/**
+ * Returns a matrix product that is divided by columns, where C has few rows: each thread then packs its own columns of B
+ * and not all of B. Other calls are unchanged.
+ */
+function byColumns(call: KernelCall, threads: number): KernelCall {
+  const [name, m, n, k, a, b, rsB, csB, c, ...rest] = call;
+  if (name !== "gemm" || m > MAX_COLUMN_ROWS || n < threads * WIDE_NC) return call;
+  return ["gemmColumns", m, n, k, a, b, rsB, csB, c, 4 * n, ...rest];
 }
