@@ -17,15 +17,31 @@ export interface ServiceProcess extends AsyncDisposable {
   end(signal: Deno.Signal): Promise<{ readonly code: number; readonly output: string }>;
 }
 
-/** Starts a process and waits until it reports that it is ready. @param onOutput receives all output so far */
+/**
+ * Starts a process and waits until it reports that it is ready.
+ *
+ * @param onOutput receives all output so far
+ * @param dataBytes limit of the writable memory of the process and of each of its children, in bytes (`ulimit -d`)
+ */
 export async function startProcess(
   command: "start" | "api" | "runner",
   dataDir: string,
   env: Record<string, string> = {},
   onOutput: (output: string) => void = () => {},
+  dataBytes?: number,
 ): Promise<ServiceProcess> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--config", new URL("../deno.json", import.meta.url).pathname, MAIN.href, command],
+  const config = new URL("../deno.json", import.meta.url).pathname;
+  const deno = [Deno.execPath(), "run", "-A", "--config", config, MAIN.href, command];
+  const limited = [
+    "sh",
+    "-c",
+    `ulimit -d ${Math.floor((dataBytes ?? 0) / 1024)}; exec "$@"`,
+    "sh",
+    ...deno,
+  ];
+  const [program, ...args] = dataBytes === undefined ? deno : limited;
+  const child = new Deno.Command(program, {
+    args,
     env: { UNMASK_DATA: dataDir, UNMASK_PORT: "0", UNMASK_STORE: "", UNMASK_KV: "", ...env },
     stdout: "piped",
     stderr: "piped",

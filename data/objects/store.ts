@@ -25,6 +25,7 @@ export interface ByteRange {
 
 /** An object with its content. The body must be read to its end or cancelled. */
 export interface ObjectBody extends ObjectInfo {
+  /** The chunks belong to the reader, who may overwrite or transfer them. */
   readonly body: ReadableStream<Bytes>;
   /** The range of the object that `body` contains, if a range was requested. */
   readonly range?: { readonly start: number; readonly end: number };

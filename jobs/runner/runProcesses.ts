@@ -7,13 +7,19 @@ import type { VectorBits } from "../../model/backends/simd/vectorFlags.ts";
 import { isUnknownFlag, UNKNOWN_FLAGS, vectorFlags, type Vectors } from "../process/vectors.ts";
 import { RunProcess } from "./runProcess.ts";
 
+/**
+ * A smaller young generation of V8's heap, of one MiB in each thread. A run allocates little memory for objects in a
+ * step, and most of a larger young generation would be garbage: 40 MiB in all.
+ */
+const MEMORY_FLAGS: readonly string[] = ["--max-semi-space-size=1"];
+
 /** Options of {@linkcode RunProcesses}. */
 export interface RunProcessesOptions {
   /** URL of the module of a run's process. */
   readonly module: URL;
   /** The width of the vectors that runs compute with. */
   readonly vectors: Promise<Vectors>;
-  /** Returns V8's flags for a width. @default {@linkcode vectorFlags} */
+  /** Returns V8's flags for a width. @default those for the width, and a small young generation */
   readonly flags?: (bits: VectorBits) => readonly string[];
   /** Receives lines that a process writes while it has no run. */
   readonly log: (line: string) => void;
@@ -31,6 +37,7 @@ export class RunProcesses {
   #vectors: Promise<Vectors>;
   #spare: Promise<StartedProcess | null> | null = null;
   #isClosed = false;
+  #hasFlags = true;
 
   constructor(options: RunProcessesOptions) {
     this.#options = options;
@@ -43,8 +50,8 @@ export class RunProcesses {
   }
 
   /**
-   * Returns the spare process, or a new one if there is none or if it has ended. If V8 does not have the flags for
-   * vectors of 256 bits, the process is one without flags. A process that has ended for another reason is returned: its
+   * Returns the spare process, or a new one if there is none or if it has ended. If V8 does not have one of the flags,
+   * the process has none, and computes with vectors of 128 bits. A process that has ended for another reason is returned: its
    * last message says why.
    *
    * @throws the error of the option `vectors`
@@ -55,8 +62,9 @@ export class RunProcesses {
     const spare = await pending;
     const started = spare !== null && !spare.process.hasEnded ? spare : await this.#start();
     const crash = await started.process.ready;
-    if (crash === null || started.vectors.bits === 128 || !isUnknownFlag(crash.exit)) return started;
-    this.#vectors = Promise.resolve(UNKNOWN_FLAGS);
+    if (crash === null || !isUnknownFlag(crash.exit)) return started;
+    this.#hasFlags = false;
+    if (started.vectors.bits === 256) this.#vectors = Promise.resolve(UNKNOWN_FLAGS);
     return await this.#start();
   }
 
@@ -69,7 +77,12 @@ export class RunProcesses {
   }
 
   async #start(): Promise<StartedProcess> {
-    const { module, flags = vectorFlags, log } = this.#options, vectors = await this.#vectors;
-    return { process: new RunProcess({ module, v8Flags: flags(vectors.bits), output: log }), vectors };
+    const { module, flags = flagsOfRun, log } = this.#options, vectors = await this.#vectors;
+    const v8Flags = this.#hasFlags ? flags(vectors.bits) : [];
+    return { process: new RunProcess({ module, v8Flags, output: log }), vectors };
   }
+}
+
+function flagsOfRun(bits: VectorBits): readonly string[] {
+  return [...MEMORY_FLAGS, ...vectorFlags(bits)];
 }

@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import type { Client, JobView } from "../../cli/client.ts";
 import { startProcess } from "../../cli/process.ts";
+import { childrenOf } from "../setup/processes.ts";
 import { sha256 } from "../../jobs/artifacts/sha256.ts";
 
 /** A run reports its progress twice a second. An epoch of this length contains several reports. */
@@ -86,6 +87,27 @@ Deno.test("a run killed in the middle of an epoch has bit for bit the same resul
       expect(await recordOf(api.client, job)).toEqual(expected);
     },
   );
+
+  await t.step({
+    name: "the process of a run is killed, while its runner continues",
+    ignore: Deno.build.os !== "linux",
+    async fn() {
+      await using api = await startProcess("api", `${folder}/run`);
+      await using runner = await startProcess("runner", `${folder}/run`);
+      const { id } = await api.client.createJob(request);
+      await waitUntil(api.client, id, isMidEpoch);
+      const [pid, ...others] = await childrenOf(runner.pid);
+      expect(others).toEqual([]);
+      Deno.kill(pid, "SIGKILL");
+      const job = await api.client.waitFor(id, () => {});
+      expect(job).toMatchObject({ attempt: 2, interruptions: 0 });
+      expect(await recordOf(api.client, job)).toEqual(expected);
+      const { data } = await (await api.client.send(`/v1/jobs/${id}/events?limit=500`)).json();
+      const causes = data.map(({ data }: { data: { cause?: string } }) => data.cause).filter(Boolean);
+      expect(causes).toEqual(["the process of the run was ended by SIGKILL"]);
+      expect((await runner.end("SIGTERM")).code).toBe(0);
+    },
+  });
 
   await t.step("a run killed at one width of vectors is resumed at the other", async () => {
     await using api = await startProcess("api", `${folder}/width`);

@@ -52,6 +52,8 @@ export class DatasetObjects {
       if (offset + chunk.length > size) throw this.#damaged(`'${key}' has more than ${size} bytes`);
       bytes.set(chunk, offset);
       offset += chunk.length;
+      // Frees the chunk now. Garbage outside of V8's heap would grow to the size of the object.
+      if (chunk.byteLength === chunk.buffer.byteLength) chunk.buffer.transfer(0);
     }
     if (offset !== size) throw this.#damaged(`'${key}' ended after ${offset} bytes of ${size}`);
     return bytes;
