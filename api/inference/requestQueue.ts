@@ -30,7 +30,9 @@ export interface QueuedRequest extends BatchEntry {
   readonly withPatches: boolean;
   /** `[count, height, width, channels]` with values from 0 to 255. */
   readonly pixels: Uint8Array;
+  /** Called with the request's part of the results. */
   resolve(arrays: BatchResult["arrays"]): void;
+  /** Called if the request fails. */
   reject(error: Error): void;
 }
 

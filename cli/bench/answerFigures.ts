@@ -5,6 +5,7 @@
  */
 import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
 import { encodePng } from "../../data/images/encodePng.ts";
+import { childrenCpuSeconds, cpuSeconds } from "./cpuTime.ts";
 import { type Load, loadProcess } from "./load.ts";
 import { round } from "./round.ts";
 
@@ -12,6 +13,8 @@ import { round } from "./round.ts";
 export interface AnswerSubject {
   /** Address of the API. */
   readonly url: string;
+  /** Id of its process. */
+  readonly pid: number;
   /** Checkpoint of a masked autoencoder for images of 28 x 28 pixels. */
   readonly checkpoint: string;
   /** Id of the data set. */
@@ -45,7 +48,7 @@ async function pictureOf(index: number): Promise<string> {
 }
 
 async function measure(
-  { url }: AnswerSubject,
+  { url, pid }: AnswerSubject,
   accept: string,
   bodies: readonly string[],
   counts: Pick<Load, "connections" | "warmUp" | "requests">,
@@ -53,18 +56,28 @@ async function measure(
 ) {
   const { hostname, port } = new URL(url);
   const load = { hostname, port: Number(port), path: "/v1/reconstructions", accept, bodies, ...counts };
-  const { ms, p50, p99 } = await loadProcess(load);
+  // Two loads, so that the CPU time is that of the second alone.
+  await loadProcess({ ...load, requests: 0 });
+  const cpuBefore = await Promise.all([cpuSeconds(pid), childrenCpuSeconds(pid)]);
+  const { ms, p50, p99, cpuMs } = await loadProcess({ ...load, warmUp: 0 });
+  const cpuAfter = await Promise.all([cpuSeconds(pid), childrenCpuSeconds(pid)]);
+  const perImage = (milliseconds: number) => round(milliseconds * 1e3 / (counts.requests * images), 0);
   return {
     p50_ms: round(p50, 2),
     p99_ms: round(p99, 2),
     images_per_second: round(counts.requests * images / ms * 1e3, 0),
+    cpu_us_per_image: {
+      api: perImage((cpuAfter[0] - cpuBefore[0]) * 1e3),
+      inference: perImage((cpuAfter[1] - cpuBefore[1]) * 1e3),
+      client: perImage(cpuMs),
+    },
   };
 }
 
 /** Measures. A separate process sends the requests; on a machine with two cores it takes its time from the service. */
 export async function answerFigures(subject: AnswerSubject): Promise<object> {
   const alone = { connections: 1, warmUp: 100, requests: 300 };
-  const inFlight = { connections: AT_ONCE, warmUp: 2000, requests: 6000 };
+  const inFlight = { connections: AT_ONCE, warmUp: 8000, requests: 8000 };
   const large = { connections: 1, warmUp: 4, requests: 12 };
   const rows: object[] = [];
   for (const source of ["data set", "uploaded PNG"] as const) {
@@ -79,7 +92,7 @@ export async function answerFigures(subject: AnswerSubject): Promise<object> {
       });
       const some = accept === JSON_TYPE && source === "data set"
         ? inFlight
-        : { ...inFlight, warmUp: 500, requests: 2000 };
+        : { ...inFlight, warmUp: 1000, requests: 3000 };
       rows.push({
         ...row,
         requests: `${AT_ONCE} in flight`,

@@ -6,6 +6,7 @@
 import { pause } from "../../data/backoff.ts";
 import type { Client } from "../client.ts";
 import { type ServiceProcess, startProcess } from "../process.ts";
+import { cpuSeconds } from "./cpuTime.ts";
 
 /** Options of the measurement. */
 export interface StreamSubject {
@@ -23,13 +24,6 @@ export interface StreamFigures {
   readonly cpuWithStreams: number;
   readonly imagesPerSecond: number;
   readonly imagesPerSecondWithStreams: number;
-}
-
-/** Returns the CPU time that a process has used so far, in seconds. Linux only. */
-async function cpuSeconds(pid: number): Promise<number> {
-  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 async function cpuShare({ pid }: ServiceProcess, seconds: number): Promise<number> {

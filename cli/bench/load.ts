@@ -5,6 +5,7 @@
  *
  * @module
  */
+import process from "node:process";
 
 /** The requests to send. */
 export interface Load {
@@ -28,6 +29,8 @@ export interface LoadFigures {
   readonly ms: number;
   readonly p50: number;
   readonly p99: number;
+  /** CPU time of this process in that time. */
+  readonly cpuMs: number;
   /** Responses with another status than 200, with the first one's text. */
   readonly failed: number;
   readonly failure: string | null;
@@ -86,14 +89,14 @@ export async function measureLoad(load: Load): Promise<LoadFigures> {
   };
   await run(load.warmUp);
   times.length = 0;
-  const start = performance.now();
+  const start = performance.now(), cpuBefore = process.cpuUsage();
   await run(load.requests);
-  const ms = performance.now() - start;
+  const ms = performance.now() - start, { user, system } = process.cpuUsage(cpuBefore);
   open.forEach((connection) => connection.close());
   const sorted = times.toSorted((a, b) => a - b);
   const percentile = (share: number) =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-  return { ms, p50: percentile(0.5), p99: percentile(0.99), failed, failure };
+  return { ms, p50: percentile(0.5), p99: percentile(0.99), cpuMs: (user + system) / 1e3, failed, failure };
 }
 
 async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
@@ -103,7 +106,7 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
 /** Measures in a separate process. @throws {Error} with the output of a process that failed */
 export async function loadProcess(load: Load): Promise<LoadFigures> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-net", import.meta.filename!],
+    args: ["run", "--allow-net", "--allow-sys", import.meta.filename!],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",

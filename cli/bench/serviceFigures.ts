@@ -125,11 +125,14 @@ export async function serviceFigures(subject: ServiceSubject): Promise<ServiceFi
     };
   });
   const combined = await withService(subject.threads, async (start) => {
-    const { client } = await start("start");
+    const { client, pid } = await start("start");
     const { dataset, request } = await prepare(client, subject);
     const combined = await timeJob(client, request);
     const { checkpoint } = combined;
-    return { combined, answers: await answerFigures({ url: client.url, checkpoint, dataset: dataset.id }) };
+    return {
+      combined,
+      answers: await answerFigures({ url: client.url, pid, checkpoint, dataset: dataset.id }),
+    };
   });
   return { ...separate, ...combined };
 }

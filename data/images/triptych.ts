@@ -83,5 +83,5 @@ export async function renderTriptych(
     }
     begin(row * step + step);
   });
-  return await writePng(scanlines, width, height, channels);
+  return await writePng(scanlines, width, height, channels, "runs");
 }

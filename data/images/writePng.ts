@@ -4,7 +4,7 @@
  * @module
  */
 import { promisify } from "node:util";
-import { crc32, deflate, deflateSync } from "node:zlib";
+import { constants, crc32, deflate, deflateSync, type ZlibOptions } from "node:zlib";
 import type { Bytes } from "../bytes.ts";
 
 /** The first bytes of every PNG. */
@@ -15,10 +15,11 @@ const COMPRESSION_LEVEL = 3;
 /** Size up to which scanlines are compressed at once. Larger ones are compressed in another thread. */
 const SYNC_BYTES = 2 ** 20;
 
-const deflateInThread = promisify(deflate) as (
-  data: Uint8Array,
-  options: { level: number },
-) => Promise<Uint8Array>;
+type Deflate = (data: Uint8Array, options: ZlibOptions) => Promise<Uint8Array>;
+const deflateInThread = promisify(deflate) as Deflate;
+
+/** How scanlines are compressed: `runs` looks only for runs of equal bytes, which is best for enlarged images. */
+export type PngCompression = "default" | "runs";
 
 /**
  * Writes an image of 8 bits.
@@ -30,8 +31,10 @@ export async function writePng(
   width: number,
   height: number,
   channels: 1 | 3,
+  compression: PngCompression = "default",
 ): Promise<Bytes> {
-  const options = { level: COMPRESSION_LEVEL };
+  const strategy = compression === "runs" ? constants.Z_RLE : constants.Z_DEFAULT_STRATEGY;
+  const options = { level: COMPRESSION_LEVEL, strategy };
   const data = scanlines.length <= SYNC_BYTES
     ? deflateSync(scanlines, options)
     : await deflateInThread(scanlines, options);
