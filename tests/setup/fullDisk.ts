@@ -29,7 +29,8 @@ export async function withFullDisk(
     const filler = `${folder}/filler`;
     const fill = async () => {
       using file = await Deno.open(filler, { create: true, append: true });
-      const block = new Uint8Array(4 * KIB);
+      // Large blocks, so that a short job does not end before the disk is full. The last write is a partial one.
+      const block = new Uint8Array(256 * KIB);
       try {
         while (true) await file.write(block);
       } catch (error) {
