@@ -1,9 +1,9 @@
 /**
  * The only module that reads or sets environment variables of this process.
  *
- * Two libraries read variables that cannot be passed to them in another way: TensorFlow's native library, when it
- * loads, and Deno's KV client, which sends requests through a proxy even on loopback. Their variables are set here at
- * process start, before any worker runs. Values that the user has set are kept; NO_PROXY is extended.
+ * Three libraries read variables that cannot be passed to them in another way: TensorFlow's native library, when it
+ * loads, Deno's KV client, which sends requests through a proxy even on loopback, and glibc in child processes. Their
+ * variables are set here at process start, before any worker or child runs. Values that the user has set are kept; NO_PROXY is extended.
  *
  * @module
  */
@@ -20,6 +20,8 @@ import type { SettingName } from "./table.ts";
 export function loadSettings(overrides: Partial<Record<SettingName, string>> = {}): Settings {
   const settings = readSettings((name) => overrides[name as SettingName] || Deno.env.get(name));
   setTensorflowVariables(settings.compute.threads);
+  // With one arena, glibc takes 10 MiB less in a child, whose threads rarely allocate.
+  setVariables({ MALLOC_ARENA_MAX: "1" });
   if (isRemoteKv(settings.kv)) exemptLoopbackFromProxy();
   return settings;
 }
@@ -34,11 +36,15 @@ export function unknownVariables(): string[] {
  * the number of threads of an operation.
  */
 export function setTensorflowVariables(threads: number): void {
-  const variables = {
+  setVariables({
     TF_CPP_MIN_LOG_LEVEL: "2",
     TF_FORCE_GPU_ALLOW_GROWTH: "true",
     TF_NUM_INTRAOP_THREADS: String(threads),
-  };
+  });
+}
+
+/** Sets variables that the user has not set. */
+function setVariables(variables: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(variables)) {
     if (!Deno.env.get(name)) Deno.env.set(name, value);
   }
