@@ -8,6 +8,9 @@ import { type Graph, outputsOf, readersOf, type Value } from "./graph.ts";
 /** Alignment of every buffer in bytes: a cache line. */
 const ALIGNMENT = 64;
 
+/** Bytes that a memory has after its last buffer, because products read beyond the last row of a matrix. */
+export const OVERREAD = 64;
+
 /** Returns a size in bytes, rounded up to the alignment. */
 export const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 

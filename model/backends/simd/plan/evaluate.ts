@@ -6,6 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Input } from "../../backend.ts";
 import { instantiate, type Kernels } from "../instance.ts";
+import { OVERREAD } from "./allocation.ts";
 import { compile, measure } from "./compile.ts";
 import { recordForward } from "./record.ts";
 
@@ -33,7 +34,7 @@ export function evaluatePlanned(
   const { feedBytes, resultBytes, scratchBytes, constantBytes } = measure(graph);
   const results = START + feedBytes, scratch = results + resultBytes;
   let constants = scratch + scratchBytes;
-  const pages = Math.ceil((constants + constantBytes) / 65536);
+  const pages = Math.ceil((constants + constantBytes + OVERREAD) / 65536);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const bytes = new Uint8Array(memory.buffer);
   const write = (address: number, data: Float32Array | Int32Array) =>

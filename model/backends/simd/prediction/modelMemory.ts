@@ -6,7 +6,7 @@
 import { PlanError } from "../../../planError.ts";
 import { sizeOf } from "../../../shape.ts";
 import type { HostWeights } from "../../../weights.ts";
-import { bytesOf } from "../plan/allocation.ts";
+import { bytesOf, OVERREAD } from "../plan/allocation.ts";
 
 /** Size of a page of WebAssembly memory. */
 const PAGE = 65536;
@@ -43,7 +43,7 @@ export class ModelMemory {
     }
     this.#constantsEnd = end;
     this.buffers = end + constantBytes;
-    const initial = Math.ceil(this.buffers / PAGE);
+    const initial = Math.ceil((this.buffers + OVERREAD) / PAGE);
     if (initial >= MAX_PAGES) throw new PlanError("the weights of the model do not fit into 4 GiB");
     const maximum = Math.min(MAX_PAGES, initial + MAX_BUFFER_PAGES);
     this.memory = new WebAssembly.Memory({ initial, maximum, shared: true });
@@ -79,7 +79,7 @@ export class ModelMemory {
 
   /** Grows the memory where it ends before an address. @throws {RangeError} when it is more than the maximum */
   grow(end: number): void {
-    const pages = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
+    const pages = Math.ceil((end + OVERREAD - this.memory.buffer.byteLength) / PAGE);
     if (pages > 0) this.memory.grow(pages);
   }
 }
