@@ -15,13 +15,12 @@ import type { Predictor, PredictorOptions } from "../../../prediction/predictor.
 import type { Shape } from "../../../shape.ts";
 import { bytesOf } from "../plan/allocation.ts";
 import { type Chunk, splitBatch } from "../plan/chunks.ts";
-import { compile } from "../plan/compile.ts";
-import type { ChunkRun, Program } from "./messages.ts";
+import { compiledKey, type CompiledPass, compilePass } from "./compilePass.ts";
+import type { ChunkRun } from "./messages.ts";
 import { ModelInstance } from "./modelInstance.ts";
 import { ModelMemory } from "./modelMemory.ts";
-import { keyOf, type Pass, recordPass } from "./pass.ts";
+import { keyOf, type Pass } from "./pass.ts";
 import { type PassPlan, planPass } from "./passPlan.ts";
-import { splitCall } from "./splitCall.ts";
 import { ThreadPool } from "./threadPool.ts";
 
 /** Target for the inputs and results that are in memory at once, in bytes. */
@@ -32,13 +31,6 @@ const INLINE_FLOPS = 5e7;
 
 /** Maximum number of programs that a predictor keeps: one for each pass and number of images. */
 const MAX_PROGRAMS = 128;
-
-/** A pass over chunks of one size, compiled for every thread. */
-interface CompiledPass {
-  readonly key: string;
-  readonly feedOffsets: ReadonlyMap<string, number>;
-  readonly programs: readonly Program[];
-}
 
 /** A chunk in memory. */
 interface PlacedChunk extends Chunk, ChunkRun {
@@ -236,24 +228,11 @@ export class PlannedPredictor implements Predictor {
 
   /** Returns the pass for chunks of `images` images, and posts it to the threads when it is new. */
   #compiledFor(plan: PassPlan, images: number): CompiledPass {
-    const key = `${keyOf(plan.pass)}: ${images}`, known = this.#compiled.get(key);
+    const key = compiledKey(plan, images), known = this.#compiled.get(key);
     if (known) return known;
-    const graph = recordPass(this.config, this.#parameters, plan.pass, images);
-    const threads = Array.from({ length: this.threads }, (_, thread) => {
-      const addresses = plan.addressesOf(thread);
-      return { feeds: addresses.feeds, ...compile(graph, addresses) };
-    });
-    const programs = threads.map(({ calls, feeds, feedBytes, outputAddresses }, thread): Program => ({
-      calls: plan.together ? calls.map((call) => splitCall(call, thread, this.threads)) : calls,
-      together: plan.together,
-      feeds,
-      feedBytes,
-      output: outputAddresses[0],
-      outputBytes: 4 * graph.outputs[0].size,
-    }));
-    const compiled = { key, feedOffsets: threads[0].feedOffsets, programs };
+    const compiled = compilePass(this.config, this.#parameters, plan, images, this.threads);
     this.#compiled.set(key, compiled);
-    this.#instance.add(key, programs[0]);
+    this.#instance.add(key, compiled.programs[0]);
     this.#post(compiled);
     return compiled;
   }
