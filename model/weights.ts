@@ -19,6 +19,11 @@ export interface HostTensor {
 /** Named tensors on the host, in `state_dict` order. */
 export type HostWeights = ReadonlyMap<string, HostTensor>;
 
+/** Returns the size of tensors. */
+export function bytesOf(weights: HostWeights): number {
+  return weights.values().reduce((sum, { data }) => sum + data.byteLength, 0);
+}
+
 /**
  * Named tensors, one after the other, so that a large model need not be in memory twice. It may be readable only once.
  */

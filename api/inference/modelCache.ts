@@ -10,13 +10,8 @@ import type { Predictor } from "../../model/prediction/predictor.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import type { HostWeights } from "../../model/weights.ts";
 
-/** Memory of a model beyond its weights, for each thread. */
-const THREAD_BYTES = 2 ** 24;
-
-interface CachedModel {
-  readonly predictor: Promise<Predictor>;
-  readonly bytes: number;
-}
+/** Memory of a model in addition to its predictor's: programs, and instances in threads. */
+const MODEL_BYTES = 2 ** 22;
 
 /** A model to open. */
 export interface Model {
@@ -27,51 +22,42 @@ export interface Model {
 /** Opens a predictor. */
 type OpenPredictor = (model: Model) => Promise<Predictor>;
 
-/** Caches the predictors of models, up to a limit of their estimated memory. A larger model is cached alone. */
+/**
+ * Caches the predictors of models, up to a limit of their memory. A model that is larger than the limit is used alone.
+ */
 export class ModelCache {
   readonly #store: ObjectStore;
   readonly #open: OpenPredictor;
   readonly #limit: number;
-  readonly #threads: number;
-  readonly #models = new Map<string, CachedModel>();
+  /** By the id of the checkpoint, the least recently used first. */
+  readonly #models = new Map<string, Predictor>();
 
-  /** @param threads of each predictor */
-  constructor(store: ObjectStore, open: OpenPredictor, threads: number, limitBytes: number) {
+  constructor(store: ObjectStore, open: OpenPredictor, limitBytes: number) {
     this.#store = store;
     this.#open = open;
-    this.#threads = threads;
     this.#limit = limitBytes;
   }
 
-  /** Returns the predictor of a checkpoint, which is valid until the next call. */
+  /** Returns the predictor of a checkpoint, which is valid until the next call. Calls must not overlap. */
   async get(checkpoint: Checkpoint): Promise<Predictor> {
-    const cached = this.#models.get(checkpoint.id);
-    if (cached) {
-      this.#models.delete(checkpoint.id);
-      this.#models.set(checkpoint.id, cached);
-      return await cached.predictor;
-    }
-    const { config, size } = checkpoint, bytes = size + this.#threads * THREAD_BYTES;
-    await this.#evict(bytes);
-    const predictor = loadWeights(this.#store, checkpoint)
-      .then((weights) => this.#open({ config, weights }));
-    this.#models.set(checkpoint.id, { predictor, bytes });
-    try {
-      return await predictor;
-    } catch (error) {
-      this.#models.delete(checkpoint.id);
-      throw error;
-    }
+    const { id, config, size } = checkpoint, cached = this.#models.get(id);
+    this.#models.delete(id);
+    // The buffers of a predictor grow with its batches, so the limit may be exceeded since the last call.
+    await this.#evict(cached?.memoryBytes ?? size);
+    const predictor = cached ??
+      await this.#open({ config, weights: await loadWeights(this.#store, checkpoint) });
+    this.#models.set(id, predictor);
+    return predictor;
   }
 
   /** Removes the least recently used models until another of this size fits. */
   async #evict(bytes: number): Promise<void> {
-    let total = [...this.#models.values()].reduce((sum, model) => sum + model.bytes, bytes);
-    for (const [id, model] of this.#models) {
-      if (total <= this.#limit) return;
+    const total = () =>
+      [...this.#models.values()].reduce((sum, { memoryBytes }) => sum + memoryBytes + MODEL_BYTES, bytes);
+    for (const [id, predictor] of this.#models) {
+      if (total() <= this.#limit) return;
       this.#models.delete(id);
-      total -= model.bytes;
-      await (await model.predictor).dispose();
+      await predictor.dispose();
     }
   }
 }

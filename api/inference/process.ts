@@ -20,7 +20,7 @@ let previous: Promise<unknown> = Promise.resolve();
 async function configure({ storage, compute, cacheBytes }: InferenceSetup): Promise<ModelCache> {
   const { planner } = await selectBackend(compute.backend, compute), { threads } = compute;
   const open = (model: Model) => openPredictor({ ...model, threads }, planner);
-  return new ModelCache(openStore(storage), open, threads, cacheBytes);
+  return new ModelCache(openStore(storage), open, cacheBytes);
 }
 
 async function respond(batch: Batch): Promise<FromInference> {

@@ -9,17 +9,20 @@ import type { MaeConfig } from "../config.ts";
 import { type MaskedBatch, predictPatches } from "../mae.ts";
 import { native } from "../ops/native.ts";
 import { toTensors, type Weights } from "../transformer.ts";
+import { bytesOf } from "../weights.ts";
 import type { Predictor, PredictorOptions } from "./predictor.ts";
 
 /** Computes the outputs of a model on the selected backend of TensorFlow.js. */
 export class EagerPredictor implements Predictor {
   readonly config: MaeConfig;
   readonly threads = native().threads ?? 1;
+  readonly memoryBytes: number;
   readonly #weights: Weights;
 
   /** @param note why a faster predictor could not be used, or null */
   constructor({ config, weights }: PredictorOptions, readonly note: string | null) {
     this.config = config;
+    this.memoryBytes = bytesOf(weights);
     this.#weights = toTensors(weights);
   }
 

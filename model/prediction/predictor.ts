@@ -26,6 +26,8 @@ export interface Predictor {
   readonly threads: number;
   /** Why a faster predictor could not be used, or null. */
   readonly note: string | null;
+  /** Memory of the weights and, where it is kept, of the buffers of the largest call so far. */
+  readonly memoryBytes: number;
   /** Returns the predicted patches of an MAE, `[batch, N, P·P·C]`. */
   patches(batch: MaskedBatch): Promise<Float32Array<ArrayBuffer>>;
   /** Returns the features of images, `[batch, embedDim]`. @param pixels `[batch, height, width, channels]` in [0, 1] */

@@ -81,6 +81,10 @@ export class PlannedPredictor implements Predictor {
     this.#instance = new ModelInstance(module, this.#memory.memory);
   }
 
+  get memoryBytes(): number {
+    return this.#memory.memory.buffer.byteLength;
+  }
+
   patches({ visible, positions, masking }: MaskedBatch): Promise<Float32Array<ArrayBuffer>> {
     const { batch, keep, patches, restoreRows } = masking;
     const fill: FillFeeds = (first, images, feed) => {

@@ -7,6 +7,7 @@ import type { MaeConfig } from "../../../config.ts";
 import { imageDim, numPatches } from "../../../config.ts";
 import type { MaskedBatch } from "../../../mae.ts";
 import { patchify } from "../../../patches.ts";
+import { bytesOf } from "../../../weights.ts";
 import type { Predictor, PredictorOptions } from "../../../prediction/predictor.ts";
 import type { Shape } from "../../../shape.ts";
 import type { Task } from "../../../training/objective.ts";
@@ -56,6 +57,7 @@ export class DevicePredictor implements Predictor {
   readonly config: MaeConfig;
   readonly threads = 1;
   readonly note = null;
+  readonly memoryBytes: number;
   readonly #device: PlanDevice;
   readonly #shapes: ReadonlyMap<string, Shape>;
   readonly #parameters: Parameters;
@@ -68,6 +70,7 @@ export class DevicePredictor implements Predictor {
   private constructor(planDevice: PlanDevice, { config, weights }: PredictorOptions) {
     const { device } = planDevice.launcher.backend;
     this.config = config;
+    this.memoryBytes = bytesOf(weights);
     this.#device = planDevice;
     this.#shapes = new Map([...weights].map(([name, { shape }]) => [name, shape]));
     this.#parameters = new Parameters(device, [], weights, maxBytesOf(device));
