@@ -43,7 +43,7 @@ interface BlockValues {
 
 function blockValues(config: MaeConfig, tokens: number, dim: number, heads: number): BlockValues {
   const hidden = hiddenDim(dim, config.mlpRatio), lanes = Math.ceil(heads / LANES) * LANES;
-  const weights = lanes * tokens * tokens;
+  const weights = lanes * tokens * (tokens + 1);
   return {
     // Outputs and inputs of both norms, queries, keys and values, attention, and the MLP's activation and derivative.
     saved: tokens * (8 * dim + 2 * hidden + 2) + weights,

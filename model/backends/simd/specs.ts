@@ -110,13 +110,13 @@ const layerNormDx: KernelSpec = {
 
 /**
  * qkv `[batch, tokens, 3 · dim]`, dropout factors `[batch · heads, tokens, tokens]` (may be absent) →
- * `[batch, tokens, dim]`, weights `[groups, tokens, tokens, LANES]`.
+ * `[batch, tokens, dim]`, weights `[groups, tokens, tokens + 1, LANES]`.
  */
 const attention: KernelSpec = {
   inputs: ["qkv", "factors"],
   outputs: ([[batch, tokens, tripled]], { heads }) => [
     [batch, tokens, tripled / 3],
-    [groups(batch * heads), tokens, tokens, LANES],
+    [groups(batch * heads), tokens, tokens + 1, LANES],
   ],
   run(context, [qkv, factors], [out, weights], { heads }) {
     const [batch, tokens, tripled] = qkv.shape;

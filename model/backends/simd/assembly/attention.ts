@@ -6,7 +6,7 @@ import { COMPACT_KC, COMPACT_ROWS, LANES } from "./blockSizes";
 import { ELEMENT, LANE_ENTRY, packColumns, packPanel, packRows, unpack } from "./compact";
 import { outerProduct, panelProduct } from "./compactKernel";
 import { multiply } from "./elementwise";
-import { softmax, softmaxGradient } from "./softmax";
+import { multiplyColumns, softmax, softmaxGradient } from "./softmax";
 
 /** Bytes of the tables of lanes: for qkv, for the output and for the dropout factors. */
 const TABLE: usize = LANES * LANE_ENTRY;
@@ -51,7 +51,7 @@ function addOuterProduct(rows: i32, m: i32, n: i32, x: usize, y: usize, out: usi
 
 /**
  * Computes `count` heads of batch · heads from the head `first` on: out[batch, tokens, heads · size] and
- * weights[groups, tokens · tokens, LANES] from qkv[batch, tokens, 3 · heads · size]. A group has the weights of LANES
+ * weights[groups, tokens · (tokens + 1), LANES] from qkv[batch, tokens, 3 · heads · size]. A group has the weights of LANES
  * heads, by panels of queries; the first one has those of `first`.
  * factors[batch · heads, tokens, tokens] are the dropout factors, or 0. scratch: see `attentionScratch` in `specs.ts`.
  */
@@ -90,6 +90,7 @@ export function attention(
         dropped = panelFactors;
       }
       multiplyPanel(rows, size, tokens, dropped, values, result);
+      multiplyColumns(size, rows, result, weights + <usize> (tokens * rows) * ELEMENT);
       unpack(
         scratch + TABLE,
         rows,
@@ -100,7 +101,7 @@ export function attention(
         out + <usize> i * dim,
         dim,
       );
-      weights += <usize> (tokens * rows) * ELEMENT;
+      weights += <usize> ((tokens + 1) * rows) * ELEMENT;
     }
   }
 }
@@ -137,6 +138,7 @@ export function attentionGradient(
       const i = panelStart(panel, panels, tokens), rows = panelStart(panel + 1, panels, tokens) - i;
       packPanel(scratch, rows, size, qkv + <usize> i * row, row, queries);
       packPanel(scratch + TABLE, rows, size, dOut + <usize> i * dim, dim, dResult);
+      multiplyColumns(size, rows, dResult, weights + <usize> (tokens * rows) * ELEMENT);
       multiplyPanel(rows, tokens, size, dResult, values, dScores);
       let dropped = weights;
       if (factors) {
@@ -151,7 +153,7 @@ export function attentionGradient(
       unpack(scratch, rows, size, dQueries, <usize> rows * ELEMENT, ELEMENT, dQkv + <usize> i * row, row);
       addOuterProduct(rows, tokens, size, dScores, queries, dKeys);
       addOuterProduct(rows, tokens, size, dropped, dResult, dValues);
-      weights += <usize> (tokens * rows) * ELEMENT;
+      weights += <usize> ((tokens + 1) * rows) * ELEMENT;
     }
     const matrixRow = <usize> size * ELEMENT;
     unpack(scratch, tokens, size, dKeys, ELEMENT, matrixRow, dQkv + dim, row);

@@ -1,11 +1,15 @@
 /**
  * Softmax of attention scores in the compact layout, and its gradient. x[tokens, rows] has the scores of a query in
- * each column, so every lane of an element has a sum of its own.
+ * each column, so every lane of an element has a sum of its own. A softmax is stored as powers and the inverses of
+ * their sums, because the products with the values can be divided at less cost.
  */
 import { ELEMENT } from "./compact";
 import { exp2, fma } from "./inline";
 
-/** softmax(scale · x) of every column of x[height, rows], in place. */
+/**
+ * Softmax of scale · x, for every column of x[height + 1, rows] without its last element: replaces x by the powers of e,
+ * relative to the largest one, and the last element by the inverse of their sum.
+ */
 export function softmax(height: i32, rows: i32, x: usize, scale: f32): void {
   // #pragma constants(EXP2)
   const factor = f32x4.splat(scale * <f32> 1.4426950408889634);
@@ -34,19 +38,16 @@ export function softmax(height: i32, rows: i32, x: usize, scale: f32): void {
         sum1 = f32x4.add(sum1, e1);
       }
     }
-    const inverse0 = f32x4.div(EXP2_0, sum0), inverse1 = f32x4.div(EXP2_0, sum1);
-    for (let j: usize = 0; j < end; j += step) {
-      {
-        const at = xi + j;
-        const p0 = f32x4.mul(v128.load(at), inverse0), p1 = f32x4.mul(v128.load(at, 16), inverse1);
-        v128.store(at, p0);
-        v128.store(at, p1, 16);
-      }
-    }
+    const last = xi + end, inverse0 = f32x4.div(EXP2_0, sum0), inverse1 = f32x4.div(EXP2_0, sum1);
+    v128.store(last, inverse0);
+    v128.store(last, inverse1, 16);
   }
 }
 
-/** d = scale · p · (d - the sum of p · d) in every column: from the gradient of softmax's result p to that of x. */
+/**
+ * From the gradient of softmax's result to that of x: d = scale · p · (d - the sum of p · d · inverse) in every column,
+ * for the powers p[height, rows], which the inverses of their sums follow. d was multiplied by the inverses.
+ */
 export function softmaxGradient(height: i32, rows: i32, p: usize, d: usize, scale: f32): void {
   const factor = f32x4.splat(scale), step = <usize> rows * ELEMENT, end = <usize> height * step;
   // #pragma unroll_and_jam(3)
@@ -60,6 +61,9 @@ export function softmaxGradient(height: i32, rows: i32, p: usize, d: usize, scal
         sum1 = fma(v128.load(from, 16), v128.load(at, 16), sum1);
       }
     }
+    const last = pi + end;
+    sum0 = f32x4.mul(sum0, v128.load(last));
+    sum1 = f32x4.mul(sum1, v128.load(last, 16));
     for (let j: usize = 0; j < end; j += step) {
       {
         const from = pi + j, at = di + j;
@@ -68,6 +72,21 @@ export function softmaxGradient(height: i32, rows: i32, p: usize, d: usize, scal
         v128.store(at, f32x4.mul(d0, p0));
         v128.store(at, f32x4.mul(d1, p1), 16);
       }
+    }
+  }
+}
+
+/** Multiplies every column of x[height, rows] by an element of factors[rows]. */
+export function multiplyColumns(height: i32, rows: i32, x: usize, factors: usize): void {
+  const step = <usize> rows * ELEMENT, end = <usize> height * step;
+  for (let i: usize = 0; i < step; i += ELEMENT) {
+    const factor = factors + i, factor0 = v128.load(factor), factor1 = v128.load(factor, 16);
+    for (let j: usize = i; j < end; j += step) {
+      const at = x + j,
+        value0 = f32x4.mul(v128.load(at), factor0),
+        value1 = f32x4.mul(v128.load(at, 16), factor1);
+      v128.store(at, value0);
+      v128.store(at, value1, 16);
     }
   }
 }

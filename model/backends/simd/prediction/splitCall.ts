@@ -54,7 +54,7 @@ const ROWS: Partial<Record<KernelName, (...args: number[]) => Rows>> = {
     counts: [1],
     firsts: [0],
     multiple: LANES,
-    strides: { 7: 4 * tokens * tokens },
+    strides: { 7: 4 * tokens * (tokens + 1) },
   }),
   gatherRows: (m, n) => ({ count: m, multiple: 1, strides: { 4: 4, 5: 4 * n } }),
   meanPool: (batch, tokens, n) => ({
