@@ -3,8 +3,9 @@
  * Values are float32 unless the comment of a kernel names another type. A matrix x[m, n] is stored by rows without gaps;
  * `row` is the size of a row in bytes.
  *
- * The build generates the modules `microKernel`, `wideMicroKernel` and `compactKernel`, and the code of every loop with
- * the comment `#pragma unroll_and_jam`. `codegen/` has the generators, and the rules for the bodies of such loops. The
+ * The build generates the modules `microKernel`, `wideMicroKernel` and `compactKernel`, the code of every loop with the
+ * comment `#pragma unroll_and_jam`, and sets of constants. `codegen/` has the generators and their rules. V8 fuses a pair
+ * of vectors if it stores them at one address and address + 16, and if no branch lies between their operations. The
  * constant `VECTOR_BITS` is 256 in the build in which V8 fuses pairs of vectors, and 128 in the others.
  */
 export { adamw } from "./adamw";

@@ -82,6 +82,19 @@ function panelKernel(tile: Tile): string {
   );
 }
 
+/** A micro-kernel of `outerProduct`: n / 2 tiles of two columns, or one tile of one column. */
+function outerFunction(tile: Tile, suffix: string, start: string, body: string, advanceB: string): string {
+  const { rows, columns } = tile, c = range(rows).map((r) => `c${r}`);
+  const advance = lines(advanceB, c.map((name) => `${name} += ${ELEMENT * columns};`));
+  return lines(
+    `function outer${rows}x${columns}${suffix}(n: i32, k: i32, a: usize, b: usize, c: usize, ldc: usize): void {`,
+    start,
+    c.map((name, r) => `let ${name} = c + ${r} * ldc;`),
+    tiles(tile, advance, body),
+    "}",
+  );
+}
+
 /** The micro-kernel of `outerProduct` for any k. */
 function outerKernel(tile: Tile): string {
   const { rows, columns } = tile;
@@ -115,27 +128,6 @@ function unrolledOuterKernel(tile: Tile, k: number): string {
   );
   return outerFunction(tile, `k${k}`, "", body, `b += ${ELEMENT * columns * k};`);
 }
-
-const outerFunction = (
-  { rows, columns }: Tile,
-  suffix: string,
-  start: string,
-  body: string,
-  advanceB: string,
-) =>
-  lines(
-    `function outer${rows}x${columns}${suffix}(n: i32, k: i32, a: usize, b: usize, c: usize, ldc: usize): void {`,
-    start,
-    range(rows).map((r) => `let c${r} = c + ${r} * ldc;`),
-    columns === 1 ? body : lines(
-      `for (; n >= ${columns}; n -= ${columns}) {`,
-      body,
-      advanceB,
-      range(rows).map((r) => `c${r} += ${ELEMENT * columns};`),
-      "}",
-    ),
-    "}",
-  );
 
 /** A call for both halves of the elements: together, or one after the other. */
 const calls = (name: string, halves: readonly number[], args: (half: string) => string) =>
