@@ -39,7 +39,7 @@ export const INFERENCE: readonly Row[] = [
     /exactly one/,
   ),
   inference(18, "no image", "embeddings", { pictures: [] }, "pictures"),
-  inference(18, "65 images", "embeddings", { pictures: Array(65).fill("AAAA") }, "pictures", /64/),
+  inference(18, "513 images", "embeddings", { pictures: Array(513).fill("AAAA") }, "pictures", /512/),
   inference(
     18,
     "a model and a job",
@@ -84,7 +84,7 @@ export const INFERENCE: readonly Row[] = [
     inference(20, `the index ${JSON.stringify(index)}`, "embeddings", indices(index), "dataset.indices.0")
   ),
   inference(20, "no index", "embeddings", indices(), "dataset.indices"),
-  inference(20, "65 indices", "embeddings", indices(...Array(65).keys()), "dataset.indices", /64/),
+  inference(20, "513 indices", "embeddings", indices(...Array(513).keys()), "dataset.indices", /512/),
   ...[0, 1, -0.5, 1.5, "0.5"].map((mask_ratio) =>
     inference(
       22,
