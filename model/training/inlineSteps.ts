@@ -10,8 +10,8 @@ import { learningRate, type Schedule } from "./schedule.ts";
 import type { InlineStepper } from "./stepper.ts";
 import type { StepOfTraining, StepsEvent } from "./trainerEvents.ts";
 
-/** Maximum number of steps in an event. They take about half a millisecond, after which other work gets its turn. */
-const STEPS_PER_EVENT = 16;
+/** Maximum number of steps in an event. They take about a millisecond, after which other work gets its turn. */
+const STEPS_PER_EVENT = 48;
 
 /**
  * Runs all steps. The events of consecutive steps are gathered, because a step takes only a few times as long as an

@@ -107,9 +107,10 @@ export function copyOfState({ weights, optimizer, ...position }: TrainerState): 
   };
 }
 
-/** Checks the weights before they are stored. @throws {JobFailure} `not_finite` */
-function checkWeightsFinite({ step, weights }: TrainerState): void {
+/** Checks the trained weights before they are stored. @throws {JobFailure} `not_finite` */
+function checkWeightsFinite({ step, weights, optimizer }: TrainerState): void {
   for (const [name, { data }] of weights) {
+    if (!optimizer.expAvg.has(name)) continue;
     const index = data.findIndex((value) => !Number.isFinite(value));
     if (index !== -1) throw notFinite(`A weight of '${name}' is ${data[index]} after step ${step}`);
   }
