@@ -10,9 +10,9 @@ import { SafetensorsError } from "./error.ts";
 import { readHeader, type SafetensorsHeader } from "./header.ts";
 import { LENGTH_BYTES, MAX_HEADER_BYTES, readHeaderLength } from "./headerText.ts";
 
-/** A stored file whose header has been read. The tensors must be read to the end or the generator be returned. */
-export interface StoredTensors extends SafetensorsHeader {
-  /** Reads the tensors in the order of the file. */
+/** A stored file whose header has been read. It is open until it is disposed. */
+export interface StoredTensors extends SafetensorsHeader, AsyncDisposable {
+  /** Reads the tensors in the order of the file. It can be called once. */
   read(): AsyncGenerator<[name: string, tensor: Tensor], void>;
 }
 
@@ -31,7 +31,8 @@ export async function openStoredTensors(
   const { body, size } = await store.get(key), reader = new ByteReader(body, onBytes);
   try {
     const header = await readHeaderFrom(reader, size);
-    return { ...header, read: () => readTensors(reader, header) };
+    const read = () => readTensors(reader, header);
+    return { ...header, read, [Symbol.asyncDispose]: () => reader.close() };
   } catch (error) {
     await reader.close();
     throw error;
@@ -50,13 +51,9 @@ async function* readTensors(
   reader: ByteReader,
   { tensors }: SafetensorsHeader,
 ): AsyncGenerator<[string, Tensor], void> {
-  try {
-    for (const [name, { dtype, shape, begin, end }] of tensors) {
-      const { buffer } = await reader.read(end - begin);
-      yield [name, { dtype, shape, data: new ARRAYS[dtype](buffer) } as Tensor];
-    }
-  } finally {
-    await reader.close();
+  for (const [name, { dtype, shape, begin, end }] of tensors) {
+    const { buffer } = await reader.read(end - begin);
+    yield [name, { dtype, shape, data: new ARRAYS[dtype](buffer) } as Tensor];
   }
 }
 

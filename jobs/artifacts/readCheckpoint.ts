@@ -143,17 +143,13 @@ async function* readWeights(
   checkpoint: Checkpoint,
 ): AsyncGenerator<[string, HostTensor], void> {
   const { objectKey, config } = checkpoint, hash = createHash("sha256");
-  const file = await openStoredTensors(store, objectKey, (bytes) => hash.update(bytes));
-  const checker = new WeightsChecker(config, architectureOf(checkpoint)), tensors = file.read();
-  try {
-    checkConfig(file.metadata.config, config);
-    checker.checkNames(file.tensors.keys());
-    for await (const [name, tensor] of tensors) {
-      const weight = float32(name, tensor);
-      if (checker.isParameter(name, weight)) yield [name, weight];
-    }
-  } finally {
-    await tensors.return();
+  await using file = await openStoredTensors(store, objectKey, (bytes) => hash.update(bytes));
+  const checker = new WeightsChecker(config, architectureOf(checkpoint));
+  checkConfig(file.metadata.config, config);
+  checker.checkNames(file.tensors.keys());
+  for await (const [name, tensor] of file.read()) {
+    const weight = float32(name, tensor);
+    if (checker.isParameter(name, weight)) yield [name, weight];
   }
   if (hash.digest("hex") !== checkpoint.sha256) throw new WeightsError("Its SHA-256 is not the recorded one");
 }
@@ -165,24 +161,19 @@ async function* readMoments(
   freezeEncoder: boolean,
 ): AsyncGenerator<[string, HostTensor], void> {
   const hash = createHash("sha256");
-  const file = await openStoredTensors(store, checkpoint.stateKey!, (bytes) => hash.update(bytes));
-  const tensors = file.read();
-  try {
-    for (const { name, shape } of parameterSpecs(checkpoint.config, architectureOf(checkpoint))) {
-      if (!isTrainable(name, freezeEncoder)) continue;
-      for (const moment of ["exp_avg", "exp_avg_sq"] as const) {
-        const key = momentKey(moment, name);
-        if (String(file.tensors.get(key)?.shape) === String(shape)) continue;
-        throw new WeightsError(`The optimiser's state has no '${key}' of shape [${shape}]`);
-      }
+  await using file = await openStoredTensors(store, checkpoint.stateKey!, (bytes) => hash.update(bytes));
+  for (const { name, shape } of parameterSpecs(checkpoint.config, architectureOf(checkpoint))) {
+    if (!isTrainable(name, freezeEncoder)) continue;
+    for (const moment of ["exp_avg", "exp_avg_sq"] as const) {
+      const key = momentKey(moment, name);
+      if (String(file.tensors.get(key)?.shape) === String(shape)) continue;
+      throw new WeightsError(`The optimiser's state has no '${key}' of shape [${shape}]`);
     }
-    for await (const [name, tensor] of tensors) {
-      const index = findNonFinite(tensor);
-      if (index >= 0) throw new WeightsError(`The tensor '${name}' must be finite: value ${index} is not`);
-      yield [name, float32(name, tensor)];
-    }
-  } finally {
-    await tensors.return();
+  }
+  for await (const [name, tensor] of file.read()) {
+    const index = findNonFinite(tensor);
+    if (index >= 0) throw new WeightsError(`The tensor '${name}' must be finite: value ${index} is not`);
+    yield [name, float32(name, tensor)];
   }
   // Rows of earlier versions have no digest of the state. Only its format and its values can then be checked.
   const { stateSha256 } = checkpoint;

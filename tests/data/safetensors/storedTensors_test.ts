@@ -35,7 +35,11 @@ class ChunkedStore extends LocalStore {
 
 async function readAll(bytes: Bytes, chunkSize: number) {
   const seen: number[] = [];
-  const file = await openStoredTensors(new ChunkedStore(bytes, chunkSize), "x", (part) => seen.push(...part));
+  await using file = await openStoredTensors(
+    new ChunkedStore(bytes, chunkSize),
+    "x",
+    (part) => seen.push(...part),
+  );
   const tensors = new Map(await Array.fromAsync(file.read()));
   return { tensors, metadata: file.metadata, seen };
 }
