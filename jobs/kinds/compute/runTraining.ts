@@ -168,9 +168,5 @@ function* reportStart(
 
 /** Converts an error that retrying cannot solve to a failure of the job. Returns any other error unchanged. */
 function trainingFailure(error: unknown): unknown {
-  if (error instanceof TrainingError) return new JobFailure(error.code, error.message, { cause: error });
-  if (!(error instanceof WebAssembly.RuntimeError)) return error;
-  const message =
-    "A step needs more memory than WebAssembly can address: choose a smaller batch_size or model";
-  return new JobFailure("out_of_memory", message, { cause: error });
+  return error instanceof TrainingError ? new JobFailure(error.code, error.message, { cause: error }) : error;
 }

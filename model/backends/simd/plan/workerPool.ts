@@ -32,7 +32,7 @@ export class WorkerPool {
   /**
    * Posts a message to each worker, and waits until all have completed it.
    *
-   * @throws {WebAssembly.RuntimeError} when a worker has failed
+   * @throws {Error} when a worker has failed
    */
   async broadcast(messages: readonly ToWorker[]): Promise<void> {
     if (this.#failure) throw this.#failure;
@@ -49,9 +49,7 @@ export class WorkerPool {
 
   #handle(message: FromWorker): void {
     if (message.type === "failed") {
-      this.#failure ??= new WebAssembly.RuntimeError(
-        `A worker of the training step failed: ${message.message}`,
-      );
+      this.#failure ??= new Error(`A worker of the training step failed: ${message.message}`);
       this.#pending?.reject(this.#failure);
     } else if (message.type === "done" || --this.#notReady === 0) {
       this.#pending?.resolve();

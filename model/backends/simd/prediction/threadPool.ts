@@ -70,7 +70,7 @@ export class ThreadPool {
    * Runs a pass after those that were requested before.
    *
    * @param messages one for each thread
-   * @throws {WebAssembly.RuntimeError} when a thread has failed
+   * @throws {Error} when a thread has failed
    */
   run(messages: readonly RunMessage[]): Promise<void> {
     const pass = this.#queue.then(async () => {
@@ -86,7 +86,7 @@ export class ThreadPool {
 
   #handle(message: FromThread): void {
     if (message.type === "failed") {
-      this.#failure ??= new WebAssembly.RuntimeError(`A thread of a prediction failed: ${message.message}`);
+      this.#failure ??= new Error(`A thread of a prediction failed: ${message.message}`);
       // The next user gets new threads.
       this.#forget();
       this.#ready.reject(this.#failure);
