@@ -31,6 +31,15 @@ export type TensorStream =
   | Iterable<readonly [string, HostTensor]>
   | AsyncIterable<readonly [string, HostTensor]>;
 
+/** Returns a stream that can be read several times. @param open returns the tensors from the first one on */
+export function rereadable(open: () => TensorStream | Promise<TensorStream>): TensorStream {
+  return {
+    async *[Symbol.asyncIterator]() {
+      yield* await open();
+    },
+  };
+}
+
 /** Reads a stream of tensors to its end. */
 export async function collectTensors(stream: TensorStream): Promise<Map<string, HostTensor>> {
   const tensors = new Map<string, HostTensor>();

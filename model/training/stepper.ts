@@ -20,7 +20,7 @@ export interface StepperOptions {
   readonly trainable: readonly ParameterSpec[];
   /** Shapes of the frozen parameters that the steps use. */
   readonly frozen: ReadonlyMap<string, { readonly shape: Shape }>;
-  /** Initial values of the trainable and the frozen parameters. Others are ignored. */
+  /** Initial values of the trainable and the frozen parameters, readable several times. Others are ignored. */
   readonly weights: TensorStream;
   readonly optimizer: AdamWOptions;
   /** Optimiser state to continue from. */

@@ -16,7 +16,7 @@ export const momentKey = (moment: MomentName, parameter: string): string => `${m
 /** The moments of AdamW to continue from, and the number of completed steps. */
 export interface StoredOptimizer {
   readonly step: number;
-  /** Both moments of each trainable parameter, named by {@linkcode momentKey}. */
+  /** Both moments of each trainable parameter, named by {@linkcode momentKey}, readable several times. */
   readonly moments: TensorStream;
 }
 

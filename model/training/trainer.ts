@@ -17,6 +17,7 @@ import {
   isTrainable,
   type ParameterSpec,
   parameterSpecs,
+  rereadable,
   type TensorStream,
 } from "../weights.ts";
 
@@ -24,7 +25,10 @@ export type { TrainerEvent, TrainerState };
 
 /** Options of a training. Equal options give equal numbers. */
 export interface TrainOptions extends Task, TrainingLength {
-  /** Returns the initial values of every parameter. Not called when a training resumes. */
+  /**
+   * Returns the initial values of every parameter, also a second time where the planner rejects the training. Not called
+   * when a training resumes.
+   */
   initial(): TensorStream | Promise<TensorStream>;
   readonly optimizer: AdamWOptions;
   /** Number of images in the largest batch. */
@@ -43,9 +47,8 @@ export interface TrainOptions extends Task, TrainingLength {
 async function open(options: TrainOptions, specs: readonly ParameterSpec[], resumeFrom?: StoredState) {
   const isFrozen = ({ name }: { name: string }) => !isTrainable(name, options.freezeEncoder ?? false);
   const frozen = new Map<string, HostTensor>(), frozenSpecs = specs.filter(isFrozen);
-  const values = resumeFrom?.weights() ?? await options.initial();
   const weights = async function* () {
-    for await (const [name, tensor] of values) {
+    for await (const [name, tensor] of resumeFrom?.weights() ?? await options.initial()) {
       if (isFrozen({ name })) frozen.set(name, tensor);
       yield [name, tensor] as const;
     }
@@ -54,9 +57,9 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
     task: options,
     trainable: specs.filter((spec) => !isFrozen(spec)),
     frozen: new Map(options.input === "features" ? [] : frozenSpecs.map((spec) => [spec.name, spec])),
-    weights: weights(),
+    weights: rereadable(weights),
     optimizer: options.optimizer,
-    state: resumeFrom && { step: resumeFrom.step, moments: resumeFrom.moments() },
+    state: resumeFrom && { step: resumeFrom.step, moments: rereadable(() => resumeFrom.moments()) },
     batchSize: options.batchSize,
     threads: options.threads ?? 1,
     maxBytes: options.maxBytes,

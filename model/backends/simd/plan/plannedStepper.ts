@@ -81,8 +81,13 @@ export class PlannedStepper implements Stepper {
     planOptions?: PlanOptions,
   ): Promise<PlannedStepper> {
     const stepper = new PlannedStepper(planTraining(options, planOptions), options);
-    await stepper.#start(options, vectorBits);
-    return stepper;
+    try {
+      await stepper.#start(options, vectorBits);
+      return stepper;
+    } catch (error) {
+      await stepper.dispose();
+      throw error;
+    }
   }
 
   async #start({ weights, state }: StepperOptions, vectorBits: VectorBits): Promise<void> {
