@@ -24,7 +24,8 @@ interface RunningStep {
 /**
  * Runs all steps. While a step runs, the event of the previous step is emitted and the next batch is prepared. The next
  * step starts before the event of a step is emitted, except when a checkpoint follows: then it starts after the event.
- * On a stepper that permits several steps in flight, the loss of a step arrives while later ones run.
+ * On a stepper that permits several steps in flight, the loss of a step arrives while later ones run. After the end of
+ * the loop nothing is prepared or started, so that the stepper can be disposed.
  *
  * @param signal ends the loop before the start of a step
  * @throws {TrainingError} `loss_not_finite`
@@ -37,9 +38,11 @@ export async function* overlappedSteps(
   position: Position,
   signal?: AbortSignal,
 ): AsyncGenerator<Extract<TrainerEvent, { type: "step" }>, void> {
+  let hasEnded = false;
   const prepareNext = async (): Promise<PreparedStep | null> => {
     const { value } = await batches.next();
-    return value ? { run: await stepper.prepare(value.batch, value.epoch, value.step), ...value } : null;
+    if (!value || hasEnded) return null;
+    return { run: await stepper.prepare(value.batch, value.epoch, value.step), ...value };
   };
   let upcoming = prepareNext();
   const begin = (prepared: PreparedStep): RunningStep => {
@@ -53,7 +56,7 @@ export async function* overlappedSteps(
   const beginNext = async () => {
     const prepared = await upcoming;
     signal?.throwIfAborted();
-    return prepared && begin(prepared);
+    return prepared && !hasEnded ? begin(prepared) : null;
   };
   // The steps in flight, in their order.
   const inFlight: Promise<RunningStep | null>[] = [];
@@ -69,14 +72,19 @@ export async function* overlappedSteps(
       lastStarted = next;
     }
   };
-  startSteps();
-  let running: RunningStep | null | undefined;
-  while ((running = await inFlight[0])) {
-    const { epoch, lr, images } = running, loss = await running.loss;
-    inFlight.shift();
-    position.complete(loss);
-    if (!position.isSaved) startSteps();
-    yield { type: "step", step: position.step, epoch, loss, lr, images };
+  try {
     startSteps();
+    let running: RunningStep | null | undefined;
+    while ((running = await inFlight[0])) {
+      const { epoch, lr, images } = running, loss = await running.loss;
+      inFlight.shift();
+      position.complete(loss);
+      if (!position.isSaved) startSteps();
+      yield { type: "step", step: position.step, epoch, loss, lr, images };
+      startSteps();
+    }
+  } finally {
+    hasEnded = true;
+    await upcoming.catch(() => {});
   }
 }
