@@ -34,8 +34,7 @@ export async function* inlineSteps(
     return event;
   };
   for await (const { batch, epoch, step } of batches) {
-    const lr = learningRate(schedule, step), result = stepper.run(batch, epoch, step, lr);
-    const loss = typeof result === "number" ? result : await result;
+    const lr = learningRate(schedule, step), loss = stepper.run(batch, epoch, step, lr);
     if (!Number.isFinite(loss) && steps.length > 0) yield take();
     position.complete(loss);
     steps.push({ step: step + 1, epoch, loss, lr });
