@@ -3,8 +3,10 @@ import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
 import { adapterName, isSoftware } from "../../model/backends/webgpu/adapter.ts";
 import type { WebgpuBackend } from "../../model/backends/webgpu/backend.ts";
+import { Guard } from "../../model/backends/webgpu/guard.ts";
 import { Launcher } from "../../model/backends/webgpu/launcher.ts";
 import { limitMemory } from "../../model/backends/webgpu/memory.ts";
+import { checked } from "../../model/backends/webgpu/plan/planDevice.ts";
 import { elementCall, elementwise } from "../../model/backends/webgpu/program.ts";
 import { selfTest } from "../../model/backends/webgpu/selfTest.ts";
 import { gelu } from "../../model/ops/gelu.ts";
@@ -45,6 +47,13 @@ function runInvalid(x: tf.Tensor): tf.Tensor {
   });
   const launcher = new Launcher(tf.backend() as WebgpuBackend);
   return launcher.run(elementCall(invalid, x.size), { reads: [x], writes: [x.shape] })[0];
+}
+
+/** Returns a launcher and a guard on the device in use. */
+async function planDevice() {
+  await selectBackend("webgpu");
+  const backend = tf.backend() as WebgpuBackend;
+  return { launcher: new Launcher(backend), guard: new Guard(backend.device) };
 }
 
 if (vulkan) {
@@ -89,6 +98,19 @@ if (vulkan) {
     await selectBackend("webgpu");
     useNative({ ...native(), gelu: { forward: (x) => [runInvalid(x), tf.onesLike(x)] } });
     await expect(collect(train(options({ model: "mae" })))).rejects.toThrow(/WebGPU failed.*nowhere/s);
+  });
+
+  Deno.test("an error belongs to the objects whose creation caused it (webgpu)", async () => {
+    const { launcher, guard } = await planDevice(), { device } = launcher.backend;
+    const create = (size: number) =>
+      checked(
+        { launcher, guard, tested: new Set() },
+        () => device.createBuffer({ label: `${size} bytes`, size, usage: GPUBufferUsage.STORAGE }),
+      );
+    const tooLarge = 2 * device.limits.maxBufferSize + 4;
+    const results = await Promise.allSettled([create(4), create(tooLarge)]);
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(guard.fault).toBe(null);
   });
 
   Deno.test("operations and reads fail on a lost device, and selecting the backend opens another (webgpu)", async () => {

@@ -39,10 +39,10 @@ export async function checked<T>({ launcher, guard }: PlanDevice, create: () => 
   } catch (error) {
     thrown = error;
   }
-  for (const _ of filters) {
-    const error = await device.popErrorScope();
-    if (error) throw new BackendError(`WebGPU cannot run this model: ${error.message}`);
-  }
+  // All scopes are closed before anything else can open another one.
+  const errors = await Promise.all(filters.map(() => device.popErrorScope()));
+  const error = errors.find((error) => error !== null);
+  if (error) throw new BackendError(`WebGPU cannot run this model: ${error.message}`);
   if (thrown) throw thrown;
   return created!;
 }
