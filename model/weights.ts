@@ -47,6 +47,25 @@ export async function collectTensors(stream: TensorStream): Promise<Map<string, 
   return tensors;
 }
 
+/**
+ * Passes the tensors of a stream to functions by name. Tensors without a function are ignored.
+ *
+ * @throws {RangeError} when a tensor is missing
+ */
+export async function distribute(
+  stream: TensorStream,
+  targets: ReadonlyMap<string, (tensor: HostTensor) => void>,
+): Promise<void> {
+  const missing = new Set(targets.keys());
+  for await (const [name, tensor] of stream) {
+    targets.get(name)?.(tensor);
+    missing.delete(name);
+  }
+  if (missing.size > 0) {
+    throw new RangeError(`${missing.size} of ${targets.size} tensors are missing`);
+  }
+}
+
 /** Initial distribution of a parameter. `bound`: uniform in ±bound; `normal`: N(0, normal²). */
 type Init = { bound: number } | { normal: number } | { constant: number };
 

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "expect";
 import { plannedCost } from "../../cli/bench/gpu.ts";
 import { countGpu } from "../../cli/bench/gpuCounter.ts";
+import { BackendError } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import type { WebgpuBackend } from "../../model/backends/webgpu/backend.ts";
 import { Launcher } from "../../model/backends/webgpu/launcher.ts";
@@ -9,8 +10,10 @@ import type { Program } from "../../model/backends/webgpu/program.ts";
 import { imageDim } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
 import { uniform } from "../../model/random.ts";
-import type { Stepper } from "../../model/training/stepper.ts";
-import { initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { sizeOf } from "../../model/shape.ts";
+import { momentKey } from "../../model/training/storedState.ts";
+import { openStepper, type Stepper, type StepperOptions } from "../../model/training/stepper.ts";
+import { type HostTensor, initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { findVulkan } from "../setup/vulkan.ts";
 import { CASES, options, run } from "./planCases.ts";
 
@@ -19,9 +22,9 @@ const MAE = { model: "mae" } as const;
 const config = { ...PRESETS.mnist, depth: 1, decoderDepth: 1 };
 const IMAGES = 3;
 
-async function openMae(): Promise<Stepper> {
+async function openMae(more: Partial<StepperOptions> = {}): Promise<Stepper> {
   const { planner } = await selectBackend("webgpu"), specs = parameterSpecs(config, MAE);
-  return await planner!.openStepper({
+  const options = {
     task: { config, architecture: MAE, seed: 0 },
     trainable: specs,
     frozen: new Map(),
@@ -29,7 +32,8 @@ async function openMae(): Promise<Stepper> {
     optimizer: { weightDecay: 0.05, betas: [0.9, 0.95], eps: 1e-8 },
     batchSize: IMAGES,
     threads: 1,
-  });
+  } as const;
+  return await openStepper({ ...options, ...more }, planner);
 }
 
 const pixels = uniform({ seed: 1, purpose: "images" }, IMAGES * imageDim(config));
@@ -194,6 +198,46 @@ if (vulkan) {
     }
   });
 
+  Deno.test("the losses of long trainings arrive (webgpu)", async () => {
+    // The largest number of a job's steps is 100 million. A float32 represents each whole number up to 2^24.
+    const zeros = new Map<string, HostTensor>();
+    for (const { name, shape } of parameterSpecs(config, MAE)) {
+      const data = new Float32Array(sizeOf(shape));
+      for (const moment of ["exp_avg", "exp_avg_sq"] as const) {
+        zeros.set(momentKey(moment, name), { shape, data });
+      }
+    }
+    const stepper = await openMae({ state: { step: 2 ** 24 - 1, moments: zeros } });
+    const losses: Promise<number>[] = [];
+    for (let step = 0; step < 4; step++) losses.push(...await start(stepper, step));
+    for (const loss of await Promise.all(losses)) expect(loss).toBeGreaterThan(0);
+    expect((await stepper.state()).step).toBe(2 ** 24 + 3);
+    await stepper.dispose();
+  });
+
+  Deno.test("a training that is too large for the device's buffers runs operation by operation (webgpu)", async () => {
+    // Its programs are tested with the buffers that the device has.
+    await (await openMae()).dispose();
+    const { prototype } = GPUSupportedLimits, name = "maxStorageBufferBindingSize";
+    const original = Object.getOwnPropertyDescriptor(prototype, name)!;
+    // A stream of weights can be read only once.
+    const weights = initialWeights(parameterSpecs(config, MAE), 0).entries();
+    let stepper: Stepper;
+    try {
+      Object.defineProperty(prototype, name, { ...original, get: () => 2 ** 16 });
+      stepper = await openMae({ weights });
+    } finally {
+      Object.defineProperty(prototype, name, original);
+    }
+    expect(stepper.note).toMatch(/larger than the \d+ bytes of a buffer/);
+    expect(await (await start(stepper, 0))[0]).toBeGreaterThan(0);
+    await stepper.dispose();
+  });
+
+  Deno.test("a training without all weights does not start (webgpu)", async () => {
+    await expect(openMae({ weights: [] })).rejects.toThrow(/tensors are missing/);
+  });
+
   Deno.test("a lost device rejects the losses of the steps in flight (webgpu)", async () => {
     const stepper = await openMae();
     await (await start(stepper, 0))[0];
@@ -201,8 +245,11 @@ if (vulkan) {
     losses.push(...await start(stepper, 2));
     const settled = Promise.allSettled(losses);
     (tf.backend() as WebgpuBackend).device.destroy();
-    expect((await settled).some(({ status }) => status === "rejected")).toBe(true);
+    const rejected = (await settled).flatMap((loss) => loss.status === "rejected" ? [loss.reason] : []);
+    expect(rejected.length).toBeGreaterThan(0);
+    for (const error of rejected) expect(error).toBeInstanceOf(BackendError);
     await expect(start(stepper, 3).then(([loss]) => loss)).rejects.toThrow(/WebGPU failed/);
+    await expect(stepper.weights()).rejects.toBeInstanceOf(BackendError);
     await stepper.dispose();
     const again = await openMae();
     expect(await (await start(again, 0))[0]).toBeGreaterThan(0);

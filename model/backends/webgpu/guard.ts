@@ -40,6 +40,18 @@ export class Guard {
   check(): void {
     if (this.#fault !== null) throw this.failure();
   }
+
+  /** Runs work that reads from the device. @throws {BackendError} when it fails, and after the first error */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    this.check();
+    try {
+      const result = await work();
+      this.check();
+      return result;
+    } catch (error) {
+      throw this.failure(error instanceof Error ? error.message : String(error));
+    }
+  }
 }
 
 /**
@@ -55,16 +67,6 @@ export function guardBackend(backend: WebgpuBackend): Guard {
     upload(id);
   };
   const read = backend.read.bind(backend);
-  backend.read = async (id) => {
-    guard.check();
-    try {
-      return await read(id);
-    } catch (error) {
-      guard.fail(error instanceof Error ? error.message : String(error));
-      throw error;
-    } finally {
-      guard.check();
-    }
-  };
+  backend.read = (id) => guard.run(() => read(id));
   return guard;
 }

@@ -6,7 +6,7 @@
 import { sizeOf } from "../../../shape.ts";
 import { outOfMemory } from "../../../training/error.ts";
 import { momentKey, type StoredOptimizer } from "../../../training/storedState.ts";
-import type { HostTensor, ParameterSpec, TensorStream } from "../../../weights.ts";
+import { distribute, type HostTensor, type ParameterSpec, type TensorStream } from "../../../weights.ts";
 import type { AddressBits } from "../instance.ts";
 import { bytesOf } from "./allocation.ts";
 import type { BufferAddresses } from "./compile.ts";
@@ -54,32 +54,17 @@ export class TrainingMemory {
    */
   async writeWeights(weights: TensorStream, state?: StoredOptimizer): Promise<void> {
     const { params, expAvg, expAvgSq, offsets, frozen } = this.layout;
-    const addresses = new Map(frozen), moments = new Map<string, number>();
+    const to = (address: number) => ({ data }: HostTensor) =>
+      new Float32Array(this.memory.buffer, address, data.length).set(data);
+    const targets = new Map([...frozen].map(([name, address]) => [name, to(address)]));
+    const moments = new Map<string, ReturnType<typeof to>>();
     for (const [name, offset] of offsets) {
-      addresses.set(name, params + offset);
-      moments.set(momentKey("exp_avg", name), expAvg + offset);
-      moments.set(momentKey("exp_avg_sq", name), expAvgSq + offset);
+      targets.set(name, to(params + offset));
+      moments.set(momentKey("exp_avg", name), to(expAvg + offset));
+      moments.set(momentKey("exp_avg_sq", name), to(expAvgSq + offset));
     }
-    await this.#writeAll(weights, addresses);
-    if (state) await this.#writeAll(state.moments, moments);
-  }
-
-  /** Writes the tensors of a stream that have an address. */
-  async #writeAll(stream: TensorStream, addresses: ReadonlyMap<string, number>): Promise<void> {
-    let missing = addresses.size;
-    for await (const [name, tensor] of stream) {
-      const address = addresses.get(name);
-      if (address === undefined) continue;
-      this.#write(address, tensor);
-      missing--;
-    }
-    if (missing > 0) {
-      throw new RangeError(`${missing} of ${addresses.size} tensors of the training are missing`);
-    }
-  }
-
-  #write(address: number, { data }: HostTensor): void {
-    new Float32Array(this.memory.buffer, address, data.length).set(data);
+    await distribute(weights, targets);
+    if (state) await distribute(state.moments, moments);
   }
 
   /**

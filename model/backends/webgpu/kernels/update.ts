@@ -9,7 +9,7 @@ import { sumOfThreads } from "./sums.ts";
 /** Number of values that a workgroup of {@linkcode updateCall} updates. The address of every parameter is a multiple of it. */
 export const UPDATE_VALUES = 256;
 
-/** Indices in the header of a step: AdamW's scalars, the index of the loss, and the number of the step. */
+/** Indices in the header of a step: AdamW's scalars, the index of the loss, and the mark of the step. */
 export const HEADER = {
   decay: 0,
   oneMinusBeta1: 1,
@@ -19,7 +19,7 @@ export const HEADER = {
   eps: 5,
   stepSize: 6,
   slot: 7,
-  step: 8,
+  mark: 8,
 } as const;
 
 /** Number of values of a header. */
@@ -42,14 +42,14 @@ const RECORD_LOSS = program({
     let loss = partial[0];
     let slot = 2u * u32(header[${HEADER.slot}]);
     losses[slot] = loss;
-    losses[slot + 1u] = header[${HEADER.step}];
+    losses[slot + 1u] = header[${HEADER.mark}];
     // Compared as bits: a compiler may assume that no float is NaN or infinite.
     if ((bitcast<u32>(loss) & 0x7f800000u) == 0x7f800000u) { failed[0] = 1u; }
   }`,
 });
 
 /**
- * Adds `size` partial losses and writes the loss and the number of the step to a slot of `losses`. A loss that is not
+ * Adds `size` partial losses and writes the loss and the mark of the step to a slot of `losses`. A loss that is not
  * finite sets `failed`, and no later step clears it. Buffers: losses, failed, partials, header.
  */
 export const recordLossCall = (size: number): Call => ({ program: RECORD_LOSS, uniforms: [size], groups: 1 });

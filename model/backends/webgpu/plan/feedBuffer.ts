@@ -49,11 +49,6 @@ export class FeedBuffer {
     this.#buffer = device.createBuffer({ label: "feeds", size: bytes, usage });
   }
 
-  /** Size in bytes. */
-  get bytes(): number {
-    return this.#host.byteLength;
-  }
-
   /** The binding of the header. */
   get header(): GPUBufferBinding {
     return { buffer: this.#buffer, offset: 0, size: 4 * HEADER_SIZE };

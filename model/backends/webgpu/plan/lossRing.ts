@@ -6,6 +6,9 @@
  */
 import type { Guard } from "../guard.ts";
 
+/** A float32 represents every whole number below this one. */
+const MARKS = 2 ** 24;
+
 /** Maximum number of reads at a time: the losses of some steps are read while later steps are computed. */
 const MAX_READS = 2;
 
@@ -15,7 +18,7 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-/** A ring buffer of losses on a device. A step writes its loss and its number. */
+/** A ring buffer of losses on a device. A step writes its loss and its mark. */
 export class LossRing {
   /** Two floats for each slot. */
   readonly buffer: GPUBuffer;
@@ -46,6 +49,11 @@ export class LossRing {
   /** Returns the slot of a step. */
   slotOf(step: number): number {
     return step % this.#slots;
+  }
+
+  /** Returns what a step writes next to its loss, so that a loss that it did not write is recognised. */
+  markOf(step: number): number {
+    return step % MARKS;
   }
 
   /** Returns the loss of a step that was submitted. It arrives in the order of the steps. */
@@ -87,11 +95,11 @@ export class LossRing {
       staging.unmap();
       for (const { step, resolve, reject } of this.#pending.splice(0, count)) {
         const slot = 2 * this.slotOf(step);
-        if (values[slot + 1] === step) resolve(values[slot]);
+        if (values[slot + 1] === this.markOf(step)) resolve(values[slot]);
         else reject(this.#guard.failure(`step ${step} was not computed`));
       }
     } catch (error) {
-      this.#rejectAll(this.#guard.fault ? this.#guard.failure() : error);
+      if (!this.#disposed) this.#rejectAll(this.#guard.failure((error as Error).message));
     } finally {
       this.#reads--;
       if (this.#disposed) staging.destroy();

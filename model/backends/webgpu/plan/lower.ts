@@ -114,7 +114,7 @@ const EMITTERS = new Map<KernelSpec, Emit>([
     const [[rows, dim]] = shapes(node), [dx, dWeight, dBias] = node.outputs;
     const sum = to.fusions.take(i, PLAIN_SPECS.Add), call = layerNormGradientCall(rows, dim, Boolean(sum));
     const gradients = [dWeight, dBias].map((output) => to.gradient(output, call.groups));
-    to.emit(call, [...values(node), sum?.other], [results(sum?.node ?? node)[0] ?? dx.value, ...gradients]);
+    to.emit(call, [...values(node), sum?.other], [sum ? results(sum.node)[0] : dx.value, ...gradients]);
   }],
   [SPECS.UnmaskAttention, (to, node) => {
     const [qkv, factors] = values(node), [shape] = shapes(node), [out, weights] = results(node);

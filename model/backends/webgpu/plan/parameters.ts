@@ -4,10 +4,12 @@
  * @module
  */
 import type { Shape } from "../../../shape.ts";
-import type { OptimizerState } from "../../../training/optimizer.ts";
-import type { HostTensor, HostWeights, ParameterSpec } from "../../../weights.ts";
+import { momentKey, type StoredOptimizer } from "../../../training/storedState.ts";
+import { distribute, type HostTensor, type ParameterSpec, type TensorStream } from "../../../weights.ts";
 import { readBuffer } from "../readBuffer.ts";
 import { type FlatLayout, parameterLayout } from "./parameterLayout.ts";
+
+type Write = (tensor: HostTensor) => void;
 
 /** A flat array that is divided into segments. */
 class FlatArray {
@@ -23,17 +25,9 @@ class FlatArray {
     this.buffers = layout.segments.map((size) => device.createBuffer({ label, size: 4 * size, usage }));
   }
 
-  write(values: HostWeights): void {
-    for (const [name, { segment, offset, size }] of this.#layout.places) {
-      const { data } = values.get(name)!;
-      this.#device.queue.writeBuffer(
-        this.buffers[segment],
-        4 * offset,
-        data as Float32Array<ArrayBuffer>,
-        0,
-        size,
-      );
-    }
+  write(name: string, { data }: HostTensor): void {
+    const { segment, offset, size } = this.#layout.places.get(name)!, { queue } = this.#device;
+    queue.writeBuffer(this.buffers[segment], 4 * offset, data as Float32Array<ArrayBuffer>, 0, size);
   }
 
   async read(specs: readonly ParameterSpec[]): Promise<Map<string, HostTensor>> {
@@ -83,13 +77,23 @@ export class Parameters {
     this.#frozenValues = new FlatArray(device, this.#frozen, "frozen parameters");
   }
 
-  /** Writes the parameters, trainable and frozen, and the moments. */
-  write(weights: HostWeights, optimizer?: OptimizerState): void {
-    this.values.write(weights);
-    this.#frozenValues.write(weights);
-    if (!optimizer) return;
-    this.expAvg.write(optimizer.expAvg);
-    this.expAvgSq.write(optimizer.expAvgSq);
+  /**
+   * Writes the parameters, trainable and frozen, and the moments of a training that resumes.
+   *
+   * @throws {RangeError} when a tensor is missing
+   */
+  async write(weights: TensorStream, state?: StoredOptimizer): Promise<void> {
+    const targets = new Map<string, Write>(), moments = new Map<string, Write>();
+    for (const name of this.#frozen.places.keys()) {
+      targets.set(name, (tensor) => this.#frozenValues.write(name, tensor));
+    }
+    for (const name of this.trainable.places.keys()) {
+      targets.set(name, (tensor) => this.values.write(name, tensor));
+      moments.set(momentKey("exp_avg", name), (tensor) => this.expAvg.write(name, tensor));
+      moments.set(momentKey("exp_avg_sq", name), (tensor) => this.expAvgSq.write(name, tensor));
+    }
+    await distribute(weights, targets);
+    if (state) await distribute(state.moments, moments);
   }
 
   /** Returns the part of a buffer that holds a parameter. */

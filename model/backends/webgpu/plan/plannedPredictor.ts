@@ -3,14 +3,13 @@
  *
  * @module
  */
-import type { MaeConfig } from "../../../config.ts";
-import { imageDim, numPatches } from "../../../config.ts";
+import { imageDim, type MaeConfig, numPatches } from "../../../config.ts";
 import type { MaskedBatch } from "../../../mae.ts";
 import { patchify } from "../../../patches.ts";
-import { bytesOf } from "../../../weights.ts";
 import type { Predictor, PredictorOptions } from "../../../prediction/predictor.ts";
 import type { Shape } from "../../../shape.ts";
 import type { Task } from "../../../training/objective.ts";
+import { bytesOf } from "../../../weights.ts";
 import { keyOf, type Pass, recordPass } from "../../simd/prediction/pass.ts";
 import { readBuffer } from "../readBuffer.ts";
 import { BoundPlan, maxBytesOf } from "./bindings.ts";
@@ -67,14 +66,18 @@ export class DevicePredictor implements Predictor {
   /** Resolves when the last pass has ended. */
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(planDevice: PlanDevice, { config, weights }: PredictorOptions) {
+  /** Allocates the parameters. */
+  private constructor(
+    planDevice: PlanDevice,
+    { config, weights }: PredictorOptions,
+    shapes: ReadonlyMap<string, Shape>,
+  ) {
     const { device } = planDevice.launcher.backend;
     this.config = config;
     this.memoryBytes = bytesOf(weights);
     this.#device = planDevice;
-    this.#shapes = new Map([...weights].map(([name, { shape }]) => [name, shape]));
+    this.#shapes = shapes;
     this.#parameters = new Parameters(device, [], weights, maxBytesOf(device));
-    this.#parameters.write(weights);
   }
 
   /**
@@ -84,13 +87,16 @@ export class DevicePredictor implements Predictor {
    * @throws {BackendError} when the device has too little memory
    */
   static async open(planDevice: PlanDevice, options: PredictorOptions): Promise<DevicePredictor> {
-    const predictor = await checked(planDevice, () => new DevicePredictor(planDevice, options));
-    const pass: Pass = options.weights.has("decoder.mask_token")
+    const { config, weights } = options;
+    const shapes = new Map([...weights].map(([name, { shape }]) => [name, shape]));
+    const pass: Pass = weights.has("decoder.mask_token")
       ? { output: "patches", keep: 1 }
-      : options.weights.has("encoder.norm.weight")
+      : weights.has("encoder.norm.weight")
       ? { output: "features" }
       : { output: "logits of features" };
-    lower(recordPass(options.config, predictor.#shapes, pass, 1));
+    lower(recordPass(config, shapes, pass, 1));
+    const predictor = await checked(planDevice, () => new DevicePredictor(planDevice, options, shapes));
+    await predictor.#parameters.write(weights);
     return predictor;
   }
 
@@ -133,16 +139,13 @@ export class DevicePredictor implements Predictor {
     const padded = paddedSize(images);
     const { bound, commands } = await this.#compiledFor(pass, padded);
     const { guard, launcher: { backend: { device } } } = this.#device;
-    guard.check();
     for (const [name, values] of Object.entries(feeds)) bound.feeds.write(name, values);
-    bound.feeds.upload();
-    commands.submit();
-    try {
-      const bytes = await readBuffer(device, bound.output.buffer, bound.output.size! / padded * images);
-      return new Float32Array(bytes);
-    } finally {
-      guard.check();
-    }
+    const bytes = await guard.run(() => {
+      bound.feeds.upload();
+      commands.submit();
+      return readBuffer(device, bound.output.buffer, bound.output.size! / padded * images);
+    });
+    return new Float32Array(bytes);
   }
 
   async #compiledFor(pass: Pass, images: number): Promise<CompiledPass> {

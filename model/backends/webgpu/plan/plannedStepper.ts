@@ -19,8 +19,7 @@ import {
 } from "../../../training/objective.ts";
 import type { OptimizerState } from "../../../training/optimizer.ts";
 import type { RunStep, Stepper, StepperOptions } from "../../../training/stepper.ts";
-import { collectOptimizer } from "../../../training/storedState.ts";
-import { collectTensors, type HostTensor, type HostWeights, parameterSpecs } from "../../../weights.ts";
+import { type HostTensor, parameterSpecs } from "../../../weights.ts";
 import type { Graph } from "../../simd/plan/graph.ts";
 import { record } from "../../simd/plan/record.ts";
 import { recordStep, type TrainingSpec, trainingSpec } from "../../simd/plan/trainingSpec.ts";
@@ -48,20 +47,6 @@ function stepsInFlight({ dispatches, feeds }: DispatchPlan): number {
   return Math.max(2, Math.floor(steps));
 }
 
-/** The values with which a training begins. */
-interface InitialValues {
-  readonly weights: HostWeights;
-  readonly optimizer?: OptimizerState;
-}
-
-/** Reads the values with which a training begins. */
-async function initialValues({ weights, state, trainable }: StepperOptions): Promise<InitialValues> {
-  return {
-    weights: await collectTensors(weights),
-    optimizer: state && await collectOptimizer(state, trainable.map(({ name }) => name)),
-  };
-}
-
 /** A stepper that submits planned steps to a device. */
 export class DeviceStepper implements Stepper {
   readonly note = null;
@@ -76,13 +61,7 @@ export class DeviceStepper implements Stepper {
   #submittedSteps: number;
   #completedSteps: number;
 
-  private constructor(
-    planDevice: PlanDevice,
-    options: StepperOptions,
-    graph: Graph,
-    plan: DispatchPlan,
-    { weights, optimizer }: InitialValues,
-  ) {
+  private constructor(planDevice: PlanDevice, options: StepperOptions, graph: Graph, plan: DispatchPlan) {
     const { launcher, guard } = planDevice, { device } = launcher.backend;
     const { batchSize, trainable, frozen, state } = options;
     this.#spec = trainingSpec(options);
@@ -90,7 +69,6 @@ export class DeviceStepper implements Stepper {
     this.#submittedSteps = this.#completedSteps = state?.step ?? 0;
     const maxBytes = maxBytesOf(device);
     const parameters = new Parameters(device, trainable, frozen, maxBytes);
-    parameters.write(weights, optimizer);
     this.maxInFlight = stepsInFlight(plan);
     this.#losses = new LossRing(device, guard, this.maxInFlight);
     const failed = device.createBuffer({ label: "failed", size: 4, usage: GPUBufferUsage.STORAGE });
@@ -107,8 +85,24 @@ export class DeviceStepper implements Stepper {
   static async open(planDevice: PlanDevice, options: StepperOptions): Promise<DeviceStepper> {
     const graph = recordStep(trainingSpec(options), options.batchSize), plan = lower(graph);
     await DeviceStepper.test(planDevice, plan, options.task);
-    const values = await initialValues(options);
-    return await checked(planDevice, () => new DeviceStepper(planDevice, options, graph, plan, values));
+    return await DeviceStepper.#create(planDevice, options, graph, plan);
+  }
+
+  /** Allocates the buffers, then reads the weights: after a {@linkcode PlanError} they can still be read. */
+  static async #create(
+    planDevice: PlanDevice,
+    options: StepperOptions,
+    graph: Graph,
+    plan: DispatchPlan,
+  ): Promise<DeviceStepper> {
+    const stepper = await checked(planDevice, () => new DeviceStepper(planDevice, options, graph, plan));
+    try {
+      await stepper.#shared.parameters.write(options.weights, options.state);
+    } catch (error) {
+      await stepper.dispose();
+      throw error;
+    }
+    return stepper;
   }
 
   /** Tests the programs of a small training. @throws {BackendError} as `test` does */
@@ -130,8 +124,7 @@ export class DeviceStepper implements Stepper {
       await testTraining(task, async (small, tile) => {
         const graph = recordStep(trainingSpec(small), small.batchSize), plan = lower(graph, () => tile);
         for (const { program } of plan.dispatches) used.add(program);
-        const values = await initialValues(small);
-        return await checked(planDevice, () => new DeviceStepper(planDevice, small, graph, plan, values));
+        return await DeviceStepper.#create(planDevice, small, graph, plan);
       });
       for (const program of used) planDevice.tested.add(program);
     }
@@ -149,7 +142,8 @@ export class DeviceStepper implements Stepper {
       this.#device.guard.check();
       const number = ++this.#submittedSteps;
       const scalars = adamwScalars({ ...optimizer, lr, step: number });
-      compiled.feeds.setHeader({ ...scalars, step: number, slot: this.#losses.slotOf(number) });
+      const mark = this.#losses.markOf(number);
+      compiled.feeds.setHeader({ ...scalars, mark, slot: this.#losses.slotOf(number) });
       compiled.feeds.upload();
       compiled.submit();
       const loss = await this.#losses.next(number);
@@ -177,14 +171,9 @@ export class DeviceStepper implements Stepper {
     return Promise.resolve();
   }
 
-  async #read(name: "values" | "expAvg" | "expAvgSq"): Promise<Map<string, HostTensor>> {
-    this.#device.guard.check();
-    try {
-      const { parameters } = this.#shared;
-      return await parameters.read(parameters[name]);
-    } finally {
-      this.#device.guard.check();
-    }
+  #read(name: "values" | "expAvg" | "expAvgSq"): Promise<Map<string, HostTensor>> {
+    const { parameters } = this.#shared;
+    return this.#device.guard.run(() => parameters.read(parameters[name]));
   }
 
   async #compiledFor(images: number): Promise<CompiledStep> {
