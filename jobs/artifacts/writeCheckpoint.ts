@@ -42,19 +42,21 @@ export function newCheckpointId(): string {
  * Writes both objects of a checkpoint and reads them back. If that fails, both are deleted. The tensors must not change
  * until then. They are written in chunks, so that memory holds no copy of a large model.
  *
+ * @param signal cancels the write
  * @returns the row to commit
  * @throws {JobFailure} `checkpoint_damaged` when an object differs from what was written
  */
 export async function saveCheckpoint(
   store: ObjectStore,
   content: CheckpointContent,
+  signal?: AbortSignal,
 ): Promise<Omit<Checkpoint, "createdAt">> {
   const { id, config, architecture, state } = content;
   const { objectKey, stateKey } = checkpointKeys(id);
   try {
-    const stateSha256 = await putVerified(store, stateKey, stateFile(state));
+    const stateSha256 = await putVerified(store, stateKey, stateFile(state), signal);
     const file = weightsFile(content);
-    const digest = await putVerified(store, objectKey, file);
+    const digest = await putVerified(store, objectKey, file, signal);
     return {
       id,
       jobId: content.jobId,
@@ -79,14 +81,19 @@ export async function saveCheckpoint(
 }
 
 /** Writes an object and reads it back. @returns its SHA-256 */
-async function putVerified(store: ObjectStore, key: string, file: SafetensorsFile): Promise<string> {
+async function putVerified(
+  store: ObjectStore,
+  key: string,
+  file: SafetensorsFile,
+  signal?: AbortSignal,
+): Promise<string> {
   let digest = "";
   const open = () =>
     hashingStream(file.chunks(), (result) => {
       digest = result;
     });
-  await store.put(key, open(), { reopen: open });
-  if (await sha256((await store.get(key)).body) === digest) return digest;
+  await store.put(key, open(), { reopen: open, signal });
+  if (await sha256((await store.get(key, { signal })).body) === digest) return digest;
   throw new JobFailure(
     "checkpoint_damaged",
     `The object '${key}' differs from what was written when it is read back`,

@@ -56,13 +56,13 @@ export class CheckpointWriter {
   ): AsyncGenerator<KindEvent, void> {
     yield* this.finish();
     checkWeightsFinite(state);
-    const { jobId, store, recorded } = this.#context, id = newCheckpointId();
+    const { jobId, store, signal, recorded } = this.#context, id = newCheckpointId();
     const { config, architecture, classNames } = this.#setup;
     yield { type: "saving", objectKeys: objectKeysOf(checkpointKeys(id)) };
     const content = { id, jobId, config, architecture, classNames, state, epoch, final, metrics: { loss } };
     const save = async () => {
       await recorded?.();
-      return await saveCheckpoint(store, content);
+      return await saveCheckpoint(store, content, signal);
     };
     const pending: PendingCheckpoint = { saved: save(), isSettled: false };
     // An error is thrown by `finish`. Until then it must not count as unhandled.

@@ -89,6 +89,8 @@ export async function* runTraining(
       } else await yieldToEventLoop(20);
     }
   } catch (error) {
+    // A checkpoint of an earlier step may still be written.
+    if (!signal.aborted) yield* writer.finish();
     throw trainingFailure(error);
   } finally {
     await writer.settle();

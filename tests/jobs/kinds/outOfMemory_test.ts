@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import { DEFAULT_KIND_SETTINGS } from "../../../jobs/kinds/settings.ts";
 import { KindHarness } from "./harness.ts";
+import { Trap } from "./trap.ts";
 
 Deno.test("a run whose steps need more memory than it may use fails with the numbers", async () => {
   await using harness = await KindHarness.open();
@@ -16,22 +17,8 @@ Deno.test("a run whose steps need more memory than it may use fails with the num
 
 Deno.test("a kernel that traps is an unexpected error, and not a lack of memory", async () => {
   await using harness = await KindHarness.open();
-  const { Instance } = WebAssembly, trap = new WebAssembly.RuntimeError("memory access out of bounds");
-  try {
-    WebAssembly.Instance = class {
-      readonly exports: WebAssembly.Exports;
-      constructor(module: WebAssembly.Module, imports: WebAssembly.Imports) {
-        const adamw = () => {
-          throw trap;
-        };
-        this.exports = { ...new Instance(module, imports).exports, adamw };
-      }
-    } as typeof WebAssembly.Instance;
-    // The steps of a probe run in this thread.
-    const model = { patch_size: 7, embed_dim: 16, depth: 1, num_heads: 2 };
-    const body = { kind: "linear_probe", dataset: { id: "digits", size: 64 }, model, batch_size: 16 };
-    expect(await harness.run(body).catch((error) => error)).toBe(trap);
-  } finally {
-    WebAssembly.Instance = Instance;
-  }
+  using trap = new Trap();
+  const model = { patch_size: 7, embed_dim: 16, depth: 1, num_heads: 2 };
+  const body = { kind: "linear_probe", dataset: { id: "digits", size: 64 }, model, batch_size: 16 };
+  expect(await harness.run(body).catch((error) => error)).toBe(trap.error);
 });
