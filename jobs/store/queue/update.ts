@@ -26,19 +26,21 @@ export function updateEvents({ backend, progress, epoch, checkpoint, logs = [] }
   const events: NewEvent[] = [];
   const add = (type: NewEvent["type"], message: string, data: object, level: NewEvent["level"] = "info") =>
     void events.push({ type, level, message, data: { ...data } });
+  const addEpoch = (epoch: EpochPoint) => {
+    const message = `Epoch ${epoch.epoch + 1} ended at step ${epoch.step}, mean loss ${
+      epoch.loss.toPrecision(6)
+    }`;
+    add("epoch", message, limitMetrics(epoch));
+  };
   if (backend) add("log", `Computing on ${backend.name}`, { backend });
+  // Progress beyond an epoch was made after its end.
+  const isPast = epoch !== undefined && progress !== undefined && progress.step > epoch.step;
+  if (epoch && isPast) addEpoch(epoch);
   if (progress) {
     const loss = progress.loss === null ? "" : `, loss ${progress.loss.toPrecision(6)}`;
     add("progress", `Step ${progress.step} of ${progress.totalSteps}${loss}`, progress);
   }
-  if (epoch) {
-    const loss = epoch.loss.toPrecision(6);
-    add(
-      "epoch",
-      `Epoch ${epoch.epoch + 1} ended at step ${epoch.step}, mean loss ${loss}`,
-      limitMetrics(epoch),
-    );
-  }
+  if (epoch && !isPast) addEpoch(epoch);
   if (checkpoint) {
     const { id, step, epoch, final, metrics, size, sha256 } = checkpoint;
     const data = { checkpoint: id, step, epoch, final, metrics, size, sha256 };

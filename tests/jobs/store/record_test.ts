@@ -40,6 +40,20 @@ Deno.test("record: all parts of an update are stored, with events in order", () 
     expect(events[3].data).toMatchObject({ checkpoint: checkpoint.id, step: 3, sha256: checkpoint.sha256 });
   }));
 
+Deno.test("record: the end of an epoch precedes the progress of the next epoch", () =>
+  withStore(async ({ store, running }) => {
+    const { id, claim } = await running();
+    const epoch = { epoch: 0, step: 3, loss: 0.5, metrics: {} };
+    const checkpoint = checkpointOf(id, { step: 3 });
+    await claim.record({ steps: points(1, 5), progress: progressAt(5), epoch, checkpoint });
+    const events = await store.events(id, { after: 2 });
+    expect(events.map(({ type, data }) => [type, data.step])).toEqual([
+      ["epoch", 3],
+      ["progress", 5],
+      ["checkpoint", 3],
+    ]);
+  }));
+
 Deno.test("record: a concurrent reader receives either the whole update or nothing of it", () =>
   withStore(async ({ kv, running }) => {
     const { id, claim } = await running({ keep: { last: 1000 } });
