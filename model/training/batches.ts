@@ -11,6 +11,8 @@ export interface IndexedBatch {
   readonly batch: TrainingBatch;
   readonly epoch: number;
   readonly step: number;
+  /** Whether the batches of the epoch are in memory, so that none has to be waited for. */
+  readonly isInMemory: boolean;
 }
 
 /** Options of a sequence of batches. */
@@ -21,7 +23,7 @@ export interface BatchSequence {
   batches(epoch: number, fromBatch: number): Batches;
 }
 
-/** A sequence of batches. */
+/** A sequence of batches. It is asynchronous if a batch is computed or read. */
 export type Batches = Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
 
 /**
@@ -37,8 +39,9 @@ export async function* batchesFrom(
   while (step < totalSteps) {
     const epoch = Math.floor(step / stepsPerEpoch), first = step % stepsPerEpoch;
     const end = Math.min(totalSteps, (epoch + 1) * stepsPerEpoch);
-    for await (const batch of batches(epoch, first)) {
-      yield { batch, epoch, step };
+    const source = batches(epoch, first), isInMemory = Symbol.iterator in source;
+    for await (const batch of source) {
+      yield { batch, epoch, step, isInMemory };
       if (++step === end) break;
     }
     if (step < end) {

@@ -14,8 +14,8 @@ import type { StepOfTraining, StepsEvent } from "./trainerEvents.ts";
 const STEPS_PER_EVENT = 48;
 
 /**
- * Runs all steps. The events of consecutive steps are gathered, because a step takes only a few times as long as an
- * event. An event ends where an epoch ends or a checkpoint follows.
+ * Runs all steps. The events of consecutive steps on batches in memory are gathered, because a step takes only a few
+ * times as long as an event. An event ends where an epoch ends or a checkpoint follows.
  *
  * @throws {TrainingError} `loss_not_finite`
  */
@@ -33,12 +33,13 @@ export async function* inlineSteps(
     images = 0;
     return event;
   };
-  for await (const { batch, epoch, step } of batches) {
+  for await (const { batch, epoch, step, isInMemory } of batches) {
     const lr = learningRate(schedule, step), loss = stepper.run(batch, epoch, step, lr);
     if (!Number.isFinite(loss) && steps.length > 0) yield take();
     position.complete(loss);
     steps.push({ step: step + 1, epoch, loss, lr });
     images += batchSizeOf(task, batch);
-    if (steps.length === STEPS_PER_EVENT || position.endsEpoch || position.isSaved) yield take();
+    const isComplete = !isInMemory || steps.length === STEPS_PER_EVENT;
+    if (isComplete || position.endsEpoch || position.isSaved) yield take();
   }
 }

@@ -70,7 +70,7 @@ async function open(options: TrainOptions, specs: readonly ParameterSpec[], resu
 /**
  * Trains a model and emits an event for each step, epoch and checkpoint. A backend must be selected first. While a step
  * runs, the event of the previous step is emitted and the next batch is prepared. Small steps run in the calling thread
- * instead, and their events are gathered.
+ * instead, and the events of those on batches in memory are gathered.
  *
  * @param resumeFrom state to continue from
  * @param signal ends the training between two steps

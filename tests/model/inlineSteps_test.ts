@@ -92,6 +92,29 @@ Deno.test("a linear probe on features has the losses and weights of one on image
   await predictor.dispose();
 });
 
+Deno.test("small steps are gathered in events if their batches are in memory", async () => {
+  const { planner } = await selectBackend("simd");
+  function* inMemory(epoch: number, from: number) {
+    for (const { labels } of images(epoch, from)) {
+      const features = uniform({ seed: 2, purpose: "features", epoch, step: labels[0] }, labels.length * 18);
+      yield { features, labels };
+    }
+  }
+  async function* computed(epoch: number, from: number) {
+    for (const batch of inMemory(epoch, from)) yield await Promise.resolve(batch);
+  }
+  const all = { ...OPTIONS, planner, input: "features" as const };
+  const gathered = await collect({ ...all, batches: inMemory });
+  const single = await collect({ ...all, batches: computed });
+  const sizes = (events: TrainerEvent[]) =>
+    events.flatMap((event) => event.type === "steps" ? [event.steps.length] : []);
+  // A checkpoint follows each 50 steps, and an epoch has 70.
+  expect(sizes(gathered)).toEqual([48, 2, 20, 30, 40, 10, 25]);
+  expect(sizes(single)).toEqual(Array.from({ length: 175 }, () => 1));
+  expect(stepsOf(gathered)).toEqual(stepsOf(single));
+  expect(gathered.at(-1)).toEqual(single.at(-1));
+});
+
 Deno.test("without a planner, steps on features run operation by operation", async () => {
   await selectBackend("cpu");
   const predictor = await openPredictor({ config, weights, threads: 1 });
