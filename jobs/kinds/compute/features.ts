@@ -50,13 +50,19 @@ export async function* computeFeatures(
  *
  * @param pixels `[batch, height, width, channels]` in [0, 1]
  * @returns `[batch, embedDim]`
+ * @throws the reason of the signal
  */
-export async function featuresOfBatch(predictor: Predictor, pixels: Float32Array): Promise<Float32Array> {
+export async function featuresOfBatch(
+  predictor: Predictor,
+  pixels: Float32Array,
+  signal: AbortSignal,
+): Promise<Float32Array> {
   const { config } = predictor, dim = imageDim(config), partSize = predictionImages(predictor) * dim;
   const features = new Float32Array(pixels.length / dim * config.embedDim);
   let length = 0;
   for (let start = 0; start < pixels.length; start += partSize) {
     const part = await predictor.features(pixels.subarray(start, start + partSize));
+    signal.throwIfAborted();
     features.set(part, length);
     length += part.length;
   }

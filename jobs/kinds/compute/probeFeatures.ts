@@ -43,6 +43,9 @@ export interface SplitFeatures {
 export class ProbeFeatures implements AsyncDisposable {
   readonly #context: KindContext;
   readonly #setup: ProbeSetup;
+  readonly #disposed = new AbortController();
+  /** Aborted when the run must stop, or no longer needs features. */
+  readonly #signal: AbortSignal;
   #predictor: Predictor | null = null;
   #train: Float32Array | null = null;
   #test: Promise<SplitFeatures> | null = null;
@@ -50,6 +53,7 @@ export class ProbeFeatures implements AsyncDisposable {
   constructor(context: KindContext, setup: ProbeSetup) {
     this.#context = context;
     this.#setup = setup;
+    this.#signal = AbortSignal.any([context.signal, this.#disposed.signal]);
   }
 
   /**
@@ -84,7 +88,7 @@ export class ProbeFeatures implements AsyncDisposable {
     const start = performance.now();
     let reportedAt = start;
     yield { type: "features", images: 0, total };
-    for await (const images of computeFeatures(predictor, set, features, this.#context.signal)) {
+    for await (const images of computeFeatures(predictor, set, features, this.#signal)) {
       const now = performance.now(), interval = Math.max(REPORT_MS, REPORT_SHARE * (now - start));
       if (images < total && now - reportedAt < interval) continue;
       reportedAt = now;
@@ -96,7 +100,7 @@ export class ProbeFeatures implements AsyncDisposable {
   async #computeTest(predictor: Predictor): Promise<SplitFeatures> {
     const set = await this.#setup.loadTest();
     const features = new Float32Array(set.count * predictor.config.embedDim);
-    for await (const _ of computeFeatures(predictor, set, features, this.#context.signal));
+    for await (const _ of computeFeatures(predictor, set, features, this.#signal));
     return { set, features };
   }
 
@@ -109,7 +113,7 @@ export class ProbeFeatures implements AsyncDisposable {
 
   async *#predictedBatches(options: BatchOptions): AsyncGenerator<FeatureBatch, void> {
     for (const { pixels, labels } of epochBatches(this.#setup.train, options)) {
-      yield { features: await featuresOfBatch(this.#predictor!, pixels), labels: labels! };
+      yield { features: await featuresOfBatch(this.#predictor!, pixels, this.#signal), labels: labels! };
     }
   }
 
@@ -118,7 +122,9 @@ export class ProbeFeatures implements AsyncDisposable {
     return await this.#test;
   }
 
+  /** Ends the computation of features, and frees the encoder. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed.abort();
     await this.#test?.catch(() => {});
     await this.#close();
   }

@@ -1,10 +1,18 @@
 import { expect } from "expect";
+import type { ImageSet } from "../../../data/datasets/dataset.ts";
 import { digitsInfo } from "../../../data/datasets/builtIn/digits.ts";
 import { writeManifest } from "../../../data/datasets/stored/manifest.ts";
+import { featuresOfBatch } from "../../../jobs/kinds/compute/features.ts";
+import { ProbeFeatures } from "../../../jobs/kinds/compute/probeFeatures.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import { runJob } from "../../../jobs/kinds/mod.ts";
 import { DEFAULT_KIND_SETTINGS } from "../../../jobs/kinds/settings.ts";
 import { loadWeights } from "../../../jobs/artifacts/readCheckpoint.ts";
+import { selectBackend } from "../../../model/backends/select.ts";
+import { imageDim } from "../../../model/config.ts";
+import type { Predictor } from "../../../model/prediction/predictor.ts";
+import { PRESETS } from "../../../model/presets.ts";
+import { encoderSpecs, initialWeights } from "../../../model/weights.ts";
 import { eventsOf, KindHarness, withCreatedAt } from "./harness.ts";
 
 const IMAGES = 200;
@@ -119,6 +127,60 @@ Deno.test("a probe stops while it computes the features", async () => {
   await expect(run()).rejects.toThrow("stopped");
   expect(eventsOf(seen, "features").length).toBe(1);
   expect(eventsOf(seen, "steps")).toEqual([]);
+});
+
+Deno.test("a probe without features in memory reports each step, and stops after it", async () => {
+  await using probes = await Probes.open();
+  const stop = new AbortController(), seen: KindEvent[] = [];
+  const context = probes.context({ drop_last: false }, { ...withFeatureBytes(0), signal: stop.signal });
+  const run = async () => {
+    for await (const event of runJob(context)) {
+      seen.push(event);
+      if (event.type === "steps") stop.abort(new Error("stopped"));
+    }
+  };
+  await expect(run()).rejects.toThrow("stopped");
+  expect(stepsOf(seen).map(({ step }) => step)).toEqual([1]);
+});
+
+Deno.test("the features of a batch that takes several predictions end when the run is stopped", async () => {
+  const stop = new AbortController(), config = PRESETS.vit_base;
+  let predictions = 0;
+  const predictor = {
+    config,
+    threads: 1,
+    features() {
+      predictions++;
+      stop.abort(new Error("stopped"));
+      return Promise.resolve(new Float32Array(config.embedDim));
+    },
+  } as unknown as Predictor;
+  const pixels = new Float32Array(8 * imageDim(config));
+  await expect(featuresOfBatch(predictor, pixels, stop.signal)).rejects.toThrow("stopped");
+  expect(predictions).toBe(1);
+});
+
+Deno.test("a probe that ends early does not compute the features of the whole test split", async () => {
+  await using probes = await Probes.open();
+  const context = probes.context({}), { config } = context.source!, count = 20 * 1024;
+  const weights = initialWeights(encoderSpecs(config), 1), labels = new Uint16Array(count);
+  const pixels = new Uint8Array(count * imageDim(config));
+  let batches = 0;
+  const images = { count, imageSize: config.imageSize, channels: 1, labels } as const;
+  const test: ImageSet = {
+    ...images,
+    get pixels() {
+      batches++;
+      return pixels;
+    },
+  };
+  const train: ImageSet = { ...images, count: 1, pixels };
+  const backend = await selectBackend("simd"), loadTest = () => Promise.resolve(test);
+  {
+    await using features = new ProbeFeatures(context, { backend, config, train, testCount: count, loadTest });
+    for await (const _ of features.open(weights));
+  }
+  expect(batches).toBeLessThan(3);
 });
 
 Deno.test("a probe of a data set without a test split has no accuracy", async () => {
