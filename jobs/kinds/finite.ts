@@ -27,27 +27,30 @@ function findNonFinite(value: unknown, path = ""): { path: string; value: number
   return null;
 }
 
-/** Returns the first number of an event that is not finite. */
-function findInEvent(event: KindEvent): { path: string; value: number } | null {
+/** Returns the sentence about the first number of an event that is not finite; null when all numbers are finite. */
+function findInEvent(event: KindEvent): string | null {
   if (event.type === "step") return findInStep(event);
-  if (event.type !== "steps") return findNonFinite(event);
+  if (event.type !== "steps") {
+    const found = findNonFinite(event);
+    return found && describe(event, found.path, found.value);
+  }
   for (const step of event.steps) {
     const found = findInStep(step);
-    if (found) return found;
+    if (found !== null) return found;
   }
   return null;
 }
 
-function findInStep({ loss, lr }: StepPoint): { path: string; value: number } | null {
-  if (!Number.isFinite(loss)) return { path: "loss", value: loss };
-  return Number.isFinite(lr) ? null : { path: "lr", value: lr };
+function findInStep({ step, loss, lr }: StepPoint): string | null {
+  if (!Number.isFinite(loss)) return `The loss of step ${step} is ${loss}`;
+  return Number.isFinite(lr) ? null : `The lr of step ${step} is ${lr}`;
 }
 
 /** Yields the events of a run. @throws {JobFailure} `not_finite` for an event with a number that is not finite */
 export async function* requireFinite(events: AsyncIterable<KindEvent>): AsyncGenerator<KindEvent, void> {
   for await (const event of events) {
     const found = findInEvent(event);
-    if (found) throw notFinite(describe(event, found.path, found.value));
+    if (found !== null) throw notFinite(found);
     yield event;
   }
 }
@@ -55,8 +58,6 @@ export async function* requireFinite(events: AsyncIterable<KindEvent>): AsyncGen
 function describe(event: KindEvent, path: string, value: number): string {
   const name = path.split(".").at(-1)!.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   switch (event.type) {
-    case "step":
-      return `The ${name} of step ${event.step} is ${value}`;
     case "epoch":
       return `The ${name} of epoch ${event.epoch + 1} is ${value}`;
     case "result":

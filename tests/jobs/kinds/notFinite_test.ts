@@ -37,12 +37,18 @@ Deno.test("a number that is not finite in any event fails the job", async () => 
     { type: "result", result: { steps: 4, testLoss: NaN } },
     { type: "result", result: { confusion: [[1, 2], [3, -Infinity]] } },
     { type: "step", step: 3, epoch: 0, loss: 1, lr: Infinity, images: 1 },
+    {
+      type: "steps",
+      images: 2,
+      steps: [4, 5].map((step) => ({ step, epoch: 0, loss: 4 / (5 - step), lr: 1 })),
+    },
     { type: "epoch", step: 3, epoch: 0, loss: 1, metrics: { accuracy: NaN } },
   ];
   const messages = [
     "test_loss is NaN",
     "1 is -Infinity",
     "lr of step 3 is Infinity",
+    "loss of step 5 is Infinity",
     "accuracy of epoch 1 is NaN",
   ];
   for (const [index, report] of reports.entries()) {
