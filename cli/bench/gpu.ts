@@ -92,6 +92,7 @@ async function operations(config: MaeConfig, batch: number): Promise<object | st
   try {
     await selectBackend("webgpu");
   } catch (error) {
+    start.stop();
     return (error as Error).message;
   }
   const idle = countGpu(false), counts = await countOperations(config, batch);
