@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { imageDim, type MaeConfig, numPatches } from "../../../config.ts";
+import { imageDim, type MaeConfig } from "../../../config.ts";
 import type { MaskedBatch } from "../../../mae.ts";
 import { patchify } from "../../../patches.ts";
+import { PlanError } from "../../../planError.ts";
 import type { Predictor, PredictorOptions } from "../../../prediction/predictor.ts";
 import type { Shape } from "../../../shape.ts";
-import type { Task } from "../../../training/objective.ts";
 import { bytesOf } from "../../../weights.ts";
 import { keyOf, type Pass, recordPass } from "../../simd/prediction/pass.ts";
 import { readBuffer } from "../readBuffer.ts";
@@ -18,6 +18,7 @@ import { lower } from "./lower.ts";
 import { Parameters } from "./parameters.ts";
 import { checked, type PlanDevice } from "./planDevice.ts";
 import { DeviceStepper } from "./plannedStepper.ts";
+import { paddedSize, testTask } from "./predictionPass.ts";
 
 /** Maximum number of passes, with different outputs or sizes, whose buffers are kept. */
 const MAX_PASSES = 16;
@@ -30,25 +31,19 @@ interface CompiledPass {
 
 type Feeds = Readonly<Record<string, Float32Array | Int32Array>>;
 
-/**
- * Returns the number of images of the pass that computes `images` images: at most a quarter more, so that few passes are
- * compiled. An image does not depend on those that fill up the batch.
- */
-function paddedSize(images: number): number {
-  const step = 2 ** Math.max(0, Math.floor(Math.log2(images)) - 2);
-  return Math.ceil(images / step) * step;
+/** Returns the feeds of some images of a call. @param first index of the first image */
+type FeedsOf = (first: number, images: number) => Feeds;
+
+/** Returns the part of a batch that belongs to some of its images. @param size number of values of an image */
+function partOf(data: Float32Array, size: number, first: number, images: number): Float32Array {
+  return data.subarray(first * size, (first + images) * size);
 }
 
-/** Returns a training whose programs include those of a pass. */
-function taskOf(config: MaeConfig, pass: Pass): Task {
-  if (pass.output !== "patches") {
-    const architecture = { model: "classifier", classes: 2 } as const;
-    return { config: { ...config, dropout: 0 }, architecture, seed: 0 };
-  }
-  const patches = numPatches(config), keep = Math.min(pass.keep, patches - 1);
-  // Between two whole numbers of visible patches, so that rounding does not matter.
-  const maskRatio = 1 - (keep + 0.5) / patches;
-  return { config: { ...config, dropout: 0, maskRatio }, architecture: { model: "mae" }, seed: 0 };
+function concat(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
+  const both = new Float32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 /** A predictor that submits planned passes to a device. */
@@ -100,9 +95,14 @@ export class DevicePredictor implements Predictor {
     return predictor;
   }
 
-  patches(batch: MaskedBatch): Promise<Float32Array<ArrayBuffer>> {
-    const { visible, positions, masking: { restoreRows, keep, batch: images } } = batch;
-    return this.#run({ output: "patches", keep }, images, { visible, positions, restoreRows });
+  patches({ visible, positions, masking }: MaskedBatch): Promise<Float32Array<ArrayBuffer>> {
+    const { restoreRows, keep, patches, batch } = masking;
+    return this.#run({ output: "patches", keep }, batch, (first, images) => ({
+      visible: partOf(visible, visible.length / batch, first, images),
+      positions: partOf(positions, positions.length / batch, first, images),
+      restoreRows: restoreRows.subarray(first * patches, (first + images) * patches)
+        .map((row) => row < 0 ? row : row - first * keep),
+    }));
   }
 
   features(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
@@ -114,7 +114,10 @@ export class DevicePredictor implements Predictor {
   }
 
   logitsOfFeatures(features: Float32Array): Promise<Float32Array<ArrayBuffer>> {
-    return this.#run({ output: "logits of features" }, features.length / this.config.embedDim, { features });
+    const { embedDim } = this.config;
+    return this.#run({ output: "logits of features" }, features.length / embedDim, (first, images) => ({
+      features: partOf(features, embedDim, first, images),
+    }));
   }
 
   async dispose(): Promise<void> {
@@ -125,21 +128,40 @@ export class DevicePredictor implements Predictor {
   }
 
   #ofPixels(output: "features" | "logits", pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
-    const { config } = this;
-    return this.#run({ output }, pixels.length / imageDim(config), { patches: patchify(pixels, config) });
+    const { config } = this, dim = imageDim(config);
+    return this.#run({ output }, pixels.length / dim, (first, images) => ({
+      patches: patchify(partOf(pixels, dim, first, images), config),
+    }));
   }
 
-  #run(pass: Pass, images: number, feeds: Feeds): Promise<Float32Array<ArrayBuffer>> {
-    const result = this.#last.then(() => this.#runAlone(pass, images, feeds));
+  /** Runs a pass after all earlier ones. A batch whose results are too large for the device's buffers is halved. */
+  #run(pass: Pass, images: number, feedsOf: FeedsOf): Promise<Float32Array<ArrayBuffer>> {
+    const result = this.#last.then(() => this.#runAlone(pass, feedsOf, 0, images));
     this.#last = result.catch(() => {});
     return result;
   }
 
-  async #runAlone(pass: Pass, images: number, feeds: Feeds): Promise<Float32Array<ArrayBuffer>> {
+  async #runAlone(
+    pass: Pass,
+    feedsOf: FeedsOf,
+    first: number,
+    images: number,
+  ): Promise<Float32Array<ArrayBuffer>> {
     const padded = paddedSize(images);
-    const { bound, commands } = await this.#compiledFor(pass, padded);
+    let compiled: CompiledPass;
+    try {
+      compiled = await this.#compiledFor(pass, padded);
+    } catch (error) {
+      if (!(error instanceof PlanError) || images === 1) throw error;
+      const half = Math.ceil(images / 2);
+      return concat(
+        await this.#runAlone(pass, feedsOf, first, half),
+        await this.#runAlone(pass, feedsOf, first + half, images - half),
+      );
+    }
+    const { bound, commands } = compiled;
     const { guard, launcher: { backend: { device } } } = this.#device;
-    for (const [name, values] of Object.entries(feeds)) bound.feeds.write(name, values);
+    for (const [name, values] of Object.entries(feedsOf(first, images))) bound.feeds.write(name, values);
     const bytes = await guard.run(() => {
       bound.feeds.upload();
       commands.submit();
@@ -152,8 +174,8 @@ export class DevicePredictor implements Predictor {
     const key = `${keyOf(pass)} ${images}`, cached = this.#compiled.get(key);
     if (cached) return cached;
     const graph = recordPass(this.config, this.#shapes, pass, images), plan = lower(graph);
-    await DeviceStepper.test(this.#device, plan, taskOf(this.config, pass));
-    const { launcher } = this.#device, { device } = launcher.backend;
+    await DeviceStepper.test(this.#device, plan, testTask(this.config, pass));
+    const { launcher } = this.#device, { device } = launcher.backend, slots = this.#slots.length;
     const compiled = await checked(this.#device, () => {
       const bound = new BoundPlan(graph, plan, {
         device,
@@ -165,6 +187,10 @@ export class DevicePredictor implements Predictor {
         },
       });
       return { bound, commands: new Commands(launcher, bound.calls) };
+    }).catch((error) => {
+      // Without memory for them, the new buffers are invalid.
+      for (const buffer of this.#slots.splice(slots)) buffer.destroy();
+      throw error;
     });
     const [oldest] = this.#compiled.keys();
     if (this.#compiled.size === MAX_PASSES) this.#forget(oldest);
