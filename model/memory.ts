@@ -11,7 +11,7 @@ import { type Architecture, isTrainable, parameterSpecs } from "./weights.ts";
 const LINE = 64;
 
 /** Scratch memory of the matrix products of one thread, in bytes. */
-const SCRATCH_BYTES = 2 ** 18;
+const SCRATCH_BYTES = 3 * 2 ** 17;
 
 /** Buffers of a block in a plan, and of the rest of the model. They limit what alignment adds. */
 const BUFFERS = 32;
@@ -71,17 +71,19 @@ interface ImageValues {
   readonly constant: number;
 }
 
-/** @param masked false for a classifier: its encoder receives every patch, and it has no decoder */
-function imageValues(config: MaeConfig, masked: boolean): ImageValues {
+/** @param classes of a classifier, whose encoder receives every patch; null for a masked autoencoder */
+function imageValues(config: MaeConfig, classes: number | null): ImageValues {
   const { embedDim, decoderEmbedDim, numHeads, decoderNumHeads, depth } = config;
-  const n = numPatches(config), patch = patchDim(config);
+  const n = numPatches(config), patch = patchDim(config), masked = classes === null;
   const tokens = masked ? numKeep(n, config.maskRatio) : n;
   const encoder = blockValues(config, tokens, embedDim, numHeads);
   const ends = tokens * (2 * embedDim + 1);
   if (!masked) {
+    // The features and the logits, with their gradients.
+    const head = 2 * (embedDim + classes);
     return {
-      saved: depth * encoder.saved + ends + 2 * embedDim,
-      forward: encoder.forward,
+      saved: depth * encoder.saved + ends + head,
+      forward: encoder.forward + head,
       transient: encoder.transient,
       scratch: encoder.scratch,
       fed: depth * encoder.fed + n * patch + 2,
@@ -118,17 +120,17 @@ export function trainingBytes(
   { config, architecture, freezeEncoder = false }: TrainableModel,
   batchSize: number,
 ): number {
-  const masked = architecture.model === "mae";
+  const classes = architecture.model === "mae" ? null : architecture.classes;
   // A frozen encoder has no dropout.
   const { saved, forward, transient, scratch, fed, constant } = imageValues(
     freezeEncoder ? { ...config, dropout: 0 } : config,
-    masked,
+    classes,
   );
   const parameters = parameterSpecs(config, architecture).reduce((bytes, { name, shape }) => {
     const copies = isTrainable(name, freezeEncoder) ? 4 : 1;
     return bytes + copies * Math.ceil(4 * sizeOf(shape) / LINE) * LINE;
   }, 0);
-  const blocks = config.depth + (masked ? config.decoderDepth : 0);
+  const blocks = config.depth + (classes === null ? config.decoderDepth : 0);
   const alignment = LINE * BUFFERS * (blocks + 2 * batchSize + 1);
   const activations = scratch + (freezeEncoder ? forward : saved + transient);
   return parameters + 4 * (activations + (2 * batchSize + 1) * fed + constant) + SCRATCH_BYTES + alignment;
@@ -140,7 +142,7 @@ export function trainingBytes(
  * @param masked false for a classifier
  */
 export function forwardBatch(config: MaeConfig, bytes: number, masked = true): number {
-  return Math.max(1, Math.floor(bytes / (4 * imageValues(config, masked).saved)));
+  return Math.max(1, Math.floor(bytes / (4 * imageValues(config, masked ? null : 0).saved)));
 }
 
 /** Formats a number of bytes for a message. */
