@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { Client } from "./client.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url);
@@ -30,7 +31,7 @@ export async function startProcess(
   onOutput: (output: string) => void = () => {},
   dataBytes?: number,
 ): Promise<ServiceProcess> {
-  const config = new URL("../deno.json", import.meta.url).pathname;
+  const config = fileURLToPath(new URL("../deno.json", import.meta.url));
   const deno = [Deno.execPath(), "run", "-A", "--config", config, MAIN.href, command];
   const limited = [
     "sh",
