@@ -4,6 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
+import { ulid } from "ulid";
 import type { VectorBits } from "../../model/backends/simd/vectorFlags.ts";
 import type { Machine } from "./machine.ts";
 
@@ -31,7 +32,8 @@ export async function readVectors(file: string, machine: Machine): Promise<Vecto
 /** Writes the choice for a machine. A file that cannot be written is left out: the next process probes again. */
 export async function writeVectors(file: string, machine: Machine, vectors: Vectors): Promise<void> {
   const content: Remembered = { ...machine, ...vectors };
-  const temporary = `${file}.${Deno.pid}`;
+  // Processes in several containers may have the same process id.
+  const temporary = `${file}.${ulid()}`;
   try {
     await Deno.mkdir(dirname(file), { recursive: true });
     await Deno.writeTextFile(temporary, `${JSON.stringify(content)}\n`);
