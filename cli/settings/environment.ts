@@ -3,7 +3,8 @@
  *
  * Three libraries read variables that cannot be passed to them in another way: TensorFlow's native library, when it
  * loads, Deno's KV client, which sends requests through a proxy even on loopback, and glibc in child processes. Their
- * variables are set here at process start, before any worker or child runs. Values that the user has set are kept; NO_PROXY is extended.
+ * variables are set here at process start, before any worker or child runs. Values that the user has set are kept;
+ * NO_PROXY is extended.
  *
  * @module
  */
