@@ -71,8 +71,9 @@ export class ChildProcess<To, From> {
       stdio: ["pipe", "pipe", "pipe", "ipc"],
     });
     this.#process = child;
-    for (const stream of [child.stdout, child.stderr]) this.#read(stream!);
-    child.stdin!.on("error", () => {});
+    // The streams do not exist if the child could not be started, such as for lack of file descriptors.
+    for (const stream of [child.stdout, child.stderr]) if (stream) this.#read(stream);
+    child.stdin?.on("error", () => {});
     let isOver = false;
     child.on("message", (data) => {
       if (!isOver) message(data as From);
@@ -118,9 +119,15 @@ export class ChildProcess<To, From> {
   }
 
   #signal(signal: "SIGTERM" | "SIGKILL"): void {
-    if (this.#hasExited) return;
+    const { pid } = this.#process;
+    if (this.#hasExited || pid === undefined) return;
     this.#sentSignal = signal;
-    this.#process.kill(signal);
+    try {
+      // The method `kill` of Deno's `fork` sends only the first of two signals.
+      Deno.kill(pid, signal);
+    } catch {
+      // The process has ended, and its exit is about to be reported.
+    }
   }
 
   async #endsWithin(ms: number): Promise<boolean> {
@@ -145,7 +152,8 @@ export class ChildProcess<To, From> {
     const { promise, resolve } = Promise.withResolvers<{ code: number | null; signal: string | null }>();
     const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
     child.once("exit", (code, signal) => resolve({ code, signal }));
-    child.once("error", (error) => {
+    // Errors of a running child, such as a signal that cannot be sent, are followed by its exit.
+    child.on("error", (error) => {
       if (child.pid !== undefined) return;
       this.#lines.add(error.message);
       resolve({ code: null, signal: null });

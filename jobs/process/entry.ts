@@ -9,18 +9,29 @@ import type { ParentGone } from "./parentWatch.ts";
 
 /** Exit code of a child whose parent has ended. */
 const ORPHANED = 3;
+/** Exit code of a child that SIGTERM ended: 128 plus the number of the signal. */
+const TERMINATED = 143;
 
 /**
- * Connects this process to the parent that started it with `ChildProcess`. Interrupts by a terminal (Ctrl-C) are
- * ignored, because they reach the whole process group, and the parent decides when the child stops.
+ * Connects this process to the parent that started it with `ChildProcess`. SIGINT and SIGTERM are ignored before the
+ * message `stop`: a terminal (Ctrl-C) and systemd send them to the child too, and the parent decides when it stops.
  *
  * @param receive called with each message of the parent, in order
  * @returns a function that sends a message to the parent
  */
-export function connectToParentProcess<To, From>(receive: (message: To) => void): (message: From) => void {
-  process.on("message", (message) => receive(message as To));
+export function connectToParentProcess<To extends { readonly type: string }, From>(
+  receive: (message: To) => void,
+): (message: From) => void {
+  let isStopping = false;
+  process.on("message", (message) => {
+    isStopping ||= (message as To).type === "stop";
+    receive(message as To);
+  });
   process.on("disconnect", () => Deno.exit(ORPHANED));
   Deno.addSignalListener("SIGINT", () => {});
+  Deno.addSignalListener("SIGTERM", () => {
+    if (isStopping) Deno.exit(TERMINATED);
+  });
   watchParent();
   // Messages to a parent that has just ended are dropped.
   return (message) => {

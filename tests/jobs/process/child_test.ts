@@ -102,9 +102,45 @@ Deno.test("a child that computes does not answer the stop message and ends by a 
   const { child, next } = start();
   child.send({ type: "compute" });
   expect(await next()).toBe("computing");
-  const stopped = child.stop({ type: "stop" }, { termMs: 10, killMs: 60_000 });
+  const stopped = child.stop({ type: "stop" }, { termMs: 10, killMs: 10 });
   expect(child.stop()).toBe(stopped);
-  expect(await stopped).toMatchObject({ signal: "SIGTERM", sentSignal: "SIGTERM" });
+  expect(await stopped).toMatchObject({ signal: "SIGKILL", sentSignal: "SIGKILL" });
+});
+
+Deno.test("a child that waits despite the stop message ends by SIGTERM", async () => {
+  const { child, next } = start();
+  child.send({ type: "ignore_stop" });
+  child.send({ type: "echo", value: "ready" });
+  await next();
+  expect(await child.stop({ type: "stop" }, { termMs: 10, killMs: 60_000 }))
+    .toMatchObject({ code: 143, sentSignal: "SIGTERM" });
+});
+
+Deno.test("a signal to the whole process group does not end a child that its parent has not stopped", async () => {
+  const { child, next } = start();
+  child.send({ type: "echo", value: "ready" });
+  await next();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.kill(child.pid!, signal);
+    child.send({ type: "echo", value: signal });
+    expect(await next()).toBe(signal);
+  }
+  expect(await child.stop({ type: "stop" }, { termMs: 60_000, killMs: 60_000 })).toMatchObject({ code: 0 });
+});
+
+Deno.test({
+  name: "a child that cannot be started for lack of file descriptors is reported as ended",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const module = new URL("./withoutDescriptors.ts", import.meta.url).href;
+    const { stdout } = await new Deno.Command("sh", {
+      args: ["-c", 'ulimit -n 64; exec "$@"', "sh", Deno.execPath(), "run", "-A", module],
+    }).output();
+    const { pid, exit } = JSON.parse(new TextDecoder().decode(stdout));
+    expect(pid).toBe(undefined);
+    expect(exit).toMatchObject({ code: null, signal: null, sentSignal: null });
+    expect(exit.lastOutput.join("\n")).toContain("Too many open files");
+  },
 });
 
 for (const state of ["waits", "computes"]) {

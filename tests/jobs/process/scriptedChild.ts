@@ -20,6 +20,8 @@ export type ToScripted =
   /** Connects to a port, and then computes without end. The connection ends with this process. */
   | { readonly type: "connect"; readonly port: number; readonly computes: boolean }
   | { readonly type: "compute" }
+  /** Does not end at the message `stop`. */
+  | { readonly type: "ignore_stop" }
   | { readonly type: "stop" };
 
 let ignoresStop = false;
@@ -60,6 +62,9 @@ const send = connectToParentProcess<ToScripted, unknown>((message) => {
       send("computing");
       ignoresStop = true;
       setTimeout(compute, 0);
+      return;
+    case "ignore_stop":
+      ignoresStop = true;
       return;
     case "stop":
       if (!ignoresStop) Deno.exit(0);
