@@ -18,6 +18,8 @@ export function newControl(): Int32Array<SharedArrayBuffer> {
 /** Waits until all workers have arrived. @throws {Error} when one of them has failed */
 export function barrier(control: Int32Array<SharedArrayBuffer>, threads: number): void {
   const phase = Atomics.load(control, PHASE);
+  // A worker that fails after this line changes the phase.
+  checkFailed(control);
   if (Atomics.add(control, ARRIVED, 1) === threads - 1) {
     Atomics.store(control, ARRIVED, 0);
     Atomics.add(control, PHASE, 1);
@@ -26,6 +28,10 @@ export function barrier(control: Int32Array<SharedArrayBuffer>, threads: number)
     for (let i = 0; i < SPINS && Atomics.load(control, PHASE) === phase; i++);
     while (Atomics.load(control, PHASE) === phase) Atomics.wait(control, PHASE, phase);
   }
+  checkFailed(control);
+}
+
+function checkFailed(control: Int32Array<SharedArrayBuffer>): void {
   if (Atomics.load(control, FAILED) === 1) throw new Error("Another worker failed");
 }
 
