@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { formatGib } from "../../../memory.ts";
 import { PlanError } from "../../../planError.ts";
 import { sizeOf } from "../../../shape.ts";
 import type { HostWeights } from "../../../weights.ts";
@@ -77,9 +78,14 @@ export class ModelMemory {
     return address;
   }
 
-  /** Grows the memory where it ends before an address. @throws {RangeError} when it is more than the maximum */
+  /** Grows the memory where it ends before an address. @throws {RangeError} when it cannot grow that far */
   grow(end: number): void {
     const pages = Math.ceil((end + OVERREAD - this.memory.buffer.byteLength) / PAGE);
-    if (pages > 0) this.memory.grow(pages);
+    if (pages <= 0) return;
+    try {
+      this.memory.grow(pages);
+    } catch (cause) {
+      throw new RangeError(`out of memory: a prediction cannot have ${formatGib(end)}`, { cause });
+    }
   }
 }

@@ -120,8 +120,11 @@ export class PlannedPredictor implements Predictor {
 
   async dispose(): Promise<void> {
     await this.#queue;
-    if (!this.#remote) return;
-    const { pool, model } = this.#remote;
+    const remote = this.#remote;
+    if (!remote) return;
+    // Another call must not release the threads of other predictors.
+    this.#remote = null;
+    const { pool, model } = remote;
     pool.postAll({ type: "close", model });
     pool.release();
   }

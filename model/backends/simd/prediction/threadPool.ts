@@ -4,6 +4,7 @@
  * @module
  */
 import { startWorker, type Thread } from "../../../training/threads.ts";
+import { BackendError } from "../../backend.ts";
 import { newControl } from "../plan/barrier.ts";
 import type { FromThread, RunMessage, ToThread } from "./messages.ts";
 
@@ -70,7 +71,7 @@ export class ThreadPool {
    * Runs a pass after those that were requested before.
    *
    * @param messages one for each thread
-   * @throws {Error} when a thread has failed
+   * @throws {BackendError} when a thread has failed; the memory of the models is then undefined
    */
   run(messages: readonly RunMessage[]): Promise<void> {
     const pass = this.#queue.then(async () => {
@@ -86,7 +87,7 @@ export class ThreadPool {
 
   #handle(message: FromThread): void {
     if (message.type === "failed") {
-      this.#failure ??= new Error(`A thread of a prediction failed: ${message.message}`);
+      this.#failure ??= new BackendError(`A thread of a prediction failed: ${message.message}`);
       // The next user gets new threads.
       this.#forget();
       this.#ready.reject(this.#failure);
