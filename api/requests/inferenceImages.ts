@@ -4,15 +4,16 @@
  * @module
  */
 import type { ImageSet } from "../../data/datasets/dataset.ts";
+import { decodeImage } from "../../data/images/decodeImage.ts";
 import { ImageError } from "../../data/images/imageFile.ts";
 import { type ImageInfo, inputLength, type InputShape } from "../../data/images/imageShape.ts";
+import { inspectImage } from "../../data/images/inspectImage.ts";
 import {
   backgroundNote,
   type ImagePreprocessing,
   resizeNote,
   resolvePreprocessing,
 } from "../../data/images/preprocessing.ts";
-import { readImage } from "../../data/images/readImage.ts";
 import { datasetProblem } from "../http/datasetProblem.ts";
 import type { ApiLimits } from "../http/limits.ts";
 import { fieldProblem } from "../http/problem.ts";
@@ -98,9 +99,8 @@ export async function decodeImages(
   for (const [index, image] of encoded.entries()) {
     try {
       const bytes = await image.read();
-      const read = await readImage(bytes, shape, preprocessing);
-      notes.push(...notesOn(image.path, read.info, preprocessing));
-      pixels.set(read.pixels, index * size);
+      notes.push(...notesOn(image.path, await inspectImage(bytes), preprocessing));
+      pixels.set(await decodeImage(bytes, shape, preprocessing), index * size);
     } catch (error) {
       if (error instanceof ImageError) throw fieldProblem(422, image.path, error.message);
       throw error;

@@ -6,8 +6,7 @@
 import type { Bytes } from "../bytes.ts";
 import type { Sharp } from "sharp";
 import { decodeBudget, loadSharp, openImage, withImageErrors } from "./imageFile.ts";
-import { type InputShape, isInputShape } from "./imageShape.ts";
-import { decodePlainPng } from "./plainPng.ts";
+import type { InputShape } from "./imageShape.ts";
 import { DEFAULT_PREPROCESSING, type ImagePreprocessing } from "./preprocessing.ts";
 import { resizeToInput } from "./resizeImage.ts";
 
@@ -45,8 +44,6 @@ export async function decodeImage(
   input: InputShape,
   preprocessing: ImagePreprocessing = DEFAULT_PREPROCESSING,
 ): Promise<Bytes> {
-  const plain = decodePlainPng(bytes);
-  if (plain !== null && isInputShape(plain, input)) return plain.pixels;
   return await withImageErrors(async () => {
     const encoded = await openImage(bytes, "error");
     const { hasAlpha, autoOrient: { height, width } } = await encoded.metadata();

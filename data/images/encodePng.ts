@@ -4,7 +4,10 @@
  * @module
  */
 import type { Bytes } from "../bytes.ts";
-import { writePng } from "./writePng.ts";
+import { loadSharp } from "./imageFile.ts";
+
+/** zlib level, 0 to 9. Higher levels take longer and hardly shrink small images. */
+const COMPRESSION_LEVEL = 3;
 
 /**
  * Encodes an image as PNG.
@@ -24,11 +27,8 @@ export async function encodePng(
   height: number,
   channels: 1 | 3,
 ): Promise<Bytes> {
-  const length = width * channels;
-  // The first byte of a row is the type of its filter: none.
-  const scanlines = new Uint8Array(height * (1 + length));
-  for (let y = 0; y < height; y++) {
-    scanlines.set(pixels.subarray(y * length, (y + 1) * length), y * (1 + length) + 1);
-  }
-  return await writePng(scanlines, width, height, channels);
+  const sharp = await loadSharp();
+  const image = sharp(pixels, { raw: { width, height, channels } })
+    .toColourspace(channels === 1 ? "b-w" : "srgb");
+  return new Uint8Array(await image.png({ compressionLevel: COMPRESSION_LEVEL }).toBuffer());
 }

@@ -36,8 +36,3 @@ export function inputShapeOf({ imageSize, inChannels }: MaeConfig): InputShape {
 export function inputLength({ imageSize, channels }: InputShape): number {
   return imageSize * imageSize * channels;
 }
-
-/** Whether an image can be the input of a model without any conversion. */
-export function isInputShape({ height, width, channels }: ImageShape, input: InputShape): boolean {
-  return height === input.imageSize && width === input.imageSize && channels === input.channels;
-}

@@ -13,7 +13,6 @@ import {
   withImageErrors,
 } from "./imageFile.ts";
 import type { ImageInfo } from "./imageShape.ts";
-import { decodePlainPng } from "./plainPng.ts";
 
 /**
  * Decodes a whole PNG or JPEG to check it. Damaged and truncated files are refused.
@@ -27,11 +26,6 @@ import { decodePlainPng } from "./plainPng.ts";
  * ```
  */
 export async function inspectImage(bytes: Bytes): Promise<ImageInfo> {
-  const plain = decodePlainPng(bytes);
-  if (plain !== null) {
-    const { height, width, channels } = plain;
-    return { height, width, channels, hasAlpha: false };
-  }
   return await withImageErrors(async () => {
     try {
       return await inspect(bytes, "warning", (pixels, decode) => decodeBudget.run(pixels, decode));

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Bytes } from "../bytes.ts";
-import { writePng } from "./writePng.ts";
+import { encodePng } from "./encodePng.ts";
 
 /** Images of one row, each `[size, size, channels]` with values from 0 to 255. */
 export interface TriptychRow {
@@ -25,20 +25,17 @@ function triptychSize(rows: number, size: number): { scale: number; width: numbe
   return { scale, width: 3 * step + GAP, height: rows * step + GAP };
 }
 
-/** Types of the filter of a PNG's row: none, and up (the row above is added). */
-const NONE = 0, UP = 2;
-
-/** Writes one row of pixels to a scanline, each pixel `scale` times. */
+/** Writes one row of pixels to the canvas, each pixel `scale` times. */
 function writeEnlargedRow(
   pixels: Uint8Array,
   scale: number,
   channels: number,
-  scanline: Uint8Array,
+  canvas: Uint8Array,
   offset: number,
 ): void {
   for (let start = 0; start < pixels.length; start += channels) {
     for (let i = 0; i < scale; i++) {
-      for (let c = 0; c < channels; c++) scanline[offset++] = pixels[start + c];
+      for (let c = 0; c < channels; c++) canvas[offset++] = pixels[start + c];
     }
   }
 }
@@ -62,26 +59,19 @@ export async function renderTriptych(
   channels: 1 | 3,
 ): Promise<Bytes> {
   const { scale, width, height } = triptychSize(rows.length, size);
-  const length = 1 + width * channels, step = size * scale + GAP, rowLength = size * channels;
-  // A row that equals the one above it has the filter "up" and only zeros.
-  const scanlines = new Uint8Array(height * length);
-  for (let y = 0; y < height; y++) scanlines[y * length] = UP;
-  const begin = (y: number) => {
-    scanlines[y * length] = NONE;
-    scanlines.fill(255, y * length + 1, (y + 1) * length);
-  };
-  begin(0);
+  const canvas = new Uint8Array(width * height * channels).fill(255);
+  const step = size * scale + GAP, stride = width * channels, rowLength = size * channels;
   rows.forEach(({ original, masked, reconstruction }, row) => {
-    for (let y = 0; y < size; y++) {
-      const top = GAP + row * step + y * scale;
-      begin(top);
-      [original, masked, reconstruction].forEach((image, column) => {
-        const pixels = image.subarray(y * rowLength, (y + 1) * rowLength);
-        const left = (GAP + column * step) * channels;
-        writeEnlargedRow(pixels, scale, channels, scanlines, top * length + 1 + left);
-      });
-    }
-    begin(row * step + step);
+    [original, masked, reconstruction].forEach((image, column) => {
+      const left = GAP + column * step, top = GAP + row * step;
+      for (let y = 0; y < size; y++) {
+        const offset = (top + y * scale) * stride + left * channels;
+        writeEnlargedRow(image.subarray(y * rowLength, (y + 1) * rowLength), scale, channels, canvas, offset);
+        for (let line = 1; line < scale; line++) {
+          canvas.copyWithin(offset + line * stride, offset, offset + rowLength * scale);
+        }
+      }
+    });
   });
-  return await writePng(scanlines, width, height, channels, "runs");
+  return await encodePng(canvas, width, height, channels);
 }
