@@ -55,11 +55,10 @@ for (const name of KERNEL_NAMES) {
 }
 
 /** m, n and k: single values, whole and partial tiles, sums of one and of several panels. */
-const SIZES = [[1, 1, 1], [7, 13, 5], [6, 8, 8], [12, 16, 64], [5, 8, 71], [4, 24, 72], [11, 9, 150], [
-  14,
-  17,
-  203,
-]];
+const SIZES = [
+  ...[[1, 1, 1], [7, 13, 5], [6, 8, 8], [12, 16, 64]],
+  ...[[5, 8, 71], [4, 24, 72], [11, 9, 150], [14, 17, 203]],
+];
 
 Deno.test("gemm is right in all builds, with B stored by rows and by columns", () => {
   for (const [m, n, k] of SIZES) {

@@ -36,7 +36,7 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
 
 /** The error function by its series (Abramowitz & Stegun 7.1.5), exact enough for |x| < 5. */
-function erf(x: number): number {
+export function erf(x: number): number {
   let term = x, total = x;
   for (let n = 1; n < 200; n++) {
     term *= -x * x / n;

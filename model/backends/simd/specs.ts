@@ -18,7 +18,7 @@ const groups = (heads: number) => Math.ceil(heads / LANES);
  * Returns the floats of scratch memory for attention: three tables of lanes, `matrices` matrices `[tokens, size]`, the
  * same number of panels `[COMPACT_ROWS, size]`, and `panels` panels `[tokens, COMPACT_ROWS]`.
  */
-const attentionScratch = (tokens: number, size: number, matrices: number, panels: number) =>
+export const attentionScratch = (tokens: number, size: number, matrices: number, panels: number) =>
   LANES * (6 + (tokens + COMPACT_ROWS) * size * matrices + COMPACT_ROWS * tokens * panels);
 
 /** x `[rows, in]`, weight `[out, in]`, bias `[out]`, residual `[rows, out]` (may be absent) → `[rows, out]`. */

@@ -11,9 +11,7 @@ import { multiplyColumns, softmax, softmaxGradient } from "./softmax";
 /** Bytes of the tables of lanes: for qkv, for the output and for the dropout factors. */
 const TABLE: usize = LANES * LANE_ENTRY;
 
-/**
- * Writes the tables of lanes for the heads from `first` to `end - 1`. The lanes after the last head repeat it.
- */
+/** Writes the tables of lanes for the heads from `first` to `end - 1`. The lanes after the last head repeat it. */
 function writeTables(tables: usize, first: i32, end: i32, tokens: i32, heads: i32, size: i32): void {
   const dim = <usize> (heads * size) * 4;
   for (let lane: i32 = 0; lane < LANES; lane++) {
@@ -107,8 +105,8 @@ export function attention(
 }
 
 /**
- * Computes dQkv from dOut and the forward pass's qkv, factors and weights of all count = batch · heads heads. scratch: see `attentionScratch` in
- * `specs.ts`.
+ * Computes dQkv from dOut and the forward pass's qkv, factors and weights, for all count = batch · heads heads. scratch:
+ * see `attentionScratch` in `specs.ts`.
  */
 export function attentionGradient(
   count: i32,

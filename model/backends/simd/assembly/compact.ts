@@ -78,7 +78,7 @@ function pack(
   }
 }
 
-/** The inverse of `packPanel` and of any other layout: x(i, j) from the element at from + j · step + i · fromRow. */
+/** Unpacks x[rows, columns] of 8 lanes: x(i, j) comes from the element at from + j · step + i · fromRow. */
 export function unpack(
   lanes: usize,
   rows: i32,

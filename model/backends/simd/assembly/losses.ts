@@ -60,7 +60,10 @@ function ln(x: f64): f64 {
   return <f64> power * 0.6931471805599453 + 2 * s * sum;
 }
 
-/** Mean cross-entropy of logits[m, n] with the 32-bit labels[m], and its gradient grad[m, n]. */
+/**
+ * Mean cross-entropy of logits[m, n] with the 32-bit labels[m], and its gradient grad[m, n]. The loss is NaN when a label
+ * is not in [0, n).
+ */
 export function crossEntropy(m: i32, n: i32, logits: usize, labels: usize, loss: usize, grad: usize): void {
   // #pragma constants(EXP2)
   const row = <usize> n * 4, inverse: f32 = 1 / <f32> m;
@@ -74,10 +77,14 @@ export function crossEntropy(m: i32, n: i32, logits: usize, labels: usize, loss:
       sum += <f64> value;
       f32.store(grad + j, value);
     }
-    const target = <usize> i32.load(labels) * 4, factor = <f32> (<f64> inverse / sum);
+    const label = <u32> i32.load(labels), target = <usize> label * 4, factor = <f32> (<f64> inverse / sum);
     for (let j: usize = 0; j < row; j += 4) f32.store(grad + j, f32.load(grad + j) * factor);
-    f32.store(grad + target, f32.load(grad + target) - inverse);
-    total += ln(sum) - (<f64> f32.load(logits + target) - <f64> largest);
+    if (label < <u32> n) {
+      f32.store(grad + target, f32.load(grad + target) - inverse);
+      total += ln(sum) - (<f64> f32.load(logits + target) - <f64> largest);
+    } else {
+      total = NaN;
+    }
     logits += row;
     grad += row;
     labels += 4;

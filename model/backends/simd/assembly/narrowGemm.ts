@@ -1,7 +1,7 @@
 /**
- * C = A · B in the 128-bit build, in the five loops of BLIS, with the loop over the rows of A outermost. A micro-panel of B, KC x NR, is
- * packed into WebAssembly globals: V8 checks the bounds of every memory access, which costs a quarter of the speed,
- * but not of a global. A is not packed.
+ * C = A · B in the 128-bit build, in the five loops of BLIS, with the loop over the rows of A outermost. A micro-panel of
+ * B, KC x NR, is packed into WebAssembly globals: V8 checks the bounds of every memory access, which costs a quarter of
+ * the speed, but an access to a global has no bounds. A is not packed.
  *
  * Strides are in bytes.
  */

@@ -1,7 +1,7 @@
 /**
  * Softmax of attention scores in the compact layout, and its gradient. x[tokens, rows] has the scores of a query in
  * each column, so every lane of an element has a sum of its own. A softmax is stored as powers and the inverses of
- * their sums, because the products with the values can be divided at less cost.
+ * their sums, because it costs less to divide the products with the values.
  */
 import { ELEMENT } from "./compact";
 import { exp2, fma } from "./inline";

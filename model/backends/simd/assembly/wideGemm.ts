@@ -7,7 +7,7 @@
 import { WIDE_DIRECT_STRIDE, WIDE_KC, WIDE_MC, WIDE_MR, WIDE_NC, WIDE_NR } from "./blockSizes";
 import { copyColumns } from "./edge";
 import { wideKernel4x16, wideKernel4x8, wideKernel6x16, wideKernel6x8 } from "./wideMicroKernel";
-import { blockSize, packColumns, packRows, panelVectors, rowsInSixes } from "./widePacking";
+import { blockSize, packBlock, panelVectors, rowsInSixes } from "./widePacking";
 
 /** `gemmColumns` of the 256-bit build. */
 export function wideGemm(
@@ -44,16 +44,6 @@ export function wideGemm(
         multiplyBlock(mc, nc, kc, ap, lda, block, ldb, panelStride, cj, ldc, biasJ, cIn, edge);
       }
     }
-  }
-}
-
-/** Packs B[k, n] by micro-panels. */
-function packBlock(k: i32, n: i32, b: usize, rsB: usize, csB: usize, packed: usize): void {
-  for (; n > 0; n -= WIDE_NR) {
-    if (csB == 4) packRows(k, b, rsB, packed);
-    else packColumns(k, min(WIDE_NR, n), b, csB, packed);
-    b += WIDE_NR * csB;
-    packed += <usize> k * (WIDE_NR * 4);
   }
 }
 

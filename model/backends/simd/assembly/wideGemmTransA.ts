@@ -12,7 +12,7 @@ import {
   wideKernelTransA6x16,
   wideKernelTransA6x8,
 } from "./wideMicroKernel";
-import { blockSize, packColumnsOfA, packRows, panelVectors, rowsInSixes } from "./widePacking";
+import { blockSize, packBlock, packColumnsOfA, panelVectors, rowsInSixes } from "./widePacking";
 
 /** `gemmTransA` of the 256-bit build. packsA: whether the columns of A for a tile are packed. */
 export function wideGemmTransA(
@@ -36,7 +36,7 @@ export function wideGemmTransA(
       const kc = min(depth, k - p), ap = a + <usize> p * lda, overwriteP = overwrite && !p;
       let block = b + <usize> p * ldb + <usize> jc * 4, ldBlock = ldb, panelStride: usize = WIDE_NR * 4;
       if (packsB) {
-        packBlock(kc, nc, block, ldb, scratch);
+        packBlock(kc, nc, block, ldb, 4, scratch);
         block = scratch;
         ldBlock = WIDE_NR * 4;
         panelStride *= kc;
@@ -54,15 +54,6 @@ export function wideGemmTransA(
         tileRow(rows, nc, kc, ai, ldai, block, ldBlock, panelStride, ci, ldc, edge, overwriteP);
       }
     }
-  }
-}
-
-/** Packs B[k, n] by micro-panels. */
-function packBlock(k: i32, n: i32, b: usize, ldb: usize, packed: usize): void {
-  for (; n > 0; n -= WIDE_NR) {
-    packRows(k, b, ldb, packed);
-    b += WIDE_NR * 4;
-    packed += <usize> k * (WIDE_NR * 4);
   }
 }
 

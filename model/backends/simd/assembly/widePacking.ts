@@ -19,8 +19,18 @@ export function rowsInSixes(m: i32): i32 {
   return max(0, m - rest - (rest < 3 ? 6 : 0));
 }
 
-/** Packs WIDE_NR columns of B that are contiguous. */
-export function packRows(k: i32, b: usize, rsB: usize, packed: usize): void {
+/** Packs B[k, n] by micro-panels. One of the strides is 4. Up to 60 bytes after the last row are read. */
+export function packBlock(k: i32, n: i32, b: usize, rsB: usize, csB: usize, packed: usize): void {
+  for (; n > 0; n -= WIDE_NR) {
+    if (csB == 4) packRows(k, b, rsB, packed);
+    else packColumns(k, min(WIDE_NR, n), b, csB, packed);
+    b += WIDE_NR * csB;
+    packed += <usize> k * (WIDE_NR * 4);
+  }
+}
+
+/** Packs WIDE_NR columns of B whose rows are contiguous. */
+function packRows(k: i32, b: usize, rsB: usize, packed: usize): void {
   for (; k > 0; k--) {
     const v0 = v128.load(b), v1 = v128.load(b, 16), v2 = v128.load(b, 32), v3 = v128.load(b, 48);
     v128.store(packed, v0);
@@ -33,7 +43,7 @@ export function packRows(k: i32, b: usize, rsB: usize, packed: usize): void {
 }
 
 /** Packs WIDE_NR columns of B, each contiguous. Those from `width` on repeat the last one. */
-export function packColumns(k: i32, width: i32, b: usize, csB: usize, packed: usize): void {
+function packColumns(k: i32, width: i32, b: usize, csB: usize, packed: usize): void {
   const row: usize = WIDE_NR * 4, last = b + <usize> (width - 1) * csB;
   for (let j: i32 = 0; j < WIDE_NR; j += 4) {
     let b0 = min(b + <usize> j * csB, last);

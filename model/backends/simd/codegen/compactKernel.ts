@@ -1,7 +1,7 @@
 /**
- * Generates `assembly/compactKernel.ts`: the micro-kernels of products in the compact layout, where 8 matrices of equal
- * shape are interleaved: an element is a vector of 8 lanes, one for each matrix (Kim et al., "Designing Vector-Friendly
- * Compact BLAS and LAPACK Kernels", SC 2017). All lanes compute alike, so a product needs no broadcasts and no padding.
+ * Generates `assembly/compactKernel.ts`: the micro-kernels of products in the compact layout. It interleaves 8 matrices of
+ * equal shape: an element is a vector of 8 lanes, one for each matrix (Kim et al., "Designing Vector-Friendly Compact BLAS
+ * and LAPACK Kernels", SC 2017). All lanes compute alike, so a product needs no broadcasts and no padding.
  *
  * The wide build computes the two halves of an element as a pair. In the narrow build the sums of a tile would not fit
  * in the registers, so it computes one half after the other. Each lane has the same sums in both.
