@@ -175,3 +175,12 @@ Deno.test("large steps on features run in threads", async () => {
   expect(events[0]).toMatchObject({ threads: 3 });
   stepsOf(events).forEach(({ loss }, i) => expect(loss).toBeCloseTo(stepsOf(inOneThread)[i].loss, 4));
 });
+
+Deno.test("a step on features rejects a batch that is larger than the planned one", async () => {
+  const { planner } = await selectBackend("simd");
+  const predictor = await openPredictor({ config, weights, threads: 1 }, planner);
+  const options = { ...OPTIONS, planner, input: "features" as const, batches: featuresOf(predictor) };
+  await expect(collect({ ...options, batchSize: 11 })).rejects.toThrow(
+    "The batch has 12 images, but the plan is for at most 11",
+  );
+});

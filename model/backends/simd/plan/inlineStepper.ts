@@ -89,7 +89,10 @@ export class PlannedInlineStepper implements InlineStepper {
   }
 
   run(batch: TrainingBatch, epoch: number, step: number, lr: number): number {
-    const { spec } = this.#plan, images = batchSizeOf(spec.task, batch);
+    const { spec, chunkImages } = this.#plan, images = batchSizeOf(spec.task, batch);
+    if (images > chunkImages) {
+      throw new RangeError(`The batch has ${images} images, but the plan is for at most ${chunkImages}`);
+    }
     const compiled = this.#compiled.get(images) ?? this.#compile(recordStep(spec, images), images);
     return this.#run(compiled, batch, epoch, step, lr);
   }
