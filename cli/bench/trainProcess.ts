@@ -17,7 +17,7 @@ export async function trainProcess(
   steps: number,
   vectors: string,
 ): Promise<StepTimes> {
-  const main = new URL("./main.ts", import.meta.url).pathname;
+  const main = new URL("./main.ts", import.meta.url).href;
   const options = { config: preset, batch, steps, threads, vectors };
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

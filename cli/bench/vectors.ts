@@ -22,7 +22,7 @@ export async function runWithVectors(args: readonly string[], vectors: string): 
   const { bits, note } = await chooseVectors(setting, null);
   if (note !== null) console.error(note);
   if (bits !== 256) return null;
-  const main = new URL("./main.ts", import.meta.url).pathname,
+  const main = new URL("./main.ts", import.meta.url).href,
     flags = `--v8-flags=${vectorFlags(bits).join(",")}`;
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", flags, main, ...args, `--vector-bits=${bits}`],
