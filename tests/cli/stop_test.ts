@@ -115,7 +115,8 @@ async function lockWhileTraining(api: ServiceProcess, folder: string): Promise<D
     (text) => text.includes("event: progress"),
   );
   const lock = new DatabaseSync(`${folder}/kv.sqlite3`);
-  lock.exec("BEGIN EXCLUSIVE");
+  // The runner may be writing at this moment.
+  lock.exec("PRAGMA busy_timeout = 10000; BEGIN EXCLUSIVE");
   return lock;
 }
 
