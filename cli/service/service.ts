@@ -6,7 +6,6 @@
 import { type ObjectStoreSettings, openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { chooseVectors } from "../../jobs/process/vectors.ts";
-import { isRemoteKv } from "../../jobs/store/kv/open.ts";
 import { Runner } from "../../jobs/runner/runner.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { awaitDatabase, oneLine } from "./database.ts";
@@ -60,7 +59,7 @@ export async function startService(
     return isComplete;
   };
   try {
-    const jobs = new JobStore(kv, { notifiesReady: parts.api && parts.runner && !isRemoteKv(settings.kv) });
+    const jobs = new JobStore(kv);
     steps.push({ name: "ending the upgrade", share: 1, run: startUpgrade(jobs, log) });
     let url: string | null = null;
     if (parts.api) {

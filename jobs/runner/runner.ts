@@ -83,11 +83,7 @@ export class Runner {
     if (this.#loops) return;
     this.#processes.prepare();
     this.#loops = Promise.all([this.#claimLoop(), this.#reapLoop()]);
-    if (!this.#jobs.notifiesReady) return;
-    // The handler only ends the pause. If it ran the job, Deno would deliver the message again in the meantime.
-    this.#jobs.kv.listenQueue(() => this.#idle.interrupt()).catch((error) =>
-      this.#log("The runner cannot receive messages about queued jobs", error)
-    );
+    this.#jobs.onQueued(() => this.#idle.interrupt(), this.#stopping.signal);
   }
 
   /** Claims no more jobs, queues the running ones again, and resolves when everything is written. */

@@ -18,10 +18,10 @@ export interface JobsDatabase {
   readonly kv: Deno.Kv;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** True to send a Deno KV queue message when a job is queued. A remote KV has no queue messages. */
-  readonly notifiesReady: boolean;
   /** Called after each change of a job. */
   readonly changed: (id: string) => void;
+  /** Called after each commit that queues a job. */
+  readonly queued: () => void;
 }
 
 /** A change to a job. */
@@ -47,16 +47,6 @@ export class JobNotFoundError extends Error {
 
 /** Number of change ids that a job row keeps. */
 const WRITES_KEPT = 8;
-
-/** The message that a job was queued. A runner that receives it reads the queue. */
-const READY_MESSAGE = { type: "unmask_job_ready" } as const;
-
-/** Adds the message to a commit. One attempt at delivery is enough, because runners also poll the queue. */
-export function notifyReady(database: JobsDatabase, operation: Deno.AtomicOperation): void {
-  if (database.notifiesReady) {
-    operation.enqueue(READY_MESSAGE, { backoffSchedule: [], keysIfUndelivered: [] });
-  }
-}
 
 /** Adds the rows of a new job to a commit. @param write id of the change */
 export function insertJob(operation: Deno.AtomicOperation, job: Job, write: string): void {
@@ -100,6 +90,7 @@ export function changeJob(
       throw sizeError(error);
     });
     if (ok) database.changed(id);
+    if (ok && change.job.status === "queued" && row.job.status !== "queued") database.queued();
     return ok ? change.job : undefined;
   }, remainingMs);
 }
@@ -134,23 +125,19 @@ function addChange(
   for (const event of events) operation.set(keys.event(id, event.seq), event satisfies JobEvent);
   for (const old of [...progress.dropped, ...checkpoints.dropped]) operation.delete(keys.event(id, old));
   updateIndexes(operation, row, job);
-  if (job.status !== row.job.status) addStatusRows(database, operation, row.job, change);
+  if (job.status !== row.job.status) addStatusRows(operation, row.job, change);
   change.addRows?.(operation);
 }
 
 /** Adds to a commit the rows that depend on a job's status: queue, lease and use of a checkpoint. */
 function addStatusRows(
-  database: JobsDatabase,
   operation: Deno.AtomicOperation,
   before: Job,
   { job, lease }: JobChange,
 ): void {
   if (before.status === "queued") operation.delete(keys.ready(job.id));
   if (before.status === "running") operation.delete(keys.lease(job.id));
-  if (job.status === "queued") {
-    operation.set(keys.ready(job.id), job.id);
-    notifyReady(database, operation);
-  }
+  if (job.status === "queued") operation.set(keys.ready(job.id), job.id);
   if (job.status === "running") {
     if (lease === undefined) throw new TypeError(`Job '${job.id}' cannot run without a lease`);
     operation.set(keys.lease(job.id), lease);

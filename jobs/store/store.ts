@@ -29,21 +29,18 @@ export { InvalidTransitionError } from "../transitions.ts";
 
 /** Options of a store. */
 export interface JobStoreOptions {
-  /** True to send a Deno KV queue message when a job is queued. Only a local KV has them. @default false */
-  readonly notifiesReady?: boolean;
   /** Returns the current time in milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
 }
 
 /** Jobs in Deno KV. Every change is one atomic commit. Any number of processes can share the database. */
 export class JobStore implements JobsDatabase {
-  readonly notifiesReady: boolean;
   readonly now: () => number;
   readonly #watcher: JobWatcher;
+  readonly #queueListeners = new Set<() => void>();
 
   constructor(readonly kv: Deno.Kv, options: JobStoreOptions = {}) {
     this.#watcher = new JobWatcher(kv);
-    this.notifiesReady = options.notifiesReady ?? false;
     this.now = options.now ?? Date.now;
   }
 
@@ -133,6 +130,17 @@ export class JobStore implements JobsDatabase {
   /** Notifies the followers of a job of a change by this process, before the next poll. */
   changed(id: string): void {
     this.#watcher.changed(id);
+  }
+
+  /** Notifies the runners of this process that a job is queued, before their next poll. */
+  queued(): void {
+    for (const listener of this.#queueListeners) listener();
+  }
+
+  /** Calls a function whenever this process queues a job, until the signal is aborted. */
+  onQueued(listener: () => void, signal: AbortSignal): void {
+    this.#queueListeners.add(listener);
+    signal.addEventListener("abort", () => this.#queueListeners.delete(listener), { once: true });
   }
 
   /** Returns a part of the job's loss series. @throws {RangeError} for a query outside its limits */

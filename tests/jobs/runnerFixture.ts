@@ -20,7 +20,7 @@ export class RunnerFixture implements AsyncDisposable {
   private constructor(readonly jobs: JobStore, readonly folder: string) {}
 
   /** Opens a fixture with a database in memory. */
-  static async open(options: { now?: () => number; notifiesReady?: boolean } = {}): Promise<RunnerFixture> {
+  static async open(options: { now?: () => number } = {}): Promise<RunnerFixture> {
     return await RunnerFixture.of(new JobStore(await Deno.openKv(":memory:"), options));
   }
 

@@ -7,7 +7,7 @@ import { monotonicFactory } from "ulid";
 import type { Checkpoint, Job } from "../../job.ts";
 import type { JobRequest } from "../../requests/commonFields.ts";
 import { transition } from "../../transitions.ts";
-import { insertJob, type JobsDatabase, notifyReady } from "../change.ts";
+import { insertJob, type JobsDatabase } from "../change.ts";
 import { sizeError } from "../kv/errors.ts";
 import { withRetry } from "../kv/retry.ts";
 import { type IdempotencyRow, type JobRow, keys, sourceOf } from "../rows/keys.ts";
@@ -80,10 +80,10 @@ export function createJob(
     await checkDataset(kv, operation, request.dataset.id, createdAt);
     if (source !== null) await lockSource(kv, operation, source, id);
     insertJob(operation, job, id);
-    notifyReady(database, operation);
     const { ok } = await operation.commit().catch((error) => {
       throw sizeError(error);
     });
+    if (ok) database.queued();
     return ok ? { job, created: true } : undefined;
   });
 }

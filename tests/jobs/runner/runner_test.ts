@@ -4,7 +4,7 @@ import { JobQueue } from "../../../jobs/store/queue/queue.ts";
 import { RunnerFixture, steps } from "../runnerFixture.ts";
 
 Deno.test("a run is recorded completely: backend, every step, epochs, checkpoints and result", async () => {
-  await using fixture = await RunnerFixture.open({ notifiesReady: true });
+  await using fixture = await RunnerFixture.open();
   fixture.startRunner();
   const id = await fixture.createJob(`${steps(10)},epoch,checkpoint,${steps(15)},checkpoint`, {
     note: "done",
@@ -24,6 +24,13 @@ Deno.test("a run is recorded completely: backend, every step, epochs, checkpoint
   const { data } = await fixture.jobs.listCheckpoints(id);
   expect(data.map(({ step }) => step).sort()).toEqual([10, 25]);
   expect(data.map(({ id }) => id)).toContain(job.latestCheckpoint);
+});
+
+Deno.test("a job that is created in the process of the runner starts before the next poll", async () => {
+  await using fixture = await RunnerFixture.open();
+  fixture.startRunner({ pollMs: 3_600_000 });
+  await fixture.finished(await fixture.createJob("step"));
+  expect(await fixture.finished(await fixture.createJob("step"))).toMatchObject({ status: "succeeded" });
 });
 
 for (

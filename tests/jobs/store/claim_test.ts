@@ -1,7 +1,6 @@
 import { expect } from "expect";
 import type { Claim } from "../../../jobs/store/queue/claim.ts";
 import { JobQueue } from "../../../jobs/store/queue/queue.ts";
-import { JobStore } from "../../../jobs/store/store.ts";
 import { claimed, NO_OBJECTS, request, storeFixture, withStore } from "../fixtures.ts";
 
 Deno.test("claim: the oldest queued job is claimed first", () =>
@@ -100,14 +99,19 @@ Deno.test("claim: runners of two processes with one database file never claim th
   }
 });
 
-Deno.test("queue: a Deno KV message reports a new job, and the job can be claimed", () =>
-  withStore(async ({ store, kv, clock }) => {
-    const received = Promise.withResolvers<unknown>();
-    void kv.listenQueue((message) => received.resolve(message));
-    const notifying = new JobStore(kv, { now: clock.now, notifiesReady: true });
-    const { job } = await notifying.create(request());
-    expect(await received.promise).toEqual({ type: "unmask_job_ready" });
-    expect((await claimed(new JobQueue(store, "runner"))).job.id).toBe(job.id);
+Deno.test("queue: listeners in the same process are called when a job is created or queued again", () =>
+  withStore(async ({ store }) => {
+    let calls = 0;
+    const ended = new AbortController(), queue = new JobQueue(store, "runner");
+    store.onQueued(() => calls++, ended.signal);
+    await store.create(request());
+    expect(calls).toBe(1);
+    await (await claimed(queue)).finish({ type: "released" });
+    expect(calls).toBe(2);
+    await claimed(queue);
+    ended.abort();
+    await store.create(request());
+    expect(calls).toBe(2);
   }));
 
 Deno.test("claim: a job handed back in an outage is claimed after the others", () =>
