@@ -19,6 +19,10 @@ function tooLarge(limit: number): ProblemError {
   return new ProblemError(413, `The body must have at most ${limit} bytes`);
 }
 
+function late(): ProblemError {
+  return new ProblemError(408, "The body did not arrive in time", { headers: { connection: "close" } });
+}
+
 /** Checks the headers. @throws {ProblemError} 415 for a compressed body, 413 for a Content-Length above the limit */
 export function checkBodyHeaders(request: Request, limit: number): void {
   const encoding = request.headers.get("content-encoding");
@@ -91,12 +95,14 @@ class Deadline {
     this.#end = performance.now() + totalMs;
   }
 
-  /** Waits for a chunk. @throws {ProblemError} 408 when a limit is reached */
+  /** Waits for a chunk. @throws {ProblemError} 408 when a limit is reached, or the total limit was before the call */
   limit<T>(chunk: Promise<T>): Promise<T> {
-    this.#chunkEnd = Math.min(performance.now() + this.#idleMs, this.#end);
-    if (this.#timer === undefined) this.#start();
+    const now = performance.now();
+    this.#chunkEnd = Math.min(now + this.#idleMs, this.#end);
     return new Promise((resolve, reject) => {
       this.#reject = reject;
+      if (now >= this.#end) reject(late());
+      else if (this.#timer === undefined) this.#start();
       chunk.then(resolve, reject);
     });
   }
@@ -109,9 +115,9 @@ class Deadline {
   #start(): void {
     this.#timer = setTimeout(() => {
       if (performance.now() < this.#chunkEnd) return this.#start();
-      this.#reject(
-        new ProblemError(408, "The body did not arrive in time", { headers: { connection: "close" } }),
-      );
+      // The last chunk may have arrived and still be in use. Then this rejects nothing, and the next read starts a timer.
+      this.#timer = undefined;
+      this.#reject(late());
     }, Math.max(0, this.#chunkEnd - performance.now()));
   }
 }

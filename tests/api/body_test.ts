@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import { readJson } from "../../api/body/json.ts";
 import { withForm } from "../../api/body/multipart.ts";
+import { readBody } from "../../api/body/stream.ts";
 import { DEFAULT_LIMITS } from "../../api/http/limits.ts";
 import { ProblemError } from "../../api/http/problem.ts";
 import { withFullDisk } from "../setup/fullDisk.ts";
@@ -42,6 +43,33 @@ Deno.test("a body that stops arriving is rejected after the time limit", async (
     start: (controller) => controller.enqueue(new Uint8Array(1)),
   });
   const error = await problem(readJson(jsonRequest(silent), { ...DEFAULT_LIMITS, bodyIdleMs: 5 }));
+  expect(error.status).toBe(408);
+});
+
+/** Reads a body of three chunks, with a pause after the first, which is longer than one of the limits. */
+async function readSlowly(limits: { idleMs: number; totalMs: number }, endsAfterChunks: boolean) {
+  const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (let chunk = 0; chunk < 3; chunk++) controller.enqueue(new Uint8Array(1));
+      if (endsAfterChunks) controller.close();
+    },
+  });
+  const request = new Request(url, { method: "POST", body: stream });
+  let chunks = 0;
+  for await (const _ of readBody(request, { bytes: 100, ...limits })) {
+    if (chunks++ === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return chunks;
+}
+
+Deno.test("a body that stops arriving is rejected although its chunks were written slowly", async () => {
+  const error = await problem(readSlowly({ idleMs: 5, totalMs: 60_000 }, false));
+  expect(error.status).toBe(408);
+});
+
+Deno.test("the idle limit does not include the time to write a chunk, and the total limit does", async () => {
+  expect(await readSlowly({ idleMs: 5, totalMs: 60_000 }, true)).toBe(3);
+  const error = await problem(readSlowly({ idleMs: 60_000, totalMs: 5 }, true));
   expect(error.status).toBe(408);
 });
 
