@@ -8,6 +8,7 @@ import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
+import { Backoff } from "./backoff.ts";
 import { batchOf, settle } from "./batch.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
 import { InferenceChild } from "./inferenceChild.ts";
@@ -16,8 +17,6 @@ import { QUEUE_LIMITS, type QueuedRequest, type QueueLimits, RequestQueue } from
 
 /** Default size of the model cache, in bytes. */
 const MODEL_CACHE_BYTES = 2 ** 30;
-/** Pause before a restart after two crashes without a result between them, and its maximum, in milliseconds. */
-const BACKOFF_MS = 500, MAX_BACKOFF_MS = 30_000;
 
 /** Options of inference. */
 export interface InferenceOptions extends Partial<Pick<InferenceSetup, "compute" | "cacheBytes">> {
@@ -29,8 +28,8 @@ type Question = Pick<QueuedRequest, "operation" | "checkpoint" | "maskRatio" | "
 
 /**
  * Implements {@linkcode Inference} with a child process, which is started by `warm` or by the first request. While the
- * child computes one batch, the requests that arrive wait and form the next ones. If the child ends, the pending
- * requests fail, and the next request starts another.
+ * child computes one batch, the requests that arrive wait and form the next ones. If the child ends, its batch fails,
+ * and another child computes the requests that wait.
  */
 export class ProcessInference implements Inference {
   readonly #setup: InferenceSetup;
@@ -38,9 +37,11 @@ export class ProcessInference implements Inference {
   #running: readonly QueuedRequest[] = [];
   #child: InferenceChild | null = null;
   #isClosed = false;
-  /** Number of crashes since the last result, and the time before which no child is started. */
-  #crashes = 0;
-  #startAfter = 0;
+  /** Crashes since the last result: no child is started during the pause. */
+  readonly #restart = new Backoff();
+  #restartTimer: ReturnType<typeof setTimeout> | undefined;
+  /** By checkpoint, its crashes since its last result: its requests are rejected during the pause. */
+  readonly #checkpoints = new Map<string, Backoff>();
 
   constructor(storage: ObjectStoreSettings, options: InferenceOptions = {}) {
     const { compute = DEFAULT_COMPUTE, cacheBytes = MODEL_CACHE_BYTES, queue = QUEUE_LIMITS } = options;
@@ -97,9 +98,12 @@ export class ProcessInference implements Inference {
   /** @inheritdoc */
   async close(): Promise<void> {
     this.#isClosed = true;
+    clearTimeout(this.#restartTimer);
     const child = this.#child;
     this.#child = null;
-    this.#failAll(new InferenceError("unavailable", "The service is stopping"));
+    const error = new InferenceError("unavailable", "The service is stopping");
+    for (const { reject } of [...this.#running, ...this.#queue.clear()]) reject(error);
+    this.#running = [];
     await child?.kill();
   }
 
@@ -110,7 +114,7 @@ export class ProcessInference implements Inference {
     signal?: AbortSignal,
   ): Promise<BatchResult["arrays"]> {
     signal?.throwIfAborted();
-    this.#checkAvailable();
+    this.#checkAvailable(question.checkpoint);
     const { promise, resolve, reject } = Promise.withResolvers<BatchResult["arrays"]>();
     const request: QueuedRequest = { ...question, count, pixels, resolve, reject };
     this.#queue.add(request);
@@ -127,25 +131,24 @@ export class ProcessInference implements Inference {
     }
   }
 
-  #checkAvailable(): void {
+  #checkAvailable({ id }: Checkpoint): void {
     if (this.#isClosed) throw new InferenceError("unavailable", "The service is stopping");
-    const waitMs = this.#startAfter - performance.now();
-    if (this.#child !== null || waitMs <= 0) return;
-    throw new InferenceError(
-      "unavailable",
-      "The process that runs models has ended repeatedly: try again later",
-      Math.ceil(waitMs / 1000),
-    );
+    const waitMs = this.#checkpoints.get(id)?.waitMs ?? 0;
+    if (waitMs > 0) throw repeatedCrashes(id, waitMs);
   }
 
-  /** Sends the next batch, if the child is idle. */
+  /** Sends the next batch, if the child is idle. Without a child it starts one, after the pause. */
   #sendNext(): void {
-    if (this.#running.length > 0) return;
-    const requests = this.#queue.take();
-    if (requests === null) return;
-    this.#running = requests;
+    if (this.#isClosed || this.#running.length > 0 || this.#queue.size === 0) return;
+    clearTimeout(this.#restartTimer);
+    const { waitMs } = this.#restart;
+    if (this.#child === null && waitMs > 0) {
+      this.#restartTimer = setTimeout(() => this.#sendNext(), waitMs);
+      return;
+    }
+    this.#running = this.#queue.take()!;
     const child = this.#child ??= this.#start();
-    child.send(batchOf(requests));
+    child.send(batchOf(this.#running));
   }
 
   #start(): InferenceChild {
@@ -164,27 +167,49 @@ export class ProcessInference implements Inference {
       if (message.isFatal) this.#child?.kill();
       if (message.isFatal) this.#child = null;
     } else {
-      this.#crashes = 0;
+      this.#restart.reset();
+      this.#checkpoints.delete(requests[0].checkpoint.id);
       settle(requests, message);
     }
     this.#sendNext();
   }
 
   #onEnd(cause: string): void {
+    const requests = this.#running;
+    this.#running = [];
     this.#child = null;
     console.error(`The inference process ended (${cause})`);
-    this.#crashes++;
-    const pauseMs = this.#crashes < 2 ? 0 : BACKOFF_MS * 2 ** (this.#crashes - 2);
-    this.#startAfter = performance.now() + Math.min(MAX_BACKOFF_MS, pauseMs);
-    this.#failAll(
-      new InferenceError("unavailable", `The process that runs models has ended (${cause}): try again`),
-    );
+    this.#restart.add();
+    const waitMs = requests.length > 0 ? this.#countCrash(requests[0].checkpoint) : 0;
+    const message = `The process that runs models has ended (${cause}): try again`;
+    for (const { reject } of requests) reject(unavailable(message, waitMs));
+    this.#sendNext();
   }
 
-  #failAll(error: InferenceError): void {
-    for (const { reject } of [...this.#running, ...this.#queue.clear()]) reject(error);
-    this.#running = [];
+  /**
+   * Counts a crash that a batch of a checkpoint had. After two in a row, the checkpoint's requests fail.
+   *
+   * @returns how long they fail, in milliseconds
+   */
+  #countCrash({ id }: Checkpoint): number {
+    const backoff = this.#checkpoints.get(id) ?? new Backoff();
+    this.#checkpoints.set(id, backoff);
+    backoff.add();
+    const { waitMs } = backoff;
+    if (waitMs > 0) {
+      for (const { reject } of this.#queue.removeModel(id)) reject(repeatedCrashes(id, waitMs));
+    }
+    return waitMs;
   }
+}
+
+function repeatedCrashes(checkpoint: string, waitMs: number): InferenceError {
+  const message = `The process that runs models has ended repeatedly with '${checkpoint}': try again later`;
+  return unavailable(message, waitMs);
+}
+
+function unavailable(message: string, waitMs: number): InferenceError {
+  return new InferenceError("unavailable", message, Math.max(1, Math.ceil(waitMs / 1000)));
 }
 
 function toError({ code, message }: { code: string; message: string }): Error {

@@ -53,6 +53,11 @@ export class RequestQueue {
     this.#limits = limits;
   }
 
+  /** Number of requests. */
+  get size(): number {
+    return this.#requests;
+  }
+
   /** Adds a request. @throws {InferenceError} `unavailable` when too many wait */
   add(request: QueuedRequest): void {
     const { requests, bytes } = this.#limits;
@@ -97,6 +102,13 @@ export class RequestQueue {
       }
     }
     return null;
+  }
+
+  /** Removes and returns the requests of a model. @param id of its checkpoint */
+  removeModel(id: string): QueuedRequest[] {
+    const requests = [...this.#models.get(id)?.values() ?? []].flatMap((group) => [...group]);
+    for (const request of requests) this.remove(request);
+    return requests;
   }
 
   /** Removes and returns all requests. */

@@ -51,21 +51,17 @@ Deno.test("requests at the same time have the same responses as one after anothe
   for (const [i, body] of bodies.entries()) expect(together[i]).toBe(await ask(body));
 });
 
-Deno.test("when the process is killed, pending requests fail and the next one succeeds", async () => {
+Deno.test("when the process is killed, its batch fails, and the waiting requests are computed by the next one", async () => {
   await using api = await TestApi.open();
   const model = await api.model();
-  const errors = await killDuring(api.inference, model, 20);
-  expect(errors).toEqual(new Array(20).fill(expect.objectContaining({
-    code: "unavailable",
-    message: expect.stringContaining("SIGKILL"),
-  })));
-  expect((await api.inference.embed(model, images)).length).toBe(16);
+  const [running, ...waiting] = await killDuring(api.inference, model, 20);
+  expect(running).toMatchObject({ code: "unavailable", message: expect.stringContaining("SIGKILL") });
+  expect(waiting.map((features) => (features as Float32Array).length)).toEqual(new Array(19).fill(16));
 });
 
-Deno.test("after two crashes the restart is delayed, and requests get 503 with Retry-After", async () => {
+Deno.test("after two crashes with a model, its requests get 503 with Retry-After", async () => {
   await using api = await TestApi.open();
   const model = await api.model();
-  // Two crashes without a result between them delay the next start.
   for (let crash = 0; crash < 2; crash++) {
     await api.inference.warm();
     const pending = api.inference.embed(model, images);
@@ -76,6 +72,25 @@ Deno.test("after two crashes the restart is delayed, and requests get 503 with R
   expect(response.headers.get("retry-after")).toBe("1");
   const { detail } = await problemOf(response, 503);
   expect(detail).toContain("ended repeatedly");
+});
+
+Deno.test("after two crashes with a model, requests of other models are computed", async () => {
+  await using api = await TestApi.open();
+  const [model, other] = [await api.model(), await api.model()];
+  const crashWith = async (...models: Checkpoint[]) => {
+    const pending = models.map((model) => api.inference.embed(model, images));
+    Deno.kill(api.inference.pid!, "SIGKILL");
+    return await Promise.allSettled(pending);
+  };
+  const unavailable = { reason: { code: "unavailable", retrySeconds: 1 } };
+  // The results of the other model do not end the row of crashes.
+  await api.inference.embed(other, images);
+  expect(await crashWith(model, other)).toMatchObject([unavailable, { status: "fulfilled" }]);
+  const outcomes = await crashWith(model, model, other);
+  expect(outcomes).toMatchObject([unavailable, unavailable, { status: "fulfilled" }]);
+  expect(outcomes[1]).toMatchObject({
+    reason: { message: expect.stringContaining(`ended repeatedly with '${model.id}'`) },
+  });
 });
 
 Deno.test("more requests than the queue holds give an error at once, and the others succeed", async () => {
