@@ -159,13 +159,15 @@ export class ProcessInference implements Inference {
   }
 
   #receive(message: FromInference): void {
+    if (message.type === "failure" && message.isFatal) {
+      this.#child?.kill();
+      this.#replaceChild(() => toError(message));
+      return;
+    }
     const requests = this.#running;
     this.#running = [];
     if (message.type === "failure") {
       for (const { reject } of requests) reject(toError(message));
-      // The next request starts another process.
-      if (message.isFatal) this.#child?.kill();
-      if (message.isFatal) this.#child = null;
     } else {
       this.#restart.reset();
       this.#checkpoints.delete(requests[0].checkpoint.id);
@@ -175,14 +177,23 @@ export class ProcessInference implements Inference {
   }
 
   #onEnd(cause: string): void {
+    console.error(`The inference process ended (${cause})`);
+    const message = `The process that runs models has ended (${cause}): try again`;
+    this.#replaceChild((waitMs) => unavailable(message, waitMs));
+  }
+
+  /**
+   * Fails the running batch after a crash, and computes the others with another child.
+   *
+   * @param toError returns the error of a request, which fails again for the next `waitMs` milliseconds
+   */
+  #replaceChild(toError: (waitMs: number) => Error): void {
     const requests = this.#running;
     this.#running = [];
     this.#child = null;
-    console.error(`The inference process ended (${cause})`);
     this.#restart.add();
     const waitMs = requests.length > 0 ? this.#countCrash(requests[0].checkpoint) : 0;
-    const message = `The process that runs models has ended (${cause}): try again`;
-    for (const { reject } of requests) reject(unavailable(message, waitMs));
+    for (const { reject } of requests) reject(toError(waitMs));
     this.#sendNext();
   }
 

@@ -14,6 +14,8 @@ const body = (checkpoint: Checkpoint, index: number) => ({
 
 const images = await openDigits().read("test", [0], { imageSize: 28, channels: 1 });
 
+const unavailable = { code: "unavailable", retrySeconds: 1 };
+
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -23,19 +25,16 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Makes `count` requests, and kills the process while it computes them. @returns their errors */
-async function killDuring(
-  inference: ProcessInference,
-  checkpoint: Checkpoint,
-  count: number,
-): Promise<unknown[]> {
-  await inference.embed(checkpoint, images);
+/** Makes one request for each model, and kills the process before it responds. @returns what became of them */
+async function crashWith(inference: ProcessInference, ...models: Checkpoint[]) {
+  await inference.warm();
   const pid = inference.pid!;
-  const pending = Array.from({ length: count }, () => inference.embed(checkpoint, images));
+  Deno.kill(pid, "SIGSTOP");
+  const pending = models.map((model) => inference.embed(model, images));
   Deno.kill(pid, "SIGKILL");
   const outcomes = await Promise.allSettled(pending);
   expect(isRunning(pid)).toBe(false);
-  return outcomes.map((outcome) => outcome.status === "rejected" ? outcome.reason : outcome.value);
+  return outcomes;
 }
 
 Deno.test("requests at the same time have the same responses as one after another", async () => {
@@ -54,19 +53,18 @@ Deno.test("requests at the same time have the same responses as one after anothe
 Deno.test("when the process is killed, its batch fails, and the waiting requests are computed by the next one", async () => {
   await using api = await TestApi.open();
   const model = await api.model();
-  const [running, ...waiting] = await killDuring(api.inference, model, 20);
-  expect(running).toMatchObject({ code: "unavailable", message: expect.stringContaining("SIGKILL") });
-  expect(waiting.map((features) => (features as Float32Array).length)).toEqual(new Array(19).fill(16));
+  await api.inference.embed(model, images);
+  const [running, ...waiting] = await crashWith(api.inference, ...new Array(20).fill(model));
+  const reason = { ...unavailable, message: expect.stringContaining("SIGKILL") };
+  expect(running).toMatchObject({ reason });
+  expect(waiting).toMatchObject(new Array(19).fill({ status: "fulfilled", value: { length: 16 } }));
 });
 
 Deno.test("after two crashes with a model, its requests get 503 with Retry-After", async () => {
   await using api = await TestApi.open();
   const model = await api.model();
   for (let crash = 0; crash < 2; crash++) {
-    await api.inference.warm();
-    const pending = api.inference.embed(model, images);
-    Deno.kill(api.inference.pid!, "SIGKILL");
-    await expect(pending).rejects.toMatchObject({ code: "unavailable" });
+    expect(await crashWith(api.inference, model)).toMatchObject([{ reason: unavailable }]);
   }
   const response = await api.post("/v1/reconstructions", body(model, 0));
   expect(response.headers.get("retry-after")).toBe("1");
@@ -77,20 +75,35 @@ Deno.test("after two crashes with a model, its requests get 503 with Retry-After
 Deno.test("after two crashes with a model, requests of other models are computed", async () => {
   await using api = await TestApi.open();
   const [model, other] = [await api.model(), await api.model()];
-  const crashWith = async (...models: Checkpoint[]) => {
-    const pending = models.map((model) => api.inference.embed(model, images));
-    Deno.kill(api.inference.pid!, "SIGKILL");
-    return await Promise.allSettled(pending);
-  };
-  const unavailable = { reason: { code: "unavailable", retrySeconds: 1 } };
   // The results of the other model do not end the row of crashes.
   await api.inference.embed(other, images);
-  expect(await crashWith(model, other)).toMatchObject([unavailable, { status: "fulfilled" }]);
-  const outcomes = await crashWith(model, model, other);
-  expect(outcomes).toMatchObject([unavailable, unavailable, { status: "fulfilled" }]);
+  expect(await crashWith(api.inference, model, other)).toMatchObject([{ reason: unavailable }, {
+    status: "fulfilled",
+  }]);
+  const outcomes = await crashWith(api.inference, model, model, other);
+  expect(outcomes).toMatchObject([{ reason: unavailable }, { reason: unavailable }, { status: "fulfilled" }]);
   expect(outcomes[1]).toMatchObject({
     reason: { message: expect.stringContaining(`ended repeatedly with '${model.id}'`) },
   });
+});
+
+Deno.test("a process that can compute nothing is replaced after the same pause as a crashed one", async () => {
+  await using api = await TestApi.open();
+  const [model, other] = [await api.model(), await api.model()];
+  const compute = { ...DEFAULT_COMPUTE, backend: "none" };
+  const inference = new ProcessInference({ url: `file:${api.folder}/objects` }, { compute });
+  await expect(inference.embed(model, images)).rejects.toMatchObject({
+    code: "inference_failed",
+    message: expect.stringContaining("'none'"),
+  });
+  const waiting = [model, model].map((model) => inference.embed(model, images));
+  const outcomes = await Promise.allSettled(waiting);
+  expect(outcomes).toMatchObject([{ reason: { code: "inference_failed" } }, { reason: unavailable }]);
+  // The request of another model waits, and no process is started for it yet.
+  const later = inference.embed(other, images);
+  expect(inference.pid).toBeUndefined();
+  await inference.close();
+  await expect(later).rejects.toThrow(/stopping/);
 });
 
 Deno.test("more requests than the queue holds give an error at once, and the others succeed", async () => {
