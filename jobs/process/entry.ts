@@ -29,9 +29,12 @@ export function connectToParentProcess<To extends { readonly type: string }, Fro
   });
   process.on("disconnect", () => Deno.exit(ORPHANED));
   Deno.addSignalListener("SIGINT", () => {});
-  Deno.addSignalListener("SIGTERM", () => {
-    if (isStopping) Deno.exit(TERMINATED);
-  });
+  // Windows has no SIGTERM to listen to. There, `Deno.kill` ends a process immediately.
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", () => {
+      if (isStopping) Deno.exit(TERMINATED);
+    });
+  }
   watchParent();
   // Messages to a parent that has just ended are dropped.
   return (message) => {
