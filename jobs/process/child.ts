@@ -67,7 +67,7 @@ export class ChildProcess<To, From> {
     const child = fork(module, [], {
       execArgv: [...v8Flags],
       serialization: "advanced",
-      // The end of the standard input tells the child that this process has ended.
+      // The standard input of the child ends with this process.
       stdio: ["pipe", "pipe", "pipe", "ipc"],
     });
     this.#process = child;
@@ -98,7 +98,7 @@ export class ChildProcess<To, From> {
    * Ends the child by the stop ladder: a message, after a time SIGTERM, after a time SIGKILL. Later calls return the
    * same promise.
    *
-   * @param message asks the child to end itself; without one the ladder begins with SIGTERM
+   * @param message the message on which the child ends itself; without one the ladder begins with SIGTERM
    */
   stop(message?: To, { termMs, killMs }: StopLadder = STOP_LADDER): Promise<ChildExit> {
     return this.#stopped ??= (async () => {
