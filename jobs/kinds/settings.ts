@@ -22,7 +22,7 @@ export interface ComputeSettings {
   readonly vectorsFile?: string;
   /** The chosen width. The parent of a process that computes sets it. @default 128 */
   readonly vectorBits?: VectorBits;
-  /** Why the chosen width is not 256; absent if that was not wanted. */
+  /** Why the width is not 256; absent if it is, or if the setting is 128. */
   readonly vectorNote?: string;
 }
 

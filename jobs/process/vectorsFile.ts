@@ -11,7 +11,7 @@ import type { Machine } from "./machine.ts";
 /** The width for a machine. */
 export interface Vectors {
   readonly bits: VectorBits;
-  /** Why 256 bits cannot be used; null if they are used or not wanted. */
+  /** Why 256 bits cannot be used; null if they are used, or if the setting is 128. */
   readonly note: string | null;
 }
 
