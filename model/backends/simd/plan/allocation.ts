@@ -5,6 +5,9 @@
  */
 import { type Graph, outputsOf, readersOf, type Value } from "./graph.ts";
 
+/** First address in use; a null pointer means an absent buffer. */
+export const START = 1024;
+
 /** Alignment of every buffer in bytes: a cache line. */
 const ALIGNMENT = 64;
 

@@ -6,12 +6,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Input } from "../../backend.ts";
 import { instantiate, type Kernels } from "../instance.ts";
-import { OVERREAD } from "./allocation.ts";
+import { OVERREAD, START } from "./allocation.ts";
 import { compile, measure } from "./compile.ts";
+import { Constants } from "./constants.ts";
 import { recordForward } from "./record.ts";
-
-/** First address in use; a null pointer means an absent buffer. */
-const START = 1024;
 
 /**
  * Computes a function in the calling thread.
@@ -33,30 +31,23 @@ export function evaluatePlanned(
   );
   const { feedBytes, resultBytes, scratchBytes, constantBytes } = measure(graph);
   const results = START + feedBytes, scratch = results + resultBytes;
-  let constants = scratch + scratchBytes;
-  const pages = Math.ceil((constants + constantBytes + OVERREAD) / 65536);
+  const firstConstant = scratch + scratchBytes;
+  const pages = Math.ceil((firstConstant + constantBytes + OVERREAD) / 65536);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const bytes = new Uint8Array(memory.buffer);
-  const write = (address: number, data: Float32Array | Int32Array) =>
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), address);
-  const placed = new Map<Float32Array | Int32Array, number>();
+  const constants = new Constants(memory, firstConstant, constantBytes);
   const { calls, feedOffsets, outputAddresses } = compile(graph, {
     parameter: () => 0,
     gradient: () => 0,
-    constant(data) {
-      const address = placed.get(data) ?? constants;
-      if (!placed.has(data)) {
-        write(address, data);
-        placed.set(data, address);
-        constants += Math.ceil(data.length / 16) * 64;
-      }
-      return address;
-    },
+    constant: (data) => constants.addressOf(data),
     feeds: START,
     results,
     scratch,
   });
-  for (const [name, offset] of feedOffsets) write(START + offset, feeds[name]);
+  const bytes = new Uint8Array(memory.buffer);
+  for (const [name, offset] of feedOffsets) {
+    const { buffer, byteOffset, byteLength } = feeds[name];
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), START + offset);
+  }
   const kernels: Kernels = instantiate(module, memory);
   for (const [name, ...args] of calls) kernels[name](...args);
   return outputAddresses.map((address, i) =>

@@ -6,16 +6,13 @@
 import { type Shape, sizeOf } from "../../../shape.ts";
 import type { ParameterSpec } from "../../../weights.ts";
 import type { AddressBits } from "../instance.ts";
-import { aligned, bytesOf, OVERREAD } from "./allocation.ts";
+import { aligned, bytesOf, OVERREAD, START } from "./allocation.ts";
 
 /**
  * Maximum size of a memory in bytes. With 32-bit addresses it is one page less than 4 GiB, so that the end of every
  * buffer is below 2^32. With 64-bit addresses it is V8's limit.
  */
 export const MAX_BYTES: Readonly<Record<AddressBits, number>> = { 32: 65535 * 65536, 64: 2 ** 34 };
-
-/** First address in use; a null pointer means an absent buffer. */
-const START = 1024;
 
 /** The sizes from which the layout is computed, in addition to the parameters. */
 export interface MemoryRequirements {

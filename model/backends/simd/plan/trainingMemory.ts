@@ -8,8 +8,8 @@ import { outOfMemory } from "../../../training/error.ts";
 import { momentKey, type StoredOptimizer } from "../../../training/storedState.ts";
 import { distribute, type HostTensor, type ParameterSpec, type TensorStream } from "../../../weights.ts";
 import type { AddressBits } from "../instance.ts";
-import { bytesOf } from "./allocation.ts";
 import type { BufferAddresses } from "./compile.ts";
+import { Constants } from "./constants.ts";
 import type { MemoryLayout } from "./memoryLayout.ts";
 
 /** Bytes of a page of a WebAssembly memory. */
@@ -32,9 +32,7 @@ function allocate(bytes: number, addressBits: AddressBits): WebAssembly.Memory {
 /** The memory, its layout, and the constants in it. */
 export class TrainingMemory {
   readonly memory: WebAssembly.Memory;
-  readonly #constants: { data: Float32Array | Int32Array; address: number }[] = [];
-  #constantsEnd: number;
-  readonly #constantsLimit: number;
+  readonly #constants: Constants;
 
   /**
    * Allocates the memory.
@@ -43,8 +41,7 @@ export class TrainingMemory {
    */
   constructor(readonly layout: MemoryLayout, constantBytes: number, addressBits: AddressBits = 32) {
     this.memory = allocate(layout.bytes, addressBits);
-    this.#constantsEnd = layout.constants;
-    this.#constantsLimit = layout.constants + constantBytes;
+    this.#constants = new Constants(this.memory, layout.constants, constantBytes);
   }
 
   /**
@@ -85,29 +82,10 @@ export class TrainingMemory {
     return {
       parameter: (name) => frozen.get(name) ?? params + offsets.get(name)!,
       gradient: (name) => worker.grads + base + offsets.get(name)!,
-      constant: (data) => this.#constant(data),
+      constant: (data) => this.#constants.addressOf(data),
       feeds: worker.feeds + base,
       results: worker.results + base,
       scratch: worker.scratch + base,
     };
-  }
-
-  /** Returns the address of a constant. Equal constants share memory. */
-  #constant(data: Float32Array | Int32Array): number {
-    const isEqual = (other: Float32Array | Int32Array) =>
-      other === data ||
-      other.constructor === data.constructor && other.length === data.length &&
-        other.every((value, i) => value === data[i]);
-    const existing = this.#constants.find((constant) => isEqual(constant.data));
-    if (existing) return existing.address;
-    const address = this.#constantsEnd;
-    this.#constantsEnd += bytesOf(data.length);
-    if (this.#constantsEnd > this.#constantsLimit) {
-      throw new RangeError("A smaller chunk has constants that the largest one does not have");
-    }
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    new Uint8Array(this.memory.buffer).set(bytes, address);
-    this.#constants.push({ data, address });
-    return address;
   }
 }

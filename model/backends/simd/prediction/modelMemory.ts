@@ -7,7 +7,8 @@ import { formatGib } from "../../../memory.ts";
 import { PlanError } from "../../../planError.ts";
 import { sizeOf } from "../../../shape.ts";
 import type { HostWeights } from "../../../weights.ts";
-import { bytesOf, OVERREAD } from "../plan/allocation.ts";
+import { bytesOf, OVERREAD, START } from "../plan/allocation.ts";
+import { Constants } from "../plan/constants.ts";
 
 /** Size of a page of WebAssembly memory. */
 const PAGE = 65536;
@@ -18,17 +19,13 @@ const MAX_PAGES = 65535;
 /** Maximum growth for the buffers of passes. The address space is reserved, not the memory. */
 const MAX_BUFFER_PAGES = 32768;
 
-/** First address in use; a null pointer means an absent buffer. */
-const START = 1024;
-
 /** A memory with the weights of one model. */
 export class ModelMemory {
   readonly memory: WebAssembly.Memory;
   /** First address after weights and constants. */
   readonly buffers: number;
   readonly #parameters = new Map<string, number>();
-  readonly #constants: { data: Float32Array | Int32Array; address: number }[] = [];
-  #constantsEnd: number;
+  readonly #constants: Constants;
 
   /**
    * Allocates the memory and copies the weights.
@@ -42,12 +39,12 @@ export class ModelMemory {
       this.#parameters.set(name, end);
       end += bytesOf(sizeOf(shape));
     }
-    this.#constantsEnd = end;
     this.buffers = end + constantBytes;
     const initial = Math.ceil((this.buffers + OVERREAD) / PAGE);
     if (initial >= MAX_PAGES) throw new PlanError("the weights of the model do not fit into 4 GiB");
     const maximum = Math.min(MAX_PAGES, initial + MAX_BUFFER_PAGES);
     this.memory = new WebAssembly.Memory({ initial, maximum, shared: true });
+    this.#constants = new Constants(this.memory, end, constantBytes);
     for (const [name, { data }] of weights) this.floats(this.#parameters.get(name)!, data.length).set(data);
   }
 
@@ -61,21 +58,9 @@ export class ModelMemory {
     return this.#parameters.get(name)!;
   }
 
-  /** Returns the address of a constant. Equal constants share memory. */
+  /** Returns the address of a constant. */
   constant(data: Float32Array | Int32Array): number {
-    const existing = this.#constants.find((constant) =>
-      constant.data.length === data.length && constant.data.every((value, i) => value === data[i])
-    );
-    if (existing) return existing.address;
-    const address = this.#constantsEnd;
-    this.#constantsEnd += bytesOf(data.length);
-    if (this.#constantsEnd > this.buffers) {
-      throw new RangeError("The model has more constants than positions");
-    }
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    new Uint8Array(this.memory.buffer).set(bytes, address);
-    this.#constants.push({ data, address });
-    return address;
+    return this.#constants.addressOf(data);
   }
 
   /** Grows the memory where it ends before an address. @throws {RangeError} when it cannot grow that far */
