@@ -5,6 +5,7 @@
  */
 import type { ImagePreprocessing } from "../data/images/preprocessing.ts";
 import type { MaeConfig } from "../model/config.ts";
+import type { ModelName } from "../model/weights.ts";
 import type { JobRequest } from "./requests/commonFields.ts";
 
 /** The statuses of a job. */
@@ -103,7 +104,7 @@ export interface Checkpoint {
   /** `ckpt_` and a ULID. */
   readonly id: string;
   readonly jobId: string;
-  readonly model: "mae" | "classifier";
+  readonly model: ModelName;
   readonly step: number;
   readonly epoch: number;
   /** True for the checkpoint at the end of its job. */

@@ -9,8 +9,10 @@ import {
   hiddenDim,
   type MaeConfig,
   MAX_PATCHES,
+  type Normalization,
   numKeep,
   numPatches,
+  patchDim,
 } from "./config.ts";
 
 /** A field that makes a configuration invalid, and what would be valid. */
@@ -49,13 +51,17 @@ export function maskRatioIssue(config: MaeConfig, maskRatio: number): string | n
 }
 
 /** Returns why a value is outside the range of its field, or null. Multiples are checked with the combinations. */
-function valueIssue(field: ConfigField, value: number | boolean): string | null {
+function valueIssue(field: ConfigField, value: MaeConfig[keyof MaeConfig]): string | null {
   const rule = rangeRule(field);
-  return isInRange(field, value) ? null : `must be ${rule}: current value is ${value}`;
+  return isInRange(field, value)
+    ? null
+    : `must be ${rule}: current value is ${typeof value === "object" ? JSON.stringify(value) : value}`;
 }
 
-function isInRange(field: ConfigField, value: number | boolean): boolean {
+function isInRange(field: ConfigField, value: MaeConfig[keyof MaeConfig]): boolean {
   if (field.type === "boolean") return typeof value === "boolean";
+  if (field.type === "string") return typeof value === "string" && field.enum.includes(value);
+  if (field.type === "normalization") return value === null || isNormalization(value);
   if (typeof value !== "number") return false;
   const {
     minimum = -Infinity,
@@ -67,8 +73,20 @@ function isInRange(field: ConfigField, value: number | boolean): boolean {
     value >= minimum && value > exclusiveMinimum && value <= maximum && value < exclusiveMaximum;
 }
 
+/** Returns whether a value has as many finite means as positive finite deviations. */
+function isNormalization(value: unknown): value is Normalization {
+  if (typeof value !== "object" || value === null) return false;
+  const { mean, std } = value as Partial<Normalization>;
+  return Array.isArray(mean) && Array.isArray(std) && mean.length === std.length &&
+    mean.every(Number.isFinite) && std.every((deviation) => Number.isFinite(deviation) && deviation > 0);
+}
+
 function rangeRule(field: ConfigField): string {
   if (field.type === "boolean") return "true or false";
+  if (field.type === "string") return `one of ${field.enum.join(", ")}`;
+  if (field.type === "normalization") {
+    return "null, or an object with mean and std: one number for each channel, every std above 0";
+  }
   if (field.enum) return field.enum.join(" or ");
   if (field.type === "integer") return `a whole number from ${field.minimum} to ${field.maximum}`;
   const lower = field.minimum === undefined ? `above ${field.exclusiveMinimum}` : `at least ${field.minimum}`;
@@ -80,7 +98,7 @@ function rangeRule(field: ConfigField): string {
 function combinationIssues(config: MaeConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = [];
   const report = (field: keyof MaeConfig, message: string) => void issues.push({ field, message });
-  const { imageSize, patchSize, embedDim, decoderEmbedDim, numHeads, decoderNumHeads, mlpRatio } = config;
+  const { imageSize, patchSize, embedDim, decoderEmbedDim, numHeads, decoderNumHeads } = config;
   if (patchSize > imageSize) {
     report("patchSize", `must not be larger than the image: ${patchSize} > ${imageSize}`);
   } else if (imageSize % patchSize !== 0) {
@@ -103,8 +121,26 @@ function combinationIssues(config: MaeConfig): ConfigIssue[] {
       );
     }
   }
-  if (hiddenDim(embedDim, mlpRatio) < 1 || hiddenDim(decoderEmbedDim, mlpRatio) < 1) {
-    report("mlpRatio", `leaves the MLP no hidden unit: int(dim * ${mlpRatio}) is 0`);
+  for (const [field, dim] of [["mlpRatio", embedDim], ["decoderMlpRatio", decoderEmbedDim]] as const) {
+    if (hiddenDim(dim, config[field]) < 1) {
+      report(field, `leaves the MLP no hidden unit: int(${dim} * ${config[field]}) is 0`);
+    }
+  }
+  if (config.positions === "sincos_2d") {
+    for (const field of ["embedDim", "decoderEmbedDim"] as const) {
+      if (config[field] % 4 === 0) continue;
+      report(field, `must be a multiple of 4 for positions sincos_2d: current value is ${config[field]}`);
+    }
+  }
+  if (config.pool === "cls" && !config.clsToken) {
+    report("pool", "must be mean without a class token: set cls_token to true for cls");
+  }
+  if (config.normPixLoss && patchDim(config) < 2) {
+    report("normPixLoss", "must be false for patches of one value, which have no variance");
+  }
+  const { normalize, inChannels } = config;
+  if (normalize !== null && normalize.mean.length !== inChannels) {
+    report("normalize", `must have ${inChannels} means and deviations, one for each channel`);
   }
   const patches = numPatches(config);
   if (patches > MAX_PATCHES) {

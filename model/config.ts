@@ -28,8 +28,33 @@ export interface BooleanField {
   readonly maeOnly?: true;
 }
 
+/** One of several names in the configuration. */
+export interface EnumField {
+  readonly type: "string";
+  readonly enum: readonly string[];
+  readonly default: string;
+  readonly description: string;
+  /** True for a field of the masking or the decoder, which a classifier does not have. */
+  readonly maeOnly?: true;
+}
+
+/** The normalisation of pixels in the configuration. */
+export interface NormalizationField {
+  readonly type: "normalization";
+  readonly default: Normalization | null;
+  readonly description: string;
+  /** True for a field of the masking or the decoder, which a classifier does not have. */
+  readonly maeOnly?: true;
+}
+
+/** Mean and standard deviation of each channel. A pixel `x` in [0, 1] becomes `(x - mean) / std`. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
 /** A field of the configuration: its type and range, its default, and its description for API users. */
-export type ConfigField = NumberField | BooleanField;
+export type ConfigField = NumberField | BooleanField | EnumField | NormalizationField;
 
 /** Every field of the configuration. The defaults are the preset `mnist`. */
 export const CONFIG_FIELDS = {
@@ -96,6 +121,63 @@ export const CONFIG_FIELDS = {
     default: 2,
     description: "Hidden width of an MLP over its input's",
   },
+  decoderMlpRatio: {
+    type: "number",
+    exclusiveMinimum: 0,
+    maximum: 16,
+    default: 2,
+    description: "Hidden width of a decoder MLP over its input's; that of mlp_ratio by default",
+    maeOnly: true,
+  },
+  clsToken: {
+    type: "boolean",
+    default: false,
+    description: "Put a class token before the patch tokens. It is never masked",
+  },
+  positions: {
+    type: "string",
+    enum: ["sincos_1d", "sincos_2d", "stored"],
+    default: "sincos_1d",
+    description:
+      "Fixed positions: sine and cosine of the patch's number (`sincos_1d`) or of its column and row (`sincos_2d`), or a " +
+      "table in the checkpoint's file (`stored`), which an imported or resized model may have",
+  },
+  layerNormEps: {
+    type: "number",
+    exclusiveMinimum: 0,
+    maximum: 0.1,
+    default: 1e-5,
+    description: "Term that layer norms add to the variance",
+  },
+  pool: {
+    type: "string",
+    enum: ["mean", "cls"],
+    default: "mean",
+    description: "Features of an image: the mean over its patch tokens, or the class token",
+  },
+  fcNorm: {
+    type: "boolean",
+    default: false,
+    description: "Give a classifier a layer norm after the pooling, instead of the encoder's last one",
+  },
+  normPixLoss: {
+    type: "boolean",
+    default: false,
+    description: "Predict the pixels of a patch normalised by the patch's mean and variance",
+    maeOnly: true,
+  },
+  masking: {
+    type: "string",
+    enum: ["random", "block", "grid"],
+    default: "random",
+    description: "How masked patches are chosen: one by one, in rectangles, or on a regular grid",
+    maeOnly: true,
+  },
+  normalize: {
+    type: "normalization",
+    default: null,
+    description: "Mean and standard deviation of each channel, by which pixels in [0, 1] are normalised",
+  },
   maskRatio: {
     type: "number",
     exclusiveMinimum: 0,
@@ -111,13 +193,27 @@ export const CONFIG_FIELDS = {
     default: 0,
     description: "Dropout probability while training",
   },
+  dropPath: {
+    type: "number",
+    minimum: 0,
+    exclusiveMaximum: 1,
+    default: 0,
+    description:
+      "Probability of skipping a branch of the encoder's last block while training (stochastic depth); it rises from 0 " +
+      "at the first block",
+  },
 } as const satisfies Readonly<Record<string, ConfigField>>;
 
 /** The configuration of a masked autoencoder. A model does not change it. */
 export type MaeConfig = {
-  readonly [Name in keyof typeof CONFIG_FIELDS]: (typeof CONFIG_FIELDS)[Name] extends BooleanField ? boolean
-    : number;
+  readonly [Name in keyof typeof CONFIG_FIELDS]: FieldValue<(typeof CONFIG_FIELDS)[Name]>;
 };
+
+/** The type of a field's value. */
+type FieldValue<Field extends ConfigField> = Field extends BooleanField ? boolean
+  : Field extends EnumField ? Field["enum"][number]
+  : Field extends NormalizationField ? Normalization | null
+  : number;
 
 /** Maximum number of patches of an image. */
 export const MAX_PATCHES = 4096;
@@ -128,7 +224,7 @@ const DEFAULTS = Object.fromEntries(
 
 /**
  * Returns a configuration in which every absent field has its default. A configuration that an earlier version stored
- * lacks the fields that were added since.
+ * lacks the fields that were added since. Without `decoderMlpRatio`, the decoder has the `mlpRatio` of the encoder.
  *
  * @example
  * ```ts
@@ -139,12 +235,18 @@ const DEFAULTS = Object.fromEntries(
  * ```
  */
 export function completeConfig(fields: Partial<MaeConfig>): MaeConfig {
-  return { ...DEFAULTS, ...fields };
+  const { mlpRatio = DEFAULTS.mlpRatio } = fields;
+  return { ...DEFAULTS, decoderMlpRatio: mlpRatio, ...fields };
 }
 
 /** Number of patches of an image, N = (imageSize / patchSize)². */
 export function numPatches(config: MaeConfig): number {
   return Math.floor(config.imageSize / config.patchSize) ** 2;
+}
+
+/** Number of tokens of an image in the encoder: its patches, and the class token if there is one. */
+export function numTokens(config: MaeConfig): number {
+  return numPatches(config) + (config.clsToken ? 1 : 0);
 }
 
 /** Number of values in a patch, P·P·C. */

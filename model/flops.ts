@@ -28,10 +28,11 @@ function encoderFlops(config: MaeConfig, patches: number): number {
  * ```
  */
 export function forwardFlops(config: MaeConfig): number {
-  const { embedDim, decoderEmbedDim, decoderDepth, maskRatio, mlpRatio } = config;
+  const { embedDim, decoderEmbedDim, decoderDepth, maskRatio, decoderMlpRatio } = config;
   const n = numPatches(config), keep = numKeep(n, maskRatio);
   return encoderFlops(config, keep) + 2 * keep * embedDim * decoderEmbedDim +
-    2 * n * decoderEmbedDim * patchDim(config) + decoderDepth * blockFlops(n, decoderEmbedDim, mlpRatio);
+    2 * n * decoderEmbedDim * patchDim(config) +
+    decoderDepth * blockFlops(n, decoderEmbedDim, decoderMlpRatio);
 }
 
 /** Operations of a classifier's head for one image. Its gradient has as many. */

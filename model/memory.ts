@@ -41,8 +41,14 @@ interface BlockValues {
   readonly fed: number;
 }
 
-function blockValues(config: MaeConfig, tokens: number, dim: number, heads: number): BlockValues {
-  const hidden = hiddenDim(dim, config.mlpRatio), lanes = Math.ceil(heads / LANES) * LANES;
+function blockValues(
+  config: MaeConfig,
+  tokens: number,
+  dim: number,
+  mlpRatio: number,
+  heads: number,
+): BlockValues {
+  const hidden = hiddenDim(dim, mlpRatio), lanes = Math.ceil(heads / LANES) * LANES;
   const weights = lanes * tokens * (tokens + 1);
   return {
     // Outputs and inputs of both norms, queries, keys and values, attention, and the MLP's activation and derivative.
@@ -76,7 +82,7 @@ function imageValues(config: MaeConfig, classes: number | null): ImageValues {
   const { embedDim, decoderEmbedDim, numHeads, decoderNumHeads, depth } = config;
   const n = numPatches(config), patch = patchDim(config), masked = classes === null;
   const tokens = masked ? numKeep(n, config.maskRatio) : n;
-  const encoder = blockValues(config, tokens, embedDim, numHeads);
+  const encoder = blockValues(config, tokens, embedDim, config.mlpRatio, numHeads);
   const ends = tokens * (2 * embedDim + 1);
   if (!masked) {
     // The features and the logits, with their gradients.
@@ -90,7 +96,7 @@ function imageValues(config: MaeConfig, classes: number | null): ImageValues {
       constant: n * embedDim,
     };
   }
-  const decoder = blockValues(config, n, decoderEmbedDim, decoderNumHeads);
+  const decoder = blockValues(config, n, decoderEmbedDim, config.decoderMlpRatio, decoderNumHeads);
   return {
     saved: depth * encoder.saved + config.decoderDepth * decoder.saved + ends +
       n * (2 * decoderEmbedDim + 2 * patch + 1),
@@ -120,7 +126,11 @@ export function trainingBytes(
   { config, architecture, freezeEncoder = false }: TrainableModel,
   batchSize: number,
 ): number {
-  const classes = architecture.model === "mae" ? null : architecture.classes;
+  const classes = architecture.model === "mae"
+    ? null
+    : architecture.model === "classifier"
+    ? architecture.classes
+    : 0;
   // A frozen encoder has no dropout.
   const { saved, forward, transient, scratch, fed, constant } = imageValues(
     freezeEncoder ? { ...config, dropout: 0 } : config,

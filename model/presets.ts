@@ -17,11 +17,12 @@ const HE_2022 = {
 };
 
 /**
- * `mnist`: a small model for grey images of 28 x 28 pixels. `vit_base`, `vit_large`: ViT-Base/16 and ViT-Large/16 with
+ * `mnist` and `tutorial`: the model that the tutorial trains, for grey images of 28 x 28 pixels. `vit_base`, `vit_large`: ViT-Base/16 and ViT-Large/16 with
  * the decoder of He et al. 2022.
  */
 export const PRESETS = {
   mnist: completeConfig({}),
+  tutorial: completeConfig({}),
   vit_base: completeConfig({ ...HE_2022, embedDim: 768, depth: 12, numHeads: 12 }),
   vit_large: completeConfig({ ...HE_2022, embedDim: 1024, depth: 24, numHeads: 16 }),
 } as const satisfies Readonly<Record<string, MaeConfig>>;

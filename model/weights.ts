@@ -114,38 +114,43 @@ function blocksSpecs(name: string, depth: number, dim: number, mlpRatio: number)
   return Array.from({ length: depth }, (_, i) => blockSpecs(`${name}.${i}`, dim, hidden)).flat();
 }
 
-/** Returns the parameters of the encoder. */
-export function encoderSpecs(config: MaeConfig): ParameterSpec[] {
-  const { embedDim: dim, depth, mlpRatio } = config;
+/** Returns the parameters of the encoder. @param withNorm whether it has the last layer norm */
+export function encoderSpecs(config: MaeConfig, withNorm = true): ParameterSpec[] {
+  const { embedDim: dim, depth, mlpRatio, clsToken } = config;
   return [
+    ...(clsToken ? [{ name: "encoder.cls_token", shape: [1, 1, dim], init: { normal: 0.02 } }] : []),
     ...linearSpecs("encoder.patch_embed.projection.1", patchDim(config), dim),
     ...blocksSpecs("encoder.blocks", depth, dim, mlpRatio),
-    ...normSpecs("encoder.norm", dim),
+    ...(withNorm ? normSpecs("encoder.norm", dim) : []),
   ];
 }
 
 /** Returns the parameters of the decoder. */
 function decoderSpecs(config: MaeConfig): ParameterSpec[] {
-  const { decoderEmbedDim: dim, decoderDepth, mlpRatio } = config;
+  const { decoderEmbedDim: dim, decoderDepth, decoderMlpRatio } = config;
   return [
     { name: "decoder.mask_token", shape: [1, 1, dim], init: { normal: 0.02 } },
     ...linearSpecs("decoder.decoder_embed", config.embedDim, dim),
-    ...blocksSpecs("decoder.decoder_blocks", decoderDepth, dim, mlpRatio),
+    ...blocksSpecs("decoder.decoder_blocks", decoderDepth, dim, decoderMlpRatio),
     ...normSpecs("decoder.decoder_norm", dim),
     ...linearSpecs("decoder.decoder_pred", dim, patchDim(config)),
   ];
 }
 
-/** Returns the parameters of the classification head, a linear layer. */
+/** Returns the parameters of the classification head: a linear layer, with a layer norm before it for `fcNorm`. */
 export function headSpecs(config: MaeConfig, classes: number): ParameterSpec[] {
-  return linearSpecs("head", config.embedDim, classes);
+  const { embedDim: dim, fcNorm } = config;
+  return [...(fcNorm ? normSpecs("fc_norm", dim) : []), ...linearSpecs("head", dim, classes)];
 }
 
-/** The MAE, or a classifier: the encoder with a head of `classes` outputs. */
-export type Architecture = { readonly model: "mae" } | {
+/** The MAE, its encoder alone, or a classifier: the encoder with a head of `classes` outputs. */
+export type Architecture = { readonly model: "mae" } | { readonly model: "encoder" } | {
   readonly model: "classifier";
   readonly classes: number;
 };
+
+/** The name of an architecture. */
+export type ModelName = Architecture["model"];
 
 /**
  * Returns every parameter of a model, in `state_dict` order.
@@ -160,8 +165,14 @@ export type Architecture = { readonly model: "mae" } | {
  * ```
  */
 export function parameterSpecs(config: MaeConfig, architecture: Architecture): ParameterSpec[] {
-  const rest = architecture.model === "mae" ? decoderSpecs(config) : headSpecs(config, architecture.classes);
-  return [...encoderSpecs(config), ...rest];
+  switch (architecture.model) {
+    case "mae":
+      return [...encoderSpecs(config), ...decoderSpecs(config)];
+    case "encoder":
+      return encoderSpecs(config);
+    case "classifier":
+      return [...encoderSpecs(config, !config.fcNorm), ...headSpecs(config, architecture.classes)];
+  }
 }
 
 /**
@@ -181,7 +192,7 @@ export function parameterCount(config: MaeConfig, architecture: Architecture): n
 
 /** Returns whether the optimiser changes a parameter. With a frozen encoder, it changes those of the head only. */
 export function isTrainable(name: string, freezeEncoder: boolean): boolean {
-  return !freezeEncoder || name.startsWith("head.");
+  return !freezeEncoder || name.startsWith("head.") || name.startsWith("fc_norm.");
 }
 
 /** Returns the fixed position tables: PyTorch's `load_state_dict` expects them as buffers. */

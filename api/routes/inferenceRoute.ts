@@ -21,7 +21,7 @@ export interface InferenceRoute<S extends z.ZodType<InferenceRequest>> {
   readonly summary: string;
   readonly description?: string;
   /** Model that the checkpoint must have; either by default. */
-  readonly model?: Checkpoint["model"];
+  readonly model?: "mae" | "classifier";
   /** Schema of the request as JSON. It also validates the fields of a form. */
   readonly requestSchema: S;
   /** Schema of the request as a form, for OpenAPI. */
@@ -32,9 +32,15 @@ export interface InferenceRoute<S extends z.ZodType<InferenceRequest>> {
   readonly handle: (input: InferenceInput<S>, context: Context<ApiEnv>) => Promise<Response>;
 }
 
-const MODEL_RULES: Readonly<Record<Checkpoint["model"], string>> = {
-  mae: "must be a masked autoencoder: this one is a classifier",
-  classifier: "must be a classifier: this one is a masked autoencoder, fine-tune it first",
+const MODEL_RULES: Readonly<Record<"mae" | "classifier", string>> = {
+  mae: "must be a masked autoencoder with its decoder",
+  classifier: "must be a classifier, which a fine-tuning makes",
+};
+
+const MODEL_NAMES: Readonly<Record<Checkpoint["model"], string>> = {
+  mae: "a masked autoencoder",
+  encoder: "an encoder without decoder and head",
+  classifier: "a classifier",
 };
 
 /** Adds an inference route. */
@@ -64,7 +70,8 @@ export function addInferenceRoute<S extends z.ZodType<InferenceRequest>>(
   }, (context) =>
     withInferenceInput(services, context.req.raw, requestSchema, (input) => {
       if (model !== undefined && input.checkpoint.model !== model) {
-        throw fieldProblem(422, checkpointField(input.request), MODEL_RULES[model]);
+        const message = `${MODEL_RULES[model]}: this one is ${MODEL_NAMES[input.checkpoint.model]}`;
+        throw fieldProblem(422, checkpointField(input.request), message);
       }
       return route.handle(input, context);
     }));

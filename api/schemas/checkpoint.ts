@@ -16,7 +16,7 @@ import { backgroundField, resizeField } from "./image.ts";
 export const checkpointSchema = z.strictObject({
   id: checkpointIdSchema,
   job_id: jobIdSchema,
-  model: z.enum(["mae", "classifier"]),
+  model: z.enum(["mae", "encoder", "classifier"]),
   step: z.int(),
   epoch: z.int(),
   final: z.boolean().describe("True for the checkpoint at the end of its job"),

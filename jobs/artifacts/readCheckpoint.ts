@@ -31,7 +31,7 @@ export function architectureOf(
   checkpoint: Pick<Checkpoint, "model" | "classes" | "classNames">,
 ): Architecture {
   const { model } = checkpoint;
-  return model === "mae" ? { model } : { model, classes: classesOf(checkpoint) };
+  return model === "classifier" ? { model, classes: classesOf(checkpoint) } : { model };
 }
 
 /**
@@ -82,8 +82,10 @@ function parseWeights(
 function checkConfig(text: string | undefined, config: MaeConfig): void {
   for (const [field, value] of Object.entries(metadataConfig(text))) {
     const expected = config[field as keyof MaeConfig];
-    if (value !== expected) {
-      throw new WeightsError(`Its metadata has ${field} ${value}, and its row has ${expected}`);
+    if (JSON.stringify(value) !== JSON.stringify(expected)) {
+      throw new WeightsError(
+        `Its metadata has ${field} ${JSON.stringify(value)}, and its row has ${JSON.stringify(expected)}`,
+      );
     }
   }
 }
