@@ -7,7 +7,7 @@ import { loadSettings } from "../settings/environment.ts";
 import type { VectorBits } from "../../model/backends/simd/vectorFlags.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { imageDim, type MaeConfig } from "../../model/config.ts";
-import { PRESETS } from "../../model/presets.ts";
+import { type ModelName, MODELS } from "./models.ts";
 import { reconstruct } from "../../model/prediction/inference.ts";
 import { openPredictor } from "../../model/prediction/openPredictor.ts";
 import { objective } from "../../model/training/objective.ts";
@@ -17,7 +17,7 @@ import { type Architecture, drawWeights, initialWeights, parameterSpecs } from "
 
 /** The model, backend and batch to measure. */
 export interface Subject {
-  readonly preset: keyof typeof PRESETS;
+  readonly model: ModelName;
   readonly backend: string;
   readonly threads: number;
   readonly batch: number;
@@ -40,7 +40,7 @@ export class TrainingBench {
 
   /** Starts the backend and opens a stepper. */
   static async open(subject: Subject): Promise<TrainingBench> {
-    const config = PRESETS[subject.preset], architecture = { model: "mae" } as const;
+    const config = MODELS[subject.model], architecture = { model: "mae" } as const;
     const { planner } = await selectBackend(subject.backend, computeWith(subject));
     const specs = parameterSpecs(config, architecture);
     const stepper = await openStepper({
@@ -86,8 +86,8 @@ export class TrainingBench {
 }
 
 /** Returns the milliseconds of preparing a batch on the host. */
-export function preparation({ preset, batch }: Subject): number {
-  const config = PRESETS[preset], architecture = { model: "mae" } as const, pixels = noise(config, batch);
+export function preparation({ model, batch }: Subject): number {
+  const config = MODELS[model], architecture = { model: "mae" } as const, pixels = noise(config, batch);
   const times = Array.from({ length: 9 }, (_, step) => {
     const start = performance.now();
     objective({ config, architecture, seed: 0 }, { pixels, labels: null }, 0, step);
@@ -102,8 +102,8 @@ export async function inference(
   operation: "reconstruct" | "classify" | "embed",
   count: number,
 ): Promise<{ times: number[]; threads: number }> {
-  const { preset, backend, threads, batch } = subject;
-  const config = PRESETS[preset], pixels = noise(config, batch);
+  const { model, backend, threads, batch } = subject;
+  const config = MODELS[model], pixels = noise(config, batch);
   const { planner } = await selectBackend(backend, computeWith(subject));
   const architecture: Architecture = operation === "reconstruct"
     ? { model: "mae" }

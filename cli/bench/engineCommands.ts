@@ -4,7 +4,7 @@
  * @module
  */
 import { forwardFlops } from "../../model/flops.ts";
-import { PRESETS } from "../../model/presets.ts";
+import { MODELS } from "./models.ts";
 import { inference, median, preparation, type Subject, TrainingBench } from "./engine.ts";
 import { productSpeeds } from "./kernels.ts";
 import { type BenchOptions, integerOption, subjectOf } from "./options.ts";
@@ -18,8 +18,8 @@ const WARMUP_STEPS = 3;
 
 /** @param passes number of forward passes that cost as much as the measured work @param peak of a core, in FLOP/s */
 function timing(times: readonly number[], subject: Subject, threads: number, passes: number, peak: number) {
-  const { preset, batch } = subject;
-  const ms = median(times), gflops = passes * forwardFlops(PRESETS[preset]) * batch / ms / 1e6;
+  const { model, batch } = subject;
+  const ms = median(times), gflops = passes * forwardFlops(MODELS[model]) * batch / ms / 1e6;
   return {
     median_ms: round(ms, 2),
     min_ms: round(Math.min(...times), 2),
@@ -70,7 +70,7 @@ export async function infer(options: BenchOptions): Promise<object> {
 }
 
 /** Number of images of a sub-batch whose kernels are measured. */
-const batchSizeOf = ({ preset }: Subject) => preset === "mnist" ? 8 : 2;
+const batchSizeOf = ({ model }: Subject) => model === "mnist" ? 8 : 2;
 
 /** Measures the matrix products of the model as shares of a core's peak. */
 export async function kernels(options: BenchOptions): Promise<object> {
@@ -80,7 +80,7 @@ export async function kernels(options: BenchOptions): Promise<object> {
     vector_bits: vectorBits,
     peak_gflops_a_core: round(peak),
     images,
-    products: productSpeeds(PRESETS[subject.preset], images, vectorBits).map(
+    products: productSpeeds(MODELS[subject.model], images, vectorBits).map(
       ({ name, rows, inDim, outDim, gflops }) => ({
         name,
         shape: `${rows}x${inDim}x${outDim}`,
@@ -96,7 +96,7 @@ export async function kernels(options: BenchOptions): Promise<object> {
 export async function profile(options: BenchOptions): Promise<object> {
   const subject = subjectOf(options), { vectorBits } = subject, peak = await fmaPeak(vectorBits) / 1e9;
   const costs = await kernelCosts(
-    PRESETS[subject.preset],
+    MODELS[subject.model],
     subject.batch,
     batchSizeOf(subject),
     integerOption(options, "steps"),

@@ -5,7 +5,7 @@
  * @module
  */
 import { imageDim, type MaeConfig } from "../../model/config.ts";
-import { PRESETS } from "../../model/presets.ts";
+import { MODELS } from "./models.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { type StepCost, stepCost } from "../../model/backends/webgpu/plan/costs.ts";
 import { lower } from "../../model/backends/webgpu/plan/lower.ts";
@@ -58,7 +58,7 @@ const mib = (bytes: number) => round(bytes / 2 ** 20, 2);
 
 /** Counts the dispatches, bytes and floating-point operations of a step. */
 export async function gpu(options: BenchOptions): Promise<object> {
-  const { preset, batch } = subjectOf(options), config = PRESETS[preset];
+  const { model, batch } = subjectOf(options), config = MODELS[model];
   const { programs, bytesUploaded } = plannedCost(config, batch);
   const planned = {
     dispatches: total(programs, "dispatches"),
@@ -71,7 +71,7 @@ export async function gpu(options: BenchOptions): Promise<object> {
     submits: 1,
   };
   return {
-    preset,
+    model,
     batch,
     planned,
     operation_by_operation: await operations(config, batch),

@@ -35,38 +35,37 @@ const VECTORS = " --vectors auto|128|256";
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: {
     measures: "training steps",
-    options: "--config mnist|vit_base|vit_large --backend NAME --threads N --batch N --steps N",
+    options: "--config MODEL --backend NAME --threads N --batch N --steps N",
     run: train,
     computes: true,
   },
   infer: {
     measures: "reconstruction, classification and embedding",
-    options: "--config mnist|vit_base|vit_large --backend NAME --images N --steps N",
+    options: "--config MODEL --backend NAME --images N --steps N",
     run: infer,
     computes: true,
   },
   kernels: {
     measures: "matrix products against the peak of a core",
-    options: "--config mnist|vit_base|vit_large",
+    options: "--config MODEL",
     run: kernels,
     computes: true,
   },
   profile: {
     measures: "the kernels of a training step",
-    options: "--config mnist|vit_base|vit_large --batch N --steps N",
+    options: "--config MODEL --batch N --steps N",
     run: profile,
     computes: true,
   },
   peer: {
     measures: "training steps, alternating with PyTorch",
-    options:
-      "--config mnist|vit_base|vit_large --threads N --batch N --steps N --rounds N --python PATH --modes LIST" +
+    options: "--config MODEL --threads N --batch N --steps N --rounds N --python PATH --modes LIST" +
       VECTORS,
     run: peer,
   },
   gpu: {
     measures: "dispatches, bytes and floating-point operations of a training step on a GPU, without one",
-    options: "--config mnist|vit_base|vit_large --batch N",
+    options: "--config MODEL --batch N",
     run: gpu,
   },
   service: {

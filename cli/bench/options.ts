@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PRESETS } from "../../model/presets.ts";
+import { MODELS } from "./models.ts";
 import type { Subject } from "./engine.ts";
 
 /** Options of the command line, for `parseArgs`. */
@@ -61,11 +61,11 @@ export function integerOption(options: BenchOptions, name: IntegerOption, fallba
 
 /** Returns the model, backend, threads and batch size of the options. @throws {BenchError} */
 export function subjectOf(options: BenchOptions): Subject {
-  if (!Object.hasOwn(PRESETS, options.config)) {
-    throw new BenchError(`--config must be ${Object.keys(PRESETS).join(" or ")}`);
+  if (!Object.hasOwn(MODELS, options.config)) {
+    throw new BenchError(`--config must be ${Object.keys(MODELS).join(" or ")}`);
   }
-  const preset = options.config as Subject["preset"];
-  const batch = integerOption(options, "batch", preset === "mnist" ? 128 : 4);
+  const model = options.config as Subject["model"];
+  const batch = integerOption(options, "batch", model === "mnist" ? 128 : 4);
   const vectorBits = options["vector-bits"] === "256" ? 256 : 128;
-  return { preset, backend: options.backend, threads: integerOption(options, "threads"), batch, vectorBits };
+  return { model, backend: options.backend, threads: integerOption(options, "threads"), batch, vectorBits };
 }

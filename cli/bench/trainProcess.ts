@@ -13,12 +13,12 @@ export interface StepTimes {
 
 /** Measures `steps` training steps in a separate process. @param vectors the option `--vectors` @throws {Error} with the output of a process that failed */
 export async function trainProcess(
-  { preset, batch, threads }: Subject,
+  { model, batch, threads }: Subject,
   steps: number,
   vectors: string,
 ): Promise<StepTimes> {
   const main = new URL("./main.ts", import.meta.url).href;
-  const options = { config: preset, batch, steps, threads, vectors };
+  const options = { config: model, batch, steps, threads, vectors };
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", main, "train", ...args, "--json"],

@@ -6,8 +6,25 @@ import { parameterCount } from "../../model/weights.ts";
 
 /** The 111,907,840 of facebookresearch/mae without its class token and its position tables. */
 const VIT_BASE_PARAMETERS = 111_907_840 - 768 - 197 * (768 + 512);
-
 const invalid: [change: Partial<MaeConfig>, field: keyof MaeConfig, message: RegExp][] = [
+  [{ clsToken: 1 as never }, "clsToken", /true or false.*1/],
+  [{ positions: "learned" as never }, "positions", /one of sincos_1d, sincos_2d, stored.*learned/],
+  [{ positions: "sincos_2d", embedDim: 66, numHeads: 2 }, "embedDim", /multiple of 4.*66/],
+  [
+    { positions: "sincos_2d", decoderEmbedDim: 30, decoderNumHeads: 2 },
+    "decoderEmbedDim",
+    /multiple of 4.*30/,
+  ],
+  [{ layerNormEps: 0 }, "layerNormEps", /above 0.*0/],
+  [{ pool: "cls" }, "pool", /cls_token/],
+  [{ pool: "max" as never }, "pool", /one of mean, cls/],
+  [{ normPixLoss: true, patchSize: 1, inChannels: 1 }, "normPixLoss", /one value/],
+  [{ masking: "half" as never }, "masking", /one of random, block, grid/],
+  [{ dropPath: 1 }, "dropPath", /below 1/],
+  [{ decoderMlpRatio: 0.01 }, "decoderMlpRatio", /no hidden unit/],
+  [{ normalize: { mean: [0.5], std: [0] } }, "normalize", /every std above 0/],
+  [{ normalize: { mean: [0.5, 0.5], std: [0.5] } }, "normalize", /one number for each channel/],
+  [{ normalize: { mean: [0.5], std: [0.5] }, inChannels: 3 }, "normalize", /3 means/],
   [{ imageSize: 0 }, "imageSize", /0/],
   [{ imageSize: 1_000_000 }, "imageSize", /1000000/],
   [{ imageSize: 28.5 }, "imageSize", /28\.5/],
@@ -44,6 +61,11 @@ Deno.test("a stored configuration reads the default of a field that it lacks", (
   const { dropout, ...stored } = { ...PRESETS.vit_base, maskRatio: 0.5 };
   expect(dropout).toBe(0);
   expect(completeConfig(stored)).toEqual({ ...PRESETS.vit_base, maskRatio: 0.5 });
+});
+
+Deno.test("without a ratio of its own, the decoder's MLP has that of the encoder", () => {
+  expect(completeConfig({ mlpRatio: 3 }).decoderMlpRatio).toBe(3);
+  expect(completeConfig({ mlpRatio: 3, decoderMlpRatio: 4 }).decoderMlpRatio).toBe(4);
 });
 
 Deno.test("presets are valid and have the published number of parameters", () => {

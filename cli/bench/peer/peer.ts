@@ -4,7 +4,7 @@
  * @module
  */
 import { toWire } from "../../../data/wire.ts";
-import { PRESETS } from "../../../model/presets.ts";
+import { MODELS } from "../models.ts";
 import { median, type Subject } from "../engine.ts";
 import { type BenchOptions, integerOption, subjectOf } from "../options.ts";
 import { round } from "../round.ts";
@@ -21,11 +21,11 @@ interface PeerFigures {
 
 async function peerStep(
   options: BenchOptions,
-  { preset, batch, threads }: Subject,
+  { model, batch, threads }: Subject,
   mode: string,
 ): Promise<PeerFigures> {
   const values = {
-    config: JSON.stringify(toWire(PRESETS[preset])),
+    config: JSON.stringify(toWire(MODELS[model])),
     batch,
     threads,
     mode,
@@ -66,7 +66,7 @@ export async function peer(options: BenchOptions): Promise<object> {
   const ratio = (threads: number, rows: typeof peers) =>
     round(median(ourTimes.get(threads)!) / fastest(rows), 2);
   return {
-    config: subject.preset,
+    config: subject.model,
     batch: subject.batch,
     rounds,
     ours: [...ourTimes].map(([threads, times]) => ({ threads, median_ms: round(median(times)) })),
