@@ -21,7 +21,7 @@ export async function computeBatch(predictor: Predictor, batch: Batch): Promise<
   });
   switch (operation) {
     case "reconstruct": {
-      const noise = masksOf(predictor, entries);
+      const noise = masksOf(predictor, batch);
       const { pred, losses, mask, idsRestore } = await reconstructWith(predictor, pixels, noise, maskRatio);
       const arrays = { losses, mask, idsRestore, ...(withPatches && { pred }) };
       // The square of a finite value can overflow, so the losses are checked as well.
@@ -42,11 +42,11 @@ export async function computeBatch(predictor: Predictor, batch: Batch): Promise<
 const imagesOf = (entries: readonly BatchEntry[]) => entries.reduce((sum, { count }) => sum + count, 0);
 
 /** Returns the noise of each entry's masks, which depends on its own seed. `[images, N]` */
-function masksOf({ config }: Predictor, entries: readonly BatchEntry[]): Float32Array {
+function masksOf({ config }: Predictor, { entries, maskRatio }: Batch): Float32Array {
   const patches = numPatches(config), noise = new Float32Array(imagesOf(entries) * patches);
   let first = 0;
   for (const { count, seed } of entries) {
-    noise.set(maskNoise(config, count, { seed }), first);
+    noise.set(maskNoise(config, count, { seed, maskRatio }), first);
     first += count * patches;
   }
   return noise;

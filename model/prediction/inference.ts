@@ -5,7 +5,7 @@
  */
 import { imageDim, type MaeConfig, numPatches, patchDim } from "../config.ts";
 import { maskBatch } from "../mae.ts";
-import { uniform } from "../random.ts";
+import { drawMaskNoise, type MaskStrategy } from "../maskStrategies.ts";
 import type { Predictor } from "./predictor.ts";
 
 /** Reconstructions of a batch and their errors. */
@@ -29,6 +29,8 @@ export interface MaskKey {
   /** Index of the batch. @default 0 */
   readonly step?: number;
   readonly maskRatio: number;
+  /** How masked patches are chosen. @default that of the configuration */
+  readonly masking?: MaskStrategy;
 }
 
 /**
@@ -69,9 +71,9 @@ export async function reconstruct(
 export function maskNoise(
   config: MaeConfig,
   images: number,
-  { seed, step }: Omit<MaskKey, "maskRatio">,
+  { seed, step, maskRatio, masking = config.masking }: MaskKey,
 ): Float32Array<ArrayBuffer> {
-  return uniform({ seed, purpose: "reconstruct", step }, images * numPatches(config));
+  return drawMaskNoise(config, { seed, purpose: "reconstruct", step }, images, 0, { maskRatio, masking });
 }
 
 /**

@@ -7,10 +7,10 @@ import { type Scalar, tensor2d } from "@tensorflow/tfjs-core";
 import { classify, featuresOfPatches } from "../classifier.ts";
 import { imageDim, type MaeConfig, numPatches } from "../config.ts";
 import { type Allocate, forward, maskBatch, newBuffer } from "../mae.ts";
+import { drawMaskNoise } from "../maskStrategies.ts";
 import { crossEntropy } from "../ops/crossEntropy.ts";
 import type { BatchPart, DropoutKey } from "../ops/dropout.ts";
 import { patchify } from "../patches.ts";
-import { uniform } from "../random.ts";
 import type { Weights } from "../transformer.ts";
 import type { Architecture } from "../weights.ts";
 
@@ -95,7 +95,7 @@ export function objective(
   if (architecture.model === "mae") {
     const n = numPatches(config);
     const noise = batch.noise?.subarray(first * n, (first + images) * n) ??
-      uniform({ seed, purpose: "mask", epoch, step }, images * n, first * n);
+      drawMaskNoise(config, { seed, purpose: "mask", epoch, step }, images, first);
     const masked = maskBatch(config, pixels, noise, config.maskRatio, allocate);
     const { visible, positions, target, masking: { mask, restoreRows, keepRows } } = masked;
     return {
