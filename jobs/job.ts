@@ -99,11 +99,30 @@ export interface Job {
   readonly latestCheckpoint: string | null;
 }
 
+/** Where an imported checkpoint comes from. */
+export interface CheckpointOrigin {
+  /** The library whose names and layout the tensors had: `unmask`, `huggingface`, `meta` or `timm`. */
+  readonly format: string;
+  /** Name of the uploaded file of weights; null for a download. */
+  readonly filename: string | null;
+  /** Address of the downloaded weights; null for an upload. */
+  readonly url: string | null;
+  /** Parts of the model that the files did not contain: `decoder`, `head`. */
+  readonly missing: readonly string[];
+  /** What was ignored and what was assumed, a sentence each. */
+  readonly notes: readonly string[];
+}
+
 /** The row of a checkpoint. Its files are in object storage. */
 export interface Checkpoint {
   /** `ckpt_` and a ULID. */
   readonly id: string;
-  readonly jobId: string;
+  /** The job that wrote it; null for an imported checkpoint. */
+  readonly jobId: string | null;
+  /** Name of an imported checkpoint. Absent for those of jobs. */
+  readonly name?: string;
+  /** Origin of an imported checkpoint. Absent for those of jobs. */
+  readonly origin?: CheckpointOrigin;
   readonly model: ModelName;
   readonly step: number;
   readonly epoch: number;
@@ -134,6 +153,14 @@ export interface Checkpoint {
   /** Reason why no run can resume from the checkpoint. Absent unless a run has found damage. */
   readonly damage?: string;
   readonly createdAt: string;
+}
+
+/**
+ * Returns the id under which the guard and the garbage rows of a checkpoint are: that of its job, or its own if it was
+ * imported.
+ */
+export function ownerOf({ id, jobId }: Pick<Checkpoint, "id" | "jobId">): string {
+  return jobId ?? id;
 }
 
 /** The damaged checkpoints of a job, and the older one from which it continues. */

@@ -23,7 +23,9 @@ import { SourceError } from "../../jobs/store/creation/sources.ts";
 import {
   CheckpointInUseError,
   CheckpointNotFoundError,
+  CheckpointOfJobError,
   IdempotencyConflictError,
+  ImportExpiredError,
   InvalidTransitionError,
   JobNotFoundError,
   JobUnfinishedError,
@@ -32,7 +34,13 @@ import type { ApiEnv } from "./context.ts";
 import { unavailableDatasetProblem } from "./datasetProblem.ts";
 import { fieldProblem, ProblemError, problemResponse } from "./problem.ts";
 
-const CONFLICTS = [InvalidTransitionError, CheckpointInUseError, JobUnfinishedError];
+const CONFLICTS = [
+  InvalidTransitionError,
+  CheckpointInUseError,
+  CheckpointOfJobError,
+  ImportExpiredError,
+  JobUnfinishedError,
+];
 
 /** Returns the problem for an error thrown by any room; 500 for an unexpected error. */
 function problemOf(error: unknown): ProblemError {

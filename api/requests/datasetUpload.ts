@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { DatasetInfo } from "../../data/datasets/dataset.ts";
-import { createDataset } from "../../data/datasets/upload/createDataset.ts";
+import type { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
+import { type DatasetInfo, DatasetNotFoundError } from "../../data/datasets/dataset.ts";
+import { createDataset, newDatasetId } from "../../data/datasets/upload/createDataset.ts";
 import type { UploadOptions } from "../../data/datasets/upload/uploadOptions.ts";
 import { withForm } from "../body/multipart.ts";
 import { withTimeLimit } from "../http/timeLimit.ts";
@@ -44,14 +45,23 @@ export async function storeDatasetUpload(
       }
       // The fields keep the names that stored hashes were computed with.
       const fieldsToHash = { name, heldOut, seed, folders, rule: preprocessing };
-      const hash = await uploadHash(fieldsToHash, files, signal);
-      return await uploadOnce(
-        services,
-        idempotencyKey,
-        hash,
-        signal,
-        (id, confirm) => createDataset(files, { ...options, id, confirm }, objects, signal),
-      );
+      const fingerprint = await uploadHash(fieldsToHash, files, signal), id = newDatasetId();
+      const { resource: info, created } = await uploadOnce(services, {
+        claim: { table: "upload", key: idempotencyKey, fingerprint, id },
+        find: (id) => findDataset(services.datasets, id),
+        store: (confirm) => createDataset(files, { ...options, id, confirm }, objects, signal),
+      }, signal);
+      return { info, created };
     });
   });
+}
+
+/** Returns a data set; null when it does not exist or is being deleted. @throws {DatasetDamagedError} */
+async function findDataset(datasets: DatasetCatalogue, id: string): Promise<DatasetInfo | null> {
+  try {
+    return await datasets.info(id);
+  } catch (error) {
+    if (error instanceof DatasetNotFoundError) return null;
+    throw error;
+  }
 }

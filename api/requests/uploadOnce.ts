@@ -1,14 +1,11 @@
 /**
- * `Idempotency-Key` of uploads: requests with the same key and content create one data set.
+ * `Idempotency-Key` of uploads: requests with the same key and content create one data set or checkpoint.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import type { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
-import { type DatasetInfo, DatasetNotFoundError } from "../../data/datasets/dataset.ts";
 import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
-import { newDatasetId } from "../../data/datasets/upload/createDataset.ts";
 import { pause } from "../../data/backoff.ts";
 import {
   completeUpload,
@@ -27,21 +24,22 @@ const POLL_MS = 200;
 
 /**
  * Returns the hash of an upload's fields and of its files' bytes. The first file's name is included if it names the
- * data set.
+ * resource. Fields with several files have a list of hashes.
  */
 export async function uploadHash(
   fields: { readonly name?: string },
   files: readonly UploadedFile[],
   signal: AbortSignal,
 ): Promise<string> {
-  const contents: Record<string, string> = {};
+  const contents: Record<string, string | string[]> = {};
   for (const { field, path } of files) {
     const hash = createHash("sha256");
     for await (const chunk of createReadStream(path)) {
       signal.throwIfAborted();
       hash.update(chunk);
     }
-    contents[field] = hash.digest("hex");
+    const digest = hash.digest("hex"), earlier = contents[field];
+    contents[field] = earlier === undefined ? digest : [earlier, digest].flat();
   }
   return await requestHash({
     fields,
@@ -50,50 +48,39 @@ export async function uploadHash(
   });
 }
 
-/** Returns a data set; null when it does not exist or is being deleted. @throws {DatasetDamagedError} */
-async function findDataset(datasets: DatasetCatalogue, id: string): Promise<DatasetInfo | null> {
-  try {
-    return await datasets.info(id);
-  } catch (error) {
-    if (error instanceof DatasetNotFoundError) return null;
-    throw error;
-  }
+/** An upload that is stored at most once. */
+export interface OnceUpload<T> {
+  readonly claim: UploadClaim;
+  /** Returns a stored resource; null when it does not exist or is being deleted. */
+  find(id: string): Promise<T | null>;
+  /** Stores the upload under the id of the claim. Calls `confirm` before it becomes visible, and stops if that throws. */
+  store(confirm: () => Promise<void>): Promise<T>;
 }
 
-/** Stores a data set under an id. Calls `confirm` before the data set becomes visible, and stops if that throws. */
-export type StoreDataset = (id: string, confirm: () => Promise<void>) => Promise<DatasetInfo>;
-
 /**
- * Stores a data set once per key. While another request with the same key is storing, this one waits for it.
+ * Stores an upload once per key. While another request with the same key is storing, this one waits for it.
  *
- * @returns the data set; `created` is false when an earlier request created it
+ * @returns the resource; `created` is false when an earlier request created it
  * @throws {IdempotencyConflictError} when the key is used for another request
  */
-export async function uploadOnce(
-  { jobs, datasets }: Services,
-  key: string,
-  hash: string,
+export async function uploadOnce<T>(
+  { jobs }: Pick<Services, "jobs">,
+  { claim, find, store }: OnceUpload<T>,
   signal: AbortSignal,
-  store: StoreDataset,
-): Promise<{ info: DatasetInfo; created: boolean }> {
-  const claim: UploadClaim = { key, fingerprint: hash, datasetId: newDatasetId() };
+): Promise<{ resource: T; created: boolean }> {
   while (true) {
     signal.throwIfAborted();
-    const reservation = await reserveUpload(
-      jobs,
-      claim,
-      async (id) => await findDataset(datasets, id) !== null,
-    );
+    const reservation = await reserveUpload(jobs, claim, async (id) => await find(id) !== null);
     if (reservation.type === "reserved") break;
-    const info = reservation.type === "found" ? await findDataset(datasets, reservation.datasetId) : null;
-    if (info !== null) return { info, created: false };
+    const resource = reservation.type === "found" ? await find(reservation.id) : null;
+    if (resource !== null) return { resource, created: false };
     await pause(POLL_MS, signal);
   }
-  // A failed renewal is not an error: the next one, or the check before the data set becomes visible, repeats it.
+  // A failed renewal is not an error: the next one, or the check before the upload becomes visible, repeats it.
   const timer = setInterval(() => renewUpload(jobs, claim).catch(() => {}), RESERVATION_MS / 3);
-  let info: DatasetInfo;
+  let resource: T;
   try {
-    info = await store(claim.datasetId, async () => {
+    resource = await store(async () => {
       if (await renewUpload(jobs, claim)) return;
       throw new ProblemError(
         409,
@@ -108,5 +95,5 @@ export async function uploadOnce(
   }
   clearInterval(timer);
   await completeUpload(jobs, claim);
-  return { info, created: true };
+  return { resource, created: true };
 }

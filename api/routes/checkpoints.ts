@@ -1,5 +1,5 @@
 /**
- * `/v1/jobs/{id}/checkpoints` and `/v1/checkpoints/{id}`.
+ * `/v1/jobs/{id}/checkpoints` and `/v1/checkpoints`: list, inspect, delete.
  *
  * @module
  */
@@ -7,13 +7,21 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { JobFailure } from "../../jobs/failure.ts";
+import { CheckpointNotFoundError } from "../../jobs/store/store.ts";
 import { checkCursor } from "../http/cursor.ts";
 import type { ApiEnv } from "../http/context.ts";
 import type { Services } from "../services.ts";
 import { jsonContent } from "../openapi/content.ts";
 import { linksTo } from "../openapi/links.ts";
+import { ProblemError } from "../http/problem.ts";
+import { problems } from "../http/problemResponses.ts";
 import { addRoute } from "../http/route.ts";
-import { checkpointListSchema, checkpointSchema, checkpointWire } from "../schemas/checkpoint.ts";
+import {
+  checkpointListQuery,
+  checkpointListSchema,
+  checkpointSchema,
+  checkpointWire,
+} from "../schemas/checkpoint.ts";
 import { checkpointIdSchema, checkpointParams, jobParams, pageLimit } from "../schemas/ids.ts";
 import { listOf } from "../schemas/list.ts";
 import { requireCheckpoint, requireJob } from "../requests/lookup.ts";
@@ -42,6 +50,41 @@ export function addCheckpointRoutes(app: OpenAPIHono<ApiEnv>, services: Services
     const exists = () => Promise.resolve(cursor !== null && !isForeign);
     await checkCursor(query.after, isForeign || page.data.length === 0, exists, services.now());
     return context.json(listOf(page.data.map(checkpointWire), page.next));
+  });
+
+  addRoute(app, {
+    method: "get",
+    path: "/v1/checkpoints",
+    operationId: "listCheckpoints",
+    tags,
+    summary: "List checkpoints of all jobs and imported ones, newest first",
+    request: { query: checkpointListQuery },
+    responses: { 200: { description: "A page", content: jsonContent(checkpointListSchema) } },
+  }, async (context, { query }) => {
+    const page = await services.jobs.listAllCheckpoints(query);
+    const exists = async (id: string) => {
+      const cursor = await services.jobs.getCheckpoint(id);
+      return cursor !== null && (!query.imported || cursor.jobId === null);
+    };
+    await checkCursor(query.after, page.data.length === 0, exists, services.now());
+    return context.json(listOf(page.data.map(checkpointWire), page.next));
+  });
+
+  addRoute(app, {
+    method: "delete",
+    path: "/v1/checkpoints/{id}",
+    operationId: "deleteCheckpoint",
+    tags,
+    summary: "Delete an imported checkpoint",
+    description: "The checkpoints of a job are deleted with the job, see `DELETE /v1/jobs/{id}`.",
+    request: { params: checkpointParams },
+    responses: { 204: { description: "Deleted" }, ...problems(409) },
+  }, async (context, { params }) => {
+    // An absent checkpoint is this path's 404. Elsewhere it is a field of the request.
+    await services.jobs.deleteCheckpoint(params.id, services.objects).catch((error) => {
+      throw error instanceof CheckpointNotFoundError ? new ProblemError(404, error.message) : error;
+    });
+    return context.body(null, 204);
   });
 
   addRoute(app, {

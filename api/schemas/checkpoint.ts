@@ -8,14 +8,27 @@ import { DEFAULT_PREPROCESSING } from "../../data/images/preprocessing.ts";
 import { toWire } from "../../data/wire.ts";
 import { classesOf } from "../../jobs/artifacts/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
-import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
+import { checkpointIdSchema, jobIdSchema, pageLimit } from "./ids.ts";
 import { listSchema } from "./list.ts";
 import { backgroundField, resizeField } from "./image.ts";
+
+const originSchema = z.strictObject({
+  format: z.string().describe(
+    "Library whose names the tensors had: `unmask`, `huggingface`, `meta` or `timm`",
+  ),
+  filename: z.string().nullable().describe("Name of the uploaded file of weights; null for a download"),
+  url: z.string().nullable().describe("Address of the downloaded weights; null for an upload"),
+  missing: z.array(z.string()).describe(
+    "Parts of the model that the files did not contain: `decoder`, `head`",
+  ),
+  notes: z.array(z.string()).describe("What was ignored and what was assumed"),
+}).openapi("CheckpointOrigin");
 
 /** A checkpoint. */
 export const checkpointSchema = z.strictObject({
   id: checkpointIdSchema,
-  job_id: jobIdSchema,
+  job_id: jobIdSchema.nullable().describe("The job that wrote it; null for an imported checkpoint"),
+  name: z.string().nullable().describe("Name of an imported checkpoint, else null"),
   model: z.enum(["mae", "encoder", "classifier"]),
   step: z.int(),
   epoch: z.int(),
@@ -33,8 +46,19 @@ export const checkpointSchema = z.strictObject({
   sha256: z.string().describe("Hexadecimal SHA-256 of the safetensors file, which is also its ETag"),
   resumable: z.boolean().describe("Whether the optimiser state is stored too"),
   content_url: z.string(),
+  origin: originSchema.nullable().describe("Where an imported checkpoint comes from; null for those of jobs"),
   created_at: z.iso.datetime(),
 }).openapi("Checkpoint");
+
+/** Query of `GET /v1/checkpoints`. */
+export const checkpointListQuery = z.strictObject({
+  imported: z.enum(["true", "false"]).prefault("false").transform((text) => text === "true").openapi({
+    type: "boolean",
+    description: "`true` lists only checkpoints that were imported",
+  }),
+  limit: pageLimit,
+  after: checkpointIdSchema.optional().openapi({ description: "Last id of the previous page" }),
+});
 
 /** A page of checkpoints. */
 export const checkpointListSchema = listSchema(checkpointSchema, "CheckpointList");
@@ -51,10 +75,14 @@ export function checkpointWire(checkpoint: Checkpoint): CheckpointWire {
     damage,
     classes: _classes,
     rule = DEFAULT_PREPROCESSING,
+    name = null,
+    origin = null,
     ...rest
   } = checkpoint;
   return toWire({
     ...rest,
+    name,
+    origin,
     ...rule,
     numClasses: classesOf(checkpoint),
     resumable: stateKey !== null && damage === undefined,

@@ -210,7 +210,7 @@ export class Run {
   /** Deletes garbage objects of the job in the background. The sweep deletes those that cannot be deleted now. */
   #collect(): void {
     const { jobs, store, log } = this.#deps, { id } = this.#claim.job;
-    this.#collecting ??= collectGarbage(jobs.kv, store, id)
+    this.#collecting ??= collectGarbage(jobs, store, id)
       .then(() => {}, (error) => {
         const isOutage = error instanceof StorageUnavailableError ||
           error instanceof DatabaseUnavailableError;

@@ -8,9 +8,16 @@ import type { Checkpoint, Job, JobStatus } from "../job.ts";
 import type { JobRequest } from "../requests/commonFields.ts";
 import { transition } from "../transitions.ts";
 import { changeJob, type JobsDatabase } from "./change.ts";
-import { getCheckpoint, listCheckpoints } from "./checkpoints/read.ts";
+import { type CheckpointImport, importCheckpoint } from "./checkpoints/imports.ts";
+import {
+  type CheckpointQuery,
+  getCheckpoint,
+  listAllCheckpoints,
+  listCheckpoints,
+} from "./checkpoints/read.ts";
 import { createJob, type CreateOptions, findCreated } from "./creation/createJob.ts";
 import { beginDatasetDeletion } from "./creation/datasetUse.ts";
+import { deleteCheckpoint } from "./deletion/deleteCheckpoint.ts";
 import { deleteJob } from "./deletion/deleteJob.ts";
 import type { JobEvent } from "./events/event.ts";
 import { finishedJob, followEvents } from "./events/follow.ts";
@@ -24,6 +31,8 @@ export { JobNotFoundError } from "./change.ts";
 export { CheckpointNotFoundError, type CreateOptions } from "./creation/createJob.ts";
 export { IdempotencyConflictError } from "./creation/idempotency.ts";
 export { CheckpointInUseError, JobUnfinishedError } from "./deletion/deleteJob.ts";
+export { CheckpointOfJobError } from "./deletion/deleteCheckpoint.ts";
+export { ImportExpiredError } from "./checkpoints/imports.ts";
 export { type JobQuery, type Page, PAGE_LIMIT } from "./rows/read.ts";
 export { InvalidTransitionError } from "../transitions.ts";
 
@@ -110,6 +119,30 @@ export class JobStore implements JobsDatabase {
   /** Returns a page of a job's checkpoints, newest first. */
   listCheckpoints(jobId: string, query: { limit?: number; after?: string } = {}): Promise<Page<Checkpoint>> {
     return listCheckpoints(this.kv, jobId, query);
+  }
+
+  /** Returns a page of all checkpoints or of the imported ones, newest first. @throws {RangeError} for an invalid limit */
+  listAllCheckpoints(query: CheckpointQuery = {}): Promise<Page<Checkpoint>> {
+    return listAllCheckpoints(this.kv, query);
+  }
+
+  /**
+   * Writes the object of an imported checkpoint, and then records the checkpoint in one commit. After an error, neither
+   * a row nor an object remains, or the sweep removes the object later.
+   *
+   * @throws {ImportExpiredError} @throws {RowTooLargeError}
+   */
+  importCheckpoint(objects: ObjectStore, source: CheckpointImport): Promise<Checkpoint> {
+    return importCheckpoint(this, objects, source);
+  }
+
+  /**
+   * Deletes an imported checkpoint with its object.
+   *
+   * @throws {CheckpointNotFoundError} @throws {CheckpointOfJobError} @throws {CheckpointInUseError}
+   */
+  deleteCheckpoint(id: string, objects: ObjectStore): Promise<void> {
+    return deleteCheckpoint(this, objects, id);
   }
 
   /** Returns the events with numbers above `after`, oldest first, at most `limit` (1 to 1000). */

@@ -23,6 +23,8 @@ Deno.test("the checkpoints of a job are listed in pages, newest first, and each 
   expect(all.data[0]).toEqual({
     id: ids[4],
     job_id: id,
+    name: null,
+    origin: null,
     model: "mae",
     step: 5,
     epoch: 0,
@@ -175,4 +177,13 @@ Deno.test("an unknown id, a deleted file and an unacceptable media type give a p
   await api.objects.delete(objectKey);
   const missing = await problemOf(await api.send(`/v1/checkpoints/${id}/content`), 404);
   expect(missing.detail).not.toContain(objectKey);
+});
+
+Deno.test("a checkpoint of a job is deleted with the job only, and an unknown one is not found", async () => {
+  await using api = await TestApi.open();
+  const { id, jobId } = await api.model();
+  const { detail } = await problemOf(await api.send(`/v1/checkpoints/${id}`, { method: "DELETE" }), 409);
+  expect(detail).toContain(`belongs to job '${jobId}' and is deleted with it`);
+  expect((await api.send(`/v1/jobs/${jobId}`, { method: "DELETE" })).status).toBe(204);
+  await problemOf(await api.send(`/v1/checkpoints/${id}`, { method: "DELETE" }), 404);
 });

@@ -131,7 +131,7 @@ Deno.test("a key that a killed process reserved becomes free again, even if its 
     await using api = await TestApi.open();
     const first = await created(await post(api, { train_images: image }));
     const { value } = await api.kv.get<UploadRow>(["upload", "k"]);
-    expect(value).toMatchObject({ datasetId: first.id, until: null });
+    expect(value).toMatchObject({ id: first.id, until: null });
     await api.kv.set(["upload", "k"], { ...value, until: Date.now() - 1 });
     expect(await created(await post(api, { train_images: image }))).toMatchObject({
       id: first.id,

@@ -61,6 +61,9 @@ export async function problemOf(response: Response, status: number): Promise<Pro
   return problem;
 }
 
+/** A checkpoint of a job. */
+export type JobCheckpoint = Checkpoint & { readonly jobId: string };
+
 /** Limits of the API, and settings of its data sets. */
 export type TestLimits = Partial<ApiLimits> & { readonly datasets?: Partial<DatasetSettings> };
 
@@ -187,7 +190,7 @@ export class TestApi implements AsyncDisposable {
     model: "mae" | "classifier" = "mae",
     alter?: (file: Bytes) => Bytes,
     names: readonly string[] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
-  ): Promise<Checkpoint> {
+  ): Promise<JobCheckpoint> {
     const { job } = await this.jobs.create(request());
     const queue = new JobQueue(this.jobs, "test");
     const claim = await claimed(queue);
@@ -218,7 +221,7 @@ export class TestApi implements AsyncDisposable {
     }
     await claim.record({ checkpoint });
     await claim.finish({ type: "succeeded", result: { checkpoint: checkpoint.id } });
-    return (await this.jobs.getCheckpoint(checkpoint.id))!;
+    return { ...(await this.jobs.getCheckpoint(checkpoint.id))!, jobId: job.id };
   }
 
   /** The bytes of a stored object. */

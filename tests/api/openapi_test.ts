@@ -33,12 +33,14 @@ Deno.test("the OpenAPI document describes every route, and all its references re
   const operations = Object.entries(document.paths as Record<string, object>)
     .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
   expect(operations.sort()).toEqual([
+    "delete /v1/checkpoints/{id}",
     "delete /v1/datasets/{id}",
     "delete /v1/jobs/{id}",
     "get /healthz",
     "get /metrics",
     "get /openapi.json",
     "get /readyz",
+    "get /v1/checkpoints",
     "get /v1/checkpoints/{id}",
     "get /v1/checkpoints/{id}/content",
     "get /v1/datasets",

@@ -2,8 +2,7 @@ import { expect } from "expect";
 import { dirname } from "node:path";
 import { type HttpServer, listen } from "../../api/server/listen.ts";
 import { storeConfusion } from "../../jobs/artifacts/confusion.ts";
-import type { Checkpoint } from "../../jobs/job.ts";
-import { TestApi } from "../api/fixtures.ts";
+import { type JobCheckpoint, TestApi } from "../api/fixtures.ts";
 import { run } from "../setup/command.ts";
 import { findPython, OPENAPI_TOOLS } from "../setup/python.ts";
 
@@ -15,8 +14,8 @@ class TestServer implements AsyncDisposable {
   private constructor(
     readonly api: TestApi,
     readonly server: HttpServer,
-    readonly mae: Checkpoint,
-    readonly classifier: Checkpoint,
+    readonly mae: JobCheckpoint,
+    readonly classifier: JobCheckpoint,
   ) {}
 
   static async start(): Promise<TestServer> {

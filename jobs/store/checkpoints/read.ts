@@ -1,5 +1,5 @@
 /**
- * Reads the checkpoint rows of jobs.
+ * Reads the rows of checkpoints.
  *
  * @module
  */
@@ -32,6 +32,34 @@ export function listCheckpoints(
   return newestFirst(
     kv,
     ["job_checkpoint", jobId],
+    { limit, after },
+    async (ids: readonly string[]) =>
+      (await readAll<Checkpoint>(kv, ids.map(keys.checkpoint))).map((row) => row && completed(row)),
+  );
+}
+
+/** Page and filter of a list of all checkpoints. */
+export interface CheckpointQuery {
+  /** Maximum number of checkpoints, 1 to 1000. @default 20 */
+  readonly limit?: number;
+  /** Cursor: only checkpoints older than the one with this id. */
+  readonly after?: string;
+  /** Only checkpoints that were imported. */
+  readonly imported?: boolean;
+}
+
+/** Returns a page of all checkpoints or of the imported ones, newest first. @throws {RangeError} for an invalid limit */
+export function listAllCheckpoints(
+  kv: Deno.Kv,
+  { limit = 20, after, imported = false }: CheckpointQuery = {},
+): Promise<Page<Checkpoint>> {
+  if (!imported) {
+    const complete = (rows: readonly Checkpoint[]) => rows.map(completed);
+    return newestFirst(kv, ["checkpoint"], { limit, after }, complete);
+  }
+  return newestFirst(
+    kv,
+    ["imported"],
     { limit, after },
     async (ids: readonly string[]) =>
       (await readAll<Checkpoint>(kv, ids.map(keys.checkpoint))).map((row) => row && completed(row)),

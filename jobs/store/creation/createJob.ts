@@ -4,7 +4,7 @@
  * @module
  */
 import { monotonicFactory } from "ulid";
-import type { Checkpoint, Job } from "../../job.ts";
+import { type Checkpoint, type Job, ownerOf } from "../../job.ts";
 import type { JobRequest } from "../../requests/commonFields.ts";
 import { transition } from "../../transitions.ts";
 import { insertJob, type JobsDatabase } from "../change.ts";
@@ -119,7 +119,7 @@ async function lockSource(
 ): Promise<void> {
   const checkpoint = await kv.get<Checkpoint>(keys.checkpoint(source));
   if (checkpoint.value === null) throw new CheckpointNotFoundError(source);
-  const owner = checkpoint.value.jobId;
+  const owner = ownerOf(checkpoint.value);
   const [guard, deleting] = await kv.getMany([keys.guard(owner), keys.deleting(owner)]);
   if (deleting.value !== null) throw new CheckpointNotFoundError(source);
   operation.check(checkpoint, guard, deleting)

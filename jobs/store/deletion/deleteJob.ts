@@ -44,7 +44,7 @@ const CHECKPOINTS_PER_COMMIT = 100;
 export async function deleteJob(database: JobsDatabase, objects: ObjectStore, id: string): Promise<void> {
   await withRetry(() => deleteRow(database, id));
   database.changed(id);
-  await finishDeletion(database.kv, objects, id);
+  await finishDeletion(database, objects, id);
 }
 
 /** Age after which a deletion counts as interrupted, in milliseconds. Until then the client may repeat it. */
@@ -61,9 +61,14 @@ export function unfinishedDeletions({ kv, now }: Pick<JobsDatabase, "kv" | "now"
 }
 
 /** Deletes the remaining rows and objects of a job whose row is deleted. The row of the deletion is removed last. */
-export async function finishDeletion(kv: Deno.Kv, objects: ObjectStore, id: string): Promise<void> {
+export async function finishDeletion(
+  database: Pick<JobsDatabase, "kv" | "now">,
+  objects: ObjectStore,
+  id: string,
+): Promise<void> {
+  const { kv } = database;
   await discardCheckpoints(kv, id);
-  await collectGarbage(kv, objects, id);
+  await collectGarbage(database, objects, id);
   for await (const { key } of objects.list(resultKey(id, ""))) await objects.delete(key);
   for (const table of ["event", "steps", "epoch"]) await removeAll(kv, kv.list({ prefix: [table, id] }));
   await withRetry(() =>

@@ -9,7 +9,8 @@ import { collectGarbage } from "../checkpoints/garbage.ts";
 import { finishDeletion, unfinishedDeletions } from "./deleteJob.ts";
 
 /**
- * Finishes interrupted deletions of jobs, and deletes objects of checkpoints whose writing or removal was interrupted.
+ * Finishes interrupted deletions of jobs, and deletes objects of checkpoints whose writing, import or removal was
+ * interrupted.
  * Any number of processes may call this at the same time.
  *
  * @returns number of jobs and objects deleted
@@ -18,8 +19,7 @@ export async function sweepJobs(
   jobs: Pick<JobsDatabase, "kv" | "now">,
   objects: ObjectStore,
 ): Promise<number> {
-  const { kv } = jobs;
   const ids = await unfinishedDeletions(jobs);
-  for (const id of ids) await finishDeletion(kv, objects, id);
-  return ids.length + (await collectGarbage(kv, objects)).length;
+  for (const id of ids) await finishDeletion(jobs, objects, id);
+  return ids.length + (await collectGarbage(jobs, objects)).length;
 }

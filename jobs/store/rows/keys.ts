@@ -14,14 +14,16 @@
  * | `["event", id, seq]` | a `JobEvent` |
  * | `["steps", id, chunk]`, `["epoch", id, epoch]` | the loss series, see `metrics/chunks.ts` |
  * | `["checkpoint", id]`, `["job_checkpoint", jobId, id]` | a `Checkpoint`; its id |
+ * | `["imported", id]` | the id of an imported checkpoint |
  * | `["start", checkpointId, jobId]` | an unfinished job that starts from the checkpoint |
- * | `["guard", jobId]` | changed when a job starts from a checkpoint of this one; a deletion checks it |
+ * | `["guard", owner]` | changed when a job starts from a checkpoint of the owner; a deletion checks it |
  * | `["deleting", jobId]` | when the deletion of the job began; removed at its end |
- * | `["garbage", jobId, objectKey]` | {@linkcode GarbageRow}: an object to delete, see `checkpoints/garbage.ts` |
+ * | `["garbage", owner, objectKey]` | {@linkcode GarbageRow}: an object to delete, see `checkpoints/garbage.ts` |
  * | `["idempotency", key]` | {@linkcode IdempotencyRow} |
- * | `["upload", key]` | {@linkcode UploadRow}: an idempotency key of a data set |
+ * | `["upload", key]`, `["import", key]` | {@linkcode UploadRow}: an idempotency key of a data set, of a checkpoint |
  *
- * Job ids have ULIDs, so that keys are in order of creation.
+ * Ids have ULIDs, so that keys are in order of creation. The owner of a checkpoint is its job, or the checkpoint itself
+ * if it was imported.
  *
  * @module
  */
@@ -59,6 +61,11 @@ export interface Lease {
 export interface GarbageRow {
   /** Token of the lease under which the object is written. The object is kept until that lease ends. Null for none. */
   readonly token: string | null;
+  /**
+   * Milliseconds since 1970 until which an import may record the object, see `checkpoints/imports.ts`. Absent for
+   * others.
+   */
+  readonly until?: number;
 }
 
 /** The job that an idempotency key created. */
@@ -69,15 +76,21 @@ export interface IdempotencyRow {
   readonly at: number;
 }
 
-/** The data set that an idempotency key created or reserved. */
+/** The data set or the checkpoint that an idempotency key created or reserved. */
 export interface UploadRow {
-  readonly datasetId: string;
+  /** Absent in rows of earlier versions, which have `datasetId`. */
+  readonly id?: string;
+  /** The id in rows of earlier versions. */
+  readonly datasetId?: string;
   readonly fingerprint: string;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** Milliseconds since 1970 until which a request may store the data set; null once it is stored. */
+  /** Milliseconds since 1970 until which a request may store the upload; null once it is stored. */
   readonly until: number | null;
 }
+
+/** The tables of idempotency keys of uploads: data sets, and imported checkpoints. */
+export type UploadTable = "upload" | "import";
 
 /** Adds checks and changes to a commit. */
 export type CommitPart = (operation: Deno.AtomicOperation) => void;
@@ -96,12 +109,13 @@ export const keys = {
   epoch: (id: string, epoch: number) => ["epoch", id, epoch],
   checkpoint: (id: string) => ["checkpoint", id],
   jobCheckpoint: (jobId: string, id: string) => ["job_checkpoint", jobId, id],
+  imported: (id: string) => ["imported", id],
   start: (checkpointId: string, jobId: string) => ["start", checkpointId, jobId],
-  guard: (jobId: string) => ["guard", jobId],
+  guard: (owner: string) => ["guard", owner],
   deleting: (jobId: string) => ["deleting", jobId],
-  garbage: (jobId: string, objectKey: string) => ["garbage", jobId, objectKey],
+  garbage: (owner: string, objectKey: string) => ["garbage", owner, objectKey],
   idempotency: (key: string) => ["idempotency", key],
-  upload: (key: string) => ["upload", key],
+  upload: (table: UploadTable, key: string) => [table, key],
 } as const satisfies Record<string, (...parts: never[]) => Deno.KvKey>;
 
 /** Returns the prefix of the index for a filter. Without a filter it is `["job"]`, the prefix of all jobs. */

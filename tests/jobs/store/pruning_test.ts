@@ -9,7 +9,7 @@ async function stored(objects: ReturnType<typeof openStore>): Promise<string[]> 
 }
 
 Deno.test("a job keeps its newest checkpoints and those that another unfinished job starts from", () =>
-  withStore(async ({ store, kv, running }) => {
+  withStore(async ({ store, running }) => {
     const folder = await Deno.makeTempDir();
     const objects = openStore({ url: `file:${folder}` });
     const { id, claim } = await running({ keep: { last: 3 } });
@@ -31,29 +31,29 @@ Deno.test("a job keeps its newest checkpoints and those that another unfinished 
     expect(await store.getCheckpoint(ids[0])).toBeNull();
     // The objects of the removed checkpoints still exist and have garbage rows, as after a kill of the runner.
     expect((await stored(objects)).length).toBe(16);
-    expect((await collectGarbage(kv, objects)).length).toBe(8);
+    expect((await collectGarbage(store, objects)).length).toBe(8);
     const keptKeys = kept.flatMap((id) => [
       `checkpoints/${id}.safetensors`,
       `checkpoints/${id}.state.safetensors`,
     ]);
     expect(await stored(objects)).toEqual(keptKeys.sort());
-    expect(await collectGarbage(kv, objects)).toEqual([]);
+    expect(await collectGarbage(store, objects)).toEqual([]);
     await Deno.remove(folder, { recursive: true });
   }));
 
 Deno.test("objects of an unfinished checkpoint are kept while the lease is valid, and deleted after it is lost", () =>
-  withStore(async ({ store, kv, running, clock }) => {
+  withStore(async ({ store, running, clock }) => {
     const folder = await Deno.makeTempDir();
     const objects = openStore({ url: `file:${folder}` });
     const { id, queue, claim } = await running();
     const { objectKey, stateKey } = checkpointOf(id);
     await claim.declareObjects([objectKey, stateKey!]);
     await objects.put(stateKey!, new Uint8Array(3));
-    expect(await collectGarbage(kv, objects)).toEqual([]);
+    expect(await collectGarbage(store, objects)).toEqual([]);
     expect(await stored(objects)).toEqual([stateKey]);
     clock.advance(60_000);
     await queue.reap();
-    expect((await collectGarbage(kv, objects)).sort()).toEqual([objectKey, stateKey].sort());
+    expect((await collectGarbage(store, objects)).sort()).toEqual([objectKey, stateKey].sort());
     expect(await stored(objects)).toEqual([]);
     expect((await store.get(id))!.status).toBe("queued");
     await Deno.remove(folder, { recursive: true });
