@@ -26,6 +26,7 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   "jobs/store": ["jobs", "jobs/requests", "jobs/artifacts"],
   model: ["model/ops"],
   "model/ops": ["model/masking.ts", "model/random.ts", "model/shape.ts"],
+  "model/adapt": ["model"],
   "model/training": ["model", "model/ops"],
   "model/prediction": ["model", "model/ops", "model/training/threads.ts"],
   data: [],

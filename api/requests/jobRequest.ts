@@ -17,14 +17,16 @@ import { type Kind, type TrainedModel, trainedModel } from "../../jobs/kinds/kin
 import { kindOf } from "../../jobs/kinds/mod.ts";
 import type { JobRequest } from "../../jobs/requests/commonFields.ts";
 import { trainingMemoryMessage } from "../../jobs/requests/memory.ts";
+import { wireName } from "../../jobs/requests/modelFields.ts";
 import { runLength, runLengthIssue } from "../../jobs/requests/runLength.ts";
 import type { TrainingRequest } from "../../jobs/requests/trainingFields.ts";
 import { resolveSource } from "../../jobs/store/creation/sources.ts";
+import { adaptConfig } from "../../model/adapt/adaptConfig.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { readJson } from "../body/json.ts";
 import { datasetProblem } from "../http/datasetProblem.ts";
 import type { ApiLimits } from "../http/limits.ts";
-import { fieldProblem } from "../http/problem.ts";
+import { fieldProblem, ProblemError } from "../http/problem.ts";
 import { validate } from "../http/validation.ts";
 import type { Services } from "../services.ts";
 import { checkCheckpointSpace } from "./checkpointSpace.ts";
@@ -51,20 +53,35 @@ export async function resolveJobRequest(services: Services, request: JobRequest)
   const checkedRequest = kind.trains
     ? checkTraining(request as TrainingRequest, kind.trains, dataset)
     : checkSplits(request, kind.splits(request), dataset);
-  const { request: resolved, source } = await resolveSource(services.jobs, checkedRequest, kind.source);
+  const { request: started, source } = await resolveSource(services.jobs, checkedRequest, kind.sources);
+  const resolved = source && kind.trains ? adaptedRequest(started, source, kind.trains) : started;
+  const config = resolved.model ?? source?.config;
+  if (config === undefined) return resolved;
   if (source !== null) {
     await withSourceField(
       request.job === undefined ? "checkpoint" : "job",
-      () => checkSource(services, kind, resolved, source, dataset),
+      () => checkSource(services, kind, resolved, source, config, dataset),
     );
   }
-  const config = source?.config ?? resolved.model;
-  if (config === undefined) return resolved;
   checkImages(kind.splits(resolved), config, dataset, services.datasets.settings.maxSplitBytes);
   if (kind.trains) {
     await checkCheckpointSpace(services, resolved as TrainingRequest, kind.trains, config, dataset);
   }
   return resolved;
+}
+
+/** Replaces the changes of a request by the whole configuration of its model. @throws {ProblemError} 422 */
+function adaptedRequest(
+  { changes = {}, ...request }: JobRequest,
+  source: Checkpoint,
+  { model }: TrainedModel,
+): JobRequest {
+  const { config, issues } = adaptConfig(source, model, changes);
+  if (issues.length === 0) return { ...request, model: config };
+  const errors = issues.map(({ field, message }) => ({ path: `model.${wireName(field)}`, message }));
+  throw new ProblemError(422, errors.map(({ path, message }) => `${path}: ${message}`).join("; "), {
+    errors,
+  });
 }
 
 /** Returns the description of the data set, with the number of training images that the request selects. */
@@ -154,12 +171,13 @@ async function checkSource(
   kind: Kind,
   request: JobRequest,
   source: Checkpoint,
+  config: MaeConfig,
   dataset: DatasetInfo,
 ): Promise<void> {
   await checkStored(objects, source);
   if (kind.trains) {
     const { batchSize } = request as TrainingRequest;
-    const model = trainedModel(kind.trains, source.config, dataset.numClasses);
+    const model = trainedModel(kind.trains, config, dataset.numClasses);
     const message = trainingMemoryMessage(model, batchSize, limits.trainingBytes);
     if (message) throw fieldProblem(422, "batch_size", message);
   }

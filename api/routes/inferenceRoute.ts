@@ -5,7 +5,7 @@
  */
 import type { OpenAPIHono, RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Checkpoint } from "../../jobs/job.ts";
+import { MODEL_NAMES } from "../../jobs/requests/modelNames.ts";
 import type { ApiEnv } from "../http/context.ts";
 import { fieldProblem } from "../http/problem.ts";
 import { problems } from "../http/problemResponses.ts";
@@ -35,12 +35,6 @@ export interface InferenceRoute<S extends z.ZodType<InferenceRequest>> {
 const MODEL_RULES: Readonly<Record<"mae" | "classifier", string>> = {
   mae: "must be a masked autoencoder with its decoder",
   classifier: "must be a classifier, which a fine-tuning makes",
-};
-
-const MODEL_NAMES: Readonly<Record<Checkpoint["model"], string>> = {
-  mae: "a masked autoencoder",
-  encoder: "an encoder without decoder and head",
-  classifier: "a classifier",
 };
 
 /** Adds an inference route. */

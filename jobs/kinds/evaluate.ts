@@ -31,7 +31,7 @@ export const evaluate = defineKind({
   schema: exactlyOneOf(fields, ["checkpoint", "job"]).openapi("EvaluateRequest", {
     example: { kind: "evaluate", job: EXAMPLE_JOB, dataset: "digits" },
   }),
-  source: "any",
+  sources: ["mae", "classifier"],
   trains: null,
   splits: ({ split }) => [split],
 

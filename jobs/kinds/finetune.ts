@@ -5,7 +5,6 @@
  */
 import { classifierSchema } from "../requests/classifierFields.ts";
 import { EXAMPLE_JOB } from "../requests/commonFields.ts";
-import { withTrainingRules } from "../requests/trainingFields.ts";
 import { defineKind, type TrainedModel } from "./kind.ts";
 
 const TRAINS: TrainedModel = { model: "classifier", freezeEncoder: false };
@@ -13,10 +12,10 @@ const TRAINS: TrainedModel = { model: "classifier", freezeEncoder: false };
 /** Trains a classifier from a pre-trained encoder or from random weights, and measures it on the test split. */
 export const finetune = defineKind({
   name: "finetune",
-  schema: withTrainingRules(classifierSchema("finetune")).openapi("FinetuneRequest", {
+  schema: classifierSchema("finetune").openapi("FinetuneRequest", {
     example: { kind: "finetune", job: EXAMPLE_JOB, dataset: "digits", epochs: 2 },
   }),
-  source: "mae",
+  sources: ["mae", "encoder", "classifier"],
   trains: TRAINS,
   splits: () => ["train", "test"],
 

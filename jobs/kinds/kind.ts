@@ -9,9 +9,9 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import type { FromWire } from "../../data/wire.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import type { TrainableModel } from "../../model/memory.ts";
-import type { Architecture } from "../../model/weights.ts";
+import type { Architecture, ModelName } from "../../model/weights.ts";
 import type { Checkpoint, EpochPoint, Fallback, JobBackend, StepPoint } from "../job.ts";
-import type { JobRequest, RequestIssue, SourceModel } from "../requests/commonFields.ts";
+import type { JobRequest, RequestIssue } from "../requests/commonFields.ts";
 import type { KindSettings } from "./settings.ts";
 
 /** The input of a run. */
@@ -98,7 +98,8 @@ export interface Kind<
   readonly name: Name;
   /** The request in JSON. Its field `kind` is the name. */
   readonly schema: Schema;
-  readonly source: SourceModel;
+  /** Models of the checkpoints that a job can start from. */
+  readonly sources: readonly ModelName[];
   /** Null for a kind that trains nothing. Requests of a kind that trains have the fields of a recipe. */
   readonly trains: TrainedModel | null;
   /** Returns the splits that a run reads. */

@@ -5,7 +5,7 @@
  */
 import { classifierSchema } from "../requests/classifierFields.ts";
 import { EXAMPLE_JOB } from "../requests/commonFields.ts";
-import { withTrainingRules } from "../requests/trainingFields.ts";
+import { wireName } from "../requests/modelFields.ts";
 import { defineKind, type TrainedModel } from "./kind.ts";
 
 const TRAINS: TrainedModel = { model: "classifier", freezeEncoder: true };
@@ -13,16 +13,16 @@ const TRAINS: TrainedModel = { model: "classifier", freezeEncoder: true };
 /** Trains a linear layer on the features of an encoder, and measures the classifier on the test split. */
 export const linearProbe = defineKind({
   name: "linear_probe",
-  schema: withTrainingRules(
-    classifierSchema("linear_probe").superRefine(({ model }, context) => {
-      if (model === undefined || model.dropout === 0) return;
+  schema: classifierSchema("linear_probe").superRefine(({ model, changes }, context) => {
+    for (const [field, value] of Object.entries({ ...model, ...changes })) {
+      if (!["dropout", "dropPath"].includes(field) || value === 0) continue;
       const message = "must be 0: the encoder of a linear probe is not trained";
-      context.addIssue({ code: "custom", path: ["model", "dropout"], message });
-    }),
-  ).openapi("LinearProbeRequest", {
+      context.addIssue({ code: "custom", path: ["model", wireName(field)], message });
+    }
+  }).openapi("LinearProbeRequest", {
     example: { kind: "linear_probe", job: EXAMPLE_JOB, dataset: "digits" },
   }),
-  source: "mae",
+  sources: ["mae", "encoder"],
   trains: TRAINS,
   splits: () => ["train", "test"],
 

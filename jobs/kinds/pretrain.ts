@@ -6,32 +6,39 @@
 import { z } from "@hono/zod-openapi";
 import { completeConfig } from "../../model/config.ts";
 import { forwardFlops } from "../../model/flops.ts";
-import { type Architecture, drawWeights, parameterSpecs } from "../../model/weights.ts";
+import type { Architecture } from "../../model/weights.ts";
 import { commonFields } from "../requests/commonFields.ts";
 import { modelSchema } from "../requests/modelFields.ts";
+import { startFields, withResolvedStart, withStartRules } from "../requests/startFields.ts";
 import { learningRate, trainingFields, withTrainingRules } from "../requests/trainingFields.ts";
 import { defineKind } from "./kind.ts";
 
 const ARCHITECTURE: Architecture = { model: "mae" };
 
-/** Trains a masked autoencoder from random weights. */
+/** Trains a masked autoencoder, from random weights or from a checkpoint's. */
 export const pretrain = defineKind({
   name: "pretrain",
-  schema: withTrainingRules(z.strictObject({
-    kind: z.literal("pretrain"),
-    ...commonFields,
-    model: modelSchema.prefault("mnist"),
-    lr: learningRate(1.5e-4),
-    ...trainingFields,
-  })).openapi("PretrainRequest", { example: { kind: "pretrain", dataset: "digits", epochs: 2 } }),
-  source: "none",
+  schema: withResolvedStart(
+    withTrainingRules(withStartRules(
+      z.strictObject({
+        kind: z.literal("pretrain"),
+        ...commonFields,
+        ...startFields(modelSchema, "The model to train from random weights, `mnist` by default."),
+        lr: learningRate(1.5e-4),
+        ...trainingFields,
+      }),
+      "mnist",
+    )),
+    "mnist",
+  ).openapi("PretrainRequest", { example: { kind: "pretrain", dataset: "digits", epochs: 2 } }),
+  sources: ["mae", "encoder"],
   trains: { model: "mae", freezeEncoder: false },
   splits: () => ["train"],
 
   async *run(context) {
-    const { chooseBackend, loadSplit, openDataset, runTraining } = await import("./compute/mod.ts");
-    const { seed, batchSize } = context.request;
-    const config = completeConfig(context.request.model);
+    const { chooseBackend, loadSplit, openDataset, runTraining, startOf } = await import("./compute/mod.ts");
+    const { batchSize } = context.request;
+    const config = context.request.model ? completeConfig(context.request.model) : context.source!.config;
     const backend = await chooseBackend(context.settings, 3 * batchSize * forwardFlops(config));
     const dataset = yield* openDataset(context);
     const { state, checkpoint, epochLoss } = yield* runTraining(context, {
@@ -42,7 +49,7 @@ export const pretrain = defineKind({
       backend,
       preprocessing: dataset.info,
       set: await loadSplit(context, dataset, "train", config),
-      initial: () => drawWeights(parameterSpecs(config, ARCHITECTURE), seed),
+      ...await startOf(context, { config, architecture: ARCHITECTURE }, []),
     });
     yield { type: "result", result: { loss: epochLoss, steps: state.step, checkpoint } };
   },

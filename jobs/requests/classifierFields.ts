@@ -4,23 +4,26 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { commonFields, sourceFields } from "./commonFields.ts";
-import { exactlyOneOf } from "./exactlyOne.ts";
+import { commonFields } from "./commonFields.ts";
 import { classifierModelSchema } from "./modelFields.ts";
-import { learningRate, trainingFields } from "./trainingFields.ts";
+import { startFields, withResolvedStart, withStartRules } from "./startFields.ts";
+import { learningRate, trainingFields, withTrainingRules } from "./trainingFields.ts";
 
 /** Returns the schema of a request to train a classifier. */
 export const classifierSchema = <const Name extends string>(kind: Name) =>
-  exactlyOneOf(
-    z.strictObject({
-      kind: z.literal(kind),
-      ...commonFields,
-      ...sourceFields,
-      model: classifierModelSchema.optional().describe(
-        "The model to train from random weights, instead of a checkpoint",
-      ),
-      lr: learningRate(1e-3),
-      ...trainingFields,
-    }),
-    ["checkpoint", "job", "model"],
+  withResolvedStart(
+    withTrainingRules(withStartRules(
+      z.strictObject({
+        kind: z.literal(kind),
+        ...commonFields,
+        ...startFields(
+          classifierModelSchema,
+          "The model to train from random weights, instead of a checkpoint.",
+        ),
+        lr: learningRate(1e-3),
+        ...trainingFields,
+      }),
+      null,
+    )),
+    null,
   );

@@ -6,6 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import type { DatasetRef } from "../../data/datasets/dataset.ts";
 import { SINGLE_LINE_MESSAGE, SINGLE_LINE_OR_EMPTY } from "../../data/singleLineText.ts";
+import type { ConfigChanges } from "../../model/adapt/adaptConfig.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { datasetRefSchema, reference, seedSchema } from "./datasetFields.ts";
 import { JOB_LIMITS } from "./limits.ts";
@@ -37,9 +38,6 @@ export const sourceFields = {
   job: reference.optional().describe("A job (`job_…`) whose latest checkpoint is used"),
 };
 
-/** The model of the checkpoint that a kind of job starts from. `none` for a kind that starts from no checkpoint. */
-export type SourceModel = "none" | "mae" | "any";
-
 /** A job's id in the examples of requests. */
 export const EXAMPLE_JOB = "job_01JD0000000000000000000000";
 
@@ -55,7 +53,10 @@ export interface JobRequest {
   readonly seed: number;
   readonly checkpoint?: string;
   readonly job?: string;
+  /** The whole configuration. Requests that earlier versions stored lack it if they start from a checkpoint. */
   readonly model?: MaeConfig;
+  /** Changed fields of the checkpoint's configuration, until the request is resolved. */
+  readonly changes?: ConfigChanges;
   /** Requests that earlier versions stored lack it. */
   readonly keep?: { readonly last: number };
 }

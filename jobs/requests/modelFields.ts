@@ -7,6 +7,7 @@
 import { z } from "@hono/zod-openapi";
 import { fromWire, toWire } from "../../data/wire.ts";
 import { checkConfig } from "../../model/checkConfig.ts";
+import type { ConfigChanges } from "../../model/adapt/adaptConfig.ts";
 import { CONFIG_FIELDS, type ConfigField, type MaeConfig } from "../../model/config.ts";
 import { namedNormalization, type NormalizationName, NORMALIZATIONS } from "../../model/normalizations.ts";
 import { type PresetName, PRESETS } from "../../model/presets.ts";
@@ -25,7 +26,7 @@ const normalizeSchema = z.union([
 ]).openapi("Normalization", { description: CONFIG_FIELDS.normalize.description });
 
 /** Returns the name of a configuration's field in JSON. */
-const wireName = (field: string) => Object.keys(toWire({ [field]: 0 }))[0];
+export const wireName = (field: string) => Object.keys(toWire({ [field]: 0 }))[0];
 
 /** Returns the schema of a field. It documents the range, and `checkConfig` enforces it with clearer messages. */
 function fieldSchema({ default: _default, maeOnly: _maeOnly, ...documented }: ConfigField): z.ZodType {
@@ -33,17 +34,12 @@ function fieldSchema({ default: _default, maeOnly: _maeOnly, ...documented }: Co
     case "normalization":
       return normalizeSchema;
     case "string":
-      return z.enum(requestable(documented.enum)).describe(documented.description);
+      return z.enum(documented.enum as [string, ...string[]]).describe(documented.description);
     case "boolean":
       return z.boolean().openapi({ ...documented } as object);
     default:
       return z.number().openapi({ ...documented } as object);
   }
-}
-
-/** Returns the values of a field that a request can choose. Only a file can have a `stored` table of positions. */
-function requestable(values: readonly string[]): [string, ...string[]] {
-  return values.filter((value) => value !== "stored") as [string, ...string[]];
 }
 
 /** Returns the schema of an object with a preset's name and the selected fields. */
@@ -54,18 +50,16 @@ function fieldsSchema(isIncluded: (field: ConfigField) => boolean) {
   return z.strictObject({ preset: presetSchema.optional(), ...Object.fromEntries(fields) });
 }
 
-/** The fields of a request's model. A normalisation may be named. */
-type ModelOverrides = Partial<Omit<MaeConfig, "normalize">> & {
-  readonly normalize?: MaeConfig["normalize"] | NormalizationName;
-};
+/** The field `model` of a request: a preset's name, or fields in snake_case. */
+export type ModelField = PresetName | Readonly<Record<string, unknown>>;
 
 /**
- * Resolves a preset's name, or fields that override those of a preset, to a whole configuration. `mlp_ratio` applies to
- * the decoder as well, unless `decoder_mlp_ratio` is present.
+ * Resolves the model of a training from random weights to a whole configuration. Fields override those of a preset.
+ * `mlp_ratio` applies to the decoder as well, unless `decoder_mlp_ratio` is present.
  */
-function resolveConfig(value: PresetName | Record<string, unknown>, context: z.RefinementCtx): MaeConfig {
+export function resolveConfig(value: ModelField, context: z.RefinementCtx): MaeConfig {
   const { preset = "mnist", ...fields } = typeof value === "string" ? { preset: value } : value;
-  const overrides = fromWire(fields) as ModelOverrides, base = PRESETS[preset as PresetName];
+  const overrides = fromWire(fields) as ConfigChanges, base = PRESETS[preset as PresetName];
   const { mlpRatio, normalize = base.normalize, inChannels = base.inChannels } = overrides;
   const config: MaeConfig = {
     ...base,
@@ -73,29 +67,46 @@ function resolveConfig(value: PresetName | Record<string, unknown>, context: z.R
     ...overrides,
     normalize: typeof normalize === "string" ? namedNormalization(normalize, inChannels) : normalize,
   };
-  for (const { field, message } of checkConfig(config)) {
-    context.addIssue({ code: "custom", path: [wireName(field)], message });
+  const report = (field: string, message: string) =>
+    context.addIssue({ code: "custom", path: ["model", wireName(field)], message });
+  if (config.positions === "stored") {
+    report(
+      "positions",
+      "must be sincos_1d or sincos_2d: only the file of a checkpoint can have a stored table",
+    );
   }
+  for (const { field, message } of checkConfig(config)) report(field, message);
   return config;
+}
+
+/** Returns the fields of a checkpoint's configuration that a request changes. */
+export function resolveChanges(value: ModelField, context: z.RefinementCtx): ConfigChanges {
+  if (typeof value !== "string" && value.preset === undefined) return fromWire(value) as ConfigChanges;
+  const path = typeof value === "string" ? ["model"] : ["model", "preset"];
+  const message =
+    "must not be a preset, because the checkpoint has a configuration: give the fields to change";
+  context.addIssue({ code: "custom", path, message });
+  return {};
 }
 
 const { exclusiveMinimum, exclusiveMaximum } = CONFIG_FIELDS.maskRatio;
 /** A mask ratio that replaces the one of a checkpoint's configuration. */
 export const maskRatioSchema = z.number().gt(exclusiveMinimum).lt(exclusiveMaximum);
 
-/** The model of a masked autoencoder. Parsing returns its whole configuration. */
+const FIELDS = "fields that override those of a preset, or of the checkpoint";
+
+/** The model of a masked autoencoder. */
 export const modelSchema = z.union([presetSchema, fieldsSchema(() => true).openapi("ModelFields")])
-  .transform(resolveConfig).openapi("ModelConfig", {
-    description: `A preset's name (${PRESET_NAMES}), or fields that override a preset.`,
+  .openapi("ModelConfig", {
+    description: `A preset's name (${PRESET_NAMES}), or ${FIELDS}.`,
     example: { preset: "mnist", mask_ratio: 0.75 },
   });
 
-/** The model of a classifier, which has no masking and no decoder. Parsing returns a whole configuration. */
+/** The model of a classifier, which has no masking and no decoder. */
 export const classifierModelSchema = z.union([
   presetSchema,
   fieldsSchema(({ maeOnly }) => !maeOnly).openapi("ClassifierModelFields"),
-]).transform(resolveConfig).openapi("ClassifierModelConfig", {
-  description:
-    `A preset's name (${PRESET_NAMES}), or fields that override a preset, without those of masking and the decoder.`,
+]).openapi("ClassifierModelConfig", {
+  description: `A preset's name (${PRESET_NAMES}), or ${FIELDS}, without those of masking and the decoder.`,
   example: { preset: "mnist", depth: 6 },
 });

@@ -34,6 +34,8 @@ export interface TrainingSetup extends CheckpointSetup {
   readonly features?: ProbeFeatures;
   /** Warnings about the data. They are reported when the job starts, not when it resumes. */
   readonly warnings?: readonly string[];
+  /** How the model differs from its checkpoint. They are reported when the job starts. */
+  readonly notes?: readonly string[];
   /** Returns the first values of all parameters. It is not called when the run resumes. */
   initial(): Promise<TensorStream> | TensorStream;
 }
@@ -149,11 +151,12 @@ function trainOptions(
 
 function* reportStart(
   request: TrainingRequest,
-  { config, architecture, backend: { name, vectorBits, notes }, set, warnings = [] }: TrainingSetup,
+  setup: TrainingSetup,
   length: RunLength,
   { threads, note }: Extract<TrainerEvent, { type: "ready" }>,
   resumed: StoredState | undefined,
 ): Generator<KindEvent, void> {
+  const { config, architecture, backend: { name, vectorBits, notes }, set, warnings = [] } = setup;
   yield {
     type: "started",
     backend: { name, threads, vectorBits, notes: note ? [...notes, note] : notes },
@@ -163,6 +166,7 @@ function* reportStart(
     parameters: parameterCount(config, architecture),
   };
   if (resumed) return;
+  for (const message of setup.notes ?? []) yield { type: "log", level: "info", message };
   for (const message of [...warnings, ...runLengthWarnings(request, length, set.count)]) {
     yield { type: "log", level: "warning", message };
   }

@@ -6,15 +6,7 @@
 import type { Dataset, DatasetInfo, ImageSet } from "../../../data/datasets/dataset.ts";
 import { completeConfig, type MaeConfig } from "../../../model/config.ts";
 import { classifierFlops } from "../../../model/flops.ts";
-import {
-  type Architecture,
-  collectTensors,
-  encoderSpecs,
-  headSpecs,
-  type HostWeights,
-  initialWeights,
-} from "../../../model/weights.ts";
-import { loadWeights } from "../../artifacts/readCheckpoint.ts";
+import { type Architecture, collectTensors, type HostWeights, isTrainable } from "../../../model/weights.ts";
 import { emptyClasses, listNames } from "../../artifacts/classMatch.ts";
 import { storeConfusion } from "../../artifacts/confusion.ts";
 import { JobFailure } from "../../failure.ts";
@@ -26,6 +18,7 @@ import { loadSplit, openDataset, requireLabels } from "./dataset.ts";
 import { type ClassifierMeasure, type LogitsOf, measureClassifier, measurementBatchSize } from "./measure.ts";
 import { ProbeFeatures } from "./probeFeatures.ts";
 import { runTraining, type TrainingSetup } from "./runTraining.ts";
+import { startOf } from "./start.ts";
 
 /** Trains and measures a classifier. With a frozen encoder only the head is trained. @throws {JobFailure} */
 export async function* trainClassifier(
@@ -33,7 +26,8 @@ export async function* trainClassifier(
   { freezeEncoder }: TrainedModel,
 ): AsyncGenerator<KindEvent, void> {
   const { request, source } = context;
-  const config = source?.config ?? (request.model && completeConfig(request.model));
+  // Requests that earlier versions stored have no model if they start from a checkpoint.
+  const config = request.model ? completeConfig(request.model) : source?.config;
   if (!config) throw new JobFailure("no_model", "The request names neither a checkpoint nor a model");
   const passes = freezeEncoder ? 1 : 3;
   const backend = await chooseBackend(context.settings, passes * request.batchSize * classifierFlops(config));
@@ -56,7 +50,7 @@ export async function* trainClassifier(
     preprocessing: dataset.info,
     ...training,
     features,
-    initial: () => initialClassifier(context, config, numClasses),
+    ...await startOf(context, { config, architecture }, classNames),
   });
   const result = { loss: epochLoss, steps: state.step, checkpoint };
   if (testCount === 0) return yield { type: "result", result };
@@ -97,18 +91,6 @@ async function trainingSet(
   return { set, warnings: [warning] };
 }
 
-/** Returns the encoder of the source checkpoint, or a random one, with a random head. */
-async function initialClassifier(
-  { request, source, store }: KindContext<TrainingRequest>,
-  config: MaeConfig,
-  numClasses: number,
-): Promise<HostWeights> {
-  const { seed } = request, specs = encoderSpecs(config);
-  const weights = source === null ? initialWeights(specs, seed) : await loadWeights(store, source);
-  const head = initialWeights(headSpecs(config, numClasses), seed);
-  return new Map([...specs.map(({ name }) => [name, weights.get(name)!] as const), ...head]);
-}
-
 /** Measures the trained classifier. With features, only its head is computed. */
 async function* measureOnTest(
   context: KindContext<TrainingRequest>,
@@ -121,7 +103,7 @@ async function* measureOnTest(
   { set, features }: { readonly set: ImageSet; readonly features: Float32Array | null },
 ): AsyncGenerator<KindEvent, ClassifierMeasure> {
   const batchSize = measurementBatchSize(config, context.request.batchSize, false);
-  const needed = features ? new Map([...weights].filter(([name]) => name.startsWith("head."))) : weights;
+  const needed = features ? new Map([...weights].filter(([name]) => isTrainable(name, true))) : weights;
   const predictor = await openRunPredictor(context, backend, { config, weights: needed });
   const logitsOf: LogitsOf = ({ pixels, indices }) => {
     if (features === null) return predictor.logits(pixels);

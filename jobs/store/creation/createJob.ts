@@ -54,6 +54,9 @@ export function createJob(
   if ("job" in request && request.job !== undefined) {
     throw new TypeError("The request names a source job: it must be replaced by a checkpoint first");
   }
+  if (request.changes !== undefined) {
+    throw new TypeError("The request has changes: they must be replaced by the whole configuration first");
+  }
   const createdAt = now();
   const id = `job_${nextUlid()}`;
   const job = transition(null, { type: "created", id, request }, createdAt);

@@ -4,7 +4,9 @@
  * @module
  */
 import type { Checkpoint } from "../../job.ts";
-import type { JobRequest, SourceModel } from "../../requests/commonFields.ts";
+import type { ModelName } from "../../../model/weights.ts";
+import type { JobRequest } from "../../requests/commonFields.ts";
+import { MODEL_NAMES } from "../../requests/modelNames.ts";
 import { isFinished } from "../../transitions.ts";
 import type { JobsDatabase } from "../change.ts";
 import { getCheckpoint } from "../checkpoints/read.ts";
@@ -26,24 +28,23 @@ export class SourceError extends Error {
  * Replaces `job` by `checkpoint`, and checks that the checkpoint exists and has a model that the kind starts from. A
  * request without a source is returned unchanged, and its source is null.
  *
- * @param accepts the model that the kind of job starts from
+ * @param accepts the models that the kind of job starts from
  * @throws {SourceError}
  */
 export async function resolveSource(
   database: Pick<JobsDatabase, "kv">,
   request: JobRequest,
-  accepts: SourceModel,
+  accepts: readonly ModelName[],
 ): Promise<{ request: JobRequest; source: Checkpoint | null }> {
   const { job, ...rest } = request;
-  if (accepts === "none" || (job === undefined && rest.checkpoint === undefined)) {
-    return { request, source: null };
-  }
+  if (job === undefined && rest.checkpoint === undefined) return { request, source: null };
   const source = await findSource(database, { job, checkpoint: rest.checkpoint });
-  if (accepts === "mae" && source.model !== "mae") {
+  if (!accepts.includes(source.model)) {
     throw new SourceError(
       "wrong_model",
       job === undefined ? "checkpoint" : "job",
-      `must be a checkpoint of a masked autoencoder: '${source.id}' is of a ${source.model}`,
+      `must be a checkpoint of ${accepts.map((model) => MODEL_NAMES[model]).join(", or of ")}: ` +
+        `'${source.id}' is of ${MODEL_NAMES[source.model]}`,
     );
   }
   return { request: { ...rest, checkpoint: source.id }, source };

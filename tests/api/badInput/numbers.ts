@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { START_ROWS } from "./starts.ts";
 import { job, PRETRAIN, raw, type Row, values } from "./row.ts";
 
 const NONE = "0".repeat(26);
@@ -154,14 +155,8 @@ export const NUMBERS: readonly Row[] = [
   job(40, "no model to start from", tune, "checkpoint", /exactly one/),
   job(40, "an evaluation of nothing", evaluate, "checkpoint", /exactly one/),
   job(40, "both checkpoint and job", ({ mae, job }) => ({ ...tune, checkpoint: mae, job }), "checkpoint"),
-  job(
-    40,
-    "both checkpoint and model",
-    ({ mae }) => ({ ...tune, checkpoint: mae, model: "mnist" }),
-    "checkpoint",
-  ),
+  ...START_ROWS,
   job(40, "an evaluation of a configuration", { ...evaluate, model: "mnist" }, "model"),
-  job(40, "pre-training from a checkpoint", ({ mae }) => ({ ...PRETRAIN, checkpoint: mae }), "checkpoint"),
   job(40, "an unknown checkpoint", { ...tune, checkpoint: `ckpt_${NONE}` }, "checkpoint", /no checkpoint/),
   job(40, "an unknown job", { ...tune, job: `job_${NONE}` }, "job", /no job/),
   job(40, "a job as checkpoint", ({ job }) => ({ ...tune, checkpoint: job }), "checkpoint", /no checkpoint/),
@@ -176,13 +171,6 @@ export const NUMBERS: readonly Row[] = [
     "job",
     /cancelled/,
     409,
-  ),
-  job(
-    40,
-    "fine-tuning from a classifier",
-    ({ classifier }) => ({ ...tune, checkpoint: classifier }),
-    "checkpoint",
-    /masked autoencoder/,
   ),
   job(
     53,
