@@ -42,7 +42,7 @@ export function featuresOfPatches(
   const x = tensor3d(patches, [patches.length / (n * dim), n, dim]);
   const positions = tensor3d(sinusoidalPositions(n, embedDim), [1, n, embedDim]);
   const latent = encode(weights, config, x, positions, drop); // [batch, N, embedDim]
-  return meanPool(latent); // [batch, embedDim]
+  return meanPool(latent, 0, n); // [batch, embedDim]
 }
 
 /**

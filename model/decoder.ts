@@ -31,9 +31,10 @@ export function decode(
   const visible = applyLinear(latent, weights, "decoder.decoder_embed"); // [batch, K, decoderEmbedDim]
   const tokens = unshuffle(visible, maskToken, masking); // [batch, N, decoderEmbedDim]
   let x = addConstant(tokens, tensor2d(sinusoidalPositions(patches, dim), [patches, dim]));
+  const block = { heads: config.decoderNumHeads, eps: config.layerNormEps, drop };
   for (let i = 0; i < config.decoderDepth; i++) {
-    x = transformerBlock(x, weights, `decoder.decoder_blocks.${i}`, config.decoderNumHeads, drop);
+    x = transformerBlock(x, weights, `decoder.decoder_blocks.${i}`, block);
   }
-  const normed = applyNorm(x, weights, "decoder.decoder_norm");
+  const normed = applyNorm(x, weights, "decoder.decoder_norm", config.layerNormEps);
   return applyLinear(normed, weights, "decoder.decoder_pred"); // [batch, N, P·P·C]
 }

@@ -7,7 +7,8 @@ import type { Tensor3D } from "@tensorflow/tfjs-core";
 import type { MaeConfig } from "./config.ts";
 import { addConstant } from "./ops/add.ts";
 import type { DropoutKey } from "./ops/dropout.ts";
-import { applyLinear, applyNorm, transformerBlock, type Weights } from "./transformer.ts";
+import { dropPathRates } from "./ops/dropPath.ts";
+import { applyLinear, applyNorm, branchesOf, transformerBlock, type Weights } from "./transformer.ts";
 
 /**
  * Encodes patches. Masked patches are removed before the embedding, not after it: the result is the same, and the
@@ -26,8 +27,16 @@ export function encode(
 ): Tensor3D {
   const embedded = applyLinear(patches, weights, "encoder.patch_embed.projection.1"); // [batch, K, embedDim]
   let x = addConstant(embedded, positions);
-  for (let i = 0; i < config.depth; i++) {
-    x = transformerBlock(x, weights, `encoder.blocks.${i}`, config.numHeads, drop);
-  }
-  return applyNorm(x, weights, "encoder.norm");
+  const block = { heads: config.numHeads, eps: config.layerNormEps, drop };
+  for (let i = 0; i < config.depth; i++) x = transformerBlock(x, weights, `encoder.blocks.${i}`, block);
+  return applyNorm(x, weights, "encoder.norm", config.layerNormEps);
+}
+
+/** Returns the rates of stochastic depth by the names of the encoder's residual branches. */
+export function encoderPathRates({ depth, dropPath }: MaeConfig): ReadonlyMap<string, number> {
+  return new Map(
+    dropPathRates(dropPath, depth).flatMap((rate, i) =>
+      branchesOf(`encoder.blocks.${i}`).map((branch) => [branch, rate])
+    ),
+  );
 }

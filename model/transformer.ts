@@ -4,9 +4,9 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { add } from "./ops/add.ts";
 import { attention } from "./ops/attention.ts";
 import { dropout, dropoutFactors, type DropoutKey } from "./ops/dropout.ts";
+import { addBranch } from "./ops/dropPath.ts";
 import { gelu } from "./ops/gelu.ts";
 import { layerNorm } from "./ops/layerNorm.ts";
 import { linear } from "./ops/linear.ts";
@@ -27,9 +27,9 @@ export function applyLinear<T extends tf.Tensor>(x: T, weights: Weights, name: s
   return linear(x, weights[`${name}.weight`] as tf.Tensor2D, weights[`${name}.bias`] as tf.Tensor1D);
 }
 
-/** Applies the layer norm with the given name. */
-export function applyNorm<T extends tf.Tensor>(x: T, weights: Weights, name: string): T {
-  return layerNorm(x, weights[`${name}.weight`] as tf.Tensor1D, weights[`${name}.bias`] as tf.Tensor1D);
+/** Applies the layer norm with the given name. @param eps added to the variance */
+export function applyNorm<T extends tf.Tensor>(x: T, weights: Weights, name: string, eps: number): T {
+  return layerNorm(x, weights[`${name}.weight`] as tf.Tensor1D, weights[`${name}.bias`] as tf.Tensor1D, eps);
 }
 
 /** Multi-head self-attention; `in_proj` holds the weights of queries, keys and values like PyTorch's. */
@@ -39,6 +39,21 @@ function selfAttention(x: tf.Tensor3D, weights: Weights, name: string, heads: nu
   const qkv = linear(x, inWeight, weights[`${name}.in_proj_bias`] as tf.Tensor1D); // [batch, tokens, 3·dim]
   const factors = dropoutFactors(drop, name, [batch * heads, tokens, tokens]) as tf.Tensor3D | undefined;
   return applyLinear(attention(qkv, heads, factors), weights, `${name}.out_proj`); // [batch, tokens, dim]
+}
+
+/** Options of {@linkcode transformerBlock}. */
+export interface BlockOptions {
+  /** Number of attention heads. */
+  readonly heads: number;
+  /** Term that layer norms add to the variance. */
+  readonly eps: number;
+  /** Key of the dropout factors; absent outside training. */
+  readonly drop?: DropoutKey;
+}
+
+/** Returns the names of the two residual branches of a block, as in timm. */
+export function branchesOf(block: string): [attention: string, mlp: string] {
+  return [`${block}.drop_path1`, `${block}.drop_path2`];
 }
 
 /**
@@ -52,12 +67,16 @@ export function transformerBlock(
   x: tf.Tensor3D,
   weights: Weights,
   name: string,
-  heads: number,
-  drop?: DropoutKey,
+  { heads, eps, drop }: BlockOptions,
 ): tf.Tensor3D {
-  const normed = applyNorm(x, weights, `${name}.norm1`);
-  const y = add(x, selfAttention(normed, weights, `${name}.attn`, heads, drop));
-  const hidden = gelu(applyLinear(applyNorm(y, weights, `${name}.norm2`), weights, `${name}.mlp.0`)); // [batch, tokens, hidden]
+  const [attentionBranch, mlpBranch] = branchesOf(name), normed = applyNorm(x, weights, `${name}.norm1`, eps);
+  const y = addBranch(
+    x,
+    selfAttention(normed, weights, `${name}.attn`, heads, drop),
+    drop,
+    attentionBranch,
+  );
+  const hidden = gelu(applyLinear(applyNorm(y, weights, `${name}.norm2`, eps), weights, `${name}.mlp.0`)); // [batch, tokens, hidden]
   const out = applyLinear(dropout(hidden, drop, `${name}.mlp.2`), weights, `${name}.mlp.3`); // [batch, tokens, dim]
-  return add(y, dropout(out, drop, `${name}.mlp.4`));
+  return addBranch(y, dropout(out, drop, `${name}.mlp.4`), drop, mlpBranch);
 }

@@ -10,7 +10,6 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import { type SafetensorsFile, safetensorsFile, type Tensor } from "../../data/safetensors/safetensors.ts";
 import { toWire } from "../../data/wire.ts";
 import type { MaeConfig } from "../../model/config.ts";
-import { LAYER_NORM_EPS } from "../../model/ops/layerNorm.ts";
 import type { TrainerState } from "../../model/training/trainer.ts";
 import { type Architecture, bufferTensors, type HostTensor } from "../../model/weights.ts";
 import { JobFailure } from "../failure.ts";
@@ -128,7 +127,7 @@ function weightsFile(
     format: "pt",
     model: architecture.model,
     config: JSON.stringify(toWire(config)),
-    layer_norm_eps: String(LAYER_NORM_EPS),
+    layer_norm_eps: String(config.layerNormEps),
     class_names: JSON.stringify(classNames),
     step: String(state.step),
   });

@@ -15,6 +15,8 @@ export interface BatchPart {
 export interface DropoutKey {
   /** Probability of dropping a value; 0 switches dropout off. */
   readonly rate: number;
+  /** Probability of skipping the branch of a residual block, by the name of the branch (`dropPath.ts`). */
+  readonly pathRates?: ReadonlyMap<string, number>;
   readonly seed: number;
   readonly epoch: number;
   readonly step: number;
@@ -24,9 +26,12 @@ export interface DropoutKey {
   readonly drawn?: Map<string, Float32Array>;
 }
 
+/** Returns the probability of dropping a value of a site. */
+const rateOf = ({ rate, pathRates }: DropoutKey, site: string) => pathRates?.get(site) ?? rate;
+
 /** Draws the factors of a site: 0 for a dropped value, 1 / (1 - rate) for a kept one. */
 export function drawFactors(key: DropoutKey, site: string, size: number): Float32Array<ArrayBuffer> {
-  const { rate, seed, epoch, step, part } = key;
+  const { seed, epoch, step, part } = key, rate = rateOf(key, site);
   const skip = part ? part.first * (size / part.images) : 0;
   const scale = 1 / (1 - rate);
   const draws = uniform({ seed, purpose: `dropout/${site}`, epoch, step }, size, skip);
@@ -34,7 +39,7 @@ export function drawFactors(key: DropoutKey, site: string, size: number): Float3
 }
 
 /**
- * Returns factors of inverted dropout (`torch.nn.Dropout`): 0 with probability `rate`, else `1 / (1 - rate)`.
+ * Returns factors of inverted dropout (`torch.nn.Dropout`): 0 with the probability of the site, else `1 / (1 - rate)`.
  *
  * @param site name of the layer; it is part of the random key
  * @returns undefined without dropout
@@ -44,7 +49,7 @@ export function dropoutFactors(
   site: string,
   shape: number[],
 ): tf.Tensor | undefined {
-  if (!key || key.rate === 0) return undefined;
+  if (!key || rateOf(key, site) === 0) return undefined;
   const size = sizeOf(shape);
   const values = drawFactors(key, site, size);
   key.drawn?.set(site, values);

@@ -2,24 +2,27 @@ import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
 import { native } from "./native.ts";
 
-/** PyTorch's default epsilon. */
-export const LAYER_NORM_EPS = 1e-5;
-
 /**
  * Layer norm over the last axis with the biased variance (`torch.nn.LayerNorm`; Ba et al. 2016).
  *
  * @param x `[..., dim]`
  * @param weight `[dim]`
  * @param bias `[dim]`
+ * @param eps added to the variance; PyTorch's default is 1e-5
  */
-export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: tf.Tensor1D): T {
+export function layerNorm<T extends tf.Tensor>(
+  x: T,
+  weight: tf.Tensor1D,
+  bias: tf.Tensor1D,
+  eps: number,
+): T {
   const dim = weight.shape[0];
   const rows = x.size / dim;
   return fused([x, weight, bias], (save) => {
     const flat = tf.reshape(x, [rows, dim]);
     const kernel = native().layerNorm;
     if (kernel) {
-      const [value, normed, scale] = kernel.forward(flat, weight, bias);
+      const [value, normed, scale] = kernel.forward(flat, weight, bias, eps);
       save([normed, scale, weight]);
       const gradient = (dy: tf.Tensor, [normed, scale, weight]: tf.Tensor[]) => {
         const [dx, dWeight, dBias] = kernel.gradient(tf.reshape(dy, [rows, dim]), normed, scale, weight);
@@ -28,7 +31,7 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, bias: 
       return { value: tf.reshape(value, x.shape), gradient };
     }
     const centred = tf.sub(flat, tf.mean(flat, 1, true));
-    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), 1, true), LAYER_NORM_EPS)); // [rows, 1]
+    const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), 1, true), eps)); // [rows, 1]
     const normed = tf.mul(centred, scale); // [rows, dim]
     save([normed, scale, weight]);
     const value = tf.add(tf.mul(normed, weight), bias);

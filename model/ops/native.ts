@@ -49,12 +49,19 @@ export interface NativeOps {
     /** That gradient times dy, a scalar. */
     gradient(grad: tf.Tensor, dy: tf.Tensor): tf.Tensor;
   };
-  /** Mean over tokens. */
+  /** Mean over `count` tokens from the token `first` on. */
   readonly meanPool?: {
     /** x `[batch, tokens, dim]` → `[batch, dim]`. */
-    forward(x: tf.Tensor3D): tf.Tensor2D;
-    /** dy `[batch, dim]` → `[batch, tokens, dim]`. */
-    gradient(dy: tf.Tensor, tokens: number): tf.Tensor;
+    forward(x: tf.Tensor3D, first: number, count: number): tf.Tensor2D;
+    /** dy `[batch, dim]` → `[batch, tokens, dim]`, zero at the other tokens. */
+    gradient(dy: tf.Tensor, tokens: number, first: number, count: number): tf.Tensor;
+  };
+  /** Sum with images that are scaled. */
+  readonly addScaled?: {
+    /** x and y `[batch, ...]`, factors `[batch]` → x + factors · y. */
+    forward(x: tf.Tensor, y: tf.Tensor, factors: tf.Tensor1D): tf.Tensor;
+    /** dy `[batch, ...]`, factors `[batch]` → the gradient of y, factors · dy. */
+    gradient(dy: tf.Tensor, factors: tf.Tensor): tf.Tensor;
   };
   /** GELU. */
   readonly gelu?: {
@@ -64,7 +71,7 @@ export interface NativeOps {
   /** Layer norm of rows. */
   readonly layerNorm?: {
     /** x `[rows, dim]` → output and normed `[rows, dim]`, scale `[rows]`. */
-    forward(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor): [tf.Tensor, tf.Tensor, tf.Tensor];
+    forward(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, eps: number): [tf.Tensor, tf.Tensor, tf.Tensor];
     /** dy `[rows, dim]` → gradients of x, weight and bias. */
     gradient(
       dy: tf.Tensor,

@@ -6,6 +6,7 @@
 import { type Scalar, tensor2d } from "@tensorflow/tfjs-core";
 import { classify, featuresOfPatches } from "../classifier.ts";
 import { imageDim, type MaeConfig, numPatches } from "../config.ts";
+import { encoderPathRates } from "../encoder.ts";
 import { type Allocate, forward, maskBatch, newBuffer } from "../mae.ts";
 import { drawMaskNoise } from "../maskStrategies.ts";
 import { crossEntropy } from "../ops/crossEntropy.ts";
@@ -90,8 +91,11 @@ export function objective(
   const { config, architecture, seed } = task;
   const { first, images } = part, dim = imageDim(config);
   const pixels = batch.pixels.subarray(first * dim, (first + images) * dim);
-  const hasDropout = config.dropout > 0 && !(architecture.model === "classifier" && task.freezeEncoder);
-  const drop = hasDropout ? { rate: config.dropout, seed, epoch, step, part } : undefined;
+  const isFrozen = architecture.model === "classifier" && task.freezeEncoder;
+  const hasDropout = (config.dropout > 0 || config.dropPath > 0) && !isFrozen;
+  const drop: DropoutKey | undefined = hasDropout
+    ? { rate: config.dropout, pathRates: encoderPathRates(config), seed, epoch, step, part }
+    : undefined;
   if (architecture.model === "mae") {
     const n = numPatches(config);
     const noise = batch.noise?.subarray(first * n, (first + images) * n) ??

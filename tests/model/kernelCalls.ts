@@ -28,6 +28,7 @@ const buffer = (base: number, i: number) => base + 4 * FLOATS * i;
 const CALLS: Readonly<Record<KernelName, (at: (buffer: number) => number) => number[][]>> = {
   adamw: (at) => [[104, at(0), at(1), at(2), at(3), 2, 4 * FLOATS, 0.99, 0.1, 0.9, 0.01, 1, 1e-8, 0.1]],
   add: (at) => [[99, 33, at(0), at(1), at(2)]],
+  addScaled: (at) => [[3, 37, at(0), at(1), at(2), at(3)]],
   attention: (at) => [[0, 4, 11, 2, 6, at(0), 0, at(1), at(2), at(3), 0.4], [
     ...[1, 2, 11, 2, 6, at(0), at(5), at(1), at(2), at(3), 0.4],
   ]],
@@ -46,13 +47,17 @@ const CALLS: Readonly<Record<KernelName, (at: (buffer: number) => number) => num
     [17, 21, 91, at(0), at(1), at(2), at(3), 0, 0],
     [40, 32, 91, at(0), at(1), at(2), at(3), at(4), 1],
   ],
-  layerNorm: (at) => [[7, 39, at(0), at(1), at(2), at(3), at(4), at(5), 1e-5]],
+  layerNorm: (at) => [
+    [7, 39, at(0), at(1), at(2), at(3), at(4), at(5), 1e-5],
+    [7, 39, at(0), at(1), at(2), at(3), at(4), at(5), 1e-12],
+  ],
   layerNormGradient: (at) => [[7, 39, at(0), at(1), at(2), at(3), at(4), at(5), at(6)]],
   maskedLoss: (at) => [[9, 21, at(0), at(1), at(2), at(3), at(4)]],
-  meanPool: (at) => [[3, 5, 21, at(0), at(1)]],
-  meanPoolGradient: (at) => [[3, 5, 21, at(0), at(1)]],
+  meanPool: (at) => [[3, 5, 1, 3, 21, at(0), at(1)]],
+  meanPoolGradient: (at) => [[3, 5, 1, 3, 21, at(0), at(1)]],
   multiply: (at) => [[103, at(0), at(1), at(2)]],
   scale: (at) => [[103, at(0), at(1), at(2)]],
+  scaleRows: (at) => [[3, 37, at(0), at(1), at(2)]],
   sumMaskedRows: (at) => [[11, 21, at(0), at(1), at(2)]],
   sumRows: (at) => [[11, 101, at(0), at(1)]],
   zero: (at) => [[at(0), 77]],

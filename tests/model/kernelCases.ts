@@ -51,6 +51,38 @@ export const CASES: Readonly<Record<KernelName, (draw: Draw) => KernelCase>> = {
       expected: { out: sums, inPlace: sums },
     };
   },
+  addScaled(draw) {
+    const m = draw.size(9), n = draw.size(140), x = draw.values(m * n), y = draw.values(m * n);
+    const factors = draw.values(m), sums = matrix(m, n, (i, j) => x[i * n + j] + factors[i] * y[i * n + j]);
+    return {
+      sizes: `${m}x${n}`,
+      buffers: {
+        ...{ x: input(x), y: input(y), factors: input(factors) },
+        ...{ out: result(draw.values(m * n)), inPlace: result(x) },
+      },
+      calls: (at) => [
+        ["addScaled", m, n, at.x, at.y, at.factors, at.out],
+        ["addScaled", m, n, at.inPlace, at.y, at.factors, at.inPlace],
+      ],
+      expected: { out: sums, inPlace: sums },
+    };
+  },
+  scaleRows(draw) {
+    const m = draw.size(9), n = draw.size(140), x = draw.values(m * n), factors = draw.values(m);
+    const products = matrix(m, n, (i, j) => factors[i] * x[i * n + j]);
+    return {
+      sizes: `${m}x${n}`,
+      buffers: {
+        ...{ x: input(x), factors: input(factors) },
+        ...{ out: result(draw.values(m * n)), inPlace: result(x) },
+      },
+      calls: (at) => [
+        ["scaleRows", m, n, at.x, at.factors, at.out],
+        ["scaleRows", m, n, at.inPlace, at.factors, at.inPlace],
+      ],
+      expected: { out: products, inPlace: products },
+    };
+  },
   multiply(draw) {
     const n = draw.size(300),
       x = draw.values(n),
@@ -218,22 +250,28 @@ export const CASES: Readonly<Record<KernelName, (draw: Draw) => KernelCase>> = {
   meanPool(draw) {
     const batch = draw.size(5),
       tokens = draw.size(20),
+      first = draw.below(tokens),
+      count = 1 + draw.below(tokens - first),
       n = draw.size(140),
       x = draw.values(batch * tokens * n);
+    const mean = (b: number, j: number) => sum(count, (t) => x[(b * tokens + first + t) * n + j]) / count;
     return {
-      sizes: `${batch}x${tokens}x${n}`,
+      sizes: `${batch}x${tokens}x${n}, ${count} tokens from ${first}`,
       buffers: { x: input(x), out: result(draw.values(batch * n)) },
-      calls: (at) => [["meanPool", batch, tokens, n, at.x, at.out]],
-      expected: { out: matrix(batch, n, (b, j) => sum(tokens, (t) => x[(b * tokens + t) * n + j]) / tokens) },
+      calls: (at) => [["meanPool", batch, tokens, first, count, n, at.x, at.out]],
+      expected: { out: matrix(batch, n, mean) },
     };
   },
   meanPoolGradient(draw) {
     const batch = draw.size(5), tokens = draw.size(20), n = draw.size(140), dy = draw.values(batch * n);
+    const first = draw.below(tokens), count = 1 + draw.below(tokens - first);
+    const isIn = (token: number) => token >= first && token < first + count;
+    const share = (i: number, j: number) => isIn(i % tokens) ? dy[Math.floor(i / tokens) * n + j] / count : 0;
     return {
-      sizes: `${batch}x${tokens}x${n}`,
+      sizes: `${batch}x${tokens}x${n}, ${count} tokens from ${first}`,
       buffers: { dy: input(dy), dx: result(draw.values(batch * tokens * n)) },
-      calls: (at) => [["meanPoolGradient", batch, tokens, n, at.dy, at.dx]],
-      expected: { dx: matrix(batch * tokens, n, (i, j) => dy[Math.floor(i / tokens) * n + j] / tokens) },
+      calls: (at) => [["meanPoolGradient", batch, tokens, first, count, n, at.dy, at.dx]],
+      expected: { dx: matrix(batch * tokens, n, share) },
     };
   },
 };

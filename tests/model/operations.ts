@@ -13,6 +13,7 @@ import { add, addConstant } from "../../model/ops/add.ts";
 import { attention } from "../../model/ops/attention.ts";
 import { crossEntropy } from "../../model/ops/crossEntropy.ts";
 import { drawFactors, dropout, dropoutFactors } from "../../model/ops/dropout.ts";
+import { addScaled } from "../../model/ops/dropPath.ts";
 import { gelu } from "../../model/ops/gelu.ts";
 import { layerNorm } from "../../model/ops/layerNorm.ts";
 import { linear } from "../../model/ops/linear.ts";
@@ -49,6 +50,14 @@ function softmax(row: number[]): number[] {
   const exps = row.map((value) => Math.exp(value - Math.max(...row)));
   return exps.map((value) => value / sum(exps));
 }
+
+/** Layer norm of rows of four values by its definition. */
+const plainLayerNorm = (x: number[], w: number[], b: number[], eps: number) =>
+  range(x.length / 4).flatMap((r) => {
+    const row = x.slice(r * 4, r * 4 + 4), mean = sum(row) / 4;
+    const variance = sum(row.map((v) => (v - mean) ** 2)) / 4;
+    return row.map((v, i) => (v - mean) / Math.sqrt(variance + eps) * w[i] + b[i]);
+  });
 
 /** Multi-head attention by its definition, one head and one query at a time. */
 function plainAttention(
@@ -108,13 +117,14 @@ const CASES: readonly Case[] = [
   {
     name: "layerNorm",
     shapes: [[2, 3, 4], [4], [4]],
-    op: layerNorm,
-    plain: ([x, w, b]) =>
-      range(6).flatMap((r) => {
-        const row = x.slice(r * 4, r * 4 + 4), mean = sum(row) / 4;
-        const variance = sum(row.map((v) => (v - mean) ** 2)) / 4;
-        return row.map((v, i) => (v - mean) / Math.sqrt(variance + 1e-5) * w[i] + b[i]);
-      }),
+    op: (x, w, b) => layerNorm(x, w, b, 1e-5),
+    plain: ([x, w, b]) => plainLayerNorm(x, w, b, 1e-5),
+  },
+  {
+    name: "layerNorm with a large eps",
+    shapes: [[2, 3, 4], [4], [4]],
+    op: (x, w, b) => layerNorm(x, w, b, 0.1),
+    plain: ([x, w, b]) => plainLayerNorm(x, w, b, 0.1),
   },
   {
     name: "attention",
@@ -156,9 +166,28 @@ const CASES: readonly Case[] = [
   {
     name: "meanPool",
     shapes: [[2, 3, 4]],
-    op: meanPool,
+    op: (x) => meanPool(x, 0, 3),
     plain: ([x]) =>
       range(2).flatMap((b) => range(4).map((i) => sum(range(3).map((t) => x[(b * 3 + t) * 4 + i])) / 3)),
+  },
+  {
+    name: "meanPool without the class token",
+    shapes: [[2, 3, 4]],
+    op: (x) => meanPool(x, 1, 2),
+    plain: ([x]) =>
+      range(2).flatMap((b) => range(4).map((i) => (x[(b * 3 + 1) * 4 + i] + x[(b * 3 + 2) * 4 + i]) / 2)),
+  },
+  {
+    name: "meanPool of the class token alone",
+    shapes: [[2, 3, 4]],
+    op: (x) => meanPool(x, 0, 1),
+    plain: ([x]) => range(2).flatMap((b) => range(4).map((i) => x[b * 3 * 4 + i])),
+  },
+  {
+    name: "addScaled",
+    shapes: [[3, 2, 5], [3, 2, 5]],
+    op: (x, y) => addScaled(x, y, tf.tensor1d([0, 1.25, 2])),
+    plain: ([x, y]) => x.map((v, i) => v + [0, 1.25, 2][Math.floor(i / 10)] * y[i]),
   },
   {
     name: "unshuffle",

@@ -77,6 +77,16 @@ export async function run(
 export const CASES: { name: string; architecture: Architecture; more?: Partial<TrainOptions> }[] = [
   { name: "mae", architecture: { model: "mae" } },
   { name: "mae with dropout", architecture: { model: "mae" }, more: { config: { ...config, dropout: 0.2 } } },
+  {
+    name: "mae with stochastic depth",
+    architecture: { model: "mae" },
+    more: { config: { ...config, dropPath: 0.4, layerNormEps: 1e-3 } },
+  },
+  {
+    name: "classifier with stochastic depth and dropout",
+    architecture: { model: "classifier", classes: 3 },
+    more: { config: { ...config, dropPath: 0.4, dropout: 0.2 } },
+  },
   { name: "classifier", architecture: { model: "classifier", classes: 3 } },
   {
     name: "classifier with dropout",

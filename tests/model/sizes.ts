@@ -10,6 +10,7 @@ import { evaluate } from "../../model/backends/evaluate.ts";
 import { selectBackend, type SelectOptions } from "../../model/backends/select.ts";
 import { attention } from "../../model/ops/attention.ts";
 import { crossEntropy } from "../../model/ops/crossEntropy.ts";
+import { addScaled } from "../../model/ops/dropPath.ts";
 import { gelu } from "../../model/ops/gelu.ts";
 import { layerNorm } from "../../model/ops/layerNorm.ts";
 import { linear } from "../../model/ops/linear.ts";
@@ -48,6 +49,8 @@ export function errorOf(found: Float32Array, expected: Float32Array): number {
   return error / max;
 }
 
+/** The layer norm of PyTorch's default. */
+const norm = (x: tf.Tensor, weight: tf.Tensor1D, bias: tf.Tensor1D) => layerNorm(x, weight, bias, 1e-5);
 const labelsOf = (rows: number) => Int32Array.from({ length: rows }, (_, i) => i % 3);
 
 /** One row, sizes that are not a multiple of any block or workgroup, and those of vit_base, which have several. */
@@ -66,10 +69,10 @@ const SIZES: readonly {
   { name: "linear of vit_base", shapes: [[2, 50, 768], [768, 768], [768]], op: linear },
   { name: "linear with a long sum", shapes: [[3, 2100], [130, 2100], [130]], op: linear },
   { name: "gelu", shapes: [[3, 777]], op: gelu },
-  { name: "layer norm of one row", shapes: [[1, 5], [5], [5]], op: layerNorm },
-  { name: "layer norm of narrow rows", shapes: [[67, 3], [3], [3]], op: layerNorm },
-  { name: "layer norm of medium rows", shapes: [[33, 100], [100], [100]], op: layerNorm },
-  { name: "layer norm of vit_base", shapes: [[2, 197, 768], [768], [768]], op: layerNorm },
+  { name: "layer norm of one row", shapes: [[1, 5], [5], [5]], op: norm },
+  { name: "layer norm of narrow rows", shapes: [[67, 3], [3], [3]], op: norm },
+  { name: "layer norm of medium rows", shapes: [[33, 100], [100], [100]], op: norm },
+  { name: "layer norm of vit_base", shapes: [[2, 197, 768], [768], [768]], op: norm },
   { name: "attention of vit_base", shapes: [[1, 197, 3 * 2 * 64]], op: (x) => attention(x, 2) },
   { name: "attention of 33 tokens and odd heads", shapes: [[3, 33, 3 * 3 * 5]], op: (x) => attention(x, 3) },
   { name: "attention of short heads", shapes: [[3, 49, 3 * 4 * 8]], op: (x) => attention(x, 4) },
@@ -85,8 +88,14 @@ const SIZES: readonly {
     shapes: [[70_000, 1, 3]],
     op: (x) => attention(x, 1),
   },
-  { name: "mean over one token", shapes: [[3, 1, 5]], op: meanPool },
-  { name: "mean over tokens of vit_base", shapes: [[2, 196, 768]], op: meanPool },
+  { name: "mean over one token", shapes: [[3, 1, 5]], op: (x) => meanPool(x, 0, 1) },
+  { name: "mean over tokens of vit_base", shapes: [[2, 196, 768]], op: (x) => meanPool(x, 0, 196) },
+  { name: "mean over patches after a class token", shapes: [[2, 197, 768]], op: (x) => meanPool(x, 1, 196) },
+  {
+    name: "sum with scaled images of vit_base",
+    shapes: [[2, 197, 768], [2, 197, 768]],
+    op: (x, y) => addScaled(x, y, tf.tensor1d([0, 1.25])),
+  },
   { name: "cross-entropy of many rows", shapes: [[300, 3]], op: (x) => crossEntropy(x, labelsOf(300)) },
   {
     name: "masked loss of one patch",
@@ -128,8 +137,13 @@ const BY_ROWS: readonly {
   op: (x: any) => tf.Tensor;
 }[] = [
   { name: "gelu", shape: [7, 5], op: gelu },
-  { name: "layer norm", shape: [7, 9], op: (x) => layerNorm(x, tf.ones([9]), tf.zeros([9])) },
-  { name: "mean", shape: [7, 3, 5], op: meanPool },
+  { name: "layer norm", shape: [7, 9], op: (x) => norm(x, tf.ones([9]), tf.zeros([9])) },
+  { name: "mean", shape: [7, 3, 5], op: (x) => meanPool(x, 0, 3) },
+  {
+    name: "sum with scaled images",
+    shape: [7, 3, 5],
+    op: (x) => addScaled(x, tf.ones([7, 3, 5]), tf.ones([7]) as tf.Tensor1D),
+  },
   { name: "attention", shape: [7, 5, 3 * 2 * 4], op: (x) => attention(x, 2) },
   { name: "linear", shape: [7, 70], op: (x) => linear(x, tf.ones([11, 70]), tf.zeros([11])) },
 ];

@@ -13,6 +13,7 @@ export type Kernels = Readonly<Record<KernelName, (...args: number[]) => void>>;
 export type KernelName =
   | "adamw"
   | "add"
+  | "addScaled"
   | "attention"
   | "attentionGradient"
   | "crossEntropy"
@@ -28,6 +29,7 @@ export type KernelName =
   | "meanPoolGradient"
   | "multiply"
   | "scale"
+  | "scaleRows"
   | "sumMaskedRows"
   | "sumRows"
   | "zero";

@@ -41,8 +41,8 @@ export const SIMD_OPS: NativeOps = {
     forward: (x) => run("UnmaskGelu", { x }) as [tf.Tensor, tf.Tensor],
   },
   layerNorm: {
-    forward: (x, weight, bias) =>
-      run("UnmaskLayerNorm", { x, weight, bias }) as [tf.Tensor, tf.Tensor, tf.Tensor],
+    forward: (x, weight, bias, eps) =>
+      run("UnmaskLayerNorm", { x, weight, bias }, { eps }) as [tf.Tensor, tf.Tensor, tf.Tensor],
     gradient: (dy, normed, scale, weight) =>
       run("UnmaskLayerNormDx", { dy, normed, scale, weight }) as [tf.Tensor, tf.Tensor, tf.Tensor],
   },
@@ -61,7 +61,11 @@ export const SIMD_OPS: NativeOps = {
     gradient: (grad, dy) => run("UnmaskScale", { x: grad, factor: dy })[0],
   },
   meanPool: {
-    forward: (x) => run("UnmaskMeanPool", { x })[0],
-    gradient: (dy, tokens) => run("UnmaskMeanPoolDx", { dy }, { tokens })[0],
+    forward: (x, first, count) => run("UnmaskMeanPool", { x }, { first, count })[0],
+    gradient: (dy, tokens, first, count) => run("UnmaskMeanPoolDx", { dy }, { tokens, first, count })[0],
+  },
+  addScaled: {
+    forward: (x, y, factors) => run("UnmaskAddScaled", { x, y, factors })[0],
+    gradient: (dy, factors) => run("UnmaskScaleRows", { x: dy, factors })[0],
   },
 };

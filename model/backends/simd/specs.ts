@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { LAYER_NORM_EPS } from "../../ops/layerNorm.ts";
 import { type Shape, sizeOf } from "../../shape.ts";
 import { COMPACT_ROWS, LANES, PACK_MIN_WIDTH, PACK_SIZE, TILE_SIZE } from "./assembly/blockSizes.ts";
 import type { KernelContext, KernelSpec } from "./kernelSpec.ts";
@@ -71,7 +70,7 @@ const gelu: KernelSpec = {
 const layerNorm: KernelSpec = {
   inputs: ["x", "weight", "bias"],
   outputs: ([[rows, dim]]) => [[rows, dim], [rows, dim], [rows]],
-  run({ kernels }, [x, weight, bias], [out, normed, scale]) {
+  run({ kernels }, [x, weight, bias], [out, normed, scale], { eps }) {
     const [rows, dim] = x.shape;
     kernels.layerNorm(
       rows,
@@ -82,7 +81,7 @@ const layerNorm: KernelSpec = {
       out.address,
       normed.address,
       scale.address,
-      LAYER_NORM_EPS,
+      eps,
     );
   },
 };
@@ -194,13 +193,13 @@ const crossEntropy: KernelSpec = {
   },
 };
 
-/** x `[batch, tokens, dim]` → `[batch, dim]`. */
+/** x `[batch, tokens, dim]` → `[batch, dim]`, the mean over `count` tokens from `first` on. */
 const meanPool: KernelSpec = {
   inputs: ["x"],
   outputs: ([[batch, , dim]]) => [[batch, dim]],
-  run({ kernels }, [x], [out]) {
+  run({ kernels }, [x], [out], { first, count }) {
     const [batch, tokens, dim] = x.shape;
-    kernels.meanPool(batch, tokens, dim, x.address, out.address);
+    kernels.meanPool(batch, tokens, first, count, dim, x.address, out.address);
   },
 };
 
@@ -208,9 +207,31 @@ const meanPool: KernelSpec = {
 const meanPoolDx: KernelSpec = {
   inputs: ["dy"],
   outputs: ([[batch, dim]], { tokens }) => [[batch, tokens, dim]],
-  run({ kernels }, [dy], [dx], { tokens }) {
+  run({ kernels }, [dy], [dx], { tokens, first, count }) {
     const [batch, dim] = dy.shape;
-    kernels.meanPoolGradient(batch, tokens, dim, dy.address, dx.address);
+    kernels.meanPoolGradient(batch, tokens, first, count, dim, dy.address, dx.address);
+  },
+};
+
+/** x and y `[batch, ...]`, factors `[batch]` → x + factors · y. */
+const addScaled: KernelSpec = {
+  inputs: ["x", "y", "factors"],
+  inPlace: true,
+  outputs: ([shape]) => [shape],
+  run({ kernels }, [x, y, factors], [out]) {
+    const [batch] = factors.shape;
+    kernels.addScaled(batch, sizeOf(x.shape) / batch, x.address, y.address, factors.address, out.address);
+  },
+};
+
+/** x `[batch, ...]`, factors `[batch]` → factors · x. */
+const scaleRows: KernelSpec = {
+  inputs: ["x", "factors"],
+  inPlace: true,
+  outputs: ([shape]) => [shape],
+  run({ kernels }, [x, factors], [out]) {
+    const [batch] = factors.shape;
+    kernels.scaleRows(batch, sizeOf(x.shape) / batch, x.address, factors.address, out.address);
   },
 };
 
@@ -268,6 +289,8 @@ export const SPECS = {
   UnmaskCrossEntropy: crossEntropy,
   UnmaskMeanPool: meanPool,
   UnmaskMeanPoolDx: meanPoolDx,
+  UnmaskAddScaled: addScaled,
+  UnmaskScaleRows: scaleRows,
   UnmaskScale: scale,
 } satisfies Record<string, KernelSpec>;
 

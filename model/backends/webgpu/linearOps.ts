@@ -51,9 +51,9 @@ export function linearOps(launcher: Launcher): NativeOps["linear"] {
 /** Returns the kernels of layer norms. In place of the normed rows, the input is saved for the gradient. */
 export function layerNormOps(launcher: Launcher): NativeOps["layerNorm"] {
   return {
-    forward(x, weight, bias) {
+    forward(x, weight, bias, eps) {
       const [rows, dim] = x.shape;
-      const [value, moments] = launcher.run(layerNormCall(rows, dim!), {
+      const [value, moments] = launcher.run(layerNormCall(rows, dim!, eps), {
         reads: [x, weight, bias],
         writes: [x.shape, [rows, 2]],
       });

@@ -9,6 +9,7 @@ import type { NativeOps } from "../../ops/native.ts";
 import { sizeOf } from "../../shape.ts";
 import { ADAMW } from "./kernels/adamw.ts";
 import { attentionOps } from "./attentionOps.ts";
+import { ADD_SCALED, SCALE_IMAGES } from "./kernels/elementwise.ts";
 import { GELU } from "./kernels/gelu.ts";
 import { layerNormOps, linearOps } from "./linearOps.ts";
 import { CROSS_ENTROPY, maskedLossCall, REDUCE_LOSS } from "./kernels/losses.ts";
@@ -77,20 +78,32 @@ export function webgpuOps(launcher: Launcher): NativeOps {
       gradient: scaled,
     },
     meanPool: {
-      forward(x) {
+      forward(x, first, count) {
         const [batch, tokens, dim] = x.shape;
-        return launcher.run(elementCall(MEAN_POOL, batch * dim, [tokens, dim]), {
+        return launcher.run(elementCall(MEAN_POOL, batch * dim, [tokens, first, count, dim]), {
           reads: [x],
           writes: [[batch, dim]],
         })[0] as tf.Tensor2D;
       },
-      gradient(dy, tokens) {
+      gradient(dy, tokens, first, count) {
         const [batch, dim] = dy.shape, shape = [batch, tokens, dim!];
-        return launcher.run(elementCall(MEAN_POOL_GRADIENT, sizeOf(shape), [tokens, dim!]), {
+        return launcher.run(elementCall(MEAN_POOL_GRADIENT, sizeOf(shape), [tokens, first, count, dim!]), {
           reads: [dy],
           writes: [shape],
         })[0];
       },
+    },
+    addScaled: {
+      forward: (x, y, factors) =>
+        launcher.run(elementCall(ADD_SCALED, x.size, [x.size / factors.size]), {
+          reads: [x, y, factors],
+          writes: [x.shape],
+        })[0],
+      gradient: (dy, factors) =>
+        launcher.run(elementCall(SCALE_IMAGES, dy.size, [dy.size / factors.size]), {
+          reads: [dy, factors],
+          writes: [dy.shape],
+        })[0],
     },
     adamw(param, grad, expAvg, expAvgSq, step) {
       const { decay, oneMinusBeta1, beta2, oneMinusBeta2, biasCorrection2Sqrt, eps, stepSize } = adamwScalars(

@@ -10,6 +10,7 @@ import { randomMasking } from "../../masking.ts";
 import { adamw } from "../../ops/adamw.ts";
 import { attention } from "../../ops/attention.ts";
 import { crossEntropy } from "../../ops/crossEntropy.ts";
+import { addScaled } from "../../ops/dropPath.ts";
 import { gelu } from "../../ops/gelu.ts";
 import { layerNorm } from "../../ops/layerNorm.ts";
 import { linear } from "../../ops/linear.ts";
@@ -45,8 +46,16 @@ const factors = (name: string, shape: Shape) =>
 const PROBES: Readonly<Record<string, () => tf.Tensor[]>> = {
   linear: valueAndGradients("linear", [[150, 37], [45, 37], [45]], linear),
   gelu: valueAndGradients("gelu", [[300]], gelu),
-  "layer norm": valueAndGradients("layer norm", [[11, 20], [20], [20]], layerNorm),
-  "layer norm of wide rows": valueAndGradients("wide rows", [[5, 300], [300], [300]], layerNorm),
+  "layer norm": valueAndGradients(
+    "layer norm",
+    [[11, 20], [20], [20]],
+    (x, weight, bias) => layerNorm(x, weight, bias, 1e-5),
+  ),
+  "layer norm of wide rows": valueAndGradients(
+    "wide rows",
+    [[5, 300], [300], [300]],
+    (x, weight, bias) => layerNorm(x, weight, bias, 0.1),
+  ),
   attention: valueAndGradients("attention", [[2, 37, 3 * 16]], (qkv) => attention(qkv, 2)),
   "attention with dropout": valueAndGradients(
     "dropped",
@@ -69,7 +78,12 @@ const PROBES: Readonly<Record<string, () => tf.Tensor[]>> = {
     [[5, 7]],
     (x) => crossEntropy(x, Int32Array.of(6, 0, 3, 2, 1)),
   ),
-  "mean over tokens": valueAndGradients("mean over tokens", [[3, 7, 10]], meanPool),
+  "mean over tokens": valueAndGradients("mean over tokens", [[3, 7, 10]], (x) => meanPool(x, 1, 5)),
+  "sum with scaled images": valueAndGradients(
+    "scaled images",
+    [[3, 7, 13], [3, 7, 13]],
+    (x, y) => addScaled(x, y, tf.tensor1d([0.5, 0, 1.25])),
+  ),
   AdamW: () => {
     const [param, grad, expAvg] = ["param", "grad", "m"].map((name) =>
       randomTensor(name, [300]) as tf.Tensor1D

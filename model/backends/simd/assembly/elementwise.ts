@@ -52,3 +52,37 @@ export function scale(n: i32, x: usize, factor: usize, out: usize): void {
   }
   for (; i < bytes; i += 4) f32.store(out + i, f32.load(x + i) * f32.load(factor));
 }
+
+/** out[m, n] = x[m, n] + y[m, n] · factors[m]. */
+export function addScaled(m: i32, n: i32, x: usize, y: usize, factors: usize, out: usize): void {
+  const bytes = <usize> n * 4;
+  for (; m > 0; m--) {
+    const f = v128.load32_splat(factors);
+    let i: usize = 0;
+    for (; i + 32 <= bytes; i += 32) {
+      const xi = x + i, yi = y + i, to = out + i;
+      const sum0 = f32x4.add(v128.load(xi), f32x4.mul(v128.load(yi), f));
+      const sum1 = f32x4.add(v128.load(xi, 16), f32x4.mul(v128.load(yi, 16), f));
+      v128.store(to, sum0);
+      v128.store(to, sum1, 16);
+    }
+    for (; i < bytes; i += 4) {
+      f32.store(out + i, f32.load(x + i) + f32.load(y + i) * f32.load(factors));
+    }
+    factors += 4;
+    x += bytes;
+    y += bytes;
+    out += bytes;
+  }
+}
+
+/** out[m, n] = x[m, n] · factors[m]. */
+export function scaleRows(m: i32, n: i32, x: usize, factors: usize, out: usize): void {
+  const bytes = <usize> n * 4;
+  for (; m > 0; m--) {
+    scale(n, x, factors, out);
+    factors += 4;
+    x += bytes;
+    out += bytes;
+  }
+}

@@ -10,7 +10,7 @@
  */
 export { adamw } from "./adamw";
 export { attention, attentionGradient } from "./attention";
-export { add, multiply, scale, zero } from "./elementwise";
+export { add, addScaled, multiply, scale, scaleRows, zero } from "./elementwise";
 export { gelu } from "./gelu";
 export { gemm, gemmColumns, gemmTransA } from "./gemm";
 export { layerNorm, layerNormGradient } from "./layerNorm";

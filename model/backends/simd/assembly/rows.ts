@@ -67,29 +67,51 @@ export function gatherRows(count: i32, n: i32, x: usize, fallback: usize, indice
   }
 }
 
-/** out[batch, n] = the mean over the tokens of x[batch, tokens, n]. */
-export function meanPool(batch: i32, tokens: i32, n: i32, x: usize, out: usize): void {
-  const row = <usize> n * 4, inverse: f32 = 1 / <f32> tokens;
+/** out[batch, n] = the mean of x[batch, tokens, n] over `count` tokens from the token `first` on. */
+export function meanPool(
+  batch: i32,
+  tokens: i32,
+  first: i32,
+  count: i32,
+  n: i32,
+  x: usize,
+  out: usize,
+): void {
+  const row = <usize> n * 4, inverse: f32 = 1 / <f32> count;
   memory.fill(out, 0, <usize> batch * row);
+  x += <usize> first * row;
   for (let b: i32 = 0; b < batch; b++) {
-    sumRows(tokens, n, x, out);
+    sumRows(count, n, x, out);
     for (let j: usize = 0; j < row; j += 4) f32.store(out + j, f32.load(out + j) * inverse);
     x += <usize> tokens * row;
     out += row;
   }
 }
 
-/** dx[batch, tokens, n] from dy[batch, n]. */
-export function meanPoolGradient(batch: i32, tokens: i32, n: i32, dy: usize, dx: usize): void {
-  const row = <usize> n * 4, inverse: f32 = 1 / <f32> tokens;
+/** dx[batch, tokens, n] from dy[batch, n], zero at the tokens that the mean does not include. */
+export function meanPoolGradient(
+  batch: i32,
+  tokens: i32,
+  first: i32,
+  count: i32,
+  n: i32,
+  dy: usize,
+  dx: usize,
+): void {
+  const row = <usize> n * 4, before = <usize> first * row, after = <usize> (tokens - first - count) * row;
+  const inverse: f32 = 1 / <f32> count;
   for (let b: i32 = 0; b < batch; b++) {
+    memory.fill(dx, 0, before);
+    dx += before;
     for (let j: usize = 0; j < row; j += 4) f32.store(dx + j, f32.load(dy + j) * inverse);
-    const first = dx;
-    for (let t: i32 = 1; t < tokens; t++) {
+    const share = dx;
+    for (let t: i32 = 1; t < count; t++) {
       dx += row;
-      memory.copy(dx, first, row);
+      memory.copy(dx, share, row);
     }
     dx += row;
+    memory.fill(dx, 0, after);
+    dx += after;
     dy += row;
   }
 }

@@ -57,10 +57,10 @@ const ROWS: Partial<Record<KernelName, (...args: number[]) => Rows>> = {
     strides: { 7: 4 * tokens * (tokens + 1) },
   }),
   gatherRows: (m, n) => ({ count: m, multiple: 1, strides: { 4: 4, 5: 4 * n } }),
-  meanPool: (batch, tokens, n) => ({
+  meanPool: (batch, tokens, _first, _count, n) => ({
     count: batch,
     multiple: 1,
-    strides: { 3: 4 * tokens * n, 4: 4 * n },
+    strides: { 5: 4 * tokens * n, 6: 4 * n },
   }),
 };
 

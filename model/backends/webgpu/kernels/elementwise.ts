@@ -17,3 +17,21 @@ export const MULTIPLY = elementwise({
   uniforms: {},
   body: `  value[i] = a[i] * b[i];`,
 });
+
+/** a + factors · b with a factor for each image. Uniform: the number of values of an image. */
+export const ADD_SCALED = elementwise({
+  name: "sum with scaled images",
+  writes: { value: "f32" },
+  reads: { a: "f32", b: "f32", factors: "f32" },
+  uniforms: { imageSize: "u32" },
+  body: `  value[i] = a[i] + factors[i / u.imageSize] * b[i];`,
+});
+
+/** a · factors with a factor for each image. Uniform: the number of values of an image. */
+export const SCALE_IMAGES = elementwise({
+  name: "scaled images",
+  writes: { value: "f32" },
+  reads: { a: "f32", factors: "f32" },
+  uniforms: { imageSize: "u32" },
+  body: `  value[i] = a[i] * factors[i / u.imageSize];`,
+});

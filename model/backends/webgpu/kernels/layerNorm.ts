@@ -1,4 +1,3 @@
-import { LAYER_NORM_EPS } from "../../../ops/layerNorm.ts";
 import { type Call, type Program, program } from "../program.ts";
 
 const THREADS = 64;
@@ -34,7 +33,7 @@ function forward(lanes: number): Program {
     name: "layer norm",
     writes: { value: "f32", moments: "f32" },
     reads: { x: "f32", weight: "f32", bias: "f32" },
-    uniforms: { rows: "u32", dim: "u32" },
+    uniforms: { rows: "u32", dim: "u32", eps: "f32" },
     threads: THREADS,
     shared: rowSum("f32", lanes),
     body: `
@@ -49,7 +48,7 @@ function forward(lanes: number): Program {
   let mean = rowSum(thread, sum) / size;
   var squares = 0.0;
   ${each("let centred = x[first + i] - mean; squares += centred * centred;")}
-  let scale = inverseSqrt(rowSum(thread, squares) / size + ${LAYER_NORM_EPS});
+  let scale = inverseSqrt(rowSum(thread, squares) / size + u.eps);
   ${each("value[first + i] = (x[first + i] - mean) * scale * weight[i] + bias[i];")}
   if (inRange && lane == 0u) { moments[2u * row] = mean; moments[2u * row + 1u] = scale; }`,
   });
@@ -131,9 +130,9 @@ const FORWARD = new Map([8, 16, 64].map((lanes) => [lanes, forward(lanes)]));
 const gradients = new Map<string, Program>();
 
 /** x `[rows, dim]`, weight and bias `[dim]` → value `[rows, dim]`, moments `[rows, 2]`. */
-export function layerNormCall(rows: number, dim: number): Call {
-  const lanes = lanesOf(dim);
-  return { program: FORWARD.get(lanes)!, uniforms: [rows, dim], groups: Math.ceil(rows * lanes / THREADS) };
+export function layerNormCall(rows: number, dim: number, eps: number): Call {
+  const lanes = lanesOf(dim), groups = Math.ceil(rows * lanes / THREADS);
+  return { program: FORWARD.get(lanes)!, uniforms: [rows, dim, eps], groups };
 }
 
 /**

@@ -10,7 +10,7 @@ import type { Graph, Node, Value } from "../../simd/plan/graph.ts";
 import { CHUNK_WEIGHT } from "../../simd/plan/record.ts";
 import { PLAIN_SPECS, SPECS } from "../../simd/specs.ts";
 import { attentionCalls, MAX_HEAD_DIM } from "../kernels/attention.ts";
-import { ADD, MULTIPLY } from "../kernels/elementwise.ts";
+import { ADD, ADD_SCALED, MULTIPLY, SCALE_IMAGES } from "../kernels/elementwise.ts";
 import { GELU } from "../kernels/gelu.ts";
 import { layerNormCall, layerNormGradientCall } from "../kernels/layerNorm.ts";
 import { CROSS_ENTROPY, maskedLossCall } from "../kernels/losses.ts";
@@ -108,7 +108,7 @@ const EMITTERS = new Map<KernelSpec, Emit>([
     const moments = newValue(2 * rows);
     to.replace(normed, x);
     to.replace(scale, moments);
-    to.emit(layerNormCall(rows, dim), values(node), [out, moments]);
+    to.emit(layerNormCall(rows, dim, node.attributes.eps), values(node), [out, moments]);
   }],
   [SPECS.UnmaskLayerNormDx, (to, node, i) => {
     const [[rows, dim]] = shapes(node), [dx, dWeight, dBias] = node.outputs;
@@ -156,12 +156,20 @@ const EMITTERS = new Map<KernelSpec, Emit>([
     to.emit({ program: CROSS_ENTROPY, uniforms: shapes(node)[0], groups: 1 }, values(node), results(node));
   }],
   [SPECS.UnmaskMeanPool, (to, node) => {
-    const [[, tokens, dim]] = shapes(node), [out] = results(node);
-    to.emit(elementCall(MEAN_POOL, out.size, [tokens, dim]), values(node), [out]);
+    const [[, tokens, dim]] = shapes(node), [out] = results(node), { first, count } = node.attributes;
+    to.emit(elementCall(MEAN_POOL, out.size, [tokens, first, count, dim]), values(node), [out]);
   }],
   [SPECS.UnmaskMeanPoolDx, (to, node) => {
-    const [[, dim]] = shapes(node), [dx] = results(node);
-    to.emit(elementCall(MEAN_POOL_GRADIENT, dx.size, [node.attributes.tokens, dim]), values(node), [dx]);
+    const [[, dim]] = shapes(node), [dx] = results(node), { tokens, first, count } = node.attributes;
+    to.emit(elementCall(MEAN_POOL_GRADIENT, dx.size, [tokens, first, count, dim]), values(node), [dx]);
+  }],
+  [SPECS.UnmaskAddScaled, (to, node) => {
+    const [, , factors] = values(node), [out] = results(node);
+    to.emit(elementCall(ADD_SCALED, out.size, [out.size / factors.size]), values(node), [out]);
+  }],
+  [SPECS.UnmaskScaleRows, (to, node) => {
+    const [, factors] = values(node), [out] = results(node);
+    to.emit(elementCall(SCALE_IMAGES, out.size, [out.size / factors.size]), values(node), [out]);
   }],
   [SPECS.UnmaskScale, (to, node) => {
     const [x, { from }] = values(node);

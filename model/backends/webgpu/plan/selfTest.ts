@@ -43,24 +43,25 @@ const OPTIMIZER = { weightDecay: 0.05, betas: [0.9, 0.95], eps: 1e-8 } as const;
 /** What selects the programs of an attention over this number of tokens. */
 const attentionKind = (tokens: number) => `${attentionThreads(tokens)} ${tokens > attentionThreads(tokens)}`;
 
-/** Returns a model with one block each whose training uses the programs of `config`, with as few patches as possible. */
+/** Returns a model with one block each, or two with stochastic depth, whose training uses the programs of `config`, with as few patches as possible. */
 function smallModel(config: MaeConfig, masked: boolean): MaeConfig {
   const tokens = (side: number) => {
     const patches = side ** 2;
     return { patches, keep: masked ? numKeep(patches, config.maskRatio) : patches };
   };
   const fullSide = config.imageSize / config.patchSize, full = tokens(fullSide);
+  const extra = Number(config.clsToken), kind = (patches: number) => attentionKind(patches + extra);
   const isEnough = (side: number) => {
     const { patches, keep } = tokens(side), hasBoth = keep > 0 && keep < patches;
-    return (hasBoth || !masked) && attentionKind(keep) === attentionKind(full.keep) &&
-      attentionKind(patches) === attentionKind(full.patches);
+    return (hasBoth || !masked) && kind(keep) === kind(full.keep) && kind(patches) === kind(full.patches);
   };
   let side = 2;
   while (side < fullSide && !isEnough(side)) side++;
   return {
     ...config,
     imageSize: Math.min(side, fullSide) * config.patchSize,
-    depth: Math.min(1, config.depth),
+    // The first block skips no branch.
+    depth: Math.min(config.dropPath > 0 ? 2 : 1, config.depth),
     decoderDepth: Math.min(1, config.decoderDepth),
   };
 }
