@@ -7,6 +7,7 @@ import type { MaeConfig } from "./config.ts";
 import type { Shape } from "./shape.ts";
 import {
   type Architecture,
+  bufferShapes,
   bufferTensors,
   type HostTensor,
   type HostWeights,
@@ -20,7 +21,8 @@ export class WeightsError extends Error {
 
 /**
  * Returns the parameters of a model from named tensors. The tensors must be those of the model's `state_dict`: every
- * parameter in its shape and with finite values, and no other tensor. The fixed position tables may be absent.
+ * parameter in its shape and with finite values, and no other tensor. Position tables that can be computed may be absent;
+ * stored ones are required and returned.
  *
  * @throws {WeightsError} when they are not
  *
@@ -42,36 +44,45 @@ export function checkWeights(
 ): Map<string, HostTensor> {
   const checker = new WeightsChecker(config, architecture);
   checker.checkNames(weights.keys());
-  for (const [name, tensor] of weights) checker.isParameter(name, tensor);
-  return new Map(parameterSpecs(config, architecture).map(({ name }) => [name, weights.get(name)!]));
+  for (const [name, tensor] of weights) checker.isRequired(name, tensor);
+  return new Map(checker.required.map((name) => [name, weights.get(name)!]));
 }
 
 /** Checks the tensors of a file one after the other, under the rules of {@linkcode checkWeights}. */
 export class WeightsChecker {
+  /** By name, of the tensors that a file must have. */
   readonly #shapes: ReadonlyMap<string, Shape>;
-  readonly #buffers: ReadonlyMap<string, HostTensor>;
+  /** Position tables that a file may have; a stored table is a required tensor instead. */
+  readonly #tables: ReadonlyMap<string, HostTensor>;
 
   constructor(config: MaeConfig, architecture: Architecture) {
-    this.#shapes = new Map(parameterSpecs(config, architecture).map(({ name, shape }) => [name, shape]));
-    this.#buffers = bufferTensors(config, architecture);
+    const parameters = parameterSpecs(config, architecture).map(({ name, shape }) => [name, shape] as const);
+    const isStored = config.positions === "stored";
+    this.#shapes = new Map([...parameters, ...(isStored ? bufferShapes(config, architecture) : [])]);
+    this.#tables = isStored ? new Map() : bufferTensors(config, architecture);
+  }
+
+  /** Names of the tensors that a file must have. */
+  get required(): string[] {
+    return [...this.#shapes.keys()];
   }
 
   /** Checks the names of all tensors. @throws {WeightsError} for a missing one, and for one that is not of the model */
   checkNames(names: Iterable<string>): void {
     const found = new Set(names);
-    const missing = [...this.#shapes.keys()].filter((name) => !found.has(name));
+    const missing = this.required.filter((name) => !found.has(name));
     if (missing.length > 0) {
       throw new WeightsError(`${missing.length} tensors are missing, first '${missing[0]}'`);
     }
-    const extra = [...found].filter((name) => !this.#shapes.has(name) && !this.#buffers.has(name));
+    const extra = [...found].filter((name) => !this.#shapes.has(name) && !this.#tables.has(name));
     if (extra.length > 0) {
       throw new WeightsError(`${extra.length} tensors do not belong to the model, first '${extra[0]}'`);
     }
   }
 
-  /** Checks a tensor. Returns false for a fixed position table. @throws {WeightsError} */
-  isParameter(name: string, { shape, data }: HostTensor): boolean {
-    const table = this.#buffers.get(name), expected = table?.shape ?? this.#shapes.get(name)!;
+  /** Checks a tensor. Returns false for a position table that can be computed. @throws {WeightsError} */
+  isRequired(name: string, { shape, data }: HostTensor): boolean {
+    const table = this.#tables.get(name), expected = table?.shape ?? this.#shapes.get(name)!;
     if (shape.length !== expected.length || shape.some((length, axis) => length !== expected[axis])) {
       throw new WeightsError(`Tensor '${name}' has shape [${shape}], the config needs [${expected}]`);
     }

@@ -3,33 +3,51 @@
  *
  * @module
  */
-import type { Tensor3D } from "@tensorflow/tfjs-core";
-import type { MaeConfig } from "./config.ts";
+import { type Tensor3D, tensor3d } from "@tensorflow/tfjs-core";
+import { type MaeConfig, patchDim } from "./config.ts";
+import type { TokenOrder } from "./masking.ts";
 import { addConstant } from "./ops/add.ts";
 import type { DropoutKey } from "./ops/dropout.ts";
 import { dropPathRates } from "./ops/dropPath.ts";
+import { unshuffle } from "./ops/unshuffle.ts";
 import { applyLinear, applyNorm, branchesOf, transformerBlock, type Weights } from "./transformer.ts";
+
+/** The input of the encoder, on the host: K patches of each image, and S = K + 1 tokens with a class token, else K. */
+export interface EncoderInput {
+  readonly batch: number;
+  /** `[batch, K, P·P·C]`. */
+  readonly patches: Float32Array;
+  /** Positions of the tokens, `[batch, S, embedDim]`, or `[1, S, embedDim]` for the whole batch. */
+  readonly positions: Float32Array;
+  /** The order of the class token and the patches; null without a class token. */
+  readonly order: TokenOrder | null;
+}
 
 /**
  * Encodes patches. Masked patches are removed before the embedding, not after it: the result is the same, and the
  * embedding has a quarter of the work.
  *
- * @param patches `[batch, K, P·P·C]`
- * @param positions `[batch, K, embedDim]`, or `[1, K, embedDim]` for the whole batch
- * @returns `[batch, K, embedDim]`
+ * @returns `[batch, S, embedDim]`
  */
 export function encode(
   weights: Weights,
   config: MaeConfig,
-  patches: Tensor3D,
-  positions: Tensor3D,
+  { batch, patches, positions, order }: EncoderInput,
   drop?: DropoutKey,
 ): Tensor3D {
-  const embedded = applyLinear(patches, weights, "encoder.patch_embed.projection.1"); // [batch, K, embedDim]
-  let x = addConstant(embedded, positions);
-  const block = { heads: config.numHeads, eps: config.layerNormEps, drop };
-  for (let i = 0; i < config.depth; i++) x = transformerBlock(x, weights, `encoder.blocks.${i}`, block);
-  return applyNorm(x, weights, "encoder.norm", config.layerNormEps);
+  const { embedDim, layerNormEps: eps } = config, dim = patchDim(config);
+  const keep = patches.length / (batch * dim), tokens = order?.patches ?? keep; // K and S
+  const cut = tensor3d(patches, [batch, keep, dim]); // [batch, K, P·P·C]
+  const embedded = applyLinear(cut, weights, "encoder.patch_embed.projection.1"); // [batch, K, embedDim]
+  const sequence = order ? unshuffle(embedded, weights["encoder.cls_token"] as Tensor3D, order) : embedded;
+  let x = addConstant(
+    sequence,
+    tensor3d(positions, [positions.length / (tokens * embedDim), tokens, embedDim]),
+  );
+  const block = { heads: config.numHeads, eps, drop };
+  for (let i = 0; i < config.depth; i++) x = transformerBlock(x, weights, `encoder.blocks.${i}`, block); // [batch, S, embedDim]
+  // A classifier with `fc_norm` has no norm here.
+  return "encoder.norm.weight" in weights ? applyNorm(x, weights, "encoder.norm", eps) : x;
 }
 
 /** Returns the rates of stochastic depth by the names of the encoder's residual branches. */

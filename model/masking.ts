@@ -5,23 +5,27 @@
  */
 import { MAX_PATCHES, numKeep } from "./config.ts";
 
-/** The visible and the masked patches of each image of a batch: K of N patches are visible. */
-export interface Masking {
+/** Which tokens of an image come from where: of its N tokens, K are taken from K encoded ones, and others replace the rest. */
+export interface TokenOrder {
   readonly batch: number;
   /** N. */
   readonly patches: number;
   /** K. */
   readonly keep: number;
+  /** `[batch, N]`: 1 = replaced, as masked patches are; 0 = taken. */
+  readonly mask: Float32Array<ArrayBuffer>;
+  /** `[batch · N]`: for each token, its row in the batch's `[batch · K]` encoded ones; -1 if it is replaced. */
+  readonly restoreRows: Int32Array;
+  /** `[batch · K]`: for each encoded token, its row in the batch's `[batch · N]` tokens. */
+  readonly keepRows: Int32Array;
+}
+
+/** The visible and the masked patches of each image of a batch: K of N patches are visible. */
+export interface Masking extends TokenOrder {
   /** `[batch, K]`: indices of the visible patches, in shuffled order. */
   readonly idsKeep: Int32Array;
   /** `[batch, N]`: index of each patch in the shuffled order. */
   readonly idsRestore: Int32Array;
-  /** `[batch, N]`: 1 = masked, 0 = visible. */
-  readonly mask: Float32Array<ArrayBuffer>;
-  /** `[batch · N]`: for each patch, its row in the batch's `[batch · K]` visible patches; -1 if it is masked. */
-  readonly restoreRows: Int32Array;
-  /** `[batch · K]`: for each visible patch, its row in the batch's `[batch · N]` patches. */
-  readonly keepRows: Int32Array;
 }
 
 /**

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { hiddenDim, type MaeConfig, numPatches, patchDim } from "./config.ts";
-import { sinusoidalPositions } from "./positions.ts";
+import { hiddenDim, type MaeConfig, numTokens, patchDim } from "./config.ts";
+import { DECODER_TABLE, ENCODER_TABLE, type PositionTables, positionTables } from "./positions.ts";
 import { normal, uniform } from "./random.ts";
-import { sizeOf } from "./shape.ts";
+import { type Shape, sizeOf } from "./shape.ts";
 
 /** A parameter or buffer on the host, in PyTorch's layout (Linear weights are `[out, in]`). */
 export interface HostTensor {
@@ -195,15 +195,28 @@ export function isTrainable(name: string, freezeEncoder: boolean): boolean {
   return !freezeEncoder || name.startsWith("head.") || name.startsWith("fc_norm.");
 }
 
-/** Returns the fixed position tables: PyTorch's `load_state_dict` expects them as buffers. */
-export function bufferTensors(config: MaeConfig, architecture: Architecture): Map<string, HostTensor> {
-  const n = numPatches(config);
-  const table = (dim: number) => ({ shape: [1, n, dim], data: sinusoidalPositions(n, dim) });
-  const buffers = new Map([["encoder.pos_embed.pe", table(config.embedDim)]]);
-  if (architecture.model === "mae") {
-    buffers.set("decoder.decoder_pos_embed.pe", table(config.decoderEmbedDim));
-  }
-  return buffers;
+/** Returns the shapes of the fixed position tables by their names. */
+export function bufferShapes(config: MaeConfig, architecture: Architecture): Map<string, Shape> {
+  const tokens = numTokens(config), shapes = new Map<string, Shape>();
+  shapes.set(ENCODER_TABLE, [1, tokens, config.embedDim]);
+  if (architecture.model === "mae") shapes.set(DECODER_TABLE, [1, tokens, config.decoderEmbedDim]);
+  return shapes;
+}
+
+/**
+ * Returns the fixed position tables: PyTorch's `load_state_dict` expects them as buffers.
+ *
+ * @param tables those that the configuration determines by default
+ */
+export function bufferTensors(
+  config: MaeConfig,
+  architecture: Architecture,
+  tables: PositionTables = positionTables(config),
+): Map<string, HostTensor> {
+  const data = new Map([[ENCODER_TABLE, tables.encoder], [DECODER_TABLE, tables.decoder]]);
+  return new Map(
+    [...bufferShapes(config, architecture)].map(([name, shape]) => [name, { shape, data: data.get(name)! }]),
+  );
 }
 
 /**

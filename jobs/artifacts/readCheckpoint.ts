@@ -151,7 +151,7 @@ async function* readWeights(
   checker.checkNames(file.tensors.keys());
   for await (const [name, tensor] of file.read()) {
     const weight = float32(name, tensor);
-    if (checker.isParameter(name, weight)) yield [name, weight];
+    if (checker.isRequired(name, weight)) yield [name, weight];
   }
   if (hash.digest("hex") !== checkpoint.sha256) throw new WeightsError("Its SHA-256 is not the recorded one");
 }

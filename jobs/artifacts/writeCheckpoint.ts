@@ -10,6 +10,7 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import { type SafetensorsFile, safetensorsFile, type Tensor } from "../../data/safetensors/safetensors.ts";
 import { toWire } from "../../data/wire.ts";
 import type { MaeConfig } from "../../model/config.ts";
+import { tablesOf } from "../../model/positions.ts";
 import type { TrainerState } from "../../model/training/trainer.ts";
 import { type Architecture, bufferTensors, type HostTensor } from "../../model/weights.ts";
 import { JobFailure } from "../failure.ts";
@@ -121,7 +122,8 @@ const float32 = ({ shape, data }: HostTensor): Tensor => ({ dtype: "F32", shape:
 function weightsFile(
   { config, architecture, classNames, state }: CheckpointContent,
 ): SafetensorsFile {
-  const tensors = [...bufferTensors(config, architecture), ...state.weights]
+  const tables = tablesOf(config, state.weights);
+  const tensors = [...bufferTensors(config, architecture, tables), ...state.weights]
     .map(([name, tensor]) => [name, float32(tensor)] as const);
   return safetensorsFile(new Map(tensors), {
     format: "pt",

@@ -1,27 +1,28 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { fused } from "./fused.ts";
 import { native } from "./native.ts";
-import type { Masking } from "../masking.ts";
+import type { TokenOrder } from "../masking.ts";
 
 /**
- * Puts the visible tokens back in patch order and inserts the mask token for every masked patch.
+ * Puts encoded tokens in the order of an image and inserts a learned token where one is missing: the mask token for every
+ * masked patch, or the class token.
  *
  * Each visible token occurs exactly once in the output, so its gradient is a gather too. A scatter is not needed; the
  * WebAssembly backend has none.
  *
  * @param visible `[batch, K, dim]`
- * @param maskToken `[1, 1, dim]`
+ * @param token `[1, 1, dim]`
  * @returns `[batch, N, dim]`
  */
-export function unshuffle(visible: tf.Tensor3D, maskToken: tf.Tensor3D, masking: Masking): tf.Tensor3D {
-  const { batch, keep, patches, keepRows, restoreRows, mask } = masking;
-  const dim = maskToken.shape[2];
-  return fused([visible, maskToken], () => {
+export function unshuffle(visible: tf.Tensor3D, token: tf.Tensor3D, order: TokenOrder): tf.Tensor3D {
+  const { batch, keep, patches, keepRows, restoreRows, mask } = order;
+  const dim = token.shape[2];
+  return fused([visible, token], () => {
     const rows = tf.reshape(visible, [batch * keep, dim]) as tf.Tensor2D;
     const kernel = native().unshuffle;
     const value = kernel
-      ? kernel.forward(rows, tf.reshape(maskToken, [dim]) as tf.Tensor1D, tf.tensor1d(restoreRows, "int32"))
-      : gatherOrToken(rows, tf.reshape(maskToken, [1, dim]), restoreRows);
+      ? kernel.forward(rows, tf.reshape(token, [dim]) as tf.Tensor1D, tf.tensor1d(restoreRows, "int32"))
+      : gatherOrToken(rows, tf.reshape(token, [1, dim]), restoreRows);
     const gradient = (dy: tf.Tensor) => {
       const flat = tf.reshape(dy, [batch * patches, dim]) as tf.Tensor2D;
       const rows = tf.tensor1d(keepRows, "int32"), masked = tf.tensor1d(mask);

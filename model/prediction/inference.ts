@@ -6,16 +6,17 @@
 import { imageDim, type MaeConfig, numPatches, patchDim } from "../config.ts";
 import { maskBatch } from "../mae.ts";
 import { drawMaskNoise, type MaskStrategy } from "../maskStrategies.ts";
+import { patchRows } from "./patchRows.ts";
 import type { Predictor } from "./predictor.ts";
 
 /** Reconstructions of a batch and their errors. */
 export interface MaeBatchResult {
   readonly images: number;
-  /** Masked mean squared error of each image, `[batch]`. */
+  /** Masked mean squared error of each image, `[batch]`, in the values that the model predicts (`denormalizePatches`). */
   readonly losses: Float32Array;
-  /** Mean squared error of each image over all of its pixels, `[batch]`. */
+  /** Mean squared error of each image over all of its values, `[batch]`. */
   readonly pixelErrors: Float32Array;
-  /** Predicted patches, `[batch, N, P·P·C]`. */
+  /** Patches as the model predicts them, `[batch, N, P·P·C]`. */
   readonly pred: Float32Array;
   /** `[batch, N]`: 1 = masked, 0 = visible. */
   readonly mask: Float32Array;
@@ -91,15 +92,15 @@ export async function reconstructWith(
 ): Promise<MaeBatchResult> {
   const { config } = predictor;
   const n = numPatches(config), dim = patchDim(config), images = pixels.length / imageDim(config);
-  const batch = maskBatch(config, pixels, noise, maskRatio);
-  const pred = await predictor.patches(batch);
+  const batch = maskBatch(config, pixels, noise, maskRatio, { tables: predictor.tables });
+  const pred = await predictor.patches(batch), target = patchRows(config, batch.target);
   const { mask, idsRestore, keep } = batch.masking;
   const losses = new Float32Array(images), pixelErrors = new Float32Array(images);
   for (let image = 0; image < images; image++) {
     let masked = 0, all = 0;
     for (let patch = image * n; patch < (image + 1) * n; patch++) {
       let sum = 0;
-      for (let i = patch * dim; i < (patch + 1) * dim; i++) sum += (pred[i] - batch.target[i]) ** 2;
+      for (let i = patch * dim; i < (patch + 1) * dim; i++) sum += (pred[i] - target[i]) ** 2;
       all += sum;
       masked += sum * mask[patch];
     }

@@ -4,14 +4,15 @@
  * @module
  */
 import { type Scalar, tensor2d } from "@tensorflow/tfjs-core";
-import { classify, featuresOfPatches } from "../classifier.ts";
+import { orderFeeds } from "../classToken.ts";
+import { classify, features, unmaskedBatch } from "../classifier.ts";
 import { imageDim, type MaeConfig, numPatches } from "../config.ts";
 import { encoderPathRates } from "../encoder.ts";
 import { type Allocate, forward, maskBatch, newBuffer } from "../mae.ts";
 import { drawMaskNoise } from "../maskStrategies.ts";
 import { crossEntropy } from "../ops/crossEntropy.ts";
 import type { BatchPart, DropoutKey } from "../ops/dropout.ts";
-import { patchify } from "../patches.ts";
+import type { PositionTables } from "../positions.ts";
 import type { Weights } from "../transformer.ts";
 import type { Architecture } from "../weights.ts";
 
@@ -40,6 +41,8 @@ export type TrainingBatch = ImageBatch | FeatureBatch;
 export interface Task {
   readonly config: MaeConfig;
   readonly architecture: Architecture;
+  /** Positions, which are not trained. @default those that the configuration determines */
+  readonly tables?: PositionTables;
   /** Trains the head alone (linear probe). */
   readonly freezeEncoder?: boolean;
   /** The input of a step: images, or the features that a frozen encoder has computed for them. @default "pixels" */
@@ -88,7 +91,7 @@ export function objective(
   allocate: Allocate = newBuffer,
 ): Objective {
   if ("features" in batch) return headObjective(task, batch, part, allocate);
-  const { config, architecture, seed } = task;
+  const { config, architecture, seed, tables } = task;
   const { first, images } = part, dim = imageDim(config);
   const pixels = batch.pixels.subarray(first * dim, (first + images) * dim);
   const isFrozen = architecture.model === "classifier" && task.freezeEncoder;
@@ -100,36 +103,37 @@ export function objective(
     const n = numPatches(config);
     const noise = batch.noise?.subarray(first * n, (first + images) * n) ??
       drawMaskNoise(config, { seed, purpose: "mask", epoch, step }, images, first);
-    const masked = maskBatch(config, pixels, noise, config.maskRatio, allocate);
-    const { visible, positions, target, masking: { mask, restoreRows, keepRows } } = masked;
+    const masked = maskBatch(config, pixels, noise, config.maskRatio, { tables, allocate });
+    const { patches, positions, order, target, decoderOrder: { mask, restoreRows, keepRows } } = masked;
     return {
-      feeds: { visible, positions, target, mask, restoreRows, keepRows },
+      feeds: { visible: patches, positions, ...orderFeeds(order), target, mask, restoreRows, keepRows },
       drop,
       loss: (weights, key = drop) => forward(weights, config, masked, key).loss,
     };
   }
-  const patches = patchify(pixels, config, allocate("patches", pixels.length));
+  const input = unmaskedBatch(config, pixels, { tables, allocate });
   const labels = batch.labels!.subarray(first, first + images);
   return {
-    feeds: { patches, labels },
+    feeds: { patches: input.patches, ...orderFeeds(input.order), labels },
     drop,
     loss: (weights, key = drop) =>
-      crossEntropy(classify(weights, featuresOfPatches(weights, config, patches, key)), labels),
+      crossEntropy(classify(weights, config, features(weights, config, input, { drop: key })), labels),
   };
 }
 
 /** Returns the objective of a classifier's head on features. */
 function headObjective(
-  { config: { embedDim } }: Task,
+  { config }: Task,
   batch: FeatureBatch,
   { first, images }: BatchPart,
   allocate: Allocate,
 ): Objective {
-  const features = allocate("features", images * embedDim);
+  const { embedDim } = config, features = allocate("features", images * embedDim);
   features.set(batch.features.subarray(first * embedDim, (first + images) * embedDim));
   const labels = batch.labels.subarray(first, first + images);
   return {
     feeds: { features, labels },
-    loss: (weights) => crossEntropy(classify(weights, tensor2d(features, [images, embedDim])), labels),
+    loss: (weights) =>
+      crossEntropy(classify(weights, config, tensor2d(features, [images, embedDim])), labels),
   };
 }

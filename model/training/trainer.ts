@@ -12,7 +12,10 @@ import { Position, type TrainingLength } from "./position.ts";
 import { openStepper, type StepPlanner } from "./stepper.ts";
 import { type StoredState, storedState } from "./storedState.ts";
 import type { TrainerEvent, TrainerState } from "./trainerEvents.ts";
+import { type PositionTables, positionTables, tablesOf } from "../positions.ts";
 import {
+  bufferShapes,
+  bufferTensors,
   type HostTensor,
   isTrainable,
   type ParameterSpec,
@@ -26,8 +29,8 @@ export type { TrainerEvent, TrainerState };
 /** Options of a training. Equal options give equal numbers. */
 export interface TrainOptions extends Task, TrainingLength {
   /**
-   * Returns the initial values of every parameter, also a second time where the planner rejects the training. Not called
-   * when a training resumes.
+   * Returns the initial values of every parameter, and stored position tables. It may be called several times, and is not
+   * called when a training resumes.
    */
   initial(): TensorStream | Promise<TensorStream>;
   readonly optimizer: AdamWOptions;
@@ -41,6 +44,21 @@ export interface TrainOptions extends Task, TrainingLength {
   readonly planner?: StepPlanner;
   /** Returns the batches of an epoch from `fromBatch` on. The result must depend on the arguments alone. */
   batches(epoch: number, fromBatch: number): Batches;
+}
+
+/** Returns the positions of a model. Stored ones are among its weights, of which the others are not kept. */
+async function readTables(
+  { config, architecture, tables, initial }: TrainOptions,
+  resumeFrom?: StoredState,
+): Promise<PositionTables> {
+  if (tables) return tables;
+  if (config.positions !== "stored") return positionTables(config);
+  const names = bufferShapes(config, architecture), found = new Map<string, HostTensor>();
+  for await (const [name, tensor] of resumeFrom?.weights() ?? await initial()) {
+    if (names.has(name)) found.set(name, tensor);
+    if (found.size === names.size) break;
+  }
+  return tablesOf(config, found);
 }
 
 /** Opens the stepper of a training. Of the initial weights, only the frozen ones are kept. */
@@ -112,14 +130,18 @@ export async function* train(
 ): AsyncGenerator<TrainerEvent, void> {
   const { schedule } = options;
   const resumeFrom = from && "optimizer" in from ? storedState(from) : from;
-  const specs = parameterSpecs(options.config, options.architecture);
-  const { stepper, frozen } = await open(options, specs, resumeFrom);
+  const { config, architecture } = options, specs = parameterSpecs(config, architecture);
+  const tables = await readTables(options, resumeFrom);
+  const { stepper, frozen } = await open({ ...options, tables }, specs, resumeFrom);
+  // Stored positions cannot be computed again from the configuration.
+  const buffers = config.positions === "stored" ? bufferTensors(config, architecture, tables) : [];
   const position = new Position(options, resumeFrom);
   const state = async (): Promise<TrainerState> => {
     const trained = await stepper.weights();
-    const weights = new Map<string, HostTensor>(
-      specs.map(({ name }) => [name, trained.get(name) ?? frozen.get(name)!]),
-    );
+    const weights = new Map<string, HostTensor>([
+      ...buffers,
+      ...specs.map(({ name }) => [name, trained.get(name) ?? frozen.get(name)!] as const),
+    ]);
     const { step, epochLossSum } = position;
     return { step, epochLossSum, weights, optimizer: await stepper.state() };
   };

@@ -7,12 +7,11 @@ import { readSafetensors } from "../../data/safetensors/safetensors.ts";
 import { fromWire } from "../../data/wire.ts";
 import type { Planner } from "../../model/backends/backend.ts";
 import { evaluate } from "../../model/backends/evaluate.ts";
-import { imageDim, type MaeConfig, numPatches } from "../../model/config.ts";
+import { completeConfig, imageDim, type MaeConfig, numPatches } from "../../model/config.ts";
 import { forward, maskBatch } from "../../model/mae.ts";
 import { sinusoidalPositions } from "../../model/positions.ts";
 import { openPredictor } from "../../model/prediction/openPredictor.ts";
 import type { Predictor } from "../../model/prediction/predictor.ts";
-import { PRESETS } from "../../model/presets.ts";
 import { openStepper, type Stepper } from "../../model/training/stepper.ts";
 import {
   type Architecture,
@@ -100,7 +99,7 @@ interface Reference {
 
 function readReference(bytes: Uint8Array<ArrayBuffer>): Reference {
   const { tensors, metadata } = readSafetensors(bytes);
-  const config = { ...PRESETS.mnist, ...fromWire(JSON.parse(metadata.config)) } as MaeConfig;
+  const config = completeConfig(fromWire(JSON.parse(metadata.config)) as Partial<MaeConfig>);
   const theirs = (name: string): Values => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`The reference has no tensor '${name}'`);

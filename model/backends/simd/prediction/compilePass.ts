@@ -3,11 +3,9 @@
  *
  * @module
  */
-import type { MaeConfig } from "../../../config.ts";
-import type { Shape } from "../../../shape.ts";
 import { compile } from "../plan/compile.ts";
 import type { Program } from "./messages.ts";
-import { keyOf, recordPass } from "./pass.ts";
+import { keyOf, type PassModel, recordPass } from "./pass.ts";
 import type { PassPlan } from "./passPlan.ts";
 import { splitCall } from "./splitCall.ts";
 
@@ -27,17 +25,15 @@ export function compiledKey({ pass }: PassPlan, images: number): string {
 /**
  * Compiles a pass over chunks of `images` images.
  *
- * @param parameters shapes of the model's parameters
  * @throws {PlanError} when an operation has no kernel
  */
 export function compilePass(
-  config: MaeConfig,
-  parameters: ReadonlyMap<string, Shape>,
+  model: PassModel,
   plan: PassPlan,
   images: number,
   threads: number,
 ): CompiledPass {
-  const graph = recordPass(config, parameters, plan.pass, images);
+  const graph = recordPass(model, plan.pass, images);
   const compiled = Array.from({ length: threads }, (_, thread) => {
     const addresses = plan.addressesOf(thread);
     return { feeds: addresses.feeds, ...compile(graph, addresses) };

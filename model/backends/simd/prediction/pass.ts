@@ -3,26 +3,46 @@
  *
  * @module
  */
-import { type Tensor, tensor2d } from "@tensorflow/tfjs-core";
-import { classify, featuresOfPatches } from "../../../classifier.ts";
-import { imageDim, type MaeConfig, numPatches, patchDim } from "../../../config.ts";
+import { type Tensor2D, tensor2d } from "@tensorflow/tfjs-core";
+import { classTokenFirst, orderFeeds } from "../../../classToken.ts";
+import { classify, features, type Pool, unmaskedBatch } from "../../../classifier.ts";
+import { imageDim, type MaeConfig, numPatches, numTokens, patchDim } from "../../../config.ts";
 import { classifierFlops, forwardFlops } from "../../../flops.ts";
 import { predictPatches } from "../../../mae.ts";
+import type { PositionTables } from "../../../positions.ts";
 import type { Shape } from "../../../shape.ts";
 import type { Weights } from "../../../transformer.ts";
 import type { Graph } from "../plan/graph.ts";
 import { recordForward } from "../plan/record.ts";
 
+/** The model of a forward pass, without the values of its parameters. */
+export interface PassModel {
+  readonly config: MaeConfig;
+  readonly tables: PositionTables;
+  /** Shapes of the parameters by name. */
+  readonly parameters: ReadonlyMap<string, Shape>;
+}
+
 /** A forward pass. */
-export type Pass = { readonly output: "features" | "logits" | "logits of features" } | {
-  readonly output: "patches";
-  /** Number of visible patches of an image. */
-  readonly keep: number;
-};
+export type Pass =
+  | { readonly output: "features"; readonly pool: Pool }
+  | { readonly output: "logits" | "logits of features" }
+  | {
+    readonly output: "patches";
+    /** Number of visible patches of an image. */
+    readonly keep: number;
+  };
 
 /** Returns a text that is different for different passes. */
 export function keyOf(pass: Pass): string {
-  return pass.output === "patches" ? `patches of ${pass.keep}` : pass.output;
+  switch (pass.output) {
+    case "patches":
+      return `patches of ${pass.keep}`;
+    case "features":
+      return `features of ${pass.pool}`;
+    default:
+      return pass.output;
+  }
 }
 
 /** Returns the floating-point operations of a pass over one image. */
@@ -36,56 +56,60 @@ export function flopsOf(config: MaeConfig, pass: Pass): number {
 /**
  * Records a pass.
  *
- * @param parameters shapes of the model's parameters
  * @throws {PlanError} when an operation has no kernel
  */
-export function recordPass(
-  config: MaeConfig,
-  parameters: ReadonlyMap<string, Shape>,
-  pass: Pass,
-  images: number,
-): Graph {
-  if (pass.output === "patches") return recordPatches(config, parameters, images, pass.keep);
-  if (pass.output === "logits of features") {
-    const { embedDim } = config, features = new Float32Array(images * embedDim);
-    return recordForward(
-      parameters,
-      { features },
-      (weights) => [classify(weights, tensor2d(features, [images, embedDim]))],
-    );
+export function recordPass(model: PassModel, pass: Pass, images: number): Graph {
+  const { config, parameters } = model;
+  switch (pass.output) {
+    case "patches":
+      return recordPatches(model, images, pass.keep);
+    case "logits of features": {
+      const { embedDim } = config, features = new Float32Array(images * embedDim);
+      const compute = (
+        weights: Weights,
+      ) => [classify(weights, config, tensor2d(features, [images, embedDim]))];
+      return recordForward(parameters, { features }, compute);
+    }
+    case "features":
+      return recordFeatures(model, images, pass.pool, (_, features) => features);
+    case "logits":
+      return recordFeatures(model, images, config.pool, (weights, x) => classify(weights, config, x));
   }
-  const patches = new Float32Array(images * imageDim(config));
-  const compute = (weights: Weights): Tensor[] => {
-    const features = featuresOfPatches(weights, config, patches);
-    return [pass.output === "features" ? features : classify(weights, features)];
-  };
-  return recordForward(parameters, { patches }, compute);
 }
 
-function recordPatches(
-  config: MaeConfig,
-  parameters: ReadonlyMap<string, Shape>,
-  batch: number,
-  keep: number,
+function recordFeatures(
+  { config, tables, parameters }: PassModel,
+  images: number,
+  pool: Pool,
+  outputOf: (weights: Weights, features: Tensor2D) => Tensor2D,
 ): Graph {
-  const patches = numPatches(config), rows = batch * keep;
-  const visible = new Float32Array(rows * patchDim(config));
-  const positions = new Float32Array(rows * config.embedDim);
-  const restoreRows = new Int32Array(batch * patches);
-  const none = new Int32Array(0), mask = new Float32Array(0);
-  const masking = {
-    batch,
-    patches,
-    keep,
-    restoreRows,
-    mask,
-    idsKeep: none,
-    idsRestore: none,
-    keepRows: none,
-  };
+  const input = unmaskedBatch(config, new Float32Array(images * imageDim(config)), { tables });
   return recordForward(
     parameters,
-    { visible, positions, restoreRows },
-    (weights) => [predictPatches(weights, config, { visible, positions, masking }).pred],
+    { patches: input.patches, ...orderFeeds(input.order) },
+    (weights) => [outputOf(weights, features(weights, config, input, { pool }))],
+  );
+}
+
+function recordPatches({ config, tables, parameters }: PassModel, batch: number, keep: number): Graph {
+  const order = config.clsToken ? classTokenFirst(batch, keep) : null;
+  const encoded = order?.patches ?? keep, decoded = numTokens(config);
+  const visible = new Float32Array(batch * keep * patchDim(config));
+  const positions = new Float32Array(batch * encoded * config.embedDim);
+  const restoreRows = new Int32Array(batch * decoded);
+  const decoderOrder = {
+    batch,
+    patches: decoded,
+    keep: encoded,
+    restoreRows,
+    // Only a backward pass reads these.
+    keepRows: new Int32Array(0),
+    mask: new Float32Array(0),
+  };
+  const input = { batch, patches: visible, positions, order, decoderOrder, decoderPositions: tables.decoder };
+  return recordForward(
+    parameters,
+    { visible, positions, ...orderFeeds(order), restoreRows },
+    (weights) => [predictPatches(weights, config, input).pred],
   );
 }

@@ -3,12 +3,10 @@
  *
  * @module
  */
-import type { MaeConfig } from "../../../config.ts";
-import type { Shape } from "../../../shape.ts";
 import type { BufferAddresses } from "../plan/compile.ts";
 import { measure } from "../plan/compile.ts";
 import type { ModelMemory } from "./modelMemory.ts";
-import { flopsOf, type Pass, recordPass } from "./pass.ts";
+import { flopsOf, type Pass, type PassModel, recordPass } from "./pass.ts";
 
 /** Target for the results of a chunk in bytes, if each thread computes its own chunks. */
 const CHUNK_BYTES = 2 ** 20;
@@ -38,17 +36,16 @@ export interface PassPlan {
 
 /** Plans a pass. @throws {PlanError} when an operation has no kernel */
 export function planPass(
-  config: MaeConfig,
-  parameters: ReadonlyMap<string, Shape>,
+  model: PassModel,
   memory: ModelMemory,
   pass: Pass,
   threads: number,
 ): PassPlan {
-  const flops = flopsOf(config, pass), together = threads > 1 && flops >= TOGETHER_FLOPS;
-  const ofOne = recordPass(config, parameters, pass, 1), sizesOfOne = measure(ofOne);
+  const flops = flopsOf(model.config, pass), together = threads > 1 && flops >= TOGETHER_FLOPS;
+  const ofOne = recordPass(model, pass, 1), sizesOfOne = measure(ofOne);
   const target = together ? SHARED_CHUNK_BYTES : CHUNK_BYTES;
   const chunkImages = Math.max(1, Math.floor(target / sizesOfOne.resultBytes));
-  const largest = chunkImages === 1 ? ofOne : recordPass(config, parameters, pass, chunkImages);
+  const largest = chunkImages === 1 ? ofOne : recordPass(model, pass, chunkImages);
   const { feedBytes, resultBytes, scratchBytes } = measure(largest);
   const shared = together ? feedBytes + resultBytes : 0;
   const stride = together ? scratchBytes : feedBytes + resultBytes + scratchBytes;

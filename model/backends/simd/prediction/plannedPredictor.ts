@@ -8,18 +8,21 @@
  *
  * @module
  */
+import { classTokenFirst } from "../../../classToken.ts";
+import type { Pool } from "../../../classifier.ts";
 import { imageDim, type MaeConfig, numPatches, patchDim } from "../../../config.ts";
 import type { MaskedBatch } from "../../../mae.ts";
-import { patchify } from "../../../patches.ts";
+import { inputPatches } from "../../../normalize.ts";
+import { type PositionTables, tablesOf } from "../../../positions.ts";
+import { patchRows } from "../../../prediction/patchRows.ts";
 import type { Predictor, PredictorOptions } from "../../../prediction/predictor.ts";
-import type { Shape } from "../../../shape.ts";
 import { bytesOf } from "../plan/allocation.ts";
 import { type Chunk, splitBatch } from "../plan/chunks.ts";
 import { compiledKey, type CompiledPass, compilePass } from "./compilePass.ts";
 import type { ChunkRun } from "./messages.ts";
 import { ModelInstance } from "./modelInstance.ts";
 import { ModelMemory } from "./modelMemory.ts";
-import { keyOf, type Pass } from "./pass.ts";
+import { keyOf, type Pass, type PassModel } from "./pass.ts";
 import { type PassPlan, planPass } from "./passPlan.ts";
 import { ThreadPool } from "./threadPool.ts";
 
@@ -43,13 +46,26 @@ type FeedBuffer = (name: string, length: number) => Float32Array<ArrayBuffer>;
 /** Fills the feeds of some images of a call. @param first index of the first image */
 type FillFeeds = (first: number, images: number, feed: FeedBuffer) => void;
 
+/** Returns the buffer of a feed of integers. */
+function intFeed(feed: FeedBuffer, name: string, size: number): Int32Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = feed(name, size);
+  return new Int32Array(buffer, byteOffset, length);
+}
+
+/** Fills the feed of the encoder's order. A forward pass does not read the others. */
+function fillOrder(images: number, keep: number, feed: FeedBuffer): void {
+  const { restoreRows } = classTokenFirst(images, keep);
+  intFeed(feed, "clsRestoreRows", restoreRows.length).set(restoreRows);
+}
+
 /** A predictor that runs planned passes. */
 export class PlannedPredictor implements Predictor {
   readonly config: MaeConfig;
+  readonly tables: PositionTables;
   readonly note = null;
   readonly threads: number;
   readonly #memory: ModelMemory;
-  readonly #parameters: ReadonlyMap<string, Shape>;
+  readonly #model: PassModel;
   readonly #module: WebAssembly.Module;
   readonly #plans = new Map<string, PassPlan>();
   readonly #compiled = new Map<string, CompiledPass>();
@@ -70,12 +86,13 @@ export class PlannedPredictor implements Predictor {
     { config, weights, threads }: PredictorOptions,
     module: WebAssembly.Module,
   ) {
-    const patches = numPatches(config);
     this.config = config;
+    this.tables = tablesOf(config, weights);
     this.threads = threads;
-    this.#parameters = new Map([...weights].map(([name, { shape }]) => [name, shape]));
+    const parameters = new Map([...weights].map(([name, { shape }]) => [name, shape]));
+    this.#model = { config, tables: this.tables, parameters };
     // The constants are the positions of the encoder and of the decoder.
-    const constantBytes = bytesOf(patches * config.embedDim) + bytesOf(patches * config.decoderEmbedDim);
+    const constantBytes = bytesOf(this.tables.encoder.length) + bytesOf(this.tables.decoder.length);
     this.#memory = new ModelMemory(weights, constantBytes);
     this.#module = module;
     this.#instance = new ModelInstance(module, this.#memory.memory);
@@ -85,28 +102,31 @@ export class PlannedPredictor implements Predictor {
     return this.#memory.memory.buffer.byteLength;
   }
 
-  patches({ visible, positions, masking }: MaskedBatch): Promise<Float32Array<ArrayBuffer>> {
-    const { batch, keep, patches, restoreRows } = masking;
+  async patches(
+    { batch, patches, positions, order, masking: { keep }, decoderOrder }: MaskedBatch,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    const { restoreRows, patches: decoded, keep: encoded } = decoderOrder; // T and S
     const fill: FillFeeds = (first, images, feed) => {
-      for (const [name, data] of Object.entries({ visible, positions })) {
+      for (const [name, data] of Object.entries({ visible: patches, positions })) {
         const size = data.length / batch;
         feed(name, images * size).set(data.subarray(first * size, (first + images) * size));
       }
-      const { buffer, byteOffset, length } = feed("restoreRows", images * patches);
-      new Int32Array(buffer, byteOffset, length).set(
-        restoreRows.subarray(first * patches, (first + images) * patches)
-          .map((row) => row < 0 ? row : row - first * keep),
+      if (order) fillOrder(images, keep, feed);
+      intFeed(feed, "restoreRows", images * decoded).set(
+        restoreRows.subarray(first * decoded, (first + images) * decoded)
+          .map((row) => row < 0 ? row : row - first * encoded),
       );
     };
-    return this.#call({ output: "patches", keep }, batch, patches * patchDim(this.config), fill);
+    const rows = await this.#call({ output: "patches", keep }, batch, decoded * patchDim(this.config), fill);
+    return patchRows(this.config, rows);
   }
 
-  features(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
-    return this.#callOnPixels("features", pixels, this.config.embedDim);
+  features(pixels: Float32Array, pool: Pool = this.config.pool): Promise<Float32Array<ArrayBuffer>> {
+    return this.#callOnPixels({ output: "features", pool }, pixels, this.config.embedDim);
   }
 
   logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
-    return this.#callOnPixels("logits", pixels, this.#classes);
+    return this.#callOnPixels({ output: "logits" }, pixels, this.#classes);
   }
 
   logitsOfFeatures(features: Float32Array): Promise<Float32Array<ArrayBuffer>> {
@@ -130,16 +150,17 @@ export class PlannedPredictor implements Predictor {
   }
 
   get #classes(): number {
-    return this.#parameters.get("head.bias")![0];
+    return this.#model.parameters.get("head.bias")![0];
   }
 
-  #callOnPixels(output: "features" | "logits", pixels: Float32Array, outputSize: number) {
-    const dim = imageDim(this.config);
+  #callOnPixels(pass: Pass, pixels: Float32Array, outputSize: number) {
+    const { config } = this, dim = imageDim(config);
     const fill: FillFeeds = (first, images, feed) => {
       const part = pixels.subarray(first * dim, (first + images) * dim);
-      patchify(part, this.config, feed("patches", part.length));
+      inputPatches(part, config, feed("patches", part.length));
+      if (config.clsToken) fillOrder(images, numPatches(config), feed);
     };
-    return this.#call({ output }, pixels.length / dim, outputSize, fill);
+    return this.#call(pass, pixels.length / dim, outputSize, fill);
   }
 
   /** Runs a pass over images after the calls that were made before. @param outputSize floats of an image's output */
@@ -228,7 +249,7 @@ export class PlannedPredictor implements Predictor {
   #planOf(pass: Pass): PassPlan {
     const key = keyOf(pass), known = this.#plans.get(key);
     if (known) return known;
-    const plan = planPass(this.config, this.#parameters, this.#memory, pass, this.threads);
+    const plan = planPass(this.#model, this.#memory, pass, this.threads);
     this.#plans.set(key, plan);
     return plan;
   }
@@ -237,7 +258,7 @@ export class PlannedPredictor implements Predictor {
   #compiledFor(plan: PassPlan, images: number): CompiledPass {
     const key = compiledKey(plan, images), known = this.#compiled.get(key);
     if (known) return known;
-    const compiled = compilePass(this.config, this.#parameters, plan, images, this.threads);
+    const compiled = compilePass(this.#model, plan, images, this.threads);
     this.#compiled.set(key, compiled);
     this.#instance.add(key, compiled.programs[0]);
     this.#post(compiled);

@@ -3,14 +3,17 @@
  *
  * @module
  */
-import { imageDim, type MaeConfig } from "../../../config.ts";
+import { classTokenFirst } from "../../../classToken.ts";
+import type { Pool } from "../../../classifier.ts";
+import { imageDim, type MaeConfig, numPatches } from "../../../config.ts";
 import type { MaskedBatch } from "../../../mae.ts";
-import { patchify } from "../../../patches.ts";
+import { inputPatches } from "../../../normalize.ts";
 import { PlanError } from "../../../planError.ts";
+import { type PositionTables, tablesOf } from "../../../positions.ts";
+import { patchRows } from "../../../prediction/patchRows.ts";
 import type { Predictor, PredictorOptions } from "../../../prediction/predictor.ts";
-import type { Shape } from "../../../shape.ts";
 import { bytesOf } from "../../../weights.ts";
-import { keyOf, type Pass, recordPass } from "../../simd/prediction/pass.ts";
+import { keyOf, type Pass, type PassModel, recordPass } from "../../simd/prediction/pass.ts";
 import { readBuffer } from "../readBuffer.ts";
 import { BoundPlan, maxBytesOf } from "./bindings.ts";
 import { Commands } from "./commands.ts";
@@ -39,6 +42,11 @@ function partOf(data: Float32Array, size: number, first: number, images: number)
   return data.subarray(first * size, (first + images) * size);
 }
 
+/** Returns the feed of the encoder's order. A forward pass does not read the others. */
+function orderOf(images: number, keep: number): Feeds {
+  return { clsRestoreRows: classTokenFirst(images, keep).restoreRows };
+}
+
 function concat(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
   const both = new Float32Array(a.length + b.length);
   both.set(a);
@@ -49,11 +57,12 @@ function concat(a: Float32Array, b: Float32Array): Float32Array<ArrayBuffer> {
 /** A predictor that submits planned passes to a device. */
 export class DevicePredictor implements Predictor {
   readonly config: MaeConfig;
+  readonly tables: PositionTables;
   readonly threads = 1;
   readonly note = null;
   readonly memoryBytes: number;
   readonly #device: PlanDevice;
-  readonly #shapes: ReadonlyMap<string, Shape>;
+  readonly #model: PassModel;
   readonly #parameters: Parameters;
   readonly #slots: GPUBuffer[] = [];
   /** By the pass and the number of images. */
@@ -64,14 +73,15 @@ export class DevicePredictor implements Predictor {
   /** Allocates the parameters. */
   private constructor(
     planDevice: PlanDevice,
-    { config, weights }: PredictorOptions,
-    shapes: ReadonlyMap<string, Shape>,
+    { weights }: PredictorOptions,
+    model: PassModel,
   ) {
     const { device } = planDevice.launcher.backend;
-    this.config = config;
+    this.config = model.config;
+    this.tables = model.tables;
     this.memoryBytes = bytesOf(weights);
     this.#device = planDevice;
-    this.#shapes = shapes;
+    this.#model = model;
     this.#parameters = new Parameters(device, [], weights, maxBytesOf(device));
   }
 
@@ -83,34 +93,39 @@ export class DevicePredictor implements Predictor {
    */
   static async open(planDevice: PlanDevice, options: PredictorOptions): Promise<DevicePredictor> {
     const { config, weights } = options;
-    const shapes = new Map([...weights].map(([name, { shape }]) => [name, shape]));
+    const parameters = new Map([...weights].map(([name, { shape }]) => [name, shape]));
+    const model = { config, tables: tablesOf(config, weights), parameters };
     const pass: Pass = weights.has("decoder.mask_token")
       ? { output: "patches", keep: 1 }
-      : weights.has("encoder.norm.weight")
-      ? { output: "features" }
+      : weights.has("encoder.patch_embed.projection.1.weight")
+      ? { output: "features", pool: config.pool }
       : { output: "logits of features" };
-    lower(recordPass(config, shapes, pass, 1));
-    const predictor = await checked(planDevice, () => new DevicePredictor(planDevice, options, shapes));
+    lower(recordPass(model, pass, 1));
+    const predictor = await checked(planDevice, () => new DevicePredictor(planDevice, options, model));
     await predictor.#parameters.write(weights);
     return predictor;
   }
 
-  patches({ visible, positions, masking }: MaskedBatch): Promise<Float32Array<ArrayBuffer>> {
-    const { restoreRows, keep, patches, batch } = masking;
-    return this.#run({ output: "patches", keep }, batch, (first, images) => ({
-      visible: partOf(visible, visible.length / batch, first, images),
+  async patches(
+    { batch, patches, positions, order, masking: { keep }, decoderOrder }: MaskedBatch,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    const { restoreRows, patches: decoded, keep: encoded } = decoderOrder; // T and S
+    const rows = await this.#run({ output: "patches", keep }, batch, (first, images) => ({
+      visible: partOf(patches, patches.length / batch, first, images),
       positions: partOf(positions, positions.length / batch, first, images),
-      restoreRows: restoreRows.subarray(first * patches, (first + images) * patches)
-        .map((row) => row < 0 ? row : row - first * keep),
+      ...(order && orderOf(images, keep)),
+      restoreRows: restoreRows.subarray(first * decoded, (first + images) * decoded)
+        .map((row) => row < 0 ? row : row - first * encoded),
     }));
+    return patchRows(this.config, rows);
   }
 
-  features(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
-    return this.#ofPixels("features", pixels);
+  features(pixels: Float32Array, pool: Pool = this.config.pool): Promise<Float32Array<ArrayBuffer>> {
+    return this.#ofPixels({ output: "features", pool }, pixels);
   }
 
   logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
-    return this.#ofPixels("logits", pixels);
+    return this.#ofPixels({ output: "logits" }, pixels);
   }
 
   logitsOfFeatures(features: Float32Array): Promise<Float32Array<ArrayBuffer>> {
@@ -127,10 +142,11 @@ export class DevicePredictor implements Predictor {
     for (const buffer of this.#slots) buffer.destroy();
   }
 
-  #ofPixels(output: "features" | "logits", pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+  #ofPixels(pass: Pass, pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
     const { config } = this, dim = imageDim(config);
-    return this.#run({ output }, pixels.length / dim, (first, images) => ({
-      patches: patchify(partOf(pixels, dim, first, images), config),
+    return this.#run(pass, pixels.length / dim, (first, images) => ({
+      patches: inputPatches(partOf(pixels, dim, first, images), config),
+      ...(config.clsToken && orderOf(images, numPatches(config))),
     }));
   }
 
@@ -173,7 +189,7 @@ export class DevicePredictor implements Predictor {
   async #compiledFor(pass: Pass, images: number): Promise<CompiledPass> {
     const key = `${keyOf(pass)} ${images}`, cached = this.#compiled.get(key);
     if (cached) return cached;
-    const graph = recordPass(this.config, this.#shapes, pass, images), plan = lower(graph);
+    const graph = recordPass(this.#model, pass, images), plan = lower(graph);
     await DeviceStepper.test(this.#device, plan, testTask(this.config, pass));
     const { launcher } = this.#device, { device } = launcher.backend, slots = this.#slots.length;
     const compiled = await checked(this.#device, () => {

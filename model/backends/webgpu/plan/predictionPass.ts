@@ -16,14 +16,17 @@ export function paddedSize(images: number): number {
   return Math.ceil(images / step) * step;
 }
 
+const NO_DROPOUT = { dropout: 0, dropPath: 0 };
+
 /** Returns a training whose programs include those of a pass. */
 export function testTask(config: MaeConfig, pass: Pass): Task {
   if (pass.output !== "patches") {
     const architecture = { model: "classifier", classes: 2 } as const;
-    return { config: { ...config, dropout: 0 }, architecture, seed: 0 };
+    const pool = pass.output === "features" ? pass.pool : config.pool;
+    return { config: { ...config, pool, ...NO_DROPOUT }, architecture, seed: 0 };
   }
   const patches = numPatches(config), keep = Math.min(pass.keep, patches - 1);
   // Between two whole numbers of visible patches, so that rounding does not matter.
   const maskRatio = 1 - (keep + 0.5) / patches;
-  return { config: { ...config, dropout: 0, maskRatio }, architecture: { model: "mae" }, seed: 0 };
+  return { config: { ...config, maskRatio, ...NO_DROPOUT }, architecture: { model: "mae" }, seed: 0 };
 }

@@ -63,6 +63,8 @@ function smallModel(config: MaeConfig, masked: boolean): MaeConfig {
     // The first block skips no branch.
     depth: Math.min(config.dropPath > 0 ? 2 : 1, config.depth),
     decoderDepth: Math.min(1, config.decoderDepth),
+    // A stored table has a row for each patch of the whole image. The programs are the same for any table.
+    positions: "sincos_1d",
   };
 }
 
@@ -73,7 +75,7 @@ function smallTraining(task: Task): StepperOptions {
   const specs = parameterSpecs(config, architecture), weights = initialWeights(specs, 1);
   const trainable = specs.filter(({ name }) => isTrainable(name, freezeEncoder));
   return {
-    task: { ...task, config },
+    task: { ...task, config, tables: undefined },
     trainable,
     frozen: new Map([...weights].filter(([name]) => !isTrainable(name, freezeEncoder))),
     weights,
