@@ -274,6 +274,14 @@ export function numKeep(patches: number, maskRatio: number): number {
   return Math.trunc(patches * (1 - maskRatio));
 }
 
+/**
+ * Returns a mask ratio with which {@linkcode numKeep} returns `keep`. It is between two whole numbers of patches, so that
+ * rounding does not matter.
+ */
+export function ratioThatKeeps(patches: number, keep: number): number {
+  return 1 - (keep + 0.5) / patches;
+}
+
 /** Width of an MLP's hidden layer, `int(dim * mlpRatio)`. */
 export function hiddenDim(dim: number, mlpRatio: number): number {
   return Math.trunc(dim * mlpRatio);

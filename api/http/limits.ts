@@ -15,6 +15,8 @@ export interface ApiLimits {
   readonly jsonValues: number;
   /** A JSON body that carries images in base64. */
   readonly imageJsonBytes: number;
+  /** Keys and array elements of such a body, which can have masks of many images. */
+  readonly imageJsonValues: number;
   /** Path and query of a request. */
   readonly urlBytes: number;
   /** Names and values of all header fields together. */
@@ -35,6 +37,8 @@ export interface ApiLimits {
   readonly formFields: number;
   /** One field of a multipart body. */
   readonly formFieldBytes: number;
+  /** One field of a multipart body that carries images. Masks of many images are JSON in a field. */
+  readonly imageFormFieldBytes: number;
   /** One image of an inference request, encoded. */
   readonly imageBytes: number;
   /** All images of an inference request in a multipart body. */
@@ -75,6 +79,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   jsonDepth: 32,
   jsonValues: 10_000,
   imageJsonBytes: 32 * 2 ** 20,
+  imageJsonValues: 2 ** 17,
   urlBytes: 8192,
   headerBytes: 32 * 1024,
   bodyIdleMs: 15_000,
@@ -85,6 +90,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   uploadStoreMs: 3_600_000,
   formFields: 16,
   formFieldBytes: 4096,
+  imageFormFieldBytes: 2 ** 20,
   imageBytes: 20 * 2 ** 20,
   imagesBytes: 64 * 2 ** 20,
   imageValues: 2 ** 24,

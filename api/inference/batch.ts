@@ -9,7 +9,7 @@ import type { QueuedRequest } from "./requestQueue.ts";
 
 /** Returns the message for requests of one group. */
 export function batchOf(requests: readonly QueuedRequest[]): Batch {
-  const { operation, checkpoint, maskRatio } = requests[0];
+  const { operation, checkpoint, maskRatio, withAttention } = requests[0];
   const pixels = new Uint8Array(requests.reduce((sum, request) => sum + request.pixels.length, 0));
   let end = 0;
   for (const request of requests) {
@@ -22,7 +22,8 @@ export function batchOf(requests: readonly QueuedRequest[]): Batch {
     checkpoint,
     maskRatio,
     withPatches: requests.some(({ withPatches }) => withPatches),
-    entries: requests.map(({ count, seed }) => ({ count, seed })),
+    withAttention,
+    entries: requests.map(({ count, seed, masking, noise }) => ({ count, seed, masking, noise })),
     pixels,
   };
 }

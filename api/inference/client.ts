@@ -24,7 +24,7 @@ export interface InferenceOptions extends Partial<Pick<InferenceSetup, "compute"
 }
 
 /** What a request to compute consists of, except for its images. */
-type Question = Pick<QueuedRequest, "operation" | "checkpoint" | "maskRatio" | "seed" | "withPatches">;
+type Question = Omit<QueuedRequest, "count" | "pixels" | "resolve" | "reject">;
 
 /**
  * Implements {@linkcode Inference} with a child process, which is started by `warm` or by the first request. While the
@@ -69,24 +69,19 @@ export class ProcessInference implements Inference {
       pred: arrays.pred as Float32Array | undefined ?? new Float32Array(),
       mask: arrays.mask as Float32Array,
       idsRestore: arrays.idsRestore as Int32Array,
+      attention: arrays.attention as Float32Array | undefined ?? new Float32Array(),
     };
   }
 
   /** @inheritdoc */
   async classify(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
-    const question: Question = {
-      operation: "classify",
-      checkpoint,
-      maskRatio: 0,
-      seed: 0,
-      withPatches: false,
-    };
+    const question = questionWithoutMasks("classify", checkpoint);
     return (await this.#compute(question, images, signal)).probabilities as Float32Array;
   }
 
   /** @inheritdoc */
   async embed(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
-    const question: Question = { operation: "embed", checkpoint, maskRatio: 0, seed: 0, withPatches: false };
+    const question = questionWithoutMasks("embed", checkpoint);
     return (await this.#compute(question, images, signal)).features as Float32Array;
   }
 
@@ -212,6 +207,10 @@ export class ProcessInference implements Inference {
     }
     return waitMs;
   }
+}
+
+function questionWithoutMasks(operation: "classify" | "embed", checkpoint: Checkpoint): Question {
+  return { operation, checkpoint, maskRatio: 0, seed: 0, withPatches: false, withAttention: false };
 }
 
 function repeatedCrashes(checkpoint: string, waitMs: number): InferenceError {

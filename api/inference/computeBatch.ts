@@ -41,12 +41,12 @@ export async function computeBatch(predictor: Predictor, batch: Batch): Promise<
 
 const imagesOf = (entries: readonly BatchEntry[]) => entries.reduce((sum, { count }) => sum + count, 0);
 
-/** Returns the noise of each entry's masks, which depends on its own seed. `[images, N]` */
+/** Returns the noise of each entry's masks, which is given or depends on the entry's own seed. `[images, N]` */
 function masksOf({ config }: Predictor, { entries, maskRatio }: Batch): Float32Array {
   const patches = numPatches(config), noise = new Float32Array(imagesOf(entries) * patches);
   let first = 0;
-  for (const { count, seed } of entries) {
-    noise.set(maskNoise(config, count, { seed, maskRatio }), first);
+  for (const { count, seed, masking, noise: given } of entries) {
+    noise.set(given ?? maskNoise(config, count, { seed, maskRatio, masking }), first);
     first += count * patches;
   }
   return noise;

@@ -6,6 +6,7 @@
  */
 import type { ImageSet } from "../../data/datasets/dataset.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
+import type { MaskStrategy } from "../../model/maskStrategies.ts";
 
 /** A reconstruction of `count` images; N patches of D = P·P·C values each. */
 export interface Reconstruction {
@@ -19,6 +20,8 @@ export interface Reconstruction {
   readonly mask: Float32Array;
   /** `[count, N]`: restores the order of the patches. */
   readonly idsRestore: Int32Array;
+  /** `[count, heads, N]`: attention of the class token over the patches. Empty unless `withAttention` was set. */
+  readonly attention: Float32Array;
 }
 
 /** Options of a reconstruction. */
@@ -26,8 +29,14 @@ export interface ReconstructOptions {
   readonly maskRatio: number;
   /** Key of the random masks: the same seed gives the same masks. */
   readonly seed: number;
+  /** How the masks are drawn. */
+  readonly masking: MaskStrategy;
+  /** Noise whose order gives the masks, instead of the seed: `[count, N]`. */
+  readonly noise?: Float32Array;
   /** Whether the predicted patches are needed, and not only their errors. */
   readonly withPatches: boolean;
+  /** Whether the attention of the class token is needed. Only for a model that has one. */
+  readonly withAttention: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -6,6 +6,7 @@
 import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { ComputeSettings } from "../../jobs/kinds/settings.ts";
+import type { MaskStrategy } from "../../model/maskStrategies.ts";
 
 /** What is computed. */
 export type Operation = "reconstruct" | "classify" | "embed";
@@ -25,6 +26,10 @@ export interface BatchEntry {
   readonly count: number;
   /** Key of the masks of its images. */
   readonly seed: number;
+  /** How the masks are drawn; by default as in the model's configuration. */
+  readonly masking?: MaskStrategy;
+  /** Noise whose order gives the masks, instead of the seed: `[count, N]`. */
+  readonly noise?: Float32Array;
 }
 
 /** Requests that are computed together. */
@@ -36,6 +41,8 @@ export interface Batch {
   readonly maskRatio: number;
   /** Whether the predicted patches are sent back. */
   readonly withPatches: boolean;
+  /** Whether the attention of the class token is computed. */
+  readonly withAttention: boolean;
   readonly entries: readonly BatchEntry[];
   /** `[images of all entries, height, width, channels]` with values from 0 to 255. */
   readonly pixels: Uint8Array;

@@ -28,6 +28,7 @@ export interface QueuedRequest extends BatchEntry {
   readonly checkpoint: Checkpoint;
   readonly maskRatio: number;
   readonly withPatches: boolean;
+  readonly withAttention: boolean;
   /** `[count, height, width, channels]` with values from 0 to 255. */
   readonly pixels: Uint8Array;
   /** Called with the request's part of the results. */
@@ -40,7 +41,7 @@ export interface QueuedRequest extends BatchEntry {
 type Group = Set<QueuedRequest>;
 
 /**
- * Requests by model, and by what a batch has in common: operation and mask ratio. Models take turns, and so do the
+ * Requests by model, and by what a batch has in common: operation, mask ratio and attention. Models take turns, and so do the
  * groups of a model. A turn is one batch.
  */
 export class RequestQueue {
@@ -69,16 +70,15 @@ export class RequestQueue {
         `${this.#requests} requests already wait for a model: try again later`,
       );
     }
-    const { operation, maskRatio, checkpoint } = request;
-    const groups = entryOf(this.#models, checkpoint.id, () => new Map<string, Group>());
-    entryOf(groups, `${operation} ${maskRatio}`, () => new Set()).add(request);
+    const groups = entryOf(this.#models, request.checkpoint.id, () => new Map<string, Group>());
+    entryOf(groups, groupOf(request), () => new Set()).add(request);
     this.#requests++;
     this.#bytes += request.pixels.byteLength;
   }
 
   /** Removes a request that waits. */
   remove(request: QueuedRequest): void {
-    const { operation, maskRatio, checkpoint } = request, key = `${operation} ${maskRatio}`;
+    const { checkpoint } = request, key = groupOf(request);
     const groups = this.#models.get(checkpoint.id), group = groups?.get(key);
     if (!groups || !group?.delete(request)) return;
     this.#requests--;
@@ -117,6 +117,11 @@ export class RequestQueue {
     for (let batch = this.take(); batch !== null; batch = this.take()) all.push(...batch);
     return all;
   }
+}
+
+/** Returns a text that is the same for the requests of a group. */
+function groupOf({ operation, maskRatio, withAttention }: QueuedRequest): string {
+  return `${operation} ${maskRatio} ${withAttention}`;
 }
 
 /** Returns the first requests of a group, up to the limits of a batch. */

@@ -85,7 +85,8 @@ async function withBody<T>(
   run: (body: unknown, files: readonly EncodedImage[] | null) => Promise<T>,
 ): Promise<T> {
   if (!/^multipart\//i.test(request.headers.get("content-type") ?? "")) {
-    return await run(await readJson(request, limits, limits.imageJsonBytes), null);
+    const jsonLimits = { ...limits, jsonValues: limits.imageJsonValues };
+    return await run(await readJson(request, jsonLimits, limits.imageJsonBytes), null);
   }
   const bodyLimits = { bytes: limits.imagesBytes, idleMs: limits.bodyIdleMs, totalMs: limits.bodyTotalMs };
   const rules = {
@@ -94,7 +95,7 @@ async function withBody<T>(
     files: MAX_IMAGES,
     fileBytes: limits.imageBytes,
     fields: limits.formFields,
-    fieldBytes: limits.formFieldBytes,
+    fieldBytes: limits.imageFormFieldBytes,
   };
   return await withForm(request, bodyLimits, rules, tempDir, ({ fields, files }) => {
     const pictures = files.length === 0 ? {} : { pictures: files.map((file) => `file ${file.filename}`) };
@@ -108,12 +109,27 @@ async function withBody<T>(
 
 /** Converts the text of a form field to the list, boolean or number that the JSON schema expects. */
 function parseFormField([name, text]: [string, string]): [string, unknown] {
-  if (name === "include") {
+  if (name === "include" || name === "columns") {
     return [name, text.split(",").map((item) => item.trim())];
   }
-  if (name === "paste_visible" && (text === "true" || text === "false")) return [name, text === "true"];
+  if (name === "mask" || name === "ids_keep" || name === "noise") return [name, parseList(text, name)];
+  const isSwitch = name === "paste_visible" || name === "captions";
+  if (isSwitch && (text === "true" || text === "false")) return [name, text === "true"];
   const isNumber = (name === "mask_ratio" || name === "seed") && /^-?\d*\.?\d+([eE]-?\d+)?$/.test(text);
   return [name, isNumber ? Number(text) : text];
+}
+
+/** Numbers in JSON, in a list or in lists in a list. */
+const NUMBER_LIST = /^\s*\[[^[\]{}"]*(\[[^[\]{}"]*\][^[\]{}"]*)*\]\s*$/;
+
+/** Parses a list of numbers that a form field has as JSON. @throws {ProblemError} 422 */
+function parseList(text: string, name: string): unknown {
+  try {
+    if (NUMBER_LIST.test(text)) return JSON.parse(text);
+  } catch {
+    // The same problem as for other text.
+  }
+  throw fieldProblem(422, name, "must be a list of numbers in JSON, such as [0,1,1,0]");
 }
 
 /** Returns the problem for an error of a model. @param field names the model in the request */

@@ -1,26 +1,23 @@
 /**
- * `POST /v1/reconstructions`: masks images and reconstructs them, as a PNG triptych or as numbers.
+ * `POST /v1/reconstructions`: masks images and reconstructs them, as a figure or as numbers.
  *
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import { encodePng } from "../../data/images/encodePng.ts";
-import { inputShapeOf } from "../../data/images/imageShape.ts";
-import { renderTriptych, type TriptychRow } from "../../data/images/triptych.ts";
-import { type MaeConfig, numPatches, patchDim } from "../../model/config.ts";
+import { renderFigure } from "../../data/images/figure.ts";
 import type { ApiEnv } from "../http/context.ts";
-import type { Reconstruction } from "../inference/inference.ts";
-import { reconstructionRows } from "../inference/reconstructionRows.ts";
-import { checkMaskRatio } from "../requests/maskRatio.ts";
+import { TITLES } from "../inference/figureColumns.ts";
+import { reconstructionParts, requestedParts } from "../inference/reconstructionParts.ts";
+import { reconstructionBody } from "../inference/reconstructionBody.ts";
+import { checkAttention } from "../requests/attention.ts";
+import { masksOf } from "../requests/masks.ts";
 import {
   reconstructionFormSchema,
   reconstructionRequestSchema,
   reconstructionSchema,
-} from "../schemas/inference.ts";
+} from "../schemas/reconstruction.ts";
 import type { Services } from "../services.ts";
 import { addInferenceRoute } from "./inferenceRoute.ts";
-
-type ReconstructionWire = z.output<typeof reconstructionSchema>;
 
 /** Adds the route. */
 export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
@@ -29,8 +26,8 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
     operationId: "createReconstruction",
     summary: "Mask images and reconstruct them",
     description:
-      "With `Accept: image/png` the response shows the original, masked and reconstructed images side by side, one " +
-      "row each.",
+      "With `Accept: image/png` the response is a figure with one row for each image: the original, the masked image, " +
+      "the reconstruction, and the reconstruction with the visible patches, or other `columns`.",
     model: "mae",
     requestSchema: reconstructionRequestSchema,
     formSchema: reconstructionFormSchema,
@@ -42,75 +39,24 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
       },
     },
     async handle({ request, checkpoint, images, preprocessing, signal }, context) {
-      const { config } = checkpoint;
-      const { imageSize, channels } = inputShapeOf(config);
-      const maskRatio = request.mask_ratio ?? config.maskRatio;
-      checkMaskRatio(config, maskRatio);
+      const { config } = checkpoint, { columns } = request;
+      const masks = masksOf(config, request, images.count);
+      checkAttention(config, request);
       const isPng = context.get("mediaType") === "image/png";
-      const options = {
-        maskRatio,
-        seed: request.seed,
-        withPatches: isPng || request.include.length > 0,
-        signal,
-      };
+      const requested = requestedParts(request, isPng);
+      const { prediction: withPatches, attention: withAttention } = requested;
+      const { maskRatio, seed, masking, noise } = masks;
+      const options = { maskRatio, seed, masking, noise, withPatches, withAttention, signal };
       const result = await services.inference.reconstruct(checkpoint, images, options);
-      const rows = isPng || request.include.includes("images")
-        ? reconstructionRows(config, images, result, request.paste_visible)
-        : [];
+      const parts = reconstructionParts(config, images, result, request, requested);
       if (isPng) {
-        const png = await renderTriptych(rows, imageSize, channels);
+        const captions = request.captions ? columns.map((column) => TITLES[column]) : null;
+        const png = await renderFigure(parts.rows, config.imageSize, captions);
         return context.body(png, 200, { "content-type": "image/png" });
       }
-      const data: ReconstructionWire["data"] = [];
-      for (let index = 0; index < images.count; index++) {
-        data.push(await imageWire(index, config, result, rows[index], request.include));
-      }
-      const body: ReconstructionWire = {
-        object: "reconstruction",
-        checkpoint: checkpoint.id,
-        mask_ratio: maskRatio,
-        seed: request.seed,
-        loss: result.loss,
-        ...preprocessing,
-        data,
-      };
-      return context.json(body);
+      return context.json(
+        await reconstructionBody({ checkpoint, request, masks, preprocessing, result, parts }),
+      );
     },
   });
-}
-
-/** Returns the wire form of one image's reconstruction. */
-async function imageWire(
-  index: number,
-  config: MaeConfig,
-  result: Reconstruction,
-  row: TriptychRow | undefined,
-  include: readonly string[],
-): Promise<ReconstructionWire["data"][number]> {
-  const patches = numPatches(config), dim = patchDim(config);
-  const [start, end] = [index * patches, (index + 1) * patches];
-  return {
-    index,
-    loss: result.losses[index],
-    mask: Array.from(result.mask.subarray(start, end)),
-    ids_restore: Array.from(result.idsRestore.subarray(start, end)),
-    ...(row !== undefined && {
-      images: {
-        original: await pngBase64(row.original, config),
-        masked: await pngBase64(row.masked, config),
-        reconstruction: await pngBase64(row.reconstruction, config),
-      },
-    }),
-    ...(include.includes("patches") && {
-      patches: Array.from({ length: patches }, (_, patch) => {
-        const offset = (start + patch) * dim;
-        return Array.from(result.pred.subarray(offset, offset + dim));
-      }),
-    }),
-  };
-}
-
-async function pngBase64(pixels: Uint8Array, config: MaeConfig): Promise<string> {
-  const { imageSize, channels } = inputShapeOf(config);
-  return (await encodePng(pixels, imageSize, imageSize, channels)).toBase64();
 }

@@ -125,8 +125,8 @@ export async function runDemo(values: Values): Promise<void> {
       dataset: { id, indices: [0, 1, 2, 3, 4, 5, 6, 7] },
       seed: 0,
     };
-    const triptych = await client.post("/v1/reconstructions", reconstruction, "image/png");
-    await client.save(triptych, `${out}/triptych.png`);
+    const figure = await client.post("/v1/reconstructions", reconstruction, "image/png");
+    await client.save(figure, `${out}/figure.png`);
     console.log(summary(out, pretrain, finetune, reconstruction));
   } finally {
     await service.stop();
@@ -156,7 +156,7 @@ function summary(
   const { checkpoint } = reconstruction;
   return `
 Files in ${out}:
-  triptych.png             original | masked | reconstruction of eight test images
+  figure.png               eight test images: original, masked, reconstruction, reconstruction + visible
   loss.svg                 loss of every step
   checkpoint.safetensors   model.load_state_dict(load_file("checkpoint.safetensors")) in PyTorch
 
@@ -164,5 +164,5 @@ The same with curl, after 'deno task start':
 ${post("/v1/jobs", pretrain)}
   curl -s -OJ localhost:8000/v1/checkpoints/${checkpoint}/content
 ${post("/v1/jobs", { ...finetune, checkpoint })}
-${post("/v1/reconstructions", reconstruction, " -H 'accept: image/png' -o triptych.png")}`;
+${post("/v1/reconstructions", reconstruction, " -H 'accept: image/png' -o figure.png")}`;
 }

@@ -17,7 +17,16 @@ function batch(operation: Batch["operation"], entries = ENTRIES, firstImage = 0)
   const images = entries.reduce((sum, { count }) => sum + count, 0), dim = imageDim(TINY);
   const pixels = Uint8Array.from(randomUint32({ seed: 1, purpose: "test" }, images * dim, firstImage * dim));
   const checkpoint = { id: "ckpt", config: TINY } as Checkpoint;
-  return { type: "batch", operation, checkpoint, maskRatio: 0.75, withPatches: true, entries, pixels };
+  return {
+    type: "batch",
+    operation,
+    checkpoint,
+    maskRatio: 0.75,
+    withPatches: true,
+    withAttention: false,
+    entries,
+    pixels,
+  };
 }
 
 async function predictorOf(architecture: Architecture): Promise<Predictor> {

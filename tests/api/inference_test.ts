@@ -12,7 +12,7 @@ interface ReconstructedImage {
   readonly loss: number;
   readonly mask: number[];
   readonly ids_restore: number[];
-  readonly images: { readonly original: string; readonly masked: string; readonly reconstruction: string };
+  readonly images: Readonly<Record<string, string>>;
   readonly patches: number[][];
 }
 
@@ -100,7 +100,7 @@ Deno.test("the masks, losses, patches and images of a reconstruction are consist
   }
 });
 
-Deno.test("the triptych shows the original, masked and reconstructed pixels of the JSON response", async () => {
+Deno.test("the figure shows the original, masked and reconstructed pixels of the JSON response", async () => {
   await using api = await TestApi.open();
   const { id } = await api.model();
   const body = { checkpoint: id, dataset: digits(3, 4), seed: 2 };
@@ -108,8 +108,8 @@ Deno.test("the triptych shows the original, masked and reconstructed pixels of t
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "image/png"]);
   expect(response.headers.get("vary")).toBe("Accept");
   const figure = await grey(await response.bytes());
-  // 28 pixels enlarged by 6, with gaps of 8: three columns and two rows.
-  expect([figure.width, figure.height]).toEqual([3 * 176 + 8, 2 * 176 + 8]);
+  // 28 pixels enlarged by 6, with gaps of 8: four columns and two rows.
+  expect([figure.width, figure.height]).toEqual([4 * 176 + 8, 2 * 176 + 8]);
   const { data } = await json<ResponseBody>(
     await api.post("/v1/reconstructions", { ...body, include: ["patches"] }),
   );
@@ -121,10 +121,13 @@ Deno.test("the triptych shows the original, masked and reconstructed pixels of t
           figure.pixel(8 + 176 * column + 6 * x + 3, 8 + 176 * row + 6 * y + 3);
         const { patch, offset } = patchOffset(x, y);
         const value = original[y * SIZE + x];
-        expect([pixel(0), pixel(1), pixel(2)]).toEqual([
+        const isMasked = data[row].mask[patch] === 1;
+        const predicted = Math.round(255 * Math.min(1, Math.max(0, data[row].patches[patch][offset])));
+        expect([pixel(0), pixel(1), pixel(2), pixel(3)]).toEqual([
           value,
-          data[row].mask[patch] === 1 ? 128 : value,
-          Math.round(255 * Math.min(1, Math.max(0, data[row].patches[patch][offset]))),
+          isMasked ? 128 : value,
+          predicted,
+          isMasked ? predicted : value,
         ]);
       }
     }

@@ -60,6 +60,12 @@ const MODEL_FIELDS = [
   "dataset",
   "mask_ratio",
   "seed",
+  "masking",
+  "mask",
+  "ids_keep",
+  "noise",
+  "columns",
+  "captions",
   "paste_visible",
   "include",
 ];

@@ -13,6 +13,7 @@ function request(model: string, fields: Partial<QueuedRequest> = {}): QueuedRequ
     seed: 0,
     count: 1,
     withPatches: false,
+    withAttention: false,
     pixels: new Uint8Array(100),
     resolve() {},
     reject() {},

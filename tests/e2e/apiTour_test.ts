@@ -44,7 +44,7 @@ Deno.test("the curl commands of the documents work as written", async (t) => {
     expect(output).toContain('"status":"succeeded"');
     expect(output).toContain('"object":"metrics"');
     expect((await Deno.stat(`${cwd}/mae.safetensors`)).size).toBeGreaterThan(600_000);
-    await expectPng(`${cwd}/triptych.png`);
+    await expectPng(`${cwd}/figure.png`);
   });
 
   await t.step("docs/api.md", async () => {
@@ -58,8 +58,9 @@ Deno.test("the curl commands of the documents work as written", async (t) => {
     expect(output).toContain('"object":"confusion"');
     expect(output).toContain('"class_names":["cats","dogs"]');
     expect(output).toContain('"status":"cancelled"');
-    await expectPng(`${cwd}/triptych.png`);
+    await expectPng(`${cwd}/figure.png`);
     await expectPng(`${cwd}/own.png`);
+    await expectPng(`${cwd}/errors.png`);
     expect(JSON.parse(await Deno.readTextFile(`${cwd}/openapi.json`)).openapi).toBe("3.1.0");
   });
 

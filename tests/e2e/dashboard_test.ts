@@ -50,11 +50,13 @@ Deno.test({
 
       await t.step("its model reconstructs the masked patches", async () => {
         await page.getByRole("button", { name: "Reconstruct" }).click();
-        const image = page.locator("figure.triptych img");
+        const image = page.locator("figure.reconstructions img");
         await image.waitFor({ timeout: 60_000 });
         const naturalSize = "(image) => image.decode().then(() => [image.naturalWidth, image.naturalHeight])";
-        const size = await page.evaluate(`(${naturalSize})(document.querySelector("figure.triptych img"))`);
-        expect(size).toEqual([536, 712]);
+        const size = await page.evaluate(
+          `(${naturalSize})(document.querySelector("figure.reconstructions img"))`,
+        );
+        expect(size).toEqual([712, 736]);
       });
 
       await t.step(

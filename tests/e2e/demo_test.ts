@@ -37,7 +37,7 @@ Deno.test("the demo trains, measures, and writes its images and its model", asyn
   expect(output).toMatch(/step 8\/8 · epoch 2 · loss 0\.\d+/);
   expect(output).toMatch(/Test accuracy \d+\.\d %/);
   expect(output.match(/^ {2}curl /gm)!.length).toBe(4);
-  expect([...(await Deno.readFile(`${out}/triptych.png`)).subarray(1, 4)]).toEqual([0x50, 0x4e, 0x47]);
+  expect([...(await Deno.readFile(`${out}/figure.png`)).subarray(1, 4)]).toEqual([0x50, 0x4e, 0x47]);
   expect(await Deno.readTextFile(`${out}/loss.svg`)).toContain("<svg ");
   const { tensors, metadata } = readSafetensors(await Deno.readFile(`${out}/checkpoint.safetensors`));
   expect(metadata.step).toBe("8");

@@ -6,6 +6,15 @@
 import { call } from "./api.js";
 import { element } from "./elements.js";
 
+/** The columns of the figure: name, label, and whether they are shown at first. */
+const COLUMNS = [
+  ["original", "Original", true],
+  ["masked", "Masked", true],
+  ["reconstruction", "Reconstruction", true],
+  ["reconstruction_visible", "Reconstruction + visible", true],
+  ["error", "Error", false],
+];
+
 /** Shows the panel. `setCheckpoints` updates the selection, and `close()` releases the image. */
 export function reconstructPanel(container, dataset) {
   const checkpoint = element("select", { id: "rec-checkpoint" });
@@ -24,9 +33,14 @@ export function reconstructPanel(container, dataset) {
     max: "1",
   });
   const seed = element("input", { id: "rec-seed", type: "number", value: "0", step: "1", min: "0" });
+  const columns = COLUMNS.map(([name, label, isShown]) => ({
+    name,
+    label,
+    box: element("input", { id: `rec-${name}`, type: "checkbox", checked: isShown }),
+  }));
   const button = element("button", { type: "submit" }, "Reconstruct");
   const error = element("p", { class: "error", role: "alert", hidden: true });
-  const figure = element("figure", { class: "triptych", hidden: true });
+  const figure = element("figure", { class: "reconstructions", hidden: true });
   const form = element(
     "form",
     { novalidate: true },
@@ -40,6 +54,12 @@ export function reconstructPanel(container, dataset) {
         .map(([label, control]) =>
           element("div", { class: "field" }, element("label", { for: control.id }, label), control)
         ),
+    ),
+    element(
+      "fieldset",
+      { class: "columns" },
+      element("legend", {}, "Columns"),
+      ...columns.map(({ label, box }) => element("label", { for: box.id }, box, label)),
     ),
     button,
     error,
@@ -62,6 +82,8 @@ export function reconstructPanel(container, dataset) {
           dataset: { ...dataset, split: "test", indices: parseNumbers(indices.value) },
           mask_ratio: ratio.valueAsNumber,
           seed: seed.valueAsNumber,
+          columns: columns.filter(({ box }) => box.checked).map(({ name }) => name),
+          captions: true,
         },
       });
       showImage(await response.blob());
@@ -79,12 +101,12 @@ export function reconstructPanel(container, dataset) {
     imageUrl = URL.createObjectURL(blob);
     const image = element("img", {
       src: imageUrl,
-      alt: "Each row: the original image, the visible patches, and the reconstruction",
+      alt: `Each row: ${columns.filter(({ box }) => box.checked).map(({ label }) => label).join(", ")}`,
     });
-    const save = element("a", { href: imageUrl, download: "triptych.png" }, "Save the image");
+    const save = element("a", { href: imageUrl, download: "figure.png" }, "Save the image");
     figure.replaceChildren(
       image,
-      element("figcaption", {}, "Original | masked (grey) | reconstruction. ", save),
+      element("figcaption", {}, "Masked patches are grey. ", save),
     );
     figure.hidden = false;
   }

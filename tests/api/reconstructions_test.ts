@@ -1,0 +1,241 @@
+import { expect } from "expect";
+import sharp from "sharp";
+import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
+import { viridis } from "../../data/images/colourMap.ts";
+import { pngDigit } from "../setup/uploads.ts";
+import { problemOf, TestApi } from "./fixtures.ts";
+
+const PATCHES = 16, SIDE = 7, SIZE = 28;
+const digits = (...indices: number[]) => ({ id: "digits", seed: 1, indices });
+
+interface Body {
+  readonly mask_source: string;
+  readonly mask_ratio: number;
+  readonly masking: string | null;
+  readonly seed: number | null;
+  readonly notes: string[];
+  readonly data: {
+    readonly loss: number;
+    readonly mask: number[];
+    readonly ids_restore: number[];
+    readonly ids_keep: number[];
+    readonly images: Record<string, string>;
+    readonly patches: number[][];
+    readonly pred: number[][];
+    readonly errors: number[];
+  }[];
+}
+
+async function json(response: Response): Promise<Body> {
+  const text = await response.text();
+  expect({ status: response.status, text: text.slice(0, 500) }).toMatchObject({ status: 200 });
+  return JSON.parse(text);
+}
+
+/** Decodes a PNG. @returns the colour of a pixel, with one or three channels */
+async function pixelsOf(bytes: Uint8Array) {
+  const { data, info } = await sharp(bytes).raw().toBuffer({ resolveWithObject: true });
+  const pixel = (x: number, y: number) =>
+    [...data.subarray((y * info.width + x) * info.channels)].slice(0, 3);
+  return { ...info, pixel };
+}
+
+Deno.test("masks that a request gives are used, and give the same result in each form", async () => {
+  await using api = await TestApi.open();
+  const { id } = await api.model();
+  const base = { checkpoint: id, dataset: digits(0, 3), include: ["pred", "patches"] };
+  const reconstruct = async (fields: object) =>
+    await json(await api.post("/v1/reconstructions", { ...base, ...fields }));
+
+  const drawn = await reconstruct({ seed: 7, mask_ratio: 0.7 });
+  expect(drawn).toMatchObject({ mask_source: "seed", masking: "random", seed: 7, mask_ratio: 0.7 });
+  for (const { mask, ids_restore, ids_keep, pred, patches } of drawn.data) {
+    expect(ids_keep.length).toBe(4);
+    expect(mask.map((_, patch) => ids_keep.includes(patch) ? 0 : 1)).toEqual(mask);
+    ids_keep.forEach((patch, rank) => expect(ids_restore[patch]).toBe(rank));
+    expect(patches).toEqual(pred);
+  }
+
+  // The sources that contain the order of the patches repeat the numbers exactly.
+  const results = drawn.data.map(({ loss, pred, ids_keep }) => ({ loss, pred, ids_keep }));
+  const byIds = await reconstruct({ ids_keep: drawn.data.map(({ ids_keep }) => ids_keep) });
+  expect(byIds).toMatchObject({ mask_source: "ids_keep", masking: null, seed: null, mask_ratio: 12 / 16 });
+  expect(byIds.data).toMatchObject(results);
+  const noise = drawn.data.map(({ ids_restore }) => ids_restore.map((rank) => rank / 16 - 0.5));
+  expect((await reconstruct({ noise, mask_ratio: 0.7 })).data).toMatchObject(results);
+
+  // A mask has no order. The visible patches are encoded in patch order.
+  const byMask = await reconstruct({ mask: drawn.data.map(({ mask }) => mask) });
+  byMask.data.forEach(({ mask, ids_keep, loss }, image) => {
+    expect(mask).toEqual(drawn.data[image].mask);
+    expect(ids_keep).toEqual([...drawn.data[image].ids_keep].sort((a, b) => a - b));
+    expect(loss).toBeCloseTo(drawn.data[image].loss, 6);
+  });
+
+  // One list is used for all images.
+  const [{ ids_keep }] = drawn.data;
+  const shared = await reconstruct({ ids_keep });
+  expect(shared.data.map((image) => image.ids_keep)).toEqual([ids_keep, ids_keep]);
+  expect(shared.data[0]).toMatchObject(results[0]);
+});
+
+Deno.test("noise keeps the patches with the smallest numbers, and the first of equal ones", async () => {
+  await using api = await TestApi.open();
+  const { id } = await api.model();
+  const noise = [5, -1, 5, 0, 0, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, -2e30];
+  const { data: [{ ids_keep }] } = await json(
+    await api.post("/v1/reconstructions", { checkpoint: id, dataset: digits(0), noise, mask_ratio: 0.6 }),
+  );
+  expect(ids_keep).toEqual([15, 1, 3, 4, 0, 2]);
+});
+
+Deno.test("a request selects how masks are drawn, and a batch does not change them", async () => {
+  await using api = await TestApi.open();
+  const { id } = await api.model();
+  const base = { checkpoint: id, dataset: digits(0, 3) };
+  const ask = async (fields: object) =>
+    await json(await api.post("/v1/reconstructions", { ...base, ...fields }));
+  const requests = [{ masking: "grid" }, { masking: "block" }, { masking: "random" }, {}, {
+    masking: "grid",
+    seed: 1,
+  }];
+  const alone: Body[] = [];
+  for (const fields of requests) alone.push(await ask(fields));
+  expect(await Promise.all(requests.map(ask))).toEqual(alone);
+  const [grid, block, random, byDefault] = alone;
+  expect([grid.masking, block.masking, byDefault.masking]).toEqual(["grid", "block", "random"]);
+  expect(byDefault).toEqual(random);
+  for (const { mask } of grid.data) {
+    for (const corner of [0, 2, 8, 10]) {
+      const cell = [0, 1, 4, 5].map((offset) => mask[corner + offset]);
+      expect(cell.reduce((a, b) => a + b)).toBe(3);
+    }
+  }
+  for (const { data } of alone) {
+    for (const { mask } of data) expect(mask.reduce((a, b) => a + b)).toBe(12);
+  }
+});
+
+const half = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
+
+Deno.test("masks that do not fit the model or the images are rejected by their path", async () => {
+  await using api = await TestApi.open();
+  const { id } = await api.model();
+  const other = [1, ...half.slice(1)];
+  const table: [fields: object, path: string, pattern: RegExp][] = [
+    [{ mask: half.slice(1) }, "mask", /16 numbers.*15 were given/],
+    [{ mask: [half, half, half.slice(2)] }, "mask.2", /16 numbers.*14 were given/],
+    [{ mask: [half, half] }, "mask", /each of the 3 images: 2 lists were given/],
+    [{ mask: [half, half, other] }, "mask.2", /keeps 7 patches, and mask.0 keeps 8/],
+    [{ mask: half.map(() => 1) }, "mask", /keeps no patch/],
+    [{ mask: [half, half.map(() => 0), half] }, "mask.1", /masks no patch/],
+    [{ mask: [...half.slice(1), 2] }, "mask.15", /0 or 1/],
+    [{ mask: [half, half, [0, 0.5]] }, "mask.2.1", /0 or 1/],
+    [{ mask: [half, 0, half] }, "mask.1", /an array/],
+    [{ mask: [] }, "mask", /at least 1/],
+    [{ ids_keep: [0, 16] }, "ids_keep.1", /0 to 15/],
+    [{ ids_keep: [3, 4, 3] }, "ids_keep.2", /twice/],
+    [{ ids_keep: [[1], [1], [1, 2]] }, "ids_keep.2", /keeps 2 patches, and ids_keep.0 keeps 1/],
+    [{ ids_keep: [[1], [1], [-1]] }, "ids_keep.2.0", /at least 0/],
+    [{ ids_keep: [...half.keys()] }, "ids_keep", /masks no patch/],
+    [{ ids_keep: [1.5] }, "ids_keep.0", /whole number/],
+    [{ noise: [1, 2] }, "noise", /16 numbers.*2 were given/],
+    [{ noise: half.map(() => 1e300) }, "noise.0", /float32/],
+    [{ noise: half.map(String) }, "noise.0", /number/],
+    [{ noise: half, mask: half }, "noise", /absent beside mask/],
+    [{ seed: 0, ids_keep: [1] }, "seed", /absent beside ids_keep/],
+    [{ mask: half, mask_ratio: 0.5 }, "mask_ratio", /absent beside mask/],
+    [{ noise: half, masking: "grid" }, "masking", /absent beside noise/],
+    [{ masking: "blocks" }, "masking", /"random", "block", "grid"/],
+    [{ columns: [] }, "columns", /at least 1/],
+    [{ columns: ["masked", "original", "masked"] }, "columns.2", /twice/],
+    [{ columns: ["original", "mask"] }, "columns.1", /reconstruction_visible/],
+    [{ include: ["images", "images"] }, "include.1", /twice/],
+    [{ columns: ["original", "attention"] }, "columns.1", /cls_token/],
+    [{ include: ["attention"] }, "include.0", /cls_token/],
+    [{ captions: "yes" }, "captions", /true or false/],
+  ];
+  for (const [fields, path, pattern] of table) {
+    const body = { checkpoint: id, dataset: digits(0, 1, 2), ...fields };
+    const { errors } = await problemOf(await api.post("/v1/reconstructions", body), 422);
+    expect(errors[0]).toEqual({ path, message: expect.stringMatching(pattern) });
+  }
+});
+
+Deno.test("the columns of a figure have the order of the request, and the errors have colours", async () => {
+  await using api = await TestApi.open();
+  const { id } = await api.model();
+  const columns = ["error", "reconstruction_visible", "original"];
+  const body = { checkpoint: id, dataset: digits(2), mask: half, columns };
+  const { data: [{ images, errors, patches }] } = await json(
+    await api.post("/v1/reconstructions", { ...body, include: ["errors", "images", "patches"] }),
+  );
+  expect(Object.keys(images)).toEqual(columns);
+  const original = drawDigit(1, "test", 2).pixels;
+  const parts = await Promise.all(columns.map((name) => pixelsOf(Uint8Array.fromBase64(images[name]))));
+  for (let patch = 0; patch < PATCHES; patch++) {
+    const top = Math.floor(patch / 4) * SIDE, left = patch % 4 * SIDE;
+    let sum = 0;
+    for (let i = 0; i < SIDE * SIDE; i++) {
+      const value = original[(top + Math.floor(i / SIDE)) * SIZE + left + i % SIDE];
+      sum += (patches[patch][i] - value / 255) ** 2;
+    }
+    expect(errors[patch]).toBeCloseTo(sum / (SIDE * SIDE), 5);
+    expect(parts[0].pixel(left + 3, top + 3)).toEqual(viridis(errors[patch] / 0.1));
+    const visible = half[patch] === 0, value = original[(top + 3) * SIZE + left + 3];
+    const predicted = Math.round(255 * Math.min(1, Math.max(0, patches[patch][3 * SIDE + 3])));
+    expect(parts[1].pixel(left + 3, top + 3)[0]).toBe(visible ? value : predicted);
+    expect(parts[2].pixel(left + 3, top + 3)[0]).toBe(value);
+  }
+
+  const png = await api.post("/v1/reconstructions", body, { accept: "image/png" });
+  const figure = await pixelsOf(await png.bytes());
+  expect([figure.width, figure.height, figure.channels]).toEqual([3 * 176 + 8, 176 + 8, 3]);
+  const middle = (column: number, patch: number) =>
+    figure.pixel(8 + 176 * column + 42 * (patch % 4) + 21, 8 + 42 * Math.floor(patch / 4) + 21);
+  for (const patch of [0, 5, 15]) {
+    expect(middle(0, patch)).toEqual(viridis(errors[patch] / 0.1));
+    const value = original[(Math.floor(patch / 4) * SIDE + 3) * SIZE + patch % 4 * SIDE + 3];
+    expect(middle(2, patch)).toEqual([value, value, value]);
+  }
+  const captioned = await pixelsOf(
+    await (await api.post("/v1/reconstructions", { ...body, captions: true }, { accept: "image/png" }))
+      .bytes(),
+  );
+  expect([captioned.width, captioned.height]).toEqual([figure.width, figure.height + 24]);
+});
+
+Deno.test("the fields of masks and figures are the same in a form", async () => {
+  await using api = await TestApi.open();
+  const { id } = await api.model();
+  const post = async (fields: Record<string, string>) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ checkpoint: id, ...fields })) form.set(name, value);
+    form.append("pictures", new File([await pngDigit(0)], "0.png"));
+    return await api.send("/v1/reconstructions", { method: "POST", body: form });
+  };
+  const base = { checkpoint: id, pictures: [(await pngDigit(0)).toBase64()] };
+  for (
+    const fields of [
+      { mask: half, columns: ["error", "masked"], include: ["images"] },
+      { ids_keep: [[3, 1]] },
+      { noise: half.map((value, i) => value + i / 7), mask_ratio: 0.3 },
+      { masking: "block", seed: 3, captions: true, include: ["errors", "pred"] },
+    ]
+  ) {
+    const asForm = Object.fromEntries(
+      Object.entries(fields).map(([name, value]) => {
+        const isList = ["columns", "include"].includes(name);
+        return [name, isList ? String(value) : typeof value === "string" ? value : JSON.stringify(value)];
+      }),
+    );
+    expect(await json(await post(asForm))).toEqual(
+      await json(await api.post("/v1/reconstructions", { ...base, ...fields })),
+    );
+  }
+  const deep = `[${"[1,".repeat(1000)}`;
+  for (const mask of ["0,1", "{}", "[0,1", '["0"]', '[{"a":1}]', deep, "[1,,2]"]) {
+    const { errors } = await problemOf(await post({ mask }), 422);
+    expect(errors).toEqual([{ path: "mask", message: expect.stringMatching(/list of numbers in JSON/) }]);
+  }
+});
