@@ -27,6 +27,7 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   model: ["model/ops"],
   "model/ops": ["model/masking.ts", "model/random.ts", "model/shape.ts"],
   "model/adapt": ["model"],
+  "model/formats": ["model"],
   "model/training": ["model", "model/ops"],
   "model/prediction": ["model", "model/ops", "model/training/threads.ts"],
   data: [],

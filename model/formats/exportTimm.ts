@@ -1,0 +1,94 @@
+/**
+ * Exports to the Vision Transformer of timm.
+ *
+ * @module
+ */
+import type { MaeConfig } from "../config.ts";
+import type { Architecture } from "../weights.ts";
+import { exportedTensors } from "./conversions.ts";
+import { type ExportPlan, type ExportRequest, FormatError } from "./format.ts";
+import { META_NAMING } from "./metaNames.ts";
+import { correspondences } from "./naming.ts";
+
+/** The term of timm's layer norms. Its `config.json` cannot set another one. */
+const LAYER_NORM_EPS = 1e-6;
+
+/** timm's names for ways to make an image square (`timm/data/transforms_factory.py`). */
+const CROP_MODES = { squash: "squash", crop: "center", pad: "border" } as const;
+
+/** Returns the plan for a file that `timm.create_model("local-dir:FOLDER", pretrained=True)` loads. @throws {FormatError} */
+export function exportTimm(request: ExportRequest): ExportPlan {
+  const { config, architecture } = request;
+  checkExpressible(config, architecture);
+  return {
+    tensors: correspondences(config, architecture, META_NAMING).flatMap(exportedTensors),
+    configJson: configJson(request),
+    preprocessorJson: null,
+  };
+}
+
+/** @throws {FormatError} */
+function checkExpressible({ layerNormEps }: MaeConfig, { model }: Architecture): void {
+  if (model === "mae") {
+    throw new FormatError(
+      "timm's Vision Transformer has no decoder and no mask token, and timm takes a file that has them for DINOv2: use " +
+        "the format meta or huggingface, or export an encoder or a classifier",
+    );
+  }
+  // A smaller term, such as the 1e-12 of transformers, changes a layer norm by 5e-7 of its value at a variance of 1.
+  if (layerNormEps > LAYER_NORM_EPS) {
+    throw new FormatError(
+      `timm's layer norms have the eps ${LAYER_NORM_EPS}, and this model has layer_norm_eps ${layerNormEps}: use the ` +
+        "format meta or huggingface, or train with layer_norm_eps 1e-6",
+    );
+  }
+}
+
+/** Returns timm's `config.json`. The arguments of the model replace those of the named architecture. */
+function configJson({ config, architecture, classNames, resize = "squash" }: ExportRequest) {
+  const { inChannels, imageSize, normalize, fcNorm, pool } = config;
+  const isClassifier = architecture.model === "classifier";
+  const classes = isClassifier ? architecture.classes : 0;
+  const globalPool = pool === "cls" ? "token" : "avg";
+  return {
+    architecture: architectureName(config),
+    num_classes: classes,
+    num_features: config.embedDim,
+    global_pool: globalPool,
+    model_args: {
+      img_size: imageSize,
+      patch_size: config.patchSize,
+      in_chans: inChannels,
+      embed_dim: config.embedDim,
+      depth: config.depth,
+      num_heads: config.numHeads,
+      mlp_ratio: config.mlpRatio,
+      class_token: config.clsToken,
+      global_pool: globalPool,
+      fc_norm: isClassifier && fcNorm,
+      num_classes: classes,
+    },
+    pretrained_cfg: {
+      custom_load: false,
+      input_size: [inChannels, imageSize, imageSize],
+      fixed_input_size: true,
+      interpolation: "bicubic",
+      crop_pct: 1,
+      crop_mode: CROP_MODES[resize],
+      mean: normalize?.mean ?? Array(inChannels).fill(0),
+      std: normalize?.std ?? Array(inChannels).fill(1),
+      num_classes: classes,
+      pool_size: null,
+      first_conv: "patch_embed.proj",
+      classifier: "head",
+      ...(classNames && isClassifier ? { label_names: classNames } : {}),
+    },
+  };
+}
+
+/** Returns the architecture of timm that is most like a model. */
+function architectureName({ embedDim, patchSize }: MaeConfig): string {
+  const sizes: Readonly<Record<number, string>> = { 192: "tiny", 384: "small", 768: "base", 1024: "large" };
+  if (embedDim === 1280 && patchSize === 14) return "vit_huge_patch14_224";
+  return `vit_${sizes[embedDim] ?? "base"}_patch16_224`;
+}

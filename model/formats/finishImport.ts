@@ -1,0 +1,101 @@
+/**
+ * The last steps of every import: the checks, and the kind of positions.
+ *
+ * @module
+ */
+import { checkConfig } from "../checkConfig.ts";
+import { WeightsError } from "../checkWeights.ts";
+import type { MaeConfig } from "../config.ts";
+import type { Architecture, HostTensor } from "../weights.ts";
+import { checkTensors } from "./checkTensors.ts";
+import { importedTensor } from "./conversions.ts";
+import type { Half, ImportedTensor, ImportPlan, ImportRequest, WeightsFormat } from "./format.ts";
+import { type Correspondence, POSITION_TABLES } from "./naming.ts";
+import { positionKind } from "./positionKind.ts";
+import type { TensorSet } from "./tensorSet.ts";
+import { wireName } from "./wireConfig.ts";
+
+/** A model that was recognised. */
+export interface RecognisedModel {
+  readonly format: WeightsFormat;
+  /** The model in words, for messages. */
+  readonly what: string;
+  /** `positions` is decided here when the tables are stored. */
+  readonly config: MaeConfig;
+  readonly architecture: Architecture;
+  readonly classNames: readonly string[] | null;
+  /**
+   * Returns where the file has the tensors of the model, position tables included if it has them.
+   *
+   * @param config a valid configuration
+   */
+  needed(config: MaeConfig): readonly Correspondence[];
+  /** Tensors to ignore, by their names in the set. */
+  readonly ignored?: (name: string) => boolean;
+  readonly notes: readonly string[];
+}
+
+/** Returns the plan of an import. @throws {WeightsError} when tensors or configuration are not those of the model */
+export async function finishImport(
+  model: RecognisedModel,
+  set: TensorSet,
+  read: ImportRequest["read"],
+): Promise<ImportPlan> {
+  const { format, architecture, notes } = model;
+  checkFields(model.config, architecture);
+  const needed = model.needed(model.config);
+  const isIgnored = model.ignored ?? (() => false);
+  checkTensors(set, needed, isIgnored, model.what);
+  if (architecture.model === "classifier") checkClassNames(architecture.classes, model.classNames);
+  const planned = needed.map((tensor) => importedTensor(tensor, (name) => set.get(name)!.source));
+  const positions = await positionsOf(model.config, planned, read);
+  const ignored = [...set].filter(([name]) => isIgnored(name)).map(([, { source }]) => source);
+  return {
+    format,
+    config: { ...model.config, positions },
+    architecture,
+    classNames: model.classNames,
+    tensors: planned.filter(({ name }) => positions === "stored" || !isTable(name)),
+    missing: missingHalves(architecture),
+    notes: ignored.length === 0 ? notes : [...notes, `Ignored: ${ignored.join(", ")}`],
+  };
+}
+
+const isTable = (name: string) => name === POSITION_TABLES.encoder || name === POSITION_TABLES.decoder;
+
+function missingHalves({ model }: Architecture): Half[] {
+  return model === "mae" ? ["head"] : model === "encoder" ? ["decoder", "head"] : ["decoder"];
+}
+
+/** Returns the kind of positions: that of the stored tables, or that of the configuration if none are stored. */
+async function positionsOf(
+  config: MaeConfig,
+  planned: readonly ImportedTensor[],
+  read: ImportRequest["read"],
+): Promise<MaeConfig["positions"]> {
+  const table = async (name: string): Promise<HostTensor | undefined> => {
+    const tensor = planned.find((tensor) => tensor.name === name);
+    return tensor?.convert(await Promise.all(tensor.sources.map(read)));
+  };
+  const encoder = await table(POSITION_TABLES.encoder);
+  if (!encoder) return config.positions;
+  return positionKind(config, { encoder, decoder: await table(POSITION_TABLES.decoder) });
+}
+
+/** @throws {WeightsError} for a field outside of our range */
+function checkFields(config: MaeConfig, { model }: Architecture): void {
+  const issues = checkConfig(config);
+  if (issues.length === 0) return;
+  const [{ field, message }] = issues;
+  const name = model === "encoder" ? "encoder" : model === "mae" ? "MAE" : "classifier";
+  throw new WeightsError(`The configuration of this ${name} cannot be used: ${wireName(field)} ${message}`);
+}
+
+/** @throws {WeightsError} when there are not as many names as classes */
+function checkClassNames(classes: number, names: readonly string[] | null): void {
+  if (names && names.length !== classes) {
+    throw new WeightsError(
+      `The head has ${classes} classes, and the configuration names ${names.length}: they must be as many`,
+    );
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Joins what the shapes of tensors determine with what files say and with assumed values.
+ *
+ * @module
+ */
+import { WeightsError } from "../checkWeights.ts";
+import { completeConfig, hiddenDim, type MaeConfig } from "../config.ts";
+import type { InferredConfig } from "./inferVit.ts";
+import { shortJson } from "./jsonFields.ts";
+import { wireName } from "./wireConfig.ts";
+
+/** Heads by width, of published models (He et al. 2022; timm's tiny and small) and of the tutorial. */
+const HEADS: Readonly<Record<number, number>> = {
+  64: 4,
+  192: 3,
+  384: 6,
+  768: 12,
+  1024: 16,
+  1280: 16,
+};
+
+/** Heads of a decoder by width, of He et al. 2022 and of the tutorial. */
+const DECODER_HEADS: Readonly<Record<number, number>> = { 32: 4, 512: 16 };
+
+/** The decoder of He et al. 2022, for an encoder whose files describe none. */
+export const PUBLISHED_DECODER = {
+  decoderEmbedDim: 512,
+  decoderDepth: 8,
+  decoderNumHeads: 16,
+  decoderMlpRatio: 4,
+} as const;
+
+/** A source of configuration, such as `config.json`. */
+export interface GivenFields {
+  readonly file: string;
+  readonly fields: Partial<MaeConfig>;
+}
+
+/** Returns all given fields. @throws {WeightsError} when two sources differ, or one of them and the tensors */
+export function mergeGiven(inferred: InferredConfig, given: readonly GivenFields[]): Partial<MaeConfig> {
+  const merged: Record<string, unknown> = { ...inferred };
+  const sources = new Map(Object.keys(inferred).map((field) => [field, "the tensors"]));
+  for (const { file, fields } of given) {
+    for (const [field, value] of Object.entries(fields) as [keyof MaeConfig, unknown][]) {
+      const source = sources.get(field);
+      if (source !== undefined && !isSame(field, value, merged)) {
+        const name = wireName(field);
+        throw new WeightsError(
+          `${file} has ${name} ${shortJson(value)}, and ${source} ${
+            shortJson(merged[field])
+          }: they must agree`,
+        );
+      }
+      if (source === undefined) {
+        sources.set(field, file);
+        merged[field] = value;
+      }
+    }
+  }
+  return merged as Partial<MaeConfig>;
+}
+
+/** Returns whether a value is the merged one. Ratios are the same when the hidden widths are. */
+function isSame(field: keyof MaeConfig, value: unknown, merged: Record<string, unknown>): boolean {
+  if ((field === "mlpRatio" || field === "decoderMlpRatio") && typeof value === "number") {
+    const dim = Number(merged[field === "mlpRatio" ? "embedDim" : "decoderEmbedDim"]);
+    return hiddenDim(dim, value) === hiddenDim(dim, Number(merged[field]));
+  }
+  return JSON.stringify(value) === JSON.stringify(merged[field]);
+}
+
+/**
+ * Returns the complete configuration: assumed values for fields that neither tensors nor files give, and notes that name
+ * them.
+ *
+ * @throws {WeightsError} when the number of heads is unknown
+ */
+export function assumeFields(
+  fields: Partial<MaeConfig>,
+  assumed: Partial<MaeConfig>,
+  hasDecoder: boolean,
+): { config: MaeConfig; notes: string[] } {
+  const added: Partial<MaeConfig> = { ...assumed };
+  Object.assign(added, { numHeads: headsOf(fields, "numHeads", "embedDim", HEADS) });
+  if (hasDecoder) {
+    Object.assign(added, {
+      decoderNumHeads: headsOf(fields, "decoderNumHeads", "decoderEmbedDim", DECODER_HEADS),
+    });
+  }
+  const names = (Object.keys(added) as (keyof MaeConfig)[]).filter((field) => fields[field] === undefined);
+  const values = names.map((field) => `${wireName(field)} ${shortJson(added[field])}`);
+  const notes = names.length === 0
+    ? []
+    : [`Assumed, because neither the tensors nor a config.json say it: ${values.join(", ")}`];
+  return { config: completeConfig({ ...added, ...fields }), notes };
+}
+
+function headsOf(
+  fields: Partial<MaeConfig>,
+  field: "numHeads" | "decoderNumHeads",
+  widthField: "embedDim" | "decoderEmbedDim",
+  table: Readonly<Record<number, number>>,
+): number {
+  const given = fields[field], width = fields[widthField]!;
+  const heads = given ?? table[width];
+  if (heads !== undefined) return heads;
+  throw new WeightsError(
+    `The number of attention heads is unknown: the tensors do not say it, and no published model has ` +
+      `${wireName(widthField)} ${width}. Add a config.json with ${wireName(field)}, such as {"${
+        wireName(field)
+      }": 8}`,
+  );
+}
