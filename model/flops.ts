@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "./config.ts";
+import { hiddenDim, type MaeConfig, numKeep, numPatches, numTokens, patchDim } from "./config.ts";
 
 /** Operations of one transformer block for one image. */
 function blockFlops(tokens: number, dim: number, mlpRatio: number): number {
@@ -12,8 +12,8 @@ function blockFlops(tokens: number, dim: number, mlpRatio: number): number {
 }
 
 function encoderFlops(config: MaeConfig, patches: number): number {
-  const { embedDim, depth, mlpRatio } = config;
-  return 2 * patches * patchDim(config) * embedDim + depth * blockFlops(patches, embedDim, mlpRatio);
+  const { embedDim, depth, mlpRatio } = config, tokens = patches + Number(config.clsToken);
+  return 2 * patches * patchDim(config) * embedDim + depth * blockFlops(tokens, embedDim, mlpRatio);
 }
 
 /**
@@ -29,10 +29,11 @@ function encoderFlops(config: MaeConfig, patches: number): number {
  */
 export function forwardFlops(config: MaeConfig): number {
   const { embedDim, decoderEmbedDim, decoderDepth, maskRatio, decoderMlpRatio } = config;
-  const n = numPatches(config), keep = numKeep(n, maskRatio);
-  return encoderFlops(config, keep) + 2 * keep * embedDim * decoderEmbedDim +
-    2 * n * decoderEmbedDim * patchDim(config) +
-    decoderDepth * blockFlops(n, decoderEmbedDim, decoderMlpRatio);
+  const keep = numKeep(numPatches(config), maskRatio), visible = keep + Number(config.clsToken);
+  const tokens = numTokens(config);
+  return encoderFlops(config, keep) + 2 * visible * embedDim * decoderEmbedDim +
+    2 * tokens * decoderEmbedDim * patchDim(config) +
+    decoderDepth * blockFlops(tokens, decoderEmbedDim, decoderMlpRatio);
 }
 
 /** Operations of a classifier's head for one image. Its gradient has as many. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "./config.ts";
+import { hiddenDim, type MaeConfig, numKeep, numPatches, numTokens, patchDim } from "./config.ts";
 import { sizeOf } from "./shape.ts";
 import { type Architecture, isTrainable, parameterSpecs } from "./weights.ts";
 
@@ -18,6 +18,8 @@ const BUFFERS = 32;
 
 /** Heads whose attention is computed together. */
 const LANES = 8;
+/** Factors of stochastic depth for one image in a block: one for each branch, in a cache line of its own. */
+const PATH_FACTORS = 2 * LINE / 4;
 
 /** A model to train. */
 export interface TrainableModel {
@@ -37,7 +39,7 @@ interface BlockValues {
   readonly forward: number;
   /** Scratch memory of attention. */
   readonly scratch: number;
-  /** Factors of dropout, which the host draws. */
+  /** Factors of dropout and stochastic depth, which the host draws. */
   readonly fed: number;
 }
 
@@ -47,17 +49,20 @@ function blockValues(
   dim: number,
   mlpRatio: number,
   heads: number,
+  dropPath = 0,
 ): BlockValues {
-  const hidden = hiddenDim(dim, mlpRatio), lanes = Math.ceil(heads / LANES) * LANES;
+  const hidden = hiddenDim(dim, mlpRatio), skips = dropPath > 0, lanes = Math.ceil(heads / LANES) * LANES;
   const weights = lanes * tokens * (tokens + 1);
   return {
     // Outputs and inputs of both norms, queries, keys and values, attention, and the MLP's activation and derivative.
     saved: tokens * (8 * dim + 2 * hidden + 2) + weights,
-    transient: tokens * (3 * dim + Math.max(4 * dim, 2 * hidden)),
+    // With stochastic depth, a branch or its gradient is not added in place.
+    transient: tokens * (3 * dim + Math.max(4 * dim, 2 * hidden) + (skips ? dim : 0)),
     forward: Math.max(tokens * (7 * dim + 2) + weights, tokens * (4 * dim + 3 * hidden + 2)),
     // Queries, keys, values and their gradients of LANES heads, and the scores of few queries.
     scratch: LANES * ((4 * tokens + 32) * Math.ceil(dim / heads) + 12 * tokens + 8),
-    fed: config.dropout > 0 ? tokens * (hidden + dim) + heads * tokens * tokens : 0,
+    fed: (config.dropout > 0 ? tokens * (hidden + dim) + heads * tokens * tokens : 0) +
+      (skips ? PATH_FACTORS : 0),
   };
 }
 
@@ -79,20 +84,23 @@ interface ImageValues {
 
 /** @param classes of a classifier, whose encoder receives every patch; null for a masked autoencoder */
 function imageValues(config: MaeConfig, classes: number | null): ImageValues {
-  const { embedDim, decoderEmbedDim, numHeads, decoderNumHeads, depth } = config;
-  const n = numPatches(config), patch = patchDim(config), masked = classes === null;
-  const tokens = masked ? numKeep(n, config.maskRatio) : n;
-  const encoder = blockValues(config, tokens, embedDim, config.mlpRatio, numHeads);
+  const { embedDim, decoderEmbedDim, numHeads, decoderNumHeads, depth, clsToken } = config;
+  const n = numTokens(config), patches = numPatches(config), patch = patchDim(config);
+  const masked = classes === null, visible = masked ? numKeep(patches, config.maskRatio) : patches;
+  const tokens = visible + Number(clsToken);
+  const encoder = blockValues(config, tokens, embedDim, config.mlpRatio, numHeads, config.dropPath);
   const ends = tokens * (2 * embedDim + 1);
+  // The order of the class token and the patches.
+  const order = clsToken ? 3 * tokens : 0;
   if (!masked) {
-    // The features and the logits, with their gradients.
-    const head = 2 * (embedDim + classes);
+    // The features and the logits, with their gradients. A norm has two results, a scale and a gradient.
+    const head = 2 * (embedDim + classes) + (config.fcNorm ? 3 * embedDim + 1 : 0);
     return {
       saved: depth * encoder.saved + ends + head,
       forward: encoder.forward + head,
       transient: encoder.transient,
       scratch: encoder.scratch,
-      fed: depth * encoder.fed + n * patch + 2,
+      fed: depth * encoder.fed + patches * patch + order + 2,
       constant: n * embedDim,
     };
   }
@@ -104,7 +112,7 @@ function imageValues(config: MaeConfig, classes: number | null): ImageValues {
     transient: Math.max(encoder.transient, decoder.transient),
     scratch: Math.max(encoder.scratch, decoder.scratch),
     fed: depth * encoder.fed + config.decoderDepth * decoder.fed + n * (patch + 2) +
-      tokens * (patch + embedDim + 1) + 1,
+      tokens * (patch + embedDim + 1) + order + 1,
     constant: n * decoderEmbedDim,
   };
 }
@@ -131,9 +139,9 @@ export function trainingBytes(
     : architecture.model === "classifier"
     ? architecture.classes
     : 0;
-  // A frozen encoder has no dropout.
+  // A frozen encoder has neither dropout nor stochastic depth.
   const { saved, forward, transient, scratch, fed, constant } = imageValues(
-    freezeEncoder ? { ...config, dropout: 0 } : config,
+    freezeEncoder ? { ...config, dropout: 0, dropPath: 0 } : config,
     classes,
   );
   const parameters = parameterSpecs(config, architecture).reduce((bytes, { name, shape }) => {

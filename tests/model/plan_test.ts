@@ -30,9 +30,21 @@ Deno.test("trainingBytes() is an upper estimate of the smallest plan, at most a 
   await selectBackend("simd");
   const { mnist, vit_base, vit_large } = PRESETS, shallow = { ...vit_base, depth: 2, decoderDepth: 1 };
   const fewTokens = { ...shallow, imageSize: 32, decoderEmbedDim: 16, decoderNumHeads: 4 };
+  const published = {
+    clsToken: true,
+    positions: "sincos_2d",
+    layerNormEps: 1e-6,
+    normPixLoss: true,
+  } as const;
+  const tiny = { ...vit_base, ...published, embedDim: 192, numHeads: 3 };
   const configs = [
     ...[mnist, vit_large, { ...shallow, dropout: 0.1 }, { ...shallow, imageSize: 512 }],
     ...[fewTokens, { ...fewTokens, embedDim: 8, numHeads: 1 }],
+    ...[tiny, { ...tiny, depth: 32, dropPath: 0.3, fcNorm: true }, { ...mnist, ...published, dropPath: 0.1 }],
+    ...[{ ...shallow, ...published, dropPath: 0.1, dropout: 0.1, pool: "cls" }, {
+      ...fewTokens,
+      ...published,
+    }] as const,
   ];
   const classifier = { model: "classifier", classes: 10 } as const;
   const manyClasses = { model: "classifier", classes: 4096 } as const;

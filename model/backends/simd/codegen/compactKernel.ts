@@ -136,7 +136,8 @@ const calls = (name: string, halves: readonly number[], args: (half: string) => 
 /** Returns the AssemblyScript source of `assembly/compactKernel.ts`. */
 export function compactKernelSource(vectorBits: VectorBits): string {
   const halves = vectorBits === 256 ? [0, 16] : [0];
-  const sizes = range(COMPACT_ROWS).map((r) => r + 1), full = [COMPACT_ROWS - 2, COMPACT_ROWS - 1, COMPACT_ROWS];
+  const sizes = range(COMPACT_ROWS).map((r) => r + 1),
+    full = [COMPACT_ROWS - 2, COMPACT_ROWS - 1, COMPACT_ROWS];
   const tile = (rows: number, columns: number): Tile => ({ rows, columns, halves });
   const columnsLoop = (body: (columns: number, rest: string) => string) =>
     lines(`if (n > 1) {`, body(2, ""), "}", "if (n & 1) {", body(1, "Rest"), "}");
