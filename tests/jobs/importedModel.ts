@@ -1,0 +1,52 @@
+/**
+ * Imports untrained models into a store, with positions that no formula gives.
+ *
+ * @module
+ */
+import type { ObjectStore } from "../../data/objects/store.ts";
+import { newCheckpointId, saveCheckpoint } from "../../jobs/artifacts/writeCheckpoint.ts";
+import type { Checkpoint } from "../../jobs/job.ts";
+import type { JobStore } from "../../jobs/store/store.ts";
+import { type MaeConfig, numTokens } from "../../model/config.ts";
+import { type PositionTables, positionTables } from "../../model/positions.ts";
+import { uniform } from "../../model/random.ts";
+import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
+
+/** Returns random position tables for the positions `stored`, else computed ones. */
+export function tablesFor(config: MaeConfig): PositionTables {
+  if (config.positions !== "stored") return positionTables(config);
+  const table = (dim: number) => uniform({ seed: 7, purpose: `table ${dim}` }, numTokens(config) * dim);
+  return { encoder: table(config.embedDim), decoder: table(config.decoderEmbedDim) };
+}
+
+/** Imports a model. @param classNames of a classifier */
+export function importModel(
+  jobs: JobStore,
+  objects: ObjectStore,
+  config: MaeConfig,
+  architecture: Architecture,
+  classNames: readonly string[] = [],
+): Promise<Checkpoint> {
+  const id = newCheckpointId(), weights = initialWeights(parameterSpecs(config, architecture), 9);
+  const none = new Map();
+  return jobs.importCheckpoint(objects, {
+    id,
+    async write() {
+      const row = await saveCheckpoint(objects, {
+        id,
+        jobId: "",
+        config,
+        architecture,
+        tables: tablesFor(config),
+        classNames,
+        state: { step: 0, epochLossSum: 0, weights, optimizer: { step: 0, expAvg: none, expAvgSq: none } },
+        epoch: 0,
+        final: true,
+        metrics: {},
+      });
+      await objects.delete(row.stateKey!);
+      const origin = { format: "unmask", filename: "model.safetensors", url: null, missing: [], notes: [] };
+      return { ...row, jobId: null, stateKey: null, stateSha256: null, origin };
+    },
+  });
+}
