@@ -5,25 +5,15 @@
  */
 import type { MaeConfig } from "../config.ts";
 import {
-  type Architecture,
+  bufferTensors,
   drawWeights,
   type HostTensor,
   type HostWeights,
   type ParameterSpec,
   parameterSpecs,
 } from "../weights.ts";
+import { adaptTables, type ModelShape, type SourceModel } from "./adaptTables.ts";
 import { convertsDifferently, embeddingFor, type LinearLayer, predictionFor } from "./channels.ts";
-
-/** A model: its configuration and what it consists of. */
-export interface ModelShape {
-  readonly config: MaeConfig;
-  readonly architecture: Architecture;
-}
-
-/** The model of a checkpoint. */
-export interface SourceModel extends ModelShape {
-  readonly weights: HostWeights;
-}
 
 /** Options of {@linkcode adaptWeights}. */
 export interface AdaptOptions {
@@ -40,9 +30,9 @@ const PIXEL_LAYERS: Readonly<Record<string, typeof embeddingFor>> = {
 };
 
 /**
- * Yields the parameters of a model that starts from a checkpoint, in `state_dict` order. Parameters that the checkpoint
- * lacks have their initial values: a decoder for an encoder, a head, and the layer norm after or before the pooling, as in
- * He et al.'s fine-tuning.
+ * Yields the tensors of a model that starts from a checkpoint: its positions, if they are `stored`, and its parameters.
+ * Parameters that the checkpoint lacks have their initial values: a decoder for an encoder, a head, and the layer norm
+ * after or before the pooling, as in He et al.'s fine-tuning.
  *
  * @example
  * ```ts
@@ -62,14 +52,18 @@ export function* adaptWeights(
   target: ModelShape,
   { seed, labels = null }: AdaptOptions,
 ): Generator<[string, HostTensor], void> {
-  const isConverted = convertsDifferently(source.config, target.config);
-  for (const spec of parameterSpecs(target.config, target.architecture)) {
+  const { config, architecture } = target;
+  if (config.positions === "stored") {
+    yield* bufferTensors(config, architecture, adaptTables(source, target));
+  }
+  const isConverted = convertsDifferently(source.config, config);
+  for (const spec of parameterSpecs(config, architecture)) {
     const { name } = spec, layer = name.replace(/\.(weight|bias)$/, "");
     const stored = source.weights.get(name);
     if (stored === undefined || (layer === "head" && labels === null)) yield* drawWeights([spec], seed);
     else if (layer === "head") yield [name, rowsOf(stored, spec, labels!)];
     else if (isConverted && layer in PIXEL_LAYERS) {
-      const converted = PIXEL_LAYERS[layer](layerOf(source.weights, layer), source.config, target.config);
+      const converted = PIXEL_LAYERS[layer](layerOf(source.weights, layer), source.config, config);
       yield [name, name.endsWith("weight") ? converted.weight : converted.bias];
     } else yield [name, stored];
   }

@@ -10,7 +10,7 @@ import type { JobStore } from "../../jobs/store/store.ts";
 import { type MaeConfig, numTokens } from "../../model/config.ts";
 import { type PositionTables, positionTables } from "../../model/positions.ts";
 import { uniform } from "../../model/random.ts";
-import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, bufferTensors, initialWeights, parameterSpecs } from "../../model/weights.ts";
 
 /** Returns random position tables for the positions `stored`, else computed ones. */
 export function tablesFor(config: MaeConfig): PositionTables {
@@ -29,6 +29,7 @@ export function importModel(
 ): Promise<Checkpoint> {
   const id = newCheckpointId(), weights = initialWeights(parameterSpecs(config, architecture), 9);
   const none = new Map();
+  const buffers = config.positions === "stored" ? bufferTensors(config, architecture, tablesFor(config)) : [];
   return jobs.importCheckpoint(objects, {
     id,
     async write() {
@@ -37,9 +38,13 @@ export function importModel(
         jobId: "",
         config,
         architecture,
-        tables: tablesFor(config),
         classNames,
-        state: { step: 0, epochLossSum: 0, weights, optimizer: { step: 0, expAvg: none, expAvgSq: none } },
+        state: {
+          step: 0,
+          epochLossSum: 0,
+          weights: new Map([...buffers, ...weights]),
+          optimizer: { step: 0, expAvg: none, expAvgSq: none },
+        },
         epoch: 0,
         final: true,
         metrics: {},

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { adaptationNotes, adaptWeights, type ModelShape } from "../../../model/adapt/adaptWeights.ts";
-import { drawWeights, parameterSpecs } from "../../../model/weights.ts";
+import type { ModelShape } from "../../../model/adapt/adaptTables.ts";
+import { adaptationNotes, adaptWeights } from "../../../model/adapt/adaptWeights.ts";
+import { drawWeights, type HostWeights, parameterSpecs } from "../../../model/weights.ts";
 import { matchClasses } from "../../artifacts/classMatch.ts";
 import { classNamesOf } from "../../artifacts/classNames.ts";
 import { architectureOf, loadWeights } from "../../artifacts/readCheckpoint.ts";
@@ -33,9 +34,12 @@ export async function startOf(
     ? matchClasses(await classNamesOf(store, source), classNames).labels
     : null;
   const shape = { config: source.config, architecture: architectureOf(source) };
-  return {
-    notes: adaptationNotes(shape, model, labels !== null).map((note) => `${note} (${source.id})`),
-    initial: async () =>
-      adaptWeights({ ...shape, weights: await loadWeights(store, source) }, model, { seed, labels }),
+  // The trainer reads the positions first, and all tensors after that. The file is read once for both.
+  let loaded: Promise<HostWeights> | null = null;
+  const tensors = async function* () {
+    const weights = await (loaded ??= loadWeights(store, source));
+    yield* adaptWeights({ ...shape, weights }, model, { seed, labels });
+    loaded = null;
   };
+  return { notes: adaptationNotes(shape, model, labels !== null), initial: tensors };
 }

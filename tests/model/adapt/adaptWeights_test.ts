@@ -1,5 +1,6 @@
 import { expect } from "expect";
-import { adaptationNotes, adaptWeights, type ModelShape } from "../../../model/adapt/adaptWeights.ts";
+import type { ModelShape } from "../../../model/adapt/adaptTables.ts";
+import { adaptationNotes, adaptWeights } from "../../../model/adapt/adaptWeights.ts";
 import { completeConfig } from "../../../model/config.ts";
 import { type Architecture, initialWeights, parameterSpecs } from "../../../model/weights.ts";
 
