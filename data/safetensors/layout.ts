@@ -39,6 +39,19 @@ export function layoutSafetensors<Spec extends TensorSpec>(
   const sorted = [...tensors].sort((a, b) =>
     DTYPES.indexOf(b.dtype) - DTYPES.indexOf(a.dtype) || compare(a.name, b.name)
   );
+  return layoutInOrder(sorted, metadata);
+}
+
+/**
+ * Lays out a file whose tensors have the given order, which readers of the format accept. All tensors must have the same
+ * type, so that their values are aligned.
+ *
+ * @throws {SafetensorsError} as {@linkcode layoutSafetensors}
+ */
+export function layoutInOrder<Spec extends TensorSpec>(
+  tensors: readonly Spec[],
+  metadata: Readonly<Record<string, string>> = {},
+): SafetensorsLayout<Spec> {
   // The members are text, because an object would reorder names such as "0" and lose "__proto__".
   const members: string[] = [];
   const sortedMetadata = Object.entries(metadata).sort(([a], [b]) => compare(a, b));
@@ -48,7 +61,7 @@ export function layoutSafetensors<Spec extends TensorSpec>(
     );
   }
   let size = 0;
-  for (const spec of sorted) {
+  for (const spec of tensors) {
     checkSpec(spec);
     const { name, dtype, shape } = spec;
     const offsets = [size, size += countOf(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT];
@@ -64,7 +77,7 @@ export function layoutSafetensors<Spec extends TensorSpec>(
   const header = new Uint8Array(LENGTH_BYTES + length).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
   header.set(text, LENGTH_BYTES);
-  return { header, tensors: sorted, size: header.length + size };
+  return { header, tensors, size: header.length + size };
 }
 
 /** Checks that the values of a tensor have its type and shape. @throws {SafetensorsError} */

@@ -14,6 +14,7 @@ import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { type DatasetSettings, DEFAULT_DATASET_SETTINGS } from "../../data/datasets/settings.ts";
 import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
+import { architectureOf } from "../../jobs/artifacts/readCheckpoint.ts";
 import { newCheckpointId, saveCheckpoint } from "../../jobs/artifacts/writeCheckpoint.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
@@ -22,7 +23,7 @@ import { JobQueue } from "../../jobs/store/queue/queue.ts";
 import { JobStore } from "../../jobs/store/store.ts";
 import { type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
-import { type Architecture, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { type HostWeights, initialWeights, type ModelName, parameterSpecs } from "../../model/weights.ts";
 import { claimed, request } from "../jobs/fixtures.ts";
 import { expectDocumented, type OpenApiDocument } from "./documented.ts";
 import type { Bytes } from "../../data/bytes.ts";
@@ -63,6 +64,20 @@ export async function problemOf(response: Response, status: number): Promise<Pro
 
 /** A checkpoint of a job. */
 export type JobCheckpoint = Checkpoint & { readonly jobId: string };
+
+/** A model to store. */
+export interface TestModel {
+  /** @default {@linkcode TINY} */
+  readonly config?: MaeConfig;
+  /** @default "mae" */
+  readonly model?: ModelName;
+  /** Class names of a classifier. */
+  readonly names?: readonly string[];
+  /** @default random weights */
+  readonly weights?: HostWeights;
+  /** Changes the safetensors file. The stored digest matches the result. */
+  readonly alter?: (file: Bytes) => Bytes;
+}
 
 /** Limits of the API, and settings of its data sets. */
 export type TestLimits = Partial<ApiLimits> & { readonly datasets?: Partial<DatasetSettings> };
@@ -186,28 +201,35 @@ export class TestApi implements AsyncDisposable {
    * @param alter changes the safetensors file; the stored digest matches the result
    * @param names class names of a classifier
    */
-  async model(
+  model(
     model: "mae" | "classifier" = "mae",
     alter?: (file: Bytes) => Bytes,
     names: readonly string[] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
   ): Promise<JobCheckpoint> {
+    return this.store({ model, names, alter });
+  }
+
+  /** A finished job with a stored model of any configuration; see {@linkcode TestModel}. */
+  async store(
+    { config = TINY, model = "mae", names = [], weights, alter }: TestModel,
+  ): Promise<JobCheckpoint> {
     const { job } = await this.jobs.create(request());
     const queue = new JobQueue(this.jobs, "test");
     const claim = await claimed(queue);
-    const classNames = model === "mae" ? [] : names;
-    const architecture: Architecture = model === "mae" ? { model } : { model, classes: classNames.length };
-    const weights = initialWeights(parameterSpecs(TINY, architecture), 3);
+    const classNames = model === "classifier" ? names : [];
+    const architecture = architectureOf({ model, classes: classNames.length, classNames });
+    const tensors = weights ?? initialWeights(parameterSpecs(config, architecture), 3);
     let checkpoint = await saveCheckpoint(this.objects, {
       id: newCheckpointId(),
       jobId: job.id,
-      config: TINY,
+      config,
       architecture,
       classNames,
       state: {
         step: 5,
         epochLossSum: 1,
-        weights,
-        optimizer: { step: 5, expAvg: weights, expAvgSq: weights },
+        weights: tensors,
+        optimizer: { step: 5, expAvg: tensors, expAvgSq: tensors },
       },
       epoch: 0,
       final: true,

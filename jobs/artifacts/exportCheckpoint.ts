@@ -1,0 +1,120 @@
+/**
+ * Exports checkpoints to the formats of other libraries, and with 16 bits per value.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { Bytes } from "../../data/bytes.ts";
+import { DEFAULT_PREPROCESSING } from "../../data/images/preprocessing.ts";
+import type { ObjectStore } from "../../data/objects/store.ts";
+import type { FloatDtype } from "../../data/safetensors/fromFloat32.ts";
+import type { SafetensorsHeader } from "../../data/safetensors/header.ts";
+import { readStoredHeader } from "../../data/safetensors/storedHeader.ts";
+import { storedZip } from "../../data/storedZip.ts";
+import { WeightsError } from "../../model/checkWeights.ts";
+import type { ExportedTensor, ExportPlan, WeightsFormat } from "../../model/formats/format.ts";
+import { planExport } from "../../model/formats/planExport.ts";
+import type { Checkpoint } from "../job.ts";
+import { classNamesOf } from "./classNames.ts";
+import { checkRanges, convertedChunks, layoutConverted } from "./convertedTensors.ts";
+import { architectureOf } from "./readCheckpoint.ts";
+import { readOrFail } from "./readOrFail.ts";
+
+/** What to export. */
+export interface ExportOptions {
+  readonly format: WeightsFormat;
+  readonly dtype: FloatDtype;
+}
+
+/** A file to download. It is computed while it is read. */
+export interface ExportedFile {
+  /** Name of the file for a download. */
+  readonly filename: string;
+  readonly mediaType: "application/octet-stream" | "application/zip";
+  /** Size in bytes. */
+  readonly size: number;
+  /** Hexadecimal. It changes whenever the bytes change. */
+  readonly digest: string;
+  /** Yields the bytes. @throws when the stored file is damaged, before the last bytes */
+  chunks(): AsyncIterable<Bytes>;
+}
+
+/** Number of the conversion's version. It must change when a conversion changes the values of tensors. */
+const VERSION = 1;
+
+/**
+ * Prepares the export of a checkpoint: a safetensors file, or a zip of it with the JSON files that the format has. For a
+ * type of 16 bits the stored file is read once, because a value may be too large.
+ *
+ * @throws {FormatError} when the format cannot express the model
+ * @throws {OverflowError} for a value that is too large for the type
+ * @throws {JobFailure} `checkpoint_unreadable` when the stored file is missing or damaged
+ */
+export async function exportCheckpoint(
+  store: ObjectStore,
+  checkpoint: Checkpoint,
+  { format, dtype }: ExportOptions,
+): Promise<ExportedFile> {
+  const classNames = await classNamesOf(store, checkpoint);
+  const stored = await readOrFail(checkpoint, () => readStoredHeader(store, checkpoint.objectKey));
+  const { tensors, configJson, preprocessorJson, metadata } = format === "unmask"
+    ? { ...unchangedTensors(stored), configJson: null, preprocessorJson: null }
+    : {
+      ...planExport({
+        format,
+        config: checkpoint.config,
+        architecture: architectureOf(checkpoint),
+        classNames: classNames.length > 0 ? classNames : null,
+        resize: (checkpoint.rule ?? DEFAULT_PREPROCESSING).resize,
+      }),
+      // Transformers refuses files without it.
+      metadata: { format: "pt" },
+    };
+  await readOrFail(checkpoint, () => Promise.resolve(checkSources(stored, tensors)));
+  const typed = tensors.map((tensor) => ({ ...tensor, dtype }));
+  const layout = layoutConverted(typed, stored.tensors.keys(), metadata);
+  if (dtype !== "F32") await readOrFail(checkpoint, () => checkRanges(store, checkpoint, layout));
+  const weights = { size: layout.size, chunks: () => convertedChunks(store, checkpoint, layout) };
+  const json = jsonFiles({ "config.json": configJson, "preprocessor_config.json": preprocessorJson });
+  const hash = createHash("sha256").update(`${VERSION} ${checkpoint.sha256} `).update(layout.header);
+  for (const { name, bytes } of json) hash.update(name).update(bytes);
+  const name = `${checkpoint.id}-${format}${dtype === "F32" ? "" : `-${dtype.toLowerCase()}`}`;
+  const digest = hash.digest("hex");
+  if (json.length === 0) {
+    return { filename: `${name}.safetensors`, mediaType: "application/octet-stream", digest, ...weights };
+  }
+  const zip = storedZip([...json, { name: "model.safetensors", ...weights }]);
+  return { filename: `${name}.zip`, mediaType: "application/zip", digest, ...zip };
+}
+
+/** The tensors and the metadata of a stored file as they are. */
+function unchangedTensors(
+  { tensors, metadata }: SafetensorsHeader,
+): Pick<ExportPlan, "tensors"> & Pick<SafetensorsHeader, "metadata"> {
+  const unchanged = [...tensors].map(([name, { shape }]): ExportedTensor => ({
+    name,
+    shape,
+    sources: [name],
+    convert: ([tensor]) => tensor,
+  }));
+  return { tensors: unchanged, metadata };
+}
+
+/** @throws {WeightsError} when a stored file lacks a tensor */
+function checkSources({ tensors: stored }: SafetensorsHeader, tensors: readonly ExportedTensor[]): void {
+  for (const { sources } of tensors) {
+    for (const name of sources) {
+      const dtype = stored.get(name)?.dtype;
+      if (dtype === undefined) throw new WeightsError(`The tensor '${name}' is missing`);
+      if (dtype !== "F32") throw new WeightsError(`Tensor '${name}' has dtype ${dtype}: it must be F32`);
+    }
+  }
+}
+
+function jsonFiles(contents: Readonly<Record<string, object | null>>): { name: string; bytes: Bytes }[] {
+  return Object.entries(contents).flatMap(([name, content]) =>
+    content === null
+      ? []
+      : [{ name, bytes: new TextEncoder().encode(JSON.stringify(content, null, 2) + "\n") }]
+  );
+}
