@@ -7,7 +7,9 @@ import { WeightsError } from "../checkWeights.ts";
 import type { ImportPlan, ImportRequest } from "./format.ts";
 import { HUGGING_FACE_MARKER } from "./huggingFaceNames.ts";
 import { importHuggingFace } from "./importHuggingFace.ts";
+import { importMeta } from "./importMeta.ts";
 import { importUnmask, UNMASK_MARKER } from "./importUnmask.ts";
+import { META_MARKER } from "./metaNames.ts";
 import { foreignModel } from "./modelJson.ts";
 import { commonPrefix, nameList, rename, type TensorSet, tensorSet } from "./tensorSet.ts";
 
@@ -21,6 +23,7 @@ const IMPORTS: readonly {
 }[] = [
   { marker: UNMASK_MARKER, plan: importUnmask },
   { marker: HUGGING_FACE_MARKER, plan: importHuggingFace },
+  { marker: META_MARKER, plan: importMeta },
 ];
 
 /**
