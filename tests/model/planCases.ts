@@ -5,6 +5,7 @@
  */
 import { expect } from "expect";
 import { selectBackend, type SelectOptions } from "../../model/backends/select.ts";
+import type { MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
 import { uniform } from "../../model/random.ts";
 import { train, type TrainerState, type TrainOptions } from "../../model/training/trainer.ts";
@@ -35,7 +36,7 @@ export function options(
   return {
     config,
     architecture,
-    initial: () => initialWeights(parameterSpecs(config, architecture), 4),
+    initial: () => initialWeights(parameterSpecs(more.config ?? config, architecture), 4),
     // With a large eps, updates from gradients that are only rounding errors stay small.
     optimizer: { weightDecay: 0.05, betas: [0.9, 0.999], eps: 1e-2 },
     schedule: { kind: "constant", lr: 0.002, minLr: 0, warmupSteps: 0, totalSteps: 2 * BATCH_SIZES.length },
@@ -73,6 +74,18 @@ export async function run(
   return { losses, threads, state: state! };
 }
 
+/** The fields of published models. */
+const published: MaeConfig = {
+  ...config,
+  embedDim: 24,
+  decoderEmbedDim: 20,
+  clsToken: true,
+  positions: "sincos_2d",
+  layerNormEps: 1e-6,
+  normPixLoss: true,
+  normalize: { mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4] },
+};
+
 /** The kinds of training. */
 export const CASES: { name: string; architecture: Architecture; more?: Partial<TrainOptions> }[] = [
   { name: "mae", architecture: { model: "mae" } },
@@ -81,6 +94,26 @@ export const CASES: { name: string; architecture: Architecture; more?: Partial<T
     name: "mae with stochastic depth",
     architecture: { model: "mae" },
     more: { config: { ...config, dropPath: 0.4, layerNormEps: 1e-3 } },
+  },
+  {
+    name: "mae as published",
+    architecture: { model: "mae" },
+    more: { config: { ...published, dropPath: 0.3, dropout: 0.1 } },
+  },
+  {
+    name: "classifier on the class token",
+    architecture: { model: "classifier", classes: 3 },
+    more: { config: { ...published, pool: "cls" } },
+  },
+  {
+    name: "classifier on the mean of the patches with fc_norm",
+    architecture: { model: "classifier", classes: 3 },
+    more: { config: { ...published, fcNorm: true, dropPath: 0.3 } },
+  },
+  {
+    name: "linear probe with fc_norm",
+    architecture: { model: "classifier", classes: 3 },
+    more: { config: { ...published, fcNorm: true }, freezeEncoder: true },
   },
   {
     name: "classifier with stochastic depth and dropout",
