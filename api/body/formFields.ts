@@ -8,7 +8,7 @@ import type busboy from "busboy";
 import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
 import { SINGLE_LINE } from "../../data/singleLineText.ts";
 import { fieldProblem } from "../http/problem.ts";
-import { FORBIDDEN_KEYS } from "./forbiddenKeys.ts";
+import { FORBIDDEN_KEYS } from "../../data/strictJson.ts";
 
 /** The contents of a form. */
 export interface Form {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { statfs } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep as SEPARATOR } from "node:path";
+import { freeBytesOf } from "../../freeSpace.ts";
 import { StorageUnavailableError } from "../store.ts";
 import { isMissing, syncFolder } from "./files.ts";
 
@@ -62,16 +62,8 @@ export class RootFolder {
     }
   }
 
-  /** Returns the free bytes of the file system. */
+  /** Returns the free bytes of the file system. The first put creates the folder if it does not exist. */
   async freeBytes(): Promise<number> {
-    for (let folder = this.path;; folder = dirname(folder)) {
-      try {
-        const { bavail, bsize } = await statfs(folder);
-        return bavail * bsize;
-      } catch (error) {
-        // The first put creates the folder, so the free space of its parent applies.
-        if ((error as { code?: string }).code !== "ENOENT" || folder === dirname(folder)) throw error;
-      }
-    }
+    return await freeBytesOf(this.path);
   }
 }
