@@ -31,6 +31,10 @@ export interface ApiLimits {
   readonly uploadBytes: number;
   /** Files of a data set upload. */
   readonly uploadFiles: number;
+  /** All files and fields of an upload of weights. */
+  readonly weightsBytes: number;
+  /** Files of an upload of weights. */
+  readonly weightsFiles: number;
   /** Time to check and store an upload that has arrived. */
   readonly uploadStoreMs: number;
   /** Fields of a multipart body. */
@@ -87,6 +91,8 @@ export const DEFAULT_LIMITS: ApiLimits = {
   uploadTotalMs: 3_600_000,
   uploadBytes: 4 * 2 ** 30,
   uploadFiles: 4,
+  weightsBytes: 16 * 2 ** 30,
+  weightsFiles: 128,
   uploadStoreMs: 3_600_000,
   formFields: 16,
   formFieldBytes: 4096,

@@ -27,7 +27,7 @@ const POLL_MS = 200;
  * resource. Fields with several files have a list of hashes.
  */
 export async function uploadHash(
-  fields: { readonly name?: string },
+  fields: { readonly name?: string; readonly [field: string]: unknown },
   files: readonly UploadedFile[],
   signal: AbortSignal,
 ): Promise<string> {

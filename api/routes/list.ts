@@ -7,6 +7,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { ApiEnv } from "../http/context.ts";
 import type { Services } from "../services.ts";
 import { addCheckpointContentRoute } from "./checkpointContent.ts";
+import { addCheckpointImportRoute } from "./checkpointImport.ts";
 import { addCheckpointRoutes } from "./checkpoints.ts";
 import { addClassificationRoute } from "./classifications.ts";
 import { addDatasetRoutes } from "./datasets.ts";
@@ -25,6 +26,7 @@ export const ROUTES: readonly ((app: OpenAPIHono<ApiEnv>, services: Services) =>
   addEventRoute,
   addJobMetricsRoute,
   addJobResultRoute,
+  addCheckpointImportRoute,
   addCheckpointRoutes,
   addCheckpointContentRoute,
   addDatasetRoutes,

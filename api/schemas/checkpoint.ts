@@ -8,9 +8,14 @@ import { DEFAULT_PREPROCESSING } from "../../data/images/preprocessing.ts";
 import { toWire } from "../../data/wire.ts";
 import { classesOf } from "../../jobs/artifacts/classNames.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
+import { KIND_NAMES, KINDS } from "../../jobs/kinds/mod.ts";
+import type { ModelName } from "../../model/weights.ts";
 import { checkpointIdSchema, jobIdSchema, pageLimit } from "./ids.ts";
 import { listSchema } from "./list.ts";
 import { backgroundField, resizeField } from "./image.ts";
+
+/** The models of checkpoints. */
+const MODEL_KINDS = ["mae", "encoder", "classifier"] as const satisfies readonly ModelName[];
 
 const originSchema = z.strictObject({
   format: z.string().describe(
@@ -24,12 +29,17 @@ const originSchema = z.strictObject({
   notes: z.array(z.string()).describe("What was ignored and what was assumed"),
 }).openapi("CheckpointOrigin");
 
+const usesSchema = z.strictObject({
+  jobs: z.array(z.enum(KIND_NAMES)).describe("Kinds of job that can start from it"),
+  endpoints: z.array(z.string()).describe("Paths of the requests that can apply it to images"),
+}).openapi("CheckpointUses");
+
 /** A checkpoint. */
 export const checkpointSchema = z.strictObject({
   id: checkpointIdSchema,
   job_id: jobIdSchema.nullable().describe("The job that wrote it; null for an imported checkpoint"),
   name: z.string().nullable().describe("Name of an imported checkpoint, else null"),
-  model: z.enum(["mae", "encoder", "classifier"]),
+  model: z.enum(MODEL_KINDS),
   step: z.int(),
   epoch: z.int(),
   final: z.boolean().describe("True for the checkpoint at the end of its job"),
@@ -46,6 +56,7 @@ export const checkpointSchema = z.strictObject({
   sha256: z.string().describe("Hexadecimal SHA-256 of the safetensors file, which is also its ETag"),
   resumable: z.boolean().describe("Whether the optimiser state is stored too"),
   content_url: z.string(),
+  uses: usesSchema,
   origin: originSchema.nullable().describe("Where an imported checkpoint comes from; null for those of jobs"),
   created_at: z.iso.datetime(),
 }).openapi("Checkpoint");
@@ -66,6 +77,21 @@ export const checkpointListSchema = listSchema(checkpointSchema, "CheckpointList
 /** A checkpoint in JSON. */
 export type CheckpointWire = z.output<typeof checkpointSchema>;
 
+/** The requests that apply a model to images, and the models that they accept. */
+const ENDPOINTS: readonly (readonly [path: string, models: readonly ModelName[]])[] = [
+  ["/v1/reconstructions", ["mae"]],
+  ["/v1/classifications", ["classifier"]],
+  ["/v1/embeddings", MODEL_KINDS],
+];
+
+/** Returns what a model can be used for. */
+function usesOf({ model }: Pick<Checkpoint, "model">): z.output<typeof usesSchema> {
+  return {
+    jobs: KINDS.filter(({ sources }) => sources.includes(model)).map(({ name }) => name),
+    endpoints: ENDPOINTS.filter(([, models]) => models.includes(model)).map(([path]) => path),
+  };
+}
+
 /** Returns a checkpoint in JSON, without the keys of its objects. */
 export function checkpointWire(checkpoint: Checkpoint): CheckpointWire {
   const {
@@ -83,6 +109,7 @@ export function checkpointWire(checkpoint: Checkpoint): CheckpointWire {
     ...rest,
     name,
     origin,
+    uses: usesOf(checkpoint),
     ...rule,
     numClasses: classesOf(checkpoint),
     resumable: stateKey !== null && damage === undefined,

@@ -45,7 +45,11 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
     hosts: settings.hosts,
     stopping: stopping.signal,
     tempDir: uploads.path,
-    limits: { checkpointBytes: settings.maxCheckpointBytes, trainingBytes: settings.maxTrainingBytes },
+    limits: {
+      checkpointBytes: settings.maxCheckpointBytes,
+      trainingBytes: settings.maxTrainingBytes,
+      weightsBytes: settings.maxWeightsBytes,
+    },
   });
   try {
     const { port, host } = settings;

@@ -179,6 +179,12 @@ export const SETTINGS = {
     default: String(MAX_TRAINING_BYTES),
     description: "Maximum memory of a training step.",
   },
+  UNMASK_MAX_WEIGHTS_BYTES: {
+    property: "maxWeightsBytes",
+    ...bytes(),
+    default: String(16 * 2 ** 30),
+    description: "Maximum size of imported weights, all files together.",
+  },
   UNMASK_MAX_DATASET_BYTES: {
     property: "maxDatasetBytes",
     ...bytes(),

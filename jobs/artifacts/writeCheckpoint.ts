@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { ulid } from "ulid";
-import type { Bytes } from "../../data/bytes.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { type SafetensorsFile, safetensorsFile, type Tensor } from "../../data/safetensors/safetensors.ts";
 import { toWire } from "../../data/wire.ts";
@@ -13,11 +11,10 @@ import type { MaeConfig } from "../../model/config.ts";
 import { tablesOf } from "../../model/positions.ts";
 import type { TrainerState } from "../../model/training/trainer.ts";
 import { type Architecture, bufferTensors, type HostTensor } from "../../model/weights.ts";
-import { JobFailure } from "../failure.ts";
 import type { Checkpoint } from "../job.ts";
 import { namesForRow } from "./classNames.ts";
 import { checkpointKeys } from "./objectKeys.ts";
-import { sha256 } from "./sha256.ts";
+import { putVerified } from "./putVerified.ts";
 
 /** The content of a checkpoint. */
 export interface CheckpointContent {
@@ -54,9 +51,10 @@ export async function saveCheckpoint(
   const { id, config, architecture, state } = content;
   const { objectKey, stateKey } = checkpointKeys(id);
   try {
-    const stateSha256 = await putVerified(store, stateKey, stateFile(state), signal);
+    const states = stateFile(state);
+    const stateSha256 = await putVerified(store, stateKey, () => states.chunks(), signal);
     const file = weightsFile(content);
-    const digest = await putVerified(store, objectKey, file, signal);
+    const digest = await putVerified(store, objectKey, () => file.chunks(), signal);
     return {
       id,
       jobId: content.jobId,
@@ -80,40 +78,21 @@ export async function saveCheckpoint(
   }
 }
 
-/** Writes an object and reads it back. @returns its SHA-256 */
-async function putVerified(
-  store: ObjectStore,
-  key: string,
-  file: SafetensorsFile,
-  signal?: AbortSignal,
-): Promise<string> {
-  let digest = "";
-  const open = () =>
-    hashingStream(file.chunks(), (result) => {
-      digest = result;
-    });
-  await store.put(key, open(), { reopen: open, signal });
-  if (await sha256((await store.get(key, { signal })).body) === digest) return digest;
-  throw new JobFailure(
-    "checkpoint_damaged",
-    `The object '${key}' differs from what was written when it is read back`,
-  );
-}
-
-/** Returns a stream of chunks. @param onEnd called with their SHA-256 */
-function hashingStream(chunks: Iterable<Bytes>, onEnd: (digest: string) => void): ReadableStream<Bytes> {
-  const hash = createHash("sha256"), iterator = chunks[Symbol.iterator]();
-  return new ReadableStream({
-    pull(controller) {
-      const { done, value } = iterator.next();
-      if (done) {
-        onEnd(hash.digest("hex"));
-        return controller.close();
-      }
-      hash.update(value);
-      controller.enqueue(value);
-    },
-  }, { highWaterMark: 0 });
+/** Returns the metadata of the safetensors file of a model. */
+export function weightsMetadata(
+  config: MaeConfig,
+  { model }: Architecture,
+  classNames: readonly string[],
+  step: number,
+): Record<string, string> {
+  return {
+    format: "pt",
+    model,
+    config: JSON.stringify(toWire(config)),
+    layer_norm_eps: String(config.layerNormEps),
+    class_names: JSON.stringify(classNames),
+    step: String(step),
+  };
 }
 
 const float32 = ({ shape, data }: HostTensor): Tensor => ({ dtype: "F32", shape: [...shape], data });
@@ -125,14 +104,7 @@ function weightsFile(
   const tables = tablesOf(config, state.weights);
   const tensors = [...bufferTensors(config, architecture, tables), ...state.weights]
     .map(([name, tensor]) => [name, float32(tensor)] as const);
-  return safetensorsFile(new Map(tensors), {
-    format: "pt",
-    model: architecture.model,
-    config: JSON.stringify(toWire(config)),
-    layer_norm_eps: String(config.layerNormEps),
-    class_names: JSON.stringify(classNames),
-    step: String(state.step),
-  });
+  return safetensorsFile(new Map(tensors), weightsMetadata(config, architecture, classNames, state.step));
 }
 
 /** Returns the safetensors file of the optimiser's state. */

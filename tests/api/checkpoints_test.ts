@@ -25,6 +25,10 @@ Deno.test("the checkpoints of a job are listed in pages, newest first, and each 
     job_id: id,
     name: null,
     origin: null,
+    uses: {
+      jobs: ["pretrain", "finetune", "linear_probe", "evaluate"],
+      endpoints: ["/v1/reconstructions", "/v1/embeddings"],
+    },
     model: "mae",
     step: 5,
     epoch: 0,

@@ -62,6 +62,12 @@ export async function problemOf(response: Response, status: number): Promise<Pro
   return problem;
 }
 
+/** A file of a form. */
+export interface NamedFile {
+  readonly name: string;
+  readonly content: Bytes | string;
+}
+
 /** A checkpoint of a job. */
 export type JobCheckpoint = Checkpoint & { readonly jobId: string };
 
@@ -177,6 +183,20 @@ export class TestApi implements AsyncDisposable {
     for (const [field, value] of Object.entries(fields)) form.set(field, value);
     for (const [field, content] of Object.entries(files)) form.set(field, new File([content], filename));
     return this.send("/v1/datasets", { method: "POST", body: form });
+  }
+
+  /** Posts a form to `/v1/checkpoints`. Fields with a list have several files. */
+  importWeights(
+    files: Readonly<Record<string, NamedFile | readonly NamedFile[]>>,
+    fields: Readonly<Record<string, string>> = {},
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Response> {
+    const form = new FormData();
+    for (const [field, value] of Object.entries(fields)) form.set(field, value);
+    for (const [field, list] of Object.entries(files)) {
+      for (const { name, content } of [list].flat()) form.append(field, new File([content], name));
+    }
+    return this.send("/v1/checkpoints", { method: "POST", body: form, headers });
   }
 
   /** Creates a job through the API. @returns its id */

@@ -51,6 +51,7 @@ Deno.test("the OpenAPI document describes every route, and all its references re
     "get /v1/jobs/{id}/events",
     "get /v1/jobs/{id}/metrics",
     "get /v1/jobs/{id}/results/confusion.json",
+    "post /v1/checkpoints",
     "post /v1/classifications",
     "post /v1/datasets",
     "post /v1/embeddings",

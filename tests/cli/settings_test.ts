@@ -29,6 +29,7 @@ Deno.test("settings have defaults on this machine, and follow the environment", 
     stopMs: 8_000,
     maxCheckpointBytes: 2 ** 40,
     maxTrainingBytes: 16 * 2 ** 30,
+    maxWeightsBytes: 16 * 2 ** 30,
     sweepMs: 120_000,
   });
   expect(

@@ -1,0 +1,32 @@
+/**
+ * The fields of an upload of weights.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+import { SINGLE_LINE_MESSAGE, SINGLE_LINE_OR_EMPTY } from "../../data/singleLineText.ts";
+
+/** Text fields of `POST /v1/checkpoints`. */
+export const importFields = z.strictObject({
+  name: z.string().min(1).max(128).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE).optional().describe(
+    "A name of your choice; that of the file by default",
+  ),
+});
+
+/** File fields of `POST /v1/checkpoints`. */
+export const IMPORT_FILES = ["weights", "index", "config", "preprocessor_config"] as const;
+
+const binary = { type: "string", format: "binary" } as const;
+const file = z.string().optional().openapi(binary);
+
+/** The multipart body of `POST /v1/checkpoints`, for OpenAPI. */
+export const checkpointUploadSchema = importFields.extend({
+  weights: z.array(z.string().openapi(binary)).min(1).describe(
+    "`model.safetensors`, or all files of sharded weights, each as a field of this name",
+  ),
+  index: file.describe("`model.safetensors.index.json` of sharded weights"),
+  config: file.describe("`config.json` of Hugging Face. Required for its models"),
+  preprocessor_config: file.describe(
+    "`preprocessor_config.json` of Hugging Face, which has the normalisation of pixels",
+  ),
+}).openapi("CheckpointUpload");

@@ -1,0 +1,193 @@
+/**
+ * Local safetensors files of one model. Tensors are read one by one, so that a large model is never in memory as a
+ * whole.
+ *
+ * @module
+ */
+import { type FileHandle, open } from "node:fs/promises";
+import { parseStrictJson, StrictJsonError } from "../strictJson.ts";
+import { ARRAYS, type Tensor } from "./dtype.ts";
+import { quote, SafetensorsError } from "./error.ts";
+import { readHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
+import { LENGTH_BYTES, MAX_HEADER_BYTES, readHeaderLength } from "./headerText.ts";
+
+/** A local file. */
+export interface TensorFile {
+  /** Name for messages, and by which the index refers to the file. */
+  readonly name: string;
+  readonly path: string;
+}
+
+/** Open files. */
+export interface TensorFiles extends AsyncDisposable {
+  /** The tensors of all files by name. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** The metadata of all files. Of equal keys, the first file's value counts. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /**
+   * Reads a tensor. Several can be read at the same time.
+   *
+   * @throws {RangeError} when no file has the tensor
+   * @throws {SafetensorsError} when its file ends early
+   */
+  read(name: string): Promise<Tensor>;
+}
+
+/** Limits of an index: the models that we support have at most 2,000 tensors. */
+const INDEX_LIMITS = { depth: 4, values: 100_000 };
+
+interface OpenFile extends SafetensorsHeader {
+  readonly name: string;
+  readonly handle: FileHandle;
+}
+
+/**
+ * Opens the files of one model, and checks their headers and the index.
+ *
+ * @param index text of `model.safetensors.index.json`, which says in which file each tensor is
+ * @throws {SafetensorsError} naming the file that violates a rule of the format, a tensor that two files have, or the
+ * entry of the index that contradicts the files
+ */
+export async function openTensorFiles(files: readonly TensorFile[], index?: string): Promise<TensorFiles> {
+  const opened: OpenFile[] = [];
+  const close = async () => {
+    await Promise.all(opened.map(({ handle }) => handle.close()));
+  };
+  try {
+    for (const file of files) opened.push(await openFile(file));
+    const owners = ownersOf(opened);
+    if (index !== undefined) checkIndex(index, opened);
+    return {
+      tensors: new Map([...owners].map(([name, { tensors }]) => [name, tensors.get(name)!])),
+      metadata: Object.assign({}, ...opened.map(({ metadata }) => metadata).reverse()),
+      read(name) {
+        const file = owners.get(name);
+        if (file === undefined) throw new RangeError(`No file has the tensor ${quote(name)}`);
+        return readTensor(file, name);
+      },
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openFile({ name, path }: TensorFile): Promise<OpenFile> {
+  const handle = await open(path, "r");
+  try {
+    const { size } = await handle.stat();
+    const start = await readBytes(handle, 0, Math.min(LENGTH_BYTES, size));
+    const length = start.length < LENGTH_BYTES ? 0 : readHeaderLength(start);
+    // `readHeader` rejects a length that exceeds the limit or the file.
+    const fits = length <= Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES);
+    const bytes = fits ? await readBytes(handle, 0, LENGTH_BYTES + length) : start;
+    return { name, handle, ...readHeader(bytes, size) };
+  } catch (error) {
+    await handle.close();
+    if (!(error instanceof SafetensorsError)) throw error;
+    throw new SafetensorsError(`The file '${name}' is not a valid safetensors file. ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Returns the file of each tensor. @throws {SafetensorsError} when two files have the same name or tensor */
+function ownersOf(files: readonly OpenFile[]): Map<string, OpenFile> {
+  const names = new Set<string>(), owners = new Map<string, OpenFile>();
+  for (const file of files) {
+    if (names.has(file.name)) throw new SafetensorsError(`Two files are named '${file.name}'`);
+    names.add(file.name);
+    for (const tensor of file.tensors.keys()) {
+      const other = owners.get(tensor);
+      if (other !== undefined) {
+        throw new SafetensorsError(
+          `The files '${other.name}' and '${file.name}' both have the tensor ${
+            quote(tensor)
+          }: send only one of them`,
+        );
+      }
+      owners.set(tensor, file);
+    }
+  }
+  return owners;
+}
+
+/** Checks that an index names exactly the tensors of the files. @throws {SafetensorsError} */
+function checkIndex(text: string, files: readonly OpenFile[]): void {
+  const map = weightMap(text), byName = new Map(files.map((file) => [file.name, file]));
+  for (const [tensor, name] of map) {
+    if (typeof name !== "string" || !/^[^/\\\0]+$/.test(name) || name === "." || name === "..") {
+      throw new SafetensorsError(
+        `The index must map ${quote(tensor)} to the name of a file in its own folder: current value is ${
+          quote(name)
+        }`,
+      );
+    }
+    const file = byName.get(name);
+    if (file === undefined) {
+      throw new SafetensorsError(
+        `The index names the file ${quote(name)}, which is missing: send it as well`,
+      );
+    }
+    if (!file.tensors.has(tensor)) {
+      throw new SafetensorsError(
+        `The index maps the tensor ${quote(tensor)} to '${name}', which does not have it`,
+      );
+    }
+  }
+  for (const { name, tensors } of files) {
+    for (const tensor of tensors.keys()) {
+      if (map.get(tensor) === name) continue;
+      throw new SafetensorsError(
+        map.has(tensor)
+          ? `The index maps the tensor ${quote(tensor)} of '${name}' to another file`
+          : `The index lacks the tensor ${quote(tensor)} of '${name}'`,
+      );
+    }
+  }
+}
+
+/** Returns the field `weight_map` of an index. @throws {SafetensorsError} */
+function weightMap(text: string): Map<string, unknown> {
+  let json: unknown;
+  try {
+    json = parseStrictJson(text, INDEX_LIMITS);
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    const where = error.path === "" ? "" : `: ${error.path}`;
+    throw new SafetensorsError(`The index${where} ${error.message}`, { cause: error });
+  }
+  const map = isObject(json) ? json.weight_map : undefined;
+  if (!isObject(map) || Object.keys(map).length === 0) {
+    throw new SafetensorsError("The index must be a JSON object with the object weight_map");
+  }
+  return new Map(Object.entries(map));
+}
+
+async function readTensor({ name: fileName, handle, tensors }: OpenFile, name: string): Promise<Tensor> {
+  const { dtype, shape, begin, end } = tensors.get(name)!;
+  const { buffer, length } = await readBytes(handle, begin, end - begin);
+  if (length < end - begin) throw new SafetensorsError(`The file '${fileName}' ended while it was read`);
+  return { dtype, shape, data: new ARRAYS[dtype](buffer) } as Tensor;
+}
+
+/** Reads bytes at an offset; fewer at the end of the file. */
+async function readBytes(
+  handle: FileHandle,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+    if (bytesRead === 0) return bytes.slice(0, filled);
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,244 @@
+/**
+ * Imports weights of other libraries: from local files to one safetensors file of ours in object storage. At most one
+ * tensor of the result and its sources are in memory.
+ *
+ * @module
+ */
+import type { Bytes } from "../../data/bytes.ts";
+import { yieldToEventLoop } from "../../data/eventLoop.ts";
+import type { ObjectStore } from "../../data/objects/store.ts";
+import { SafetensorsError } from "../../data/safetensors/error.ts";
+import { layoutSafetensors, type SafetensorsLayout, streamedChunks } from "../../data/safetensors/layout.ts";
+import { HEAD_BYTES, refuseOtherFormats } from "../../data/safetensors/otherFormats.ts";
+import { openTensorFiles, type TensorFiles } from "../../data/safetensors/tensorFiles.ts";
+import { toFloat32 } from "../../data/safetensors/toFloat32.ts";
+import { parseStrictJson, StrictJsonError } from "../../data/strictJson.ts";
+import { WeightsError } from "../../model/checkWeights.ts";
+import type { ImportPlan } from "../../model/formats/format.ts";
+import { planImport } from "../../model/formats/planImport.ts";
+import { bufferTensors, type HostTensor } from "../../model/weights.ts";
+import type { Checkpoint, CheckpointOrigin } from "../job.ts";
+import { namesForRow } from "./classNames.ts";
+import { ImportError, type ImportField, type LocalWeights } from "./localWeights.ts";
+import { checkpointKeys } from "./objectKeys.ts";
+import { putVerified } from "./putVerified.ts";
+import { weightsMetadata } from "./writeCheckpoint.ts";
+
+/** Limits of the JSON files of a model: ImageNet-21k has 43,000 labels and their ids. */
+const JSON_LIMITS = { depth: 16, values: 200_000 };
+/** Maximum number of notes of a checkpoint, and of the characters of each. They are stored in its row. */
+const MAX_NOTES = 20, NOTE_LENGTH = 1000;
+
+/** A tensor of the file to write. */
+interface PlannedTensor {
+  readonly name: string;
+  readonly dtype: "F32";
+  readonly shape: readonly number[];
+  /** Reads and converts its values. */
+  readonly read: () => Promise<Float32Array>;
+}
+
+/** What a checkpoint is imported under. */
+export interface ImportTarget {
+  readonly id: string;
+  readonly name: string;
+  readonly filename: string | null;
+  readonly url: string | null;
+}
+
+/** Weights whose headers, names, shapes and configuration have been checked. Their values have not been read. */
+export class OpenedWeights implements AsyncDisposable {
+  readonly plan: ImportPlan;
+  /** Class names of a classifier: those of the files, or the numbers from 0; else empty. */
+  readonly classNames: readonly string[];
+  readonly #files: TensorFiles;
+  readonly #layout: SafetensorsLayout<PlannedTensor>;
+
+  constructor(files: TensorFiles, plan: ImportPlan) {
+    this.#files = files;
+    this.plan = plan;
+    const { architecture, config } = plan;
+    const classes = architecture.model === "classifier" ? architecture.classes : 0;
+    this.classNames = plan.classNames ?? Array.from({ length: classes }, (_, label) => String(label));
+    this.#layout = layoutSafetensors(
+      this.#tensors(),
+      weightsMetadata(config, architecture, this.classNames, 0),
+    );
+  }
+
+  /** Size of the file to write, in bytes. */
+  get size(): number {
+    return this.#layout.size;
+  }
+
+  /** Notes on what was ignored and assumed, limited to what a row can hold. */
+  get notes(): readonly string[] {
+    const { notes, classNames, architecture } = this.plan;
+    const unnamed = architecture.model === "classifier" && classNames === null
+      ? [`The files do not name the classes: they are named 0 to ${architecture.classes - 1}`]
+      : [];
+    return [...notes, ...unnamed].slice(0, MAX_NOTES).map((note) => note.slice(0, NOTE_LENGTH));
+  }
+
+  /**
+   * Writes the checkpoint's object and reads it back.
+   *
+   * @returns the row to record
+   * @throws {ImportError} for a value that is not finite, and for a file that ends early
+   */
+  async write(
+    store: ObjectStore,
+    { id, name, filename, url }: ImportTarget,
+    extraNotes: readonly string[] = [],
+    signal?: AbortSignal,
+  ): Promise<Omit<Checkpoint, "createdAt">> {
+    const { format, config, architecture, missing } = this.plan;
+    const { objectKey } = checkpointKeys(id);
+    const sha256 = await withField(() => putVerified(store, objectKey, () => this.#chunks(signal), signal));
+    const origin: CheckpointOrigin = {
+      format,
+      filename,
+      url,
+      missing,
+      notes: [...this.notes, ...extraNotes],
+    };
+    return {
+      id,
+      jobId: null,
+      name,
+      origin,
+      model: architecture.model,
+      step: 0,
+      epoch: 0,
+      final: true,
+      metrics: {},
+      config,
+      classes: this.classNames.length,
+      classNames: namesForRow(this.classNames),
+      size: this.size,
+      sha256,
+      objectKey,
+      stateKey: null,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#files[Symbol.asyncDispose]();
+  }
+
+  async *#chunks(signal?: AbortSignal): AsyncGenerator<Bytes, void> {
+    for await (const chunk of streamedChunks(this.#layout, ({ read }) => read())) {
+      signal?.throwIfAborted();
+      yield chunk;
+      await yieldToEventLoop();
+    }
+  }
+
+  /** Returns the tensors of the file: those of the plan, and the position tables that are not stored. */
+  #tensors(): PlannedTensor[] {
+    const { config, architecture, tensors } = this.plan;
+    const planned = tensors.map(({ name, shape, sources, convert }): PlannedTensor => ({
+      name,
+      dtype: "F32",
+      shape,
+      read: async () => {
+        const read: HostTensor[] = [];
+        for (const source of sources) read.push(await readFinite(this.#files, source));
+        return convert(read).data;
+      },
+    }));
+    if (config.positions === "stored") return planned;
+    const tables = [...bufferTensors(config, architecture)].map(([name, { shape, data }]): PlannedTensor => ({
+      name,
+      dtype: "F32",
+      shape,
+      read: () => Promise.resolve(data),
+    }));
+    return [...tables, ...planned];
+  }
+}
+
+/**
+ * Opens weights and plans their import. No value is read but those of position tables.
+ *
+ * @throws {ImportError} naming the part that is wrong
+ */
+export async function openWeights(weights: LocalWeights): Promise<OpenedWeights> {
+  const { files, indexText } = weights;
+  for (const { name, path } of files) {
+    await withField(async () => refuseOtherFormats(name, await readHead(path)));
+  }
+  const config = parseFile("config", "config.json", weights.configText);
+  const preprocessor = parseFile(
+    "preprocessor_config",
+    "preprocessor_config.json",
+    weights.preprocessorText ?? null,
+  );
+  const opened = await withField(() => openTensorFiles(files, indexText ?? undefined));
+  try {
+    const { tensors, metadata } = opened;
+    const read = (name: string) => readFinite(opened, name);
+    const plan = await withField(() => planImport({ tensors, config, preprocessor, metadata, read }));
+    return await withField(() => Promise.resolve(new OpenedWeights(opened, plan)));
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Returns a tensor in float32. @throws {WeightsError} when a value is NaN or infinite */
+async function readFinite(files: TensorFiles, name: string): Promise<HostTensor> {
+  const tensor = await files.read(name), data = toFloat32(tensor);
+  for (let i = 0; i < data.length; i++) {
+    if (Number.isFinite(data[i])) continue;
+    throw new WeightsError(`The tensor '${name}' must be finite: value ${i} is ${data[i]} in float32`);
+  }
+  return { shape: tensor.shape, data };
+}
+
+async function readHead(path: string): Promise<Uint8Array> {
+  using file = await Deno.open(path);
+  const head = new Uint8Array(HEAD_BYTES);
+  let length = 0;
+  while (length < HEAD_BYTES) {
+    const count = await file.read(head.subarray(length));
+    if (count === null) break;
+    length += count;
+  }
+  return head.subarray(0, length);
+}
+
+function parseFile(field: ImportField, name: string, text: string | null): Record<string, unknown> | null {
+  return text === null ? null : parseObject(field, name, text);
+}
+
+/** Parses a JSON file. @throws {ImportError} unless it is a JSON object without ambiguities */
+function parseObject(field: ImportField, name: string, text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = parseStrictJson(text, JSON_LIMITS);
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    const subject = error.path === "" ? name : `${name}: ${error.path}`;
+    throw new ImportError(field, `${subject} ${error.message}`, { cause: error });
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new ImportError(field, `${name} must be a JSON object`);
+}
+
+/** Runs a part of an import. @throws {ImportError} naming the part that the message of an error is about */
+async function withField<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof WeightsError || error instanceof SafetensorsError)) throw error;
+    const { message } = error;
+    let field: ImportField = "weights";
+    if (/^config\.json|config\.json is missing/.test(message)) field = "config";
+    if (message.startsWith("preprocessor_config.json")) field = "preprocessor_config";
+    if (message.startsWith("The index")) field = "index";
+    throw new ImportError(field, message, { cause: error });
+  }
+}
