@@ -32,11 +32,16 @@ export function applyNorm<T extends tf.Tensor>(x: T, weights: Weights, name: str
   return layerNorm(x, weights[`${name}.weight`] as tf.Tensor1D, weights[`${name}.bias`] as tf.Tensor1D, eps);
 }
 
-/** Multi-head self-attention; `in_proj` holds the weights of queries, keys and values like PyTorch's. */
+/** Projects tokens to `[batch, tokens, 3·dim]`; `in_proj` has queries, keys and values in this order, like PyTorch's. */
+function projectQkv(x: tf.Tensor3D, weights: Weights, name: string): tf.Tensor3D {
+  const weight = weights[`${name}.in_proj_weight`] as tf.Tensor2D;
+  return linear(x, weight, weights[`${name}.in_proj_bias`] as tf.Tensor1D);
+}
+
+/** Multi-head self-attention. */
 function selfAttention(x: tf.Tensor3D, weights: Weights, name: string, heads: number, drop?: DropoutKey) {
   const [batch, tokens] = x.shape;
-  const inWeight = weights[`${name}.in_proj_weight`] as tf.Tensor2D;
-  const qkv = linear(x, inWeight, weights[`${name}.in_proj_bias`] as tf.Tensor1D); // [batch, tokens, 3·dim]
+  const qkv = projectQkv(x, weights, name); // [batch, tokens, 3·dim]
   const factors = dropoutFactors(drop, name, [batch * heads, tokens, tokens]) as tf.Tensor3D | undefined;
   return applyLinear(attention(qkv, heads, factors), weights, `${name}.out_proj`); // [batch, tokens, dim]
 }
@@ -54,6 +59,18 @@ export interface BlockOptions {
 /** Returns the names of the two residual branches of a block, as in timm. */
 export function branchesOf(block: string): [attention: string, mlp: string] {
   return [`${block}.drop_path1`, `${block}.drop_path2`];
+}
+
+/**
+ * Returns queries, keys and values of a block.
+ *
+ * @param x the input of the block, `[batch, tokens, dim]`
+ * @param name e.g. `encoder.blocks.0`
+ * @param eps added to the variance by the layer norm
+ * @returns `[batch, tokens, 3·dim]`
+ */
+export function qkvOfBlock(x: tf.Tensor3D, weights: Weights, name: string, eps: number): tf.Tensor3D {
+  return projectQkv(applyNorm(x, weights, `${name}.norm1`, eps), weights, `${name}.attn`);
 }
 
 /**

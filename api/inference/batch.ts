@@ -9,7 +9,7 @@ import type { QueuedRequest } from "./requestQueue.ts";
 
 /** Returns the message for requests of one group. */
 export function batchOf(requests: readonly QueuedRequest[]): Batch {
-  const { operation, checkpoint, maskRatio, withAttention } = requests[0];
+  const { operation, checkpoint, maskRatio, withAttention, pool } = requests[0];
   const pixels = new Uint8Array(requests.reduce((sum, request) => sum + request.pixels.length, 0));
   let end = 0;
   for (const request of requests) {
@@ -23,6 +23,7 @@ export function batchOf(requests: readonly QueuedRequest[]): Batch {
     maskRatio,
     withPatches: requests.some(({ withPatches }) => withPatches),
     withAttention,
+    pool,
     entries: requests.map(({ count, seed, masking, noise }) => ({ count, seed, masking, noise })),
     pixels,
   };

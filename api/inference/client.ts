@@ -8,6 +8,7 @@ import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import { StorageUnavailableError } from "../../data/objects/store.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { DEFAULT_COMPUTE } from "../../jobs/kinds/settings.ts";
+import type { Pool } from "../../model/classifier.ts";
 import { Backoff } from "./backoff.ts";
 import { batchOf, settle } from "./batch.ts";
 import { type Inference, InferenceError, type Reconstruction, type ReconstructOptions } from "./inference.ts";
@@ -80,8 +81,13 @@ export class ProcessInference implements Inference {
   }
 
   /** @inheritdoc */
-  async embed(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
-    const question = questionWithoutMasks("embed", checkpoint);
+  async embed(
+    checkpoint: Checkpoint,
+    images: ImageSet,
+    pool: Pool,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    const question = { ...questionWithoutMasks("embed", checkpoint), pool };
     return (await this.#compute(question, images, signal)).features as Float32Array;
   }
 

@@ -5,13 +5,14 @@
  */
 import { notFinite } from "../../jobs/kinds/finite.ts";
 import { numPatches } from "../../model/config.ts";
+import { classAttention } from "../../model/prediction/classAttention.ts";
 import { classifyLogits, maskNoise, reconstructWith } from "../../model/prediction/inference.ts";
 import type { Predictor } from "../../model/prediction/predictor.ts";
 import type { Batch, BatchEntry, BatchResult } from "./messages.ts";
 
 /** Computes a batch. An entry has the same numbers as if it were computed alone. */
 export async function computeBatch(predictor: Predictor, batch: Batch): Promise<BatchResult> {
-  const { operation, checkpoint, entries, maskRatio, withPatches } = batch;
+  const { operation, checkpoint, entries, maskRatio, withPatches, withAttention, pool } = batch;
   const pixels = new Float32Array(batch.pixels.length);
   for (let i = 0; i < pixels.length; i++) pixels[i] = batch.pixels[i] / 255;
   const result = (arrays: BatchResult["arrays"], ...checked: Float32Array[]): BatchResult => ({
@@ -23,9 +24,16 @@ export async function computeBatch(predictor: Predictor, batch: Batch): Promise<
     case "reconstruct": {
       const noise = masksOf(predictor, batch);
       const { pred, losses, mask, idsRestore } = await reconstructWith(predictor, pixels, noise, maskRatio);
-      const arrays = { losses, mask, idsRestore, ...(withPatches && { pred }) };
+      const attention = withAttention ? await classAttention(predictor, pixels) : null;
+      const arrays = {
+        losses,
+        mask,
+        idsRestore,
+        ...(withPatches && { pred }),
+        ...(attention && { attention }),
+      };
       // The square of a finite value can overflow, so the losses are checked as well.
-      return result(arrays, pred, losses);
+      return result(arrays, pred, losses, ...(attention ? [attention] : []));
     }
     case "classify": {
       const logits = await predictor.logits(pixels);
@@ -33,7 +41,7 @@ export async function computeBatch(predictor: Predictor, batch: Batch): Promise<
       return result({ probabilities }, probabilities);
     }
     case "embed": {
-      const features = await predictor.features(pixels);
+      const features = await predictor.features(pixels, pool);
       return result({ features }, features);
     }
   }

@@ -6,6 +6,7 @@
  */
 import type { ImageSet } from "../../data/datasets/dataset.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
+import type { Pool } from "../../model/classifier.ts";
 import type { MaskStrategy } from "../../model/maskStrategies.ts";
 
 /** A reconstruction of `count` images; N patches of D = P·P·C values each. */
@@ -54,8 +55,8 @@ export interface Inference {
   ): Promise<Reconstruction>;
   /** Returns class probabilities, `[count, classes]`. @param checkpoint of a classifier */
   classify(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
-  /** Returns mean-pooled encoder features, `[count, embedDim]`. @param checkpoint of either model */
-  embed(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array>;
+  /** Returns encoder features, `[count, embedDim]`. @param checkpoint of any model @param pool `cls` only with a class token */
+  embed(checkpoint: Checkpoint, images: ImageSet, pool: Pool, signal?: AbortSignal): Promise<Float32Array>;
   /** Starts what the first request would have to wait for. Never rejects. */
   warm(): Promise<void>;
   /** Stops inference. Pending requests fail. Resolves once nothing is running any more. */

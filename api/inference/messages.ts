@@ -6,6 +6,7 @@
 import type { ObjectStoreSettings } from "../../data/objects/open.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import type { ComputeSettings } from "../../jobs/kinds/settings.ts";
+import type { Pool } from "../../model/classifier.ts";
 import type { MaskStrategy } from "../../model/maskStrategies.ts";
 
 /** What is computed. */
@@ -43,6 +44,8 @@ export interface Batch {
   readonly withPatches: boolean;
   /** Whether the attention of the class token is computed. */
   readonly withAttention: boolean;
+  /** For `embed`: what the features are; by default as in the model's configuration. */
+  readonly pool?: Pool;
   readonly entries: readonly BatchEntry[];
   /** `[images of all entries, height, width, channels]` with values from 0 to 255. */
   readonly pixels: Uint8Array;

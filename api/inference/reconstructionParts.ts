@@ -6,7 +6,8 @@
 import type { ImageSet } from "../../data/datasets/dataset.ts";
 import type { FigureImage } from "../../data/images/figure.ts";
 import { type MaeConfig, numPatches } from "../../model/config.ts";
-import { patchErrors, predictedPixels } from "../../model/pixelSpace.ts";
+import { denormalizePatches } from "../../model/normalize.ts";
+import { patchErrors } from "../../model/patchErrors.ts";
 import type { ReconstructionRequest } from "../schemas/reconstruction.ts";
 import { figureRows } from "./figureColumns.ts";
 import type { Reconstruction } from "./inference.ts";
@@ -58,7 +59,7 @@ export function reconstructionParts(
   const pixels = requested.errors || (requested.prediction && converts)
     ? Float32Array.from(images.pixels, (value) => value / 255)
     : new Float32Array();
-  const predicted = requested.prediction ? predictedPixels(config, pred, pixels) : pred;
+  const predicted = requested.prediction ? denormalizePatches(config, pred, pixels) : pred;
   const errors = requested.errors ? patchErrors(config, predicted, pixels) : new Float32Array();
   const meanAttention = requested.attention
     ? meanOverHeads(byHead, images.count, numPatches(config))

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Checkpoint } from "../../jobs/job.ts";
+import type { Pool } from "../../model/classifier.ts";
 import { classifierFlops, forwardFlops } from "../../model/flops.ts";
 import { InferenceError } from "./inference.ts";
 import type { BatchEntry, BatchResult, Operation } from "./messages.ts";
@@ -29,6 +30,7 @@ export interface QueuedRequest extends BatchEntry {
   readonly maskRatio: number;
   readonly withPatches: boolean;
   readonly withAttention: boolean;
+  readonly pool?: Pool;
   /** `[count, height, width, channels]` with values from 0 to 255. */
   readonly pixels: Uint8Array;
   /** Called with the request's part of the results. */
@@ -41,7 +43,8 @@ export interface QueuedRequest extends BatchEntry {
 type Group = Set<QueuedRequest>;
 
 /**
- * Requests by model, and by what a batch has in common: operation, mask ratio and attention. Models take turns, and so do the
+ * Requests by model, and by what a batch has in common: operation, mask ratio, attention and
+ * pooling. Models take turns, and so do the
  * groups of a model. A turn is one batch.
  */
 export class RequestQueue {
@@ -120,8 +123,8 @@ export class RequestQueue {
 }
 
 /** Returns a text that is the same for the requests of a group. */
-function groupOf({ operation, maskRatio, withAttention }: QueuedRequest): string {
-  return `${operation} ${maskRatio} ${withAttention}`;
+function groupOf({ operation, maskRatio, withAttention, pool }: QueuedRequest): string {
+  return `${operation} ${maskRatio} ${withAttention} ${pool}`;
 }
 
 /** Returns the first requests of a group, up to the limits of a batch. */

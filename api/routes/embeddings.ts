@@ -5,8 +5,9 @@
  */
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiEnv } from "../http/context.ts";
+import { fieldProblem } from "../http/problem.ts";
 import { jsonContent } from "../openapi/content.ts";
-import { embeddingSchema, inferenceFormSchema, inferenceSchema } from "../schemas/inference.ts";
+import { embeddingFormSchema, embeddingRequestSchema, embeddingSchema } from "../schemas/inference.ts";
 import type { Services } from "../services.ts";
 import { addInferenceRoute } from "./inferenceRoute.ts";
 
@@ -15,20 +16,24 @@ export function addEmbeddingRoute(app: OpenAPIHono<ApiEnv>, services: Services):
   addInferenceRoute(app, services, {
     path: "/v1/embeddings",
     operationId: "createEmbedding",
-    summary: "Compute mean-pooled encoder features of images",
-    requestSchema: inferenceSchema,
-    formSchema: inferenceFormSchema,
+    summary: "Compute encoder features of images",
+    requestSchema: embeddingRequestSchema,
+    formSchema: embeddingFormSchema,
     response: {
       description: "A vector for each image",
       content: jsonContent(embeddingSchema),
     },
-    async handle({ checkpoint, images, preprocessing, signal }, context) {
-      const features = await services.inference.embed(checkpoint, images, signal);
-      const dimensions = checkpoint.config.embedDim;
+    async handle({ request, checkpoint, images, preprocessing, signal }, context) {
+      const { config } = checkpoint, { pool = config.pool } = request, dimensions = config.embedDim;
+      if (pool === "cls" && !config.clsToken) {
+        throw fieldProblem(422, "pool", "must be mean: this model has no class token (cls_token is false)");
+      }
+      const features = await services.inference.embed(checkpoint, images, pool, signal);
       const body: z.output<typeof embeddingSchema> = {
         object: "list",
         checkpoint: checkpoint.id,
         dimensions,
+        pool,
         ...preprocessing,
         data: Array.from({ length: images.count }, (_, index) => ({
           index,

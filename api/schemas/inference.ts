@@ -7,6 +7,7 @@ import { z } from "@hono/zod-openapi";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { EXAMPLE_JOB } from "../../jobs/requests/commonFields.ts";
 import { digitsFields, digitsOnly, reference, splitSchema } from "../../jobs/requests/datasetFields.ts";
+import { CONFIG_FIELDS } from "../../model/config.ts";
 import { checkpointIdSchema, jobIdSchema } from "./ids.ts";
 import { backgroundField, preprocessingFields, resizeField } from "./image.ts";
 
@@ -44,11 +45,24 @@ export const EXAMPLE = { job: EXAMPLE_JOB, dataset: { id: "digits", indices: [0,
 /** Of each list, a request has exactly one field. */
 export const MODEL = ["checkpoint", "job"], IMAGES = ["pictures", "dataset"];
 
-/** Body of `POST /v1/classifications` and `POST /v1/embeddings`. */
+/** Body of `POST /v1/classifications`. */
 export const inferenceSchema = exactlyOneOf(z.strictObject(imageFields), MODEL, IMAGES).openapi(
   "InferenceRequest",
   { example: EXAMPLE },
 );
+
+const poolFields = {
+  pool: z.enum(CONFIG_FIELDS.pool.enum).optional().describe(
+    "The mean over the patch tokens, or the class token; by default as in the model's configuration",
+  ),
+};
+
+/** Body of `POST /v1/embeddings`. */
+export const embeddingRequestSchema = exactlyOneOf(
+  z.strictObject({ ...imageFields, ...poolFields }),
+  MODEL,
+  IMAGES,
+).openapi("EmbeddingRequest", { example: EXAMPLE });
 
 /** A validated inference request. */
 export type InferenceRequest = z.output<typeof inferenceSchema>;
@@ -67,6 +81,10 @@ export const imageFormFields = {
 export const inferenceFormSchema = exactlyOneOf(z.strictObject(imageFormFields), MODEL).openapi(
   "InferenceForm",
 );
+
+/** A request for embeddings as a form, for OpenAPI. */
+export const embeddingFormSchema = exactlyOneOf(z.strictObject({ ...imageFormFields, ...poolFields }), MODEL)
+  .openapi("EmbeddingForm");
 
 /** Response of `POST /v1/classifications`. */
 export const classificationSchema = z.strictObject({
@@ -90,6 +108,7 @@ export const embeddingSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
   dimensions: z.int(),
+  pool: z.enum(CONFIG_FIELDS.pool.enum),
   ...preprocessingFields,
   data: z.array(z.strictObject({ index: z.int(), embedding: z.array(z.number()) }).openapi("Embedding")),
 }).openapi("Embeddings");

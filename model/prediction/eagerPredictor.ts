@@ -6,6 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { classify, features, type Pool, unmaskedBatch } from "../classifier.ts";
 import type { MaeConfig } from "../config.ts";
+import { type EncoderInput, lastQkv } from "../encoder.ts";
 import { type MaskedBatch, predictPatches } from "../mae.ts";
 import { native } from "../ops/native.ts";
 import { type PositionTables, tablesOf } from "../positions.ts";
@@ -39,6 +40,10 @@ export class EagerPredictor implements Predictor {
     return this.#run(() => this.#features(pixels, pool));
   }
 
+  lastQkv(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    return this.#run(() => lastQkv(this.#weights, this.config, this.#input(pixels)));
+  }
+
   logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
     return this.#run(() => classify(this.#weights, this.config, this.#features(pixels)));
   }
@@ -54,8 +59,11 @@ export class EagerPredictor implements Predictor {
   }
 
   #features(pixels: Float32Array, pool?: Pool): tf.Tensor2D {
-    const { config, tables } = this;
-    return features(this.#weights, config, unmaskedBatch(config, pixels, { tables }), { pool });
+    return features(this.#weights, this.config, this.#input(pixels), { pool });
+  }
+
+  #input(pixels: Float32Array): EncoderInput {
+    return unmaskedBatch(this.config, pixels, { tables: this.tables });
   }
 
   async #run(compute: () => tf.Tensor): Promise<Float32Array<ArrayBuffer>> {

@@ -41,6 +41,12 @@ export interface Predictor {
    * @param pool that of the configuration by default
    */
   features(pixels: Float32Array, pool?: Pool): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * Returns queries, keys and values of the encoder's last block for all tokens, `[batch, T, 3 · embedDim]`.
+   *
+   * @param pixels `[batch, height, width, channels]` in [0, 1]
+   */
+  lastQkv(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>>;
   /** Returns the logits of a classifier, `[batch, classes]`. @param pixels `[batch, height, width, channels]` in [0, 1] */
   logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>>;
   /** Returns the logits of features, `[batch, classes]`. @param features `[batch, embedDim]` */

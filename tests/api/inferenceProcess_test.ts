@@ -30,7 +30,7 @@ async function crashWith(inference: ProcessInference, ...models: Checkpoint[]) {
   await inference.warm();
   const pid = inference.pid!;
   Deno.kill(pid, "SIGSTOP");
-  const pending = models.map((model) => inference.embed(model, images));
+  const pending = models.map((model) => inference.embed(model, images, "mean"));
   Deno.kill(pid, "SIGKILL");
   const outcomes = await Promise.allSettled(pending);
   expect(isRunning(pid)).toBe(false);
@@ -53,7 +53,7 @@ Deno.test("requests at the same time have the same responses as one after anothe
 Deno.test("when the process is killed, its batch fails, and the waiting requests are computed by the next one", async () => {
   await using api = await TestApi.open();
   const model = await api.model();
-  await api.inference.embed(model, images);
+  await api.inference.embed(model, images, "mean");
   const [running, ...waiting] = await crashWith(api.inference, ...new Array(20).fill(model));
   const reason = { ...unavailable, message: expect.stringContaining("SIGKILL") };
   expect(running).toMatchObject({ reason });
@@ -76,7 +76,7 @@ Deno.test("after two crashes with a model, requests of other models are computed
   await using api = await TestApi.open();
   const [model, other] = [await api.model(), await api.model()];
   // The results of the other model do not end the row of crashes.
-  await api.inference.embed(other, images);
+  await api.inference.embed(other, images, "mean");
   expect(await crashWith(api.inference, model, other)).toMatchObject([{ reason: unavailable }, {
     status: "fulfilled",
   }]);
@@ -92,15 +92,15 @@ Deno.test("a process that can compute nothing is replaced after the same pause a
   const [model, other] = [await api.model(), await api.model()];
   const compute = { ...DEFAULT_COMPUTE, backend: "none" };
   const inference = new ProcessInference({ url: `file:${api.folder}/objects` }, { compute });
-  await expect(inference.embed(model, images)).rejects.toMatchObject({
+  await expect(inference.embed(model, images, "mean")).rejects.toMatchObject({
     code: "inference_failed",
     message: expect.stringContaining("'none'"),
   });
-  const waiting = [model, model].map((model) => inference.embed(model, images));
+  const waiting = [model, model].map((model) => inference.embed(model, images, "mean"));
   const outcomes = await Promise.allSettled(waiting);
   expect(outcomes).toMatchObject([{ reason: { code: "inference_failed" } }, { reason: unavailable }]);
   // The request of another model waits, and no process is started for it yet.
-  const later = inference.embed(other, images);
+  const later = inference.embed(other, images, "mean");
   expect(inference.pid).toBeUndefined();
   await inference.close();
   await expect(later).rejects.toThrow(/stopping/);
@@ -113,7 +113,9 @@ Deno.test("more requests than the queue holds give an error at once, and the oth
   const queue = { requests: 4, bytes: 2 ** 20 };
   const inference = new ProcessInference({ url: `file:${api.folder}/objects` }, { compute, queue });
   // One is computed and four wait.
-  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => inference.embed(model, images)));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 8 }, () => inference.embed(model, images, "mean")),
+  );
   expect(outcomes.map(({ status }) => status)).toEqual([
     ...new Array(5).fill("fulfilled"),
     ...new Array(3).fill("rejected"),
@@ -139,9 +141,9 @@ Deno.test("closing ends the process and fails pending requests", async () => {
   const model = await api.model();
   await api.inference.warm();
   const pid = api.inference.pid!;
-  const pending = Promise.allSettled([0, 1].map(() => api.inference.embed(model, images)));
+  const pending = Promise.allSettled([0, 1].map(() => api.inference.embed(model, images, "mean")));
   await api.inference.close();
   expect(isRunning(pid)).toBe(false);
   expect(await pending).toMatchObject([{ status: "rejected" }, { status: "rejected" }]);
-  await expect(api.inference.embed(model, images)).rejects.toThrow(/stopping/);
+  await expect(api.inference.embed(model, images, "mean")).rejects.toThrow(/stopping/);
 });

@@ -3,7 +3,7 @@ import sharp from "sharp";
 import { drawDigit } from "../../data/datasets/builtIn/drawDigit.ts";
 import { viridis } from "../../data/images/colourMap.ts";
 import { pngDigit } from "../setup/uploads.ts";
-import { problemOf, TestApi } from "./fixtures.ts";
+import { problemOf, TestApi, TINY } from "./fixtures.ts";
 
 const PATCHES = 16, SIDE = 7, SIZE = 28;
 const digits = (...indices: number[]) => ({ id: "digits", seed: 1, indices });
@@ -26,7 +26,7 @@ interface Body {
   }[];
 }
 
-async function json(response: Response): Promise<Body> {
+async function json<T = Body>(response: Response): Promise<T> {
   const text = await response.text();
   expect({ status: response.status, text: text.slice(0, 500) }).toMatchObject({ status: 200 });
   return JSON.parse(text);
@@ -238,4 +238,115 @@ Deno.test("the fields of masks and figures are the same in a form", async () => 
     const { errors } = await problemOf(await post({ mask }), 422);
     expect(errors).toEqual([{ path: "mask", message: expect.stringMatching(/list of numbers in JSON/) }]);
   }
+});
+
+const CLASS_TOKEN = { ...TINY, clsToken: true, positions: "sincos_2d" } as const;
+
+Deno.test("the attention of a class token is numbers by head, and a column", async () => {
+  await using api = await TestApi.open();
+  const { id } = await api.model("mae", undefined, [], CLASS_TOKEN);
+  const body = { checkpoint: id, dataset: digits(0, 4), columns: ["original", "attention"] };
+  const { data } = await json<
+    { data: { attention: { mean: number[]; heads: number[][] }; images: Record<string, string> }[] }
+  >(
+    await api.post("/v1/reconstructions", { ...body, include: ["attention", "images"] }),
+  );
+  for (const { attention: { mean, heads }, images } of data) {
+    expect([mean.length, ...heads.map(({ length }) => length)]).toEqual([PATCHES, PATCHES, PATCHES]);
+    for (const weights of heads) {
+      const sum = weights.reduce((a, b) => a + b);
+      expect(sum).toBeLessThan(1);
+      expect(sum).toBeGreaterThan(0.8);
+    }
+    mean.forEach((value, patch) => expect(value).toBeCloseTo((heads[0][patch] + heads[1][patch]) / 2, 6));
+    const { pixel } = await pixelsOf(Uint8Array.fromBase64(images.attention));
+    const largest = Math.max(...mean);
+    mean.forEach((value, patch) =>
+      expect(pixel(patch % 4 * SIDE, Math.floor(patch / 4) * SIDE)).toEqual(viridis(value / largest))
+    );
+  }
+  expect(data[0].attention).not.toEqual(data[1].attention);
+  // The masks do not change it, and neither does another request that waits with it.
+  const masked = { ...body, seed: 5, mask_ratio: 0.5, include: ["attention"] };
+  const [other] = await Promise.all(
+    [masked, { ...masked, include: [] }].map(async (request) =>
+      await json<{ data: typeof data }>(
+        await api.post("/v1/reconstructions", { ...request, columns: ["original"] }),
+      )
+    ),
+  );
+  expect(other.data.map(({ attention }) => attention)).toEqual(data.map(({ attention }) => attention));
+});
+
+Deno.test("a model with normalised pixels has a note, and its patches are pixels", async () => {
+  await using api = await TestApi.open();
+  const config = { ...TINY, normPixLoss: true, normalize: { mean: [0.5], std: [0.25] } };
+  const { id } = await api.model("mae", undefined, [], config);
+  const body = {
+    checkpoint: id,
+    dataset: digits(0),
+    seed: 1,
+    include: ["patches", "pred", "errors", "images"],
+  };
+  const { norm_pix_loss, notes, data: [{ patches, pred, errors, mask, loss, images }] } = await json<
+    Body & { norm_pix_loss: boolean }
+  >(await api.post("/v1/reconstructions", body));
+  expect(norm_pix_loss).toBe(true);
+  expect(notes).toEqual([
+    expect.stringMatching(/norm_pix_loss/),
+    expect.stringMatching(/mean 0.5 and deviation 0.25/),
+    expect.stringMatching(/pred and loss/),
+  ]);
+  const original = drawDigit(1, "test", 0).pixels;
+  const figure = await pixelsOf(Uint8Array.fromBase64(images.reconstruction));
+  let lossSum = 0, masked = 0;
+  for (let patch = 0; patch < PATCHES; patch++) {
+    const top = Math.floor(patch / 4) * SIDE, left = patch % 4 * SIDE;
+    const position = (i: number) => [left + i % SIDE, top + Math.floor(i / SIDE)] as const;
+    const pixels = patches[patch].map((_, i) => original[position(i)[1] * SIZE + position(i)[0]] / 255);
+    const mean = pixels.reduce((a, b) => a + b) / pixels.length;
+    const variance = pixels.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (pixels.length - 1);
+    // The channel's normalisation divides by 0.25, and so the deviation of a normalised patch has another eps.
+    const deviation = Math.sqrt(variance + 1e-6 * 0.25 ** 2);
+    let sum = 0;
+    patches[patch].forEach((value, i) => {
+      expect(value).toBeCloseTo(pred[patch][i] * deviation + mean, 4);
+      sum += (value - pixels[i]) ** 2;
+      const [x, y] = position(i), byte = Math.round(255 * Math.min(1, Math.max(0, value)));
+      expect(figure.pixel(x, y)[0]).toBe(byte);
+      if (mask[patch] === 1) lossSum += (pred[patch][i] - (pixels[i] - mean) / deviation) ** 2;
+    });
+    masked += mask[patch] * pixels.length;
+    expect(errors[patch]).toBeCloseTo(sum / pixels.length, 5);
+  }
+  expect(loss).toBeCloseTo(lossSum / masked, 3);
+});
+
+Deno.test("a checkpoint without a decoder is rejected by name, and has embeddings", async () => {
+  await using api = await TestApi.open();
+  const encoder = await api.model("encoder", undefined, [], CLASS_TOKEN),
+    classifier = await api.model("classifier");
+  const dataset = digits(0);
+  for (
+    const [checkpoint, pattern] of [[encoder.id, /decoder.*this one is an encoder/], [
+      classifier.id,
+      /this one is a classifier/,
+    ]] as const
+  ) {
+    const { errors } = await problemOf(await api.post("/v1/reconstructions", { checkpoint, dataset }), 422);
+    expect(errors).toEqual([{ path: "checkpoint", message: expect.stringMatching(pattern) }]);
+  }
+  const embed = async (checkpoint: string, fields: object) =>
+    await api.post("/v1/embeddings", { checkpoint, dataset, ...fields });
+  const [byDefault, mean, cls] = await Promise.all(
+    [{}, { pool: "mean" }, { pool: "cls" }].map(async (fields) =>
+      await json<{ pool: string; data: { embedding: number[] }[] }>(await embed(encoder.id, fields))
+    ),
+  );
+  expect([byDefault.pool, mean.pool, cls.pool]).toEqual(["mean", "mean", "cls"]);
+  expect(byDefault).toEqual(mean);
+  expect(cls.data[0].embedding.length).toBe(16);
+  expect(cls.data[0].embedding).not.toEqual(mean.data[0].embedding);
+  const { errors } = await problemOf(await embed(classifier.id, { pool: "cls" }), 422);
+  expect(errors).toEqual([{ path: "pool", message: expect.stringMatching(/no class token/) }]);
 });

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { type Tensor2D, tensor2d } from "@tensorflow/tfjs-core";
+import { type Tensor, tensor2d } from "@tensorflow/tfjs-core";
 import { classTokenFirst, orderFeeds } from "../../../classToken.ts";
 import { classify, features, type Pool, unmaskedBatch } from "../../../classifier.ts";
 import { imageDim, type MaeConfig, numPatches, numTokens, patchDim } from "../../../config.ts";
+import { type EncoderInput, lastQkv } from "../../../encoder.ts";
 import { classifierFlops, forwardFlops } from "../../../flops.ts";
 import { predictPatches } from "../../../mae.ts";
 import type { PositionTables } from "../../../positions.ts";
@@ -26,7 +27,7 @@ export interface PassModel {
 /** A forward pass. */
 export type Pass =
   | { readonly output: "features"; readonly pool: Pool }
-  | { readonly output: "logits" | "logits of features" }
+  | { readonly output: "logits" | "logits of features" | "last qkv" }
   | {
     readonly output: "patches";
     /** Number of visible patches of an image. */
@@ -71,23 +72,33 @@ export function recordPass(model: PassModel, pass: Pass, images: number): Graph 
       return recordForward(parameters, { features }, compute);
     }
     case "features":
-      return recordFeatures(model, images, pass.pool, (_, features) => features);
+      return recordUnmasked(
+        model,
+        images,
+        (weights, input) => features(weights, config, input, { pool: pass.pool }),
+      );
     case "logits":
-      return recordFeatures(model, images, config.pool, (weights, x) => classify(weights, config, x));
+      return recordUnmasked(
+        model,
+        images,
+        (weights, input) => classify(weights, config, features(weights, config, input)),
+      );
+    case "last qkv":
+      return recordUnmasked(model, images, (weights, input) => lastQkv(weights, config, input));
   }
 }
 
-function recordFeatures(
+/** Records a pass over images of which nothing is masked. */
+function recordUnmasked(
   { config, tables, parameters }: PassModel,
   images: number,
-  pool: Pool,
-  outputOf: (weights: Weights, features: Tensor2D) => Tensor2D,
+  outputOf: (weights: Weights, input: EncoderInput) => Tensor,
 ): Graph {
   const input = unmaskedBatch(config, new Float32Array(images * imageDim(config)), { tables });
   return recordForward(
     parameters,
     { patches: input.patches, ...orderFeeds(input.order) },
-    (weights) => [outputOf(weights, features(weights, config, input, { pool }))],
+    (weights) => [outputOf(weights, input)],
   );
 }
 

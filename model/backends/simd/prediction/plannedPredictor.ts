@@ -10,7 +10,7 @@
  */
 import { classTokenFirst } from "../../../classToken.ts";
 import type { Pool } from "../../../classifier.ts";
-import { imageDim, type MaeConfig, numPatches, patchDim } from "../../../config.ts";
+import { imageDim, type MaeConfig, numPatches, numTokens, patchDim } from "../../../config.ts";
 import type { MaskedBatch } from "../../../mae.ts";
 import { inputPatches } from "../../../normalize.ts";
 import { type PositionTables, tablesOf } from "../../../positions.ts";
@@ -123,6 +123,14 @@ export class PlannedPredictor implements Predictor {
 
   features(pixels: Float32Array, pool: Pool = this.config.pool): Promise<Float32Array<ArrayBuffer>> {
     return this.#callOnPixels({ output: "features", pool }, pixels, this.config.embedDim);
+  }
+
+  lastQkv(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    return this.#callOnPixels(
+      { output: "last qkv" },
+      pixels,
+      numTokens(this.config) * 3 * this.config.embedDim,
+    );
   }
 
   logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {

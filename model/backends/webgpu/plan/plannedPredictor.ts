@@ -124,6 +124,10 @@ export class DevicePredictor implements Predictor {
     return this.#ofPixels({ output: "features", pool }, pixels);
   }
 
+  lastQkv(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
+    return this.#ofPixels({ output: "last qkv" }, pixels);
+  }
+
   logits(pixels: Float32Array): Promise<Float32Array<ArrayBuffer>> {
     return this.#ofPixels({ output: "logits" }, pixels);
   }

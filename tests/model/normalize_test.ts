@@ -1,7 +1,8 @@
 import { expect } from "expect";
 import { completeConfig, type MaeConfig } from "../../model/config.ts";
 import { patchify } from "../../model/patches.ts";
-import { patchErrors, predictedPixels } from "../../model/pixelSpace.ts";
+import { denormalizePatches, inputPatches, normalizePatches } from "../../model/normalize.ts";
+import { patchErrors } from "../../model/patchErrors.ts";
 import { uniform } from "../../model/random.ts";
 
 const SMALL = { imageSize: 8, patchSize: 4, inChannels: 3 };
@@ -29,9 +30,12 @@ for (
     ["channels and patches", { normalize: IMAGENET, normPixLoss: true }],
   ] as const
 ) {
-  Deno.test(`a perfect prediction of normalised ${title} is converted to the original's pixels`, () => {
-    const config = completeConfig({ ...SMALL, ...fields });
-    const converted = predictedPixels(config, normalized(config), pixels);
+  Deno.test(`normalised ${title} are the target, and a perfect prediction is converted to the original's pixels`, () => {
+    const config = completeConfig({ ...SMALL, ...fields }), target = inputPatches(pixels, config);
+    if (config.normPixLoss) normalizePatches(target, 48);
+    normalized(config).forEach((value, i) => expect(Math.abs(value - target[i])).toBeLessThan(1e-5));
+
+    const converted = denormalizePatches(config, normalized(config), pixels);
     const original = patchify(pixels, config);
     converted.forEach((value, i) => expect(Math.abs(value - original[i])).toBeLessThan(1e-5));
     patchErrors(config, converted, pixels).forEach((error) => expect(error).toBeLessThan(1e-10));
@@ -40,13 +44,13 @@ for (
 
 Deno.test("the prediction of a model without normalisation is pixels", () => {
   const config = completeConfig(SMALL);
-  expect(predictedPixels(config, pixels, pixels)).toBe(pixels);
+  expect(denormalizePatches(config, pixels, pixels)).toBe(pixels);
 });
 
 Deno.test("a patch of one colour is converted to that colour when its deviation is predicted as 0", () => {
   const config = completeConfig({ ...SMALL, normPixLoss: true });
   const flat = new Float32Array(8 * 8 * 3).fill(0.25);
-  const converted = predictedPixels(config, new Float32Array(flat.length), flat);
+  const converted = denormalizePatches(config, new Float32Array(flat.length), flat);
   expect([...converted]).toEqual([...flat]);
 });
 
