@@ -244,7 +244,7 @@ const CLASS_TOKEN = { ...TINY, clsToken: true, positions: "sincos_2d" } as const
 
 Deno.test("the attention of a class token is numbers by head, and a column", async () => {
   await using api = await TestApi.open();
-  const { id } = await api.model("mae", undefined, [], CLASS_TOKEN);
+  const { id } = await api.store({ config: CLASS_TOKEN });
   const body = { checkpoint: id, dataset: digits(0, 4), columns: ["original", "attention"] };
   const { data } = await json<
     { data: { attention: { mean: number[]; heads: number[][] }; images: Record<string, string> }[] }
@@ -281,7 +281,7 @@ Deno.test("the attention of a class token is numbers by head, and a column", asy
 Deno.test("a model with normalised pixels has a note, and its patches are pixels", async () => {
   await using api = await TestApi.open();
   const config = { ...TINY, normPixLoss: true, normalize: { mean: [0.5], std: [0.25] } };
-  const { id } = await api.model("mae", undefined, [], config);
+  const { id } = await api.store({ config });
   const body = {
     checkpoint: id,
     dataset: digits(0),
@@ -324,7 +324,7 @@ Deno.test("a model with normalised pixels has a note, and its patches are pixels
 
 Deno.test("a checkpoint without a decoder is rejected by name, and has embeddings", async () => {
   await using api = await TestApi.open();
-  const encoder = await api.model("encoder", undefined, [], CLASS_TOKEN),
+  const encoder = await api.store({ model: "encoder", config: CLASS_TOKEN }),
     classifier = await api.model("classifier");
   const dataset = digits(0);
   for (
