@@ -129,7 +129,7 @@ Deno.test("a request whose client has gone fails at once, and the others succeed
   const model = await api.model();
   const gone = new AbortController();
   const signals = [gone.signal, undefined, gone.signal, undefined];
-  const pending = signals.map((signal) => api.inference.embed(model, images, signal));
+  const pending = signals.map((signal) => api.inference.embed(model, images, "mean", signal));
   gone.abort(new Error("gone"));
   const outcomes = await Promise.allSettled(pending);
   expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "rejected", "fulfilled"]);
