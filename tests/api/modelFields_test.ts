@@ -41,7 +41,7 @@ Deno.test("positions of a file cannot be requested for a model from random weigh
   await using api = await TestApi.open();
   const { path, message } = await errorOf(api, { positions: "stored" });
   expect(path).toBe("model.positions");
-  expect(message).toMatch(/"sincos_1d" or "sincos_2d"/);
+  expect(message).toMatch(/must be sincos_1d or sincos_2d/);
 });
 
 Deno.test("the presets tutorial and mnist are the same model", async () => {

@@ -4,8 +4,16 @@ import { completeConfig, type MaeConfig, numKeep, numPatches } from "../../model
 import { PRESETS } from "../../model/presets.ts";
 import { parameterCount } from "../../model/weights.ts";
 
-/** The 111,907,840 of facebookresearch/mae without its class token and its position tables. */
-const VIT_BASE_PARAMETERS = 111_907_840 - 768 - 197 * (768 + 512);
+/** The 111,907,840 of facebookresearch/mae without its fixed position tables. */
+const VIT_BASE_PARAMETERS = 111_907_840 - 197 * (768 + 512);
+/** Parameters of timm's `vit_*_patch16_224` and `vit_huge_patch14_224`, without positions and heads. */
+const ENCODER_PARAMETERS = {
+  vit_tiny: 5_486_592,
+  vit_small: 21_590_016,
+  vit_base: 85_647_360,
+  vit_large: 303_099_904,
+  vit_huge: 630_435_840,
+};
 const invalid: [change: Partial<MaeConfig>, field: keyof MaeConfig, message: RegExp][] = [
   [{ clsToken: 1 as never }, "clsToken", /true or false.*1/],
   [{ positions: "learned" as never }, "positions", /one of sincos_1d, sincos_2d, stored.*learned/],
@@ -74,6 +82,10 @@ Deno.test("presets are valid and have the published number of parameters", () =>
   }
   expect(parameterCount(PRESETS.mnist, { model: "mae" })).toBe(154_896);
   expect(parameterCount(PRESETS.vit_base, { model: "mae" })).toBe(VIT_BASE_PARAMETERS);
+  for (const [name, count] of Object.entries(ENCODER_PARAMETERS)) {
+    const config = PRESETS[name as keyof typeof ENCODER_PARAMETERS];
+    expect([name, parameterCount(config, { model: "encoder" })]).toEqual([name, count]);
+  }
   expect(numPatches(PRESETS.vit_base)).toBe(196);
 });
 

@@ -191,7 +191,7 @@ if (vulkan) {
     const dispatches = (preset: "mnist" | "vit_base", batch: number) =>
       plannedCost(PRESETS[preset], batch).programs.reduce((sum, program) => sum + program.dispatches, 0);
     expect(dispatches("mnist", 128)).toBeLessThanOrEqual(100);
-    expect(dispatches("vit_base", 4)).toBeLessThanOrEqual(304);
+    expect(dispatches("vit_base", 4)).toBeLessThanOrEqual(307);
   });
 
   Deno.test("a program that does not compile fails before the first step (webgpu)", async () => {

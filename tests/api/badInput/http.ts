@@ -109,7 +109,7 @@ export const HTTP: readonly Row[] = [
   job(18, "no data set", { kind: "pretrain" }, "dataset"),
   job(18, "an unknown data set", { ...PRETRAIN, dataset: "cifar" }, "dataset", /no data set/),
   job(18, "a path as data set", { ...PRETRAIN, dataset: "../mnist" }, "dataset", /no data set/),
-  job(18, "an unknown preset", { ...PRETRAIN, model: "vit_huge" }, "model", /"mnist"/),
+  job(18, "an unknown preset", { ...PRETRAIN, model: "vit_giant" }, "model", /"mnist"/),
   job(18, "an empty name", { ...PRETRAIN, name: "" }, "name"),
   job(18, "a name of 129 characters", { ...PRETRAIN, name: "x".repeat(129) }, "name", /128/),
   ...["wait=-1", "wait=1e9", "wait=abc", "wait=61", "wait"].map((prefer): Row => ({
