@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { CACHE } from "./cachedProgram.ts";
+import { installPackage } from "./package.ts";
 import { unavailable } from "./unavailable.ts";
 
 /** A Python environment. */
@@ -41,6 +42,36 @@ export async function findPython({ folder, packages }: PythonSetup = SAFETENSORS
   if (!created.success) return unavailable(what, created.message);
   const installed = await run(python, ["-m", "pip", "install", "--quiet", ...packages]);
   return installed.success ? python : unavailable(what, installed.message);
+}
+
+const TORCH_PACKAGES = ["torch", "torchvision", "transformers", "timm", "safetensors"];
+/** Versions that run with the PyTorch 1.13 of Debian 12, whose CPU build has 150 MB and not the several GB of PyPI's. */
+const BESIDE_DEBIAN = ["transformers==4.44.2", "timm==1.0.31"];
+
+/**
+ * Finds a Python interpreter with PyTorch, transformers and timm: that of a cached environment, or `python3`. In CI the
+ * environment is created if necessary (45 s) from Debian's PyTorch. Returns null when there is none; see
+ * {@linkcode unavailable}.
+ */
+export async function findTorch(): Promise<string | null> {
+  const environment = join(CACHE, "torch-venv"), cached = join(environment, "bin", "python");
+  for (const python of [cached, "python3"]) {
+    if ((await run(python, ["-c", `import ${TORCH_PACKAGES.join(", ")}`])).success) return python;
+  }
+  const what = "Python with PyTorch, transformers and timm";
+  const hint = `python3 -m pip install ${TORCH_PACKAGES.join(" ")}`;
+  const fault = await installPackage(["python3-torch", "python3-torchvision", "python3-venv"], hint);
+  if (fault !== null) return unavailable(what, fault);
+  for (
+    const [program, ...args] of [
+      ["/usr/bin/python3", "-m", "venv", "--system-site-packages", environment],
+      [cached, "-m", "pip", "install", "--quiet", ...BESIDE_DEBIAN],
+    ]
+  ) {
+    const { success, message } = await run(program, args);
+    if (!success) return unavailable(what, message);
+  }
+  return cached;
 }
 
 /** Runs a script. @returns its standard output @throws {Error} with the standard error of a script that fails */
