@@ -6,11 +6,14 @@
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { newCheckpointId, saveCheckpoint } from "../../jobs/artifacts/writeCheckpoint.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
+import type { JobRequest } from "../../jobs/requests/commonFields.ts";
 import type { JobStore } from "../../jobs/store/store.ts";
+import { adaptConfig } from "../../model/adapt/adaptConfig.ts";
 import { type MaeConfig, numTokens } from "../../model/config.ts";
 import { type PositionTables, positionTables } from "../../model/positions.ts";
 import { uniform } from "../../model/random.ts";
 import { type Architecture, bufferTensors, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import { request } from "./fixtures.ts";
 
 /** Returns random position tables for the positions `stored`, else computed ones. */
 export function tablesFor(config: MaeConfig): PositionTables {
@@ -54,4 +57,12 @@ export function importModel(
       return { ...row, jobId: null, stateKey: null, stateSha256: null, origin };
     },
   });
+}
+
+/** Returns a request that starts from a checkpoint, resolved as the API does it. */
+export function startRequest(source: Checkpoint, body: Record<string, unknown>): JobRequest {
+  const { changes = {}, ...parsed } = request({ ...body, checkpoint: source.id });
+  const { config, issues } = adaptConfig(source, parsed.kind === "pretrain" ? "mae" : "classifier", changes);
+  if (issues.length > 0) throw new Error(`${issues[0].field} ${issues[0].message}`);
+  return { ...parsed, model: config };
 }

@@ -6,11 +6,10 @@ import type { Checkpoint, Job } from "../../../jobs/job.ts";
 import { resume } from "../../../jobs/kinds/compute/resume.ts";
 import { resumePoints } from "../../../jobs/store/checkpoints/read.ts";
 import { keys } from "../../../jobs/store/rows/keys.ts";
-import { Runner } from "../../../jobs/runner/runner.ts";
-import { JobStore } from "../../../jobs/store/store.ts";
 import { isFinished } from "../../../jobs/transitions.ts";
 import { request } from "../fixtures.ts";
 import { MODEL } from "./harness.ts";
+import { Installation } from "./installation.ts";
 
 const STEPS_PER_EPOCH = 2;
 const TRAINING = request({
@@ -21,52 +20,6 @@ const TRAINING = request({
   seed: 4,
   keep: { last: 100 },
 });
-
-/** A database, object storage and a runner in a folder. */
-class Installation implements AsyncDisposable {
-  private constructor(readonly folder: string, readonly jobs: JobStore) {}
-
-  static async open(folder: string): Promise<Installation> {
-    return new Installation(folder, new JobStore(await Deno.openKv(`${folder}/kv.sqlite3`)));
-  }
-
-  path(key: string): string {
-    return `${this.folder}/objects/${key}`;
-  }
-
-  /** Runs a job until it fulfils a condition, and stops the runner. */
-  async until(id: string, condition: (job: Job) => boolean): Promise<Job> {
-    const runner = new Runner({
-      jobs: this.jobs,
-      storage: { url: `file:${this.folder}/objects` },
-      pollMs: 20,
-      log: () => {},
-    });
-    runner.start();
-    for await (const _ of this.jobs.follow(id)) if (condition((await this.jobs.get(id))!)) break;
-    await runner.stop();
-    return (await this.jobs.get(id))!;
-  }
-
-  async checkpoints(id: string): Promise<Checkpoint[]> {
-    const { data } = await this.jobs.listCheckpoints(id, { limit: 1000 });
-    return [...data].sort((a, b) => b.step - a.step);
-  }
-
-  /** Returns the results of a finished run. */
-  async outcome(id: string) {
-    const job = (await this.jobs.get(id))!;
-    expect(job).toMatchObject({ status: "succeeded" });
-    const { sha256, stateSha256, step } = (await this.jobs.getCheckpoint(job.latestCheckpoint!))!;
-    const { steps, epochs } = await this.jobs.metrics(id);
-    return { sha256, stateSha256, step, steps, epochs, loss: job.result!.loss };
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.jobs.kv.close();
-    return Promise.resolve();
-  }
-}
 
 const flipBit = async (path: string) => {
   const bytes = await Deno.readFile(path);
