@@ -24,6 +24,8 @@ export interface TensorFiles extends AsyncDisposable {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** The metadata of all files. Of equal keys, the first file's value counts. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Returns the name of the file that has a tensor. @throws {RangeError} when none has it */
+  fileOf(name: string): string;
   /**
    * Reads a tensor. Several can be read at the same time.
    *
@@ -56,15 +58,17 @@ export async function openTensorFiles(files: readonly TensorFile[], index?: stri
   try {
     for (const file of files) opened.push(await openFile(file));
     const owners = ownersOf(opened);
+    const ownerOf = (name: string): OpenFile => {
+      const file = owners.get(name);
+      if (file === undefined) throw new RangeError(`No file has the tensor ${quote(name)}`);
+      return file;
+    };
     if (index !== undefined) checkIndex(index, opened);
     return {
       tensors: new Map([...owners].map(([name, { tensors }]) => [name, tensors.get(name)!])),
       metadata: Object.assign({}, ...opened.map(({ metadata }) => metadata).reverse()),
-      read(name) {
-        const file = owners.get(name);
-        if (file === undefined) throw new RangeError(`No file has the tensor ${quote(name)}`);
-        return readTensor(file, name);
-      },
+      fileOf: (name) => ownerOf(name).name,
+      read: (name) => readTensor(ownerOf(name), name),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {

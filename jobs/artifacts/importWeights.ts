@@ -191,7 +191,9 @@ async function readFinite(files: TensorFiles, name: string): Promise<HostTensor>
   const tensor = await files.read(name), data = toFloat32(tensor);
   for (let i = 0; i < data.length; i++) {
     if (Number.isFinite(data[i])) continue;
-    throw new WeightsError(`The tensor '${name}' must be finite: value ${i} is ${data[i]} in float32`);
+    throw new WeightsError(
+      `The tensor '${name}' of '${files.fileOf(name)}' must be finite: value ${i} is ${data[i]} in float32`,
+    );
   }
   return { shape: tensor.shape, data };
 }

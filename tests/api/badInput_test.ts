@@ -5,6 +5,7 @@ import { HTTP } from "./badInput/http.ts";
 import { LISTS } from "./badInput/lists.ts";
 import { alteredCheckpoints, INFERENCE } from "./badInput/models.ts";
 import { NUMBERS } from "./badInput/numbers.ts";
+import { WEIGHTS } from "./badInput/weights.ts";
 import type { StoredIds } from "./badInput/row.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 
@@ -41,7 +42,7 @@ Deno.test("invalid input is rejected with a problem that names it, and stores no
   await using api = await TestApi.open();
   const altered = await alteredCheckpoints(api);
   const ids = await createResources(api);
-  const rows = [...HTTP, ...NUMBERS, ...FILES, ...INFERENCE, ...altered, ...LISTS];
+  const rows = [...HTTP, ...NUMBERS, ...FILES, ...INFERENCE, ...altered, ...LISTS, ...WEIGHTS];
   for (const { group, title, send, status, path, pattern } of rows) {
     await t.step(`${group}: ${title}`, async () => {
       const before = await api.traces();

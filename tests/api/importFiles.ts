@@ -56,7 +56,7 @@ export function weightsFile(
   tensors: ReadonlyMap<string, Tensor>,
   name = "model.safetensors",
   metadata: Record<string, string> = {},
-): NamedFile & { readonly content: Bytes } {
+): { readonly name: string; readonly content: Bytes } {
   return { name, content: writeSafetensors(tensors, metadata) };
 }
 
