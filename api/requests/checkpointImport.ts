@@ -10,6 +10,7 @@ import { decodeJson, StrictJsonError } from "../../data/strictJson.ts";
 import { type OpenedWeights, openWeights } from "../../jobs/artifacts/importWeights.ts";
 import { ImportError, type ImportField, type LocalWeights } from "../../jobs/artifacts/localWeights.ts";
 import { newCheckpointId } from "../../jobs/artifacts/writeCheckpoint.ts";
+import { JobFailure } from "../../jobs/failure.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
 import { trainedModel } from "../../jobs/kinds/kind.ts";
 import { KINDS } from "../../jobs/kinds/mod.ts";
@@ -120,9 +121,12 @@ async function importWeights(
     const write = () => opened.write(objects, target, notes, signal);
     return await jobs.importCheckpoint(objects, { id, write, confirm });
   } catch (error) {
-    throw error instanceof ImportError
-      ? fieldProblem(422, error.field, error.message, { cause: error })
-      : error;
+    if (error instanceof ImportError) throw fieldProblem(422, error.field, error.message, { cause: error });
+    if (!(error instanceof JobFailure)) throw error;
+    throw new ProblemError(503, `${error.message}: try again`, {
+      headers: { "retry-after": "5" },
+      cause: error,
+    });
   }
 }
 

@@ -101,9 +101,10 @@ export class TestApi implements AsyncDisposable {
     { datasets, ...limits }: TestLimits,
     objects?: ObjectStore,
     hosts?: HostNames,
+    tempDir?: string,
   ) {
     const storage = { url: `file:${folder}/objects` };
-    this.tempDir = `${folder}/uploads`;
+    this.tempDir = tempDir ?? `${folder}/uploads`;
     this.jobs = new JobStore(kv);
     this.objects = objects ?? openStore(storage);
     this.inference = new ProcessInference(storage, { compute: { ...DEFAULT_COMPUTE, backend: "cpu" } });
@@ -135,10 +136,11 @@ export class TestApi implements AsyncDisposable {
     objects?: ObjectStore,
     hosts?: HostNames,
     wrapKv: (kv: Deno.Kv) => Deno.Kv = (kv) => kv,
+    tempDir?: string,
   ): Promise<TestApi> {
     const folder = await Deno.makeTempDir();
     await Deno.mkdir(`${folder}/uploads`);
-    return new TestApi(wrapKv(await Deno.openKv(":memory:")), folder, limits, objects, hosts);
+    return new TestApi(wrapKv(await Deno.openKv(":memory:")), folder, limits, objects, hosts, tempDir);
   }
 
   /** The handler, for a real server. */
