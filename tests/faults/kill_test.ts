@@ -8,7 +8,7 @@ import { sha256 } from "../../jobs/artifacts/sha256.ts";
 const STEPS_PER_EPOCH = 64;
 const request = {
   kind: "pretrain",
-  model: { depth: 2, decoder_depth: 1, dropout: 0.1 },
+  model: { depth: 2, decoder_depth: 1, cls_token: true, dropout: 0.1, drop_path: 0.2 },
   dataset: { id: "digits", size: STEPS_PER_EPOCH * 64, seed: 5 },
   batch_size: 64,
   epochs: 4,

@@ -34,7 +34,10 @@ const CONFIG: MaeConfig = {
   decoderEmbedDim: 16,
   decoderDepth: 1,
   decoderNumHeads: 2,
+  clsToken: true,
+  positions: "sincos_2d",
   dropout: 0.1,
+  dropPath: 0.3,
 };
 const IMAGES = 7;
 

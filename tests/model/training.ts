@@ -30,13 +30,14 @@ const config: MaeConfig = {
   imageSize: 8,
   patchSize: 4,
   embedDim: 8,
-  depth: 1,
+  depth: 2,
   numHeads: 2,
   decoderEmbedDim: 8,
   decoderDepth: 1,
   decoderNumHeads: 2,
   maskRatio: 0.5,
   dropout: 0.1,
+  dropPath: 0.1,
 };
 const MAE: Architecture = { model: "mae" };
 const CLASSIFIER: Architecture = { model: "classifier", classes: 2 };

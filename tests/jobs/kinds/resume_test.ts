@@ -14,7 +14,7 @@ import { Installation } from "./installation.ts";
 const STEPS_PER_EPOCH = 2;
 const TRAINING = request({
   dataset: { id: "digits", size: 16, seed: 3 },
-  model: { ...MODEL, dropout: 0.1 },
+  model: { ...MODEL, depth: 2, cls_token: true, dropout: 0.1, drop_path: 0.2 },
   batch_size: 8,
   epochs: 12,
   seed: 4,
