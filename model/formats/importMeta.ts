@@ -37,6 +37,9 @@ const NAMES: SizeNames = {
   fc1: "mlp.fc1.weight",
 };
 
+/** The term of the layer norms of both. */
+const LAYER_NORM_EPS = 1e-6;
+
 /** What a `config.json` adds to the tensors. */
 export interface MetaJson {
   readonly fields: Partial<MaeConfig>;
@@ -66,7 +69,12 @@ export async function importMeta(request: ImportRequest, set: TensorSet): Promis
     : parseModelJson(request.config, "config.json");
   checkModel(architecture, json);
   const fields = mergeGiven(inferred, [{ file: "config.json", fields: json.fields }]);
-  const { config, notes } = assumeFields(fields, assumedFields(fields, architecture, isTimm), isMae);
+  const assumed = assumedFields(fields, architecture, isTimm);
+  const { config, notes } = assumeFields(fields, assumed, isMae, {
+    positions: "stored",
+    ...(isTimm ? { layerNormEps: LAYER_NORM_EPS } : {}),
+    ...(isMae ? {} : PUBLISHED_DECODER),
+  });
   const hasBias = [...set.keys()].some((name) => /^blocks\.\d+\.attn\.qkv\.bias$/.test(name));
   if (!hasBias) notes.push("The model has no biases of queries, keys and values: ours are 0");
   return await finishImport(
@@ -124,11 +132,10 @@ function assumedFields(
 ): Partial<MaeConfig> {
   const usesClassToken = clsToken && !fcNorm && (isTimm || model === "classifier");
   return {
-    positions: "stored",
-    layerNormEps: 1e-6,
+    ...(isTimm ? {} : { layerNormEps: LAYER_NORM_EPS }),
     normalize: namedNormalization(inChannels === 3 ? (isTimm ? "half" : "imagenet") : "none", inChannels!),
     pool: usesClassToken ? "cls" : "mean",
-    ...(model === "mae" ? { maskRatio: 0.75, normPixLoss: false } : PUBLISHED_DECODER),
+    ...(model === "mae" ? { maskRatio: 0.75, normPixLoss: false } : {}),
   };
 }
 

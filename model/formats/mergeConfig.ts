@@ -5,6 +5,7 @@
  */
 import { WeightsError } from "../checkWeights.ts";
 import { completeConfig, hiddenDim, type MaeConfig } from "../config.ts";
+import { namedNormalization, type NormalizationName, NORMALIZATIONS } from "../normalizations.ts";
 import type { InferredConfig } from "./inferVit.ts";
 import { shortJson } from "./jsonFields.ts";
 import { wireName } from "./wireConfig.ts";
@@ -73,26 +74,35 @@ function isSame(field: keyof MaeConfig, value: unknown, merged: Record<string, u
  * Returns the complete configuration: assumed values for fields that neither tensors nor files give, and notes that name
  * them.
  *
+ * @param unused values of fields that the model does not use yet, such as those of a decoder that it may get later
  * @throws {WeightsError} when the number of heads is unknown
  */
 export function assumeFields(
   fields: Partial<MaeConfig>,
   assumed: Partial<MaeConfig>,
   hasDecoder: boolean,
+  unused: Partial<MaeConfig> = {},
 ): { config: MaeConfig; notes: string[] } {
-  const added: Partial<MaeConfig> = { ...assumed };
-  Object.assign(added, { numHeads: headsOf(fields, "numHeads", "embedDim", HEADS) });
-  if (hasDecoder) {
-    Object.assign(added, {
-      decoderNumHeads: headsOf(fields, "decoderNumHeads", "decoderEmbedDim", DECODER_HEADS),
-    });
-  }
+  const heads = {
+    numHeads: headsOf(fields, "numHeads", "embedDim", HEADS),
+    ...(hasDecoder
+      ? { decoderNumHeads: headsOf(fields, "decoderNumHeads", "decoderEmbedDim", DECODER_HEADS) }
+      : {}),
+  };
+  const added: Partial<MaeConfig> = { ...heads, ...assumed };
   const names = (Object.keys(added) as (keyof MaeConfig)[]).filter((field) => fields[field] === undefined);
-  const values = names.map((field) => `${wireName(field)} ${shortJson(added[field])}`);
-  const notes = names.length === 0
-    ? []
-    : [`Assumed, because neither the tensors nor a config.json say it: ${values.join(", ")}`];
-  return { config: completeConfig({ ...added, ...fields }), notes };
+  const values = names.map((field) => `${wireName(field)} ${valueText(field, added)}`);
+  const notes = names.length === 0 ? [] : [`Assumed, because the files do not say it: ${values.join(", ")}`];
+  return { config: completeConfig({ ...unused, ...added, ...fields }), notes };
+}
+
+/** Returns a value as a request has it: a normalisation by its name. */
+function valueText(field: keyof MaeConfig, fields: Partial<MaeConfig>): string {
+  const value = fields[field];
+  if (field !== "normalize") return typeof value === "string" ? value : shortJson(value);
+  const names = Object.keys(NORMALIZATIONS) as NormalizationName[];
+  const named = (name: NormalizationName) => namedNormalization(name, fields.normalize?.mean.length ?? 0);
+  return names.find((name) => JSON.stringify(named(name)) === JSON.stringify(value)) ?? shortJson(value);
 }
 
 function headsOf(
