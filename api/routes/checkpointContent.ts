@@ -63,7 +63,7 @@ export function addCheckpointContentRoute(app: OpenAPIHono<ApiEnv>, services: Se
         format: z.enum(WEIGHTS_FORMATS).default("unmask").describe(
           "`unmask`: our names, one safetensors file. `huggingface`: a zip for `from_pretrained` of ViTMAE or ViT in " +
             "transformers. `meta`: a zip with the names of facebookresearch/mae. `timm`: a zip for " +
-            "`timm.create_model('local-dir:FOLDER')`, of an encoder or a classifier",
+            "`timm.create_model('local-dir:FOLDER')`, of a classifier or an encoder, also the encoder of an MAE",
         ),
         dtype: z.enum(["f32", "f16", "bf16"]).default("f32").describe(
           "Type of the values: float32, float16 or bfloat16, rounded to nearest, ties to even",

@@ -10,38 +10,41 @@ import { type ExportPlan, type ExportRequest, FormatError } from "./format.ts";
 import { META_NAMING } from "./metaNames.ts";
 import { correspondences } from "./naming.ts";
 
-/** The term of timm's layer norms. Its `config.json` cannot set another one. */
+/**
+ * The term of timm's layer norms, which its `config.json` cannot change. A smaller one, such as the 1e-12 of transformers,
+ * gives nearly the same numbers: a layer norm differs by 5e-7 of its value at a variance of 1.
+ */
 const LAYER_NORM_EPS = 1e-6;
 
 /** timm's names for ways to make an image square (`timm/data/transforms_factory.py`). */
 const CROP_MODES = { squash: "squash", crop: "center", pad: "border" } as const;
 
-/** Returns the plan for a file that `timm.create_model("local-dir:FOLDER", pretrained=True)` loads. @throws {FormatError} */
+/**
+ * Returns the plan for a folder that `timm.create_model("local-dir:FOLDER", pretrained=True)` loads. Of an MAE, it has the
+ * encoder: timm's model has no decoder, and timm takes a file with a mask token for DINOv2.
+ *
+ * @throws {FormatError}
+ */
 export function exportTimm(request: ExportRequest): ExportPlan {
-  const { config, architecture } = request;
-  checkExpressible(config, architecture);
+  const { config } = request;
+  const architecture: Architecture = request.architecture.model === "mae"
+    ? { model: "encoder" }
+    : request.architecture;
+  checkExpressible(config);
   return {
     tensors: correspondences(config, architecture, META_NAMING).flatMap(exportedTensors),
-    configJson: configJson(request),
+    configJson: configJson({ ...request, architecture }),
     preprocessorJson: null,
   };
 }
 
 /** @throws {FormatError} */
-function checkExpressible({ layerNormEps }: MaeConfig, { model }: Architecture): void {
-  if (model === "mae") {
-    throw new FormatError(
-      "timm's Vision Transformer has no decoder and no mask token, and timm takes a file that has them for DINOv2: use " +
-        "the format meta or huggingface, or export an encoder or a classifier",
-    );
-  }
-  // A smaller term, such as the 1e-12 of transformers, changes a layer norm by 5e-7 of its value at a variance of 1.
-  if (layerNormEps > LAYER_NORM_EPS) {
-    throw new FormatError(
-      `timm's layer norms have the eps ${LAYER_NORM_EPS}, and this model has layer_norm_eps ${layerNormEps}: use the ` +
-        "format meta or huggingface, or train with layer_norm_eps 1e-6",
-    );
-  }
+function checkExpressible({ layerNormEps }: MaeConfig): void {
+  if (layerNormEps <= LAYER_NORM_EPS) return;
+  throw new FormatError(
+    `timm's layer norms have the eps ${LAYER_NORM_EPS}, and this model has layer_norm_eps ${layerNormEps}: use the ` +
+      "format meta or unmask, or train with layer_norm_eps 1e-6",
+  );
 }
 
 /** Returns timm's `config.json`. The arguments of the model replace those of the named architecture. */
@@ -55,6 +58,8 @@ function configJson({ config, architecture, classNames, resize = "squash" }: Exp
     num_classes: classes,
     num_features: config.embedDim,
     global_pool: globalPool,
+    // timm does not read this. It is the eps for `norm_layer=partial(nn.LayerNorm, eps=...)` where 1e-6 is not close enough.
+    layer_norm_eps: config.layerNormEps,
     model_args: {
       img_size: imageSize,
       patch_size: config.patchSize,

@@ -88,6 +88,7 @@ export function parseTimmConfig(json: Readonly<Record<string, unknown>>, width: 
       ...argumentFields(args),
       ...poolField(top, args),
       ...normalizeField(pretrained),
+      ...optional("layerNormEps", top, "layer_norm_eps", (reader, name) => reader.number(name, 0)),
     },
     classNames: labelNames(json.label_names ?? pretrained.raw("label_names")),
     ...optional("classes", args, "num_classes", (reader, name) => reader.number(name, 0)),

@@ -56,6 +56,7 @@ Deno.test("format and dtype choose the file, its name and its media type", async
       ["config.json", "preprocessor_config.json", "model.safetensors"],
     ],
     ["format=meta", mae.id, zip, `${mae.id}-meta.zip`, ["config.json", "model.safetensors"]],
+    ["format=timm", mae.id, zip, `${mae.id}-timm.zip`, ["config.json", "model.safetensors"]],
     ["format=timm", encoder.id, zip, `${encoder.id}-timm.zip`, ["config.json", "model.safetensors"]],
   ];
   const etags = new Set<string>();
@@ -130,7 +131,13 @@ Deno.test("a model that the format cannot express, and a value that the type can
   const table: [title: string, id: string, query: string, field: string, message: RegExp][] = [
     ["no class token", tutorial.id, "format=huggingface", "format", /class token.*format unmask/],
     ["no class token", tutorial.id, "format=meta", "format", /class token.*format unmask/],
-    ["a decoder in timm", mae.id, "format=timm", "format", /no decoder/],
+    [
+      "another eps in timm",
+      tutorial.id,
+      "format=timm",
+      "format",
+      /layer_norm_eps 0.00001.*format meta or unmask/,
+    ],
     ["a mean in ViT", mean.id, "format=huggingface", "format", /mean of the patch tokens.*format timm/],
     ["a value", large.id, "dtype=f16", "dtype", /'decoder\.decoder_norm\.weight'.*70000.*use bf16 or f32/],
     ["an unknown format", mae.id, "format=onnx", "format", /must be one of "unmask", "huggingface".*"onnx"/],

@@ -112,6 +112,7 @@ export const EXPORT_CASES: readonly ExportCase[] = [
     loader: "timm_folder",
   },
   { title: "an encoder", config: VIT_TINY, architecture: encoder, format: "timm", loader: "timm_folder" },
+  { title: "the encoder of an MAE", config: SMALL, architecture: mae, format: "timm", loader: "timm_folder" },
   { title: "the encoder of an MAE", config: SMALL, architecture: mae, format: "meta", loader: "meta" },
   {
     title: "a classifier of the mean with fc_norm",
