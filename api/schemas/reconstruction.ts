@@ -6,8 +6,8 @@
 import { z } from "@hono/zod-openapi";
 import { exactlyOneOf } from "../../jobs/requests/exactlyOne.ts";
 import { seedSchema } from "../../jobs/requests/datasetFields.ts";
-import { maskRatioSchema } from "../../jobs/requests/modelFields.ts";
-import { CONFIG_FIELDS, MAX_PATCHES } from "../../model/config.ts";
+import { maskingSchema, maskRatioSchema } from "../../jobs/requests/modelFields.ts";
+import { MAX_PATCHES } from "../../model/config.ts";
 import { preprocessingFields } from "./image.ts";
 import { EXAMPLE, imageFields, imageFormFields, IMAGES, MAX_IMAGES, MODEL } from "./inference.ts";
 
@@ -50,7 +50,7 @@ const maskFields = {
   mask_ratio: maskRatioSchema.optional().describe(
     "Share of patches to mask; by default that of the model's configuration",
   ),
-  masking: z.enum(CONFIG_FIELDS.masking.enum).optional()
+  masking: maskingSchema.optional()
     .describe("How masked patches are chosen; by default as in the model's configuration"),
   seed: seedSchema.optional().openapi({ default: 0 }).describe("The same seed gives the same masks"),
   mask: perPatch(z.literal([0, 1])).describe(
@@ -174,7 +174,7 @@ export const reconstructionSchema = z.strictObject({
   checkpoint: z.string(),
   mask_source: z.enum(MASK_SOURCES).describe("The field of the request that sets the masks"),
   mask_ratio: z.number(),
-  masking: z.enum(CONFIG_FIELDS.masking.enum).nullable().describe("Null for masks that the request gives"),
+  masking: maskingSchema.nullable().describe("Null for masks that the request gives"),
   seed: z.int().nullable().describe("Null for masks that the request gives"),
   norm_pix_loss: z.boolean().describe(
     "Whether the model predicts patches normalised by their own statistics",

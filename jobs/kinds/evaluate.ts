@@ -11,7 +11,7 @@ import { JobFailure } from "../failure.ts";
 import { commonFields, EXAMPLE_JOB, sourceFields } from "../requests/commonFields.ts";
 import { splitSchema } from "../requests/datasetFields.ts";
 import { exactlyOneOf } from "../requests/exactlyOne.ts";
-import { maskRatioSchema } from "../requests/modelFields.ts";
+import { maskingSchema, maskRatioSchema } from "../requests/modelFields.ts";
 import { trainingFields } from "../requests/trainingFields.ts";
 import { defineKind } from "./kind.ts";
 
@@ -23,6 +23,10 @@ const fields = z.strictObject({
   batch_size: trainingFields.batch_size.describe("Images per batch"),
   mask_ratio: maskRatioSchema.optional()
     .describe("Only for a masked autoencoder. When absent: that of the model's configuration"),
+  masking: maskingSchema.optional()
+    .describe(
+      "How masked patches are chosen. Only for a masked autoencoder, by default as in its configuration",
+    ),
 });
 
 /** Measures the reconstruction error of a masked autoencoder, or the accuracy of a classifier. */
@@ -35,16 +39,14 @@ export const evaluate = defineKind({
   trains: null,
   splits: ({ split }) => [split],
 
-  check({ maskRatio }, { dataset, source, classNames }) {
+  check({ maskRatio, masking }, { dataset, source, classNames }) {
     if (source.model === "mae") {
       const message = maskRatio === undefined ? null : maskRatioIssue(source.config, maskRatio);
       return message === null ? null : { field: "mask_ratio", message };
     }
-    if (maskRatio !== undefined) {
-      return {
-        field: "mask_ratio",
-        message: "must be absent: the checkpoint is a classifier, which masks nothing",
-      };
+    for (const [field, value] of [["mask_ratio", maskRatio], ["masking", masking]] as const) {
+      if (value === undefined) continue;
+      return { field, message: "must be absent: the checkpoint is a classifier, which masks nothing" };
     }
     if (!dataset.labelled) return { field: "dataset", message: "must have labels to measure a classifier" };
     const { missing } = matchClasses(classNames, dataset.classNames);
@@ -66,7 +68,11 @@ export const evaluate = defineKind({
     const { split, batchSize: requestedBatchSize } = request;
     const evaluation = { source, dataset, split, backend, batchSize, requestedBatchSize };
     const result = isMae
-      ? yield* compute.evaluateMae(context, evaluation, { seed: request.seed, maskRatio })
+      ? yield* compute.evaluateMae(context, evaluation, {
+        seed: request.seed,
+        maskRatio,
+        masking: request.masking,
+      })
       : yield* compute.evaluateClassifier(context, evaluation);
     yield { type: "result", result: { ...result, checkpoint: source.id } };
   },

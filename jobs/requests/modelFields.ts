@@ -92,6 +92,8 @@ export function resolveChanges(value: ModelField, context: z.RefinementCtx): Con
 const { exclusiveMinimum, exclusiveMaximum } = CONFIG_FIELDS.maskRatio;
 /** A mask ratio that replaces the one of a checkpoint's configuration. */
 export const maskRatioSchema = z.number().gt(exclusiveMinimum).lt(exclusiveMaximum);
+/** How masked patches are chosen, instead of the way of a checkpoint's configuration. */
+export const maskingSchema = z.enum(CONFIG_FIELDS.masking.enum);
 
 const FIELDS = "fields that override those of a preset, or of the checkpoint";
 

@@ -5,6 +5,7 @@
  */
 import type { Dataset, ImageSet, SplitName } from "../../../data/datasets/dataset.ts";
 import type { SelectedBackend } from "../../../model/backends/select.ts";
+import type { MaskKey } from "../../../model/prediction/inference.ts";
 import type { Predictor } from "../../../model/prediction/predictor.ts";
 import { parameterCount } from "../../../model/weights.ts";
 import { architectureOf, loadWeights } from "../../artifacts/readCheckpoint.ts";
@@ -33,7 +34,7 @@ export interface Evaluation {
 export async function* evaluateMae(
   context: KindContext,
   evaluation: Evaluation,
-  options: { readonly seed: number; readonly maskRatio: number },
+  options: Omit<MaskKey, "step">,
 ): AsyncGenerator<KindEvent, MaeMeasure & { readonly images: number }> {
   const { batchSize } = evaluation, set = await loadImages(context, evaluation);
   const measured = yield* withPredictor(

@@ -8,7 +8,7 @@ import { type Batch, epochBatches } from "../../../data/datasets/loader.ts";
 import { yieldToEventLoop } from "../../../data/eventLoop.ts";
 import type { MaeConfig } from "../../../model/config.ts";
 import { forwardBatch } from "../../../model/memory.ts";
-import { classifyLogits, reconstruct } from "../../../model/prediction/inference.ts";
+import { classifyLogits, type MaskKey, reconstruct } from "../../../model/prediction/inference.ts";
 import type { Predictor } from "../../../model/prediction/predictor.ts";
 import type { Confusion } from "../../artifacts/confusion.ts";
 import { notFinite } from "../finite.ts";
@@ -95,12 +95,12 @@ export async function* measureMae(
   { signal }: Pick<KindContext, "signal">,
   predictor: Predictor,
   set: ImageSet,
-  { batchSize, seed, maskRatio }: { batchSize: number; seed: number; maskRatio: number },
+  { batchSize, ...key }: { readonly batchSize: number } & Omit<MaskKey, "step">,
 ): AsyncGenerator<KindEvent, MaeMeasure> {
   const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
   let lossSum = 0, pixelSum = 0, step = 0;
   for await (const { pixels } of batchesInOrder(set, batchSize, signal)) {
-    const { images, losses, pixelErrors } = await reconstruct(predictor, pixels, { seed, step, maskRatio });
+    const { images, losses, pixelErrors } = await reconstruct(predictor, pixels, { ...key, step });
     lossSum += sum(losses);
     pixelSum += sum(pixelErrors);
     step++;

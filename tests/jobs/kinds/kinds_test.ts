@@ -95,12 +95,18 @@ Deno.test("checkpoints of pre-training are fine-tuned, probed and evaluated", as
   await t.step(
     "evaluating an MAE reports the loss of masked patches and of all pixels, the same for the same seed",
     async () => {
-      const evaluate = (seed: number) =>
-        harness.run({ kind: "evaluate", checkpoint: mae.id, dataset: digits, seed }, { source: mae });
+      const evaluate = (seed: number, more = {}) =>
+        harness.run({ kind: "evaluate", checkpoint: mae.id, dataset: digits, seed, ...more }, {
+          source: mae,
+        });
       const first = resultOf(await evaluate(1));
       expect(first).toMatchObject({ images: 2000, loss: expect.any(Number), pixelLoss: expect.any(Number) });
       expect(resultOf(await evaluate(1))).toEqual(first);
       expect(resultOf(await evaluate(2)).loss).not.toBe(first.loss);
+      const losses = [first.loss];
+      for (const masking of ["grid", "block"]) losses.push(resultOf(await evaluate(1, { masking })).loss);
+      expect(new Set(losses).size).toBe(3);
+      expect(resultOf(await evaluate(1, { masking: "random" }))).toEqual(first);
     },
   );
 });
