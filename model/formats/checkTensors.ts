@@ -26,7 +26,7 @@ const UNSUPPORTED: readonly (readonly [pattern: RegExp, what: string])[] = [
 /**
  * Checks names, shapes and types of the tensors that a model needs.
  *
- * @param what the model in words, such as "A Hugging Face ViTMAE of 12 + 8 layers"
+ * @param what the model in words, such as "a ViTMAEModel of transformers with 12 layers"
  * @throws {WeightsError} that lists missing, surplus and wrongly shaped tensors
  */
 export function checkTensors(
@@ -62,7 +62,7 @@ export function checkTensors(
       }`,
     );
   }
-  if (faults.length > 0) throw new WeightsError(`${what} has other tensors. ${faults.join("; ")}`);
+  if (faults.length > 0) throw new WeightsError(`The tensors are not those of ${what}. ${faults.join("; ")}`);
 }
 
 /** @throws {WeightsError} when tensors belong to a module that we do not have */

@@ -52,7 +52,7 @@ export async function importHuggingFace(request: ImportRequest, tensors: TensorS
   return await finishImport(
     {
       format: "huggingface",
-      what: `A ${describe(type, architecture, config)} of transformers`,
+      what: describe(type, architecture, config),
       config: { ...config, normalize },
       architecture,
       classNames: architecture.model === "classifier" ? classNamesOf(fields) : null,
@@ -70,13 +70,13 @@ export async function importHuggingFace(request: ImportRequest, tensors: TensorS
 
 /** Returns the name of the class in transformers, and the number of layers. */
 function describe(type: string, { model }: Architecture, { depth, decoderDepth }: MaeConfig): string {
-  if (model === "mae") return `ViTMAEForPreTraining with ${depth} + ${decoderDepth} layers`;
+  if (model === "mae") return `a ViTMAEForPreTraining of transformers with ${depth} + ${decoderDepth} layers`;
   const name = model === "classifier"
     ? "ViTForImageClassification"
     : type === "vit"
     ? "ViTModel"
     : "ViTMAEModel";
-  return `${name} with ${depth} layers`;
+  return `a ${name} of transformers with ${depth} layers`;
 }
 
 /** @throws {WeightsError} for another architecture */

@@ -157,7 +157,7 @@ function checkModel(architecture: Architecture, { model, classes }: MetaJson): v
 
 /** Returns the model in words. */
 function describe(isTimm: boolean, { model }: Architecture, { depth, decoderDepth }: MaeConfig): string {
-  if (isTimm) return `A Vision Transformer of timm with ${depth} blocks`;
+  if (isTimm) return `a Vision Transformer of timm with ${depth} blocks`;
   return model === "mae"
     ? `Meta's MaskedAutoencoderViT with ${depth} + ${decoderDepth} blocks`
     : `Meta's VisionTransformer with ${depth} blocks`;

@@ -54,7 +54,7 @@ export async function importUnmask(request: ImportRequest, set: TensorSet): Prom
   }
   const hasTables = set.has(POSITION_TABLES.encoder) || set.has(POSITION_TABLES.decoder);
   const fields = mergeGiven(inferFields(set), [
-    ...(fromMetadata ? [{ file: "The metadata", fields: fromMetadata.fields }] : []),
+    ...(fromMetadata ? [{ file: "the metadata", fields: fromMetadata.fields }] : []),
     ...(fromFile ? [{ file: "config.json", fields: fromFile.fields }] : []),
   ]);
   if (fields.imageSize === undefined) {
@@ -70,9 +70,7 @@ export async function importUnmask(request: ImportRequest, set: TensorSet): Prom
   return await finishImport(
     {
       format: "unmask",
-      what: `A model of ours with ${config.depth} blocks${
-        architecture.model === "mae" ? ` and ${config.decoderDepth} of the decoder` : ""
-      }`,
+      what: describe(architecture, config),
       config,
       architecture,
       classNames: architecture.model === "classifier"
@@ -88,6 +86,12 @@ export async function importUnmask(request: ImportRequest, set: TensorSet): Prom
     set,
     request.read,
   );
+}
+
+/** Returns the model in words. */
+function describe({ model }: Architecture, { depth, decoderDepth }: MaeConfig): string {
+  const article = model === "mae" ? "an MAE" : model === "encoder" ? "an encoder" : "a classifier";
+  return `${article} of the tutorial with ${depth}${model === "mae" ? ` + ${decoderDepth}` : ""} blocks`;
 }
 
 /** Returns the values of the tutorial, for what the shapes of tensors do not determine. */

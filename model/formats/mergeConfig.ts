@@ -47,9 +47,9 @@ export function mergeGiven(inferred: InferredConfig, given: readonly GivenFields
       if (source !== undefined && !isSame(field, value, merged)) {
         const name = wireName(field);
         throw new WeightsError(
-          `${file} has ${name} ${shortJson(value)}, and ${source} ${
+          `${name} is ${shortJson(value)} in ${file} and ${
             shortJson(merged[field])
-          }: they must agree`,
+          } in ${source}: it must be the same`,
         );
       }
       if (source === undefined) {

@@ -7,11 +7,24 @@ import { expect } from "expect";
 import { existsSync } from "node:fs";
 import { readSafetensors } from "../../../data/safetensors/safetensors.ts";
 import { toFloat32 } from "../../../data/safetensors/toFloat32.ts";
-import type { ExportRequest, ImportPlan, ImportRequest } from "../../../model/formats/format.ts";
+import type {
+  ExportRequest,
+  ImportPlan,
+  ImportRequest,
+  WeightsFormat,
+} from "../../../model/formats/format.ts";
 import { POSITION_TABLES, tableShapes } from "../../../model/formats/naming.ts";
 import { planExport } from "../../../model/formats/planExport.ts";
 import { positionTables } from "../../../model/positions.ts";
-import type { HostTensor, HostWeights } from "../../../model/weights.ts";
+import {
+  type Architecture,
+  type HostTensor,
+  type HostWeights,
+  initialWeights,
+  parameterSpecs,
+} from "../../../model/weights.ts";
+import { completeConfig, type MaeConfig } from "../../../model/config.ts";
+import { namedNormalization } from "../../../model/normalizations.ts";
 
 const SHARED = Deno.env.get("UNMASK_SHARED") ?? "../shared";
 
@@ -89,4 +102,42 @@ export function largestDifference(a: HostWeights, b: HostWeights): number {
     data.forEach((value, i) => largest = Math.max(largest, Math.abs(value - other.data[i])));
   }
   return largest;
+}
+
+/** A small model that every format can express. */
+export const SMALL: MaeConfig = completeConfig({
+  imageSize: 8,
+  patchSize: 4,
+  inChannels: 3,
+  embedDim: 16,
+  depth: 2,
+  numHeads: 2,
+  decoderEmbedDim: 8,
+  decoderDepth: 1,
+  decoderNumHeads: 4,
+  clsToken: true,
+  positions: "sincos_2d",
+  layerNormEps: 1e-6,
+  normalize: namedNormalization("imagenet", 3),
+});
+
+/** Returns a model with random weights in a format. */
+export function fileIn(
+  format: WeightsFormat,
+  architecture: Architecture = { model: "mae" },
+  config: MaeConfig = SMALL,
+): WeightsFile {
+  const request = { config, architecture, classNames: null, format };
+  const weights = initialWeights(parameterSpecs(config, architecture), 1);
+  const { configJson, preprocessorJson } = planExport(request);
+  return {
+    weights: exported(request, weights),
+    config: configJson,
+    preprocessor: preprocessorJson ?? undefined,
+  };
+}
+
+/** Returns a file with other names. */
+export function renamed(file: WeightsFile, newName: (name: string) => string): WeightsFile {
+  return { ...file, weights: new Map([...file.weights].map(([name, tensor]) => [newName(name), tensor])) };
 }
