@@ -1,14 +1,11 @@
 /**
- * Reads an upload of weights and imports it as a checkpoint.
+ * Imports weights from local files as a checkpoint.
  *
  * @module
  */
-import { tmpdir } from "node:os";
-import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
-import { freeBytesOf } from "../../data/freeSpace.ts";
-import { decodeJson, StrictJsonError } from "../../data/strictJson.ts";
+import { type ImagePreprocessing, resolvePreprocessing } from "../../data/images/preprocessing.ts";
 import { type OpenedWeights, openWeights } from "../../jobs/artifacts/importWeights.ts";
-import { ImportError, type ImportField, type LocalWeights } from "../../jobs/artifacts/localWeights.ts";
+import { ImportError, type LocalWeights } from "../../jobs/artifacts/localWeights.ts";
 import { newCheckpointId } from "../../jobs/artifacts/writeCheckpoint.ts";
 import { JobFailure } from "../../jobs/failure.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
@@ -16,89 +13,46 @@ import { trainedModel } from "../../jobs/kinds/kind.ts";
 import { KINDS } from "../../jobs/kinds/mod.ts";
 import { trainingMemoryMessage } from "../../jobs/requests/memory.ts";
 import { formatGib } from "../../model/memory.ts";
-import { withForm } from "../body/multipart.ts";
 import { fieldProblem, ProblemError } from "../http/problem.ts";
-import { withTimeLimit } from "../http/timeLimit.ts";
-import { validate } from "../http/validation.ts";
-import { IMPORT_FILES, importFields } from "../schemas/checkpointImport.ts";
 import type { Services } from "../services.ts";
-import { uploadHash, uploadOnce } from "./uploadOnce.ts";
+import { uploadOnce } from "./uploadOnce.ts";
 
-/** Maximum size of each JSON file of a model. */
-const MAX_JSON_BYTES = 8 * 2 ** 20;
-
-/** A source of weights: local files, and the address or the file name they came from. */
-interface ImportSource {
+/** Weights to import: local files, and the address or the file name they came from. */
+export interface ImportSource {
   readonly weights: LocalWeights;
-  readonly name: string | undefined;
+  /** Name of the checkpoint; that of the file by default. */
+  readonly name?: string;
+  /** What the request says of images that are transparent or not square. */
+  readonly preprocessing: Partial<ImagePreprocessing>;
   readonly filename: string | null;
   readonly url: string | null;
-  /** Returns the hash by which a repeated request is recognised. */
-  readonly hash: (signal: AbortSignal) => Promise<string>;
+}
+
+/** The result of an import. `created` is false when an earlier request created the checkpoint. */
+export interface Imported {
+  readonly checkpoint: Checkpoint;
+  readonly created: boolean;
 }
 
 /**
- * Imports the weights of a form as a checkpoint.
+ * Imports weights, once per key.
  *
- * @param idempotencyKey requests with the same key and content create one checkpoint
- * @returns the checkpoint; `created` is false when an earlier request created it
- * @throws {ProblemError} for a form that is invalid or too large, 422 naming what cannot be imported, 503 without space,
- * 504 when the time is over
+ * @param hash returns the hash by which a repeated request is recognised
+ * @throws {ProblemError} 422 naming what cannot be imported, 503 without space
  */
-export async function importCheckpointUpload(
-  services: Services,
-  request: Request,
-  idempotencyKey: string | undefined,
-): Promise<{ checkpoint: Checkpoint; created: boolean }> {
-  const { limits, tempDir } = services;
-  await checkSpace(
-    Number(request.headers.get("content-length") ?? 0),
-    freeBytesOf(tempDir ?? tmpdir()),
-    "The upload",
-  );
-  const bodyLimits = { bytes: limits.weightsBytes, idleMs: limits.bodyIdleMs, totalMs: limits.uploadTotalMs };
-  const rules = {
-    fileFields: IMPORT_FILES,
-    repeatableFileFields: ["weights"],
-    files: limits.weightsFiles,
-    fileBytes: limits.weightsBytes,
-    fields: limits.formFields,
-    fieldBytes: limits.formFieldBytes,
-  };
-  return await withForm(request, bodyLimits, rules, tempDir, async ({ fields, files }) => {
-    const { name } = validate(importFields, fields);
-    const weights = await localWeights(files), [{ name: filename }] = weights.files;
-    const filenames = weights.files.map(({ name }) => name);
-    return await withTimeLimit(request, limits.uploadStoreMs, (signal) =>
-      importOnce(
-        services,
-        {
-          weights,
-          name,
-          filename,
-          url: null,
-          hash: (signal) => uploadHash({ name: name ?? "", filenames }, files, signal),
-        },
-        idempotencyKey,
-        signal,
-      ));
-  });
-}
-
-/** Imports weights, once per key. */
-async function importOnce(
+export async function importOnce(
   services: Services,
   source: ImportSource,
   key: string | undefined,
+  hash: () => Promise<string>,
   signal: AbortSignal,
-): Promise<{ checkpoint: Checkpoint; created: boolean }> {
+): Promise<Imported> {
   const id = newCheckpointId();
   if (key === undefined) {
     return { checkpoint: await importWeights(services, source, id, signal), created: true };
   }
-  const fingerprint = await source.hash(signal);
   const { resource: checkpoint, created } = await uploadOnce(services, {
-    claim: { table: "import", key, fingerprint, id },
+    claim: { table: "import", key, fingerprint: await hash(), id },
     find: (id) => services.jobs.getCheckpoint(id),
     store: (confirm) => importWeights(services, source, id, signal, confirm),
   }, signal);
@@ -108,54 +62,29 @@ async function importOnce(
 /** Imports weights under an id. Nothing remains stored after an error. */
 async function importWeights(
   { jobs, objects, limits }: Services,
-  { weights, name, filename, url }: ImportSource,
+  { weights, name, preprocessing, filename, url }: ImportSource,
   id: string,
   signal: AbortSignal,
   confirm?: () => Promise<void>,
 ): Promise<Checkpoint> {
   try {
     await using opened = await openWeights(weights);
-    await checkSpace(opened.size, objects.freeBytes?.() ?? Promise.resolve(Infinity), "The checkpoint");
-    const target = { id, name: name ?? (nameFromFile(filename ?? "") || id), filename, url };
+    checkSpace(opened.size, await objects.freeBytes?.() ?? Infinity, "The checkpoint");
+    const target = {
+      id,
+      name: name ?? (nameFromFile(weights.files[0].name) || id),
+      filename,
+      url,
+      rule: resolvePreprocessing({ resize: opened.resize, ...preprocessing }),
+    };
     const notes = trainingNotes(opened, limits.trainingBytes);
     const write = () => opened.write(objects, target, notes, signal);
     return await jobs.importCheckpoint(objects, { id, write, confirm });
   } catch (error) {
     if (error instanceof ImportError) throw fieldProblem(422, error.field, error.message, { cause: error });
     if (!(error instanceof JobFailure)) throw error;
-    throw new ProblemError(503, `${error.message}: try again`, {
-      headers: { "retry-after": "5" },
-      cause: error,
-    });
-  }
-}
-
-/** Returns the files of a form as those of a model. @throws {ProblemError} 413 or 422 */
-async function localWeights(files: readonly UploadedFile[]): Promise<LocalWeights> {
-  const textOf = async (field: ImportField) => {
-    const file = files.find((file) => file.field === field);
-    return file === undefined ? null : await readText(file, field);
-  };
-  const weights = files.filter(({ field }) => field === "weights");
-  if (weights.length === 0) {
-    const rule = "must be one or several safetensors files, as in curl -F weights=@model.safetensors";
-    throw fieldProblem(422, "weights", rule);
-  }
-  return {
-    files: weights.map(({ filename, path, size }, i) => ({ name: filename || `weights ${i}`, path, size })),
-    indexText: await textOf("index"),
-    configText: await textOf("config"),
-    preprocessorText: await textOf("preprocessor_config"),
-  };
-}
-
-async function readText({ path, size, filename }: UploadedFile, field: ImportField): Promise<string> {
-  if (size > MAX_JSON_BYTES) throw fieldProblem(413, field, `file must have at most ${MAX_JSON_BYTES} bytes`);
-  try {
-    return decodeJson(await Deno.readFile(path));
-  } catch (error) {
-    if (!(error instanceof StrictJsonError)) throw error;
-    throw fieldProblem(422, field, `${filename} ${error.message}`);
+    const headers = { "retry-after": "5" };
+    throw new ProblemError(503, `${error.message}: try again`, { headers, cause: error });
   }
 }
 
@@ -171,15 +100,17 @@ function trainingNotes({ plan, classNames }: OpenedWeights, maxBytes: number): s
   return [`The model can be used, but not trained here: ${first}`];
 }
 
-/** @throws {ProblemError} 503 when fewer bytes are free than needed */
-async function checkSpace(needed: number, free: Promise<number>, subject: string): Promise<void> {
-  const bytes = await free;
-  if (needed <= bytes) return;
+/**
+ * Checks the free space of a disk.
+ *
+ * @param subject what needs the space, for the message
+ * @throws {ProblemError} 503 when fewer bytes are free than needed
+ */
+export function checkSpace(needed: number, free: number, subject: string): void {
+  if (needed <= free) return;
   throw new ProblemError(
     503,
-    `${subject} needs ${formatGib(needed)}, and ${
-      formatGib(bytes)
-    } is free: delete something, then try again`,
+    `${subject} needs ${formatGib(needed)}, and ${formatGib(free)} is free: delete something, then try again`,
     { headers: { "retry-after": "30" } },
   );
 }

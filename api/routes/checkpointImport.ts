@@ -11,7 +11,7 @@ import { addRoute } from "../http/route.ts";
 import { jsonContent } from "../openapi/content.ts";
 import { header, location } from "../openapi/headers.ts";
 import { linksTo } from "../openapi/links.ts";
-import { importCheckpointUpload } from "../requests/checkpointImport.ts";
+import { importUpload } from "../requests/checkpointUpload.ts";
 import { checkpointSchema, checkpointWire } from "../schemas/checkpoint.ts";
 import { checkpointUploadSchema } from "../schemas/checkpointImport.ts";
 import type { Services } from "../services.ts";
@@ -56,7 +56,7 @@ export function addCheckpointImportRoute(app: OpenAPIHono<ApiEnv>, services: Ser
     },
   }, async (context) => {
     const key = parseIdempotencyKey(context.req.header("idempotency-key"));
-    const { checkpoint, created } = await importCheckpointUpload(services, context.req.raw, key);
+    const { checkpoint, created } = await importUpload(services, context.req.raw, key);
     if (!created) context.header("idempotency-replayed", "true");
     context.header("location", `/v1/checkpoints/${checkpoint.id}`);
     return context.json(checkpointWire(checkpoint), 201);

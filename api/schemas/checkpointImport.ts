@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { backgroundField, resizeField } from "./image.ts";
 import { SINGLE_LINE_MESSAGE, SINGLE_LINE_OR_EMPTY } from "../../data/singleLineText.ts";
 
 /** Text fields of `POST /v1/checkpoints`. */
@@ -11,6 +12,8 @@ export const importFields = z.strictObject({
   name: z.string().min(1).max(128).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE).optional().describe(
     "A name of your choice; that of the file by default",
   ),
+  resize: resizeField.optional(),
+  background: backgroundField.optional(),
 });
 
 /** File fields of `POST /v1/checkpoints`. */

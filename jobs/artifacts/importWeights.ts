@@ -6,6 +6,7 @@
  */
 import type { Bytes } from "../../data/bytes.ts";
 import { yieldToEventLoop } from "../../data/eventLoop.ts";
+import type { ImagePreprocessing, ResizeMode } from "../../data/images/preprocessing.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { SafetensorsError } from "../../data/safetensors/error.ts";
 import { layoutSafetensors, type SafetensorsLayout, streamedChunks } from "../../data/safetensors/layout.ts";
@@ -19,6 +20,7 @@ import { planImport } from "../../model/formats/planImport.ts";
 import { bufferTensors, type HostTensor } from "../../model/weights.ts";
 import type { Checkpoint, CheckpointOrigin } from "../job.ts";
 import { namesForRow } from "./classNames.ts";
+import { importedResize } from "./importedResize.ts";
 import { ImportError, type ImportField, type LocalWeights } from "./localWeights.ts";
 import { checkpointKeys } from "./objectKeys.ts";
 import { putVerified } from "./putVerified.ts";
@@ -44,6 +46,8 @@ export interface ImportTarget {
   readonly name: string;
   readonly filename: string | null;
   readonly url: string | null;
+  /** How images are converted that are transparent or not square. */
+  readonly rule: ImagePreprocessing;
 }
 
 /** Weights whose headers, names, shapes and configuration have been checked. Their values have not been read. */
@@ -51,11 +55,14 @@ export class OpenedWeights implements AsyncDisposable {
   readonly plan: ImportPlan;
   /** Class names of a classifier: those of the files, or the numbers from 0; else empty. */
   readonly classNames: readonly string[];
+  /** How the files say that images are made square; undefined if they do not. */
+  readonly resize: ResizeMode | undefined;
   readonly #files: TensorFiles;
   readonly #layout: SafetensorsLayout<PlannedTensor>;
 
-  constructor(files: TensorFiles, plan: ImportPlan) {
+  constructor(files: TensorFiles, plan: ImportPlan, resize: ResizeMode | undefined) {
     this.#files = files;
+    this.resize = resize;
     this.plan = plan;
     const { architecture, config } = plan;
     const classes = architecture.model === "classifier" ? architecture.classes : 0;
@@ -88,7 +95,7 @@ export class OpenedWeights implements AsyncDisposable {
    */
   async write(
     store: ObjectStore,
-    { id, name, filename, url }: ImportTarget,
+    { id, name, filename, url, rule }: ImportTarget,
     extraNotes: readonly string[] = [],
     signal?: AbortSignal,
   ): Promise<Omit<Checkpoint, "createdAt">> {
@@ -115,6 +122,7 @@ export class OpenedWeights implements AsyncDisposable {
       config,
       classes: this.classNames.length,
       classNames: namesForRow(this.classNames),
+      rule,
       size: this.size,
       sha256,
       objectKey,
@@ -179,7 +187,9 @@ export async function openWeights(weights: LocalWeights): Promise<OpenedWeights>
     const { tensors, metadata } = opened;
     const read = (name: string) => readFinite(opened, name);
     const plan = await withField(() => planImport({ tensors, config, preprocessor, metadata, read }));
-    return await withField(() => Promise.resolve(new OpenedWeights(opened, plan)));
+    return await withField(() =>
+      Promise.resolve(new OpenedWeights(opened, plan, importedResize(preprocessor)))
+    );
   } catch (error) {
     await opened[Symbol.asyncDispose]();
     throw error;

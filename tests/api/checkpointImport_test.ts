@@ -129,6 +129,26 @@ Deno.test("a classifier without class names has numbers for them, and a note say
   expect(body.origin.notes.join()).toMatch(/named 0 to 2/);
 });
 
+Deno.test("images are resized as preprocessor_config.json or the request says", async () => {
+  await using api = await TestApi.open();
+  const files: [preprocessor: Record<string, unknown>, resize: string][] = [
+    [{ size: { height: 16, width: 16 } }, "squash"],
+    [{ size: 16 }, "squash"],
+    [{ size: { shortest_edge: 16 }, do_center_crop: true, crop_size: { height: 16, width: 16 } }, "crop"],
+    [{}, "crop"],
+  ];
+  for (const [preprocessor, resize] of files) {
+    const preprocessor_config = jsonFile("preprocessor_config.json", preprocessor);
+    expect(await created(await api.importWeights({ ...tinyUpload(), preprocessor_config }))).toMatchObject({
+      resize,
+      background: "none",
+    });
+  }
+  const fields = { resize: "pad", background: "white" };
+  expect(await created(await api.importWeights(tinyUpload(), fields))).toMatchObject(fields);
+  await problemOf(await api.importWeights(tinyUpload(), { resize: "stretch" }), 422);
+});
+
 Deno.test("a model that is too large to be trained here is imported, and a note says so", async () => {
   await using api = await TestApi.open({ trainingBytes: 1000 });
   const { origin } = await created(await api.importWeights(tinyUpload()));

@@ -1,0 +1,86 @@
+/**
+ * Reads an upload of weights and imports it as a checkpoint.
+ *
+ * @module
+ */
+import { tmpdir } from "node:os";
+import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
+import { freeBytesOf } from "../../data/freeSpace.ts";
+import { decodeJson, StrictJsonError } from "../../data/strictJson.ts";
+import type { ImportField, LocalWeights } from "../../jobs/artifacts/localWeights.ts";
+import { withForm } from "../body/multipart.ts";
+import { fieldProblem } from "../http/problem.ts";
+import { withTimeLimit } from "../http/timeLimit.ts";
+import { validate } from "../http/validation.ts";
+import { IMPORT_FILES, importFields } from "../schemas/checkpointImport.ts";
+import type { Services } from "../services.ts";
+import { checkSpace, type Imported, importOnce } from "./checkpointImport.ts";
+import { uploadHash } from "./uploadOnce.ts";
+
+/** Maximum size of each JSON file of a model. */
+const MAX_JSON_BYTES = 8 * 2 ** 20;
+
+/**
+ * Imports the weights of a form as a checkpoint.
+ *
+ * @param idempotencyKey requests with the same key and content create one checkpoint
+ * @throws {ProblemError} for a form that is invalid or too large, 422 naming what cannot be imported, 503 without space,
+ * 504 when the time is over
+ */
+export async function importUpload(
+  services: Services,
+  request: Request,
+  idempotencyKey: string | undefined,
+): Promise<Imported> {
+  const { limits, tempDir } = services;
+  const size = Number(request.headers.get("content-length") ?? 0);
+  checkSpace(size, await freeBytesOf(tempDir ?? tmpdir()), "The upload");
+  const bodyLimits = { bytes: limits.weightsBytes, idleMs: limits.bodyIdleMs, totalMs: limits.uploadTotalMs };
+  const rules = {
+    fileFields: IMPORT_FILES,
+    repeatableFileFields: ["weights"],
+    files: limits.weightsFiles,
+    fileBytes: limits.weightsBytes,
+    fields: limits.formFields,
+    fieldBytes: limits.formFieldBytes,
+  };
+  return await withForm(request, bodyLimits, rules, tempDir, async ({ fields, files }) => {
+    const { name, ...preprocessing } = validate(importFields, fields);
+    const weights = await localWeights(files), filenames = weights.files.map(({ name }) => name);
+    const hashed = { name: name ?? "", ...preprocessing, filenames };
+    const source = { weights, name, preprocessing, filename: filenames[0], url: null };
+    return await withTimeLimit(request, limits.uploadStoreMs, (signal) => {
+      const hash = () => uploadHash(hashed, files, signal);
+      return importOnce(services, source, idempotencyKey, hash, signal);
+    });
+  });
+}
+
+/** Returns the files of a form as those of a model. @throws {ProblemError} 413 or 422 */
+async function localWeights(files: readonly UploadedFile[]): Promise<LocalWeights> {
+  const textOf = async (field: ImportField) => {
+    const file = files.find((file) => file.field === field);
+    return file === undefined ? null : await readText(file, field);
+  };
+  const weights = files.filter(({ field }) => field === "weights");
+  if (weights.length === 0) {
+    const rule = "must be one or several safetensors files, as in curl -F weights=@model.safetensors";
+    throw fieldProblem(422, "weights", rule);
+  }
+  return {
+    files: weights.map(({ filename, path, size }, i) => ({ name: filename || `weights ${i}`, path, size })),
+    indexText: await textOf("index"),
+    configText: await textOf("config"),
+    preprocessorText: await textOf("preprocessor_config"),
+  };
+}
+
+async function readText({ path, size, filename }: UploadedFile, field: ImportField): Promise<string> {
+  if (size > MAX_JSON_BYTES) throw fieldProblem(413, field, `file must have at most ${MAX_JSON_BYTES} bytes`);
+  try {
+    return decodeJson(await Deno.readFile(path));
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    throw fieldProblem(422, field, `${filename} ${error.message}`);
+  }
+}
