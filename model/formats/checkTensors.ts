@@ -19,7 +19,7 @@ const UNSUPPORTED: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/\.attn\.(q_norm|k_norm)\.|\.attention\.(q_norm|k_norm)\./, "norms of queries and keys"],
   [/(^|\.)attn_pool\./, "attention pooling"],
   [/(^|\.)(dist_token|head_dist\.|distillation_token)/, "a distillation token"],
-  [/relative_position|rel_pos|\.rope|rotary/, "relative or rotary positions"],
+  [/relative_position|rel_pos|(^|\.)rope|rotary/, "relative or rotary positions"],
   [/^patch_embed\.(backbone|conv)/, "a convolutional stem"],
 ];
 
@@ -37,7 +37,6 @@ export function checkTensors(
 ): void {
   const expected = new Map(needed.flatMap(({ stored }) => stored.map(({ name, shape }) => [name, shape])));
   const surplus = [...set].filter(([name]) => !expected.has(name) && !isIgnored(name));
-  checkSupported(surplus.map(([, { source }]) => source));
   const missing: string[] = [], wrongShapes: string[] = [], wrongTypes: string[] = [];
   for (const [name, shape] of expected) {
     const tensor = set.get(name);
@@ -65,8 +64,9 @@ export function checkTensors(
   if (faults.length > 0) throw new WeightsError(`The tensors are not those of ${what}. ${faults.join("; ")}`);
 }
 
-/** @throws {WeightsError} when tensors belong to a module that we do not have */
-function checkSupported(names: readonly string[]): void {
+/** Checks that a model has only modules that ours has. @throws {WeightsError} that names another one */
+export function checkModules(set: TensorSet): void {
+  const names = [...set].map(([, { source }]) => source);
   for (const [pattern, what] of UNSUPPORTED) {
     const found = names.filter((name) => pattern.test(name));
     if (found.length === 0) continue;

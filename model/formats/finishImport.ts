@@ -46,7 +46,7 @@ export async function finishImport(
   const needed = model.needed(model.config);
   const isIgnored = model.ignored ?? (() => false);
   checkTensors(set, needed, isIgnored, model.what);
-  if (architecture.model === "classifier") checkClassNames(architecture.classes, model.classNames);
+  if (architecture.model === "classifier") checkClasses(architecture.classes, model.classNames);
   const planned = needed.map((tensor) => importedTensor(tensor, (name) => set.get(name)!.source));
   const positions = await positionsOf(model.config, planned, read);
   const ignored = [...set].filter(([name]) => isIgnored(name)).map(([, { source }]) => source);
@@ -91,8 +91,14 @@ function checkFields(config: MaeConfig, { model }: Architecture): void {
   throw new WeightsError(`The configuration of this ${name} cannot be used: ${wireName(field)} ${message}`);
 }
 
-/** @throws {WeightsError} when there are not as many names as classes */
-function checkClassNames(classes: number, names: readonly string[] | null): void {
+/** Maximum number of classes. ImageNet-21k has 21,843. */
+const MAX_CLASSES = 65536;
+
+/** @throws {WeightsError} for too many classes, and when there are not as many names */
+function checkClasses(classes: number, names: readonly string[] | null): void {
+  if (classes > MAX_CLASSES) {
+    throw new WeightsError(`The head has ${classes} classes: it must have at most ${MAX_CLASSES}`);
+  }
   if (names && names.length !== classes) {
     throw new WeightsError(
       `The head has ${classes} classes, and the configuration names ${names.length}: they must be as many`,

@@ -6,9 +6,11 @@
 import { WeightsError } from "../checkWeights.ts";
 import { completeConfig, type MaeConfig } from "../config.ts";
 import type { Architecture } from "../weights.ts";
+import { checkModules } from "./checkTensors.ts";
 import { finishImport } from "./finishImport.ts";
 import type { ImportPlan, ImportRequest } from "./format.ts";
 import { huggingFaceNaming, publishedName } from "./huggingFaceNames.ts";
+import { dimension } from "./inferVit.ts";
 import { JsonFields, shortJson } from "./jsonFields.ts";
 import { mlpRatioOf } from "./mlpRatio.ts";
 import { type Correspondence, correspondences } from "./naming.ts";
@@ -27,6 +29,7 @@ export async function importHuggingFace(request: ImportRequest, tensors: TensorS
   }
   const fields = new JsonFields(request.config), type = modelType(fields);
   const set = rename(tensors, publishedName);
+  checkModules(set);
   const hasDecoder = [...set.keys()].some((name) => name.startsWith("decoder."));
   const head = set.get("classifier.weight");
   if (head && hasDecoder) {
@@ -37,7 +40,7 @@ export async function importHuggingFace(request: ImportRequest, tensors: TensorS
   const architecture: Architecture = hasDecoder
     ? { model: "mae" }
     : head
-    ? { model: "classifier", classes: head.shape[0] ?? 0 }
+    ? { model: "classifier", classes: dimension(set, "classifier.weight", 0) }
     : { model: "encoder" };
   checkForward(fields);
   const config = readConfig(fields, type, architecture), hasBias = fields.boolean("qkv_bias", true);

@@ -7,9 +7,11 @@ import { WeightsError } from "../checkWeights.ts";
 import type { MaeConfig } from "../config.ts";
 import { namedNormalization } from "../normalizations.ts";
 import type { Architecture } from "../weights.ts";
+import { checkModules } from "./checkTensors.ts";
 import { finishImport } from "./finishImport.ts";
 import type { ImportPlan, ImportRequest } from "./format.ts";
 import {
+  dimension,
   type Grid,
   inferArchitecture,
   inferGrid,
@@ -51,6 +53,13 @@ export interface MetaJson {
 
 /** Returns the plan for a model of Meta or timm. @throws {WeightsError} */
 export async function importMeta(request: ImportRequest, set: TensorSet): Promise<ImportPlan> {
+  const isTimm = request.config !== null && isTimmConfig(request.config);
+  const json: MetaJson = request.config === null
+    ? { fields: {}, classNames: null }
+    : isTimm
+    ? parseTimmConfig(request.config, dimension(set, PATCH_EMBED, 0))
+    : parseModelJson(request.config, "config.json");
+  checkModules(set);
   const architecture = inferArchitecture(set, NAMES), isMae = architecture.model === "mae";
   if (!isMae && set.has(META_NAMING.maskToken)) {
     throw new WeightsError(
@@ -61,12 +70,6 @@ export async function importMeta(request: ImportRequest, set: TensorSet): Promis
     );
   }
   const { fields: inferred, grid } = inferFields(set);
-  const isTimm = request.config !== null && isTimmConfig(request.config);
-  const json: MetaJson = request.config === null
-    ? { fields: {}, classNames: null }
-    : isTimm
-    ? parseTimmConfig(request.config, inferred.embedDim!)
-    : parseModelJson(request.config, "config.json");
   checkModel(architecture, json);
   const fields = mergeGiven(inferred, [{ file: "config.json", fields: json.fields }]);
   const assumed = assumedFields(fields, architecture, isTimm);
@@ -108,6 +111,11 @@ function inferFields(set: TensorSet): { fields: InferredConfig; grid: Grid } {
   }
   const [embedDim, inChannels, patchSize] = shape;
   const fields: InferredConfig = { ...inferSizes(set, NAMES, embedDim), inChannels, patchSize };
+  if (!set.has(NAMES.positions)) {
+    throw new WeightsError(
+      `The tensor '${NAMES.positions}' is missing: a model without absolute positions is not supported`,
+    );
+  }
   const grid = inferGrid(set, NAMES.positions, fields.clsToken!);
   fields.imageSize = grid.side * patchSize;
   return { fields, grid };

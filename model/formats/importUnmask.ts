@@ -6,6 +6,7 @@
 import { WeightsError } from "../checkWeights.ts";
 import type { MaeConfig } from "../config.ts";
 import { type Architecture, parameterSpecs } from "../weights.ts";
+import { checkModules } from "./checkTensors.ts";
 import { finishImport } from "./finishImport.ts";
 import type { ImportPlan, ImportRequest } from "./format.ts";
 import {
@@ -39,6 +40,7 @@ export const UNMASK_MARKER = /^encoder\.patch_embed\.projection\.1\.weight$/;
 
 /** Returns the plan for a file of ours, or of the tutorial's model without our metadata. @throws {WeightsError} */
 export async function importUnmask(request: ImportRequest, set: TensorSet): Promise<ImportPlan> {
+  checkModules(set);
   const architecture = inferArchitecture(set, NAMES);
   const { metadata } = request;
   const fromMetadata = metadata.config === undefined

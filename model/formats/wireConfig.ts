@@ -45,7 +45,7 @@ export function parseWireConfig(
   json: Readonly<Record<string, unknown>>,
 ): { fields: Partial<MaeConfig>; others: Record<string, unknown> } {
   const byWireName = new Map(FIELDS.map((field) => [wireName(field), field]));
-  const fields: Record<string, unknown> = {}, others: Record<string, unknown> = {};
+  const fields: Record<string, unknown> = {}, others: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(json)) {
     const field = byWireName.get(name);
     if (field === undefined) others[name] = value;

@@ -128,7 +128,12 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
     withTensors(meta, { pos_embed: [1, 7, 16] }),
     /'pos_embed' has 7 positions, .*only square images/,
   ],
-  ["no table of positions", withTensors(meta, {}, /pos_embed/), /The tensor 'pos_embed' is missing/],
+  ["no table of positions", withTensors(meta, {}, /pos_embed/), /'pos_embed' is missing.*absolute positions/],
+  [
+    "rotary positions",
+    withTensors(meta, { "rope.periods": [4] }, /pos_embed/),
+    /relative or rotary positions.*'rope\.periods'/,
+  ],
   [
     "patches as a vector",
     withTensors(meta, { "patch_embed.proj.weight": [16, 48] }),
