@@ -7,7 +7,7 @@
  * @module
  */
 import { type MaeConfig, numKeep, numPatches } from "./config.ts";
-import { type RandomKey, uniform } from "./random.ts";
+import { philox4x32, type RandomKey, uniform } from "./random.ts";
 
 /** How masked patches are chosen. */
 export type MaskStrategy = MaeConfig["masking"];
@@ -76,14 +76,17 @@ const MIN_AREA = 16 / 196, MIN_ASPECT = 0.3;
  */
 const chooseBlocks: ChoosePatches = (noise, side, count) => {
   const masked = new Uint8Array(side * side), minArea = Math.max(1, MIN_AREA * side * side);
-  const key = { seed: bitsOf(noise[0]) * 2 ** 24 + bitsOf(noise[1]), purpose: "block" };
+  // Each rectangle has its own four random numbers, which depend on the noise of the image.
+  const key = [bitsOf(noise[0]), bitsOf(noise[1])] as const, words = new Uint32Array(4);
   const whole = (length: number) => Math.min(side, Math.max(1, Math.round(length)));
   for (let left = count, block = 0; left > 0; block++) {
-    const [size, shape, y, x] = uniform(key, 4, 4 * block);
-    const area = minArea + size * Math.max(0, left - minArea);
-    const aspect = MIN_ASPECT ** (1 - 2 * shape); // the logarithm is uniform: tall is as probable as wide
+    philox4x32([block, 0, 0, 0], key, words);
+    const area = minArea + words[0] * 2 ** -32 * Math.max(0, left - minArea);
+    // The logarithm is uniform: tall is as probable as wide.
+    const aspect = MIN_ASPECT ** (1 - words[1] * 2 ** -31);
     const height = whole(Math.sqrt(area * aspect)), width = whole(Math.sqrt(area / aspect));
-    const top = Math.floor(y * (side - height + 1)), start = Math.floor(x * (side - width + 1));
+    const top = Math.floor(words[2] * 2 ** -32 * (side - height + 1));
+    const start = Math.floor(words[3] * 2 ** -32 * (side - width + 1));
     for (let row = top; row < top + height; row++) {
       for (let i = row * side + start; i < row * side + start + width && left > 0; i++) {
         left -= 1 - masked[i];
