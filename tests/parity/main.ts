@@ -1,7 +1,8 @@
 /**
- * `deno task parity [--backend NAME] [--vectors 128|256] FILE.safetensors…`: prints the largest difference from PyTorch's
+ * `deno task parity [--backend NAME] [--vectors 128|256] FILE.safetensors|FOLDER…`: prints the largest difference from PyTorch's
  * results in each group, and exits with 1 if one exceeds its tolerance (forward pass 1e-5, gradients 1e-5 + 1e-4 relative,
- * parameters after AdamW steps 1e-5). `share` is the largest difference divided by its tolerance. For vectors of 256 bits
+ * parameters after AdamW steps 1e-5). A folder has a ViTMAE of Hugging Face and its results; all of its tolerances are
+ * 1e-5. `share` is the largest difference divided by its tolerance. For vectors of 256 bits
  * it runs in a process with V8's flags.
  *
  * @module
@@ -12,6 +13,7 @@ import { loadSettings } from "../../cli/settings/environment.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { VECTOR_FLAGS, type VectorBits } from "../../model/backends/simd/vectorFlags.ts";
 import { compareWithReference } from "./compare.ts";
+import { compareWithVitMae } from "./vitMae.ts";
 
 const { values, positionals } = parseArgs({
   args: Deno.args,
@@ -24,7 +26,7 @@ const { values, positionals } = parseArgs({
   },
 });
 if (positionals.length === 0 || !["128", "256"].includes(values.vectors)) {
-  console.error("Usage: deno task parity [--backend NAME] [--vectors 128|256] FILE.safetensors…");
+  console.error("Usage: deno task parity [--backend NAME] [--vectors 128|256] FILE.safetensors|FOLDER…");
   Deno.exit(2);
 }
 const requested = Number(values.vectors) as VectorBits;
@@ -43,12 +45,11 @@ try {
     console.log(
       `  ${"group".padEnd(22)}${"absolute".padStart(10)}${"relative".padStart(10)}${"share".padStart(10)}`,
     );
-    for (
-      const { group, absolute, relative, share, worst } of await compareWithReference(
-        await Deno.readFile(file),
-        planner,
-      )
-    ) {
+    const isFolder = (await Deno.stat(file)).isDirectory;
+    const groups = isFolder
+      ? await compareWithVitMae(file, planner)
+      : await compareWithReference(await Deno.readFile(file), planner);
+    for (const { group, absolute, relative, share, worst } of groups) {
       const passes = share <= 1;
       failed ||= !passes;
       const numbers = [absolute, relative, share].map((value) => value.toExponential(1).padStart(10)).join(
