@@ -27,6 +27,29 @@ export interface Allocation {
   readonly bytes: number;
 }
 
+/** Returns the results of a graph in the order of the operations. */
+const resultsOf = ({ nodes }: Graph) => nodes.flatMap(({ outputs }) => outputs.map(({ value }) => value));
+
+/**
+ * Assigns the results of a chunk the offsets that they have in a larger chunk of the same model. A separate assignment can
+ * need more memory than the larger chunk's, because sizes that are rounded up to cache lines leave other gaps.
+ *
+ * @throws {RangeError} when the larger graph has other operations
+ */
+export function allocateWithin(graph: Graph, largest: Graph, allocation: Allocation): Allocation {
+  const results = resultsOf(graph), larger = resultsOf(largest);
+  const fits = graph.nodes.length === largest.nodes.length &&
+    graph.nodes.every(({ spec }, i) => spec === largest.nodes[i].spec) &&
+    results.every(({ size }, i) => size <= larger[i].size);
+  if (!fits) throw new RangeError("A chunk has other operations than a larger one");
+  const offsets = new Map<Value, number>();
+  results.forEach((value, i) => {
+    const offset = allocation.offsets.get(larger[i]);
+    if (offset !== undefined) offsets.set(value, offset);
+  });
+  return { offsets, bytes: allocation.bytes };
+}
+
 /** A range of memory in use. */
 interface Block {
   readonly offset: number;

@@ -6,7 +6,7 @@
 import { sizeOf } from "../../../shape.ts";
 import type { KernelName, Kernels } from "../instance.ts";
 import type { KernelContext, Operand } from "../kernelSpec.ts";
-import { allocateResults, bytesOf } from "./allocation.ts";
+import { allocateResults, allocateWithin, type Allocation, bytesOf } from "./allocation.ts";
 import type { Graph, Value, View } from "./graph.ts";
 
 /** A kernel's name and its arguments. */
@@ -23,6 +23,8 @@ export interface BufferAddresses {
   readonly feeds: number;
   readonly results: number;
   readonly scratch: number;
+  /** The graph of the largest chunk, for which the memory of the results was measured. @default the graph itself */
+  readonly largest?: Graph;
 }
 
 /** A compiled graph. */
@@ -57,6 +59,15 @@ function directGradients(graph: Graph): Map<Value, string> {
   return direct;
 }
 
+const allocations = new WeakMap<Graph, Allocation>();
+
+/** Returns the offsets of the results of a graph, which are computed once. */
+function allocationOf(graph: Graph): Allocation {
+  const known = allocations.get(graph) ?? allocateResults(graph, new Set(directGradients(graph).keys()));
+  allocations.set(graph, known);
+  return known;
+}
+
 /**
  * Compiles a graph.
  *
@@ -64,7 +75,10 @@ function directGradients(graph: Graph): Map<Value, string> {
  */
 export function compile(graph: Graph, addresses: BufferAddresses, overwrite = false): Program {
   const direct = directGradients(graph);
-  const allocation = allocateResults(graph, new Set(direct.keys()));
+  const { largest = graph } = addresses;
+  const allocation = largest === graph
+    ? allocationOf(graph)
+    : allocateWithin(graph, largest, allocationOf(largest));
   const feedOffsets = new Map<string, number>();
   let feedBytes = 0;
   for (const [name, { size }] of graph.feeds) {

@@ -127,7 +127,8 @@ export class PlannedInlineStepper implements InlineStepper {
   }
 
   #compile(graph: Graph, images: number): CompiledStep {
-    const addresses = this.#memory.addressesOf(0), program = compile(graph, addresses, true);
+    const addresses = { ...this.#memory.addressesOf(0), largest: this.#plan.graph };
+    const program = compile(graph, addresses, true);
     const compiled: CompiledStep = {
       graph,
       program,

@@ -166,7 +166,8 @@ export class PlannedStepper implements Stepper {
   /** Compiles a graph for each worker and posts the programs. */
   #compile(graph: Graph, images: number): CompiledStep {
     const programs = Array.from({ length: this.threads }, (_, index) => {
-      const addresses = this.#memory.addressesOf(index), program = compile(graph, addresses);
+      const addresses = { ...this.#memory.addressesOf(index), largest: this.#plan.graph };
+      const program = compile(graph, addresses);
       const { calls, feedBytes, feedOffsets, outputAddresses } = program;
       const overwritingCalls = compile(graph, addresses, true).calls;
       this.#pool.post(index, {

@@ -59,6 +59,7 @@ export function planPass(
     addressesOf(thread) {
       const own = memory.buffers + shared + thread * stride, feeds = together ? memory.buffers : own;
       return {
+        largest,
         parameter: (name) => memory.parameter(name),
         gradient: () => 0,
         constant: (data) => memory.constant(data),
