@@ -10,6 +10,15 @@ import { uniform } from "../../model/random.ts";
 import { initialWeights, parameterSpecs } from "../../model/weights.ts";
 import { findVulkan } from "../setup/vulkan.ts";
 
+/** Fields of published models. */
+const PUBLISHED = {
+  clsToken: true,
+  positions: "sincos_2d",
+  normPixLoss: true,
+  fcNorm: true,
+  layerNormEps: 1e-6,
+} as const;
+
 /** Widths that are not multiples of 8. Calls with few images run in the calling thread. */
 const small: MaeConfig = {
   ...PRESETS.mnist,
@@ -36,7 +45,20 @@ const large: MaeConfig = {
   decoderDepth: 2,
   decoderNumHeads: 3,
 };
-const MODELS = [{ name: "small", config: small, images: 600 }, { name: "large", config: large, images: 5 }];
+const MODELS = [
+  { name: "small", config: small, images: 600 },
+  { name: "large", config: large, images: 5 },
+  {
+    name: "small published",
+    config: { ...small, embedDim: 12, decoderEmbedDim: 8, ...PUBLISHED },
+    images: 300,
+  },
+  {
+    name: "large published",
+    config: { ...large, embedDim: 80, decoderEmbedDim: 36, ...PUBLISHED },
+    images: 5,
+  },
+];
 const OUTPUTS = ["patches", "features", "logits"] as const;
 /** The backends that plan. */
 const PLANNED = ["simd", ...(await findVulkan() ? ["webgpu"] : [])];

@@ -4,15 +4,20 @@ import type { Planner } from "../../model/backends/backend.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { availableBackends, titleOf } from "../setup/backends.ts";
 import { compareWithReference } from "./compare.ts";
+import { compareWithVitMae } from "./vitMae.ts";
 
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
 const reference = new URL("../fixtures/parity_rgb6.safetensors", import.meta.url);
 
+const vitMae = new URL("../fixtures/vitmae", import.meta.url).pathname;
+
 const backends = await availableBackends();
 
-/** Returns the groups that exceed their tolerance. */
-async function failures(bytes: Uint8Array<ArrayBuffer>, planner?: Planner): Promise<string[]> {
-  const results = await compareWithReference(bytes, planner);
+/** Returns the groups that exceed their tolerance. @param reference a file or a folder */
+async function failures(reference: Uint8Array<ArrayBuffer> | string, planner?: Planner): Promise<string[]> {
+  const results = typeof reference === "string"
+    ? await compareWithVitMae(reference, planner)
+    : await compareWithReference(reference, planner);
   return results.filter(({ share }) => !(share <= 1)).map(({ group, worst, share }) =>
     `${group}: ${worst} ${share}`
   );
@@ -23,20 +28,43 @@ for (const { name, options } of backends) {
     const { planner } = await selectBackend(name, options);
     expect(await failures(await Deno.readFile(reference), planner)).toEqual([]);
   });
+
+  Deno.test(`the model agrees with Hugging Face's ViTMAE of this repository (${titleOf(name, options)})`, async () => {
+    const { planner } = await selectBackend(name, options);
+    expect(await failures(vitMae, planner)).toEqual([]);
+  });
+}
+
+/** Returns whether a file or folder exists, and reports a missing one. */
+function hasReference(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    console.log(`Skipped: ${path} does not exist (set UNMASK_SHARED)`);
+    return false;
+  }
+}
+
+for (const name of ["hf_vitmae", "hf_vitmae_norm_pix"]) {
+  const folder = `${shared}/reference/${name}`;
+  Deno.test({
+    name: `the model agrees with Hugging Face's ViTMAE on ${name}`,
+    ignore: !hasReference(folder),
+    async fn() {
+      for (const { name: backend, options } of backends) {
+        const { planner } = await selectBackend(backend, options), title = titleOf(backend, options);
+        expect({ title, failures: await failures(folder, planner) }).toEqual({ title, failures: [] });
+      }
+    },
+  });
 }
 
 for (const name of ["tiny", "rgb", "mnist"]) {
   const file = `${shared}/reference/${name}.safetensors`;
-  let exists = true;
-  try {
-    Deno.statSync(file);
-  } catch {
-    exists = false;
-    console.log(`Skipped: ${file} does not exist (set UNMASK_SHARED)`);
-  }
   Deno.test({
     name: `the model agrees with PyTorch on ${name}.safetensors`,
-    ignore: !exists,
+    ignore: !hasReference(file),
     async fn() {
       for (const { name: backend, options } of backends.filter(({ name }) => name !== "cpu")) {
         const { planner } = await selectBackend(backend, options);
