@@ -31,6 +31,12 @@ export async function importHuggingFace(request: ImportRequest, tensors: TensorS
   const set = rename(tensors, publishedName);
   checkModules(set);
   const hasDecoder = [...set.keys()].some((name) => name.startsWith("decoder."));
+  if (hasDecoder && type === "vit") {
+    throw new WeightsError(
+      "config.json has model_type vit, and the file a decoder. A ViTForMaskedImageModeling (SimMIM) is not supported: " +
+        "without the tensors decoder.* its encoder can be imported",
+    );
+  }
   const head = set.get("classifier.weight");
   if (head && hasDecoder) {
     throw new WeightsError(

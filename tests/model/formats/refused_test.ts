@@ -40,6 +40,11 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
     withConfig(huggingFace, { model_type: "bert" }),
     /model_type must be vit_mae or vit: .*"bert"/,
   ],
+  [
+    "SimMIM",
+    withConfig(huggingFace, { model_type: "vit" }),
+    /model_type vit, and the file a decoder.*SimMIM/,
+  ],
   ["another activation", withConfig(huggingFace, { hidden_act: "relu" }), /hidden_act must be gelu.*"relu"/],
   [
     "images that are not square",
