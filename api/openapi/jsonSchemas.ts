@@ -77,6 +77,7 @@ function tidy(json: JsonObject, io: "input" | "output"): void {
   if (JSON.stringify(json.propertyNames) === '{"type":"string"}') delete json.propertyNames;
   // The default of a query parameter is text in the zod schema.
   if (json.type === "integer" && typeof json.default === "string") json.default = Number(json.default);
+  if (json.type === "boolean" && typeof json.default === "string") json.default = json.default === "true";
 }
 
 /**

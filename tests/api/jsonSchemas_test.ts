@@ -43,9 +43,11 @@ Deno.test("an extended schema has all fields, a tuple has its length, and the ke
   });
 });
 
-Deno.test("a number in a query is described as a number, with its default", () => {
+Deno.test("a number or boolean in a query is described as one, with its default", () => {
   expect(inputOf(wholeNumber(1, 100).prefault("20")).schemas.it)
     .toEqual({ type: "integer", minimum: 1, maximum: 100, default: 20 });
+  const flag = z.enum(["true", "false"]).transform((text) => text === "true").prefault("false");
+  expect(inputOf(flag.openapi({ type: "boolean" })).schemas.it).toEqual({ type: "boolean", default: false });
 });
 
 Deno.test("a union by kind has a discriminator", () => {
