@@ -1,5 +1,7 @@
 import { expect } from "expect";
 import { startProcess } from "../../cli/process.ts";
+import { writeSafetensors } from "../../data/safetensors/safetensors.ts";
+import { tinyWeights } from "../api/importFiles.ts";
 import { run } from "../setup/command.ts";
 import { idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
 
@@ -20,6 +22,10 @@ async function writeUploads(folder: string): Promise<void> {
   await write("t10k-images-idx3-ubyte.gz", test.images);
   await write("t10k-labels-idx1-ubyte.gz", test.labels);
   await write("digit.png", await pngDigit(0));
+  const { tensors, config } = tinyWeights(), square = { height: 16, width: 16 };
+  await write("model.safetensors", writeSafetensors(tensors));
+  await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(config));
+  await Deno.writeTextFile(`${folder}/preprocessor_config.json`, JSON.stringify({ size: square }));
   const names = ["cats/1.png", "cats/2.png", "dogs/1.png", "dogs/2.png", "dogs/3.png"];
   const images = await Promise.all(names.map(async (name, index) => [name, await pngDigit(index)] as const));
   await write("images.tar.gz", await tarGz(Object.fromEntries(images)));
@@ -58,6 +64,8 @@ Deno.test("the curl commands of the documents work as written", async (t) => {
     expect(output).toContain('"object":"confusion"');
     expect(output).toContain('"class_names":["cats","dogs"]');
     expect(output).toContain('"status":"cancelled"');
+    expect(output).toContain('"format":"huggingface"');
+    expect(output).toContain('"format":"unmask"');
     await expectPng(`${cwd}/figure.png`);
     await expectPng(`${cwd}/own.png`);
     await expectPng(`${cwd}/errors.png`);
