@@ -30,6 +30,8 @@ export interface RecognisedModel {
    * @param config a valid configuration
    */
   needed(config: MaeConfig): readonly Correspondence[];
+  /** How far a stored position table may differ from a computed one. @default 1e-5 */
+  readonly tableTolerance?: number;
   /** Tensors to ignore, by their names in the set. */
   readonly ignored?: (name: string) => boolean;
   readonly notes: readonly string[];
@@ -48,7 +50,7 @@ export async function finishImport(
   checkTensors(set, needed, isIgnored, model.what);
   if (architecture.model === "classifier") checkClasses(architecture.classes, model.classNames);
   const planned = needed.map((tensor) => importedTensor(tensor, (name) => set.get(name)!.source));
-  const positions = await positionsOf(model.config, planned, read);
+  const positions = await positionsOf(model, planned, read);
   const ignored = [...set].filter(([name]) => isIgnored(name)).map(([, { source }]) => source);
   return {
     format,
@@ -69,7 +71,7 @@ function missingHalves({ model }: Architecture): Half[] {
 
 /** Returns the kind of positions: that of the stored tables, or that of the configuration if none are stored. */
 async function positionsOf(
-  config: MaeConfig,
+  { config, tableTolerance }: RecognisedModel,
   planned: readonly ImportedTensor[],
   read: ImportRequest["read"],
 ): Promise<MaeConfig["positions"]> {
@@ -79,7 +81,7 @@ async function positionsOf(
   };
   const encoder = await table(POSITION_TABLES.encoder);
   if (!encoder) return config.positions;
-  return positionKind(config, { encoder, decoder: await table(POSITION_TABLES.decoder) });
+  return positionKind(config, { encoder, decoder: await table(POSITION_TABLES.decoder) }, tableTolerance);
 }
 
 /** @throws {WeightsError} for a field outside of our range */

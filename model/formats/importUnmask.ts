@@ -83,11 +83,21 @@ export async function importUnmask(request: ImportRequest, set: TensorSet): Prom
           ...(hasTables || config.positions === "stored" ? tableShapes(config, architecture) : []),
           ...parameterSpecs(config, architecture),
         ].map(ownCorrespondence),
+      tableTolerance: fields.positions === "stored" ? undefined : tableTolerance(set, fromMetadata !== null),
       notes,
     },
     set,
     request.read,
   );
+}
+
+/**
+ * Returns how far a position table may differ from the computed one. Where our metadata says that it is computed, a file
+ * of 16 bits has it rounded: values up to 1 differ by 2^-12 in F16 and by 2^-9 in BF16.
+ */
+function tableTolerance(set: TensorSet, hasMetadata: boolean): number | undefined {
+  const dtype = set.get(POSITION_TABLES.encoder)?.dtype;
+  return hasMetadata && dtype === "F16" ? 2 ** -11 : hasMetadata && dtype === "BF16" ? 2 ** -8 : undefined;
 }
 
 /** Returns the model in words. */

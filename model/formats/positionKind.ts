@@ -8,7 +8,7 @@ import { positionTables } from "../positions.ts";
 import type { HostTensor } from "../weights.ts";
 
 /** How far a stored table may differ from the computed one. */
-const TOLERANCE = 1e-5;
+export const TABLE_TOLERANCE = 1e-5;
 
 /** The stored tables of a model. Only an MAE has a decoder. */
 export interface StoredTables {
@@ -17,19 +17,23 @@ export interface StoredTables {
 }
 
 /** Returns the kind of positions whose computed tables are the stored ones, or `stored` when there is none. */
-export function positionKind(config: MaeConfig, stored: StoredTables): MaeConfig["positions"] {
+export function positionKind(
+  config: MaeConfig,
+  stored: StoredTables,
+  tolerance = TABLE_TOLERANCE,
+): MaeConfig["positions"] {
   for (const positions of ["sincos_2d", "sincos_1d"] as const) {
     const widths = stored.decoder ? [config.embedDim, config.decoderEmbedDim] : [config.embedDim];
     if (positions === "sincos_2d" && widths.some((width) => width % 4 !== 0)) continue;
     const computed = positionTables({ ...config, positions });
-    if (!isClose(stored.encoder.data, computed.encoder)) continue;
-    if (stored.decoder && !isClose(stored.decoder.data, computed.decoder)) continue;
+    if (!isClose(stored.encoder.data, computed.encoder, tolerance)) continue;
+    if (stored.decoder && !isClose(stored.decoder.data, computed.decoder, tolerance)) continue;
     return positions;
   }
   return "stored";
 }
 
-function isClose(stored: Float32Array, computed: Float32Array): boolean {
+function isClose(stored: Float32Array, computed: Float32Array, tolerance: number): boolean {
   return stored.length === computed.length &&
-    stored.every((value, i) => Math.abs(value - computed[i]) <= TOLERANCE);
+    stored.every((value, i) => Math.abs(value - computed[i]) <= tolerance);
 }

@@ -117,6 +117,21 @@ Deno.test("our own files are imported with their metadata, with or without posit
   }
 });
 
+Deno.test("tables of our files in 16 bits are those that the metadata names, and those of other files are kept", async () => {
+  const { weights, config } = fileIn("unmask"), { model: _, ...fields } = config!;
+  const rounded = new Map(
+    [...weights].map((
+      [name, { shape, data }],
+    ) => [name, { shape, data: new Float32Array(new Float16Array(data)) }]),
+  );
+  const request = requestOf({ weights: rounded, config: null, metadata: { config: JSON.stringify(fields) } });
+  const tensors = new Map([...request.tensors].map(([name, { shape }]) => [name, { dtype: "F16", shape }]));
+  expect((await planImport({ ...request, tensors })).config.positions).toBe("sincos_2d");
+  expect((await planImport({ ...request, tensors, metadata: {}, config: heads })).config.positions).toBe(
+    "stored",
+  );
+});
+
 Deno.test("the tutorial's state_dict without metadata is imported with the tutorial's values", async () => {
   const tutorial = completeConfig({});
   const { weights } = fileIn("unmask", { model: "mae" }, tutorial);
