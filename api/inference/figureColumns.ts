@@ -14,8 +14,8 @@ import type { Column } from "../schemas/reconstruction.ts";
 /** Grey value of a masked patch. */
 const MASKED = 128;
 
-/** Error that has the last colour of the map. */
-const MAX_ERROR = 0.1;
+/** Root mean squared error that has the last colour of the map: half of the range of a pixel. */
+const MAX_ERROR = 0.5;
 
 /** The titles of the columns. */
 export const TITLES: Readonly<Record<Column, string>> = {
@@ -73,7 +73,7 @@ export function figureRows(
       masked: () => draw(false, true),
       reconstruction: () => draw(true, pasteVisible),
       reconstruction_visible: () => draw(true, true),
-      error: () => drawMap(config, ofPatches(errors!), MAX_ERROR),
+      error: () => drawMap(config, ofPatches(errors!).map(Math.sqrt), MAX_ERROR),
       attention: () => drawMap(config, ofPatches(attention!), Math.max(...ofPatches(attention!))),
     };
     return columns.map((column) => drawers[column]());

@@ -70,7 +70,7 @@ const figureFields = {
   columns: withoutRepeats(z.array(z.enum(COLUMNS)).min(1).max(COLUMNS.length)).default(DEFAULT_COLUMNS)
     .describe(
       "The columns of the figure, and the `images` of a JSON response. `reconstruction_visible` has the original in " +
-        "visible patches. `error` shows the mean squared error of each patch, from 0 (violet) to 0.1 and more " +
+        "visible patches. `error` shows the root mean squared error of each patch, from 0 (violet) to 0.5 and more " +
         "(yellow), for pixels in [0, 1]. `attention` shows the attention of the class token over the patches in the " +
         "last block, with nothing masked, from 0 (violet) to the image's maximum (yellow)",
     ),

@@ -181,7 +181,7 @@ Deno.test("the columns of a figure have the order of the request, and the errors
       sum += (patches[patch][i] - value / 255) ** 2;
     }
     expect(errors[patch]).toBeCloseTo(sum / (SIDE * SIDE), 5);
-    expect(parts[0].pixel(left + 3, top + 3)).toEqual(viridis(errors[patch] / 0.1));
+    expect(parts[0].pixel(left + 3, top + 3)).toEqual(viridis(Math.sqrt(errors[patch]) / 0.5));
     const visible = half[patch] === 0, value = original[(top + 3) * SIZE + left + 3];
     const predicted = Math.round(255 * Math.min(1, Math.max(0, patches[patch][3 * SIDE + 3])));
     expect(parts[1].pixel(left + 3, top + 3)[0]).toBe(visible ? value : predicted);
@@ -194,7 +194,7 @@ Deno.test("the columns of a figure have the order of the request, and the errors
   const middle = (column: number, patch: number) =>
     figure.pixel(8 + 176 * column + 42 * (patch % 4) + 21, 8 + 42 * Math.floor(patch / 4) + 21);
   for (const patch of [0, 5, 15]) {
-    expect(middle(0, patch)).toEqual(viridis(errors[patch] / 0.1));
+    expect(middle(0, patch)).toEqual(viridis(Math.sqrt(errors[patch]) / 0.5));
     const value = original[(Math.floor(patch / 4) * SIDE + 3) * SIZE + patch % 4 * SIDE + 3];
     expect(middle(2, patch)).toEqual([value, value, value]);
   }

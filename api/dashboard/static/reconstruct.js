@@ -13,6 +13,7 @@ const COLUMNS = [
   ["reconstruction", "Reconstruction", true],
   ["reconstruction_visible", "Reconstruction + visible", true],
   ["error", "Error", false],
+  ["attention", "Attention", false],
 ];
 
 /** Shows the panel. `setCheckpoints` updates the selection, and `close()` releases the image. */
@@ -38,6 +39,7 @@ export function reconstructPanel(container, dataset) {
     label,
     box: element("input", { id: `rec-${name}`, type: "checkbox", checked: isShown }),
   }));
+  const attention = columns.find(({ name }) => name === "attention").box;
   const button = element("button", { type: "submit" }, "Reconstruct");
   const error = element("p", { class: "error", role: "alert", hidden: true });
   const figure = element("figure", { class: "reconstructions", hidden: true });
@@ -122,6 +124,8 @@ export function reconstructPanel(container, dataset) {
         ),
       );
       if (!isNewestSelected) checkpoint.value = selected;
+      // Only a class token has an attention map.
+      attention.parentElement.hidden = !checkpoints.some(({ config }) => config.cls_token);
     },
     close() {
       if (imageUrl !== null) URL.revokeObjectURL(imageUrl);
