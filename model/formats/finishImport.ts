@@ -30,6 +30,8 @@ export interface RecognisedModel {
    * @param config a valid configuration
    */
   needed(config: MaeConfig): readonly Correspondence[];
+  /** The format's names of our fields, for messages. @default our names in JSON */
+  readonly fieldNames?: Partial<Record<keyof MaeConfig, string>>;
   /** How far a stored position table may differ from a computed one. @default 1e-5 */
   readonly tableTolerance?: number;
   /** Tensors to ignore, by their names in the set. */
@@ -44,7 +46,7 @@ export async function finishImport(
   read: ImportRequest["read"],
 ): Promise<ImportPlan> {
   const { format, architecture, notes } = model;
-  checkFields(model.config, architecture);
+  checkFields(model);
   const needed = model.needed(model.config);
   const isIgnored = model.ignored ?? (() => false);
   checkTensors(set, needed, isIgnored, model.what);
@@ -85,12 +87,13 @@ async function positionsOf(
 }
 
 /** @throws {WeightsError} for a field outside of our range */
-function checkFields(config: MaeConfig, { model }: Architecture): void {
+function checkFields({ config, what, fieldNames }: RecognisedModel): void {
   const issues = checkConfig(config);
   if (issues.length === 0) return;
   const [{ field, message }] = issues;
-  const name = model === "encoder" ? "encoder" : model === "mae" ? "MAE" : "classifier";
-  throw new WeightsError(`The configuration of this ${name} cannot be used: ${wireName(field)} ${message}`);
+  throw new WeightsError(
+    `The configuration of ${what} cannot be used: ${fieldNames?.[field] ?? wireName(field)} ${message}`,
+  );
 }
 
 /** Maximum number of classes. ImageNet-21k has 21,843. */

@@ -7,7 +7,7 @@ import { WeightsError } from "../checkWeights.ts";
 import { completeConfig, type MaeConfig } from "../config.ts";
 import type { Architecture } from "../weights.ts";
 import { checkModules } from "./checkTensors.ts";
-import { finishImport } from "./finishImport.ts";
+import { finishImport, type RecognisedModel } from "./finishImport.ts";
 import type { ImportPlan, ImportRequest } from "./format.ts";
 import { huggingFaceNaming, publishedName } from "./huggingFaceNames.ts";
 import { dimension } from "./inferVit.ts";
@@ -19,6 +19,21 @@ import { rename, type TensorSet } from "./tensorSet.ts";
 
 /** The model types that are a plain Vision Transformer. */
 const MODEL_TYPES = ["vit_mae", "vit"];
+
+/** The names that transformers has for fields of ours. */
+const FIELD_NAMES: RecognisedModel["fieldNames"] = {
+  inChannels: "num_channels",
+  embedDim: "hidden_size",
+  depth: "num_hidden_layers",
+  numHeads: "num_attention_heads",
+  mlpRatio: "intermediate_size / hidden_size",
+  decoderEmbedDim: "decoder_hidden_size",
+  decoderDepth: "decoder_num_hidden_layers",
+  decoderNumHeads: "decoder_num_attention_heads",
+  decoderMlpRatio: "decoder_intermediate_size / decoder_hidden_size",
+  dropout: "hidden_dropout_prob",
+  normalize: "image_mean and image_std",
+};
 
 /** Returns the plan for a model of transformers. @throws {WeightsError} */
 export async function importHuggingFace(request: ImportRequest, tensors: TensorSet): Promise<ImportPlan> {
@@ -65,6 +80,7 @@ export async function importHuggingFace(request: ImportRequest, tensors: TensorS
       config: { ...config, normalize },
       architecture,
       classNames: architecture.model === "classifier" ? classNamesOf(fields) : null,
+      fieldNames: FIELD_NAMES,
       needed: (config) =>
         correspondences(config, architecture, huggingFaceNaming(true))
           .map((tensor) => hasBias ? tensor : withoutBias(tensor)),
@@ -131,7 +147,7 @@ function readConfig(fields: JsonFields, type: string, architecture: Architecture
     decoderDepth: decoder.count("decoder_num_hidden_layers", 8),
     decoderNumHeads: decoder.count("decoder_num_attention_heads", 16),
     decoderMlpRatio: mlpRatioOf(decoderEmbedDim, decoder.count("decoder_intermediate_size", 2048)),
-    maskRatio: decoder.number("mask_ratio", 0.75),
+    maskRatio: maskRatioOf(decoder, architecture),
     normPixLoss: decoder.boolean("norm_pix_loss", false),
     layerNormEps: fields.number("layer_norm_eps", 1e-12),
     dropout: fields.number("hidden_dropout_prob", 0),
@@ -139,6 +155,12 @@ function readConfig(fields: JsonFields, type: string, architecture: Architecture
     positions: "stored",
     pool: isMae && architecture.model !== "classifier" ? "mean" : "cls",
   });
+}
+
+/** Returns the mask ratio. Users of an encoder often set it to 0 so that nothing is masked, which ours does anyway. */
+function maskRatioOf(fields: JsonFields, { model }: Architecture): number {
+  const ratio = fields.number("mask_ratio", 0.75);
+  return model !== "mae" && ratio === 0 ? 0.75 : ratio;
 }
 
 function withoutBias(tensor: Correspondence): Correspondence {

@@ -3,7 +3,16 @@ import { checkWeights } from "../../../model/checkWeights.ts";
 import { planExport } from "../../../model/formats/planExport.ts";
 import { planImport } from "../../../model/formats/planImport.ts";
 import { parameterSpecs } from "../../../model/weights.ts";
-import { converted, exported, hasReference, largestDifference, readFolder, requestOf } from "./files.ts";
+import {
+  converted,
+  exported,
+  fileIn,
+  hasReference,
+  largestDifference,
+  readFolder,
+  requestOf,
+  SMALL,
+} from "./files.ts";
 
 const ignore = !hasReference("hf_vitmae");
 
@@ -54,3 +63,32 @@ for (const name of ["hf_vitmae", "hf_vitmae_norm_pix"]) {
     expect(configJson).toEqual(config);
   });
 }
+
+Deno.test("an encoder of transformers whose mask_ratio is 0 is imported", async () => {
+  const file = fileIn("huggingface", { model: "encoder" });
+  const plan = await planImport(requestOf({ ...file, config: { ...file.config, mask_ratio: 0 } }));
+  expect([plan.architecture.model, plan.config.maskRatio]).toEqual(["encoder", 0.75]);
+});
+
+Deno.test("the names of classes and the pooling of transformers are kept", async () => {
+  const file = fileIn("huggingface", { model: "classifier", classes: 3 }, { ...SMALL, pool: "cls" });
+  const named = { ...file, config: { ...file.config, id2label: { 0: "cat", 1: "dog", 2: "owl" } } };
+  const plan = await planImport(requestOf(named));
+  expect([plan.classNames, plan.config.pool, plan.missing]).toEqual([["cat", "dog", "owl"], "cls", [
+    "decoder",
+  ]]);
+  expect((await planImport(requestOf(file))).classNames).toBe(null);
+  const { configJson } = planExport({ ...plan, format: "huggingface" });
+  expect(configJson).toMatchObject({ id2label: { 0: "cat", 2: "owl" }, label2id: { cat: 0, dog: 1 } });
+});
+
+Deno.test("pixels are normalised as preprocessor_config.json says, whatever the range of its inputs", async () => {
+  const file = fileIn("huggingface");
+  const normalizeOf = async (preprocessor: Record<string, unknown>) =>
+    (await planImport(requestOf({ ...file, preprocessor }))).config.normalize;
+  const mean = [0.1, 0.2, 0.3], std = [0.4, 0.5, 0.6];
+  expect(await normalizeOf({ image_mean: mean, image_std: std })).toEqual({ mean, std });
+  expect(await normalizeOf({ do_normalize: false })).toBe(null);
+  const bytes = { image_mean: [51, 102, 153], image_std: [51, 51, 51], do_rescale: false };
+  expect(await normalizeOf(bytes)).toEqual({ mean: [0.2, 0.4, 0.6], std: [0.2, 0.2, 0.2] });
+});

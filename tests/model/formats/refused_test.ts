@@ -56,12 +56,12 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
     withConfig(huggingFace, { patch_size: [4, 2] }),
     /patch_size must be a square/,
   ],
-  ["two channels", withConfig(huggingFace, { num_channels: 2 }), /in_channels must be 1 or 3.*2/],
+  ["two channels", withConfig(huggingFace, { num_channels: 2 }), /num_channels must be 1 or 3.*2/],
   ["text for a number", withConfig(huggingFace, { hidden_size: "16" }), /hidden_size must be a whole number/],
   [
     "huge sizes",
     withConfig(huggingFace, { num_hidden_layers: 1e9 }),
-    /depth must be a whole number from 1 to 64/,
+    /num_hidden_layers must be a whole number from 1 to 64/,
   ],
   [
     "heads that do not divide the width",
@@ -124,7 +124,7 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
   [
     "another normalisation",
     { ...huggingFace, preprocessor: { image_mean: [0.5], image_std: [0.5] } },
-    /normalize must have 3 means/,
+    /image_mean and image_std must have 3 means/,
   ],
   // Meta
   ["unknown heads", { ...meta, config: null }, /no published model has embed_dim 16.*\{"num_heads": 8\}/],
