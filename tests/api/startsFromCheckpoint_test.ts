@@ -153,6 +153,24 @@ Deno.test("an imported model is pre-trained, fine-tuned and probed with other im
   expect((await api.post("/v1/reconstructions", images)).status).toBe(200);
 });
 
+Deno.test("an imported encoder is pre-trained with a new decoder", async () => {
+  await using api = await TestApi.open();
+  await using runner = new TestRunner(api);
+  const { id: checkpoint } = await importModel(api.jobs, api.objects, IMPORTED, ENCODER);
+  for (
+    const model of [{ decoder_embed_dim: 12, decoder_num_heads: 3 }, { image_size: 42, norm_pix_loss: true }]
+  ) {
+    const job = await runner.run({ kind: "pretrain", checkpoint, ...BATCH, model });
+    expect(job).toMatchObject({ status: "succeeded", error: null, request: { model } });
+    const measured = await runner.run({
+      kind: "evaluate",
+      checkpoint: job.latest_checkpoint,
+      dataset: DATASET,
+    });
+    expect(measured.result).toMatchObject({ loss: expect.any(Number) });
+  }
+});
+
 Deno.test("a fine-tuned classifier keeps its head for the same classes, and gets a new one for others", async () => {
   await using api = await TestApi.open();
   await using runner = new TestRunner(api);
