@@ -1,6 +1,7 @@
 import { expect } from "expect";
 import { selectBackend } from "../../model/backends/select.ts";
 import { planTraining } from "../../model/backends/simd/plan/planTraining.ts";
+import type { MaeConfig } from "../../model/config.ts";
 import { trainingBytes } from "../../model/memory.ts";
 import { PRESETS } from "../../model/presets.ts";
 import { isTrainable, type ParameterSpec, parameterSpecs } from "../../model/weights.ts";
@@ -28,23 +29,16 @@ for (const { name, architecture, more } of CASES) {
 
 Deno.test("trainingBytes() is an upper estimate of the smallest plan, at most a few per cent above it", async () => {
   await selectBackend("simd");
-  const { mnist, vit_base, vit_large } = PRESETS, shallow = { ...vit_base, depth: 2, decoderDepth: 1 };
-  const fewTokens = { ...shallow, imageSize: 32, decoderEmbedDim: 16, decoderNumHeads: 4 };
-  const published = {
-    clsToken: true,
-    positions: "sincos_2d",
-    layerNormEps: 1e-6,
-    normPixLoss: true,
-  } as const;
-  const tiny = { ...vit_base, ...published, embedDim: 192, numHeads: 3 };
-  const configs = [
-    ...[mnist, vit_large, { ...shallow, dropout: 0.1 }, { ...shallow, imageSize: 512 }],
-    ...[fewTokens, { ...fewTokens, embedDim: 8, numHeads: 1 }],
-    ...[tiny, { ...tiny, depth: 32, dropPath: 0.3, fcNorm: true }, { ...mnist, ...published, dropPath: 0.1 }],
-    ...[{ ...shallow, ...published, dropPath: 0.1, dropout: 0.1, pool: "cls" }, {
-      ...fewTokens,
-      ...published,
-    }] as const,
+  const { mnist, vit_tiny, vit_base, vit_large } = PRESETS;
+  const shallow = { ...vit_base, depth: 2, decoderDepth: 1 };
+  const withoutClass = { ...shallow, clsToken: false, positions: "sincos_1d", normPixLoss: false } as const;
+  const fewTokens = { ...withoutClass, imageSize: 32, decoderEmbedDim: 16, decoderNumHeads: 4 };
+  const configs: MaeConfig[] = [
+    ...[mnist, vit_tiny, vit_large, { ...withoutClass, dropout: 0.1 }, { ...withoutClass, imageSize: 512 }],
+    ...[fewTokens, { ...fewTokens, embedDim: 8, numHeads: 1 }, { ...fewTokens, clsToken: true }],
+    { ...vit_tiny, depth: 32, dropPath: 0.3, fcNorm: true },
+    { ...shallow, dropPath: 0.1, dropout: 0.1, pool: "cls" },
+    { ...mnist, clsToken: true, dropPath: 0.1 },
   ];
   const classifier = { model: "classifier", classes: 10 } as const;
   const manyClasses = { model: "classifier", classes: 4096 } as const;
@@ -76,5 +70,23 @@ Deno.test("trainingBytes() is an upper estimate of the smallest plan, at most a 
         expect(estimate).toBeLessThan(1.1 * layout.bytes + 2 ** 19);
       }
     }
+  }
+});
+
+Deno.test("the largest preset is planned with every thread, in a memory with 64-bit addresses", async () => {
+  await selectBackend("simd");
+  const config = PRESETS.vit_huge;
+  for (const architecture of [{ model: "mae" }, { model: "classifier", classes: 1000 }] as const) {
+    const { threads, addressBits, layout } = planTraining({
+      task: { config, architecture, seed: 0 },
+      trainable: parameterSpecs(config, architecture),
+      frozen: new Map(),
+      weights: new Map(),
+      optimizer: { weightDecay: 0, betas: [0.9, 0.95], eps: 1e-8 },
+      batchSize: 4,
+      threads: 2,
+    });
+    expect({ threads, addressBits }).toEqual({ threads: 2, addressBits: 64 });
+    expect(layout.bytes / 2 ** 30).toBeLessThan(15);
   }
 });
