@@ -1,5 +1,7 @@
 import { expect } from "expect";
 import { findChromium, launch } from "../setup/chromium.ts";
+import { writeSafetensors } from "../../data/safetensors/safetensors.ts";
+import { tinyWeights } from "../api/importFiles.ts";
 import { startProcess } from "../../cli/process.ts";
 
 const chromium = await findChromium();
@@ -57,6 +59,17 @@ Deno.test({
           `(${naturalSize})(document.querySelector("figure.reconstructions img"))`,
         );
         expect(size).toEqual([712, 736]);
+      });
+
+      await t.step("an imported checkpoint is listed", async () => {
+        const { tensors, config } = tinyWeights();
+        const form = new FormData();
+        form.set("weights", new File([writeSafetensors(tensors)], "<i>model.safetensors"));
+        form.set("config", new File([JSON.stringify(config)], "config.json"));
+        expect(await page.locator("#imports-card").isVisible()).toBe(false);
+        await service.client.send("/v1/checkpoints", { method: "POST", body: form });
+        await page.locator("#imports li").waitFor({ timeout: 30_000 });
+        expect(await page.locator("#imports li").textContent()).toMatch(/^<i>modelmae · huggingface/);
       });
 
       await t.step(

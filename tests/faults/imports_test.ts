@@ -5,7 +5,9 @@ import type { ObjectStore } from "../../data/objects/store.ts";
 import { IMPORT_MS } from "../../jobs/store/checkpoints/imports.ts";
 import { sweepJobs } from "../../jobs/store/deletion/sweep.ts";
 import { problemOf, TestApi } from "../api/fixtures.ts";
-import { tinyUpload } from "../api/importFiles.ts";
+import { PRESETS } from "../../model/presets.ts";
+import { findVersitygw, startVersitygw } from "../setup/versitygw.ts";
+import { tinyUpload, tinyWeights } from "../api/importFiles.ts";
 import { killedAfter } from "../jobs/fixtures.ts";
 import { withFullDisk } from "../setup/fullDisk.ts";
 import { withOverrides } from "../setup/overrides.ts";
@@ -150,6 +152,27 @@ Deno.test("uploads of weights have limits: of bytes and of files", async () => {
   const file = { name: "a", content: "x" };
   await problemOf(await api.importWeights({ weights: [file, file, file] }), 422);
   expect(await api.traces()).toEqual([]);
+});
+
+Deno.test({
+  name: "an import on S3 has the same bytes, and nothing is left of one with a NaN at its end",
+  ignore: await findVersitygw() === null,
+  async fn() {
+    await using server = (await startVersitygw())!;
+    const objects = openStore({ url: `s3://${server.bucket}/a`, s3: server.access });
+    await using api = await TestApi.open({}, objects), local = await TestApi.open();
+    const parts = tinyWeights("unmask", { model: "mae" }, PRESETS.vit_tiny);
+    const [{ sha256 }, expected] = await Promise.all(
+      [api, local].map(async (api) => await (await api.importWeights(tinyUpload(parts))).json()),
+    );
+    expect(sha256).toBe(expected.sha256);
+    const before = await api.traces();
+    const last = [...parts.tensors.keys()].sort().at(-1)!;
+    (parts.tensors.get(last)!.data as Float32Array)[0] = NaN;
+    const { detail } = await problemOf(await api.importWeights(tinyUpload(parts)), 422);
+    expect(detail).toContain(`'${last}'`);
+    expect(await api.traces()).toEqual(before);
+  },
 });
 
 Deno.test("an import that does not fit on a disk is refused before it is written", async (t) => {

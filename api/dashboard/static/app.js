@@ -1,19 +1,25 @@
 /**
- * The dashboard: the list of jobs and the selected job (`#/jobs/{id}`), both updated every second.
+ * The dashboard: the list of jobs and the selected job (`#/jobs/{id}`), both updated every second, and the imported
+ * checkpoints.
  *
  * @module
  */
 import { jobDetail } from "./detail.js";
 import { newJobForm } from "./form.js";
+import { importList } from "./imports.js";
 import { jobList } from "./joblist.js";
 
 /** Time between two updates, in milliseconds. */
 const UPDATE_MS = 1000;
+/** Updates of the jobs for one update of the imported checkpoints. */
+const UPDATES_PER_IMPORTS = 10;
 
 const container = document.getElementById("detail");
 const welcome = [...container.children];
 const notice = document.getElementById("notice");
 const list = jobList();
+const imports = importList();
+let updates = 0;
 let detail = null;
 
 function showError(error) {
@@ -41,7 +47,12 @@ function open() {
 
 async function refresh() {
   try {
-    await Promise.all([list.refresh(), detail?.finished ? null : detail?.refresh()]);
+    const readsImports = updates++ % UPDATES_PER_IMPORTS === 0;
+    await Promise.all([
+      list.refresh(),
+      detail?.finished ? null : detail?.refresh(),
+      readsImports ? imports.refresh() : null,
+    ]);
     notice.hidden = true;
   } catch (error) {
     showError(error);
