@@ -66,6 +66,9 @@ Deno.test("the curl commands of the documents work as written", async (t) => {
     expect(output).toContain('"status":"cancelled"');
     expect(output).toContain('"format":"huggingface"');
     expect(output).toContain('"format":"unmask"');
+    for (const name of ["model.safetensors", "config.json", "preprocessor_config.json"]) {
+      expect((await Deno.stat(`${cwd}/huggingface/${name}`)).isFile).toBe(true);
+    }
     await expectPng(`${cwd}/figure.png`);
     await expectPng(`${cwd}/own.png`);
     await expectPng(`${cwd}/errors.png`);

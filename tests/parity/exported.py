@@ -11,12 +11,12 @@ import json
 import sys
 from pathlib import Path
 
-import numpy
 import timm
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch.nn import LayerNorm, Linear, ModuleList, Parameter
 from transformers import AutoImageProcessor, ViTForImageClassification, ViTMAEForPreTraining, ViTMAEModel
 
 
@@ -65,31 +65,48 @@ def timm_folder(folder, images, noise):
     return {}, {"logits" if model.num_classes > 0 else "features": model(pixels)}
 
 
-def meta(folder, images, noise):
-    """Meta's names: the encoder or classifier in timm's VisionTransformer, whose names are the same.
+class MetaNames(VisionTransformer):
+    """A module with the parameters of Meta's models, to load their `state_dict` strictly.
 
-    The classes of facebookresearch/mae derive from it. Their licence does not allow a copy of them here.
+    The classes of facebookresearch/mae derive from VisionTransformer. Their licence does not allow a copy of them here,
+    and only the encoder and the classifier are computed.
     """
-    state, config = load_file(f"{folder}/model.safetensors"), json.loads(Path(folder, "config.json").read_text())
-    decoder = ("decoder_", "mask_token")
-    is_classifier = "head.weight" in state
-    model = VisionTransformer(
-        img_size=config["image_size"],
-        patch_size=config["patch_size"],
-        in_chans=config["in_channels"],
-        embed_dim=config["embed_dim"],
-        depth=config["depth"],
-        num_heads=config["num_heads"],
-        mlp_ratio=config["mlp_ratio"],
-        num_classes=len(state["head.bias"]) if is_classifier else 0,
-        global_pool="token" if is_classifier and config["pool"] == "cls" else "avg",
-        fc_norm=config["fc_norm"] and is_classifier,
-    ).eval()
-    model.load_state_dict({name: value for name, value in state.items() if not name.startswith(decoder)})
+
+    def __init__(self, config):
+        model, dim, size = config["model"], config["decoder_embed_dim"], config["image_size"]
+        super().__init__(
+            img_size=size,
+            patch_size=config["patch_size"],
+            in_chans=config["in_channels"],
+            embed_dim=config["embed_dim"],
+            depth=config["depth"],
+            num_heads=config["num_heads"],
+            mlp_ratio=config["mlp_ratio"],
+            num_classes=config["classes"] if model == "classifier" else 0,
+            global_pool="token" if model == "classifier" and config["pool"] == "cls" else "avg",
+            fc_norm=config["fc_norm"] and model == "classifier",
+        )
+        if model == "mae":
+            self.mask_token = Parameter(torch.zeros(1, 1, dim))
+            self.decoder_pos_embed = Parameter(torch.zeros(1, self.patch_embed.num_patches + 1, dim))
+            self.decoder_embed = Linear(config["embed_dim"], dim)
+            self.decoder_blocks = ModuleList(
+                Block(dim, config["decoder_num_heads"], config["mlp_ratio"], qkv_bias=True)
+                for _ in range(config["decoder_depth"])
+            )
+            self.decoder_norm = LayerNorm(dim)
+            self.decoder_pred = Linear(dim, config["patch_size"] ** 2 * config["in_channels"])
+
+
+def meta(folder, images, noise):
+    """Meta's names: the features of an encoder, or the logits of a classifier."""
+    config = json.loads(Path(folder, "config.json").read_text())
+    model = MetaNames(config).eval()
+    model.load_state_dict(load_file(f"{folder}/model.safetensors"))
     normalize = config["normalize"] or {"mean": [0] * config["in_channels"], "std": [1] * config["in_channels"]}
     mean, std = (torch.tensor(normalize[key]).reshape(1, -1, 1, 1) for key in ("mean", "std"))
     out = model((images.permute(0, 3, 1, 2) / 255 - mean) / std)
-    return {}, {"logits" if is_classifier else "features": out}
+    return {}, {"logits" if model.num_classes > 0 else "features": out}
 
 
 LOADERS = {loader.__name__: loader for loader in (vitmae, vitmae_model, vit, timm_folder, meta)}

@@ -2,6 +2,7 @@ import { expect } from "expect";
 import { readSafetensors, type Tensor, writeSafetensors } from "../../data/safetensors/safetensors.ts";
 import { toFloat32 } from "../../data/safetensors/toFloat32.ts";
 import { selectBackend } from "../../model/backends/select.ts";
+import type { WeightsFormat } from "../../model/formats/format.ts";
 import { planImport } from "../../model/formats/planImport.ts";
 import { openPredictor } from "../../model/prediction/openPredictor.ts";
 import type { HostTensor } from "../../model/weights.ts";
@@ -49,13 +50,8 @@ async function imported(name: string): Promise<ExportCase | null> {
   return { title: name, config: plan.config, architecture, weights, format: "huggingface", loader: "vitmae" };
 }
 
-/** Exports a model through the API, and writes the files and our outputs into a folder. */
-async function writeCase(api: TestApi, entry: ExportCase, folder: string): Promise<void> {
-  const { config, architecture, weights = randomWeights(config, architecture), format, loader } = entry;
-  const names = architecture.model === "classifier"
-    ? Array.from({ length: architecture.classes }, (_, index) => `class ${index}`)
-    : [];
-  const { id } = await api.store({ config, model: architecture.model, weights, names });
+/** Downloads an export and unpacks it. */
+async function writeExport(api: TestApi, id: string, format: WeightsFormat, folder: string): Promise<void> {
   const response = await api.send(`/v1/checkpoints/${id}/content?format=${format}`);
   const zip = new Uint8Array(await response.arrayBuffer());
   expect({ status: response.status, text: response.ok ? "" : new TextDecoder().decode(zip) }).toEqual({
@@ -65,6 +61,16 @@ async function writeCase(api: TestApi, entry: ExportCase, folder: string): Promi
   for (const [name, bytes] of Object.entries(await unzip(zip))) {
     await Deno.writeFile(`${folder}/${name}`, bytes);
   }
+}
+
+/** Exports a model through the API, and writes the files and our outputs into a folder. */
+async function writeCase(api: TestApi, entry: ExportCase, folder: string): Promise<void> {
+  const { config, architecture, weights = randomWeights(config, architecture), format, loader } = entry;
+  const names = architecture.model === "classifier"
+    ? Array.from({ length: architecture.classes }, (_, index) => `class ${index}`)
+    : [];
+  const { id } = await api.store({ config, model: architecture.model, weights, names });
+  await writeExport(api, id, format, folder);
   const { planner } = await selectBackend("simd");
   const predictor = await openPredictor({ config, weights, threads: 2 }, planner);
   const tensors: Map<string, Tensor> = await expectedTensors(predictor, entry);
@@ -72,13 +78,17 @@ async function writeCase(api: TestApi, entry: ExportCase, folder: string): Promi
   await Deno.writeFile(`${folder}/case.safetensors`, writeSafetensors(tensors, { loader }));
 }
 
+/** Runs Python without network and GPU. @returns its output */
+async function runPython(python: string, args: readonly string[], cwd: string): Promise<string> {
+  const env = { HF_HUB_OFFLINE: "1", CUDA_VISIBLE_DEVICES: "", TRANSFORMERS_VERBOSITY: "error" };
+  const { code, output } = await run(python, args, { cwd, env });
+  expect({ code, output: code === 0 ? "" : output.slice(-3000) }).toEqual({ code: 0, output: "" });
+  return output;
+}
+
 /** Loads the folders. @returns a report of each */
 async function load(python: string, folders: readonly string[]): Promise<Record<string, Report>> {
-  const { code, output } = await run(python, [script, ...folders], {
-    cwd: Deno.cwd(),
-    env: { HF_HUB_OFFLINE: "1", CUDA_VISIBLE_DEVICES: "", TRANSFORMERS_VERBOSITY: "error" },
-  });
-  expect({ code, output: code === 0 ? "" : output.slice(-3000) }).toEqual({ code: 0, output: "" });
+  const output = await runPython(python, [script, ...folders], Deno.cwd());
   return JSON.parse(output.split("\n").find((line) => line.startsWith("{"))!);
 }
 
@@ -108,6 +118,41 @@ Deno.test({
       }
     } finally {
       for (const folder of folders) await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+/** A module with the name of Meta's, whose model has the size of the export. */
+const MODELS_MAE = `
+import json, sys
+sys.path.append("${new URL(".", import.meta.url).pathname}")
+from exported import MetaNames
+def mae_vit_base_patch16(norm_pix_loss): return MetaNames(json.load(open("meta/config.json")))
+`;
+
+Deno.test({
+  name: "the Python of docs/weights.md loads the exports of a model",
+  ignore: python === null,
+  async fn() {
+    const document = await Deno.readTextFile(new URL("../../docs/weights.md", import.meta.url));
+    const section = document.slice(document.indexOf("\n## Export"));
+    const blocks = [...section.matchAll(/^```python\n(.*?)^```$/gms)].map(([, block]) => block);
+    expect(blocks.length).toBe(4);
+    await using api = await TestApi.open();
+    const { config } = EXPORT_CASES[0];
+    const { id, objectKey } = await api.store({ config });
+    const folder = await Deno.makeTempDir();
+    try {
+      for (const format of ["huggingface", "meta", "timm"] as const) {
+        await Deno.mkdir(`${folder}/${format}`);
+        await writeExport(api, id, format, `${folder}/${format}`);
+      }
+      await Deno.writeFile(`${folder}/mae.safetensors`, await api.object(objectKey));
+      await Deno.writeTextFile(`${folder}/models_mae.py`, MODELS_MAE);
+      await Deno.writeTextFile(`${folder}/load.py`, blocks.join("\n"));
+      await runPython(python!, ["load.py"], folder);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
   },
 });
