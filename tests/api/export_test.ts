@@ -221,3 +221,51 @@ Deno.test("an export whose file has other values than recorded never ends as a w
     expect(problem.detail).toContain("SHA-256");
   });
 });
+
+Deno.test("an export that is imported again is exported with the same tensors and JSON files", async (t) => {
+  await using api = await TestApi.open();
+  const mae = await api.store({ config: PUBLISHED });
+  const classifier = await api.store({ config: { ...PUBLISHED, fcNorm: true }, model: "classifier", names });
+  const table: [id: string, query: string][] = [
+    [mae.id, "format=huggingface"],
+    [mae.id, "format=meta"],
+    [mae.id, "format=huggingface&dtype=bf16"],
+    [mae.id, "dtype=f16"],
+    [classifier.id, "format=timm"],
+    [classifier.id, "format=meta"],
+  ];
+  for (const [id, query] of table) {
+    await t.step(query, async () => {
+      const files = await exportedFiles(api, id, query);
+      const parts = Object.entries(files).map(([name, content]) => [FIELDS[name], { name, content }]);
+      const response = await api.importWeights(Object.fromEntries(parts));
+      const text = await response.text();
+      expect({ status: response.status, text: response.ok ? "" : text }).toEqual({ status: 201, text: "" });
+      const again = await exportedFiles(api, JSON.parse(text).id, query);
+      const weights = ({ "model.safetensors": bytes }: Record<string, Bytes>) => {
+        const { tensors, metadata } = readSafetensors(bytes);
+        return { tensors: [...tensors].sort(([a], [b]) => a < b ? -1 : 1), model: metadata.model };
+      };
+      expect(weights(again)).toEqual(weights(files));
+      for (const name of Object.keys(files).filter((name) => name.endsWith(".json"))) {
+        const decode = (bytes: Bytes) => JSON.parse(new TextDecoder().decode(bytes));
+        expect({ name, json: decode(again[name]) }).toEqual({ name, json: decode(files[name]) });
+      }
+    });
+  }
+});
+
+/** The fields of an import by the names of the files. */
+const FIELDS: Readonly<Record<string, string>> = {
+  "model.safetensors": "weights",
+  "config.json": "config",
+  "preprocessor_config.json": "preprocessor_config",
+};
+
+/** Returns the files of an export. */
+async function exportedFiles(api: TestApi, id: string, query: string): Promise<Record<string, Bytes>> {
+  const { bytes, headers } = await download(api, id, query);
+  return headers.get("content-type") === "application/zip"
+    ? await unzip(bytes)
+    : { "model.safetensors": bytes };
+}

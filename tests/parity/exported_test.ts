@@ -15,7 +15,7 @@ import { expectedTensors, EXPORT_CASES, type ExportCase, randomWeights } from ".
 const shared = Deno.env.get("UNMASK_SHARED") ?? "../shared";
 const script = new URL("./exported.py", import.meta.url).pathname;
 
-/** Largest difference of an output, relative to values of the order of 1. */
+/** Largest difference of an output, as a share of its largest value or of 1. */
 const TOLERANCE = 1e-5;
 
 /** What `exported.py` reports of a folder. */
