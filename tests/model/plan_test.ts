@@ -4,7 +4,7 @@ import { planTraining } from "../../model/backends/simd/plan/planTraining.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { trainingBytes } from "../../model/memory.ts";
 import { PRESETS } from "../../model/presets.ts";
-import { isTrainable, type ParameterSpec, parameterSpecs } from "../../model/weights.ts";
+import { type Architecture, isTrainable, type ParameterSpec, parameterSpecs } from "../../model/weights.ts";
 import { CASES, options, run } from "./planCases.ts";
 
 for (const { name, architecture, more } of CASES) {
@@ -26,6 +26,25 @@ for (const { name, architecture, more } of CASES) {
     }
   });
 }
+
+Deno.test("stochastic depth changes a training, but not one with a frozen encoder", async () => {
+  const losses = async (architecture: Architecture, freezeEncoder: boolean, dropPath: number) => {
+    const config = {
+      ...PRESETS.mnist,
+      imageSize: 9,
+      patchSize: 3,
+      inChannels: 3,
+      depth: 2,
+      dropPath,
+    } as const;
+    return (await run("simd", options(architecture, 2, { config, freezeEncoder }))).losses;
+  };
+  const classifier = { model: "classifier", classes: 3 } as const;
+  for (const architecture of [{ model: "mae" }, classifier] as const) {
+    expect(await losses(architecture, false, 0.5)).not.toEqual(await losses(architecture, false, 0));
+  }
+  expect(await losses(classifier, true, 0.5)).toEqual(await losses(classifier, true, 0));
+});
 
 Deno.test("trainingBytes() is an upper estimate of the smallest plan, at most a few per cent above it", async () => {
   await selectBackend("simd");

@@ -74,6 +74,7 @@ const SIZES: readonly {
   { name: "layer norm of medium rows", shapes: [[33, 100], [100], [100]], op: norm },
   { name: "layer norm of vit_base", shapes: [[2, 197, 768], [768], [768]], op: norm },
   { name: "attention of vit_base", shapes: [[1, 197, 3 * 2 * 64]], op: (x) => attention(x, 2) },
+  { name: "attention of vit_huge", shapes: [[1, 257, 3 * 2 * 80]], op: (x) => attention(x, 2) },
   { name: "attention of 33 tokens and odd heads", shapes: [[3, 33, 3 * 3 * 5]], op: (x) => attention(x, 3) },
   { name: "attention of short heads", shapes: [[3, 49, 3 * 4 * 8]], op: (x) => attention(x, 4) },
   { name: "attention of wide heads", shapes: [[1, 21, 3 * 2 * 100]], op: (x) => attention(x, 2) },
