@@ -5,6 +5,7 @@
  */
 import type { DatasetCatalogue } from "../data/datasets/catalogue.ts";
 import type { ObjectStore } from "../data/objects/store.ts";
+import type { RemoteSettings } from "../data/remote/request.ts";
 import type { JobStore } from "../jobs/store/store.ts";
 import type { LogEntry } from "./http/context.ts";
 import type { HostNames } from "./http/host.ts";
@@ -24,6 +25,8 @@ export interface AppDeps {
   readonly now?: () => number;
   /** Folder for uploads while they are received; the system's temporary folder by default. */
   readonly tempDir?: string;
+  /** Hosts from which weights may be downloaded; none by default. */
+  readonly remote?: RemoteSettings;
   /** Receives one entry per request. By default, failures are written to standard error. */
   readonly log?: (entry: LogEntry) => void;
   /** Names that are accepted in the Host header; any by default. */

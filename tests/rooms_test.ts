@@ -34,6 +34,7 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   "data/images": ["data"],
   "data/objects": ["data"],
   "data/safetensors": ["data", "data/objects"],
+  "data/remote": ["data", "data/safetensors"],
   "data/datasets": ["data", "data/images", "data/objects"],
   "api/schemas": ["api/http", "api/openapi"],
   "api/http": ["api/openapi"],

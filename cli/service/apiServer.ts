@@ -45,6 +45,7 @@ export async function startApi(settings: Settings, jobs: JobStore, objects: Obje
     hosts: settings.hosts,
     stopping: stopping.signal,
     tempDir: uploads.path,
+    remote: { hosts: settings.fetchHosts ?? [] },
     limits: {
       checkpointBytes: settings.maxCheckpointBytes,
       trainingBytes: settings.maxTrainingBytes,

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { type AllowedHost, parseAllowedHost } from "../../data/remote/allowedHosts.ts";
 
 const parseInteger = (min: number, max: number) =>
   z.string().regex(/^\d{1,15}$/).transform(Number).refine((value) => value >= min && value <= max);
@@ -64,6 +65,13 @@ export const HOST_NAMES = {
     .transform((list) => list.split(",").map((name) => name.trim().toLowerCase()).filter(Boolean))
     .refine((names) => names.length > 0 && names.every((name) => name === "*" || isHostName(name))),
   rule: "host names without ports, separated by commas, or * for any",
+};
+
+/** A list of hosts from which the service may download. */
+export const FETCH_HOSTS = {
+  schema: z.string().transform((list) => list.split(",").filter((entry) => entry.trim() !== "").map(parseAllowedHost))
+    .refine((hosts): hosts is AllowedHost[] => hosts.length > 0 && !hosts.includes(null)),
+  rule: "hosts separated by commas, such as huggingface.co, *.hf.co, http://10.0.0.5:8080 or models.lan private",
 };
 
 /** A list of http(s) URLs. */

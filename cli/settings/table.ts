@@ -14,6 +14,7 @@ import {
   bytes,
   DATABASE,
   ENDPOINT,
+  FETCH_HOSTS,
   HOST,
   HOST_NAMES,
   HOURS,
@@ -184,6 +185,12 @@ export const SETTINGS = {
     ...bytes(),
     default: String(16 * 2 ** 30),
     description: "Maximum size of imported weights, all files together.",
+  },
+  UNMASK_FETCH_HOSTS: {
+    property: "fetchHosts",
+    ...FETCH_HOSTS,
+    default: null,
+    description: "Hosts from which weights may be imported by URL. None by default.",
   },
   UNMASK_MAX_DATASET_BYTES: {
     property: "maxDatasetBytes",

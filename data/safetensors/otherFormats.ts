@@ -34,8 +34,9 @@ const FORMATS: readonly (readonly [signature: Signature, reason: string])[] = [
   [[0, ...ascii("{")], "is JSON, not the weights: send it as config or index"],
 ];
 
-/** The Python that converts a pickle. Meta's checkpoints have their weights under `model`. */
-const CONVERSION = [
+/** What to do with a pickle, with the Python that converts it. Meta's checkpoints have their weights under `model`. */
+export const CONVERT_PICKLE = [
+  "Reading one can run code, so convert it where you trust it, in Python:",
   "import torch; from safetensors.torch import save_file",
   'state = torch.load("weights.pth", map_location="cpu", weights_only=True)',
   'save_file({k: v.contiguous().clone() for k, v in state.get("model", state).items()}, "model.safetensors")',
@@ -57,10 +58,7 @@ export function refuseOtherFormats(name: string, head: Uint8Array): void {
   if (head[8] === 0x7b) return;
   const entry = firstZipEntry(head);
   if (isPickle(head) || (entry !== null && /\.pkl$|(^|\/)(data\/|version$|byteorder$)/.test(entry))) {
-    refuse(
-      "is a pickle (.pth, .pt or .bin of PyTorch). Reading one can run code, so convert it where you trust it, in " +
-        `Python:\n${CONVERSION}`,
-    );
+    refuse(`is a pickle (.pth, .pt or .bin of PyTorch). ${CONVERT_PICKLE}`);
   }
   if (entry?.endsWith(".npy")) {
     refuse("is a NumPy archive (.npz): save its arrays with safetensors.numpy.save_file");

@@ -5,10 +5,10 @@
  * @module
  */
 import { type FileHandle, open } from "node:fs/promises";
-import { parseStrictJson, StrictJsonError } from "../strictJson.ts";
 import { ARRAYS, type Tensor } from "./dtype.ts";
 import { quote, SafetensorsError } from "./error.ts";
 import { readHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
+import { readIndex } from "./shardIndex.ts";
 import { LENGTH_BYTES, MAX_HEADER_BYTES, readHeaderLength } from "./headerText.ts";
 
 /** A local file. */
@@ -34,9 +34,6 @@ export interface TensorFiles extends AsyncDisposable {
    */
   read(name: string): Promise<Tensor>;
 }
-
-/** Limits of an index: the models that we support have at most 2,000 tensors. */
-const INDEX_LIMITS = { depth: 4, values: 100_000 };
 
 interface OpenFile extends SafetensorsHeader {
   readonly name: string;
@@ -119,15 +116,8 @@ function ownersOf(files: readonly OpenFile[]): Map<string, OpenFile> {
 
 /** Checks that an index names exactly the tensors of the files. @throws {SafetensorsError} */
 function checkIndex(text: string, files: readonly OpenFile[]): void {
-  const map = weightMap(text), byName = new Map(files.map((file) => [file.name, file]));
+  const map = readIndex(text), byName = new Map(files.map((file) => [file.name, file]));
   for (const [tensor, name] of map) {
-    if (typeof name !== "string" || !/^[^/\\\0]+$/.test(name) || name === "." || name === "..") {
-      throw new SafetensorsError(
-        `The index must map ${quote(tensor)} to the name of a file in its own folder: current value is ${
-          quote(name)
-        }`,
-      );
-    }
     const file = byName.get(name);
     if (file === undefined) {
       throw new SafetensorsError(
@@ -152,23 +142,6 @@ function checkIndex(text: string, files: readonly OpenFile[]): void {
   }
 }
 
-/** Returns the field `weight_map` of an index. @throws {SafetensorsError} */
-function weightMap(text: string): Map<string, unknown> {
-  let json: unknown;
-  try {
-    json = parseStrictJson(text, INDEX_LIMITS);
-  } catch (error) {
-    if (!(error instanceof StrictJsonError)) throw error;
-    const where = error.path === "" ? "" : `: ${error.path}`;
-    throw new SafetensorsError(`The index${where} ${error.message}`, { cause: error });
-  }
-  const map = isObject(json) ? json.weight_map : undefined;
-  if (!isObject(map) || Object.keys(map).length === 0) {
-    throw new SafetensorsError("The index must be a JSON object with the object weight_map");
-  }
-  return new Map(Object.entries(map));
-}
-
 async function readTensor({ name: fileName, handle, tensors }: OpenFile, name: string): Promise<Tensor> {
   const { dtype, shape, begin, end } = tensors.get(name)!;
   const { buffer, length } = await readBytes(handle, begin, end - begin);
@@ -190,8 +163,4 @@ async function readBytes(
     filled += bytesRead;
   }
   return bytes;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
