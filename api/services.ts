@@ -36,8 +36,9 @@ export interface AppDeps {
 }
 
 /** The dependencies with all defaults filled in. */
-export interface Services extends Required<Omit<AppDeps, "limits" | "tempDir">> {
+export interface Services extends Required<Omit<AppDeps, "limits" | "tempDir" | "remote">> {
   readonly limits: ApiLimits;
   readonly tempDir?: string;
+  readonly remote?: RemoteSettings;
   readonly metrics: ApiMetrics;
 }

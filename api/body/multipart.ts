@@ -6,11 +6,11 @@
 import type { Readable } from "node:stream";
 // @ts-types="@types/busboy"
 import busboy from "busboy";
-import { isOutage } from "../../data/objects/outage.ts";
 import { fieldProblem, ProblemError } from "../http/problem.ts";
 import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
 import { type Form, FormFields, type FormRules } from "./formFields.ts";
 import { type BodyLimits, checkBodyHeaders, readBody } from "./stream.ts";
+import { withDiskErrors, withTempFolder } from "./tempFolder.ts";
 
 /**
  * Reads a form, calls `run` with it, and then removes its temporary files.
@@ -35,26 +35,10 @@ export async function withForm<T>(
   }
   checkBodyHeaders(request, limits.bytes);
   const parser = openParser(type, rules);
-  const folder = await withDiskErrors(async () => {
-    if (tempDir !== undefined) await Deno.mkdir(tempDir, { recursive: true });
-    return await Deno.makeTempDir({ dir: tempDir, prefix: "unmask-upload-" });
-  });
-  try {
-    return await run(await parseForm(request, limits, rules, parser, folder));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** Runs a file operation. @throws {ProblemError} 503 for a disk that is full, failing, read-only or not accessible */
-async function withDiskErrors<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!isOutage(error)) throw error;
-    const options = { headers: { "retry-after": "30" }, cause: error };
-    throw new ProblemError(503, "Uploads cannot be stored at the moment: try again later", options);
-  }
+  return await withTempFolder(
+    tempDir,
+    async (folder) => await run(await parseForm(request, limits, rules, parser, folder)),
+  );
 }
 
 function openParser(type: string, rules: FormRules): busboy.Busboy {

@@ -37,24 +37,25 @@ export interface Imported {
 /**
  * Imports weights, once per key.
  *
+ * @param open returns the weights. It is not called for a repeated request
  * @param hash returns the hash by which a repeated request is recognised
  * @throws {ProblemError} 422 naming what cannot be imported, 503 without space
  */
 export async function importOnce(
   services: Services,
-  source: ImportSource,
+  open: () => Promise<ImportSource>,
   key: string | undefined,
   hash: () => Promise<string>,
   signal: AbortSignal,
 ): Promise<Imported> {
   const id = newCheckpointId();
   if (key === undefined) {
-    return { checkpoint: await importWeights(services, source, id, signal), created: true };
+    return { checkpoint: await importWeights(services, await open(), id, signal), created: true };
   }
   const { resource: checkpoint, created } = await uploadOnce(services, {
     claim: { table: "import", key, fingerprint: await hash(), id },
     find: (id) => services.jobs.getCheckpoint(id),
-    store: (confirm) => importWeights(services, source, id, signal, confirm),
+    store: async (confirm) => await importWeights(services, await open(), id, signal, confirm),
   }, signal);
   return { checkpoint, created };
 }
@@ -81,7 +82,9 @@ async function importWeights(
     const write = () => opened.write(objects, target, notes, signal);
     return await jobs.importCheckpoint(objects, { id, write, confirm });
   } catch (error) {
-    if (error instanceof ImportError) throw fieldProblem(422, error.field, error.message, { cause: error });
+    if (error instanceof ImportError) {
+      throw fieldProblem(422, url === null ? error.field : "url", error.message, { cause: error });
+    }
     if (!(error instanceof JobFailure)) throw error;
     const headers = { "retry-after": "5" };
     throw new ProblemError(503, `${error.message}: try again`, { headers, cause: error });

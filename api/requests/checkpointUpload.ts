@@ -12,13 +12,11 @@ import { withForm } from "../body/multipart.ts";
 import { fieldProblem } from "../http/problem.ts";
 import { withTimeLimit } from "../http/timeLimit.ts";
 import { validate } from "../http/validation.ts";
-import { IMPORT_FILES, importFields } from "../schemas/checkpointImport.ts";
+import { checkpointUrlSchema, IMPORT_FILES, importFields } from "../schemas/checkpointImport.ts";
 import type { Services } from "../services.ts";
 import { checkSpace, type Imported, importOnce } from "./checkpointImport.ts";
+import { importUrl, MAX_JSON_BYTES } from "./checkpointUrl.ts";
 import { uploadHash } from "./uploadOnce.ts";
-
-/** Maximum size of each JSON file of a model. */
-const MAX_JSON_BYTES = 8 * 2 ** 20;
 
 /**
  * Imports the weights of a form as a checkpoint.
@@ -45,13 +43,17 @@ export async function importUpload(
     fieldBytes: limits.formFieldBytes,
   };
   return await withForm(request, bodyLimits, rules, tempDir, async ({ fields, files }) => {
+    if (fields.url !== undefined) {
+      if (files.length > 0) throw fieldProblem(422, "url", "must be left out when files are sent");
+      return await importUrl(services, request, validate(checkpointUrlSchema, fields), idempotencyKey);
+    }
     const { name, ...preprocessing } = validate(importFields, fields);
     const weights = await localWeights(files), filenames = weights.files.map(({ name }) => name);
     const hashed = { name: name ?? "", ...preprocessing, filenames };
     const source = { weights, name, preprocessing, filename: filenames[0], url: null };
     return await withTimeLimit(request, limits.uploadStoreMs, (signal) => {
       const hash = () => uploadHash(hashed, files, signal);
-      return importOnce(services, source, idempotencyKey, hash, signal);
+      return importOnce(services, () => Promise.resolve(source), idempotencyKey, hash, signal);
     });
   });
 }

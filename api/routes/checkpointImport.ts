@@ -4,16 +4,19 @@
  * @module
  */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { readJson } from "../body/json.ts";
 import type { ApiEnv } from "../http/context.ts";
 import { IDEMPOTENCY_KEY, parseIdempotencyKey } from "../http/idempotency.ts";
 import { problems } from "../http/problemResponses.ts";
 import { addRoute } from "../http/route.ts";
+import { validate } from "../http/validation.ts";
 import { jsonContent } from "../openapi/content.ts";
 import { header, location } from "../openapi/headers.ts";
 import { linksTo } from "../openapi/links.ts";
+import { importUrl } from "../requests/checkpointUrl.ts";
 import { importUpload } from "../requests/checkpointUpload.ts";
 import { checkpointSchema, checkpointWire } from "../schemas/checkpoint.ts";
-import { checkpointUploadSchema } from "../schemas/checkpointImport.ts";
+import { checkpointUploadSchema, checkpointUrlSchema } from "../schemas/checkpointImport.ts";
 import type { Services } from "../services.ts";
 
 /** Adds the route. */
@@ -28,7 +31,8 @@ export function addCheckpointImportRoute(app: OpenAPIHono<ApiEnv>, services: Ser
       "Weights as safetensors, with the names of this service (the tutorial's), of Hugging Face's ViTMAE and ViT, of " +
       "Meta's MAE or of timm's ViT. The names and shapes of all tensors are checked, F16, BF16 and F64 are converted to " +
       "F32, and values must be finite. `origin` has what the files lacked, and what was ignored and assumed; `uses` " +
-      "lists what the checkpoint can be used for.",
+      "lists what the checkpoint can be used for. With a JSON body, the service downloads the weights from a host that " +
+      "its setting `UNMASK_FETCH_HOSTS` allows.",
     request: {
       headers: z.object({
         "Idempotency-Key": z.string().optional().openapi({
@@ -38,7 +42,13 @@ export function addCheckpointImportRoute(app: OpenAPIHono<ApiEnv>, services: Ser
             "unless it was deleted",
         }),
       }),
-      body: { required: true, content: { "multipart/form-data": { schema: checkpointUploadSchema } } },
+      body: {
+        required: true,
+        content: {
+          ...jsonContent(checkpointUrlSchema),
+          "multipart/form-data": { schema: checkpointUploadSchema },
+        },
+      },
     },
     responses: {
       201: {
@@ -56,7 +66,15 @@ export function addCheckpointImportRoute(app: OpenAPIHono<ApiEnv>, services: Ser
     },
   }, async (context) => {
     const key = parseIdempotencyKey(context.req.header("idempotency-key"));
-    const { checkpoint, created } = await importUpload(services, context.req.raw, key);
+    const { raw } = context.req, isJson = /^application\/json\b/i.test(raw.headers.get("content-type") ?? "");
+    const { checkpoint, created } = isJson
+      ? await importUrl(
+        services,
+        raw,
+        validate(checkpointUrlSchema, await readJson(raw, services.limits)),
+        key,
+      )
+      : await importUpload(services, raw, key);
     if (!created) context.header("idempotency-replayed", "true");
     context.header("location", `/v1/checkpoints/${checkpoint.id}`);
     return context.json(checkpointWire(checkpoint), 201);

@@ -1,5 +1,5 @@
 /**
- * The fields of an upload of weights.
+ * The fields of an import of weights.
  *
  * @module
  */
@@ -15,6 +15,15 @@ export const importFields = z.strictObject({
   resize: resizeField.optional(),
   background: backgroundField.optional(),
 });
+
+/** The JSON body of `POST /v1/checkpoints`. */
+export const checkpointUrlSchema = importFields.extend({
+  url: z.string().min(1).describe(
+    "Address of weights on a host that the service allows: a `.safetensors` file, a `model.safetensors.index.json`, or " +
+      "a repository of Hugging Face, with `/tree/REVISION` for another revision than `main`. `config.json` and " +
+      "`preprocessor_config.json` in the same folder are read as well",
+  ),
+}).openapi("CheckpointUrl");
 
 /** File fields of `POST /v1/checkpoints`. */
 export const IMPORT_FILES = ["weights", "index", "config", "preprocessor_config"] as const;

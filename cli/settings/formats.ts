@@ -69,9 +69,12 @@ export const HOST_NAMES = {
 
 /** A list of hosts from which the service may download. */
 export const FETCH_HOSTS = {
-  schema: z.string().transform((list) => list.split(",").filter((entry) => entry.trim() !== "").map(parseAllowedHost))
+  schema: z.string().transform((list) =>
+    list.split(",").filter((entry) => entry.trim() !== "").map(parseAllowedHost)
+  )
     .refine((hosts): hosts is AllowedHost[] => hosts.length > 0 && !hosts.includes(null)),
-  rule: "hosts separated by commas, such as huggingface.co, *.hf.co, http://10.0.0.5:8080 or models.lan private",
+  rule:
+    "hosts separated by commas, such as huggingface.co, *.hf.co, http://10.0.0.5:8080 or models.lan private",
 };
 
 /** A list of http(s) URLs. */

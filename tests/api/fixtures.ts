@@ -14,6 +14,7 @@ import { DatasetCatalogue } from "../../data/datasets/catalogue.ts";
 import { type DatasetSettings, DEFAULT_DATASET_SETTINGS } from "../../data/datasets/settings.ts";
 import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
+import type { RemoteSettings } from "../../data/remote/request.ts";
 import { architectureOf } from "../../jobs/artifacts/readCheckpoint.ts";
 import { newCheckpointId, saveCheckpoint } from "../../jobs/artifacts/writeCheckpoint.ts";
 import type { Checkpoint } from "../../jobs/job.ts";
@@ -85,8 +86,11 @@ export interface TestModel {
   readonly alter?: (file: Bytes) => Bytes;
 }
 
-/** Limits of the API, and settings of its data sets. */
-export type TestLimits = Partial<ApiLimits> & { readonly datasets?: Partial<DatasetSettings> };
+/** Limits of the API, and settings of its data sets and downloads. */
+export type TestLimits = Partial<ApiLimits> & {
+  readonly datasets?: Partial<DatasetSettings>;
+  readonly remote?: RemoteSettings;
+};
 
 /** An application for tests. */
 export class TestApi implements AsyncDisposable {
@@ -98,7 +102,7 @@ export class TestApi implements AsyncDisposable {
   private constructor(
     readonly kv: Deno.Kv,
     readonly folder: string,
-    { datasets, ...limits }: TestLimits,
+    { datasets, remote, ...limits }: TestLimits,
     objects?: ObjectStore,
     hosts?: HostNames,
     tempDir?: string,
@@ -118,6 +122,7 @@ export class TestApi implements AsyncDisposable {
       }),
       inference: this.inference,
       tempDir: this.tempDir,
+      remote,
       limits,
       hosts,
       log: (entry) => this.log.push(entry),

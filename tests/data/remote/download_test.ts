@@ -1,0 +1,221 @@
+import { expect } from "expect";
+import { download } from "../../../data/remote/download.ts";
+import { parseAllowedHost, parseRemoteUrl } from "../../../data/remote/allowedHosts.ts";
+import type { RemoteSettings } from "../../../data/remote/request.ts";
+import { breakAfter, Hub, type HubHandler, redirect, respond, serve } from "../../setup/hub.ts";
+
+const CONTENT = new Uint8Array(200_000).map((_, i) => i * 7 + (i >> 8));
+const FILE = "hub.test/model.safetensors";
+
+/** Downloads the file of a hub. @returns its bytes */
+async function fetched(
+  hub: Hub,
+  settings: RemoteSettings = hub.settings(),
+  { maxBytes = 2 ** 20, signal = new AbortController().signal, target = FILE } = {},
+): Promise<Uint8Array> {
+  const path = await Deno.makeTempFile();
+  try {
+    const options = { maxBytes, limit: "the test" };
+    const size = await download(parseRemoteUrl(hub.url(target)), path, options, settings, signal);
+    const bytes = await Deno.readFile(path);
+    expect(bytes.length).toBe(size);
+    return bytes;
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+/** Expects a download to fail. The message never has a part of a response. */
+async function failure(download: Promise<unknown>, pattern: RegExp, reason = "refused"): Promise<void> {
+  const error = await download.then(() => null, (error) => error);
+  expect(error).toMatchObject({ reason, message: expect.stringMatching(pattern) });
+  expect(error.message).not.toContain("SECRET");
+}
+
+Deno.test("a file is downloaded over redirects to allowed hosts", async () => {
+  await using hub = await Hub.open();
+  hub.add(FILE, redirect("/moved", 307)).add(
+    "hub.test/moved",
+    redirect(hub.url("cdn.test/blob") + "?sig=1#f"),
+  )
+    .add("cdn.test/blob", CONTENT);
+  expect(await fetched(hub)).toEqual(CONTENT);
+  expect(hub.requests.map(({ target }) => target)).toEqual([FILE, "hub.test/moved", "cdn.test/blob"]);
+});
+
+Deno.test("redirects to other hosts, to addresses, without TLS and without end are refused", async (t) => {
+  await using hub = await Hub.open();
+  const { port } = hub,
+    hosts = [...hub.settings().hosts, parseAllowedHost(`http://cdn.test:${port} private`)!];
+  const cases: [string, string, RegExp][] = [
+    [
+      "another host",
+      `https://evil.test:${port}/x`,
+      /redirected by 'hub.test:\d+' .*UNMASK_FETCH_HOSTS.*'evil.test/,
+    ],
+    ["a private address", `https://127.0.0.1:${port}/x`, /'127.0.0.1:\d+' is not one/],
+    ["metadata of a cloud", "http://169.254.169.254/latest", /must begin with https/],
+    ["an allowed host without TLS", `http://cdn.test:${port}/x`, /must begin with https/],
+    ["a user name", `https://u:p@cdn.test:${port}/x`, /must not contain a user name/],
+    ["a file", "file:///etc/passwd", /must begin with https/],
+    ["nonsense", "https://", /is missing or invalid/],
+    ["itself", "/model.safetensors", /was redirected more than 5 times/],
+  ];
+  for (const [name, location, pattern] of cases) {
+    await t.step(name, async () => {
+      hub.add(FILE, redirect(location));
+      await failure(fetched(hub, hub.settings(undefined, { hosts })), pattern);
+    });
+  }
+});
+
+Deno.test("names with a private address are refused, before a connection and at each attempt", async () => {
+  await using hub = await Hub.open();
+  const hosts = [parseAllowedHost(`hub.test:${hub.port}`)!];
+  hub.add(FILE, CONTENT);
+  await failure(fetched(hub, hub.settings(undefined, { hosts })), /an address that is not public/);
+  expect(hub.requests).toEqual([]);
+  // The second attempt is checked as the first one.
+  let asked = 0;
+  const resolve = () =>
+    asked++ === 0 ? Promise.reject(new Error("SERVFAIL")) : Promise.resolve(["127.0.0.1"]);
+  await failure(fetched(hub, hub.settings(undefined, { hosts, resolve })), /not public/);
+  expect({ asked, requests: hub.requests }).toEqual({ asked: 2, requests: [] });
+});
+
+Deno.test("a connection goes to the address that was checked", async () => {
+  await using hub = await Hub.open();
+  hub.add(FILE, CONTENT);
+  let asked = 0;
+  const resolve = () => Promise.resolve([asked++ === 0 ? "127.0.0.1" : "127.0.0.9"]);
+  expect(await fetched(hub, hub.settings(undefined, { resolve }))).toEqual(CONTENT);
+  expect(asked).toBe(1);
+});
+
+Deno.test("certificates are checked for the name", async () => {
+  await using hub = await Hub.open();
+  hub.add("evil.test/x", CONTENT).add(FILE, CONTENT);
+  await failure(fetched(hub, hub.settings(["evil.test"]), { target: "evil.test/x" }), /ERR_TLS_CERT/);
+  await failure(fetched(hub, hub.settings(undefined, { ca: undefined })), /SELF_SIGNED_CERT/);
+});
+
+Deno.test("a broken download continues where it stopped", async () => {
+  await using hub = await Hub.open();
+  const whole = serve(CONTENT), broken = breakAfter(CONTENT, 90_000);
+  hub.add(FILE, redirect(hub.url("cdn.test/x")));
+  hub.add(
+    "cdn.test/x",
+    (request, response, count) => (count === 0 ? broken : whole)(request, response, count),
+  );
+  expect(await fetched(hub)).toEqual(CONTENT);
+  expect(hub.requests.at(-1)).toEqual({ target: "cdn.test/x", range: "bytes=90000-" });
+});
+
+Deno.test("a file that changed or has no entity tag is downloaded again from its start", async (t) => {
+  await using hub = await Hub.open();
+  const changed = CONTENT.toReversed();
+  const cases: [string, HubHandler, HubHandler][] = [
+    ["another tag", breakAfter(CONTENT, 90_000), serve(changed, '"2"')],
+    ["no tag", breakAfter(CONTENT, 90_000, null), serve(changed)],
+    ["a weak tag", breakAfter(CONTENT, 90_000, 'W/"1"'), serve(changed, 'W/"1"')],
+  ];
+  for (const [name, first, second] of cases) {
+    await t.step(name, async () => {
+      let count = 0;
+      hub.add(FILE, (request, response) => (count++ === 0 ? first : second)(request, response, 0));
+      expect(await fetched(hub)).toEqual(changed);
+    });
+  }
+  await t.step("a wrong range", async () => {
+    let count = 0;
+    const wrong = respond(206, { etag: '"1"', "content-range": "bytes 5-9/10" });
+    hub.add(
+      FILE,
+      (request, response) =>
+        [breakAfter(CONTENT, 90_000), wrong, serve(changed)][count++](request, response, 0),
+    );
+    expect(await fetched(hub)).toEqual(changed);
+    expect(count).toBe(3);
+  });
+});
+
+Deno.test("temporary errors are repeated, others are not", async (t) => {
+  await using hub = await Hub.open();
+  for (const [status, headers] of [[503, {}], [429, { "retry-after": "0" }], [500, {}]] as const) {
+    await t.step(`${status}, then 200`, async () => {
+      let count = 0;
+      hub.add(
+        FILE,
+        (request, response) =>
+          (count++ === 0 ? respond(status, headers) : serve(CONTENT))(request, response, 0),
+      );
+      expect(await fetched(hub)).toEqual(CONTENT);
+    });
+  }
+  const failing: [number, Record<string, string>, string, RegExp, number][] = [
+    [404, {}, "missing", /was not found/, 1],
+    [401, {}, "refused", /is not public: .*401/, 1],
+    [403, {}, "refused", /is not public/, 1],
+    [418, {}, "refused", /status 418/, 1],
+    [500, {}, "unavailable", /status 500/, 4],
+    [429, { "retry-after": "3600" }, "unavailable", /status 429/, 1],
+  ];
+  for (const [status, headers, reason, pattern, attempts] of failing) {
+    await t.step(`always ${status}`, async () => {
+      const before = hub.requests.length;
+      hub.add(FILE, respond(status, headers));
+      await failure(fetched(hub), pattern, reason);
+      expect(hub.requests.length - before).toBe(attempts);
+    });
+  }
+});
+
+Deno.test("answers that are too long, compressed, slow or wrong in length end", async (t) => {
+  await using hub = await Hub.open();
+  const settings = hub.settings(undefined, { idleMs: 100 });
+  const endless: HubHandler = (_, response) => {
+    response.writeHead(200);
+    const timer = setInterval(() => response.write(new Uint8Array(64 * 1024)), 1);
+    response.on("close", () => clearInterval(timer));
+  };
+  const drip: HubHandler = (_, response) => {
+    response.writeHead(200);
+    const timer = setInterval(() => response.write(new Uint8Array(1)), 10);
+    response.on("close", () => clearInterval(timer));
+  };
+  const cases: [string, HubHandler, string, RegExp][] = [
+    [
+      "declared length",
+      respond(200, { "content-length": "10000000000" }),
+      "too_large",
+      /has 10000000000 bytes/,
+    ],
+    ["endless", endless, "too_large", /must have at most 1048576 bytes \(the test\)/],
+    ["compressed", respond(200, { "content-encoding": "gzip" }), "refused", /Content-Encoding 'gzip'/],
+    ["drip", drip, "unavailable", /sent too little within 0.1 s/],
+    ["no headers", () => {}, "unavailable", /sent too little/],
+    ["shorter than declared", breakAfter(CONTENT, 100), "unavailable", /closed after 100 of 200000 bytes/],
+  ];
+  for (const [name, handler, reason, pattern] of cases) {
+    await t.step(name, async () => {
+      hub.add(FILE, handler);
+      await failure(fetched(hub, settings), pattern, reason);
+    });
+  }
+});
+
+Deno.test("a download stops at once when its signal is aborted", async () => {
+  await using hub = await Hub.open();
+  const controller = new AbortController();
+  hub.add(FILE, () => controller.abort(new Error("the client left")));
+  await expect(fetched(hub, hub.settings(), { signal: controller.signal })).rejects.toThrow(
+    "the client left",
+  );
+});
+
+Deno.test("an explicit entry allows http", async () => {
+  await using hub = await Hub.open("http");
+  hub.add("127.0.0.1/x", CONTENT);
+  const hosts = [parseAllowedHost(`http://127.0.0.1:${hub.port}`)!];
+  expect(await fetched(hub, { hosts }, { target: "127.0.0.1/x" })).toEqual(CONTENT);
+});
