@@ -91,6 +91,7 @@ export function adaptationNotes(source: ModelShape, target: ModelShape, keepsHea
   const { config: from, architecture: { model } } = source, { config: to, architecture } = target;
   const side = ({ imageSize, patchSize }: MaeConfig) => imageSize / patchSize;
   const grid = (config: MaeConfig) => `${side(config)} x ${side(config)}`;
+  const predicted = ({ normPixLoss }: MaeConfig) => normPixLoss ? "normalised patches" : "pixels";
   const isClassifier = architecture.model === "classifier";
   const hasNorm = model !== "classifier" || !from.fcNorm;
   const notes: (string | false)[] = [
@@ -102,10 +103,7 @@ export function adaptationNotes(source: ModelShape, target: ModelShape, keepsHea
     "The new normalisation is folded into the patch embedding, so that features stay the same",
     architecture.model === "mae" && model !== "mae" && "The decoder is new, because the checkpoint has none",
     architecture.model === "mae" && model === "mae" && from.normPixLoss !== to.normPixLoss &&
-    `The decoder of the checkpoint predicts ${
-        from.normPixLoss ? "normalised patches" : "pixels"
-      }, and learns to ` +
-      `predict ${to.normPixLoss ? "normalised patches" : "pixels"}`,
+    `The decoder of the checkpoint predicts ${predicted(from)}, and learns to predict ${predicted(to)}`,
     isClassifier && to.fcNorm && !(model === "classifier" && from.fcNorm) &&
     "The layer norm after the pooling is new (weight 1, bias 0)",
     isClassifier && !to.fcNorm && !hasNorm && "The encoder's last layer norm is new (weight 1, bias 0)",
