@@ -20,7 +20,7 @@ export interface ExportCase {
   /** @default random weights */
   readonly weights?: HostWeights;
   readonly format: WeightsFormat;
-  readonly loader: "vitmae" | "vitmae_model" | "vit" | "timm_folder" | "meta";
+  readonly loader: "vitmae" | "vitmae_model" | "vit" | "timm_folder" | "timm_checkpoint" | "meta";
 }
 
 const SMALL = completeConfig({
@@ -112,6 +112,13 @@ export const EXPORT_CASES: readonly ExportCase[] = [
     loader: "timm_folder",
   },
   { title: "an encoder", config: VIT_TINY, architecture: encoder, format: "timm", loader: "timm_folder" },
+  {
+    title: "vit_tiny_patch16_224 of the mean with fc_norm",
+    config: { ...VIT_TINY, fcNorm: true },
+    architecture: classifier,
+    format: "timm",
+    loader: "timm_checkpoint",
+  },
   { title: "the encoder of an MAE", config: SMALL, architecture: mae, format: "timm", loader: "timm_folder" },
   { title: "the encoder of an MAE", config: SMALL, architecture: mae, format: "meta", loader: "meta" },
   {

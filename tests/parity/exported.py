@@ -65,6 +65,16 @@ def timm_folder(folder, images, noise):
     return {}, {"logits" if model.num_classes > 0 else "features": model(pixels)}
 
 
+def timm_checkpoint(folder, images, noise):
+    """timm's architecture of the published size with `checkpoint_path`, which loads strictly."""
+    config = json.loads(Path(folder, "config.json").read_text())
+    fields = {name: config[name] for name in ("num_classes", "global_pool")}
+    path = f"{folder}/model.safetensors"
+    model = timm.create_model(config["architecture"], checkpoint_path=path, **fields).eval()
+    mean, std = (torch.tensor(config["pretrained_cfg"][key]).reshape(1, -1, 1, 1) for key in ("mean", "std"))
+    return {}, {"logits": model((images.permute(0, 3, 1, 2) / 255 - mean) / std)}
+
+
 class MetaNames(VisionTransformer):
     """A module with the parameters of Meta's models, to load their `state_dict` strictly.
 
@@ -109,7 +119,7 @@ def meta(folder, images, noise):
     return {}, {"logits" if model.num_classes > 0 else "features": out}
 
 
-LOADERS = {loader.__name__: loader for loader in (vitmae, vitmae_model, vit, timm_folder, meta)}
+LOADERS = {loader.__name__: loader for loader in (vitmae, vitmae_model, vit, timm_folder, timm_checkpoint, meta)}
 
 
 def check(folder):
