@@ -65,7 +65,7 @@ export async function openTensorFiles(files: readonly TensorFile[], index?: stri
       tensors: new Map([...owners].map(([name, { tensors }]) => [name, tensors.get(name)!])),
       metadata: Object.assign({}, ...opened.map(({ metadata }) => metadata).reverse()),
       fileOf: (name) => ownerOf(name).name,
-      read: (name) => readTensor(ownerOf(name), name),
+      read: async (name) => await readTensor(ownerOf(name), name),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {

@@ -107,6 +107,7 @@ Deno.test("a wrong setting is named, with what would be right", () => {
     UNMASK_MAX_DATASET_BYTES: "8GiB",
     UNMASK_HOST: "a b",
     UNMASK_HOSTS: "http://x",
+    UNMASK_FETCH_HOSTS: "huggingface.co, a/b",
     UNMASK_KV: "ftp://x",
     UNMASK_START_SECONDS: "-1",
     UNMASK_STOP_SECONDS: "0",
@@ -128,6 +129,17 @@ Deno.test("accepted Host names: only loopback names on loopback, any name elsewh
     "[::2]",
   ]);
   expect(read({ UNMASK_HOSTS: "*" }).hosts).toBe("any");
+});
+
+Deno.test("hosts of downloads: none, or the listed ones", () => {
+  expect(read({}).fetchHosts).toBe(null);
+  const https = { protocol: "https:", port: "" };
+  expect(read({ UNMASK_FETCH_HOSTS: "huggingface.co, *.HF.co,http://models.lan:80 private," }).fetchHosts)
+    .toEqual([
+      { ...https, hostname: "huggingface.co", isPrivate: false },
+      { ...https, hostname: "*.hf.co", isPrivate: false },
+      { protocol: "http:", port: "", hostname: "models.lan", isPrivate: true },
+    ]);
 });
 
 /** The text of a default in the documentation. */

@@ -255,7 +255,7 @@ const CONFIG: readonly Row[] = [
       preprocessor_config: jsonFile("p.json", { image_mean: [0.5, 0.5], image_std: [1, 1] }),
     },
     "weights",
-    /normalize/,
+    /image_mean and image_std must have 3/,
   ),
   row(
     66,
