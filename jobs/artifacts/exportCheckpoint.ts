@@ -18,7 +18,7 @@ import type { Checkpoint } from "../job.ts";
 import { classNamesOf } from "./classNames.ts";
 import { checkRanges, convertedChunks, layoutConverted } from "./convertedTensors.ts";
 import { architectureOf } from "./readCheckpoint.ts";
-import { readOrFail } from "./readOrFail.ts";
+import { readOrFail, yieldOrFail } from "./readOrFail.ts";
 
 /** What to export. */
 export interface ExportOptions {
@@ -35,7 +35,7 @@ export interface ExportedFile {
   readonly size: number;
   /** Hexadecimal. It changes whenever the bytes change. */
   readonly digest: string;
-  /** Yields the bytes. @throws when the stored file is damaged, before the last bytes */
+  /** Yields the bytes. @throws {JobFailure} `checkpoint_unreadable`, before the last bytes, for a damaged stored file */
   chunks(): AsyncIterable<Bytes>;
 }
 
@@ -74,7 +74,8 @@ export async function exportCheckpoint(
   const typed = tensors.map((tensor) => ({ ...tensor, dtype }));
   const layout = layoutConverted(typed, stored.tensors.keys(), metadata);
   if (dtype !== "F32") await readOrFail(checkpoint, () => checkRanges(store, checkpoint, layout));
-  const weights = { size: layout.size, chunks: () => convertedChunks(store, checkpoint, layout) };
+  const chunks = () => yieldOrFail(checkpoint, convertedChunks(store, checkpoint, layout));
+  const weights = { size: layout.size, chunks };
   const json = jsonFiles({ "config.json": configJson, "preprocessor_config.json": preprocessorJson });
   const hash = createHash("sha256").update(`${VERSION} ${checkpoint.sha256} `).update(layout.header);
   for (const { name, bytes } of json) hash.update(name).update(bytes);

@@ -23,7 +23,7 @@ import {
 } from "../../model/weights.ts";
 import type { Checkpoint } from "../job.ts";
 import { classesOf } from "./classNames.ts";
-import { readOrFail } from "./readOrFail.ts";
+import { readOrFail, yieldOrFail } from "./readOrFail.ts";
 import { sha256 } from "./sha256.ts";
 
 /** Returns the architecture of a checkpoint's model. */
@@ -117,8 +117,8 @@ export async function openState(
   checkpoint: Checkpoint,
   freezeEncoder: boolean,
 ): Promise<StoredState> {
-  const weights = () => failing(checkpoint, readWeights(store, checkpoint));
-  const moments = () => failing(checkpoint, readMoments(store, checkpoint, freezeEncoder));
+  const weights = () => yieldOrFail(checkpoint, readWeights(store, checkpoint));
+  const moments = () => yieldOrFail(checkpoint, readMoments(store, checkpoint, freezeEncoder));
   return await readOrFail(checkpoint, async () => {
     const { metadata } = await readStoredHeader(store, checkpoint.stateKey!);
     const step = Number(metadata.step), epochLossSum = Number(metadata.epoch_loss_sum);
@@ -128,15 +128,6 @@ export async function openState(
     for (const stream of [weights(), moments()]) for await (const _tensor of stream);
     return { step, epochLossSum, weights, moments };
   });
-}
-
-/** Yields the tensors of a stream. @throws {JobFailure} `checkpoint_unreadable` when the file is damaged or missing */
-async function* failing(checkpoint: Checkpoint, stream: AsyncGenerator<[string, HostTensor], void>) {
-  try {
-    yield* stream;
-  } catch (error) {
-    await readOrFail(checkpoint, () => Promise.reject(error));
-  }
 }
 
 /** Reads the parameters of a checkpoint. @throws {SafetensorsError} @throws {WeightsError} also after the last tensor */

@@ -25,3 +25,15 @@ export async function readOrFail<T>(checkpoint: Pick<Checkpoint, "id">, read: ()
     throw new JobFailure("checkpoint_unreadable", message, { cause: error });
   }
 }
+
+/** Yields the items of a stream. @throws {JobFailure} `checkpoint_unreadable` when a file is damaged or missing */
+export async function* yieldOrFail<T>(
+  checkpoint: Pick<Checkpoint, "id">,
+  stream: AsyncIterable<T>,
+): AsyncGenerator<T, void> {
+  try {
+    yield* stream;
+  } catch (error) {
+    await readOrFail(checkpoint, () => Promise.reject(error));
+  }
+}

@@ -269,3 +269,32 @@ async function exportedFiles(api: TestApi, id: string, query: string): Promise<R
     ? await unzip(bytes)
     : { "model.safetensors": bytes };
 }
+
+Deno.test("a client that leaves an export early leaves no file open, and a range of an export is all of it", async () => {
+  await using api = await TestApi.open();
+  const { id } = await api.store({ config: { ...PUBLISHED, embedDim: 512, depth: 3 } });
+  await using server = await api.listen();
+  for (const query of ["format=huggingface", "format=meta", "dtype=bf16"]) {
+    const url = `http://127.0.0.1:${server.port}/v1/checkpoints/${id}/content?${query}`;
+    const response = await fetch(url, { headers: { range: "bytes=0-9" } });
+    const size = Number(response.headers.get("content-length"));
+    expect([response.status, size > 10_000_000]).toEqual([200, true]);
+    const reader = response.body!.getReader();
+    expect((await reader.read()).done).toBe(false);
+    await reader.cancel();
+  }
+  const isOpen = () => [...Deno.readDirSync("/proc/self/fd")].some(({ name }) => pathOf(name).includes(id));
+  for (let tries = 0; Deno.build.os === "linux" && isOpen(); tries++) {
+    expect(tries).toBeLessThan(100);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+});
+
+/** Returns the path of an open file of this process. */
+function pathOf(descriptor: string): string {
+  try {
+    return Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return "";
+  }
+}
