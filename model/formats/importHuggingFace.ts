@@ -11,7 +11,7 @@ import { finishImport, type RecognisedModel } from "./finishImport.ts";
 import type { ImportPlan, ImportRequest } from "./format.ts";
 import { huggingFaceNaming, publishedName } from "./huggingFaceNames.ts";
 import { dimension } from "./inferVit.ts";
-import { JsonFields, shortJson } from "./jsonFields.ts";
+import { JsonFields, namesByNumber, shortJson } from "./jsonFields.ts";
 import { mlpRatioOf } from "./mlpRatio.ts";
 import { type Correspondence, correspondences } from "./naming.ts";
 import { normalizationOf } from "./preprocessor.ts";
@@ -180,9 +180,7 @@ function dropoutNotes(fields: JsonFields): string[] {
 function classNamesOf(fields: JsonFields): string[] | null {
   const labels = fields.object("id2label");
   if (labels === null) return null;
-  const names = Object.keys(labels).map((_, i) => labels[String(i)]);
-  if (!names.every((name) => typeof name === "string")) {
-    throw fields.error("id2label", "an object of names by 0, 1, 2 and so on");
-  }
+  const names = namesByNumber(labels);
+  if (names === null) throw fields.error("id2label", "an object of names by 0, 1, 2 and so on");
   return names.every((name, i) => name === `LABEL_${i}`) ? null : names;
 }

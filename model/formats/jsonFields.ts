@@ -97,3 +97,12 @@ export function shortJson(value: unknown): string {
   const text = JSON.stringify(value) ?? "absent";
   return text.length > 80 ? text.slice(0, 80) + "…" : text;
 }
+
+/** Returns the values of an object whose keys are 0, 1, 2 and so on, or null unless it has these and names. */
+export function namesByNumber(value: unknown): string[] | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  const entries = Object.entries(value); // Keys that are whole numbers come first, in ascending order.
+  return entries.every(([key, name], i) => key === String(i) && typeof name === "string")
+    ? entries.map(([, name]) => name as string)
+    : null;
+}

@@ -6,7 +6,7 @@
 import { WeightsError } from "../checkWeights.ts";
 import type { MaeConfig } from "../config.ts";
 import { mlpRatioOf } from "./mlpRatio.ts";
-import { JsonFields, shortJson } from "./jsonFields.ts";
+import { JsonFields, namesByNumber, shortJson } from "./jsonFields.ts";
 
 /** What timm's `config.json` says of a model. */
 export interface TimmConfig {
@@ -16,13 +16,14 @@ export interface TimmConfig {
 }
 
 /** The names of timm's plain Vision Transformers begin with one of these. */
-const ARCHITECTURES = /^(vit|deit|flexivit)_/;
+const ARCHITECTURES = /^(vit_|deit_|flexivit_|eva_large_|test_vit$)/;
 
-/** Vision Transformers that compute something else although their tensors have the same names. */
-const OTHER_FORWARD = /quickgelu|_clip_|_siglip|_dinov[23]|_parallel_|_xp_|_rope/;
+/** Vision Transformers that compute something else although their tensors may have the same names. */
+const OTHER_FORWARD = /quickgelu|_clip_|_siglip|_dinov[23]|_parallel_|_xp_|_rpn_|_rope/;
 
 /** Heads by width, of timm's Vision Transformers with these names (`timm/models/vision_transformer.py`). */
 const HEADS: Readonly<Record<number, number>> = {
+  64: 2,
   192: 3,
   256: 4,
   320: 5,
@@ -57,6 +58,7 @@ const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
   final_norm: [true],
   pool_include_prefix: [false],
   embed_norm_layer: [null],
+  attn_layer: ["attn"],
 };
 
 /** timm's names of poolings, and ours. Models without a head may have an empty name. */
@@ -80,7 +82,9 @@ export function parseTimmConfig(json: Readonly<Record<string, unknown>>, width: 
     throw top.error("architecture", "a plain Vision Transformer of timm, such as vit_base_patch16_224");
   }
   const args = new JsonFields(top.object("model_args") ?? {}, "config.json: model_args");
-  const pretrained = new JsonFields(top.object("pretrained_cfg") ?? {}, "config.json: pretrained_cfg");
+  // Files of 2021 and 2022 have its fields at the top.
+  const nested = top.object("pretrained_cfg");
+  const pretrained = nested ? new JsonFields(nested, "config.json: pretrained_cfg") : top;
   checkArguments(args);
   return {
     fields: {
@@ -90,7 +94,7 @@ export function parseTimmConfig(json: Readonly<Record<string, unknown>>, width: 
       ...normalizeField(pretrained),
       ...optional("layerNormEps", top, "layer_norm_eps", (reader, name) => reader.number(name, 0)),
     },
-    classNames: labelNames(json.label_names ?? pretrained.raw("label_names")),
+    classNames: labelNames(json, pretrained),
     ...optional("classes", args, "num_classes", (reader, name) => reader.number(name, 0)),
     ...optional("classes", top, "num_classes", (reader, name) => reader.number(name, 0)),
   };
@@ -152,12 +156,18 @@ function normalizeField(pretrained: JsonFields): Partial<MaeConfig> {
   return { normalize: isIdentity ? null : { mean, std } };
 }
 
-/** Returns the names of the classes, or null. @throws {WeightsError} */
-function labelNames(value: unknown): readonly string[] | null {
+/** Returns the names of the classes, a list or an object, or null. @throws {WeightsError} */
+function labelNames(
+  json: Readonly<Record<string, unknown>>,
+  pretrained: JsonFields,
+): readonly string[] | null {
+  const value = json.label_names ?? pretrained.raw("label_names") ?? json.labels;
   if (value === undefined || value === null) return null;
-  if (Array.isArray(value) && value.every((name) => typeof name === "string")) return value;
+  const names = Array.isArray(value) ? value : namesByNumber(value);
+  if (names?.every((name) => typeof name === "string")) return names;
   throw new WeightsError(
-    `config.json: label_names must be a list of names: current value is ${shortJson(value)}`,
+    "config.json: label_names must be a list of names, or an object of names by 0, 1, 2 and so on: " +
+      `current value is ${shortJson(value)}`,
   );
 }
 

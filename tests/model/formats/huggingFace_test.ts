@@ -92,3 +92,11 @@ Deno.test("pixels are normalised as preprocessor_config.json says, whatever the 
   const bytes = { image_mean: [51, 102, 153], image_std: [51, 51, 51], do_rescale: false };
   expect(await normalizeOf(bytes)).toEqual({ mean: [0.2, 0.4, 0.6], std: [0.2, 0.2, 0.2] });
 });
+
+Deno.test("two classes with the same name stay two, and both are in an export", async () => {
+  const file = fileIn("huggingface", { model: "classifier", classes: 3 }, { ...SMALL, pool: "cls" });
+  const id2label = { 0: "crane", 1: "dog", 2: "crane" };
+  const plan = await planImport(requestOf({ ...file, config: { ...file.config, id2label } }));
+  expect(plan.classNames).toEqual(["crane", "dog", "crane"]);
+  expect(planExport({ ...plan, format: "huggingface" }).configJson).toMatchObject({ id2label });
+});

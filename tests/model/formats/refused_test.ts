@@ -173,6 +173,16 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
     withConfig(timm, { architecture: "vit_base_patch32_clip_quickgelu_224" }),
     /architecture must be a plain Vision Transformer/,
   ],
+  [
+    "norms after the branches",
+    withConfig(timm, { architecture: "vit_base_patch16_rpn_224" }),
+    /architecture must be a plain Vision Transformer/,
+  ],
+  [
+    "another attention",
+    withModelArgs({ attn_layer: "diff" }),
+    /model_args: attn_layer must be "attn"/,
+  ],
   ["register tokens", withTensors(timm, { reg_token: [1, 4, 16] }), /register tokens.*'reg_token'/],
   ["a norm before the blocks", withTensors(timm, { "norm_pre.weight": [16] }), /norm_pre/],
   ["SwiGLU", withTensors(timm, { "blocks.0.mlp.w12.weight": [64, 16] }), /SwiGLU/],
