@@ -17,10 +17,18 @@ export function listNames(names: readonly string[]): string {
   return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** The classifier's label for each label of a data set, or the data set's class names that the classifier lacks. */
+/**
+ * The classifier's label for each label of a data set, or the data set's class names that the classifier lacks.
+ * `ambiguous` has the names that several classes of the classifier have, as "crane" of ImageNet. Their first class is
+ * taken, except where the data set has the name under the same label.
+ */
 export type ClassMatch =
-  | { readonly labels: Uint16Array<ArrayBuffer>; readonly missing: null }
-  | { readonly labels: null; readonly missing: readonly string[] };
+  | {
+    readonly labels: Uint16Array<ArrayBuffer>;
+    readonly missing: null;
+    readonly ambiguous: readonly string[];
+  }
+  | { readonly labels: null; readonly missing: readonly string[]; readonly ambiguous: readonly string[] };
 
 /**
  * Matches the classes of a data set to those of a classifier by name. Their order does not matter, and the data set
@@ -29,13 +37,16 @@ export type ClassMatch =
 export function matchClasses(classifier: readonly string[], dataset: readonly string[]): ClassMatch {
   const exact = labelsByName(classifier);
   const normalized = labelsByName(classifier.map((name) => name.normalize("NFC")));
+  const isSame = (name: string, label: number) => classifier[label] === name;
   const found = dataset.map((name, label) =>
-    classifier[label] === name ? label : exact.get(name) ?? normalized.get(name.normalize("NFC"))
+    isSame(name, label) ? label : exact.get(name) ?? normalized.get(name.normalize("NFC"))
   );
+  const repeated = new Set(classifier.filter((name, label) => exact.get(name) !== label));
+  const ambiguous = dataset.filter((name, label) => repeated.has(name) && !isSame(name, label));
   const missing = dataset.filter((_, label) => found[label] === undefined);
   return missing.length > 0
-    ? { labels: null, missing }
-    : { labels: Uint16Array.from(found as number[]), missing: null };
+    ? { labels: null, missing, ambiguous }
+    : { labels: Uint16Array.from(found as number[]), missing: null, ambiguous };
 }
 
 /** Returns the label of each name, the first one if the name occurs twice. */
@@ -43,8 +54,21 @@ function labelsByName(names: readonly string[]): Map<string, number> {
   return new Map(names.map((name, label) => [name, label] as const).reverse());
 }
 
+/** Returns why a classifier cannot be measured on the classes of a data set, or null when it can. */
+export function classesMessage(
+  classifier: readonly string[],
+  { missing, ambiguous }: ClassMatch,
+): string | null {
+  if (missing) return missingClassesMessage(classifier, missing);
+  if (ambiguous.length === 0) return null;
+  return `has classes whose names several classes of the classifier have: ${
+    listNames(ambiguous)
+  }; give each class ` +
+    "of the classifier another name, in the config.json that it is imported with";
+}
+
 /** Returns a message with the classes of a data set that a classifier lacks, and those that it has. */
-export function missingClassesMessage(classifier: readonly string[], missing: readonly string[]): string {
+function missingClassesMessage(classifier: readonly string[], missing: readonly string[]): string {
   return `has classes that the classifier does not have: ${listNames(missing)}; ` +
     `the classifier's ${classifier.length} classes are ${listNames(classifier)}`;
 }

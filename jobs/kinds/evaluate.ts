@@ -6,7 +6,7 @@
 import { z } from "@hono/zod-openapi";
 import { maskRatioIssue } from "../../model/checkConfig.ts";
 import { classifierFlops, forwardFlops } from "../../model/flops.ts";
-import { matchClasses, missingClassesMessage } from "../artifacts/classMatch.ts";
+import { classesMessage, matchClasses } from "../artifacts/classMatch.ts";
 import { JobFailure } from "../failure.ts";
 import { commonFields, EXAMPLE_JOB, sourceFields } from "../requests/commonFields.ts";
 import { splitSchema } from "../requests/datasetFields.ts";
@@ -49,8 +49,8 @@ export const evaluate = defineKind({
       return { field, message: "must be absent: the checkpoint is a classifier, which masks nothing" };
     }
     if (!dataset.labelled) return { field: "dataset", message: "must have labels to measure a classifier" };
-    const { missing } = matchClasses(classNames, dataset.classNames);
-    return missing && { field: "dataset", message: missingClassesMessage(classNames, missing) };
+    const message = classesMessage(classNames, matchClasses(classNames, dataset.classNames));
+    return message === null ? null : { field: "dataset", message };
   },
 
   async *run(context) {

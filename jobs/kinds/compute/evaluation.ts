@@ -9,7 +9,7 @@ import type { MaskKey } from "../../../model/prediction/inference.ts";
 import type { Predictor } from "../../../model/prediction/predictor.ts";
 import { parameterCount } from "../../../model/weights.ts";
 import { architectureOf, loadWeights } from "../../artifacts/readCheckpoint.ts";
-import { matchClasses, missingClassesMessage, relabel } from "../../artifacts/classMatch.ts";
+import { classesMessage, matchClasses, relabel } from "../../artifacts/classMatch.ts";
 import { classNamesOf } from "../../artifacts/classNames.ts";
 import { storeConfusion } from "../../artifacts/confusion.ts";
 import { JobFailure } from "../../failure.ts";
@@ -118,10 +118,8 @@ function* reportStart(
 /** Returns the classifier's label for each label of the data set. @throws {JobFailure} */
 function classifierLabels(classNames: readonly string[], { info }: Dataset): Uint16Array {
   requireLabels(info);
-  const { labels, missing } = matchClasses(classNames, info.classNames);
-  if (labels) return labels;
-  throw new JobFailure(
-    "classes_differ",
-    `The data set ${info.id} ${missingClassesMessage(classNames, missing)}`,
-  );
+  const match = matchClasses(classNames, info.classNames);
+  const message = classesMessage(classNames, match);
+  if (match.labels && message === null) return match.labels;
+  throw new JobFailure("classes_differ", `The data set ${info.id} ${message}`);
 }

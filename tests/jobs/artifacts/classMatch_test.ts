@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { matchClasses } from "../../../jobs/artifacts/classMatch.ts";
+import { classesMessage, matchClasses } from "../../../jobs/artifacts/classMatch.ts";
 import { DIGITS } from "../kinds/harness.ts";
 
 Deno.test("classes are matched by name in any order", () => {
@@ -14,4 +14,18 @@ Deno.test("classes are matched by name in any order", () => {
   expect(labels(["constructor", "__proto__"], ["__proto__"])).toEqual([1]);
   // Two names that normalize to the same keep their own labels.
   expect(labels(["e\u0301", "\u00e9"], ["\u00e9", "e\u0301"])).toEqual([1, 0]);
+});
+
+Deno.test("names that several classes have are ambiguous, except in the classifier's own order", () => {
+  const classifier = ["ant", "crane", "bee", "crane"];
+  expect(matchClasses(classifier, classifier)).toEqual({
+    labels: Uint16Array.of(0, 1, 2, 3),
+    missing: null,
+    ambiguous: [],
+  });
+  const match = matchClasses(classifier, ["crane", "bee"]);
+  expect(match).toEqual({ labels: Uint16Array.of(1, 2), missing: null, ambiguous: ["crane"] });
+  expect(classesMessage(classifier, match)).toMatch(/several classes of the classifier have: 'crane'/);
+  expect(classesMessage(classifier, matchClasses(classifier, ["bee", "ant"]))).toBe(null);
+  expect(classesMessage(classifier, matchClasses(classifier, ["crane", "cow"]))).toMatch(/not have: 'cow'/);
 });
