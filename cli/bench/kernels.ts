@@ -6,7 +6,7 @@
 import { PACK_MIN_WIDTH, PACK_SIZE, TILE_SIZE } from "../../model/backends/simd/assembly/blockSizes.ts";
 import { instantiate, loadKernels } from "../../model/backends/simd/instance.ts";
 import type { VectorBits } from "../../model/backends/simd/vectorFlags.ts";
-import { hiddenDim, type MaeConfig, numKeep, numPatches, patchDim } from "../../model/config.ts";
+import { hiddenDim, type MaeConfig, numKeep, numPatches, numTokens, patchDim } from "../../model/config.ts";
 import { Addresses } from "./addresses.ts";
 import { median } from "./engine.ts";
 
@@ -27,7 +27,8 @@ const RUNS = 20, WARMUP_RUNS = 10;
 /** Times every linear layer of a configuration for a chunk of images. @param vectorBits width of the kernels' vectors */
 export function productSpeeds(config: MaeConfig, images: number, vectorBits: VectorBits): ProductSpeed[] {
   const module = loadKernels({ vectorBits });
-  const n = numPatches(config), keep = numKeep(n, config.maskRatio);
+  const keep = numKeep(numPatches(config), config.maskRatio), n = numTokens(config);
+  const visible = keep + Number(config.clsToken);
   const block = (name: string, tokens: number, dim: number) => {
     const hidden = hiddenDim(dim, config.mlpRatio);
     return [
@@ -39,8 +40,8 @@ export function productSpeeds(config: MaeConfig, images: number, vectorBits: Vec
   };
   const layers = [
     ["embed", keep, patchDim(config), config.embedDim],
-    ...block("encoder", keep, config.embedDim),
-    ["decoder_embed", keep, config.embedDim, config.decoderEmbedDim],
+    ...block("encoder", visible, config.embedDim),
+    ["decoder_embed", visible, config.embedDim, config.decoderEmbedDim],
     ...block("decoder", n, config.decoderEmbedDim),
     ["pred", n, config.decoderEmbedDim, patchDim(config)],
   ] as const;

@@ -10,6 +10,7 @@ import { SettingsError } from "../settings/settings.ts";
 import { answers } from "./answers.ts";
 import { archive } from "./archive.ts";
 import { infer, kernels, profile, train } from "./engineCommands.ts";
+import { fields } from "./fields.ts";
 import { gpu } from "./gpu.ts";
 import { growth } from "./growth.ts";
 import { BenchError, type BenchOptions, OPTIONS } from "./options.ts";
@@ -55,6 +56,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     measures: "the kernels of a training step",
     options: "--config MODEL --batch N --steps N",
     run: profile,
+    computes: true,
+  },
+  fields: {
+    measures: "training steps with each field of published models, alternating with plain ones",
+    options: "--config MODEL --backend NAME --threads N --batch N --steps N",
+    run: fields,
     computes: true,
   },
   peer: {
