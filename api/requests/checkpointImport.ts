@@ -76,7 +76,7 @@ async function importWeights(
       name: name ?? (nameFromFile(weights.files[0].name) || id),
       filename,
       url,
-      rule: resolvePreprocessing({ resize: opened.resize, ...preprocessing }),
+      rule: resolvePreprocessing({ resize: opened.resize.mode, ...preprocessing }),
     };
     const notes = trainingNotes(opened, limits.trainingBytes);
     const write = () => opened.write(objects, target, notes, signal);

@@ -6,7 +6,7 @@
  */
 import type { Bytes } from "../../data/bytes.ts";
 import { yieldToEventLoop } from "../../data/eventLoop.ts";
-import type { ImagePreprocessing, ResizeMode } from "../../data/images/preprocessing.ts";
+import type { ImagePreprocessing } from "../../data/images/preprocessing.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { SafetensorsError } from "../../data/safetensors/error.ts";
 import { layoutSafetensors, type SafetensorsLayout, streamedChunks } from "../../data/safetensors/layout.ts";
@@ -20,7 +20,7 @@ import { planImport } from "../../model/formats/planImport.ts";
 import { bufferTensors, type HostTensor } from "../../model/weights.ts";
 import type { Checkpoint, CheckpointOrigin } from "../job.ts";
 import { namesForRow } from "./classNames.ts";
-import { importedResize } from "./importedResize.ts";
+import { type ImportedResize, importedResize } from "./importedResize.ts";
 import { ImportError, type ImportField, type LocalWeights } from "./localWeights.ts";
 import { checkpointKeys } from "./objectKeys.ts";
 import { putVerified } from "./putVerified.ts";
@@ -55,12 +55,12 @@ export class OpenedWeights implements AsyncDisposable {
   readonly plan: ImportPlan;
   /** Class names of a classifier: those of the files, or the numbers from 0; else empty. */
   readonly classNames: readonly string[];
-  /** How the files say that images are made square; undefined if they do not. */
-  readonly resize: ResizeMode | undefined;
+  /** How the files say that images are made square. */
+  readonly resize: ImportedResize;
   readonly #files: TensorFiles;
   readonly #layout: SafetensorsLayout<PlannedTensor>;
 
-  constructor(files: TensorFiles, plan: ImportPlan, resize: ResizeMode | undefined) {
+  constructor(files: TensorFiles, plan: ImportPlan, resize: ImportedResize) {
     this.#files = files;
     this.resize = resize;
     this.plan = plan;
@@ -84,7 +84,8 @@ export class OpenedWeights implements AsyncDisposable {
     const unnamed = architecture.model === "classifier" && classNames === null
       ? [`The files do not name the classes: they are named 0 to ${architecture.classes - 1}`]
       : [];
-    return [...notes, ...unnamed].slice(0, MAX_NOTES).map((note) => note.slice(0, NOTE_LENGTH));
+    const resized = this.resize.note ? [this.resize.note] : [];
+    return [...notes, ...unnamed, ...resized].slice(0, MAX_NOTES).map((note) => note.slice(0, NOTE_LENGTH));
   }
 
   /**
@@ -188,7 +189,7 @@ export async function openWeights(weights: LocalWeights): Promise<OpenedWeights>
     const read = (name: string) => readFinite(opened, name);
     const plan = await withField(() => planImport({ tensors, config, preprocessor, metadata, read }));
     return await withField(() =>
-      Promise.resolve(new OpenedWeights(opened, plan, importedResize(preprocessor)))
+      Promise.resolve(new OpenedWeights(opened, plan, importedResize(preprocessor, config)))
     );
   } catch (error) {
     await opened[Symbol.asyncDispose]();

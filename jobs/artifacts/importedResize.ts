@@ -1,21 +1,69 @@
 /**
- * How the image processor of an imported model makes images square.
+ * How the files of an imported model make images square.
  *
  * @module
  */
 import type { ResizeMode } from "../../data/images/preprocessing.ts";
+import { isTimmConfig } from "../../model/formats/timmConfig.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** How a library makes images square. */
+export interface ImportedResize {
+  /** Absent when the files do not say it. */
+  readonly mode?: ResizeMode;
+  /** What the library does and we do not. */
+  readonly note?: string;
+}
 
 /**
- * Returns the resizing of a `preprocessor_config.json` of Hugging Face: `crop` if it cuts the middle square, `squash` if
- * it resizes both sides; undefined when the file does not say it.
+ * Returns the resizing of Hugging Face's `preprocessor_config.json` or of timm's `config.json`: `crop` if it cuts the
+ * middle square, `squash` if it resizes both sides, `pad` if it adds borders.
  */
-export function importedResize(json: Readonly<Record<string, unknown>> | null): ResizeMode | undefined {
-  if (json === null) return undefined;
-  const { size, do_center_crop: crops, do_resize: resizes } = json;
-  if (crops === true) return "crop";
-  if (resizes === false) return undefined;
-  if (typeof size === "number") return "squash";
-  if (typeof size !== "object" || size === null) return undefined;
-  if ("shortest_edge" in size) return "crop";
-  return "height" in size && "width" in size ? "squash" : undefined;
+export function importedResize(preprocessor: Json | null, config: Json | null): ImportedResize {
+  if (preprocessor !== null) return ofImageProcessor(preprocessor);
+  return config !== null && isTimmConfig(config) ? ofTimm(config) : {};
+}
+
+function ofImageProcessor(
+  { size, crop_size, do_center_crop: crops, do_resize: resizes }: Json,
+): ImportedResize {
+  const isBoth = isObject(size) && "height" in size && "width" in size;
+  if (crops === true) {
+    return { mode: isBoth ? "squash" : "crop", ...zoom(sideOf(crop_size), sideOf(size)) };
+  }
+  if (resizes === false) return {};
+  if (isBoth || typeof size === "number") return { mode: "squash" };
+  return isObject(size) && "shortest_edge" in size ? { mode: "crop" } : {};
+}
+
+/** timm's names of the ways to make an image square (`timm/data/transforms_factory.py`). */
+const CROP_MODES: Readonly<Record<string, ResizeMode>> = { center: "crop", squash: "squash", border: "pad" };
+
+function ofTimm(config: Json): ImportedResize {
+  const { crop_mode, crop_pct } = isObject(config.pretrained_cfg) ? config.pretrained_cfg : config;
+  const mode = typeof crop_mode === "string" && Object.hasOwn(CROP_MODES, crop_mode)
+    ? CROP_MODES[crop_mode]
+    : undefined;
+  return { ...(mode ? { mode } : {}), ...(typeof crop_pct === "number" ? zoom(crop_pct, 1) : {}) };
+}
+
+/** Returns a note if a library resizes images to one side and uses the middle of a shorter side. */
+function zoom(used: number | undefined, resized: number | undefined): ImportedResize {
+  if (used === undefined || resized === undefined || !(used < resized)) return {};
+  const percent = Math.round(100 * used / resized);
+  return {
+    note: `The library uses the middle ${percent} % of a resized image, and we use all of it: crop images ` +
+      "before they are sent for the same results",
+  };
+}
+
+/** Returns the side of a square or of its shorter edge, in pixels. */
+function sideOf(size: unknown): number | undefined {
+  const side = isObject(size) ? size.shortest_edge ?? size.height : size;
+  return typeof side === "number" ? side : undefined;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,0 +1,42 @@
+import { expect } from "expect";
+import { importedResize } from "../../../jobs/artifacts/importedResize.ts";
+import { imageProcessorConfig } from "../../../model/formats/preprocessor.ts";
+import { planExport } from "../../../model/formats/planExport.ts";
+import { completeConfig } from "../../../model/config.ts";
+
+const config = completeConfig({ clsToken: true, layerNormEps: 1e-6 });
+
+Deno.test("the resizing of an export is that of its import", () => {
+  for (const resize of ["crop", "squash", "pad"] as const) {
+    const request = { config, architecture: { model: "encoder" }, classNames: null, resize } as const;
+    const timm = planExport({ ...request, format: "timm" }).configJson;
+    expect(importedResize(null, timm)).toEqual({ mode: resize });
+    if (resize === "pad") continue; // The image processors of transformers cannot pad.
+    expect(importedResize(imageProcessorConfig(config, resize), null)).toEqual({ mode: resize });
+  }
+});
+
+Deno.test("a note says how much of an image a library uses, if it is less than we use", () => {
+  const square = { height: 224, width: 224 };
+  const processors: [json: Record<string, unknown>, mode: string | undefined, percent: string][] = [
+    [{ size: { shortest_edge: 256 }, do_center_crop: true, crop_size: square }, "crop", "88 %"],
+    [{ size: 256, do_center_crop: true, crop_size: 224 }, "crop", "88 %"],
+    [{ size: { height: 256, width: 256 }, do_center_crop: true, crop_size: square }, "squash", "88 %"],
+    [{ size: { shortest_edge: 224 }, do_center_crop: true, crop_size: square }, "crop", ""],
+    [{ size: { shortest_edge: 224 } }, "crop", ""],
+    [{ size: square, do_center_crop: false, crop_size: 100 }, "squash", ""],
+    [{ size: "224", do_resize: true }, undefined, ""],
+  ];
+  for (const [json, mode, percent] of processors) {
+    const resize = importedResize(json, null);
+    expect([json, resize.mode, resize.note ?? ""]).toEqual([json, mode, expect.stringContaining(percent)]);
+    expect(resize.note === undefined).toBe(percent === "");
+  }
+  const timm = {
+    architecture: "vit_base_patch16_224",
+    pretrained_cfg: { crop_pct: 0.9, crop_mode: "center" },
+  };
+  expect(importedResize(null, timm)).toEqual({ mode: "crop", note: expect.stringContaining("90 %") });
+  expect(importedResize(null, { architecture: "vit_base_patch16_224", crop_pct: 1 })).toEqual({});
+  expect(importedResize(null, { num_heads: 3 })).toEqual({});
+});
