@@ -9,6 +9,9 @@
  */
 import type { BlockNaming, Naming } from "./naming.ts";
 
+/** The model types of transformers that are a plain Vision Transformer. */
+export const MODEL_TYPES: readonly string[] = ["vit_mae", "vit"];
+
 const block = (prefix: string): BlockNaming => ({
   norm1: `${prefix}.layernorm_before`,
   qkv: ["query", "key", "value"].map((part) => `${prefix}.attention.attention.${part}`),

@@ -9,16 +9,13 @@ import type { Architecture } from "../weights.ts";
 import { checkModules } from "./checkTensors.ts";
 import { finishImport, type RecognisedModel } from "./finishImport.ts";
 import type { ImportPlan, ImportRequest } from "./format.ts";
-import { huggingFaceNaming, publishedName } from "./huggingFaceNames.ts";
+import { huggingFaceNaming, MODEL_TYPES, publishedName } from "./huggingFaceNames.ts";
 import { dimension } from "./inferVit.ts";
 import { JsonFields, namesByNumber, shortJson } from "./jsonFields.ts";
 import { mlpRatioOf } from "./mlpRatio.ts";
 import { type Correspondence, correspondences } from "./naming.ts";
 import { normalizationOf } from "./preprocessor.ts";
 import { rename, type TensorSet } from "./tensorSet.ts";
-
-/** The model types that are a plain Vision Transformer. */
-const MODEL_TYPES = ["vit_mae", "vit"];
 
 /** The names that transformers has for fields of ours. */
 const FIELD_NAMES: RecognisedModel["fieldNames"] = {
@@ -72,7 +69,7 @@ export async function importHuggingFace(request: ImportRequest, tensors: TensorS
   }
   if (!hasBias) notes.push("The model has no biases of queries, keys and values (qkv_bias): ours are 0");
   const { normalize, note } = normalizationOf(request.preprocessor ?? null, type, config.inChannels);
-  notes.push(note, ...dropoutNotes(fields));
+  notes.push(note, ...dropoutNotes(fields), ...problemNotes(fields, architecture));
   return await finishImport(
     {
       format: "huggingface",
@@ -174,6 +171,13 @@ function dropoutNotes(fields: JsonFields): string[] {
   return [
     `attention_probs_dropout_prob ${shortJson(attention)} is not used: our dropout is ${shortJson(hidden)}`,
   ];
+}
+
+/** Returns a note if the classes of a head do not exclude each other. */
+function problemNotes(fields: JsonFields, { model }: Architecture): string[] {
+  const type = fields.raw("problem_type") ?? null;
+  if (model !== "classifier" || type === null || type === "single_label_classification") return [];
+  return [`problem_type ${shortJson(type)} is not used: our probabilities are a softmax of the logits`];
 }
 
 /** Returns the names of the classes, or null for the placeholders `LABEL_0`, `LABEL_1`. @throws {WeightsError} */

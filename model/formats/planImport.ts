@@ -10,8 +10,8 @@ import { importHuggingFace } from "./importHuggingFace.ts";
 import { importMeta } from "./importMeta.ts";
 import { importUnmask, UNMASK_MARKER } from "./importUnmask.ts";
 import { META_MARKER } from "./metaNames.ts";
-import { foreignModel } from "./modelJson.ts";
-import { commonPrefix, nameList, rename, type TensorSet, tensorSet } from "./tensorSet.ts";
+import { commonPrefix, rename, type TensorSet, tensorSet } from "./tensorSet.ts";
+import { unknownNames } from "./unknownNames.ts";
 
 /** Maximum number of prefixes of wrappers, such as `module._orig_mod.`. */
 const MAX_PREFIXES = 8;
@@ -57,12 +57,10 @@ export async function planImport(request: ImportRequest): Promise<ImportPlan> {
     if (prefix === null) break;
     tensors = rename(tensors, (name) => name.slice(prefix.length));
   }
-  const foreign = request.config && foreignModel(request.config);
+  const markers = IMPORTS.map(({ marker }) => marker);
   throw new WeightsError(
-    `The tensor names are not those of a Vision Transformer in a supported format, which are our own (the tutorial's), ` +
-      `Hugging Face's ViTMAE and ViT, Meta's MAE and timm's ViT. The file has ${
-        nameList([...request.tensors.keys()])
-      } ` +
-      `(${request.tensors.size} in all)${foreign ? `, and config.json has ${foreign}` : ""}`,
+    "The tensor names are not those of a Vision Transformer in a supported format, which are our own (the tutorial's), " +
+      `Hugging Face's ViTMAE and ViT, Meta's MAE and timm's ViT. ` +
+      unknownNames([...request.tensors.keys()], request.config, markers),
   );
 }

@@ -100,3 +100,13 @@ Deno.test("two classes with the same name stay two, and both are in an export", 
   expect(plan.classNames).toEqual(["crane", "dog", "crane"]);
   expect(planExport({ ...plan, format: "huggingface" }).configJson).toMatchObject({ id2label });
 });
+
+Deno.test("a note says that the probabilities of a classifier of several labels are a softmax", async () => {
+  const file = fileIn("huggingface", { model: "classifier", classes: 3 }, { ...SMALL, pool: "cls" });
+  const notesWith = async (problem_type: string) =>
+    (await planImport(requestOf({ ...file, config: { ...file.config, problem_type } }))).notes.join();
+  expect(await notesWith("multi_label_classification")).toMatch(
+    /problem_type "multi_label_classification" is not/,
+  );
+  expect(await notesWith("single_label_classification")).not.toMatch(/problem_type/);
+});
