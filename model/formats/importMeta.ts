@@ -8,9 +8,10 @@ import type { MaeConfig } from "../config.ts";
 import { namedNormalization } from "../normalizations.ts";
 import type { Architecture } from "../weights.ts";
 import { checkModules } from "./checkTensors.ts";
-import { finishImport } from "./finishImport.ts";
+import { finishImport, type RecognisedModel } from "./finishImport.ts";
 import type { ImportPlan, ImportRequest } from "./format.ts";
 import {
+  checkClassCount,
   dimension,
   type Grid,
   inferArchitecture,
@@ -42,6 +43,13 @@ const NAMES: SizeNames = {
 /** The term of the layer norms of both. */
 const LAYER_NORM_EPS = 1e-6;
 
+/** The names that timm has for fields of ours. */
+const TIMM_FIELD_NAMES: RecognisedModel["fieldNames"] = {
+  imageSize: "img_size",
+  inChannels: "in_chans",
+  normalize: "mean and std",
+};
+
 /** What a `config.json` adds to the tensors. */
 export interface MetaJson {
   readonly fields: Partial<MaeConfig>;
@@ -71,6 +79,7 @@ export async function importMeta(request: ImportRequest, set: TensorSet): Promis
   }
   const { fields: inferred, grid } = inferFields(set);
   checkModel(architecture, json);
+  checkClassCount(architecture, json.classes, `config.json: ${isTimm ? "num_classes" : "classes"}`);
   const fields = mergeGiven(inferred, [{ file: "config.json", fields: json.fields }]);
   const assumed = assumedFields(fields, architecture, isTimm);
   const { config, notes } = assumeFields(fields, assumed, isMae, {
@@ -87,6 +96,7 @@ export async function importMeta(request: ImportRequest, set: TensorSet): Promis
       config,
       architecture,
       classNames: architecture.model === "classifier" ? json.classNames : null,
+      ...(isTimm ? { fieldNames: TIMM_FIELD_NAMES } : {}),
       needed: (config) =>
         correspondences(config, architecture, META_NAMING).map((tensor) => {
           if (!hasBias && tensor.name.endsWith(".attn.in_proj_bias")) {
@@ -148,17 +158,10 @@ function assumedFields(
 }
 
 /** @throws {WeightsError} when `config.json` says another model than the tensors are */
-function checkModel(architecture: Architecture, { model, classes }: MetaJson): void {
+function checkModel(architecture: Architecture, { model }: MetaJson): void {
   if (model !== undefined && model !== architecture.model) {
     throw new WeightsError(
       `The tensors are those of the model ${architecture.model}, and config.json says '${model}'`,
-    );
-  }
-  const head = architecture.model === "classifier" ? architecture.classes : 0;
-  if (classes !== undefined && classes !== head) {
-    throw new WeightsError(
-      `config.json has num_classes ${classes}, and ` +
-        (head === 0 ? "the file has no head.weight" : `head.weight has ${head} rows`) + ": they must agree",
     );
   }
 }

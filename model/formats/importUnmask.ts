@@ -10,6 +10,7 @@ import { checkModules } from "./checkTensors.ts";
 import { finishImport } from "./finishImport.ts";
 import type { ImportPlan, ImportRequest } from "./format.ts";
 import {
+  checkClassCount,
   dimension,
   inferArchitecture,
   inferGrid,
@@ -54,6 +55,8 @@ export async function importUnmask(request: ImportRequest, set: TensorSet): Prom
       );
     }
   }
+  checkClassCount(architecture, fromFile?.classes, "config.json: classes");
+  checkClassCount(architecture, fromMetadata?.classes, "The metadata's config: classes");
   const hasTables = set.has(POSITION_TABLES.encoder) || set.has(POSITION_TABLES.decoder);
   const fields = mergeGiven(inferFields(set), [
     ...(fromMetadata ? [{ file: "the metadata", fields: fromMetadata.fields }] : []),

@@ -39,6 +39,20 @@ export function inferArchitecture(set: TensorSet, names: SizeNames): Architectur
   return { model: hasDecoder ? "mae" : "encoder" };
 }
 
+/** Checks a number of classes that a file gives. @param field its name in messages @throws {WeightsError} */
+export function checkClassCount(
+  architecture: Architecture,
+  classes: number | undefined,
+  field: string,
+): void {
+  const rows = architecture.model === "classifier" ? architecture.classes : 0;
+  if (classes === undefined || classes === rows) return;
+  throw new WeightsError(
+    `${field} is ${classes}, and ` +
+      (rows === 0 ? "the file has no head.weight" : `head.weight has ${rows} rows`) + ": they must agree",
+  );
+}
+
 /**
  * Returns the sizes of a model except those of its patches.
  *

@@ -13,6 +13,8 @@ import { parseWireConfig } from "./wireConfig.ts";
 export interface ModelJson {
   readonly fields: Partial<MaeConfig>;
   readonly model?: string;
+  /** Number of classes. */
+  readonly classes?: number;
   readonly classNames: readonly string[] | null;
 }
 
@@ -47,6 +49,7 @@ export function parseModelJson(json: Readonly<Record<string, unknown>>, file: st
   return {
     fields,
     ...(others.model === undefined ? {} : { model: reader.text("model", "") }),
+    ...(others.classes === undefined ? {} : { classes: reader.count("classes", 1) }),
     classNames: names as string[] | null,
   };
 }

@@ -195,9 +195,24 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
   [
     "another number of classes",
     withConfig(timm, { num_classes: 10 }),
-    /num_classes 10, and head\.weight has 3 rows/,
+    /config\.json: num_classes is 10, and head\.weight has 3 rows/,
+  ],
+  [
+    "a normalisation of other channels",
+    withConfig(timm, { pretrained_cfg: { mean: [0.5], std: [0.5] } }),
+    /mean and std must have 3 means/,
   ],
   // ours
+  [
+    "another number of classes",
+    withConfig(fileIn("unmask", classifier), { classes: 10 }),
+    /config\.json: classes is 10, and head\.weight has 3 rows/,
+  ],
+  [
+    "classes without a head",
+    withConfig(meta, { classes: 10 }),
+    /config\.json: classes is 10, and the file has no head\.weight/,
+  ],
   [
     "no size of the images",
     withTensors({ ...own, config: null }, {}, /\.pe$/),
