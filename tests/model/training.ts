@@ -10,6 +10,7 @@ import { selectBackend, type SelectOptions } from "../../model/backends/select.t
 import { type MaeConfig } from "../../model/config.ts";
 import { PRESETS } from "../../model/presets.ts";
 import { uniform } from "../../model/random.ts";
+import { sizeOf } from "../../model/shape.ts";
 import {
   train,
   type TrainerEvent,
@@ -18,7 +19,9 @@ import {
 } from "../../model/training/trainer.ts";
 import {
   type Architecture,
+  bufferShapes,
   collectTensors,
+  type HostTensor,
   type HostWeights,
   initialWeights,
   parameterSpecs,
@@ -138,6 +141,30 @@ export function testTraining(backend: BackendName, threads: number, select: Sele
       expect(lossesOf(rest).length).toBe(15);
     });
   }
+
+  Deno.test(on + "stored positions are used, kept and restored, and not trained", async () => {
+    const { planner } = await selectBackend(backend, select);
+    const stored = { ...config, clsToken: true, positions: "stored" } as const;
+    const specs = parameterSpecs(stored, MAE), shapes = bufferShapes(stored, MAE);
+    const run = (scale: number, resumeFrom?: TrainerState) => {
+      const tables = [...shapes].map(([name, shape]) => {
+        return [name, {
+          shape,
+          data: new Float32Array(sizeOf(shape)).map((_, i) => scale * (i % 7)),
+        }] as const;
+      });
+      const initial = () => new Map<string, HostTensor>([...tables, ...initialWeights(specs, 4)]);
+      return collect(train(options(MAE, { config: stored, initial, threads, planner }), { resumeFrom }));
+    };
+    const whole = await run(0.1), saved = statesOf(whole).find((state) => state.step === 7)!;
+    for (const [name, shape] of shapes) {
+      const { data } = statesOf(whole).at(-1)!.weights.get(name)!;
+      expect(data).toEqual(new Float32Array(sizeOf(shape)).map((_, i) => 0.1 * (i % 7)));
+    }
+    // The tables come from the state, not from the initial values.
+    expect(await run(0.5, saved)).toEqual(whole.filter((event) => event.step > 7));
+    expect(lossesOf(await run(0.5))).not.toEqual(lossesOf(whole));
+  });
 
   Deno.test(on + "another seed has other masks and other losses", async () => {
     const { planner } = await selectBackend(backend, select);

@@ -1,7 +1,16 @@
 import { expect } from "expect";
 import { checkWeights } from "../../model/checkWeights.ts";
 import { PRESETS } from "../../model/presets.ts";
-import { bufferTensors, type HostTensor, initialWeights, parameterSpecs } from "../../model/weights.ts";
+import type { MaeConfig } from "../../model/config.ts";
+import { sizeOf } from "../../model/shape.ts";
+import {
+  type Architecture,
+  bufferShapes,
+  bufferTensors,
+  type HostTensor,
+  initialWeights,
+  parameterSpecs,
+} from "../../model/weights.ts";
 import { config, weights } from "./smallModel.ts";
 
 Deno.test("initial weights have PyTorch's distributions and depend on the seed alone", () => {
@@ -62,4 +71,41 @@ Deno.test("checkWeights refuses tensors that are not the model's and names one",
     change(map);
     expect(() => checkWeights(map, config, architecture)).toThrow(message);
   }
+});
+
+Deno.test("checkWeights requires and returns stored position tables, with any finite values", () => {
+  const stored: MaeConfig = { ...config, positions: "stored", clsToken: true };
+  for (const architecture of [{ model: "mae" }, { model: "encoder" }] as const) {
+    const tables = [...bufferShapes(stored, architecture)].map(([name, shape]) =>
+      [name, { shape, data: new Float32Array(sizeOf(shape)).fill(0.5) }] as const
+    );
+    const file = new Map<string, HostTensor>([
+      ...tables,
+      ...initialWeights(parameterSpecs(stored, architecture), 0),
+    ]);
+    const [[table]] = tables, checked = checkWeights(file, stored, architecture);
+    expect(new Set(checked.keys())).toEqual(new Set(file.keys()));
+    expect(checked.get(table)).toBe(file.get(table));
+    const without = new Map([...file].filter(([name]) => name !== table));
+    expect(() => checkWeights(without, stored, architecture)).toThrow(
+      /missing, first 'encoder.pos_embed.pe'/,
+    );
+    const { shape, data } = file.get(table)!;
+    const broken = new Map(file).set(table, { shape, data: data.map(() => Infinity) });
+    expect(() => checkWeights(broken, stored, architecture)).toThrow(
+      /pos_embed.pe' contains NaN or infinity/,
+    );
+  }
+});
+
+Deno.test("an encoder has no decoder and no head, and a classifier with fc_norm no last norm", () => {
+  const names = (architecture: Architecture) =>
+    parameterSpecs({ ...config, clsToken: true, fcNorm: true }, architecture).map(({ name }) => name);
+  const encoder = names({ model: "encoder" }), classifier = names({ model: "classifier", classes: 2 });
+  expect(encoder.every((name) => name.startsWith("encoder."))).toBe(true);
+  expect(encoder.slice(-2)).toEqual(["encoder.norm.weight", "encoder.norm.bias"]);
+  expect(classifier).toEqual([
+    ...encoder.slice(0, -2),
+    ...["fc_norm.weight", "fc_norm.bias", "head.weight", "head.bias"],
+  ]);
 });
