@@ -18,7 +18,7 @@ export const importFields = z.strictObject({
 
 /** The JSON body of `POST /v1/checkpoints`. */
 export const checkpointUrlSchema = importFields.extend({
-  url: z.string().min(1).describe(
+  url: z.string().min(1).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE).describe(
     "Address of weights on a host that the service allows: a `.safetensors` file, a `model.safetensors.index.json`, or " +
       "a repository of Hugging Face, with `/tree/REVISION` for another revision than `main`. `config.json` and " +
       "`preprocessor_config.json` in the same folder are read as well",
