@@ -9,7 +9,7 @@ import { fetchModel, type ModelLimits, type RemoteModel } from "../../data/remot
 import { RemoteError } from "../../data/remote/remoteError.ts";
 import { withDiskErrors, withTempFolder } from "../body/tempFolder.ts";
 import { requestHash } from "../http/idempotency.ts";
-import { fieldProblem } from "../http/problem.ts";
+import { fieldProblem, ProblemError } from "../http/problem.ts";
 import { withTimeLimit } from "../http/timeLimit.ts";
 import type { checkpointUrlSchema } from "../schemas/checkpointImport.ts";
 import type { Services } from "../services.ts";
@@ -51,7 +51,7 @@ export async function importUrl(
 
 /** Downloads weights to a folder. @throws {ProblemError} naming the field `url` */
 async function fetchWeights(
-  { limits, remote }: Services,
+  { limits, remote, stopping }: Services,
   url: string,
   folder: string,
   signal: AbortSignal,
@@ -65,10 +65,19 @@ async function fetchWeights(
   const timeLimit = AbortSignal.timeout(limits.uploadTotalMs);
   try {
     return await withDiskErrors(() =>
-      fetchModel(url, folder, modelLimits, remote ?? { hosts: [] }, AbortSignal.any([signal, timeLimit]))
+      fetchModel(
+        url,
+        folder,
+        modelLimits,
+        remote ?? { hosts: [] },
+        AbortSignal.any([signal, timeLimit, stopping]),
+      )
     );
   } catch (error) {
     signal.throwIfAborted();
+    if (stopping.aborted) {
+      throw new ProblemError(503, "The service is stopping: try again", { headers: { "retry-after": "5" } });
+    }
     if (timeLimit.aborted) {
       throw fieldProblem(504, "url", `took longer than ${limits.uploadTotalMs / 1000} s to be downloaded`);
     }

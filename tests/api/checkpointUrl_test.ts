@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { breakAfter, Hub, redirect, respond, serve } from "../setup/hub.ts";
+import { breakAfter, Hub, type HubHandler, redirect, respond, serve } from "../setup/hub.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 import { shards, tinyUpload, tinyWeights, weightsFile } from "./importFiles.ts";
 
@@ -140,6 +140,41 @@ Deno.test("what is wrong at an address is named, and nothing remains", async (t)
     });
   }
   expect(await api.traces()).toEqual(before);
+});
+
+Deno.test("a download ends when its time is over, the client leaves or the service stops", async (t) => {
+  await using hub = await openHub();
+  const drip: HubHandler = (_, response) => {
+    response.writeHead(200);
+    const timer = setInterval(() => response.write(new Uint8Array(64 * 1024)), 5);
+    response.on("close", () => clearInterval(timer));
+  };
+  hub.add("hub.test/drip/x.safetensors", drip);
+  const body = { url: hub.url("hub.test/drip/x.safetensors") };
+  const left = (api: TestApi) => Array.from(Deno.readDirSync(api.tempDir));
+  await t.step("time", async () => {
+    await using api = await TestApi.open({ remote: hub.settings(), uploadTotalMs: 200 });
+    const { detail } = await problemOf(await api.post("/v1/checkpoints", body), 504);
+    expect(detail).toBe("url: took longer than 0.2 s to be downloaded");
+    expect(left(api)).toEqual([]);
+  });
+  await t.step("client", async () => {
+    await using api = await TestApi.open({ remote: hub.settings() });
+    const controller = new AbortController(), headers = { "content-type": "application/json" };
+    const request = { method: "POST", headers, body: JSON.stringify(body), signal: controller.signal };
+    const response = api.fetch(new Request("http://localhost/v1/checkpoints", request));
+    setTimeout(() => controller.abort(), 200);
+    await response;
+    expect(left(api)).toEqual([]);
+  });
+  await t.step("service", async () => {
+    const controller = new AbortController();
+    await using api = await TestApi.open({ remote: hub.settings(), stopping: controller.signal });
+    setTimeout(() => controller.abort(), 200);
+    const { detail } = await problemOf(await api.post("/v1/checkpoints", body), 503);
+    expect(detail).toMatch(/^The service is stopping/);
+    expect(left(api)).toEqual([]);
+  });
 });
 
 Deno.test("a body must be an object with a url and known fields", async () => {

@@ -90,6 +90,7 @@ export interface TestModel {
 export type TestLimits = Partial<ApiLimits> & {
   readonly datasets?: Partial<DatasetSettings>;
   readonly remote?: RemoteSettings;
+  readonly stopping?: AbortSignal;
 };
 
 /** An application for tests. */
@@ -102,7 +103,7 @@ export class TestApi implements AsyncDisposable {
   private constructor(
     readonly kv: Deno.Kv,
     readonly folder: string,
-    { datasets, remote, ...limits }: TestLimits,
+    { datasets, remote, stopping, ...limits }: TestLimits,
     objects?: ObjectStore,
     hosts?: HostNames,
     tempDir?: string,
@@ -123,6 +124,7 @@ export class TestApi implements AsyncDisposable {
       inference: this.inference,
       tempDir: this.tempDir,
       remote,
+      stopping,
       limits,
       hosts,
       log: (entry) => this.log.push(entry),
