@@ -1,10 +1,18 @@
 import { expect } from "expect";
-import type { Bytes } from "../../../data/bytes.ts";
+import { type Bytes, readBytes } from "../../../data/bytes.ts";
 import type { GetOptions, ObjectBody } from "../../../data/objects/store.ts";
 import { StoreWrapper } from "../../../data/objects/storeWrapper.ts";
-import { writeSafetensors } from "../../../data/safetensors/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../../data/safetensors/safetensors.ts";
+import { toWire } from "../../../data/wire.ts";
 import { loadWeights, openState } from "../../../jobs/artifacts/readCheckpoint.ts";
 import { sha256 } from "../../../jobs/artifacts/sha256.ts";
+import type { Checkpoint } from "../../../jobs/job.ts";
+import { getCheckpoint } from "../../../jobs/store/checkpoints/read.ts";
+import { selectBackend } from "../../../model/backends/select.ts";
+import { imageDim } from "../../../model/config.ts";
+import { reconstruct } from "../../../model/prediction/inference.ts";
+import { openPredictor } from "../../../model/prediction/openPredictor.ts";
+import { uniform } from "../../../model/random.ts";
 import { KindHarness } from "../kinds/harness.ts";
 
 Deno.test("a file whose metadata has a config that is not a JSON object is rejected", async () => {
@@ -18,6 +26,49 @@ Deno.test("a file whose metadata has a config that is not a JSON object is rejec
       code: "checkpoint_unreadable",
       message: expect.stringContaining("config is not"),
     });
+  }
+});
+
+/** The fields that the configuration of an earlier version had. */
+const OLD_FIELDS = [
+  ...["imageSize", "patchSize", "inChannels", "embedDim", "depth", "numHeads", "decoderEmbedDim"],
+  ...["decoderDepth", "decoderNumHeads", "mlpRatio", "maskRatio", "dropout"],
+];
+
+Deno.test("a checkpoint of an earlier version, without the newer fields, computes the same bits", async () => {
+  await using harness = await KindHarness.open();
+  using kv = await Deno.openKv(":memory:");
+  const { planner } = await selectBackend("simd");
+  for (const model of ["mae", "classifier"] as const) {
+    const now = await harness.storeModel(model);
+    const config = Object.fromEntries(
+      Object.entries(now.config).filter(([name]) => OLD_FIELDS.includes(name)),
+    );
+    const { tensors, metadata } = readSafetensors(
+      await readBytes((await harness.store.get(now.objectKey)).body),
+    );
+    const bytes = writeSafetensors(tensors, { ...metadata, config: JSON.stringify(toWire(config)) });
+    const objectKey = "earlier.safetensors";
+    await harness.store.put(objectKey, bytes);
+    await kv.set(["checkpoint", now.id], { ...now, config, objectKey, sha256: await sha256(bytes) });
+
+    const earlier = (await getCheckpoint(kv, now.id))!;
+    expect(earlier.config).toEqual(now.config);
+    const pixels = uniform({ seed: 0, purpose: "images" }, 2 * imageDim(now.config));
+    const compute = async (checkpoint: Checkpoint) => {
+      const weights = await loadWeights(harness.store, checkpoint), { config } = checkpoint;
+      const predictor = await openPredictor({ config, weights, threads: 1 }, planner);
+      try {
+        return model === "mae"
+          ? (await reconstruct(predictor, pixels, { seed: 0, maskRatio: 0.5 })).pred
+          : await predictor.logits(pixels);
+      } finally {
+        await predictor.dispose();
+      }
+    };
+    expect(await compute(earlier)).toEqual(await compute(now));
+    const { step } = await openState(harness.store, earlier, false);
+    expect(step).toBe(1);
   }
 });
 
