@@ -55,7 +55,7 @@ function valueIssue(field: ConfigField, value: MaeConfig[keyof MaeConfig]): stri
   const rule = rangeRule(field);
   return isInRange(field, value)
     ? null
-    : `must be ${rule}: current value is ${typeof value === "object" ? JSON.stringify(value) : value}`;
+    : `must be ${rule}: current value is ${typeof value === "number" ? value : JSON.stringify(value)}`;
 }
 
 function isInRange(field: ConfigField, value: MaeConfig[keyof MaeConfig]): boolean {

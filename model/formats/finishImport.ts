@@ -11,7 +11,7 @@ import { checkTensors } from "./checkTensors.ts";
 import { importedTensor } from "./conversions.ts";
 import type { Half, ImportedTensor, ImportPlan, ImportRequest, WeightsFormat } from "./format.ts";
 import { type Correspondence, POSITION_TABLES } from "./naming.ts";
-import { positionKind } from "./positionKind.ts";
+import { positionKind, roundedTolerance, TABLE_TOLERANCE } from "./positionKind.ts";
 import type { TensorSet } from "./tensorSet.ts";
 import { wireName } from "./wireConfig.ts";
 
@@ -32,8 +32,8 @@ export interface RecognisedModel {
   needed(config: MaeConfig): readonly Correspondence[];
   /** The format's names of our fields, for messages. @default our names in JSON */
   readonly fieldNames?: Partial<Record<keyof MaeConfig, string>>;
-  /** How far a stored position table may differ from a computed one. @default 1e-5 */
-  readonly tableTolerance?: number;
+  /** The positions that a file names. Stored tables must be these. */
+  readonly givenPositions?: MaeConfig["positions"];
   /** Tensors to ignore, by their names in the set. */
   readonly ignored?: (name: string) => boolean;
   readonly notes: readonly string[];
@@ -52,7 +52,7 @@ export async function finishImport(
   checkTensors(set, needed, isIgnored, model.what);
   if (architecture.model === "classifier") checkClasses(architecture.classes, model.classNames);
   const planned = needed.map((tensor) => importedTensor(tensor, (name) => set.get(name)!.source));
-  const positions = await positionsOf(model, planned, read);
+  const positions = await positionsOf(model, planned, set, read);
   const ignored = [...set].filter(([name]) => isIgnored(name)).map(([, { source }]) => source);
   return {
     format,
@@ -71,10 +71,15 @@ function missingHalves({ model }: Architecture): Half[] {
   return model === "mae" ? ["head"] : model === "encoder" ? ["decoder", "head"] : ["decoder"];
 }
 
-/** Returns the kind of positions: that of the stored tables, or that of the configuration if none are stored. */
+/**
+ * Returns the kind of positions: that of the stored tables, or that of the configuration if none are stored.
+ *
+ * @throws {WeightsError} when a file names positions that the stored tables do not have
+ */
 async function positionsOf(
-  { config, tableTolerance }: RecognisedModel,
+  { config, needed, givenPositions = "stored" }: RecognisedModel,
   planned: readonly ImportedTensor[],
+  set: TensorSet,
   read: ImportRequest["read"],
 ): Promise<MaeConfig["positions"]> {
   const table = async (name: string): Promise<HostTensor | undefined> => {
@@ -83,7 +88,15 @@ async function positionsOf(
   };
   const encoder = await table(POSITION_TABLES.encoder);
   if (!encoder) return config.positions;
-  return positionKind(config, { encoder, decoder: await table(POSITION_TABLES.decoder) }, tableTolerance);
+  const [{ name }] = needed(config).find(({ name }) => name === POSITION_TABLES.encoder)!.stored;
+  const { dtype, source } = set.get(name)!;
+  const tolerance = givenPositions === "stored" ? TABLE_TOLERANCE : roundedTolerance(dtype);
+  const tables = { encoder, decoder: await table(POSITION_TABLES.decoder) };
+  const kind = positionKind(config, tables, tolerance);
+  if (givenPositions === "stored" || kind === givenPositions) return kind;
+  throw new WeightsError(
+    `positions is ${givenPositions} in the configuration, and '${source}' has other values: it must be ${kind} or absent`,
+  );
 }
 
 /** @throws {WeightsError} for a field outside of our range */

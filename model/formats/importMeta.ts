@@ -66,7 +66,7 @@ export async function importMeta(request: ImportRequest, set: TensorSet): Promis
     ? { fields: {}, classNames: null }
     : isTimm
     ? parseTimmConfig(request.config, dimension(set, PATCH_EMBED, 0))
-    : parseModelJson(request.config, "config.json");
+    : parseModelJson(request.config, "config.json", dimension(set, PATCH_EMBED, 1));
   checkModules(set);
   const architecture = inferArchitecture(set, NAMES), isMae = architecture.model === "mae";
   if (!isMae && set.has(META_NAMING.maskToken)) {
@@ -97,6 +97,7 @@ export async function importMeta(request: ImportRequest, set: TensorSet): Promis
       architecture,
       classNames: architecture.model === "classifier" ? json.classNames : null,
       ...(isTimm ? { fieldNames: TIMM_FIELD_NAMES } : {}),
+      givenPositions: fields.positions,
       needed: (config) =>
         correspondences(config, architecture, META_NAMING).map((tensor) => {
           if (!hasBias && tensor.name.endsWith(".attn.in_proj_bias")) {

@@ -23,6 +23,9 @@ import { ownCorrespondence, POSITION_TABLES, tableShapes } from "./naming.ts";
 import { parseJsonObject, parseModelJson } from "./modelJson.ts";
 import type { TensorSet } from "./tensorSet.ts";
 
+/** The name of the metadata's configuration in messages. */
+const METADATA = "The metadata's config";
+
 const PATCH_EMBED = "encoder.patch_embed.projection.1.weight";
 
 const NAMES: SizeNames = {
@@ -43,11 +46,11 @@ export const UNMASK_MARKER = /^encoder\.patch_embed\.projection\.1\.weight$/;
 export async function importUnmask(request: ImportRequest, set: TensorSet): Promise<ImportPlan> {
   checkModules(set);
   const architecture = inferArchitecture(set, NAMES);
-  const { metadata } = request;
+  const { metadata } = request, { inChannels } = inferPatch(set);
   const fromMetadata = metadata.config === undefined
     ? null
-    : parseModelJson(parseJsonObject(metadata.config, "The metadata's config"), "The metadata's config");
-  const fromFile = request.config === null ? null : parseModelJson(request.config, "config.json");
+    : parseModelJson(parseJsonObject(metadata.config, METADATA), METADATA, inChannels);
+  const fromFile = request.config === null ? null : parseModelJson(request.config, "config.json", inChannels);
   for (const said of [metadata.model, fromFile?.model, fromMetadata?.model]) {
     if (said !== undefined && said !== architecture.model) {
       throw new WeightsError(
@@ -56,7 +59,7 @@ export async function importUnmask(request: ImportRequest, set: TensorSet): Prom
     }
   }
   checkClassCount(architecture, fromFile?.classes, "config.json: classes");
-  checkClassCount(architecture, fromMetadata?.classes, "The metadata's config: classes");
+  checkClassCount(architecture, fromMetadata?.classes, `${METADATA}: classes`);
   const hasTables = set.has(POSITION_TABLES.encoder) || set.has(POSITION_TABLES.decoder);
   const fields = mergeGiven(inferFields(set), [
     ...(fromMetadata ? [{ file: "the metadata", fields: fromMetadata.fields }] : []),
@@ -86,21 +89,13 @@ export async function importUnmask(request: ImportRequest, set: TensorSet): Prom
           ...(hasTables || config.positions === "stored" ? tableShapes(config, architecture) : []),
           ...parameterSpecs(config, architecture),
         ].map(ownCorrespondence),
-      tableTolerance: fields.positions === "stored" ? undefined : tableTolerance(set, fromMetadata !== null),
+      // Files from before the field have the tutorial's positions.
+      givenPositions: fields.positions ?? (fromMetadata ? config.positions : undefined),
       notes,
     },
     set,
     request.read,
   );
-}
-
-/**
- * Returns how far a position table may differ from the computed one. Where our metadata says that it is computed, a file
- * of 16 bits has it rounded: values up to 1 differ by 2^-12 in F16 and by 2^-9 in BF16.
- */
-function tableTolerance(set: TensorSet, hasMetadata: boolean): number | undefined {
-  const dtype = set.get(POSITION_TABLES.encoder)?.dtype;
-  return hasMetadata && dtype === "F16" ? 2 ** -11 : hasMetadata && dtype === "BF16" ? 2 ** -8 : undefined;
 }
 
 /** Returns the model in words. */

@@ -25,14 +25,19 @@ const OTHER_FIELDS = ["model", "classes", "class_names", "format"];
  * Reads a `config.json` with our fields.
  *
  * @param file its name in messages
+ * @param channels of the model, for a named normalisation
  * @throws {WeightsError} for the file of another library, and for a field that we do not have
  */
-export function parseModelJson(json: Readonly<Record<string, unknown>>, file: string): ModelJson {
+export function parseModelJson(
+  json: Readonly<Record<string, unknown>>,
+  file: string,
+  channels: number,
+): ModelJson {
   const foreign = foreignModel(json);
   if (foreign !== null) {
     throw new WeightsError(`${file} is that of another model, ${foreign}, and the tensors have other names`);
   }
-  const { fields, others } = parseWireConfig(json);
+  const { fields, others } = parseWireConfig(json, file, channels);
   const unknown = Object.keys(others).filter((name) => !OTHER_FIELDS.includes(name));
   if (unknown.length > 0) {
     throw new WeightsError(

@@ -10,6 +10,11 @@ import type { HostTensor } from "../weights.ts";
 /** How far a stored table may differ from the computed one. */
 export const TABLE_TOLERANCE = 1e-5;
 
+/** Returns how far a computed table may be from itself in a file: values up to 1 are rounded by 2^-12 in F16, 2^-9 in BF16. */
+export function roundedTolerance(dtype: string): number {
+  return dtype === "F16" ? 2 ** -11 : dtype === "BF16" ? 2 ** -8 : TABLE_TOLERANCE;
+}
+
 /** The stored tables of a model. Only an MAE has a decoder. */
 export interface StoredTables {
   readonly encoder: HostTensor;

@@ -43,6 +43,8 @@ export function modelJson(
  */
 export function parseWireConfig(
   json: Readonly<Record<string, unknown>>,
+  file: string,
+  channels: number,
 ): { fields: Partial<MaeConfig>; others: Record<string, unknown> } {
   const byWireName = new Map(FIELDS.map((field) => [wireName(field), field]));
   const fields: Record<string, unknown> = {}, others: Record<string, unknown> = Object.create(null);
@@ -56,10 +58,10 @@ export function parseWireConfig(
     if (!Object.hasOwn(NORMALIZATIONS, name)) {
       const names = Object.keys(NORMALIZATIONS).join(", ");
       throw new WeightsError(
-        `config.json: normalize must be one of ${names}, or an object: current value is '${name}'`,
+        `${file}: normalize must be one of ${names}, or an object: current value is '${name}'`,
       );
     }
-    fields.normalize = namedNormalization(name as NormalizationName, Number(fields.inChannels ?? 3));
+    fields.normalize = namedNormalization(name as NormalizationName, channels);
   }
   return { fields: fields as Partial<MaeConfig>, others };
 }

@@ -117,19 +117,27 @@ Deno.test("our own files are imported with their metadata, with or without posit
   }
 });
 
-Deno.test("tables of our files in 16 bits are those that the metadata names, and those of other files are kept", async () => {
-  const { weights, config } = fileIn("unmask"), { model: _, ...fields } = config!;
-  const rounded = new Map(
-    [...weights].map((
-      [name, { shape, data }],
-    ) => [name, { shape, data: new Float32Array(new Float16Array(data)) }]),
-  );
-  const request = requestOf({ weights: rounded, config: null, metadata: { config: JSON.stringify(fields) } });
-  const tensors = new Map([...request.tensors].map(([name, { shape }]) => [name, { dtype: "F16", shape }]));
-  expect((await planImport({ ...request, tensors })).config.positions).toBe("sincos_2d");
-  expect((await planImport({ ...request, tensors, metadata: {}, config: heads })).config.positions).toBe(
-    "stored",
-  );
+Deno.test("rounded tables of 16 bits are the positions that a file names, and else stored ones", async () => {
+  for (const format of ["unmask", "meta"] as const) {
+    const { weights, config } = fileIn(format);
+    const rounded = new Map(
+      [...weights].map((
+        [name, { shape, data }],
+      ) => [name, { shape, data: new Float32Array(new Float16Array(data)) }]),
+    );
+    const request = requestOf({ weights: rounded, config });
+    const tensors = new Map([...request.tensors].map(([name, { shape }]) => [name, { dtype: "F16", shape }]));
+    expect((await planImport({ ...request, tensors })).config.positions).toBe("sincos_2d");
+    expect((await planImport({ ...request, tensors, config: heads })).config.positions).toBe("stored");
+  }
+});
+
+Deno.test("a named normalisation has the channels of the tensors", async () => {
+  for (const format of ["unmask", "meta"] as const) {
+    const file = fileIn(format, encoder, { ...SMALL, inChannels: 1, normalize: null });
+    const plan = await planImport(requestOf({ ...file, config: { ...onlyHeads, normalize: "half" } }));
+    expect(plan.config.normalize).toEqual({ mean: [0.5], std: [0.5] });
+  }
 });
 
 Deno.test("the tutorial's state_dict without metadata is imported with the tutorial's values", async () => {

@@ -234,6 +234,16 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
     { ...withConfig(own, { num_heads: 4 }), metadata: { config: '{"num_heads":2}' } },
     /num_heads is 4 in config\.json and 2 in the metadata/,
   ],
+  [
+    "positions that are not the stored ones",
+    withConfig(own, { positions: "sincos_1d" }),
+    /positions is sincos_1d in the configuration, and 'encoder\.pos_embed\.pe' has other values: it must be sincos_2d/,
+  ],
+  [
+    "a number as text",
+    withConfig(meta, { num_heads: "2" }),
+    /num_heads must be a whole number from 1 to 64: current value is "2"/,
+  ],
   ["metadata that is not JSON", { ...own, metadata: { config: "{" } }, /The metadata's config is not JSON/],
   [
     "an unknown normalisation",
