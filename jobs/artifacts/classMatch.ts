@@ -19,16 +19,15 @@ export function listNames(names: readonly string[]): string {
 
 /**
  * The classifier's label for each label of a data set, or the data set's class names that the classifier lacks.
- * `ambiguous` has the names that several classes of the classifier have, as "crane" of ImageNet. Their first class is
- * taken, except where the data set has the name under the same label.
+ * `ambiguous` has the names that several classes of the classifier have, such as "crane" of ImageNet: their labels are
+ * those of the first class. The class names of a data set are unique.
  */
 export type ClassMatch =
-  | {
-    readonly labels: Uint16Array<ArrayBuffer>;
-    readonly missing: null;
-    readonly ambiguous: readonly string[];
-  }
-  | { readonly labels: null; readonly missing: readonly string[]; readonly ambiguous: readonly string[] };
+  & { readonly ambiguous: readonly string[] }
+  & (
+    | { readonly labels: Uint16Array<ArrayBuffer>; readonly missing: null }
+    | { readonly labels: null; readonly missing: readonly string[] }
+  );
 
 /**
  * Matches the classes of a data set to those of a classifier by name. Their order does not matter, and the data set
@@ -37,12 +36,9 @@ export type ClassMatch =
 export function matchClasses(classifier: readonly string[], dataset: readonly string[]): ClassMatch {
   const exact = labelsByName(classifier);
   const normalized = labelsByName(classifier.map((name) => name.normalize("NFC")));
-  const isSame = (name: string, label: number) => classifier[label] === name;
-  const found = dataset.map((name, label) =>
-    isSame(name, label) ? label : exact.get(name) ?? normalized.get(name.normalize("NFC"))
-  );
+  const found = dataset.map((name) => exact.get(name) ?? normalized.get(name.normalize("NFC")));
   const repeated = new Set(classifier.filter((name, label) => exact.get(name) !== label));
-  const ambiguous = dataset.filter((name, label) => repeated.has(name) && !isSame(name, label));
+  const ambiguous = dataset.filter((name) => repeated.has(name));
   const missing = dataset.filter((_, label) => found[label] === undefined);
   return missing.length > 0
     ? { labels: null, missing, ambiguous }

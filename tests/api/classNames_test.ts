@@ -2,8 +2,9 @@ import { expect } from "expect";
 import { readHeader } from "../../data/safetensors/safetensors.ts";
 import { keys } from "../../jobs/store/rows/keys.ts";
 import { pngDigit, tarGz } from "../setup/uploads.ts";
-import { TINY } from "./fixtures.ts";
-import { TestApi } from "./fixtures.ts";
+import { unzip } from "../setup/unzip.ts";
+import { problemOf, TestApi, TINY } from "./fixtures.ts";
+import { TINY_VIT, tinyUpload, tinyWeights } from "./importFiles.ts";
 import { TestRunner } from "./runner.ts";
 
 const MODEL = {
@@ -78,4 +79,43 @@ Deno.test("a row of an earlier version, with class names but without their numbe
   expect(response).toMatchObject({ num_classes: 10, class_names: checkpoint.classNames, resumable: true });
   const body = { checkpoint: checkpoint.id, pictures: [(await pngDigit(0)).toBase64()] };
   expect((await api.post("/v1/classifications", body)).status).toBe(200);
+});
+
+Deno.test("an imported classifier keeps two classes of one name, and cannot be measured by that name", async () => {
+  await using api = await TestApi.open();
+  const { tensors, config } = tinyWeights("huggingface", { model: "classifier", classes: 3 }, {
+    ...TINY_VIT,
+    pool: "cls",
+  });
+  const names = ["crane", "owl", "crane"];
+  const id2label = Object.fromEntries(names.entries());
+  const imported = await api.importWeights(tinyUpload({ tensors, config: { ...config, id2label } }));
+  const { id, class_names } = await imported.json();
+  expect(class_names).toEqual(names);
+
+  const image = await pngDigit(0);
+  const classified = await (await api.post("/v1/classifications", {
+    checkpoint: id,
+    pictures: [image.toBase64()],
+  })).json();
+  expect(classified.class_names).toEqual(names);
+  expect(classified.data[0].probabilities.length).toBe(3);
+
+  const zip = await api.send(`/v1/checkpoints/${id}/content?format=huggingface`);
+  const files = await unzip(new Uint8Array(await zip.arrayBuffer()));
+  expect(JSON.parse(new TextDecoder().decode(files["config.json"])).id2label).toEqual(id2label);
+
+  const folder = (name: string) => [[`train/${name}/0.png`, image], [`test/${name}/1.png`, image]];
+  const archive = await tarGz(Object.fromEntries(["crane", "owl"].flatMap(folder)));
+  const { id: dataset } = await (await api.upload({ archive })).json();
+  const { errors } = await problemOf(
+    await api.post("/v1/jobs", { kind: "evaluate", checkpoint: id, dataset }),
+    422,
+  );
+  expect(errors).toEqual([{
+    path: "dataset",
+    message: expect.stringMatching(/names several classes of the classifier have: 'crane'/),
+  }]);
+  const finetune = { kind: "finetune", checkpoint: id, dataset, batch_size: 2, max_steps: 1 };
+  expect((await api.post("/v1/jobs", finetune)).status).toBe(201);
 });

@@ -16,15 +16,10 @@ Deno.test("classes are matched by name in any order", () => {
   expect(labels(["e\u0301", "\u00e9"], ["\u00e9", "e\u0301"])).toEqual([1, 0]);
 });
 
-Deno.test("names that several classes have are ambiguous, except in the classifier's own order", () => {
-  const classifier = ["ant", "crane", "bee", "crane"];
-  expect(matchClasses(classifier, classifier)).toEqual({
-    labels: Uint16Array.of(0, 1, 2, 3),
-    missing: null,
-    ambiguous: [],
-  });
+Deno.test("names that several classes of a classifier have are ambiguous", () => {
+  const classifier = ["crane", "ant", "bee", "crane"];
   const match = matchClasses(classifier, ["crane", "bee"]);
-  expect(match).toEqual({ labels: Uint16Array.of(1, 2), missing: null, ambiguous: ["crane"] });
+  expect(match).toEqual({ labels: Uint16Array.of(0, 2), missing: null, ambiguous: ["crane"] });
   expect(classesMessage(classifier, match)).toMatch(/several classes of the classifier have: 'crane'/);
   expect(classesMessage(classifier, matchClasses(classifier, ["bee", "ant"]))).toBe(null);
   expect(classesMessage(classifier, matchClasses(classifier, ["crane", "cow"]))).toMatch(/not have: 'cow'/);
