@@ -49,6 +49,8 @@ export interface ApiLimits {
   readonly imagesBytes: number;
   /** Values (height x width x channels x images) of an inference request. */
   readonly imageValues: number;
+  /** Estimated memory to build a response from the results of a model. One image is always allowed. */
+  readonly responseBytes: number;
   /** Time to load a model and compute a response. */
   readonly inferenceMs: number;
   /** Seconds of `Prefer: wait` or `?wait=`. */
@@ -100,6 +102,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   imageBytes: 20 * 2 ** 20,
   imagesBytes: 64 * 2 ** 20,
   imageValues: 2 ** 24,
+  responseBytes: 2 ** 27,
   inferenceMs: 120_000,
   waitSeconds: 60,
   heartbeatMs: 15_000,

@@ -4,9 +4,10 @@
  * @module
  */
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
-import { classNamesOf } from "../../jobs/artifacts/classNames.ts";
+import { classesOf, classNamesOf } from "../../jobs/artifacts/classNames.ts";
 import type { ApiEnv } from "../http/context.ts";
 import { jsonContent } from "../openapi/content.ts";
+import { checkResponseSize, listBytes } from "../requests/responseSize.ts";
 import { classificationSchema, inferenceFormSchema, inferenceSchema } from "../schemas/inference.ts";
 import type { Services } from "../services.ts";
 import { addInferenceRoute } from "./inferenceRoute.ts";
@@ -24,7 +25,8 @@ export function addClassificationRoute(app: OpenAPIHono<ApiEnv>, services: Servi
       description: "A class for each image",
       content: jsonContent(classificationSchema),
     },
-    async handle({ checkpoint, images, preprocessing, signal }, context) {
+    async handle({ request, checkpoint, images, preprocessing, signal }, context) {
+      checkResponseSize(request, images.count, listBytes(classesOf(checkpoint)), services.limits);
       const allProbabilities = await services.inference.classify(checkpoint, images, signal);
       const classNames = await classNamesOf(services.objects, checkpoint);
       const classes = classNames.length;

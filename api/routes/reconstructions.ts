@@ -11,6 +11,7 @@ import { reconstructionParts, requestedParts } from "../inference/reconstruction
 import { reconstructionBody } from "../inference/reconstructionBody.ts";
 import { checkAttention } from "../requests/attention.ts";
 import { masksOf } from "../requests/masks.ts";
+import { checkResponseSize, reconstructionBytes } from "../requests/responseSize.ts";
 import {
   reconstructionFormSchema,
   reconstructionRequestSchema,
@@ -43,6 +44,7 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
       const masks = masksOf(config, request, images.count);
       checkAttention(config, request);
       const isPng = context.get("mediaType") === "image/png";
+      checkResponseSize(request, images.count, reconstructionBytes(config, request, isPng), services.limits);
       const requested = requestedParts(request, isPng);
       const { prediction: withPatches, attention: withAttention } = requested;
       const { maskRatio, seed, masking, noise } = masks;

@@ -19,6 +19,17 @@ const GAP = 8;
 /** Maximum size to which small images are enlarged, in pixels. The factor is a whole number. */
 const ENLARGED_SIZE = 168;
 
+/** Returns the factor by which images are enlarged. */
+function scaleOf(size: number): number {
+  return Math.max(1, Math.floor(ENLARGED_SIZE / size));
+}
+
+/** Returns the number of values in a row of a figure. @param size height and width of an image, in pixels */
+export function figureRowBytes(columns: number, size: number, channels: number): number {
+  const step = size * scaleOf(size) + GAP;
+  return (columns * step + GAP) * step * channels;
+}
+
 /** The pixels of a figure. */
 interface Canvas {
   /** `[height, width, channels]`. */
@@ -84,7 +95,7 @@ export async function renderFigure(
   size: number,
   captions: readonly string[] | null = null,
 ): Promise<Bytes> {
-  const scale = Math.max(1, Math.floor(ENLARGED_SIZE / size)), step = size * scale + GAP;
+  const scale = scaleOf(size), step = size * scale + GAP;
   const captionHeight = captions === null ? 0 : CAPTION_HEIGHT;
   const width = rows[0].length * step + GAP, height = rows.length * step + GAP + captionHeight;
   const channels = rows.flat().some((image) => image.channels === 3) ? 3 : 1;

@@ -240,6 +240,35 @@ Deno.test("the fields of masks and figures are the same in a form", async () => 
   }
 });
 
+Deno.test("the number of images is limited by the size of the response", async () => {
+  await using api = await TestApi.open({ responseBytes: 200_000 });
+  const { id } = await api.model(), classifier = await api.model("classifier");
+  const post = async (count: number, fields: object, accept = "application/json") =>
+    await api.post(
+      "/v1/reconstructions",
+      { checkpoint: id, dataset: digits(...Array(count).keys()), ...fields },
+      { accept },
+    );
+  const table: [max: number, fields: object, accept?: string][] = [
+    [104, {}],
+    [6, { include: ["patches"] }],
+    [3, { include: ["patches", "pred"] }],
+    [11, { include: ["images"] }],
+    [3, { columns: ["original", "masked"] }, "image/png"],
+    [1, { columns: ["original", "masked", "error"] }, "image/png"],
+  ];
+  for (const [max, fields, accept] of table) {
+    expect((await post(max, fields, accept)).status).toBe(200);
+    const { errors } = await problemOf(await post(max + 1, fields, accept), 413);
+    const message = new RegExp(`at most ${max} images? .*: it has ${max + 1}$`);
+    expect(errors).toEqual([{ path: "dataset.indices", message: expect.stringMatching(message) }]);
+  }
+  const indices = [...Array(501).keys()];
+  const body = { checkpoint: classifier.id, dataset: digits(...indices) };
+  const { errors } = await problemOf(await api.post("/v1/classifications", body), 413);
+  expect(errors).toMatchObject([{ message: expect.stringMatching(/at most 500 images/) }]);
+});
+
 const CLASS_TOKEN = { ...TINY, clsToken: true, positions: "sincos_2d" } as const;
 
 Deno.test("the attention of a class token is numbers by head, and a column", async () => {
