@@ -4,7 +4,6 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { completeConfig } from "../../model/config.ts";
 import { forwardFlops } from "../../model/flops.ts";
 import type { Architecture } from "../../model/weights.ts";
 import { commonFields } from "../requests/commonFields.ts";
@@ -36,20 +35,19 @@ export const pretrain = defineKind({
   splits: () => ["train"],
 
   async *run(context) {
-    const { chooseBackend, loadSplit, openDataset, runTraining, startOf } = await import("./compute/mod.ts");
-    const { batchSize } = context.request;
-    const config = context.request.model ? completeConfig(context.request.model) : context.source!.config;
-    const backend = await chooseBackend(context.settings, 3 * batchSize * forwardFlops(config));
-    const dataset = yield* openDataset(context);
-    const { state, checkpoint, epochLoss } = yield* runTraining(context, {
+    const compute = await import("./compute/mod.ts");
+    const config = compute.configOf(context), flops = 3 * context.request.batchSize * forwardFlops(config);
+    const backend = await compute.chooseBackend(context.settings, flops);
+    const dataset = yield* compute.openDataset(context);
+    const { state, checkpoint, epochLoss } = yield* compute.runTraining(context, {
       config,
       architecture: ARCHITECTURE,
       classNames: [],
       freezeEncoder: false,
       backend,
       preprocessing: dataset.info,
-      set: await loadSplit(context, dataset, "train", config),
-      ...await startOf(context, { config, architecture: ARCHITECTURE }, []),
+      set: await compute.loadSplit(context, dataset, "train", config),
+      ...compute.startOf(context, { config, architecture: ARCHITECTURE }, []),
     });
     yield { type: "result", result: { loss: epochLoss, steps: state.step, checkpoint } };
   },

@@ -9,5 +9,5 @@ export { loadSplit, openDataset } from "./dataset.ts";
 export { evaluateClassifier, evaluateMae } from "./evaluation.ts";
 export { measurementBatchSize } from "./measure.ts";
 export { runTraining } from "./runTraining.ts";
-export { startOf } from "./start.ts";
+export { configOf, startOf } from "./start.ts";
 export { trainClassifier } from "./trainClassifier.ts";

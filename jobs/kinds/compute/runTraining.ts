@@ -34,8 +34,8 @@ export interface TrainingSetup extends CheckpointSetup {
   readonly features?: ProbeFeatures;
   /** Warnings about the data. They are reported when the job starts, not when it resumes. */
   readonly warnings?: readonly string[];
-  /** How the model differs from its checkpoint. They are reported when the job starts. */
-  readonly notes?: readonly string[];
+  /** Returns how the model differs from its checkpoint. The sentences are reported when the job starts. */
+  notes?(): Promise<readonly string[]>;
   /** Returns the first values of all parameters. It is not called when the run resumes. */
   initial(): Promise<TensorStream> | TensorStream;
 }
@@ -149,13 +149,13 @@ function trainOptions(
   };
 }
 
-function* reportStart(
+async function* reportStart(
   request: TrainingRequest,
   setup: TrainingSetup,
   length: RunLength,
   { threads, note }: Extract<TrainerEvent, { type: "ready" }>,
   resumed: StoredState | undefined,
-): Generator<KindEvent, void> {
+): AsyncGenerator<KindEvent, void> {
   const { config, architecture, backend: { name, vectorBits, notes }, set, warnings = [] } = setup;
   yield {
     type: "started",
@@ -166,7 +166,7 @@ function* reportStart(
     parameters: parameterCount(config, architecture),
   };
   if (resumed) return;
-  for (const message of setup.notes ?? []) yield { type: "log", level: "info", message };
+  for (const message of await setup.notes?.() ?? []) yield { type: "log", level: "info", message };
   for (const message of [...warnings, ...runLengthWarnings(request, length, set.count)]) {
     yield { type: "log", level: "warning", message };
   }

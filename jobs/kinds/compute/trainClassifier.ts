@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dataset, DatasetInfo, ImageSet } from "../../../data/datasets/dataset.ts";
-import { completeConfig, type MaeConfig } from "../../../model/config.ts";
+import type { MaeConfig } from "../../../model/config.ts";
 import { classifierFlops } from "../../../model/flops.ts";
 import { type Architecture, collectTensors, type HostWeights, isTrainable } from "../../../model/weights.ts";
 import { emptyClasses, listNames } from "../../artifacts/classMatch.ts";
@@ -18,19 +18,16 @@ import { loadSplit, openDataset, requireLabels } from "./dataset.ts";
 import { type ClassifierMeasure, type LogitsOf, measureClassifier, measurementBatchSize } from "./measure.ts";
 import { ProbeFeatures } from "./probeFeatures.ts";
 import { runTraining, type TrainingSetup } from "./runTraining.ts";
-import { startOf } from "./start.ts";
+import { configOf, startOf } from "./start.ts";
 
 /** Trains and measures a classifier. With a frozen encoder only the head is trained. @throws {JobFailure} */
 export async function* trainClassifier(
   context: KindContext<TrainingRequest>,
   { freezeEncoder }: TrainedModel,
 ): AsyncGenerator<KindEvent, void> {
-  const { request, source } = context;
-  // Requests that earlier versions stored have no model if they start from a checkpoint.
-  const config = request.model ? completeConfig(request.model) : source?.config;
-  if (!config) throw new JobFailure("no_model", "The request names neither a checkpoint nor a model");
-  const passes = freezeEncoder ? 1 : 3;
-  const backend = await chooseBackend(context.settings, passes * request.batchSize * classifierFlops(config));
+  const config = configOf(context), passes = freezeEncoder ? 1 : 3;
+  const flops = passes * context.request.batchSize * classifierFlops(config);
+  const backend = await chooseBackend(context.settings, flops);
   const dataset = yield* openDataset(context);
   requireClasses(dataset.info);
   const { numClasses, classNames } = dataset.info;
@@ -50,7 +47,7 @@ export async function* trainClassifier(
     preprocessing: dataset.info,
     ...training,
     features,
-    ...await startOf(context, { config, architecture }, classNames),
+    ...startOf(context, { config, architecture }, classNames),
   });
   const result = { loss: epochLoss, steps: state.step, checkpoint };
   if (testCount === 0) return yield { type: "result", result };
