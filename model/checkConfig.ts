@@ -140,7 +140,8 @@ function combinationIssues(config: MaeConfig): ConfigIssue[] {
   }
   const { normalize, inChannels } = config;
   if (normalize !== null && normalize.mean.length !== inChannels) {
-    report("normalize", `must have ${inChannels} means and deviations, one for each channel`);
+    const count = inChannels === 1 ? "1 mean and deviation" : `${inChannels} means and deviations`;
+    report("normalize", `must have ${count}, one for each channel`);
   }
   const patches = numPatches(config);
   if (patches > MAX_PATCHES) {

@@ -22,7 +22,7 @@ import {
 } from "./inferVit.ts";
 import { assumeFields, mergeGiven, PUBLISHED_DECODER } from "./mergeConfig.ts";
 import { META_NAMING } from "./metaNames.ts";
-import { parseModelJson } from "./modelJson.ts";
+import { type ModelJson, parseModelJson } from "./modelJson.ts";
 import { type Correspondence, correspondences, POSITION_TABLES } from "./naming.ts";
 import type { TensorSet } from "./tensorSet.ts";
 import { isTimmConfig, parseTimmConfig } from "./timmConfig.ts";
@@ -50,19 +50,10 @@ const TIMM_FIELD_NAMES: RecognisedModel["fieldNames"] = {
   normalize: "mean and std",
 };
 
-/** What a `config.json` adds to the tensors. */
-export interface MetaJson {
-  readonly fields: Partial<MaeConfig>;
-  readonly model?: string;
-  readonly classNames: readonly string[] | null;
-  /** Number of classes, 0 for a model without a head. */
-  readonly classes?: number;
-}
-
 /** Returns the plan for a model of Meta or timm. @throws {WeightsError} */
 export async function importMeta(request: ImportRequest, set: TensorSet): Promise<ImportPlan> {
   const isTimm = request.config !== null && isTimmConfig(request.config);
-  const json: MetaJson = request.config === null
+  const json: ModelJson = request.config === null
     ? { fields: {}, classNames: null }
     : isTimm
     ? parseTimmConfig(request.config, dimension(set, PATCH_EMBED, 0))
@@ -159,7 +150,7 @@ function assumedFields(
 }
 
 /** @throws {WeightsError} when `config.json` says another model than the tensors are */
-function checkModel(architecture: Architecture, { model }: MetaJson): void {
+function checkModel(architecture: Architecture, { model }: ModelJson): void {
   if (model !== undefined && model !== architecture.model) {
     throw new WeightsError(
       `The tensors are those of the model ${architecture.model}, and config.json says '${model}'`,

@@ -9,11 +9,11 @@ import { JsonFields } from "./jsonFields.ts";
 import { nameList } from "./tensorSet.ts";
 import { parseWireConfig } from "./wireConfig.ts";
 
-/** What a `config.json` with our fields says. */
+/** What a `config.json` says of a model, in our fields. */
 export interface ModelJson {
   readonly fields: Partial<MaeConfig>;
   readonly model?: string;
-  /** Number of classes. */
+  /** Number of classes, 0 for a model without a head. */
   readonly classes?: number;
   readonly classNames: readonly string[] | null;
 }

@@ -6,14 +6,8 @@
 import { WeightsError } from "../checkWeights.ts";
 import type { MaeConfig } from "../config.ts";
 import { mlpRatioOf } from "./mlpRatio.ts";
+import type { ModelJson } from "./modelJson.ts";
 import { JsonFields, namesByNumber, shortJson } from "./jsonFields.ts";
-
-/** What timm's `config.json` says of a model. */
-export interface TimmConfig {
-  readonly fields: Partial<MaeConfig>;
-  readonly classNames: readonly string[] | null;
-  readonly classes?: number;
-}
 
 /** The names of timm's plain Vision Transformers begin with one of these. */
 const ARCHITECTURES = /^(vit_|deit_|flexivit_|eva_large_|test_vit$)/;
@@ -75,7 +69,7 @@ export function isTimmConfig(json: Readonly<Record<string, unknown>>): boolean {
  * @param width of the encoder, which with the architecture gives the heads
  * @throws {WeightsError} for a model that ours cannot express
  */
-export function parseTimmConfig(json: Readonly<Record<string, unknown>>, width: number): TimmConfig {
+export function parseTimmConfig(json: Readonly<Record<string, unknown>>, width: number): ModelJson {
   const top = new JsonFields(json);
   const name = top.text("architecture", "");
   if (name !== "" && (!ARCHITECTURES.test(name) || OTHER_FORWARD.test(name))) {

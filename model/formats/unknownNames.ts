@@ -36,17 +36,24 @@ export function unknownNames(
   // The names of another model of transformers need no explanation.
   const type = config?.model_type;
   if (typeof type === "string" && !MODEL_TYPES.includes(type)) return files;
-  const prefixes = new Set(names.flatMap((name) => markers.flatMap((marker) => prefixOf(name, marker))));
-  if (prefixes.size > 0) {
-    const found = [...prefixes].map((prefix) => `${prefix}*`);
-    return `Only ${nameList(found)} are the tensors of a Vision Transformer: remove all others. ${files}`;
+  const prefixes = prefixesOf(names, markers);
+  if (prefixes.length > 0) {
+    return `Only ${
+      nameList(prefixes.map((prefix) => `${prefix}*`))
+    } are the tensors of a Vision Transformer: remove all others. ${files}`;
   }
   const library = LIBRARIES.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
   return library ? `These are tensor names of ${library}: rename them to those of timm. ${files}` : files;
 }
 
-/** Returns what is before the name of a marker, if a tensor has the name. */
-function prefixOf(name: string, { source }: RegExp): string[] {
-  const found = new RegExp(`(?<=\\.)${source.replace("^", "")}`).exec(name);
-  return found ? [name.slice(0, found.index)] : [];
+/** Returns what precedes the names of markers. */
+function prefixesOf(names: readonly string[], markers: readonly RegExp[]): string[] {
+  const patterns = markers.map(({ source }) => new RegExp(`(?<=\\.)${source.replace("^", "")}`));
+  const found = names.flatMap((name) =>
+    patterns.flatMap((pattern) => {
+      const match = pattern.exec(name);
+      return match ? [name.slice(0, match.index)] : [];
+    })
+  );
+  return [...new Set(found)];
 }
