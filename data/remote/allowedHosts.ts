@@ -89,8 +89,8 @@ export function allowedHost(url: URL, hosts: readonly AllowedHost[]): AllowedHos
   const named = hosts.filter(({ hostname }) =>
     hostname.startsWith("*.") ? url.hostname.endsWith(hostname.slice(1)) : url.hostname === hostname
   );
-  const host = named.find(({ protocol, port }) => protocol === url.protocol && port === url.port);
-  if (host !== undefined) return host;
+  const matching = named.filter(({ protocol, port }) => protocol === url.protocol && port === url.port);
+  if (matching.length > 0) return matching.find(({ isPrivate }) => isPrivate) ?? matching[0];
   if (named.some(({ port }) => port === url.port) && url.protocol === "http:") {
     throw new RemoteError(
       "refused",

@@ -41,7 +41,7 @@ interface Progress {
  * Downloads a file to `path`.
  *
  * @returns its size in bytes
- * @throws {RemoteError} `missing` for status 404, `too_large`, `refused`, or `unavailable` after several attempts
+ * @throws {RemoteError} `missing` for status 404, `forbidden` for 401 and 403, `too_large`, `refused`, or `unavailable` after several attempts
  */
 export async function download(
   url: URL,
@@ -189,12 +189,16 @@ function tooLarge(reason: string, maxBytes: number, limit: string): RemoteError 
 function statusError(status: number, retryAfter: string | undefined): RemoteError {
   if (status === 404 || status === 410) return new RemoteError("missing", `was not found (status ${status})`);
   if (status === 401 || status === 403) {
-    return new RemoteError("refused", `is not public: the server responded with status ${status}`);
+    return new RemoteError("forbidden", `is not public: the server responded with status ${status}`);
   }
   const message = `cannot be fetched: the server responded with status ${status}`;
   if (status !== 429 && status !== 408 && status < 500) return new RemoteError("refused", message);
-  const seconds = /^\d{1,6}$/.test(retryAfter ?? "") ? Number(retryAfter) : undefined;
-  return new RemoteError("unavailable", message, {
-    retryAfterMs: seconds === undefined ? undefined : seconds * 1000,
-  });
+  return new RemoteError("unavailable", message, { retryAfterMs: parseRetryAfter(retryAfter) });
+}
+
+/** Returns the milliseconds of a Retry-After, which has seconds or a date; undefined for another text. */
+function parseRetryAfter(text = ""): number | undefined {
+  if (/^\d{1,6}$/.test(text)) return Number(text) * 1000;
+  const date = /^[A-Z][a-z]+, /.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }

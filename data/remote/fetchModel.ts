@@ -119,13 +119,17 @@ class Reader {
     this.#bytesLeft = limits.weightsBytes;
   }
 
-  /** Returns the text of a JSON file; null if it is optional and missing. */
+  /**
+   * Returns the text of a JSON file; null if it is optional and missing. Object storage responds with 403 for a missing
+   * file, and for a file beside one whose address is signed.
+   */
   async json(url: URL, isOptional: boolean): Promise<string | null> {
     const path = this.#nextPath(), limit = "the limit of a JSON file";
     try {
       await this.#download(url, path, { maxBytes: this.#limits.jsonBytes, limit });
     } catch (error) {
-      if (isOptional && error instanceof RemoteError && error.reason === "missing") return null;
+      const isMissing = error instanceof RemoteError && ["missing", "forbidden"].includes(error.reason);
+      if (isOptional && isMissing) return null;
       throw error;
     }
     try {

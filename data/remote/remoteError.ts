@@ -5,7 +5,7 @@
  */
 
 /** Why a download failed. Only one that is `unavailable` may succeed when it is repeated. */
-export type RemoteReason = "refused" | "missing" | "too_large" | "unavailable";
+export type RemoteReason = "refused" | "forbidden" | "missing" | "too_large" | "unavailable";
 
 /** A download that was refused or failed. The message has no part of a response's body. */
 export class RemoteError extends Error {

@@ -88,16 +88,19 @@ async function send(
     signal,
   );
   const { promise, resolve: respond, reject } = Promise.withResolvers<http.IncomingMessage>();
+  const isTls = url.protocol === "https:", { Agent } = isTls ? https : http;
   const options: https.RequestOptions = {
-    agent: false,
+    // An agent of its own re-uses no connection. `agent: false` would follow NODE_USE_ENV_PROXY to a proxy, which looks
+    // names up itself.
+    agent: new Agent({ keepAlive: false, proxyEnv: {} } as https.AgentOptions),
     lookup: lookupOf(addresses),
+    // Takes precedence over NODE_TLS_REJECT_UNAUTHORIZED.
+    rejectUnauthorized: true,
     // With another encoding, the range of a later response might not continue the first one.
     headers: { "accept-encoding": "identity", "user-agent": "unmask", ...headers },
     ...ca !== undefined && { ca },
   };
-  const request = url.protocol === "https:"
-    ? https.get(url, options, respond)
-    : http.get(url, options, respond);
+  const request = (isTls ? https : http).get(url, options, respond);
   request.on("error", (error) => {
     const { code, message } = error as Error & { code?: string };
     const text = `cannot be fetched: the connection to '${url.host}' failed (${

@@ -79,6 +79,9 @@ Deno.test("an address must be on an allowed host, with its scheme and port", () 
       ["https://huggingface.co:99999/x", /must be an https address/],
     ] as const
   ) expect(() => check(text)).toThrow(message);
+  for (const list of [["*.a.lan", "models.a.lan private"], ["models.a.lan private", "*.a.lan"]]) {
+    expect(allowedHost(parseRemoteUrl("https://models.a.lan/x"), entries(...list)).isPrivate).toBe(true);
+  }
   expect(() => allowedHost(parseRemoteUrl("https://huggingface.co/x"), [])).toThrow(
     /is not supported: no host is allowed by the setting UNMASK_FETCH_HOSTS/,
   );

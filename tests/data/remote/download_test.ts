@@ -2,6 +2,7 @@ import { expect } from "expect";
 import { download } from "../../../data/remote/download.ts";
 import { parseAllowedHost, parseRemoteUrl } from "../../../data/remote/allowedHosts.ts";
 import type { RemoteSettings } from "../../../data/remote/request.ts";
+import { run } from "../../setup/command.ts";
 import { breakAfter, Hub, type HubHandler, redirect, respond, serve } from "../../setup/hub.ts";
 
 const CONTENT = new Uint8Array(200_000).map((_, i) => i * 7 + (i >> 8));
@@ -92,6 +93,36 @@ Deno.test("a connection goes to the address that was checked", async () => {
   expect(asked).toBe(1);
 });
 
+Deno.test("of several addresses, one that can be reached is used", async () => {
+  await using hub = await Hub.open();
+  hub.add(FILE, CONTENT);
+  const resolve = () => Promise.resolve(["127.0.0.9", "127.0.0.1"]);
+  expect(await fetched(hub, hub.settings(undefined, { resolve }))).toEqual(CONTENT);
+});
+
+Deno.test("neither a proxy nor switched-off checks of certificates are taken from the environment", async () => {
+  await using hub = await Hub.open();
+  await using plain = await Hub.open("http");
+  await using proxy = await Hub.open("http");
+  hub.add(FILE, CONTENT);
+  plain.add(FILE, CONTENT);
+  const connects: string[] = [];
+  proxy.server.on("connect", ({ url }, socket) => {
+    connects.push(url!);
+    socket.destroy();
+  });
+  const [http_proxy, https_proxy] = [proxy.url("127.0.0.1"), proxy.url("127.0.0.1")];
+  const env = { NODE_USE_ENV_PROXY: "1", NODE_TLS_REJECT_UNAUTHORIZED: "0", http_proxy, https_proxy };
+  const script = new URL("../../fixtures/hub/fetch.ts", import.meta.url).pathname;
+  const urls = [hub.url(FILE), plain.url(FILE)];
+  const { output } = await run(Deno.execPath(), ["run", "-A", script, ...urls], { cwd: ".", env });
+  expect(output.trim().split("\n")).toEqual([
+    expect.stringMatching(/SELF_SIGNED_CERT/),
+    String(CONTENT.length),
+  ]);
+  expect([connects, proxy.requests]).toEqual([[], []]);
+});
+
 Deno.test("certificates are checked for the name", async () => {
   await using hub = await Hub.open();
   hub.add("evil.test/x", CONTENT).add(FILE, CONTENT);
@@ -154,11 +185,13 @@ Deno.test("temporary errors are repeated, others are not", async (t) => {
   }
   const failing: [number, Record<string, string>, string, RegExp, number][] = [
     [404, {}, "missing", /was not found/, 1],
-    [401, {}, "refused", /is not public: .*401/, 1],
-    [403, {}, "refused", /is not public/, 1],
+    [401, {}, "forbidden", /is not public: .*401/, 1],
+    [403, {}, "forbidden", /is not public/, 1],
     [418, {}, "refused", /status 418/, 1],
     [500, {}, "unavailable", /status 500/, 4],
     [429, { "retry-after": "3600" }, "unavailable", /status 429/, 1],
+    [429, { "retry-after": "Fri, 31 Dec 2100 23:59:59 GMT" }, "unavailable", /status 429/, 1],
+    [503, { "retry-after": "Fri, 31 Dec 1999 23:59:59 GMT" }, "unavailable", /status 503/, 4],
   ];
   for (const [status, headers, reason, pattern, attempts] of failing) {
     await t.step(`always ${status}`, async () => {
