@@ -15,6 +15,7 @@ import { headContentLength } from "./middleware/headContentLength.ts";
 import { logFailure, logRequests } from "./middleware/requestLog.ts";
 import { limitRequestSize } from "./middleware/requestSize.ts";
 import { requireSameSite } from "./middleware/sameSite.ts";
+import { Downloads } from "./requests/downloads.ts";
 import { ROUTES } from "./routes/list.ts";
 import type { AppDeps, Services } from "./services.ts";
 
@@ -33,14 +34,16 @@ import type { AppDeps, Services } from "./services.ts";
  * ```
  */
 export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
+  const limits = { ...DEFAULT_LIMITS, ...deps.limits };
   const services: Services = {
     ...deps,
-    limits: { ...DEFAULT_LIMITS, ...deps.limits },
+    limits,
     now: deps.now ?? Date.now,
     hosts: deps.hosts ?? "any",
     stopping: deps.stopping ?? new AbortController().signal,
     log: deps.log ?? logFailure,
     metrics: createMetrics(),
+    downloads: new Downloads(limits.downloads),
   };
   const app = new OpenAPIHono<ApiEnv>();
   app.onError(handleError);

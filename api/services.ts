@@ -12,6 +12,7 @@ import type { HostNames } from "./http/host.ts";
 import type { ApiLimits } from "./http/limits.ts";
 import type { ApiMetrics } from "./http/metrics.ts";
 import type { Inference } from "./inference/inference.ts";
+import type { Downloads } from "./requests/downloads.ts";
 
 /** The arguments of `createApp`. */
 export interface AppDeps {
@@ -41,4 +42,5 @@ export interface Services extends Required<Omit<AppDeps, "limits" | "tempDir" | 
   readonly tempDir?: string;
   readonly remote?: RemoteSettings;
   readonly metrics: ApiMetrics;
+  readonly downloads: Downloads;
 }

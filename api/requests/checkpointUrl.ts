@@ -19,14 +19,14 @@ import { checkSpace, type Imported, importOnce } from "./checkpointImport.ts";
 export const MAX_JSON_BYTES = 8 * 2 ** 20;
 /** Seconds after which a client may retry when a server failed. */
 const RETRY_SECONDS = 30;
-const STATUSES = { refused: 422, missing: 422, too_large: 413, unavailable: 503 } as const;
+const STATUSES = { refused: 422, forbidden: 422, missing: 422, too_large: 413, unavailable: 503 } as const;
 
 /**
  * Imports the weights at an address as a checkpoint.
  *
  * @param idempotencyKey requests with the same key and fields create one checkpoint
  * @throws {ProblemError} 422 for an address that is not allowed, and naming what cannot be imported; 413 for weights that
- * are too large; 503 without space or when the server fails; 504 when the time is over
+ * are too large; 503 without space, when the server fails, or when too many downloads run; 504 when the time is over
  */
 export async function importUrl(
   services: Services,
@@ -40,7 +40,9 @@ export async function importUrl(
     limits.uploadTotalMs + limits.uploadStoreMs,
     (signal) =>
       withTempFolder(tempDir, async (folder) => {
+        using running = new DisposableStack();
         const open = async () => {
+          running.use(services.downloads.start());
           const weights = await fetchWeights(services, url, folder, signal);
           return { weights, name, preprocessing, filename: weights.files[0].name, url: weights.url };
         };

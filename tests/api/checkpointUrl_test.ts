@@ -177,6 +177,45 @@ Deno.test("a download ends when its time is over, the client leaves or the servi
   });
 });
 
+Deno.test("more imports by URL than the limit are refused until one ends", async () => {
+  await using hub = await openHub();
+  await using api = await TestApi.open({ remote: hub.settings(), downloads: 1 });
+  const arrived = Promise.withResolvers<void>(), proceed = Promise.withResolvers<void>();
+  hub.add("hub.test/slow/config.json", (request, response, count) => {
+    arrived.resolve();
+    proceed.promise.then(() => serve(CONFIG)(request, response, count));
+  }).add("hub.test/slow/x.safetensors", WEIGHTS);
+  const first = api.post("/v1/checkpoints", { url: hub.url("hub.test/slow/x.safetensors") });
+  await arrived.promise;
+  const body = { url: hub.url(REPOSITORY) }, headers = { "idempotency-key": "k" };
+  const response = await api.post("/v1/checkpoints", body, headers);
+  expect(response.headers.get("retry-after")).toBe("30");
+  const { detail } = await problemOf(response, 503);
+  expect(detail).toMatch(/^1 imports by URL are already running/);
+  expect((await api.importWeights(tinyUpload())).status).toBe(201);
+  proceed.resolve();
+  expect((await first).status).toBe(201);
+  expect((await api.post("/v1/checkpoints", body, headers)).status).toBe(201);
+});
+
+Deno.test("files beside a signed address may be forbidden, and the weights may not", async () => {
+  await using hub = await Hub.open();
+  await using api = await TestApi.open({ remote: hub.settings() });
+  const { sha256, ...uploaded } = await (await api.importWeights(tinyUpload())).json();
+  const ours = await api.object(`checkpoints/${uploaded.id}.safetensors`);
+  for (const name of ["config.json", "preprocessor_config.json"]) {
+    hub.add(`hub.test/bucket/${name}`, respond(403));
+  }
+  hub.add("hub.test/bucket/mine.safetensors", (request, response, count) => {
+    (request.url!.includes("signature=") ? serve(ours) : respond(403))(request, response, count);
+  });
+  const url = hub.url("hub.test/bucket/mine.safetensors");
+  expect(await (await api.post("/v1/checkpoints", { url: `${url}?signature=SECRET` })).json())
+    .toMatchObject({ sha256, origin: { format: "unmask", url } });
+  const { detail } = await problemOf(await api.post("/v1/checkpoints", { url }), 422);
+  expect(detail).toBe("url: is not public: the server responded with status 403");
+});
+
 Deno.test("a body must be an object with a url and known fields", async () => {
   await using api = await TestApi.open();
   for (
