@@ -16,11 +16,14 @@ export interface DecodedImage {
   readonly width: number;
 }
 
+/**
+ * Bicubic interpolation, as Pillow's and torchvision's with `antialias`: a larger image is not sampled, but averaged.
+ * Without `fastShrinkOnLoad`, a JPEG is decoded at no less than twice the size, for less difference from them.
+ */
+const BICUBIC = { kernel: "cubic", fastShrinkOnLoad: false } as const;
+
 /** Largest coordinate that libvips supports, in pixels (`VIPS_MAX_COORD`). */
 const MAX_COORDINATE = 10_000_000;
-
-/** Values of sharp's `fit` option. */
-const FIT = { crop: "cover", squash: "fill", pad: "contain" } as const;
 
 /**
  * Repeats the rows or columns of an image if `squash` enlarges one side of it and not the other. Otherwise libvips
@@ -42,31 +45,41 @@ async function repeatPixels(
   return { ...size, image: sharp(data, { raw: { ...size, channels: info.channels } }) };
 }
 
-/** Crops, squashes or pads an image to the input shape, in 8 bits. */
-function resize(
-  { image, height, width }: DecodedImage,
-  { imageSize, channels }: InputShape,
-  preprocessing: ImagePreprocessing,
-): Sharp {
+/**
+ * Resizes the shorter side to the input size and extracts the middle square. Sizes and position are rounded like those
+ * of `Resize` and `CenterCrop` of torchvision, so that images of models from other libraries are not shifted.
+ */
+function crop({ image, height, width }: DecodedImage, { imageSize }: InputShape): Sharp {
   const short = Math.min(height, width), long = Math.max(height, width);
   // Scaled to the input size, a very thin image would exceed the limit of libvips. Its middle is extracted first.
-  const tooLong = preprocessing.resize === "crop" && long * imageSize / short >= MAX_COORDINATE;
-  const source = tooLong
-    ? image.extract({
-      left: Math.floor((width - short) / 2),
-      top: Math.floor((height - short) / 2),
-      width: short,
-      height: short,
-    })
-    : image;
-  return source
-    .resize(imageSize, imageSize, {
-      fit: FIT[preprocessing.resize],
-      position: "centre",
-      kernel: "cubic",
-      background: preprocessing.background === "none" ? "black" : preprocessing.background,
-    })
-    .toColourspace(channels === 1 ? "b-w" : "srgb");
+  if (long * imageSize / short >= MAX_COORDINATE) {
+    const left = Math.floor((width - short) / 2), top = Math.floor((height - short) / 2);
+    return image.extract({ left, top, width: short, height: short })
+      .resize(imageSize, imageSize, { fit: "fill", ...BICUBIC });
+  }
+  const scaled = Math.trunc(imageSize * long / short), start = roundHalfToEven((scaled - imageSize) / 2);
+  const isWide = width > height, square = { width: imageSize, height: imageSize };
+  return image
+    .resize(isWide ? scaled : imageSize, isWide ? imageSize : scaled, { fit: "fill", ...BICUBIC })
+    .extract({ left: isWide ? start : 0, top: isWide ? 0 : start, ...square });
+}
+
+/** Rounds to the nearest whole number, and a half to the even one, as Python's `round` does. */
+function roundHalfToEven(value: number): number {
+  const rounded = Math.round(value);
+  return rounded - value === 0.5 && rounded % 2 === 1 ? rounded - 1 : rounded;
+}
+
+/** Crops, squashes or pads an image to the input shape, in 8 bits. */
+function resize(source: DecodedImage, input: InputShape, preprocessing: ImagePreprocessing): Sharp {
+  const { imageSize, channels } = input, { resize, background } = preprocessing;
+  const resized = resize === "crop" ? crop(source, input) : source.image.resize(imageSize, imageSize, {
+    fit: resize === "squash" ? "fill" : "contain",
+    position: "centre",
+    ...BICUBIC,
+    background: background === "none" ? "black" : background,
+  });
+  return resized.toColourspace(channels === 1 ? "b-w" : "srgb");
 }
 
 /** Converts a decoded image. @returns `[imageSize, imageSize, channels]`, 0 to 255 */

@@ -42,6 +42,30 @@ Deno.test("an image that is not square is cropped, squashed or padded, encoded o
   }
 });
 
+Deno.test("crop resizes and cuts as torchvision does", async (t) => {
+  const cases: [long: number, short: number, size: number, scaled: number, start: number][] = [
+    [250, 16, 4, 62, 29], // scaled to 62.5, which is rounded down
+    [241, 100, 45, 108, 32], // 31.5 pixels on each side: a half is rounded to the even number
+    [239, 100, 44, 105, 30], // 30.5 pixels
+    [200, 100, 50, 100, 25],
+  ];
+  for (const [long, short, size, scaled, start] of cases) {
+    await t.step(`${long} x ${short} to ${size}`, async () => {
+      const ramp = Uint8Array.from({ length: long * short }, (_, i) => i % long);
+      const input = { imageSize: size, channels: 1 } as const;
+      const cropped = await resizeRaw(ramp, { height: short, width: long, channels: 1 }, input);
+      const tall = ramp.map((_, i) => Math.floor(i / short));
+      const upright = await resizeRaw(tall, { height: long, width: short, channels: 1 }, input);
+      for (let i = 0; i < size; i++) {
+        // Bicubic interpolation keeps a linear ramp.
+        const expected = (start + i + 0.5) * long / scaled - 0.5;
+        expect(Math.abs(cropped[size + i] - expected)).toBeLessThan(0.75);
+        expect(Math.abs(upright[i * size + 1] - expected)).toBeLessThan(0.75);
+      }
+    });
+  }
+});
+
 Deno.test("squash and pad keep all of a tall image of 50 x 2000", async () => {
   // The upper half is white, the lower half black.
   const tall = Uint8Array.from({ length: 50 * 2000 }, (_, index) => index < 50 * 1000 ? 255 : 0);
