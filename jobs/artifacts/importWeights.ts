@@ -84,8 +84,9 @@ export class OpenedWeights implements AsyncDisposable {
     const unnamed = architecture.model === "classifier" && classNames === null
       ? [`The files do not name the classes: they are named 0 to ${architecture.classes - 1}`]
       : [];
-    const resized = this.resize.note ? [this.resize.note] : [];
-    return [...notes, ...unnamed, ...resized].slice(0, MAX_NOTES).map((note) => note.slice(0, NOTE_LENGTH));
+    return [...notes, ...unnamed, ...this.resize.notes].slice(0, MAX_NOTES).map((note) =>
+      note.slice(0, NOTE_LENGTH)
+    );
   }
 
   /**

@@ -12,8 +12,8 @@ type Json = Readonly<Record<string, unknown>>;
 export interface ImportedResize {
   /** Absent when the files do not say it. */
   readonly mode?: ResizeMode;
-  /** What the library does and we do not. */
-  readonly note?: string;
+  /** What the library does and we do not, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -22,40 +22,60 @@ export interface ImportedResize {
  */
 export function importedResize(preprocessor: Json | null, config: Json | null): ImportedResize {
   if (preprocessor !== null) return ofImageProcessor(preprocessor);
-  return config !== null && isTimmConfig(config) ? ofTimm(config) : {};
+  return config !== null && isTimmConfig(config) ? ofTimm(config) : { notes: [] };
 }
 
+/** The filters of Pillow by their number. */
+const PILLOW_FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
+
 function ofImageProcessor(
-  { size, crop_size, do_center_crop: crops, do_resize: resizes }: Json,
+  { size, crop_size, do_center_crop: crops, do_resize: resizes, resample }: Json,
 ): ImportedResize {
   const isBoth = isObject(size) && "height" in size && "width" in size;
+  const notes = resizes === false
+    ? []
+    : ofFilter(typeof resample === "number" ? PILLOW_FILTERS[resample] : undefined);
   if (crops === true) {
-    return { mode: isBoth ? "squash" : "crop", ...zoom(sideOf(crop_size), sideOf(size)) };
+    return { mode: isBoth ? "squash" : "crop", notes: [...notes, ...zoom(sideOf(crop_size), sideOf(size))] };
   }
-  if (resizes === false) return {};
-  if (isBoth || typeof size === "number") return { mode: "squash" };
-  return isObject(size) && "shortest_edge" in size ? { mode: "crop" } : {};
+  if (resizes === false) return { notes };
+  if (isBoth || typeof size === "number") return { mode: "squash", notes };
+  return isObject(size) && "shortest_edge" in size ? { mode: "crop", notes } : { notes };
 }
 
 /** timm's names of the ways to make an image square (`timm/data/transforms_factory.py`). */
 const CROP_MODES: Readonly<Record<string, ResizeMode>> = { center: "crop", squash: "squash", border: "pad" };
 
 function ofTimm(config: Json): ImportedResize {
-  const { crop_mode, crop_pct } = isObject(config.pretrained_cfg) ? config.pretrained_cfg : config;
+  const { crop_mode, crop_pct, interpolation } = isObject(config.pretrained_cfg)
+    ? config.pretrained_cfg
+    : config;
   const mode = typeof crop_mode === "string" && Object.hasOwn(CROP_MODES, crop_mode)
     ? CROP_MODES[crop_mode]
     : undefined;
-  return { ...(mode ? { mode } : {}), ...(typeof crop_pct === "number" ? zoom(crop_pct, 1) : {}) };
+  const notes = [...ofFilter(interpolation), ...(typeof crop_pct === "number" ? zoom(crop_pct, 1) : [])];
+  return { ...(mode ? { mode } : {}), notes };
 }
 
 /** Returns a note if a library resizes images to one side and uses the middle of a shorter side. */
-function zoom(used: number | undefined, resized: number | undefined): ImportedResize {
-  if (used === undefined || resized === undefined || !(used < resized)) return {};
+function zoom(used: number | undefined, resized: number | undefined): string[] {
+  if (used === undefined || resized === undefined || !(used < resized)) return [];
   const percent = Math.round(100 * used / resized);
-  return {
-    note: `The library uses the middle ${percent} % of a resized image, and we use all of it: crop images ` +
-      "before they are sent for the same results",
-  };
+  return [
+    `The library uses the middle ${percent} % of a resized image, and we use all of it: crop images ` +
+    "before they are sent for the same results",
+  ];
+}
+
+/** Returns a note if a library resizes images with another filter. */
+function ofFilter(name: unknown): string[] {
+  if (typeof name !== "string" || ["", "bicubic", "random"].includes(name)) return [];
+  return [
+    `The library resizes images with the filter '${
+      name.slice(0, 40)
+    }', and we resize them bicubically: send ` +
+    "images of the model's size for the same results",
+  ];
 }
 
 /** Returns the side of a square or of its shorter edge, in pixels. */

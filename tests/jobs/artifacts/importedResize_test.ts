@@ -10,9 +10,9 @@ Deno.test("the resizing of an export is that of its import", () => {
   for (const resize of ["crop", "squash", "pad"] as const) {
     const request = { config, architecture: { model: "encoder" }, classNames: null, resize } as const;
     const timm = planExport({ ...request, format: "timm" }).configJson;
-    expect(importedResize(null, timm)).toEqual({ mode: resize });
+    expect(importedResize(null, timm)).toEqual({ mode: resize, notes: [] });
     if (resize === "pad") continue; // The image processors of transformers cannot pad.
-    expect(importedResize(imageProcessorConfig(config, resize), null)).toEqual({ mode: resize });
+    expect(importedResize(imageProcessorConfig(config, resize), null)).toEqual({ mode: resize, notes: [] });
   }
 });
 
@@ -29,14 +29,35 @@ Deno.test("a note says how much of an image a library uses, if it is less than w
   ];
   for (const [json, mode, percent] of processors) {
     const resize = importedResize(json, null);
-    expect([json, resize.mode, resize.note ?? ""]).toEqual([json, mode, expect.stringContaining(percent)]);
-    expect(resize.note === undefined).toBe(percent === "");
+    const notes = percent === "" ? [] : [expect.stringContaining(percent)];
+    expect([json, resize.mode, resize.notes]).toEqual([json, mode, notes]);
   }
   const timm = {
     architecture: "vit_base_patch16_224",
     pretrained_cfg: { crop_pct: 0.9, crop_mode: "center" },
   };
-  expect(importedResize(null, timm)).toEqual({ mode: "crop", note: expect.stringContaining("90 %") });
-  expect(importedResize(null, { architecture: "vit_base_patch16_224", crop_pct: 1 })).toEqual({});
-  expect(importedResize(null, { num_heads: 3 })).toEqual({});
+  expect(importedResize(null, timm)).toEqual({ mode: "crop", notes: [expect.stringContaining("90 %")] });
+  expect(importedResize(null, { architecture: "vit_base_patch16_224", crop_pct: 1 })).toEqual({ notes: [] });
+  expect(importedResize(null, { num_heads: 3 })).toEqual({ notes: [] });
+});
+
+Deno.test("a note names the filter with which a library resizes, if it is not bicubic", () => {
+  const size = { height: 224, width: 224 };
+  const processors: [json: Record<string, unknown>, filter: string][] = [
+    [{ size, resample: 2 }, "'bilinear'"],
+    [{ size, resample: 1 }, "'lanczos'"],
+    [{ size, resample: 3 }, ""],
+    [{ size }, ""],
+    [{ size, resample: 99 }, ""],
+    [{ size, resample: null }, ""],
+    [{ do_resize: false, resample: 2 }, ""],
+  ];
+  for (const [json, filter] of processors) {
+    const notes = filter === "" ? [] : [expect.stringContaining(filter)];
+    expect([json, importedResize(json, null).notes]).toEqual([json, notes]);
+  }
+  const timm = (interpolation: unknown) =>
+    importedResize(null, { architecture: "vit_base_patch16_224", pretrained_cfg: { interpolation } }).notes;
+  expect(timm("bilinear")).toEqual([expect.stringContaining("'bilinear'")]);
+  for (const interpolation of ["bicubic", "random", 3, undefined]) expect(timm(interpolation)).toEqual([]);
 });
