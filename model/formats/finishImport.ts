@@ -119,7 +119,7 @@ function checkClasses(classes: number, names: readonly string[] | null): void {
   }
   if (names && names.length !== classes) {
     throw new WeightsError(
-      `The head has ${classes} classes, and the configuration names ${names.length}: they must be as many`,
+      `The head has ${classes} classes, and the configuration names ${names.length}: there must be one name for each class`,
     );
   }
 }

@@ -16,6 +16,9 @@ import { unknownNames } from "./unknownNames.ts";
 /** Maximum number of prefixes of wrappers, such as `module._orig_mod.`. */
 const MAX_PREFIXES = 8;
 
+/** Modules that PyTorch inserts into names, for compiled, checkpointed and sharded modules. */
+const WRAPPERS = /(^|\.)(?:(?:_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module)\.)+/g;
+
 /** The imports, each with the name of a tensor that every file of the format has. */
 const IMPORTS: readonly {
   readonly marker: RegExp;
@@ -48,7 +51,7 @@ const IMPORTS: readonly {
  */
 export async function planImport(request: ImportRequest): Promise<ImportPlan> {
   if (request.tensors.size === 0) throw new WeightsError("The file has no tensors");
-  let tensors = tensorSet(request.tensors);
+  let tensors = rename(tensorSet(request.tensors), (name) => name.replaceAll(WRAPPERS, "$1"));
   for (let prefixes = 0; prefixes <= MAX_PREFIXES; prefixes++) {
     const names = [...tensors.keys()];
     const found = IMPORTS.find(({ marker }) => names.some((name) => marker.test(name)));

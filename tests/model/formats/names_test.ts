@@ -43,6 +43,14 @@ const FILES: readonly (readonly [title: string, file: WeightsFile, like: Weights
   ["of ViTMAEModel", fileIn("huggingface", encoder), fileIn("huggingface", encoder)],
   ["after module.", renamed(huggingFace, (name) => `module.${name}`), huggingFace],
   ["after module._orig_mod.", renamed(huggingFace, (name) => `module._orig_mod.${name}`), huggingFace],
+  [
+    "of compiled and checkpointed blocks",
+    renamed(
+      meta,
+      (name) => name.replace(/blocks\.(\d+)\./, "blocks.$1._orig_mod._checkpoint_wrapped_module."),
+    ),
+    meta,
+  ],
   ["of Meta after model.", renamed(meta, (name) => `model.${name}`), meta],
   ["of Meta after module.model.", renamed(meta, (name) => `module.model.${name}`), meta],
   [
