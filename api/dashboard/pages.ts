@@ -20,7 +20,19 @@ const DASHBOARD_FILES: Record<string, StaticFile> = {
   "/dashboard/dashboard.css": staticFile(new URL("dashboard.css", STATIC_FOLDER)),
   "/dashboard/icon.svg": staticFile(new URL("icon.svg", STATIC_FOLDER)),
   ...Object.fromEntries(
-    ["app", "api", "chart", "detail", "elements", "form", "imports", "joblist", "reconstruct", "series"].map((
+    [
+      "app",
+      "api",
+      "chart",
+      "checkpoint",
+      "detail",
+      "elements",
+      "form",
+      "imports",
+      "joblist",
+      "reconstruct",
+      "series",
+    ].map((
       name,
     ) => [
       `/dashboard/${name}.js`,

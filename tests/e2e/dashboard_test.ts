@@ -1,4 +1,6 @@
+import { Buffer } from "node:buffer";
 import { expect } from "expect";
+import { encodePng } from "../../data/images/encodePng.ts";
 import { findChromium, launch } from "../setup/chromium.ts";
 import { writeSafetensors } from "../../data/safetensors/safetensors.ts";
 import { tinyWeights } from "../api/importFiles.ts";
@@ -50,15 +52,20 @@ Deno.test({
         expect(await page.locator("#detail svg path, #detail svg polyline").count()).toBeGreaterThan(0);
       });
 
-      await t.step("its model reconstructs the masked patches", async () => {
-        await page.getByRole("button", { name: "Reconstruct" }).click();
+      /** Clicks the button, and returns width and height of the next figure. */
+      const reconstruct = async (): Promise<unknown> => {
         const image = page.locator("figure.reconstructions img");
-        await image.waitFor({ timeout: 60_000 });
+        const previous = await image.count() === 0 ? null : await image.getAttribute("src");
+        await page.getByRole("button", { name: "Reconstruct" }).click();
+        await page.locator(`figure.reconstructions img:not([src="${previous}"])`).waitFor({
+          timeout: 60_000,
+        });
         const naturalSize = "(image) => image.decode().then(() => [image.naturalWidth, image.naturalHeight])";
-        const size = await page.evaluate(
-          `(${naturalSize})(document.querySelector("figure.reconstructions img"))`,
-        );
-        expect(size).toEqual([712, 736]);
+        return await page.evaluate(`(${naturalSize})(document.querySelector("figure.reconstructions img"))`);
+      };
+
+      await t.step("its model reconstructs the masked patches", async () => {
+        expect(await reconstruct()).toEqual([712, 736]);
       });
 
       await t.step("an imported checkpoint is listed", async () => {
@@ -70,6 +77,28 @@ Deno.test({
         await service.client.send("/v1/checkpoints", { method: "POST", body: form });
         await page.locator("#imports li").waitFor({ timeout: 30_000 });
         expect(await page.locator("#imports li").textContent()).toMatch(/^<i>modelmae · huggingface/);
+      });
+
+      await t.step("an imported checkpoint reconstructs images of a data set, and files", async () => {
+        await page.locator("#imports a").click();
+        await page.locator("#detail h1:focus").getByText("<i>model", { exact: true }).waitFor();
+        expect(await page.locator("#imports a").getAttribute("aria-current")).toBe("true");
+        expect(await page.locator("#detail .notes").textContent()).toContain("normalize");
+        expect(await page.getByLabel("Mask ratio").last().inputValue()).toBe("0.75");
+        await page.getByLabel("Images", { exact: true }).selectOption("Drawn digits");
+        await page.getByLabel("Test images").fill("0 5");
+        // 16 pixels are enlarged to 160.
+        expect(await reconstruct()).toEqual([4 * 168 + 8, 2 * 168 + 8 + 24]);
+
+        await page.getByLabel("Images", { exact: true }).selectOption("Your own pictures");
+        expect(await page.getByLabel("Test images").isVisible()).toBe(false);
+        await page.getByRole("button", { name: "Reconstruct" }).click();
+        await page.locator("#detail .error").getByText("pictures").waitFor();
+        const buffer = Buffer.from(await encodePng(new Uint8Array(20 * 30 * 3).fill(99), 20, 30, 3));
+        const file = { name: "own.png", mimeType: "image/png", buffer };
+        await page.getByLabel("PNG or JPEG files").setInputFiles([file, file, file]);
+        await page.getByLabel("Attention").check();
+        expect(await reconstruct()).toEqual([5 * 168 + 8, 3 * 168 + 8 + 24]);
       });
 
       await t.step(

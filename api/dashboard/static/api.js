@@ -14,15 +14,16 @@ export class ApiError extends Error {
   }
 }
 
-/** Sends a request and returns the response. @throws {ApiError} */
+/** Sends a request, with a form or with JSON, and returns the response. @throws {ApiError} */
 export async function call(path, { method = "GET", body, accept = "application/json", signal } = {}) {
+  const isJson = body !== undefined && !(body instanceof FormData);
   let response;
   try {
     response = await fetch(path, {
       method,
       signal,
-      headers: { accept, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: { accept, ...(isJson ? { "content-type": "application/json" } : {}) },
+      body: isJson ? JSON.stringify(body) : body,
     });
   } catch (cause) {
     if (signal?.aborted) throw cause;

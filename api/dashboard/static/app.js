@@ -1,9 +1,10 @@
 /**
  * The dashboard: the list of jobs and the selected job (`#/jobs/{id}`), both updated every second, and the imported
- * checkpoints.
+ * checkpoints, of which one can be selected (`#/checkpoints/{id}`).
  *
  * @module
  */
+import { checkpointDetail } from "./checkpoint.js";
 import { jobDetail } from "./detail.js";
 import { newJobForm } from "./form.js";
 import { importList } from "./imports.js";
@@ -27,19 +28,24 @@ function showError(error) {
   notice.hidden = false;
 }
 
-/** Returns the id of the job in the address, or null. */
-function selectedJob() {
-  const match = /^#\/jobs\/(job_[0-9A-Za-z]+)$/.exec(location.hash);
-  return match === null ? null : match[1];
+/** Returns the id of the job or checkpoint in the address, or null. */
+function selectedId() {
+  const match = /^#\/(?:jobs\/(job_[0-9A-Za-z]+)|checkpoints\/(ckpt_[0-9A-Za-z]+))$/.exec(location.hash);
+  return match === null ? null : match[1] ?? match[2];
+}
+
+/** Shows the panel of a job or a checkpoint. */
+function showDetail(id) {
+  if (id.startsWith("ckpt_")) return checkpointDetail(container, id);
+  return jobDetail(container, id, { onError: showError, onChange: () => list.refresh().catch(showError) });
 }
 
 function open() {
   detail?.close();
-  const id = selectedJob();
+  const id = selectedId();
   list.select(id);
-  detail = id === null
-    ? null
-    : jobDetail(container, id, { onError: showError, onChange: () => list.refresh().catch(showError) });
+  imports.select(id);
+  detail = id === null ? null : showDetail(id);
   if (id === null) container.replaceChildren(...welcome);
   else container.querySelector("h1").focus({ preventScroll: true });
   refresh();

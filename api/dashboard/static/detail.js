@@ -8,6 +8,7 @@ import { lossChart } from "./chart.js";
 import {
   badge,
   element,
+  factItems,
   formatBytes,
   formatNumber,
   formatSeconds,
@@ -58,7 +59,8 @@ export function jobDetail(container, id, { onChange, onError }) {
     showCheckpoints(parts, checkpoints);
     const autoencoders = checkpoints.filter(({ model }) => model === "mae");
     if (autoencoders.length === 0) return;
-    panel ??= reconstructPanel(parts.reconstruct, job.request.dataset);
+    const { dataset } = job.request;
+    panel ??= reconstructPanel(parts.reconstruct, [{ label: dataset.id, dataset }]);
     panel.setCheckpoints(autoencoders);
   }
 
@@ -166,9 +168,7 @@ function showState(parts, job) {
     ...(job.result?.confusion_url &&
       { "Confusion matrix": element("a", { href: job.result.confusion_url }, "JSON") }),
   };
-  const items = Object.entries(facts).map(([name, value]) =>
-    element("div", {}, element("dt", {}, name), element("dd", {}, value))
-  );
+  const items = factItems(facts);
   const isSame = parts.facts.childElementCount === items.length &&
     items.every((item, index) => item.textContent === parts.facts.children[index].textContent);
   if (!isSame) parts.facts.replaceChildren(...items);

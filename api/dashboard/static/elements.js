@@ -35,6 +35,13 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Creates the items of a list of facts, from names and values. */
+export function factItems(facts) {
+  return Object.entries(facts).map(([name, value]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, value))
+  );
+}
+
 /** Formats a loss or an accuracy. */
 export function formatNumber(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";

@@ -1,5 +1,5 @@
 /**
- * The panel that reconstructs images of the data set with a checkpoint.
+ * The panel that reconstructs images with a checkpoint: those of a data set, or files.
  *
  * @module
  */
@@ -16,9 +16,25 @@ const COLUMNS = [
   ["attention", "Attention", false],
 ];
 
-/** Shows the panel. `setCheckpoints` updates the selection, and `close()` releases the image. */
-export function reconstructPanel(container, dataset) {
+/**
+ * Shows the panel. `setCheckpoints` updates the selection, and `close()` releases the image.
+ *
+ * @param datasets the data sets that can be selected, as `{label, dataset}`, where `dataset` has its fields in a request
+ */
+export function reconstructPanel(container, datasets) {
   const checkpoint = element("select", { id: "rec-checkpoint" });
+  const source = element(
+    "select",
+    { id: "rec-source" },
+    ...datasets.map(({ label }, index) => element("option", { value: index }, label)),
+    element("option", { value: "files" }, "Your own pictures"),
+  );
+  const files = element("input", {
+    id: "rec-files",
+    type: "file",
+    accept: "image/png,image/jpeg",
+    multiple: true,
+  });
   const indices = element("input", {
     id: "rec-indices",
     value: "0, 1, 2, 3",
@@ -43,19 +59,25 @@ export function reconstructPanel(container, dataset) {
   const button = element("button", { type: "submit" }, "Reconstruct");
   const error = element("p", { class: "error", role: "alert", hidden: true });
   const figure = element("figure", { class: "reconstructions", hidden: true });
+  const indicesField = field("Test images", indices), filesField = field("PNG or JPEG files", files);
+  const showSource = () => {
+    indicesField.hidden = source.value === "files";
+    filesField.hidden = !indicesField.hidden;
+  };
+  source.addEventListener("change", showSource);
+  showSource();
   const form = element(
     "form",
     { novalidate: true },
     element(
       "div",
       { class: "fields four" },
-      ...[["Checkpoint", checkpoint], ["Test images", indices], ["Mask ratio", ratio], [
-        "Mask seed",
-        seed,
-      ]]
-        .map(([label, control]) =>
-          element("div", { class: "field" }, element("label", { for: control.id }, label), control)
-        ),
+      field("Checkpoint", checkpoint),
+      field("Images", source),
+      indicesField,
+      filesField,
+      field("Mask ratio", ratio),
+      field("Mask seed", seed),
     ),
     element(
       "fieldset",
@@ -69,6 +91,15 @@ export function reconstructPanel(container, dataset) {
   container.replaceChildren(element("h2", {}, "Reconstructions"), form, figure);
   container.hidden = false;
   let imageUrl = null;
+  let hasRatio = false;
+
+  const fields = () => ({
+    checkpoint: checkpoint.value,
+    mask_ratio: ratio.valueAsNumber,
+    seed: seed.valueAsNumber,
+    columns: columns.filter(({ box }) => box.checked).map(({ name }) => name),
+    captions: true,
+  });
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -79,13 +110,13 @@ export function reconstructPanel(container, dataset) {
       const response = await call("/v1/reconstructions", {
         method: "POST",
         accept: "image/png",
-        body: {
-          checkpoint: checkpoint.value,
-          dataset: { ...dataset, split: "test", indices: parseNumbers(indices.value) },
-          mask_ratio: ratio.valueAsNumber,
-          seed: seed.valueAsNumber,
-          columns: columns.filter(({ box }) => box.checked).map(({ name }) => name),
-          captions: true,
+        body: source.value === "files" ? formOf(fields(), files.files) : {
+          ...fields(),
+          dataset: {
+            ...datasets[source.value].dataset,
+            split: "test",
+            indices: parseNumbers(indices.value),
+          },
         },
       });
       showImage(await response.blob());
@@ -119,10 +150,12 @@ export function reconstructPanel(container, dataset) {
       const isNewestSelected = checkpoint.selectedIndex <= 0;
       const newestFirst = [...checkpoints].sort((a, b) => b.step - a.step || (a.id < b.id ? 1 : -1));
       checkpoint.replaceChildren(
-        ...newestFirst.map(({ id, step, final }) =>
-          element("option", { value: id }, `step ${step}${final ? " (final)" : ""}`)
+        ...newestFirst.map(({ id, name, step, final }) =>
+          element("option", { value: id }, name ?? `step ${step}${final ? " (final)" : ""}`)
         ),
       );
+      if (!hasRatio) ratio.value = newestFirst[0].config.mask_ratio;
+      hasRatio = true;
       if (!isNewestSelected) checkpoint.value = selected;
       // Only a class token has an attention map.
       attention.parentElement.hidden = !checkpoints.some(({ config }) => config.cls_token);
@@ -131,6 +164,19 @@ export function reconstructPanel(container, dataset) {
       if (imageUrl !== null) URL.revokeObjectURL(imageUrl);
     },
   };
+}
+
+/** Creates a control with its label. */
+function field(label, control) {
+  return element("div", { class: "field" }, element("label", { for: control.id }, label), control);
+}
+
+/** Returns the form with the fields of a request and the files of pictures. */
+function formOf(fields, files) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.set(name, value);
+  for (const file of files) form.append("pictures", file);
+  return form;
 }
 
 /** Converts `0, 1 2` to `[0, 1, 2]`. Other text is kept, so that the server rejects it. */
