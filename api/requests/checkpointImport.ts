@@ -4,6 +4,7 @@
  * @module
  */
 import { type ImagePreprocessing, resolvePreprocessing } from "../../data/images/preprocessing.ts";
+import type { ImportedResize } from "../../jobs/artifacts/importedResize.ts";
 import { type OpenedWeights, openWeights } from "../../jobs/artifacts/importWeights.ts";
 import { ImportError, type LocalWeights } from "../../jobs/artifacts/localWeights.ts";
 import { newCheckpointId } from "../../jobs/artifacts/writeCheckpoint.ts";
@@ -76,7 +77,7 @@ async function importWeights(
       name: name ?? (nameFromFile(weights.files[0].name) || id),
       filename,
       url,
-      rule: resolvePreprocessing({ resize: opened.resize.mode, ...preprocessing }),
+      rule: ruleOf(opened.resize, preprocessing),
     };
     const notes = trainingNotes(opened, limits.trainingBytes);
     const write = () => opened.write(objects, target, notes, signal);
@@ -89,6 +90,15 @@ async function importWeights(
     const headers = { "retry-after": "5" };
     throw new ProblemError(503, `${error.message}: try again`, { headers, cause: error });
   }
+}
+
+/** Returns how images are converted: as the request says, else as the files do. */
+function ruleOf(
+  { mode, background }: ImportedResize,
+  given: ImportSource["preprocessing"],
+): ImagePreprocessing {
+  const { resize } = resolvePreprocessing({ resize: mode, ...given });
+  return resolvePreprocessing({ ...(resize === "pad" ? { background } : {}), ...given, resize });
 }
 
 /** Returns a note if no job can train the model with this service's limit of memory. */

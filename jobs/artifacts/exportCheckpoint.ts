@@ -65,7 +65,7 @@ export async function exportCheckpoint(
         config: checkpoint.config,
         architecture: architectureOf(checkpoint),
         classNames: classNames.length > 0 ? classNames : null,
-        resize: (checkpoint.rule ?? DEFAULT_PREPROCESSING).resize,
+        ...(checkpoint.rule ?? DEFAULT_PREPROCESSING),
       }),
       // Transformers refuses files without it.
       metadata: { format: "pt" },

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ResizeMode } from "../../data/images/preprocessing.ts";
-import { isTimmConfig } from "../../model/formats/timmConfig.ts";
+import { isTimmConfig, timmPadding } from "../../model/formats/timmConfig.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -12,6 +12,8 @@ type Json = Readonly<Record<string, unknown>>;
 export interface ImportedResize {
   /** Absent when the files do not say it. */
   readonly mode?: ResizeMode;
+  /** The colour of the bars of `pad`. */
+  readonly background?: string;
   /** What the library does and we do not, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -47,14 +49,23 @@ function ofImageProcessor(
 const CROP_MODES: Readonly<Record<string, ResizeMode>> = { center: "crop", squash: "squash", border: "pad" };
 
 function ofTimm(config: Json): ImportedResize {
-  const { crop_mode, crop_pct, interpolation } = isObject(config.pretrained_cfg)
+  const { crop_mode, crop_pct, interpolation, mean } = isObject(config.pretrained_cfg)
     ? config.pretrained_cfg
     : config;
   const mode = typeof crop_mode === "string" && Object.hasOwn(CROP_MODES, crop_mode)
     ? CROP_MODES[crop_mode]
     : undefined;
   const notes = [...ofFilter(interpolation), ...(typeof crop_pct === "number" ? zoom(crop_pct, 1) : [])];
-  return { ...(mode ? { mode } : {}), notes };
+  return {
+    ...(mode ? { mode } : {}),
+    ...(mode === "pad" && isColor(mean) ? { background: timmPadding(mean) } : {}),
+    notes,
+  };
+}
+
+function isColor(mean: unknown): mean is number[] {
+  return Array.isArray(mean) && mean.length > 0 &&
+    mean.every((value) => typeof value === "number" && value >= 0 && value <= 1);
 }
 
 /** Returns a note if a library resizes images to one side and uses the middle of a shorter side. */

@@ -9,6 +9,7 @@ import { exportedTensors } from "./conversions.ts";
 import { type ExportPlan, type ExportRequest, FormatError } from "./format.ts";
 import { META_NAMING } from "./metaNames.ts";
 import { correspondences } from "./naming.ts";
+import { timmPadding } from "./timmConfig.ts";
 
 /**
  * The term of timm's layer norms, which its `config.json` cannot change. A smaller one, such as the 1e-12 of transformers,
@@ -31,6 +32,7 @@ export function exportTimm(request: ExportRequest): ExportPlan {
     ? { model: "encoder" }
     : request.architecture;
   checkExpressible(config);
+  checkPadding(request);
   return {
     tensors: correspondences(config, architecture, META_NAMING).flatMap(exportedTensors),
     configJson: configJson({ ...request, architecture }),
@@ -45,6 +47,23 @@ function checkExpressible({ layerNormEps }: MaeConfig): void {
     `timm's layer norms have the eps ${LAYER_NORM_EPS}, and this model has layer_norm_eps ${layerNormEps}: use the ` +
       "format meta or unmask, or train with layer_norm_eps 1e-6",
   );
+}
+
+/** @throws {FormatError} for bars of another colour than the mean, which timm's have */
+function checkPadding({ config, resize, background = "none" }: ExportRequest): void {
+  if (resize !== "pad") return;
+  const padding = timmPadding(meanOf(config)),
+    names: Record<string, string> = { white: "#ffffff", none: "#000000" };
+  const color = names[background === "black" ? "none" : background] ?? background.toLowerCase();
+  if (color === padding) return;
+  throw new FormatError(
+    `timm pads images with the mean ${padding}, and this model has images with bars of ${color}: use the format meta, ` +
+      `which has the same names, or import the weights with background ${padding} or another resize`,
+  );
+}
+
+function meanOf({ inChannels, normalize }: MaeConfig): readonly number[] {
+  return normalize?.mean ?? Array(inChannels).fill(0);
 }
 
 /** Returns timm's `config.json`. The arguments of the model replace those of the named architecture. */
@@ -80,7 +99,7 @@ function configJson({ config, architecture, classNames, resize = "squash" }: Exp
       interpolation: "bicubic",
       crop_pct: 1,
       crop_mode: CROP_MODES[resize],
-      mean: normalize?.mean ?? Array(inChannels).fill(0),
+      mean: meanOf(config),
       std: normalize?.std ?? Array(inChannels).fill(1),
       num_classes: classes,
       pool_size: null,

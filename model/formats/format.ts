@@ -73,6 +73,8 @@ export interface ExportRequest {
   readonly format: WeightsFormat;
   /** How images of another shape are resized, for `preprocessor_config.json`. @default "squash" */
   readonly resize?: "squash" | "crop" | "pad";
+  /** The colour of the bars of padded images: `black`, `white`, `#rrggbb`, or `none` for black. @default "none" */
+  readonly background?: string;
 }
 
 /** A tensor of an exported file, and how it is made of ours. */

@@ -58,6 +58,14 @@ const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
 /** timm's names of poolings, and ours. Models without a head may have an empty name. */
 const POOLS: Readonly<Record<string, MaeConfig["pool"] | null>> = { token: "cls", avg: "mean", "": null };
 
+/** Returns the colour `#rrggbb` with which timm pads images of a mean (`timm/data/transforms_factory.py`). */
+export function timmPadding(mean: readonly number[]): string {
+  const [red, green = red, blue = red] = mean.map((value) =>
+    Math.round(255 * value).toString(16).padStart(2, "0")
+  );
+  return `#${red}${green}${blue}`;
+}
+
 /** Returns whether a `config.json` is timm's. */
 export function isTimmConfig(json: Readonly<Record<string, unknown>>): boolean {
   return "architecture" in json || "pretrained_cfg" in json;

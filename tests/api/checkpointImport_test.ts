@@ -144,6 +144,18 @@ Deno.test("images are resized as preprocessor_config.json or the request says", 
       background: "none",
     });
   }
+  const timm = tinyWeights("timm", { model: "encoder" }, { ...TINY_VIT, layerNormEps: 1e-6 });
+  const { pretrained_cfg } = timm.config as { pretrained_cfg: Record<string, unknown> };
+  const padded = {
+    ...timm,
+    config: { ...timm.config, pretrained_cfg: { ...pretrained_cfg, crop_mode: "border" } },
+  };
+  const mean = { resize: "pad", background: "#7c7468" };
+  expect(await created(await api.importWeights(tinyUpload(padded)))).toMatchObject(mean);
+  const squashed = { resize: "squash", background: "none" };
+  expect(await created(await api.importWeights(tinyUpload(padded), { resize: "squash" }))).toMatchObject(
+    squashed,
+  );
   const fields = { resize: "pad", background: "white" };
   expect(await created(await api.importWeights(tinyUpload(), fields))).toMatchObject(fields);
   await problemOf(await api.importWeights(tinyUpload(), { resize: "stretch" }), 422);

@@ -10,7 +10,8 @@ Deno.test("the resizing of an export is that of its import", () => {
   for (const resize of ["crop", "squash", "pad"] as const) {
     const request = { config, architecture: { model: "encoder" }, classNames: null, resize } as const;
     const timm = planExport({ ...request, format: "timm" }).configJson;
-    expect(importedResize(null, timm)).toEqual({ mode: resize, notes: [] });
+    const background = resize === "pad" ? { background: "#000000" } : {};
+    expect(importedResize(null, timm)).toEqual({ mode: resize, ...background, notes: [] });
     if (resize === "pad") continue; // The image processors of transformers cannot pad.
     expect(importedResize(imageProcessorConfig(config, resize), null)).toEqual({ mode: resize, notes: [] });
   }
@@ -60,4 +61,14 @@ Deno.test("a note names the filter with which a library resizes, if it is not bi
     importedResize(null, { architecture: "vit_base_patch16_224", pretrained_cfg: { interpolation } }).notes;
   expect(timm("bilinear")).toEqual([expect.stringContaining("'bilinear'")]);
   for (const interpolation of ["bicubic", "random", 3, undefined]) expect(timm(interpolation)).toEqual([]);
+});
+
+Deno.test("timm pads images with their mean colour", () => {
+  const backgroundOf = (mean: unknown) => {
+    const pretrained_cfg = { crop_mode: "border", mean };
+    return importedResize(null, { architecture: "vit_base_patch16_224", pretrained_cfg }).background;
+  };
+  expect(backgroundOf([0.485, 0.456, 0.406])).toBe("#7c7468");
+  expect(backgroundOf([0.5])).toBe("#808080");
+  for (const mean of [undefined, [], ["0"], [2, 0, 0]]) expect(backgroundOf(mean)).toBe(undefined);
 });

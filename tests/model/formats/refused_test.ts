@@ -327,3 +327,22 @@ Deno.test("an export to huggingface is refused: images are padded to a square", 
   });
   expect(() => planExport({ ...request, resize: "pad" })).toThrow(/do not pad.*squash or crop/);
 });
+
+Deno.test("an export to timm is refused: images are padded with another colour than their mean", () => {
+  const request = {
+    config: SMALL,
+    architecture: encoder,
+    classNames: null,
+    format: "timm",
+    resize: "pad",
+  } as const;
+  for (const background of ["none", "black", "white", "#7c7469"]) {
+    expect(() => planExport({ ...request, background })).toThrow(
+      /the mean #7c7468.*bars of #.*use the format meta/,
+    );
+  }
+  const { configJson } = planExport({ ...request, background: "#7C7468" });
+  expect(configJson).toMatchObject({ pretrained_cfg: { crop_mode: "border" } });
+  const normalize = { mean: [0, 0, 0], std: [1, 1, 1] };
+  planExport({ ...request, config: { ...SMALL, normalize } }); // The mean is black.
+});
