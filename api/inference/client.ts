@@ -24,8 +24,8 @@ export interface InferenceOptions extends Partial<Pick<InferenceSetup, "compute"
   readonly queue?: QueueLimits;
 }
 
-/** What a request to compute consists of, except for its images. */
-type Question = Omit<QueuedRequest, "count" | "pixels" | "resolve" | "reject">;
+/** A computation that requests need, without its images. */
+type Computation = Omit<QueuedRequest, "count" | "pixels" | "resolve" | "reject">;
 
 /**
  * Implements {@linkcode Inference} with a child process, which is started by `warm` or by the first request. While the
@@ -61,8 +61,8 @@ export class ProcessInference implements Inference {
     images: ImageSet,
     { signal, ...options }: ReconstructOptions,
   ): Promise<Reconstruction> {
-    const question: Question = { operation: "reconstruct", checkpoint, ...options };
-    const arrays = await this.#compute(question, images, signal);
+    const computation: Computation = { operation: "reconstruct", checkpoint, ...options };
+    const arrays = await this.#compute(computation, images, signal);
     const losses = arrays.losses as Float32Array;
     return {
       loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
@@ -76,8 +76,8 @@ export class ProcessInference implements Inference {
 
   /** @inheritdoc */
   async classify(checkpoint: Checkpoint, images: ImageSet, signal?: AbortSignal): Promise<Float32Array> {
-    const question = questionWithoutMasks("classify", checkpoint);
-    return (await this.#compute(question, images, signal)).probabilities as Float32Array;
+    const computation = computationWithoutMasks("classify", checkpoint);
+    return (await this.#compute(computation, images, signal)).probabilities as Float32Array;
   }
 
   /** @inheritdoc */
@@ -87,8 +87,8 @@ export class ProcessInference implements Inference {
     pool: Pool,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
-    const question = { ...questionWithoutMasks("embed", checkpoint), pool };
-    return (await this.#compute(question, images, signal)).features as Float32Array;
+    const computation = { ...computationWithoutMasks("embed", checkpoint), pool };
+    return (await this.#compute(computation, images, signal)).features as Float32Array;
   }
 
   /** @inheritdoc */
@@ -110,14 +110,14 @@ export class ProcessInference implements Inference {
 
   /** Computes one request. A request whose signal is aborted before its batch is sent is not computed. */
   async #compute(
-    question: Question,
+    computation: Computation,
     { count, pixels }: ImageSet,
     signal?: AbortSignal,
   ): Promise<BatchResult["arrays"]> {
     signal?.throwIfAborted();
-    this.#checkAvailable(question.checkpoint);
+    this.#checkAvailable(computation.checkpoint);
     const { promise, resolve, reject } = Promise.withResolvers<BatchResult["arrays"]>();
-    const request: QueuedRequest = { ...question, count, pixels, resolve, reject };
+    const request: QueuedRequest = { ...computation, count, pixels, resolve, reject };
     this.#queue.add(request);
     const abort = () => {
       this.#queue.remove(request);
@@ -215,7 +215,7 @@ export class ProcessInference implements Inference {
   }
 }
 
-function questionWithoutMasks(operation: "classify" | "embed", checkpoint: Checkpoint): Question {
+function computationWithoutMasks(operation: "classify" | "embed", checkpoint: Checkpoint): Computation {
   return { operation, checkpoint, maskRatio: 0, seed: 0, withPatches: false, withAttention: false };
 }
 

@@ -14,7 +14,7 @@ import type { Reconstruction } from "./inference.ts";
 import type { ReconstructionParts } from "./reconstructionParts.ts";
 
 /** A reconstruction and the request for it. */
-export interface ReconstructionAnswer {
+export interface CompletedReconstruction {
   readonly checkpoint: Checkpoint;
   readonly request: ReconstructionRequest;
   readonly masks: Masks;
@@ -24,12 +24,12 @@ export interface ReconstructionAnswer {
 }
 
 /** Returns the body. */
-export async function reconstructionBody(answer: ReconstructionAnswer): Promise<ReconstructionWire> {
-  const { checkpoint: { id, config }, preprocessing, result } = answer;
-  const { source, reportedRatio, masking, seed } = answer.masks;
+export async function reconstructionBody(completed: CompletedReconstruction): Promise<ReconstructionWire> {
+  const { checkpoint: { id, config }, preprocessing, result } = completed;
+  const { source, reportedRatio, masking, seed } = completed.masks;
   const isDrawn = source === "seed";
   const data: ReconstructionWire["data"] = [];
-  for (let index = 0; index < result.losses.length; index++) data.push(await imageBody(answer, index));
+  for (let index = 0; index < result.losses.length; index++) data.push(await imageBody(completed, index));
   return {
     object: "reconstruction",
     checkpoint: id,
@@ -69,7 +69,7 @@ function notesOf({ normPixLoss, normalize }: MaeConfig): string[] {
 
 /** Returns the wire form of one image's reconstruction. */
 async function imageBody(
-  { checkpoint: { config }, request: { columns, include }, masks, result, parts }: ReconstructionAnswer,
+  { checkpoint: { config }, request: { columns, include }, masks, result, parts }: CompletedReconstruction,
   index: number,
 ): Promise<ReconstructionWire["data"][number]> {
   const patches = numPatches(config), includes = new Set<string>(include);

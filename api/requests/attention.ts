@@ -1,5 +1,5 @@
 /**
- * Validates that a model has the attention that a request asks for.
+ * Validates that a model has the attention that a request needs.
  *
  * @module
  */

@@ -23,7 +23,7 @@ export interface ImportSource {
   readonly weights: LocalWeights;
   /** Name of the checkpoint; that of the file by default. */
   readonly name?: string;
-  /** What the request says of images that are transparent or not square. */
+  /** How the request converts images that are transparent or not square. */
   readonly preprocessing: Partial<ImagePreprocessing>;
   readonly filename: string | null;
   readonly url: string | null;

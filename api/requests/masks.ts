@@ -56,7 +56,7 @@ export function masksOf(config: MaeConfig, request: ReconstructionRequest, count
 /**
  * Converts one list for all images, or a list for each image.
  *
- * @throws {ProblemError} 422 unless all images keep equally many patches
+ * @throws {ProblemError} 422 unless all images keep the same number of patches
  */
 function givenMasks(
   value: readonly (number | readonly number[])[],
@@ -85,7 +85,9 @@ function givenMasks(
     throw fieldProblem(
       422,
       `${field}.${other}`,
-      `keeps ${lists[other].keep} patches, and ${field}.0 keeps ${keep}: all images must keep equally many`,
+      `keeps ${
+        lists[other].keep
+      } patches, and ${field}.0 keeps ${keep}: all images must keep the same number`,
     );
   }
   const noise = new Float32Array(count * lists[0].noise.length);
@@ -123,21 +125,21 @@ function ofMask(config: MaeConfig, list: readonly number[], path: string): Retur
   return { noise: [...list], keep };
 }
 
-/** A visible patch has its place in the list, so that the order of the list is kept. */
+/** The noise of a visible patch is its index in the list, so the encoder gets the patches in the order of the list. */
 function ofIdsKeep(config: MaeConfig, list: readonly number[], path: string): ReturnType<Convert> {
   const patches = numPatches(config), noise = new Array<number>(patches).fill(patches);
-  list.forEach((patch, place) => {
+  list.forEach((patch, index) => {
     if (patch >= patches) {
       throw fieldProblem(
         422,
-        `${path}.${place}`,
+        `${path}.${index}`,
         `must be from 0 to ${patches - 1}: current value is ${patch}`,
       );
     }
     if (noise[patch] < patches) {
-      throw fieldProblem(422, `${path}.${place}`, `must not occur twice: current value is ${patch}`);
+      throw fieldProblem(422, `${path}.${index}`, `must not occur twice: current value is ${patch}`);
     }
-    noise[patch] = place;
+    noise[patch] = index;
   });
   checkKeep(config, list.length, path);
   return { noise, keep: list.length };

@@ -37,7 +37,9 @@ export const checkpointUploadSchema = importFields.extend({
     "`model.safetensors`, or all files of sharded weights, each as a field of this name",
   ),
   index: file.describe("`model.safetensors.index.json` of sharded weights"),
-  config: file.describe("`config.json` of Hugging Face. Required for its models"),
+  config: file.describe(
+    "`config.json` of Hugging Face (its models need it) or timm, or one with fields of our configuration",
+  ),
   preprocessor_config: file.describe(
     "`preprocessor_config.json` of Hugging Face, which has the normalisation of pixels",
   ),

@@ -55,7 +55,7 @@ const maskFields = {
   seed: seedSchema.optional().openapi({ default: 0 }).describe("The same seed gives the same masks"),
   mask: perPatch(z.literal([0, 1])).describe(
     "The masks: a number for each patch, row by row, 1 = masked. One list for all images, or a list for each image. " +
-      "All images keep equally many patches",
+      "All images keep the same number of patches",
   ),
   ids_keep: perPatch(z.int().min(0).max(MAX_PATCHES - 1)).describe(
     "The indices of the visible patches, in the order in which the encoder gets them. One list or a list for each image",
@@ -156,7 +156,8 @@ export const reconstructedImageSchema = z.strictObject({
       "(row, column, channel)",
   ),
   pred: patchValues.describe(
-    "The model's own output, in the space of its loss: pixels that are normalised as the model's configuration says",
+    "The model's own output, in the space of its loss: pixels that are normalised by the configuration's `normalize` and " +
+      "`norm_pix_loss`",
   ),
   errors: numberPerPatch.optional().describe("Mean squared error of each patch, for pixels in [0, 1]"),
   attention: z.strictObject({

@@ -43,7 +43,7 @@ export function isPublic(address: string): boolean {
     !specialV6.check(address, "ipv6");
 }
 
-/** Asks the system's resolver, which reads `/etc/hosts` and the name servers. */
+/** Uses the system's resolver, which reads `/etc/hosts` and the name servers. */
 export const systemResolve: Resolve = async (hostname) =>
   (await lookup(hostname, { all: true })).map(({ address }) => address);
 

@@ -14,14 +14,14 @@ import { get, IDLE_MS, type RemoteSettings } from "./request.ts";
 const ATTEMPTS = 4;
 /** Bytes that an attempt must receive to count as progress. */
 const PROGRESS_BYTES = 64 * 1024;
-/** Longest pause that a server can ask for with Retry-After, in milliseconds. */
+/** Longest pause that a server can request with Retry-After, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 30_000;
 
 /** What is downloaded. */
 export interface DownloadOptions {
   /** Maximum size. */
   readonly maxBytes: number;
-  /** Says where the limit comes from, as in "the limit of UNMASK_MAX_WEIGHTS_BYTES". */
+  /** The origin of the limit, for messages, such as "the limit of UNMASK_MAX_WEIGHTS_BYTES". */
   readonly limit: string;
   /** Checks the first bytes before the rest is downloaded. @throws to refuse the file */
   readonly checkHead?: (head: Uint8Array) => void;

@@ -10,7 +10,7 @@ export type RemoteReason = "refused" | "forbidden" | "missing" | "too_large" | "
 /** A download that was refused or failed. The message has no part of a response's body. */
 export class RemoteError extends Error {
   override readonly name = "RemoteError";
-  /** Time after which the server may respond, in milliseconds, if it said so. */
+  /** Time after which the server may respond, in milliseconds, if the server sent one. */
   readonly retryAfterMs: number | null;
 
   constructor(

@@ -1,6 +1,6 @@
 /**
- * Requests to allowed hosts. Each connection goes to an address that was checked just before, so that a name that
- * changes its address in between gains nothing. Certificates are checked for the name.
+ * Requests to allowed hosts. Each connection goes to an address that was checked just before. A name whose
+ * address changes in between therefore cannot lead to a private host. Certificates are checked for the name.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { checkedAddresses, type Resolve } from "./addresses.ts";
 import { type AllowedHost, allowedHost } from "./allowedHosts.ts";
 import { RemoteError } from "./remoteError.ts";
 
-/** What downloads need to know. */
+/** Settings of downloads. */
 export interface RemoteSettings {
   /** Hosts that are allowed; none disables downloads. */
   readonly hosts: readonly AllowedHost[];

@@ -96,7 +96,8 @@ export function checkData({ name, dtype, shape }: TensorSpec, data: Tensor["data
 const CHUNK_BYTES = 2 ** 20;
 
 /**
- * Yields the bytes of a file in chunks of at most 1 MiB. They are copies, because files refuse memory that threads share.
+ * Yields the bytes of a file in chunks of at most 1 MiB. They are copies, because memory that
+ * threads share cannot be written to a file.
  */
 export function* fileChunks(
   { header, size }: SafetensorsLayout,

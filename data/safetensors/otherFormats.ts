@@ -1,5 +1,5 @@
 /**
- * Detects files of weights in other formats than safetensors, and says how to convert them.
+ * Detects files of weights in other formats than safetensors. The errors have instructions to convert them.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const ascii = (text: string) => [...text].map((character) => character.charCodeA
 
 const CONVERT_THERE = "convert it to safetensors with the library that wrote it";
 
-/** Formats that are recognised, with a sentence's end that says what to send instead. */
+/** Formats that are recognised, each with the end of the message: what the file is, and what to send instead. */
 const FORMATS: readonly (readonly [signature: Signature, reason: string])[] = [
   [[0, ...ascii("GGUF")], `is a GGUF file of llama.cpp: ${CONVERT_THERE}`],
   [[0, 0x89, ...ascii("HDF\r\n")], `is an HDF5 file (.h5 of Keras): ${CONVERT_THERE}`],

@@ -1,5 +1,5 @@
 /**
- * `model.safetensors.index.json`, which says in which file each tensor of sharded weights is.
+ * `model.safetensors.index.json`, which maps each tensor of sharded weights to its file.
  *
  * @module
  */

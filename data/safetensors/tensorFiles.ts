@@ -43,7 +43,7 @@ interface OpenFile extends SafetensorsHeader {
 /**
  * Opens the files of one model, and checks their headers and the index.
  *
- * @param index text of `model.safetensors.index.json`, which says in which file each tensor is
+ * @param index text of `model.safetensors.index.json`, which maps each tensor to its file
  * @throws {SafetensorsError} naming the file that violates a rule of the format, a tensor that two files have, or the
  * entry of the index that contradicts the files
  */

@@ -67,7 +67,7 @@ export async function exportCheckpoint(
         classNames: classNames.length > 0 ? classNames : null,
         ...(checkpoint.rule ?? DEFAULT_PREPROCESSING),
       }),
-      // Transformers refuses files without it.
+      // Transformers cannot load a file without it.
       metadata: { format: "pt" },
     };
   await readOrFail(checkpoint, () => Promise.resolve(checkSources(stored, tensors)));

@@ -55,7 +55,7 @@ export class OpenedWeights implements AsyncDisposable {
   readonly plan: ImportPlan;
   /** Class names of a classifier: those of the files, or the numbers from 0; else empty. */
   readonly classNames: readonly string[];
-  /** How the files say that images are made square. */
+  /** How images are made square, according to the files. */
   readonly resize: ImportedResize;
   readonly #files: TensorFiles;
   readonly #layout: SafetensorsLayout<PlannedTensor>;

@@ -10,7 +10,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** How a library makes images square. */
 export interface ImportedResize {
-  /** Absent when the files do not say it. */
+  /** Absent when the files do not contain it. */
   readonly mode?: ResizeMode;
   /** The colour of the bars of `pad`. */
   readonly background?: string;

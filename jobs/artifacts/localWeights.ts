@@ -28,7 +28,7 @@ export interface LocalWeights {
 /** The parts of an import, by which errors name what is wrong. They are the fields of the request. */
 export type ImportField = "weights" | "index" | "config" | "preprocessor_config";
 
-/** Files that cannot be imported. The message says what is wrong and what would be right. */
+/** Files that cannot be imported. The message has the fault and what would be right. */
 export class ImportError extends Error {
   override readonly name = "ImportError";
   /** @param field the part that is wrong */

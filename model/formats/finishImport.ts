@@ -112,7 +112,7 @@ function checkFields({ config, what, fieldNames }: RecognisedModel): void {
 /** Maximum number of classes. ImageNet-21k has 21,843. */
 const MAX_CLASSES = 65536;
 
-/** @throws {WeightsError} for too many classes, and when there are not as many names */
+/** @throws {WeightsError} for too many classes, and when their names are fewer or more */
 function checkClasses(classes: number, names: readonly string[] | null): void {
   if (classes > MAX_CLASSES) {
     throw new WeightsError(`The head has ${classes} classes: it must have at most ${MAX_CLASSES}`);

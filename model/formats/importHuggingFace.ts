@@ -185,6 +185,6 @@ function classNamesOf(fields: JsonFields): string[] | null {
   const labels = fields.object("id2label");
   if (labels === null) return null;
   const names = namesByNumber(labels);
-  if (names === null) throw fields.error("id2label", "an object of names by 0, 1, 2 and so on");
+  if (names === null) throw fields.error("id2label", "an object of names with the keys 0, 1, 2 and so on");
   return names.every((name, i) => name === `LABEL_${i}`) ? null : names;
 }

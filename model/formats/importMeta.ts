@@ -149,11 +149,11 @@ function assumedFields(
   };
 }
 
-/** @throws {WeightsError} when `config.json` says another model than the tensors are */
+/** @throws {WeightsError} when `config.json` is of another model than the tensors */
 function checkModel(architecture: Architecture, { model }: ModelJson): void {
   if (model !== undefined && model !== architecture.model) {
     throw new WeightsError(
-      `The tensors are those of the model ${architecture.model}, and config.json says '${model}'`,
+      `The tensors are those of the model ${architecture.model}, and config.json has model '${model}'`,
     );
   }
 }

@@ -51,10 +51,10 @@ export async function importUnmask(request: ImportRequest, set: TensorSet): Prom
     ? null
     : parseModelJson(parseJsonObject(metadata.config, METADATA), METADATA, inChannels);
   const fromFile = request.config === null ? null : parseModelJson(request.config, "config.json", inChannels);
-  for (const said of [metadata.model, fromFile?.model, fromMetadata?.model]) {
-    if (said !== undefined && said !== architecture.model) {
+  for (const named of [metadata.model, fromFile?.model, fromMetadata?.model]) {
+    if (named !== undefined && named !== architecture.model) {
       throw new WeightsError(
-        `The tensors are those of the model ${architecture.model}, and the metadata or config.json says '${said}'`,
+        `The tensors are those of the model ${architecture.model}, and the metadata or config.json has model '${named}'`,
       );
     }
   }

@@ -65,7 +65,7 @@ export function inferSizes(set: TensorSet, names: SizeNames, embedDim: number): 
     depth: countBlocks(set, names.blocks),
     clsToken: set.has(names.clsToken),
   };
-  // Only a classifier has the norm, whatever its configuration says of later classifiers.
+  // In another model, `fc_norm` is of a classifier that may be trained from it later, and the file has no such norm.
   if (set.has(names.head)) sizes.fcNorm = set.has(names.fcNorm);
   const fc1 = `${names.blocks}0.${names.fc1}`;
   if (set.has(fc1)) sizes.mlpRatio = mlpRatioOf(embedDim, dimension(set, fc1, 0));

@@ -1,5 +1,5 @@
 /**
- * Joins what the shapes of tensors determine with what files say and with assumed values.
+ * Joins the fields that follow from the shapes of tensors, those of files, and assumed ones.
  *
  * @module
  */
@@ -92,7 +92,9 @@ export function assumeFields(
   const added: Partial<MaeConfig> = { ...heads, ...assumed };
   const names = (Object.keys(added) as (keyof MaeConfig)[]).filter((field) => fields[field] === undefined);
   const values = names.map((field) => `${wireName(field)} ${valueText(field, added)}`);
-  const notes = names.length === 0 ? [] : [`Assumed, because the files do not say it: ${values.join(", ")}`];
+  const notes = names.length === 0
+    ? []
+    : [`Assumed, because the files do not contain it: ${values.join(", ")}`];
   return { config: completeConfig({ ...unused, ...added, ...fields }), notes };
 }
 
@@ -115,7 +117,7 @@ function headsOf(
   const heads = given ?? table[width];
   if (heads !== undefined) return heads;
   throw new WeightsError(
-    `The number of attention heads is unknown: the tensors do not say it, and no published model has ` +
+    `The number of attention heads is unknown: it does not follow from the tensors, and no published model has ` +
       `${wireName(widthField)} ${width}. Add a config.json with ${wireName(field)}, such as {"${
         wireName(field)
       }": 8}`,

@@ -9,7 +9,7 @@ import { JsonFields } from "./jsonFields.ts";
 import { nameList } from "./tensorSet.ts";
 import { parseWireConfig } from "./wireConfig.ts";
 
-/** What a `config.json` says of a model, in our fields. */
+/** The content of a `config.json`, in our fields. */
 export interface ModelJson {
   readonly fields: Partial<MaeConfig>;
   readonly model?: string;

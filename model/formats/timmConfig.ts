@@ -72,7 +72,7 @@ export function isTimmConfig(json: Readonly<Record<string, unknown>>): boolean {
 }
 
 /**
- * Returns what timm's `config.json` says.
+ * Converts timm's `config.json` to our fields.
  *
  * @param width of the encoder, which with the architecture gives the heads
  * @throws {WeightsError} for a model that ours cannot express
@@ -168,7 +168,7 @@ function labelNames(
   const names = Array.isArray(value) ? value : namesByNumber(value);
   if (names?.every((name) => typeof name === "string")) return names;
   throw new WeightsError(
-    "config.json: label_names must be a list of names, or an object of names by 0, 1, 2 and so on: " +
+    "config.json: label_names must be a list of names, or an object of names with the keys 0, 1, 2 and so on: " +
       `current value is ${shortJson(value)}`,
   );
 }

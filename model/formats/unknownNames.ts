@@ -1,5 +1,5 @@
 /**
- * What is known of tensor names that are not those of a supported format.
+ * Describes tensor names that are not those of a supported format.
  *
  * @module
  */

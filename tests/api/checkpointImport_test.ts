@@ -121,7 +121,7 @@ Deno.test("a repeated import with the same key returns the same checkpoint, anot
   expect((await created(await api.importWeights(tinyUpload(), {}, headers))).id).not.toBe(first.id);
 });
 
-Deno.test("a classifier without class names has numbers for them, and a note says so", async () => {
+Deno.test("a classifier without class names gets numbers for them, and a note reports it", async () => {
   await using api = await TestApi.open();
   const parts = tinyWeights("unmask", { model: "classifier", classes: 3 });
   const body = await created(await api.importWeights(tinyUpload(parts)));
@@ -129,7 +129,7 @@ Deno.test("a classifier without class names has numbers for them, and a note say
   expect(body.origin.notes.join()).toMatch(/named 0 to 2/);
 });
 
-Deno.test("images are resized as preprocessor_config.json or the request says", async () => {
+Deno.test("images are resized by the rule of preprocessor_config.json or of the request", async () => {
   await using api = await TestApi.open();
   const files: [preprocessor: Record<string, unknown>, resize: string][] = [
     [{ size: { height: 16, width: 16 } }, "squash"],
@@ -161,7 +161,7 @@ Deno.test("images are resized as preprocessor_config.json or the request says", 
   await problemOf(await api.importWeights(tinyUpload(), { resize: "stretch" }), 422);
 });
 
-Deno.test("a model that is too large to be trained here is imported, and a note says so", async () => {
+Deno.test("a model that is too large to be trained here is imported, and a note reports it", async () => {
   await using api = await TestApi.open({ trainingBytes: 1000 });
   const { origin } = await created(await api.importWeights(tinyUpload()));
   expect(origin.notes.join()).toMatch(/cannot? be trained|not trained here.*UNMASK_MAX_TRAINING_BYTES/);

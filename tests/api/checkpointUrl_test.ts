@@ -142,7 +142,7 @@ Deno.test("what is wrong at an address is named, and nothing remains", async (t)
   expect(await api.traces()).toEqual(before);
 });
 
-Deno.test("a download ends when its time is over, the client leaves or the service stops", async (t) => {
+Deno.test("a download ends when its time is over, the client disconnects or the service stops", async (t) => {
   await using hub = await openHub();
   const drip: HubHandler = (_, response) => {
     response.writeHead(200);

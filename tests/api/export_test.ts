@@ -80,10 +80,10 @@ Deno.test("format and dtype choose the file, its name and its media type", async
         String(bytes.length),
         "",
       ]);
-      const known = await api.send(`/v1/checkpoints/${id}/content?${query}`, {
+      const unchanged = await api.send(`/v1/checkpoints/${id}/content?${query}`, {
         headers: { "if-none-match": headers.get("etag")! },
       });
-      expect([known.status, await known.text()]).toEqual([304, ""]);
+      expect([unchanged.status, await unchanged.text()]).toEqual([304, ""]);
     });
   }
   expect(etags.size).toBe(table.length - 1);
@@ -270,7 +270,7 @@ async function exportedFiles(api: TestApi, id: string, query: string): Promise<R
     : { "model.safetensors": bytes };
 }
 
-Deno.test("a client that leaves an export early leaves no file open, and a range of an export is all of it", async () => {
+Deno.test("a disconnect during an export leaves no file open, and a range of an export is all of it", async () => {
   await using api = await TestApi.open();
   const { id } = await api.store({ config: { ...PUBLISHED, embedDim: 512, depth: 3 } });
   await using server = await api.listen();

@@ -93,15 +93,15 @@ Deno.test("a request selects how masks are drawn, and a batch does not change th
   await using api = await TestApi.open();
   const { id } = await api.model();
   const base = { checkpoint: id, dataset: digits(0, 3) };
-  const ask = async (fields: object) =>
+  const reconstruct = async (fields: object) =>
     await json(await api.post("/v1/reconstructions", { ...base, ...fields }));
   const requests = [{ masking: "grid" }, { masking: "block" }, { masking: "random" }, {}, {
     masking: "grid",
     seed: 1,
   }];
   const alone: Body[] = [];
-  for (const fields of requests) alone.push(await ask(fields));
-  expect(await Promise.all(requests.map(ask))).toEqual(alone);
+  for (const fields of requests) alone.push(await reconstruct(fields));
+  expect(await Promise.all(requests.map(reconstruct))).toEqual(alone);
   const [grid, block, random, byDefault] = alone;
   expect([grid.masking, block.masking, byDefault.masking]).toEqual(["grid", "block", "random"]);
   expect(byDefault).toEqual(random);

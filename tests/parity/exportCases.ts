@@ -170,13 +170,13 @@ export async function expectedTensors(
     const noise = uniform({ seed: 2, purpose: "noise" }, BATCH * patches);
     const { pred, mask, losses } = await reconstructWith(predictor, pixels, noise, config.maskRatio);
     add("noise", [BATCH, patches], noise);
-    add("want.pred", [BATCH, patches, pred.length / BATCH / patches], pred);
-    add("want.mask", [BATCH, patches], mask);
-    add("want.loss", [1], Float32Array.of(losses.reduce((sum, loss) => sum + loss / BATCH, 0)));
+    add("expected.pred", [BATCH, patches, pred.length / BATCH / patches], pred);
+    add("expected.mask", [BATCH, patches], mask);
+    add("expected.loss", [1], Float32Array.of(losses.reduce((sum, loss) => sum + loss / BATCH, 0)));
     return tensors;
   }
   const isClassifier = architecture.model === "classifier";
   const values = isClassifier ? await predictor.logits(pixels) : await predictor.features(pixels);
-  add(isClassifier ? "want.logits" : "want.features", [BATCH, values.length / BATCH], values);
+  add(isClassifier ? "expected.logits" : "expected.features", [BATCH, values.length / BATCH], values);
   return tensors;
 }

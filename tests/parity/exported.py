@@ -3,7 +3,7 @@
 Usage: exported.py FOLDER...   Prints {FOLDER: {"loader": ..., "loading": {...}, "differences": {...}}} as JSON.
 
 A folder has the files of an export and `case.safetensors`: `images` (uint8, [B, H, W, C]), `noise` of the masks
-([B, N], MAE only) and our outputs `want.NAME`. Its metadata has `loader`, the name of a function below.
+([B, N], MAE only) and our outputs `expected.NAME`. Its metadata has `loader`, the name of a function below.
 
     python3 -m pip install torch torchvision transformers timm safetensors
 """
@@ -130,10 +130,10 @@ def check(folder):
     loading, outputs = LOADERS[loader](folder, tensors["images"], tensors.get("noise"))
     differences = {}
     for name, got in outputs.items():
-        want = tensors[f"want.{name}"]
-        assert got.shape == want.shape, f"{name} has the shape {tuple(got.shape)}, not {tuple(want.shape)}"
+        expected = tensors[f"expected.{name}"]
+        assert got.shape == expected.shape, f"{name} has the shape {tuple(got.shape)}, not {tuple(expected.shape)}"
         # float32 cannot be closer than a share of the largest value.
-        differences[name] = float((got - want).abs().max() / max(1, want.abs().max()))
+        differences[name] = float((got - expected).abs().max() / max(1, expected.abs().max()))
     return {"loader": loader, "loading": loading, "differences": differences}
 
 

@@ -1,5 +1,5 @@
 /**
- * A local server of models with TLS, which has the names `hub.test` and `cdn.test`. It speaks the protocol of Hugging
+ * A local server of models with TLS, which has the names `hub.test` and `cdn.test`. It has the protocol of Hugging
  * Face: redirects, ranges and entity tags.
  *
  * @module
@@ -11,7 +11,7 @@ import type { Bytes } from "../../data/bytes.ts";
 import { parseAllowedHost } from "../../data/remote/allowedHosts.ts";
 import type { RemoteSettings } from "../../data/remote/request.ts";
 
-/** Answers a request. `count` is the number of earlier requests for the path. */
+/** Responds to a request. `count` is the number of earlier requests for the path. */
 export type HubHandler = (
   request: http.IncomingMessage,
   response: http.ServerResponse,

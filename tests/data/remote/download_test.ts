@@ -77,20 +77,20 @@ Deno.test("names with a private address are refused, before a connection and at 
   await failure(fetched(hub, hub.settings(undefined, { hosts })), /an address that is not public/);
   expect(hub.requests).toEqual([]);
   // The second attempt is checked as the first one.
-  let asked = 0;
+  let lookups = 0;
   const resolve = () =>
-    asked++ === 0 ? Promise.reject(new Error("SERVFAIL")) : Promise.resolve(["127.0.0.1"]);
+    lookups++ === 0 ? Promise.reject(new Error("SERVFAIL")) : Promise.resolve(["127.0.0.1"]);
   await failure(fetched(hub, hub.settings(undefined, { hosts, resolve })), /not public/);
-  expect({ asked, requests: hub.requests }).toEqual({ asked: 2, requests: [] });
+  expect({ lookups, requests: hub.requests }).toEqual({ lookups: 2, requests: [] });
 });
 
 Deno.test("a connection goes to the address that was checked", async () => {
   await using hub = await Hub.open();
   hub.add(FILE, CONTENT);
-  let asked = 0;
-  const resolve = () => Promise.resolve([asked++ === 0 ? "127.0.0.1" : "127.0.0.9"]);
+  let lookups = 0;
+  const resolve = () => Promise.resolve([lookups++ === 0 ? "127.0.0.1" : "127.0.0.9"]);
   expect(await fetched(hub, hub.settings(undefined, { resolve }))).toEqual(CONTENT);
-  expect(asked).toBe(1);
+  expect(lookups).toBe(1);
 });
 
 Deno.test("of several addresses, one that can be reached is used", async () => {
@@ -170,7 +170,7 @@ Deno.test("a file that changed or has no entity tag is downloaded again from its
   });
 });
 
-Deno.test("temporary errors are repeated, others are not", async (t) => {
+Deno.test("a request is repeated after a temporary error, and not after another one", async (t) => {
   await using hub = await Hub.open();
   for (const [status, headers] of [[503, {}], [429, { "retry-after": "0" }], [500, {}]] as const) {
     await t.step(`${status}, then 200`, async () => {
@@ -203,7 +203,7 @@ Deno.test("temporary errors are repeated, others are not", async (t) => {
   }
 });
 
-Deno.test("answers that are too long, compressed, slow or wrong in length end", async (t) => {
+Deno.test("a response that is too long, compressed, slow or wrong in length is refused", async (t) => {
   await using hub = await Hub.open();
   const settings = hub.settings(undefined, { idleMs: 100 });
   const endless: HubHandler = (_, response) => {
@@ -240,9 +240,9 @@ Deno.test("answers that are too long, compressed, slow or wrong in length end", 
 Deno.test("a download stops at once when its signal is aborted", async () => {
   await using hub = await Hub.open();
   const controller = new AbortController();
-  hub.add(FILE, () => controller.abort(new Error("the client left")));
+  hub.add(FILE, () => controller.abort(new Error("the client disconnected")));
   await expect(fetched(hub, hub.settings(), { signal: controller.signal })).rejects.toThrow(
-    "the client left",
+    "the client disconnected",
   );
 });
 

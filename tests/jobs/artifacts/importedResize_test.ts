@@ -17,7 +17,7 @@ Deno.test("the resizing of an export is that of its import", () => {
   }
 });
 
-Deno.test("a note says how much of an image a library uses, if it is less than we use", () => {
+Deno.test("a note has the share of an image that a library uses, if it is less than we use", () => {
   const square = { height: 224, width: 224 };
   const processors: [json: Record<string, unknown>, mode: string | undefined, percent: string][] = [
     [{ size: { shortest_edge: 256 }, do_center_crop: true, crop_size: square }, "crop", "88 %"],

@@ -82,7 +82,7 @@ Deno.test("the names of classes and the pooling of transformers are kept", async
   expect(configJson).toMatchObject({ id2label: { 0: "cat", 2: "owl" }, label2id: { cat: 0, dog: 1 } });
 });
 
-Deno.test("pixels are normalised as preprocessor_config.json says, whatever the range of its inputs", async () => {
+Deno.test("pixels are normalised as in preprocessor_config.json, for any range of its inputs", async () => {
   const file = fileIn("huggingface");
   const normalizeOf = async (preprocessor: Record<string, unknown>) =>
     (await planImport(requestOf({ ...file, preprocessor }))).config.normalize;
@@ -101,7 +101,7 @@ Deno.test("two classes with the same name stay two, and both are in an export", 
   expect(planExport({ ...plan, format: "huggingface" }).configJson).toMatchObject({ id2label });
 });
 
-Deno.test("a note says that the probabilities of a classifier of several labels are a softmax", async () => {
+Deno.test("a note reports that the probabilities of a classifier of several labels are a softmax", async () => {
   const file = fileIn("huggingface", { model: "classifier", classes: 3 }, { ...SMALL, pool: "cls" });
   const notesWith = async (problem_type: string) =>
     (await planImport(requestOf({ ...file, config: { ...file.config, problem_type } }))).notes.join();

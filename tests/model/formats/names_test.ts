@@ -86,7 +86,7 @@ Deno.test("sizes of Meta's models come from shapes, heads from the published wid
   expect(plan.config).toEqual({ ...config, maskRatio: 0.75 });
   expect(plan.architecture).toEqual({ model: "mae" });
   expect(plan.notes).toEqual([
-    "Assumed, because the files do not say it: num_heads 3, decoder_num_heads 16, layer_norm_eps 0.000001, " +
+    "Assumed, because the files do not contain it: num_heads 3, decoder_num_heads 16, layer_norm_eps 0.000001, " +
     "normalize imagenet, pool mean, mask_ratio 0.75, norm_pix_loss false",
   ]);
 });
@@ -154,7 +154,7 @@ Deno.test("the tutorial's state_dict without metadata is imported with the tutor
   const plan = await planImport(requestOf({ weights, config: null }));
   expect(plan.config).toEqual(tutorial);
   expect(plan.notes).toEqual([
-    "Assumed, because the files do not say it: num_heads 4, decoder_num_heads 4, layer_norm_eps 0.00001, " +
+    "Assumed, because the files do not contain it: num_heads 4, decoder_num_heads 4, layer_norm_eps 0.00001, " +
     "normalize none, mask_ratio 0.75, norm_pix_loss false",
   ]);
   const config = { ...tutorial, numHeads: 8, maskRatio: 0.6, dropout: 0.1 };

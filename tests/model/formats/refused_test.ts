@@ -155,7 +155,7 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
   [
     "another model",
     withConfig(meta, { model: "mae" }),
-    /those of the model encoder, and config\.json says 'mae'/,
+    /those of the model encoder, and config\.json has model 'mae'/,
   ],
   [
     "the config.json of transformers",
@@ -227,7 +227,7 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
   [
     "metadata of another model",
     { ...own, metadata: { model: "classifier" } },
-    /those of the model mae, and the metadata or config\.json says 'classifier'/,
+    /those of the model mae, and the metadata or config\.json has model 'classifier'/,
   ],
   [
     "metadata against config.json",

@@ -61,7 +61,7 @@ Deno.test("timm's names of classes are a list or an object by number", async () 
   expect(await namesOf(undefined)).toBe(null);
   for (const gap of [{ 0: "cat", 2: "dog", 3: "owl" }, ["cat", "dog", 3], "cat"]) {
     await expect(namesOf(gap)).rejects.toThrow(
-      /label_names must be a list of names, or an object of names by 0/,
+      /label_names must be a list of names, or an object of names with the keys 0/,
     );
   }
 });

@@ -47,7 +47,7 @@ const FILES: readonly (readonly [title: string, file: WeightsFile, message: RegE
 ];
 
 for (const [title, file, message] of FILES) {
-  Deno.test(`names of ${title} are refused with what is known of them`, async () => {
+  Deno.test(`names of ${title} are refused with their library, or the prefix to keep`, async () => {
     await expect(planImport(requestOf(file))).rejects.toThrow(message);
   });
 }
