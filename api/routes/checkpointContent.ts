@@ -55,8 +55,9 @@ export function addCheckpointContentRoute(app: OpenAPIHono<ApiEnv>, services: Se
       "By default the stored safetensors file, with the names and layouts of the tutorial's PyTorch `state_dict`. " +
       "`Range` (one range), `If-Range` and `If-None-Match` are supported for it, and the ETag is its SHA-256. " +
       "`format` exports the model to another library, and `dtype` rounds its values. An export is computed while it is " +
-      "sent, so it has no ranges. A zip has `model.safetensors` and the JSON files of the format, uncompressed. 422 " +
-      "names `format` when it cannot express the model, and `dtype` when a value is too large for it.",
+      "sent, so it has no ranges. A zip has `model.safetensors` and the JSON files of the format, uncompressed, and a " +
+      "`README.txt` if the format does not say how images are prepared. 422 names `format` when it cannot express " +
+      "the model, and `dtype` when a value is too large for it.",
     request: {
       params: checkpointParams,
       query: z.strictObject({

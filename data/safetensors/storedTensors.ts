@@ -20,6 +20,7 @@ export interface StoredTensors extends SafetensorsHeader, AsyncDisposable {
  * Opens a stored file.
  *
  * @param onBytes called with all bytes of the file in their order
+ * @param signal cancels the reading
  * @throws {ObjectNotFoundError} if no object has the key
  * @throws {SafetensorsError} for a file that violates a rule of the format, also while its tensors are read
  */
@@ -27,8 +28,9 @@ export async function openStoredTensors(
   store: ObjectStore,
   key: string,
   onBytes: (bytes: Bytes) => void = () => {},
+  signal?: AbortSignal,
 ): Promise<StoredTensors> {
-  const { body, size } = await store.get(key), reader = new ByteReader(body, onBytes);
+  const { body, size } = await store.get(key, { signal }), reader = new ByteReader(body, onBytes);
   try {
     const header = await readHeaderFrom(reader, size);
     const read = () => readTensors(reader, header);

@@ -72,8 +72,14 @@ export async function checkRanges(
   store: ObjectStore,
   checkpoint: Checkpoint,
   { tensors }: SafetensorsLayout<ConvertedTensor>,
+  signal?: AbortSignal,
 ): Promise<void> {
-  await using reader = await TensorReader.open(store, checkpoint, tensors.map(({ sources }) => sources));
+  await using reader = await TensorReader.open(
+    store,
+    checkpoint,
+    tensors.map(({ sources }) => sources),
+    signal,
+  );
   for (const { name, dtype, sources, convert } of tensors) {
     checkRange(name, convert(await reader.take(sources)).data, dtype);
   }

@@ -35,6 +35,13 @@ export interface ExportedFile {
   readonly size: number;
   /** Hexadecimal. It changes whenever the bytes change. */
   readonly digest: string;
+  /**
+   * Checks that the type can represent the values. For a type of 16 bits it reads the stored file.
+   *
+   * @throws {OverflowError} for a value that is too large
+   * @throws {JobFailure} `checkpoint_unreadable` for a damaged stored file
+   */
+  check(signal?: AbortSignal): Promise<void>;
   /** Yields the bytes. @throws {JobFailure} `checkpoint_unreadable`, before the last bytes, for a damaged stored file */
   chunks(): AsyncIterable<Bytes>;
 }
@@ -43,11 +50,9 @@ export interface ExportedFile {
 const VERSION = 1;
 
 /**
- * Prepares the export of a checkpoint: a safetensors file, or a zip of it with the JSON files that the format has. For a
- * type of 16 bits the stored file is read once, because a value may be too large.
+ * Prepares the export of a checkpoint: a safetensors file, or a zip of it with the other files that the format has.
  *
  * @throws {FormatError} when the format cannot express the model
- * @throws {OverflowError} for a value that is too large for the type
  * @throws {JobFailure} `checkpoint_unreadable` when the stored file is missing or damaged
  */
 export async function exportCheckpoint(
@@ -57,48 +62,50 @@ export async function exportCheckpoint(
 ): Promise<ExportedFile> {
   const classNames = await classNamesOf(store, checkpoint);
   const stored = await readOrFail(checkpoint, () => readStoredHeader(store, checkpoint.objectKey));
-  const { tensors, configJson, preprocessorJson, metadata } = format === "unmask"
-    ? { ...unchangedTensors(stored), configJson: null, preprocessorJson: null }
-    : {
-      ...planExport({
-        format,
-        config: checkpoint.config,
-        architecture: architectureOf(checkpoint),
-        classNames: classNames.length > 0 ? classNames : null,
-        ...(checkpoint.rule ?? DEFAULT_PREPROCESSING),
-      }),
-      // Transformers cannot load a file without it.
-      metadata: { format: "pt" },
-    };
+  const { metadata, ...plan } = format === "unmask" ? unchangedTensors(stored) : {
+    ...planExport({
+      format,
+      config: checkpoint.config,
+      architecture: architectureOf(checkpoint),
+      classNames: classNames.length > 0 ? classNames : null,
+      ...(checkpoint.rule ?? DEFAULT_PREPROCESSING),
+    }),
+    // Transformers cannot load a file without it.
+    metadata: { format: "pt" },
+  };
+  const { tensors } = plan;
   await readOrFail(checkpoint, () => Promise.resolve(checkSources(stored, tensors)));
   const typed = tensors.map((tensor) => ({ ...tensor, dtype }));
   const layout = layoutConverted(typed, stored.tensors.keys(), metadata);
-  if (dtype !== "F32") await readOrFail(checkpoint, () => checkRanges(store, checkpoint, layout));
+  const check = async (signal?: AbortSignal) => {
+    if (dtype !== "F32") await readOrFail(checkpoint, () => checkRanges(store, checkpoint, layout, signal));
+  };
   const chunks = () => yieldOrFail(checkpoint, convertedChunks(store, checkpoint, layout));
   const weights = { size: layout.size, chunks };
-  const json = jsonFiles({ "config.json": configJson, "preprocessor_config.json": preprocessorJson });
+  const others = otherFiles(plan);
   const hash = createHash("sha256").update(`${VERSION} ${checkpoint.sha256} `).update(layout.header);
-  for (const { name, bytes } of json) hash.update(name).update(bytes);
+  for (const { name, bytes } of others) hash.update(name).update(bytes);
   const name = `${checkpoint.id}-${format}${dtype === "F32" ? "" : `-${dtype.toLowerCase()}`}`;
   const digest = hash.digest("hex");
-  if (json.length === 0) {
-    return { filename: `${name}.safetensors`, mediaType: "application/octet-stream", digest, ...weights };
+  if (others.length === 0) {
+    const mediaType = "application/octet-stream";
+    return { filename: `${name}.safetensors`, mediaType, digest, check, ...weights };
   }
-  const zip = storedZip([...json, { name: "model.safetensors", ...weights }]);
-  return { filename: `${name}.zip`, mediaType: "application/zip", digest, ...zip };
+  const zip = storedZip([...others, { name: "model.safetensors", ...weights }]);
+  return { filename: `${name}.zip`, mediaType: "application/zip", digest, check, ...zip };
 }
 
 /** The tensors and the metadata of a stored file as they are. */
 function unchangedTensors(
   { tensors, metadata }: SafetensorsHeader,
-): Pick<ExportPlan, "tensors"> & Pick<SafetensorsHeader, "metadata"> {
+): ExportPlan & Pick<SafetensorsHeader, "metadata"> {
   const unchanged = [...tensors].map(([name, { shape }]): ExportedTensor => ({
     name,
     shape,
     sources: [name],
     convert: ([tensor]) => tensor,
   }));
-  return { tensors: unchanged, metadata };
+  return { tensors: unchanged, configJson: null, preprocessorJson: null, metadata };
 }
 
 /** @throws {WeightsError} when a stored file lacks a tensor */
@@ -112,10 +119,17 @@ function checkSources({ tensors: stored }: SafetensorsHeader, tensors: readonly 
   }
 }
 
-function jsonFiles(contents: Readonly<Record<string, object | null>>): { name: string; bytes: Bytes }[] {
-  return Object.entries(contents).flatMap(([name, content]) =>
-    content === null
-      ? []
-      : [{ name, bytes: new TextEncoder().encode(JSON.stringify(content, null, 2) + "\n") }]
+/** Returns the files of an export beside its weights. */
+function otherFiles(
+  { configJson, preprocessorJson, notes = [] }: ExportPlan,
+): { name: string; bytes: Bytes }[] {
+  const json = (content: object | null) => content === null ? null : JSON.stringify(content, null, 2) + "\n";
+  const texts = {
+    "README.txt": notes.length === 0 ? null : notes.join("\n\n") + "\n",
+    "config.json": json(configJson),
+    "preprocessor_config.json": json(preprocessorJson),
+  };
+  return Object.entries(texts).flatMap(([name, text]) =>
+    text === null ? [] : [{ name, bytes: new TextEncoder().encode(text) }]
   );
 }

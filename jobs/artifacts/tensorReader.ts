@@ -34,15 +34,17 @@ export class TensorReader implements AsyncDisposable {
    * Opens the file of a checkpoint.
    *
    * @param needed the names of every call of {@linkcode take}
+   * @param signal cancels the reading
    * @throws {ObjectNotFoundError} @throws {SafetensorsError}
    */
   static async open(
     store: ObjectStore,
     { objectKey, sha256 }: Pick<Checkpoint, "objectKey" | "sha256">,
     needed: Iterable<readonly string[]>,
+    signal?: AbortSignal,
   ): Promise<TensorReader> {
     const hash = createHash("sha256");
-    const file = await openStoredTensors(store, objectKey, (bytes) => hash.update(bytes));
+    const file = await openStoredTensors(store, objectKey, (bytes) => hash.update(bytes), signal);
     const reader = new TensorReader(file, () => hash.digest("hex"), sha256);
     for (const names of needed) {
       for (const name of names) reader.#uses.set(name, (reader.#uses.get(name) ?? 0) + 1);

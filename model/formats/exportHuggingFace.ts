@@ -9,7 +9,7 @@ import { exportedTensors } from "./conversions.ts";
 import { type ExportPlan, type ExportRequest, FormatError } from "./format.ts";
 import { huggingFaceNaming } from "./huggingFaceNames.ts";
 import { correspondences } from "./naming.ts";
-import { imageProcessorConfig } from "./preprocessor.ts";
+import { imageProcessorConfig, padNote } from "./preprocessor.ts";
 
 /** The class in transformers of each of our models. */
 const CLASSES = {
@@ -20,13 +20,14 @@ const CLASSES = {
 
 /** Returns the plan for `save_pretrained`'s files of transformers. @throws {FormatError} */
 export function exportHuggingFace(request: ExportRequest): ExportPlan {
-  const { config, architecture, classNames, resize = "squash" } = request;
+  const { config, architecture, classNames, resize = "squash", background = "none" } = request;
   checkExpressible(config, architecture);
   const naming = huggingFaceNaming(architecture.model !== "encoder");
   return {
     tensors: correspondences(config, architecture, naming).flatMap(exportedTensors),
     configJson: configJson(config, architecture, classNames),
     preprocessorJson: imageProcessorConfig(config, resize),
+    notes: resize === "pad" ? [padNote(config, background)] : [],
   };
 }
 

@@ -94,6 +94,8 @@ export interface ExportPlan {
   readonly configJson: Record<string, unknown> | null;
   /** The content of `preprocessor_config.json`, for Hugging Face. */
   readonly preprocessorJson: Record<string, unknown> | null;
+  /** Sentences about what the files do not say, for `README.txt`. */
+  readonly notes?: readonly string[];
 }
 
 /** A model cannot be expressed in a format. The message has the reason, and what would work. */

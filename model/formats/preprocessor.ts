@@ -5,7 +5,7 @@
  */
 import type { MaeConfig, Normalization } from "../config.ts";
 import { namedNormalization } from "../normalizations.ts";
-import { type ExportRequest, FormatError } from "./format.ts";
+import type { ExportRequest } from "./format.ts";
 import { JsonFields } from "./jsonFields.ts";
 
 /**
@@ -49,21 +49,19 @@ export function normalizationOf(
 /** Pillow's number of bicubic resampling. */
 const BICUBIC = 3;
 
-/** Returns the `preprocessor_config.json` of a model. @throws {FormatError} for `pad`, which transformers' ViT lacks */
+/**
+ * Returns the `preprocessor_config.json` of a model. The image processors of transformers' ViT cannot pad images, so for
+ * `pad` they leave images as they are, and the model refuses one of another size; see {@linkcode padNote}.
+ */
 export function imageProcessorConfig(
   { imageSize, inChannels, normalize }: MaeConfig,
   resize: NonNullable<ExportRequest["resize"]>,
 ): Record<string, unknown> {
-  if (resize === "pad") {
-    throw new FormatError(
-      "transformers' image processors do not pad images to a square: use resize squash or crop, or the format unmask",
-    );
-  }
   const square = { height: imageSize, width: imageSize };
   const { mean, std } = normalize ?? { mean: Array(inChannels).fill(0), std: Array(inChannels).fill(1) };
   return {
     image_processor_type: resize === "crop" ? "CLIPImageProcessor" : "ViTImageProcessor",
-    do_resize: true,
+    do_resize: resize !== "pad",
     size: resize === "crop" ? { shortest_edge: imageSize } : square,
     resample: BICUBIC,
     do_center_crop: resize === "crop",
@@ -75,4 +73,12 @@ export function imageProcessorConfig(
     image_mean: mean,
     image_std: std,
   };
+}
+
+/** Returns a note on what to do with images before an image processor that does not resize them. */
+export function padNote({ imageSize }: MaeConfig, background: string): string {
+  const colour = background === "none" ? "black" : background;
+  return "This model expects images that were padded to a square and then resized (resize=pad). The image processors of " +
+    "ViT in transformers cannot pad, so preprocessor_config.json has do_resize false. Before the processor, pad each " +
+    `image to a square with ${colour} bars of equal width, and resize it to ${imageSize} x ${imageSize} pixels.`;
 }

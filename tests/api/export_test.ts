@@ -3,6 +3,7 @@ import type { Bytes } from "../../data/bytes.ts";
 import { readSafetensors, type Tensor, writeSafetensors } from "../../data/safetensors/safetensors.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { unzip } from "../setup/unzip.ts";
+import { tinyUpload } from "./importFiles.ts";
 import { problemOf, TestApi, type TestModel, TINY } from "./fixtures.ts";
 
 /** A model that Hugging Face and Meta can express. */
@@ -269,6 +270,41 @@ async function exportedFiles(api: TestApi, id: string, query: string): Promise<R
     ? await unzip(bytes)
     : { "model.safetensors": bytes };
 }
+
+Deno.test("an export says how to prepare images where its library cannot", async () => {
+  await using api = await TestApi.open();
+  const fields = { resize: "pad", background: "#0a0a0a" };
+  const { id } = await (await api.importWeights(tinyUpload(), fields)).json();
+  const files = await exportedFiles(api, id, "format=huggingface");
+  const text = (name: string) => new TextDecoder().decode(files[name]);
+  expect(text("README.txt")).toMatch(/resize=pad.*#0a0a0a bars/);
+  expect(JSON.parse(text("preprocessor_config.json"))).toMatchObject({ do_resize: false });
+  const squashed = await (await api.importWeights(tinyUpload(), { resize: "squash" })).json();
+  expect(Object.keys(await exportedFiles(api, squashed.id, "format=huggingface"))).not.toContain(
+    "README.txt",
+  );
+});
+
+Deno.test("more exports than the limit are refused until one ends", async (t) => {
+  await using api = await TestApi.open({ exports: 1 });
+  const { id } = await api.store({ config: PUBLISHED });
+  const url = `/v1/checkpoints/${id}/content?format=meta`;
+  for (const end of ["read", "cancelled"]) {
+    await t.step(end, async () => {
+      const first = await api.send(url);
+      const refused = await api.send(url);
+      expect(refused.headers.get("retry-after")).toBe("10");
+      const { detail } = await problemOf(refused, 503);
+      expect(detail).toBe("Too many exports are already running (1): try again later");
+      // What computes no weights is not counted.
+      const headers = { "if-none-match": first.headers.get("etag")! };
+      expect((await api.send(url, { headers })).status).toBe(304);
+      if (end === "read") await first.bytes();
+      else await first.body!.cancel();
+    });
+  }
+  await download(api, id, "format=meta");
+});
 
 Deno.test("a disconnect during an export leaves no file open, and a range of an export is all of it", async () => {
   await using api = await TestApi.open();

@@ -12,8 +12,9 @@ Deno.test("the resizing of an export is that of its import", () => {
     const timm = planExport({ ...request, format: "timm" }).configJson;
     const background = resize === "pad" ? { background: "#000000" } : {};
     expect(importedResize(null, timm)).toEqual({ mode: resize, ...background, notes: [] });
-    if (resize === "pad") continue; // The image processors of transformers cannot pad.
-    expect(importedResize(imageProcessorConfig(config, resize), null)).toEqual({ mode: resize, notes: [] });
+    // The image processors of transformers cannot pad, so they have no rule for it.
+    const mode = resize === "pad" ? {} : { mode: resize };
+    expect(importedResize(imageProcessorConfig(config, resize), null)).toEqual({ ...mode, notes: [] });
   }
 });
 

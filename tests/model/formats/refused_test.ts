@@ -312,7 +312,7 @@ for (const [title, format, architecture, fields, message] of EXPORTS) {
   });
 }
 
-Deno.test("an export to huggingface is refused: images are padded to a square", () => {
+Deno.test("an export to huggingface resizes images as we do, or says what to do before it", () => {
   const request = {
     config: SMALL,
     architecture: { model: "mae" },
@@ -325,7 +325,9 @@ Deno.test("an export to huggingface is refused: images are padded to a square", 
     crop_size: { height: 8, width: 8 },
     resample: 3,
   });
-  expect(() => planExport({ ...request, resize: "pad" })).toThrow(/do not pad.*squash or crop/);
+  const padded = planExport({ ...request, resize: "pad", background: "white" });
+  expect(padded.preprocessorJson).toMatchObject({ do_resize: false, do_center_crop: false });
+  expect(padded.notes).toEqual([expect.stringMatching(/white bars of equal width.* 8 x 8 pixels/)]);
 });
 
 Deno.test("an export to timm is refused: images are padded with another colour than their mean", () => {
