@@ -6,6 +6,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { pages } from "./dashboard/pages.ts";
 import type { ApiEnv } from "./http/context.ts";
+import { ConcurrencyLimit } from "./http/concurrencyLimit.ts";
 import { handleError } from "./http/errors.ts";
 import { DEFAULT_LIMITS } from "./http/limits.ts";
 import { createMetrics } from "./http/metrics.ts";
@@ -15,7 +16,6 @@ import { headContentLength } from "./middleware/headContentLength.ts";
 import { logFailure, logRequests } from "./middleware/requestLog.ts";
 import { limitRequestSize } from "./middleware/requestSize.ts";
 import { requireSameSite } from "./middleware/sameSite.ts";
-import { Downloads } from "./requests/downloads.ts";
 import { ROUTES } from "./routes/list.ts";
 import type { AppDeps, Services } from "./services.ts";
 
@@ -43,7 +43,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
     stopping: deps.stopping ?? new AbortController().signal,
     log: deps.log ?? logFailure,
     metrics: createMetrics(),
-    downloads: new Downloads(limits.downloads),
+    downloads: new ConcurrencyLimit(limits.downloads, "imports by URL"),
+    exports: new ConcurrencyLimit(limits.exports, "exports"),
   };
   const app = new OpenAPIHono<ApiEnv>();
   app.onError(handleError);

@@ -8,11 +8,11 @@ import type { ObjectStore } from "../data/objects/store.ts";
 import type { RemoteSettings } from "../data/remote/request.ts";
 import type { JobStore } from "../jobs/store/store.ts";
 import type { LogEntry } from "./http/context.ts";
+import type { ConcurrencyLimit } from "./http/concurrencyLimit.ts";
 import type { HostNames } from "./http/host.ts";
 import type { ApiLimits } from "./http/limits.ts";
 import type { ApiMetrics } from "./http/metrics.ts";
 import type { Inference } from "./inference/inference.ts";
-import type { Downloads } from "./requests/downloads.ts";
 
 /** The arguments of `createApp`. */
 export interface AppDeps {
@@ -42,5 +42,6 @@ export interface Services extends Required<Omit<AppDeps, "limits" | "tempDir" | 
   readonly tempDir?: string;
   readonly remote?: RemoteSettings;
   readonly metrics: ApiMetrics;
-  readonly downloads: Downloads;
+  readonly downloads: ConcurrencyLimit;
+  readonly exports: ConcurrencyLimit;
 }

@@ -1,31 +1,43 @@
 /**
- * The downloads that run at the same time.
+ * Limits how many requests of a kind are served at the same time.
  *
  * @module
  */
-import { ProblemError } from "../http/problem.ts";
+import { ProblemError } from "./problem.ts";
 
-/** Seconds after which a client may retry when too many downloads run. */
-const RETRY_SECONDS = "30";
+/** Seconds after which a client may retry. */
+const RETRY_SECONDS = "10";
 
-/** Limits the number of downloads: a short request can cause hours of traffic, and fill a disk. */
-export class Downloads {
+/** Counts the requests of a kind that are being served. */
+export class ConcurrencyLimit {
   readonly #max: number;
-  #running = 0;
+  readonly #noun: string;
+  #count = 0;
 
-  /** @param max number of downloads that may run at the same time */
-  constructor(max: number) {
+  /** @param noun of several requests, for the message */
+  constructor(max: number, noun: string) {
     this.#max = max;
+    this.#noun = noun;
   }
 
-  /** Counts a download until the result is disposed. @throws {ProblemError} 503 when too many run */
+  /** Counts a request until the result is disposed. @throws {ProblemError} 503 when too many are being served */
   start(): Disposable {
-    if (this.#running >= this.#max) {
-      throw new ProblemError(503, `${this.#running} imports by URL are already running: try again later`, {
-        headers: { "retry-after": RETRY_SECONDS },
-      });
+    if (this.#count >= this.#max) {
+      throw new ProblemError(
+        503,
+        `Too many ${this.#noun} are already running (${this.#count}): try again later`,
+        {
+          headers: { "retry-after": RETRY_SECONDS },
+        },
+      );
     }
-    this.#running++;
-    return { [Symbol.dispose]: () => this.#running-- };
+    this.#count++;
+    let isCounted = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (isCounted) this.#count--;
+        isCounted = false;
+      },
+    };
   }
 }

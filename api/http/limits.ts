@@ -63,6 +63,8 @@ export interface ApiLimits {
   readonly readyMs: number;
   /** Time without a read after which an event stream is closed. */
   readonly stalledMs: number;
+  /** Number of exports of checkpoints that run at the same time. */
+  readonly exports: number;
   /** Number of open event streams. */
   readonly streams: number;
   /** Time for a request's line and headers to arrive. */
@@ -111,6 +113,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   heartbeatMs: 15_000,
   readyMs: 2_000,
   stalledMs: 60_000,
+  exports: 16,
   streams: 256,
   headMs: 10_000,
   keepAliveMs: 75_000,
