@@ -43,9 +43,8 @@ export interface QueuedRequest extends BatchEntry {
 type Group = Set<QueuedRequest>;
 
 /**
- * Requests by model, and by what a batch has in common: operation, mask ratio, attention and
- * pooling. Models take turns, and so do the
- * groups of a model. A turn is one batch.
+ * Requests by model, and by what a batch has in common: operation, mask ratio, attention and pooling. Models take turns,
+ * and so do the groups of a model. A turn is one batch.
  */
 export class RequestQueue {
   readonly #limits: QueueLimits;
@@ -139,8 +138,12 @@ function nextBatch(group: Group): QueuedRequest[] {
   return batch;
 }
 
-function maxImages({ operation, checkpoint: { config } }: QueuedRequest): number {
-  const flops = operation === "reconstruct" ? forwardFlops(config) : classifierFlops(config);
+function maxImages(
+  { operation, checkpoint: { config }, maskRatio, withAttention }: QueuedRequest,
+): number {
+  const reconstructs = operation === "reconstruct";
+  const flops = (reconstructs ? forwardFlops({ ...config, maskRatio }) : 0) +
+    (!reconstructs || withAttention ? classifierFlops(config) : 0);
   return Math.min(BATCH_IMAGES, BATCH_FLOPS / flops);
 }
 

@@ -25,6 +25,6 @@ export const preprocessingFields = {
   resize: resizeField,
   background: backgroundField,
   notes: z.array(z.string()).describe(
-    "How images that are not square or have transparency were converted, and other notes on how an upload was read",
+    "How images that are not square or have transparency were converted, and what else is to be noted",
   ),
 };

@@ -6,6 +6,8 @@ import { pngDigit } from "../setup/uploads.ts";
 import { problemOf, TestApi, TINY } from "./fixtures.ts";
 
 const PATCHES = 16, SIDE = 7, SIZE = 28;
+/** A mask of the lower half. */
+const half = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
 const digits = (...indices: number[]) => ({ id: "digits", seed: 1, indices });
 
 interface Body {
@@ -95,10 +97,16 @@ Deno.test("a request selects how masks are drawn, and a batch does not change th
   const base = { checkpoint: id, dataset: digits(0, 3) };
   const reconstruct = async (fields: object) =>
     await json(await api.post("/v1/reconstructions", { ...base, ...fields }));
-  const requests = [{ masking: "grid" }, { masking: "block" }, { masking: "random" }, {}, {
-    masking: "grid",
-    seed: 1,
-  }];
+  const requests = [
+    { masking: "grid" },
+    { masking: "block" },
+    { masking: "random" },
+    {},
+    { masking: "grid", seed: 1 },
+    { ids_keep: [[3, 1, 2, 0], [9, 8, 7, 15]] },
+    { noise: half.map((_, patch) => patch * 7 % 16) },
+    { mask: half },
+  ];
   const alone: Body[] = [];
   for (const fields of requests) alone.push(await reconstruct(fields));
   expect(await Promise.all(requests.map(reconstruct))).toEqual(alone);
@@ -111,12 +119,10 @@ Deno.test("a request selects how masks are drawn, and a batch does not change th
       expect(cell.reduce((a, b) => a + b)).toBe(3);
     }
   }
-  for (const { data } of alone) {
+  for (const { data } of alone.slice(0, -1)) {
     for (const { mask } of data) expect(mask.reduce((a, b) => a + b)).toBe(12);
   }
 });
-
-const half = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
 
 Deno.test("masks that do not fit the model or the images are rejected by their path", async () => {
   await using api = await TestApi.open();

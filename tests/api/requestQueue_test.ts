@@ -76,6 +76,15 @@ Deno.test("a batch of a large model has few images, and one request is never too
   expect(sizes.reduce((sum, size) => sum + size)).toBe(21);
 });
 
+Deno.test("a batch has fewer images if each takes longer: few masked patches, or attention as well", () => {
+  const large = { checkpoint: { id: "large", config: PRESETS.vit_small } as Checkpoint };
+  const first = (fields: Partial<QueuedRequest>) =>
+    batches(queueOf(...Array.from({ length: 40 }, () => request("", { ...large, ...fields }))))[0].length;
+  const usual = first({});
+  expect(first({ maskRatio: 0.25 })).toBeLessThan(usual);
+  expect(first({ withAttention: true })).toBeLessThan(usual);
+});
+
 Deno.test("requests beyond the limits are refused until others have left", () => {
   const queue = new RequestQueue({ requests: 3, bytes: 1000 });
   const first = request("a"), large = request("b", { pixels: new Uint8Array(850) });
