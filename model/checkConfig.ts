@@ -14,6 +14,7 @@ import {
   numPatches,
   patchDim,
 } from "./config.ts";
+import type { Architecture } from "./weights.ts";
 
 /** A field that makes a configuration invalid, and what would be valid. */
 export interface ConfigIssue {
@@ -24,6 +25,8 @@ export interface ConfigIssue {
 /**
  * Returns every issue of a configuration: none if a model can be built from it.
  *
+ * @param model what is built. Fields of a decoder and of masks need not agree with the others without a decoder
+ *
  * @example
  * ```ts
  * import { checkConfig } from "./checkConfig.ts";
@@ -33,13 +36,16 @@ export interface ConfigIssue {
  * console.log(issues[0].field); // patchSize
  * ```
  */
-export function checkConfig(config: MaeConfig): ConfigIssue[] {
+export function checkConfig(config: MaeConfig, model: Architecture["model"] = "mae"): ConfigIssue[] {
   const names = Object.keys(CONFIG_FIELDS) as (keyof MaeConfig)[];
   const issues = names.flatMap((field) => {
     const message = valueIssue(CONFIG_FIELDS[field], config[field]);
     return message === null ? [] : [{ field, message }];
   });
-  return issues.length > 0 ? issues : combinationIssues(config);
+  if (issues.length > 0) return issues;
+  const isUsed = ({ field }: ConfigIssue) =>
+    model === "mae" || !(CONFIG_FIELDS[field] as ConfigField).maeOnly;
+  return combinationIssues(config).filter(isUsed);
 }
 
 /** Returns why a mask ratio cannot be used with a configuration, or null when it can. */

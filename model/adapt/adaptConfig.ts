@@ -4,7 +4,7 @@
  * @module
  */
 import { checkConfig, type ConfigIssue } from "../checkConfig.ts";
-import { CONFIG_FIELDS, type ConfigField, type MaeConfig, MAX_PATCHES, numPatches } from "../config.ts";
+import { CONFIG_FIELDS, type MaeConfig, MAX_PATCHES, numPatches } from "../config.ts";
 import { namedNormalization, type NormalizationName } from "../normalizations.ts";
 import type { ModelName } from "../weights.ts";
 import { normalizationFor } from "./channels.ts";
@@ -66,9 +66,7 @@ export function adaptConfig(
     .map((field) => ({ field, message: fixedMessage(source.config[field], changes[field]) }));
   if (fixed.length > 0) return { config: merged, issues: fixed };
   const sizeIssue = imageSizeIssue(merged);
-  const issues = sizeIssue ? [sizeIssue] : checkConfig(merged);
-  const applies = ({ field }: ConfigIssue) => to === "mae" || !(CONFIG_FIELDS[field] as ConfigField).maeOnly;
-  return { config: merged, issues: issues.filter(applies) };
+  return { config: merged, issues: sizeIssue ? [sizeIssue] : checkConfig(merged, to) };
 }
 
 function mergedConfig(config: MaeConfig, changes: ConfigChanges): MaeConfig {

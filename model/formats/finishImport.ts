@@ -92,7 +92,7 @@ async function positionsOf(
   const { dtype, source } = set.get(name)!;
   const tolerance = givenPositions === "stored" ? TABLE_TOLERANCE : roundedTolerance(dtype);
   const tables = { encoder, decoder: await table(POSITION_TABLES.decoder) };
-  const kind = positionKind(config, tables, tolerance);
+  const kind = positionKind(config, tables, givenPositions, tolerance);
   if (givenPositions === "stored" || kind === givenPositions) return kind;
   throw new WeightsError(
     `positions is ${givenPositions} in the configuration, and '${source}' has other values: it must be ${kind} or absent`,
@@ -100,8 +100,8 @@ async function positionsOf(
 }
 
 /** @throws {WeightsError} for a field outside of our range */
-function checkFields({ config, what, fieldNames }: RecognisedModel): void {
-  const issues = checkConfig(config);
+function checkFields({ config, architecture, what, fieldNames }: RecognisedModel): void {
+  const issues = checkConfig(config, architecture.model);
   if (issues.length === 0) return;
   const [{ field, message }] = issues;
   throw new WeightsError(

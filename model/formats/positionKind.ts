@@ -21,14 +21,20 @@ export interface StoredTables {
   readonly decoder?: HostTensor;
 }
 
-/** Returns the kind of positions whose computed tables are the stored ones, or `stored` when there is none. */
+/**
+ * Returns the kind of positions whose computed tables are the stored ones, or `stored` when there is none.
+ *
+ * @param given the kind to prefer if several are the same, as they can be for one patch
+ */
 export function positionKind(
   config: MaeConfig,
   stored: StoredTables,
+  given: MaeConfig["positions"] = "stored",
   tolerance = TABLE_TOLERANCE,
 ): MaeConfig["positions"] {
-  for (const positions of ["sincos_2d", "sincos_1d"] as const) {
-    const widths = stored.decoder ? [config.embedDim, config.decoderEmbedDim] : [config.embedDim];
+  const widths = stored.decoder ? [config.embedDim, config.decoderEmbedDim] : [config.embedDim];
+  for (const positions of [given, "sincos_2d", "sincos_1d"] as const) {
+    if (positions === "stored") continue;
     if (positions === "sincos_2d" && widths.some((width) => width % 4 !== 0)) continue;
     const computed = positionTables({ ...config, positions });
     if (!isClose(stored.encoder.data, computed.encoder, tolerance)) continue;

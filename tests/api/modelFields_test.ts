@@ -28,7 +28,7 @@ Deno.test("a named normalisation is stored and shown as numbers", async () => {
   expect(await configOf(api, { normalize: own })).toMatchObject({ normalize: own });
   const { path, message } = await errorOf(api, { normalize: "imagenet" });
   expect(path).toBe("model.normalize");
-  expect(message).toMatch(/must have 1 means/);
+  expect(message).toMatch(/must have 1 mean and deviation/);
 });
 
 Deno.test("mlp_ratio applies to the decoder unless decoder_mlp_ratio is given", async () => {

@@ -140,6 +140,14 @@ Deno.test("rounded tables of 16 bits are the positions that a file names, and el
   }
 });
 
+Deno.test("positions are those that a file names where several kinds are the same", async () => {
+  const config = { ...SMALL, imageSize: 4, embedDim: 4, numHeads: 2, clsToken: false };
+  for (const positions of ["sincos_1d", "sincos_2d"] as const) {
+    const file = fileIn("unmask", encoder, { ...config, positions });
+    expect((await planImport(requestOf(file))).config.positions).toBe(positions);
+  }
+});
+
 Deno.test("a named normalisation has the channels of the tensors", async () => {
   for (const format of ["unmask", "meta"] as const) {
     const file = fileIn(format, encoder, { ...SMALL, inChannels: 1, normalize: null });
