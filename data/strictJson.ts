@@ -25,6 +25,17 @@ export class StrictJsonError extends Error {
   }
 }
 
+/** Maximum number of blanks and line breaks of a text. Those of an indented text of the largest size fit into it. */
+const MAX_BLANKS = 2 ** 21;
+
+/** The message for a text with more blanks. */
+export const TOO_MANY_BLANKS = `has more than ${MAX_BLANKS} blanks and line breaks`;
+
+/** Returns whether a text has so many blanks that scanning them would take long. */
+export function hasManyBlanks(text: string): boolean {
+  return text.length > MAX_BLANKS && text.length - text.replace(/[ \t\r\n]+/g, "").length > MAX_BLANKS;
+}
+
 /** `SyntaxKind` of jsonc-parser, which is a const enum and so has no values to import. */
 const TOKEN = { openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, comma: 5, string: 10, end: 17 };
 
@@ -51,6 +62,7 @@ export function decodeJson(bytes: Uint8Array<ArrayBuffer>): string {
  * for too many levels or values
  */
 export function parseStrictJson(text: string, limits: JsonLimits): unknown {
+  if (hasManyBlanks(text)) throw new StrictJsonError("", TOO_MANY_BLANKS);
   checkStructure(text, limits);
   try {
     return JSON.parse(text);

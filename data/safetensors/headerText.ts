@@ -4,6 +4,7 @@
  * @module
  */
 import { visit } from "jsonc-parser";
+import { hasManyBlanks, TOO_MANY_BLANKS } from "../strictJson.ts";
 import { quote, SafetensorsError } from "./error.ts";
 
 /** Maximum size of a header in bytes: 4,096 class names of 255 characters of any script fit into it. */
@@ -17,6 +18,12 @@ export const METADATA = "__metadata__";
 
 /** Maximum nesting of objects and arrays: the header, a tensor, its shape. */
 const MAX_DEPTH = 3;
+
+/**
+ * Maximum number of names, texts and numbers, which take far longer to check than the characters of a text. A tensor has
+ * about ten: the files of the largest models have 30,000.
+ */
+const MAX_VALUES = 2 ** 16;
 
 /** Reads the length of a header. Numbers above 2^53 are inexact, but such lengths exceed the limit anyway. */
 export function readHeaderLength(bytes: Uint8Array): number {
@@ -81,10 +88,14 @@ function isPickle(bytes: Uint8Array): boolean {
   return (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes[1] <= 5);
 }
 
-/** Refuses repeated names, numbers that lose digits, and deep nesting, which `JSON.parse` accepts. */
+/** Refuses repeated names, numbers that lose digits, deep nesting and too many values, which `JSON.parse` accepts. */
 function checkJson(text: string): void {
+  if (hasManyBlanks(text)) throw new SafetensorsError(`The header ${TOO_MANY_BLANKS}`);
   const names: Set<string>[] = [];
-  let depth = 0;
+  let depth = 0, values = 0;
+  const count = () => {
+    if (++values > MAX_VALUES) throw new SafetensorsError(`The header has more than ${MAX_VALUES} values`);
+  };
   const open = () => {
     if (++depth > MAX_DEPTH) {
       throw new SafetensorsError(`The header is nested deeper than ${MAX_DEPTH} levels`);
@@ -102,6 +113,7 @@ function checkJson(text: string): void {
     onArrayBegin: open,
     onArrayEnd: () => void depth--,
     onObjectProperty: (name) => {
+      count();
       if (names.at(-1)?.has(name)) {
         throw new SafetensorsError(`The name ${quote(name)} occurs twice in the header`);
       }
@@ -109,6 +121,7 @@ function checkJson(text: string): void {
       names.at(-1)?.add(name);
     },
     onLiteralValue: (value, offset, length, _line, _column, path) => {
+      count();
       const [name, field] = path();
       if (typeof value !== "number" || field === undefined || name === METADATA) return;
       const digits = text.slice(offset, offset + length);

@@ -1,10 +1,11 @@
 /**
- * Local safetensors files of one model. Tensors are read one by one, so that a large model is never in memory as a
+ * Local safetensors files of one model. Their tensors are read in parts, so that a large model is never in memory as a
  * whole.
  *
  * @module
  */
 import { type FileHandle, open } from "node:fs/promises";
+import { yieldToEventLoop } from "../eventLoop.ts";
 import { ARRAYS, type Tensor } from "./dtype.ts";
 import { quote, SafetensorsError } from "./error.ts";
 import { readHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
@@ -27,18 +28,24 @@ export interface TensorFiles extends AsyncDisposable {
   /** Returns the name of the file that has a tensor. @throws {RangeError} when none has it */
   fileOf(name: string): string;
   /**
-   * Reads a tensor. Several can be read at the same time.
+   * Reads consecutive values of a tensor in row-major order, as a vector. Several can be read at the same time.
    *
+   * @param begin index of the first value
+   * @param end index after the last value
    * @throws {RangeError} when no file has the tensor
    * @throws {SafetensorsError} when its file ends early
    */
-  read(name: string): Promise<Tensor>;
+  read(name: string, begin: number, end: number): Promise<Tensor>;
 }
 
 interface OpenFile extends SafetensorsHeader {
   readonly name: string;
   readonly handle: FileHandle;
+  readonly headerBytes: number;
 }
+
+/** Maximum size of the headers of all files in bytes. */
+const MAX_HEADERS_BYTES = 2 * MAX_HEADER_BYTES;
 
 /**
  * Opens the files of one model, and checks their headers and the index.
@@ -53,7 +60,16 @@ export async function openTensorFiles(files: readonly TensorFile[], index?: stri
     await Promise.all(opened.map(({ handle }) => handle.close()));
   };
   try {
-    for (const file of files) opened.push(await openFile(file));
+    let headerBytes = 0;
+    for (const file of files) {
+      const open = await openFile(file);
+      opened.push(open);
+      headerBytes += open.headerBytes;
+      if (headerBytes > MAX_HEADERS_BYTES) {
+        throw new SafetensorsError(`The headers of all files together exceed ${MAX_HEADERS_BYTES} bytes`);
+      }
+      await yieldToEventLoop();
+    }
     const owners = ownersOf(opened);
     const ownerOf = (name: string): OpenFile => {
       const file = owners.get(name);
@@ -65,7 +81,7 @@ export async function openTensorFiles(files: readonly TensorFile[], index?: stri
       tensors: new Map([...owners].map(([name, { tensors }]) => [name, tensors.get(name)!])),
       metadata: Object.assign({}, ...opened.map(({ metadata }) => metadata).reverse()),
       fileOf: (name) => ownerOf(name).name,
-      read: async (name) => await readTensor(ownerOf(name), name),
+      read: async (name, begin, end) => await readValues(ownerOf(name), name, begin, end),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -83,7 +99,7 @@ async function openFile({ name, path }: TensorFile): Promise<OpenFile> {
     // `readHeader` rejects a length that exceeds the limit or the file.
     const fits = length <= Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES);
     const bytes = fits ? await readBytes(handle, 0, LENGTH_BYTES + length) : start;
-    return { name, handle, ...readHeader(bytes, size) };
+    return { name, handle, headerBytes: bytes.length, ...readHeader(bytes, size) };
   } catch (error) {
     await handle.close();
     if (!(error instanceof SafetensorsError)) throw error;
@@ -142,11 +158,17 @@ function checkIndex(text: string, files: readonly OpenFile[]): void {
   }
 }
 
-async function readTensor({ name: fileName, handle, tensors }: OpenFile, name: string): Promise<Tensor> {
-  const { dtype, shape, begin, end } = tensors.get(name)!;
-  const { buffer, length } = await readBytes(handle, begin, end - begin);
-  if (length < end - begin) throw new SafetensorsError(`The file '${fileName}' ended while it was read`);
-  return { dtype, shape, data: new ARRAYS[dtype](buffer) } as Tensor;
+async function readValues(
+  { name: fileName, handle, tensors }: OpenFile,
+  name: string,
+  begin: number,
+  end: number,
+): Promise<Tensor> {
+  const { dtype, begin: start } = tensors.get(name)!, Values = ARRAYS[dtype];
+  const size = (end - begin) * Values.BYTES_PER_ELEMENT;
+  const { buffer, length } = await readBytes(handle, start + begin * Values.BYTES_PER_ELEMENT, size);
+  if (length < size) throw new SafetensorsError(`The file '${fileName}' ended while it was read`);
+  return { dtype, shape: [end - begin], data: new Values(buffer) } as Tensor;
 }
 
 /** Reads bytes at an offset; fewer at the end of the file. */

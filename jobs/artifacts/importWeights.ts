@@ -17,6 +17,7 @@ import { parseStrictJson, StrictJsonError } from "../../data/strictJson.ts";
 import { WeightsError } from "../../model/checkWeights.ts";
 import type { ImportPlan } from "../../model/formats/format.ts";
 import { planImport } from "../../model/formats/planImport.ts";
+import { sizeOf } from "../../model/shape.ts";
 import { bufferTensors, type HostTensor } from "../../model/weights.ts";
 import type { Checkpoint, CheckpointOrigin } from "../job.ts";
 import { namesForRow } from "./classNames.ts";
@@ -26,8 +27,10 @@ import { checkpointKeys } from "./objectKeys.ts";
 import { putVerified } from "./putVerified.ts";
 import { weightsMetadata } from "./writeCheckpoint.ts";
 
-/** Limits of the JSON files of a model: ImageNet-21k has 43,000 labels and their ids. */
-const JSON_LIMITS = { depth: 16, values: 200_000 };
+/** Limits of the JSON files of a model: 65,536 classes have names, and numbers by name. */
+const JSON_LIMITS = { depth: 16, values: 150_000 };
+/** Maximum number of values of a tensor. The widest MLP that a configuration allows has them: 1 GiB in float32. */
+const MAX_TENSOR_VALUES = 2 ** 28;
 /** Maximum number of notes of a checkpoint, and of the characters of each. They are stored in its row. */
 const MAX_NOTES = 20, NOTE_LENGTH = 1000;
 
@@ -64,7 +67,15 @@ export class OpenedWeights implements AsyncDisposable {
     this.#files = files;
     this.resize = resize;
     this.plan = plan;
-    const { architecture, config } = plan;
+    const { architecture, config, tensors } = plan;
+    const large = tensors.find(({ shape }) => sizeOf(shape) > MAX_TENSOR_VALUES);
+    if (large !== undefined) {
+      throw new WeightsError(
+        `'${large.sources}' has ${
+          sizeOf(large.shape)
+        } values: a tensor must have at most ${MAX_TENSOR_VALUES}`,
+      );
+    }
     const classes = architecture.model === "classifier" ? architecture.classes : 0;
     this.classNames = plan.classNames ?? Array.from({ length: classes }, (_, label) => String(label));
     this.#layout = layoutSafetensors(
@@ -198,16 +209,26 @@ export async function openWeights(weights: LocalWeights): Promise<OpenedWeights>
   }
 }
 
+/** Number of values that are read and checked at a time, so that other requests are served in between. */
+const PART_VALUES = 2 ** 20;
+
 /** Returns a tensor in float32. @throws {WeightsError} when a value is NaN or infinite */
 async function readFinite(files: TensorFiles, name: string): Promise<HostTensor> {
-  const tensor = await files.read(name), data = toFloat32(tensor);
-  for (let i = 0; i < data.length; i++) {
-    if (Number.isFinite(data[i])) continue;
-    throw new WeightsError(
-      `The tensor '${name}' of '${files.fileOf(name)}' must be finite: value ${i} is ${data[i]} in float32`,
-    );
+  const { shape } = files.tensors.get(name)!, data = new Float32Array(sizeOf(shape));
+  for (let begin = 0; begin < data.length; begin += PART_VALUES) {
+    const part = toFloat32(await files.read(name, begin, Math.min(begin + PART_VALUES, data.length)));
+    const index = part.findIndex((value) => !Number.isFinite(value));
+    if (index >= 0) {
+      throw new WeightsError(
+        `The tensor '${name}' of '${files.fileOf(name)}' must be finite: value ${begin + index} is ${
+          part[index]
+        } in float32`,
+      );
+    }
+    data.set(part, begin);
+    await yieldToEventLoop();
   }
-  return { shape: tensor.shape, data };
+  return { shape, data };
 }
 
 async function readHead(path: string): Promise<Uint8Array> {

@@ -55,6 +55,12 @@ export const REFUSED: Record<string, [Bytes, RegExp]> = {
   "a comma at the end": [file(`{"w":${entry(0, 0)},}`), /not JSON/],
   "two JSON values": [file("{}{}"), /not JSON/],
   "deep nesting": [file('{"w":' + "[".repeat(100_000)), /deeper than 3 levels/],
+  "many values": [file(`{"w":{"shape":[${"0,".repeat(70_000)}0]}}`), /more than 65536 values/],
+  "many names": [
+    file(`{${Array.from({ length: 70_000 }, (_, i) => `"${i}":{}`)}}`),
+    /more than 65536 values/,
+  ],
+  "many blanks": [file(`{${" ".repeat(3_000_000)}}`), /more than 2097152 blanks/],
   "a name twice": [file(`{"w":${entry(0, 0)},"w":${entry(0, 0)}}`), /"w" occurs twice/],
   "a name twice, once escaped": [file(`{"w":${entry(0, 0)},"\\u0077":${entry(0, 0)}}`), /"w" occurs twice/],
   "a field twice": [one({ rest: ',"dtype":"F32"' }), /"dtype" occurs twice/],

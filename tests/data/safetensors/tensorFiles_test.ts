@@ -35,9 +35,10 @@ Deno.test("the tensors of several files are one set, with an index and without i
       await using opened = await openTensorFiles(files, text);
       expect([...opened.tensors.keys()]).toEqual(["a", "b"]);
       expect([opened.fileOf("a"), opened.fileOf("b"), opened.metadata.of]).toEqual(["one", "two", "one"]);
-      const read = await Promise.all(["b", "a"].map((name) => opened.read(name)));
-      expect(read).toEqual([vector(3), vector(1, 2)]);
-      await expect(opened.read("c")).rejects.toThrow(RangeError);
+      const read = await Promise.all(["b", "a"].map((name) => opened.read(name, 0, 1)));
+      expect(read).toEqual([vector(3), vector(1)]);
+      expect(await opened.read("a", 1, 2)).toEqual(vector(2));
+      await expect(opened.read("c", 0, 1)).rejects.toThrow(RangeError);
     }
   });
 });
@@ -134,8 +135,21 @@ Deno.test("a file above 4 GiB is read without being in memory", async () => {
     await file.write(new Uint8Array(new Float32Array([1, 2]).buffer));
     await using opened = await openTensorFiles([{ name: "sparse", path }]);
     expect(opened.tensors.get("big")!.shape).toEqual([big / 4]);
-    expect(await opened.read("last")).toEqual(vector(1, 2));
+    expect(await opened.read("last", 0, 2)).toEqual(vector(1, 2));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("the headers of all files together have a maximum size", async () => {
+  const folder = await Deno.makeTempDir();
+  const files: { name: string; path: string }[] = [];
+  for (const name of ["1", "2", "3"]) {
+    const path = `${folder}/${name}`;
+    await Deno.writeFile(path, writeSafetensors(new Map([[name, vector()]]), { a: "x".repeat(6 * 2 ** 20) }));
+    files.push({ name, path });
+  }
+  await (await openTensorFiles(files.slice(1)))[Symbol.asyncDispose]();
+  await expect(openTensorFiles(files)).rejects.toThrow("together exceed 16777216 bytes");
+  await Deno.remove(folder, { recursive: true });
 });
