@@ -95,7 +95,7 @@ function imageSizeIssue({ imageSize, patchSize, ...rest }: MaeConfig): ConfigIss
   if (!Number.isInteger(imageSize) || imageSize < minimum || imageSize > maximum) return null;
   if (imageSize % patchSize !== 0) {
     const message =
-      `must be a multiple of the checkpoint's patch size: ${imageSize} is not one of ${patchSize}`;
+      `must be a multiple of the checkpoint's patch size, ${patchSize}: current value is ${imageSize}`;
     return { field: "imageSize", message };
   }
   const patches = numPatches({ imageSize, patchSize, ...rest });

@@ -2,13 +2,15 @@ import { expect } from "expect";
 import type { Client, JobView } from "../../cli/client.ts";
 import { startProcess } from "../../cli/process.ts";
 import { childrenOf } from "../setup/processes.ts";
+import { completeConfig } from "../../model/config.ts";
+import { TINY_VIT, tinyUpload, tinyWeights } from "../api/importFiles.ts";
 import { sha256 } from "../../jobs/artifacts/sha256.ts";
 
 /** A run reports its progress twice a second. An epoch of this length contains several reports. */
 const STEPS_PER_EPOCH = 64;
 const request = {
   kind: "pretrain",
-  model: { depth: 2, decoder_depth: 1, cls_token: true, dropout: 0.1, drop_path: 0.2 },
+  model: { image_size: 28, in_channels: 1, dropout: 0.1, drop_path: 0.2 },
   dataset: { id: "digits", size: STEPS_PER_EPOCH * 64, seed: 5 },
   batch_size: 64,
   epochs: 4,
@@ -17,6 +19,21 @@ const request = {
   warmup_epochs: 1,
   seed: 9,
 };
+
+/** The model that runs start from, for images of another size and in colour. */
+const IMPORTED = completeConfig({ ...TINY_VIT, imageSize: 24, patchSize: 4, embedDim: 64, depth: 2 });
+
+/** Imports the model, and creates a job that starts from it. */
+async function createJob(client: Client): Promise<JobView> {
+  const form = new FormData();
+  const files = tinyUpload(tinyWeights("huggingface", { model: "mae" }, IMPORTED));
+  for (const [field, { name, content }] of Object.entries(files)) {
+    form.append(field, new File([content], name));
+  }
+  const { id: checkpoint } = await (await client.send("/v1/checkpoints", { method: "POST", body: form }))
+    .json();
+  return client.createJob({ ...request, checkpoint });
+}
 
 /** Returns the parts of a run that must be equal: the loss series, the final loss and the digest of the checkpoint. */
 async function recordOf(client: Client, job: JobView) {
@@ -52,7 +69,7 @@ Deno.test("a run killed in the middle of an epoch has bit for bit the same resul
 
   await t.step("uninterrupted", async () => {
     await using service = await startProcess("start", `${folder}/uninterrupted`);
-    const { id } = await service.client.createJob(request);
+    const { id } = await createJob(service.client);
     expected = await recordOf(service.client, await service.client.waitFor(id, () => {}));
     expect(expected.steps.length).toBe(4 * STEPS_PER_EPOCH);
   });
@@ -61,7 +78,7 @@ Deno.test("a run killed in the middle of an epoch has bit for bit the same resul
     let id: string;
     {
       await using service = await startProcess("start", `${folder}/killed`);
-      ({ id } = await service.client.createJob(request));
+      ({ id } = await createJob(service.client));
       await waitUntil(service.client, id, isMidEpoch);
       await service.end("SIGKILL");
     }
@@ -75,7 +92,7 @@ Deno.test("a run killed in the middle of an epoch has bit for bit the same resul
     "a runner process is killed and another one is started, while the API process continues",
     async () => {
       await using api = await startProcess("api", `${folder}/separate`);
-      const { id } = await api.client.createJob(request);
+      const { id } = await createJob(api.client);
       {
         await using runner = await startProcess("runner", `${folder}/separate`);
         await waitUntil(api.client, id, isMidEpoch);
@@ -94,7 +111,7 @@ Deno.test("a run killed in the middle of an epoch has bit for bit the same resul
     async fn() {
       await using api = await startProcess("api", `${folder}/run`);
       await using runner = await startProcess("runner", `${folder}/run`);
-      const { id } = await api.client.createJob(request);
+      const { id } = await createJob(api.client);
       await waitUntil(api.client, id, isMidEpoch);
       const [pid, ...others] = await childrenOf(runner.pid);
       expect(others).toEqual([]);
@@ -111,7 +128,7 @@ Deno.test("a run killed in the middle of an epoch has bit for bit the same resul
 
   await t.step("a run killed at one width of vectors is resumed at the other", async () => {
     await using api = await startProcess("api", `${folder}/width`);
-    const { id } = await api.client.createJob(request);
+    const { id } = await createJob(api.client);
     let bits: number | undefined;
     {
       await using runner = await startProcess("runner", `${folder}/width`, { UNMASK_VECTORS: "auto" });
@@ -128,7 +145,7 @@ Deno.test("a run killed in the middle of an epoch has bit for bit the same resul
 
   await t.step("a stopped runner releases its job, which does not count as a lost runner", async () => {
     await using api = await startProcess("api", `${folder}/stopped`);
-    const { id } = await api.client.createJob(request);
+    const { id } = await createJob(api.client);
     {
       await using runner = await startProcess("runner", `${folder}/stopped`);
       await waitUntil(api.client, id, isMidEpoch);

@@ -39,7 +39,12 @@ export const START_ROWS: readonly Row[] = [
     changes(kind, { cls_token: true }, "model.cls_token", /must be false as in/),
     changes(kind, { layer_norm_eps: 1e-6 }, "model.layer_norm_eps"),
     changes(kind, { positions: "stored" }, "model.positions", /"sincos_1d" as in/),
-    changes(kind, { image_size: 30 }, "model.image_size", /multiple of the checkpoint's patch size.* 7$/),
+    changes(
+      kind,
+      { image_size: 30 },
+      "model.image_size",
+      /multiple of the checkpoint's patch size, 7: .* 30$/,
+    ),
     changes(kind, { image_size: 28.5 }, "model.image_size", /whole number/),
     changes(kind, { image_size: 455 }, "model.image_size", /4225 patches, more than 4096/),
     changes(kind, { in_channels: 2 }, "model.in_channels", /1 or 3/),
