@@ -48,7 +48,7 @@ export const START_ROWS: readonly Row[] = [
     changes(kind, { image_size: 28.5 }, "model.image_size", /whole number/),
     changes(kind, { image_size: 455 }, "model.image_size", /4225 patches, more than 4096/),
     changes(kind, { in_channels: 2 }, "model.in_channels", /1 or 3/),
-    changes(kind, { normalize: "imagenet" }, "model.normalize", /1 means/),
+    changes(kind, { normalize: "imagenet" }, "model.normalize", /1 mean and deviation/),
     changes(kind, { pool: "cls" }, "model.pool", /class token/),
     changes(kind, { widht: 3 }, "model.widht"),
   ]),
