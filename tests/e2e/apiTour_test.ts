@@ -1,7 +1,9 @@
 import { expect } from "expect";
 import { startProcess } from "../../cli/process.ts";
+import { encodePng } from "../../data/images/encodePng.ts";
 import { writeSafetensors } from "../../data/safetensors/safetensors.ts";
 import { tinyWeights } from "../api/importFiles.ts";
+import { zipOfImages } from "../setup/archives.ts";
 import { run } from "../setup/command.ts";
 import { idxDigits, pngDigit, tarGz } from "../setup/uploads.ts";
 
@@ -29,6 +31,9 @@ async function writeUploads(folder: string): Promise<void> {
   const names = ["cats/1.png", "cats/2.png", "dogs/1.png", "dogs/2.png", "dogs/3.png"];
   const images = await Promise.all(names.map(async (name, index) => [name, await pngDigit(index)] as const));
   await write("images.tar.gz", await tarGz(Object.fromEntries(images)));
+  const pets = ["cat", "dog"].flatMap((name) => Array.from({ length: 12 }, (_, i) => `${name}/${i}.png`));
+  await write("pets.zip", await zipOfImages(...pets));
+  await write("cat.png", await encodePng(new Uint8Array(40 * 20 * 3).fill(200), 40, 20, 3));
 }
 
 Deno.test("the curl commands of the documents work as written", async (t) => {
@@ -66,12 +71,16 @@ Deno.test("the curl commands of the documents work as written", async (t) => {
     expect(output).toContain('"status":"cancelled"');
     expect(output).toContain('"format":"huggingface"');
     expect(output).toContain('"format":"unmask"');
-    for (const name of ["model.safetensors", "config.json", "preprocessor_config.json"]) {
-      expect((await Deno.stat(`${cwd}/huggingface/${name}`)).isFile).toBe(true);
+    expect(output).toContain('"class_names":["cat","dog"]');
+    for (const folder of ["huggingface", "adapted"]) {
+      for (const name of ["model.safetensors", "config.json", "preprocessor_config.json"]) {
+        expect((await Deno.stat(`${cwd}/${folder}/${name}`)).isFile).toBe(true);
+      }
     }
-    await expectPng(`${cwd}/figure.png`);
-    await expectPng(`${cwd}/own.png`);
-    await expectPng(`${cwd}/errors.png`);
+    const adapted = JSON.parse(await Deno.readTextFile(`${cwd}/adapted/config.json`));
+    expect(adapted).toMatchObject({ image_size: 32, id2label: { 0: "cat", 1: "dog" } });
+    expect(adapted.architectures).toEqual(["ViTForImageClassification"]);
+    for (const name of ["cat-figure", "figure", "own", "errors"]) await expectPng(`${cwd}/${name}.png`);
     expect(JSON.parse(await Deno.readTextFile(`${cwd}/openapi.json`)).openapi).toBe("3.1.0");
   });
 
