@@ -39,7 +39,9 @@ export const checkpointSchema = z.strictObject({
   id: checkpointIdSchema,
   job_id: jobIdSchema.nullable().describe("The job that wrote it; null for an imported checkpoint"),
   name: z.string().nullable().describe("Name of an imported checkpoint, else null"),
-  model: z.enum(MODEL_KINDS),
+  model: z.enum(MODEL_KINDS).describe(
+    "`mae` with its decoder, `classifier` with its head, or `encoder` with neither",
+  ),
   step: z.int(),
   epoch: z.int(),
   final: z.boolean().describe("True for the checkpoint at the end of its job"),

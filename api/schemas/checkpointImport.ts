@@ -23,7 +23,7 @@ export const checkpointUrlSchema = importFields.extend({
       "a repository of Hugging Face, with `/tree/REVISION` for another revision than `main`. `config.json` and " +
       "`preprocessor_config.json` in the same folder are read as well",
   ),
-}).openapi("CheckpointUrl");
+}).openapi("CheckpointUrl", { example: { url: "https://huggingface.co/ORGANISATION/NAME", name: "mine" } });
 
 /** File fields of `POST /v1/checkpoints`. */
 export const IMPORT_FILES = ["weights", "index", "config", "preprocessor_config"] as const;

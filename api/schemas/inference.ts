@@ -107,8 +107,10 @@ export const classificationSchema = z.strictObject({
 export const embeddingSchema = z.strictObject({
   object: z.literal("list"),
   checkpoint: z.string(),
-  dimensions: z.int(),
-  pool: z.enum(CONFIG_FIELDS.pool.enum),
+  dimensions: z.int().describe("Number of values of an embedding"),
+  pool: z.enum(CONFIG_FIELDS.pool.enum).describe(
+    "What the embeddings are: the mean over the patch tokens, or the class token",
+  ),
   ...preprocessingFields,
   data: z.array(z.strictObject({ index: z.int(), embedding: z.array(z.number()) }).openapi("Embedding")),
 }).openapi("Embeddings");

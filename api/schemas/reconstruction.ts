@@ -145,7 +145,7 @@ const patchValues = z.array(z.array(z.number())).optional();
 /** The reconstruction of one image. */
 export const reconstructedImageSchema = z.strictObject({
   index: z.int(),
-  loss: z.number(),
+  loss: z.number().describe("Mean squared error on the masked patches, in the space of `pred`"),
   mask: z.array(z.int()).describe("One number per patch, row by row: 1 = masked"),
   ids_restore: z.array(z.int())
     .describe("Permutation that returns encoded tokens and mask tokens to patch order (He et al. 2022)"),
@@ -175,7 +175,7 @@ export const reconstructionSchema = z.strictObject({
   object: z.literal("reconstruction"),
   checkpoint: z.string(),
   mask_source: z.enum(MASK_SOURCES).describe("The field of the request that sets the masks"),
-  mask_ratio: z.number(),
+  mask_ratio: z.number().describe("That of the request or the model, or the share of the given masks"),
   masking: maskingSchema.nullable().describe("Null for masks that the request gives"),
   seed: z.int().nullable().describe("Null for masks that the request gives"),
   norm_pix_loss: z.boolean().describe(

@@ -22,7 +22,10 @@ const channelValues = z.array(z.number()).min(1).max(3);
 const normalizeSchema = z.union([
   z.null(),
   z.enum(Object.keys(NORMALIZATIONS) as [NormalizationName]),
-  z.strictObject({ mean: channelValues, std: channelValues }),
+  z.strictObject({
+    mean: channelValues.describe("Mean of each channel"),
+    std: channelValues.describe("Standard deviation of each channel, above 0"),
+  }),
 ]).openapi("Normalization", { description: CONFIG_FIELDS.normalize.description });
 
 /** Returns the name of a configuration's field in JSON. */

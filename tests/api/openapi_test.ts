@@ -26,6 +26,30 @@ function* objects(node: unknown, path = "#"): Generator<[path: string, object: J
   for (const [key, value] of Object.entries(node)) yield* objects(value, `${path}/${key}`);
 }
 
+Deno.test("the examples of request bodies are valid, except for a job and a host that do not exist", async () => {
+  await using api = await TestApi.open();
+  const document = await (await api.send("/openapi.json")).json();
+  const schemaOf = ({ $ref }: { $ref: string }) => document.components.schemas[$ref.split("/").at(-1)!];
+  // deno-lint-ignore no-explicit-any -- JSON of the document
+  const paths = Object.entries(document.paths as Record<string, Record<string, any>>);
+  let count = 0;
+  for (const [path, { post }] of paths) {
+    const body = post?.requestBody?.content["application/json"]?.schema;
+    if (body === undefined) continue;
+    const schema = schemaOf(body);
+    for (const { example } of schema.oneOf?.map(schemaOf) ?? [schema]) {
+      expect({ path, example }).toEqual({ path, example: expect.anything() });
+      const response = await api.post(path, example), { errors = [] } = await response.json();
+      const wrong = errors.map((error: { path: string }) => error.path);
+      expect({ path, wrong: wrong.filter((field: string) => !["job", "url"].includes(field)) })
+        .toEqual({ path, wrong: [] });
+      expect({ path, status: response.status }).toEqual({ path, status: wrong.length > 0 ? 422 : 201 });
+      count++;
+    }
+  }
+  expect(count).toBeGreaterThanOrEqual(8);
+});
+
 Deno.test("the OpenAPI document describes every route, and all its references resolve", async () => {
   await using api = await TestApi.open();
   const document = await (await api.send("/openapi.json")).json();
