@@ -34,12 +34,14 @@ const FORMATS: readonly (readonly [signature: Signature, reason: string])[] = [
   [[0, ...ascii("{")], "is JSON, not the weights: send it as config or index"],
 ];
 
-/** What to do with a pickle, with the Python that converts it. Meta's checkpoints have their weights under `model`. */
+/** What to do with a pickle, with the Python that converts it. Checkpoints of
+ * facebookresearch/mae have their weights under `model`, those of timm and Lightning under `state_dict`. */
 export const CONVERT_PICKLE = [
   "Reading one can run code, so convert it where you trust it, in Python:",
   "import torch; from safetensors.torch import save_file",
   'state = torch.load("weights.pth", map_location="cpu", weights_only=True)',
-  'save_file({k: v.contiguous().clone() for k, v in state.get("model", state).items()}, "model.safetensors")',
+  'state = state.get("model", state.get("state_dict", state)); ' +
+  'save_file({k: v.contiguous().clone() for k, v in state.items()}, "model.safetensors")',
 ].join("\n");
 
 /**

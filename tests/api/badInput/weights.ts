@@ -64,7 +64,7 @@ const SIGNATURES: readonly Row[] = [
     64,
     "a pickle of torch.save",
     zipOf([{ name: "archive/data.pkl", bytes: bytes(0x80, 2) }]),
-    /pickle.*\nimport torch; from safetensors.torch import save_file\nstate = torch.load\(.*weights_only=True\)\nsave_file/,
+    /pickle.*\nimport torch; from safetensors.torch import save_file\nstate = torch.load\(.*weights_only=True\)\nstate = .*; save_file/,
     "mae.pth",
   ),
   other(64, "a pickle by the name of safetensors", bytes(0x80, 2, 0x8a, 10), /pickle/, "model.safetensors"),
