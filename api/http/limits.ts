@@ -51,7 +51,7 @@ export interface ApiLimits {
   readonly imagesBytes: number;
   /** Values (height x width x channels x images) of an inference request. */
   readonly imageValues: number;
-  /** Estimated memory to build a response from the results of a model. One image is always allowed. */
+  /** Estimated memory of a response with the results of a model, as a whole. One image is always allowed. */
   readonly responseBytes: number;
   /** Time to load a model and compute a response. */
   readonly inferenceMs: number;

@@ -25,11 +25,33 @@ export interface CompletedReconstruction {
 
 /** Returns the body. */
 export async function reconstructionBody(completed: CompletedReconstruction): Promise<ReconstructionWire> {
+  const data: ReconstructionWire["data"] = [];
+  for (let index = 0; index < completed.result.losses.length; index++) {
+    data.push(await imageBody(completed, index));
+  }
+  return { ...withoutImages(completed), data };
+}
+
+/** Returns the body as JSON in UTF-8. Only the text of a few images is in memory at a time. */
+export function reconstructionStream(
+  completed: CompletedReconstruction,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return ReadableStream.from(chunksOf(completed)).pipeThrough(new TextEncoderStream());
+}
+
+async function* chunksOf(completed: CompletedReconstruction): AsyncGenerator<string> {
+  yield `${JSON.stringify(withoutImages(completed)).slice(0, -1)},"data":[`;
+  for (let index = 0; index < completed.result.losses.length; index++) {
+    yield `${index === 0 ? "" : ","}${JSON.stringify(await imageBody(completed, index))}`;
+  }
+  yield "]}";
+}
+
+/** Returns the fields of the body that are not those of an image. */
+function withoutImages(completed: CompletedReconstruction): Omit<ReconstructionWire, "data"> {
   const { checkpoint: { id, config }, preprocessing, result } = completed;
   const { source, reportedRatio, masking, seed } = completed.masks;
   const isDrawn = source === "seed";
-  const data: ReconstructionWire["data"] = [];
-  for (let index = 0; index < result.losses.length; index++) data.push(await imageBody(completed, index));
   return {
     object: "reconstruction",
     checkpoint: id,
@@ -41,7 +63,6 @@ export async function reconstructionBody(completed: CompletedReconstruction): Pr
     loss: result.loss,
     ...preprocessing,
     notes: [...preprocessing.notes, ...notesOf(config)],
-    data,
   };
 }
 

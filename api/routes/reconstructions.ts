@@ -8,7 +8,7 @@ import { renderFigure } from "../../data/images/figure.ts";
 import type { ApiEnv } from "../http/context.ts";
 import { TITLES } from "../inference/figureColumns.ts";
 import { reconstructionParts, requestedParts } from "../inference/reconstructionParts.ts";
-import { reconstructionBody } from "../inference/reconstructionBody.ts";
+import { reconstructionBody, reconstructionStream } from "../inference/reconstructionBody.ts";
 import { checkAttention } from "../requests/attention.ts";
 import { masksOf } from "../requests/masks.ts";
 import { checkResponseSize, reconstructionBytes } from "../requests/responseSize.ts";
@@ -19,6 +19,9 @@ import {
 } from "../schemas/reconstruction.ts";
 import type { Services } from "../services.ts";
 import { addInferenceRoute } from "./inferenceRoute.ts";
+
+/** Estimated memory of the largest response that is built as a whole. Larger ones are built while they are sent. */
+const MAX_UNSTREAMED_BYTES = 2 ** 22;
 
 /** Adds the route. */
 export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Services): void {
@@ -44,7 +47,8 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
       const masks = masksOf(config, request, images.count);
       checkAttention(config, request);
       const isPng = context.get("mediaType") === "image/png";
-      checkResponseSize(request, images.count, reconstructionBytes(config, request, isPng), services.limits);
+      const bytesPerImage = reconstructionBytes(config, request, isPng);
+      checkResponseSize(request, images.count, bytesPerImage, services.limits);
       const requested = requestedParts(request, isPng);
       const { prediction: withPatches, attention: withAttention } = requested;
       const { maskRatio, seed, masking, noise } = masks;
@@ -56,9 +60,14 @@ export function addReconstructionRoute(app: OpenAPIHono<ApiEnv>, services: Servi
         const png = await renderFigure(parts.rows, config.imageSize, captions);
         return context.body(png, 200, { "content-type": "image/png" });
       }
-      return context.json(
-        await reconstructionBody({ checkpoint, request, masks, preprocessing, result, parts }),
-      );
+      const completed = { checkpoint, request, masks, preprocessing, result, parts };
+      if (images.count * bytesPerImage <= MAX_UNSTREAMED_BYTES) {
+        return context.json(await reconstructionBody(completed));
+      }
+      return context.body(reconstructionStream(completed), 200, {
+        "content-type": "application/json",
+        "transfer-encoding": "chunked",
+      });
     },
   });
 }

@@ -74,7 +74,10 @@ export async function sendResponse(
   outgoing: ServerResponse,
   limits: ApiLimits,
 ): Promise<void> {
-  response.headers.forEach((value, name) => outgoing.appendHeader(name, value));
+  response.headers.forEach((value, name) => {
+    // Only HTTP/1.1 has chunks, so `node:http` sets this header itself.
+    if (name !== "transfer-encoding") outgoing.appendHeader(name, value);
+  });
   outgoing.statusCode = response.status;
   if (incoming.complete && incoming.method !== "HEAD" && isInMemory(response)) {
     // Reading the body as a stream takes longer than sending it.
@@ -97,10 +100,14 @@ export async function sendResponse(
   outgoing.end();
 }
 
-/** Whether the body was computed before the response was created: JSON or a picture, not a stored object. */
+/**
+ * Whether the body was computed before the response was created: JSON or a picture, not a stored object, and not chunks
+ * that are computed while they are sent.
+ */
 function isInMemory({ headers }: Response): boolean {
   const type = headers.get("content-type") ?? "";
-  return /^(application\/(problem\+)?json|image\/png)/.test(type) && !headers.has("content-length");
+  return /^(application\/(problem\+)?json|image\/png)/.test(type) && !headers.has("content-length") &&
+    !headers.has("transfer-encoding");
 }
 
 async function writeBody(

@@ -17,6 +17,7 @@ interface Body {
   readonly seed: number | null;
   readonly notes: string[];
   readonly data: {
+    readonly index: number;
     readonly loss: number;
     readonly mask: number[];
     readonly ids_restore: number[];
@@ -273,6 +274,38 @@ Deno.test("the number of images is limited by the size of the response", async (
   const body = { checkpoint: classifier.id, dataset: digits(...indices) };
   const { errors } = await problemOf(await api.post("/v1/classifications", body), 413);
   expect(errors).toMatchObject([{ message: expect.stringMatching(/at most 500 images/) }]);
+});
+
+Deno.test("a large response has the same JSON as small ones, and is sent in chunks", async () => {
+  await using api = await TestApi.open();
+  await using server = await api.listen();
+  const { id } = await api.model();
+  const post = async (indices: number[]) =>
+    await fetch(`http://127.0.0.1:${server.port}/v1/reconstructions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        checkpoint: id,
+        dataset: digits(...indices),
+        mask: half,
+        include: ["patches", "errors"],
+      }),
+    });
+  const indices = [...Array(130).keys()];
+  const response = await post(indices);
+  expect([...response.headers.keys()]).not.toContain("content-length");
+  expect(response.headers.get("content-type")).toBe("application/json");
+  const { data, loss, ...rest } = await json<Body & { loss: number }>(response);
+  expect(data.map(({ index }) => index)).toEqual(indices);
+  expect(loss).toBeCloseTo(data.reduce((sum, image) => sum + image.loss, 0) / 130, 5);
+  const small = await post(indices.slice(0, 2));
+  expect(small.headers.get("content-length")).not.toBe(null);
+  const { data: first, ...others } = await json(small);
+  expect({ ...others, loss: 0 }).toEqual({ ...rest, loss: 0 });
+  expect(data.slice(0, 2)).toEqual(first);
+
+  const { body } = await post(indices);
+  await body!.cancel();
 });
 
 const CLASS_TOKEN = { ...TINY, clsToken: true, positions: "sincos_2d" } as const;
