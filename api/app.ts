@@ -43,6 +43,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
     stopping: deps.stopping ?? new AbortController().signal,
     log: deps.log ?? logFailure,
     metrics: createMetrics(),
+    uploads: new ConcurrencyLimit(limits.weightsUploads, "uploads of weights"),
     downloads: new ConcurrencyLimit(limits.downloads, "imports by URL"),
     exports: new ConcurrencyLimit(limits.exports, "exports"),
   };

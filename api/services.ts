@@ -42,6 +42,7 @@ export interface Services extends Required<Omit<AppDeps, "limits" | "tempDir" | 
   readonly tempDir?: string;
   readonly remote?: RemoteSettings;
   readonly metrics: ApiMetrics;
+  readonly uploads: ConcurrencyLimit;
   readonly downloads: ConcurrencyLimit;
   readonly exports: ConcurrencyLimit;
 }

@@ -99,7 +99,8 @@ async function parseForm(
   });
   const failWithCount = (noun: string, max: number, field = "") =>
     fail(fieldProblem(422, field, `must have at most ${max} ${noun}`));
-  const [fileField] = rules.fileFields.length === 1 ? rules.fileFields : [];
+  const { fileFields, repeatableFileFields = [] } = rules;
+  const [fileField] = fileFields.length === 1 ? fileFields : repeatableFileFields;
   parser.once("filesLimit", () => failWithCount("files", rules.files, fileField));
   parser.once("fieldsLimit", () => failWithCount("fields", rules.fields));
   parser.once("partsLimit", () => failWithCount("parts", rules.fields + rules.files));

@@ -35,6 +35,8 @@ export interface ApiLimits {
   readonly weightsBytes: number;
   /** Files of an upload of weights. */
   readonly weightsFiles: number;
+  /** Number of uploads of weights that arrive or are stored at the same time. */
+  readonly weightsUploads: number;
   /** Number of imports by URL that run at the same time. */
   readonly downloads: number;
   /** Time to check and store an upload that has arrived. */
@@ -99,6 +101,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   uploadFiles: 4,
   weightsBytes: 16 * 2 ** 30,
   weightsFiles: 128,
+  weightsUploads: 8,
   downloads: 4,
   uploadStoreMs: 3_600_000,
   formFields: 16,

@@ -22,8 +22,8 @@ import { uploadHash } from "./uploadOnce.ts";
  * Imports the weights of a form as a checkpoint.
  *
  * @param idempotencyKey requests with the same key and content create one checkpoint
- * @throws {ProblemError} for a form that is invalid or too large, 422 naming what cannot be imported, 503 without space,
- * 504 when the time is over
+ * @throws {ProblemError} for a form that is invalid or too large, 422 naming what cannot be imported, 503 without space
+ * or when too many uploads run, 504 when the time is over
  */
 export async function importUpload(
   services: Services,
@@ -31,6 +31,7 @@ export async function importUpload(
   idempotencyKey: string | undefined,
 ): Promise<Imported> {
   const { limits, tempDir } = services;
+  using _running = services.uploads.start();
   const size = Number(request.headers.get("content-length") ?? 0);
   checkSpace(size, await freeBytesOf(tempDir ?? tmpdir()), "The upload");
   const bodyLimits = { bytes: limits.weightsBytes, idleMs: limits.bodyIdleMs, totalMs: limits.uploadTotalMs };

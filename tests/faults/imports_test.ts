@@ -150,9 +150,33 @@ Deno.test("uploads of weights have limits: of bytes and of files", async () => {
   const { detail } = await problemOf(await api.importWeights(tinyUpload()), 413);
   expect(detail).toMatch(/at most 20000 bytes/);
   const file = { name: "a", content: "x" };
-  await problemOf(await api.importWeights({ weights: [file, file, file] }), 422);
+  const { errors } = await problemOf(await api.importWeights({ weights: [file, file, file] }), 422);
+  expect(errors).toEqual([{ path: "weights", message: "must have at most 2 files" }]);
   expect(await api.traces()).toEqual([]);
 });
+
+Deno.test("a limited number of uploads of weights is stored at the same time", () =>
+  withFolder(async (objects) => {
+    let started = 0;
+    const both = Promise.withResolvers<void>();
+    const waiting = waitingStore(objects, () => ++started === 2 && both.resolve());
+    await using api = await TestApi.open({ weightsUploads: 2 }, waiting);
+    const client = new AbortController();
+    const form = new FormData();
+    const { weights, config } = tinyUpload();
+    form.set("weights", new File([weights.content], weights.name));
+    form.set("config", new File([config.content], config.name));
+    const send = () => api.send("/v1/checkpoints", { method: "POST", body: form, signal: client.signal });
+    const stored = [send(), send()];
+    await both.promise;
+    const third = await send();
+    expect(third.headers.get("retry-after")).toBe("10");
+    expect((await problemOf(third, 503)).detail).toMatch(/Too many uploads of weights/);
+    client.abort();
+    await Promise.allSettled(stored);
+    expect(await api.traces()).toEqual([]);
+    await problemOf(await api.importWeights({}, { name: "a slot is free" }), 422);
+  }));
 
 Deno.test({
   name: "an import on S3 has the same bytes, and nothing is left of one with a NaN at its end",
