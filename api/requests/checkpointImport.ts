@@ -23,6 +23,8 @@ export interface ImportSource {
   readonly weights: LocalWeights;
   /** Name of the checkpoint; that of the file by default. */
   readonly name?: string;
+  /** Names of a classifier's classes; those of the files by default. */
+  readonly classNames?: readonly string[];
   /** How the request converts images that are transparent or not square. */
   readonly preprocessing: Partial<ImagePreprocessing>;
   readonly filename: string | null;
@@ -64,13 +66,13 @@ export async function importOnce(
 /** Imports weights under an id. Nothing remains stored after an error. */
 async function importWeights(
   { jobs, objects, limits }: Services,
-  { weights, name, preprocessing, filename, url }: ImportSource,
+  { weights, name, classNames, preprocessing, filename, url }: ImportSource,
   id: string,
   signal: AbortSignal,
   confirm?: () => Promise<void>,
 ): Promise<Checkpoint> {
   try {
-    await using opened = await openWeights(weights);
+    await using opened = await openWeights(weights, classNames);
     checkSpace(opened.size, await objects.freeBytes?.() ?? Infinity, "The checkpoint");
     const target = {
       id,
@@ -84,7 +86,8 @@ async function importWeights(
     return await jobs.importCheckpoint(objects, { id, write, confirm });
   } catch (error) {
     if (error instanceof ImportError) {
-      throw fieldProblem(422, url === null ? error.field : "url", error.message, { cause: error });
+      const { field, message } = error, isFile = field !== "class_names";
+      throw fieldProblem(422, url !== null && isFile ? "url" : field, message, { cause: error });
     }
     if (!(error instanceof JobFailure)) throw error;
     const headers = { "retry-after": "5" };

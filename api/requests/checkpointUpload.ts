@@ -6,8 +6,9 @@
 import { tmpdir } from "node:os";
 import type { UploadedFile } from "../../data/datasets/uploadedFile.ts";
 import { freeBytesOf } from "../../data/freeSpace.ts";
-import { decodeJson, StrictJsonError } from "../../data/strictJson.ts";
+import { decodeJson, parseStrictJson, StrictJsonError } from "../../data/strictJson.ts";
 import type { ImportField, LocalWeights } from "../../jobs/artifacts/localWeights.ts";
+import { MAX_CLASSES } from "../../model/formats/finishImport.ts";
 import { withForm } from "../body/multipart.ts";
 import { fieldProblem } from "../http/problem.ts";
 import { withTimeLimit } from "../http/timeLimit.ts";
@@ -41,22 +42,35 @@ export async function importUpload(
     files: limits.weightsFiles,
     fileBytes: limits.weightsBytes,
     fields: limits.formFields,
-    fieldBytes: limits.formFieldBytes,
+    fieldBytes: limits.jsonBytes,
   };
-  return await withForm(request, bodyLimits, rules, tempDir, async ({ fields, files }) => {
+  return await withForm(request, bodyLimits, rules, tempDir, async ({ fields: texts, files }) => {
+    const fields = withClassNames(texts);
     if (fields.url !== undefined) {
       if (files.length > 0) throw fieldProblem(422, "url", "must be left out when files are sent");
       return await importUrl(services, request, validate(checkpointUrlSchema, fields), idempotencyKey);
     }
-    const { name, ...preprocessing } = validate(importFields, fields);
+    const { name, class_names: classNames, ...preprocessing } = validate(importFields, fields);
     const weights = await localWeights(files), filenames = weights.files.map(({ name }) => name);
-    const hashed = { name: name ?? "", ...preprocessing, filenames };
-    const source = { weights, name, preprocessing, filename: filenames[0], url: null };
+    const hashed = { name: name ?? "", classNames, ...preprocessing, filenames };
+    const source = { weights, name, classNames, preprocessing, filename: filenames[0], url: null };
     return await withTimeLimit(request, limits.uploadStoreMs, (signal) => {
       const hash = () => uploadHash(hashed, files, signal);
       return importOnce(services, () => Promise.resolve(source), idempotencyKey, hash, signal);
     });
   });
+}
+
+/** Returns the fields of a form, with the list of class names that one of them has as JSON. @throws {ProblemError} 422 */
+function withClassNames(fields: Readonly<Record<string, string>>): Record<string, unknown> {
+  if (fields.class_names === undefined) return fields;
+  try {
+    return { ...fields, class_names: parseStrictJson(fields.class_names, { depth: 1, values: MAX_CLASSES }) };
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    const message = `must be a list of names in JSON, such as ["cat", "dog"]: it ${error.message}`;
+    throw fieldProblem(422, "class_names", message);
+  }
 }
 
 /** Returns the files of a form as those of a model. @throws {ProblemError} 413 or 422 */

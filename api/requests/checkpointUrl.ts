@@ -34,7 +34,7 @@ export async function importUrl(
   fields: z.output<typeof checkpointUrlSchema>,
   idempotencyKey: string | undefined,
 ): Promise<Imported> {
-  const { url, name, ...preprocessing } = fields, { limits, tempDir } = services;
+  const { url, name, class_names: classNames, ...preprocessing } = fields, { limits, tempDir } = services;
   return await withTimeLimit(
     request,
     limits.uploadTotalMs + limits.uploadStoreMs,
@@ -44,7 +44,14 @@ export async function importUrl(
         const open = async () => {
           running.use(services.downloads.start());
           const weights = await fetchWeights(services, url, folder, signal);
-          return { weights, name, preprocessing, filename: weights.files[0].name, url: weights.url };
+          return {
+            weights,
+            name,
+            classNames,
+            preprocessing,
+            filename: weights.files[0].name,
+            url: weights.url,
+          };
         };
         return await importOnce(services, open, idempotencyKey, () => requestHash({ fields }), signal);
       }),

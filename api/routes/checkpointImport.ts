@@ -7,6 +7,7 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { readJson } from "../body/json.ts";
 import type { ApiEnv } from "../http/context.ts";
 import { IDEMPOTENCY_KEY, parseIdempotencyKey } from "../http/idempotency.ts";
+import { ProblemError } from "../http/problem.ts";
 import { problems } from "../http/problemResponses.ts";
 import { addRoute } from "../http/route.ts";
 import { validate } from "../http/validation.ts";
@@ -66,7 +67,15 @@ export function addCheckpointImportRoute(app: OpenAPIHono<ApiEnv>, services: Ser
     },
   }, async (context) => {
     const key = parseIdempotencyKey(context.req.header("idempotency-key"));
-    const { raw } = context.req, isJson = /^application\/json\b/i.test(raw.headers.get("content-type") ?? "");
+    const { raw } = context.req, type = raw.headers.get("content-type") ?? "";
+    const isJson = /^application\/json\b/i.test(type);
+    if (!isJson && !/^multipart\/form-data\b/i.test(type)) {
+      throw new ProblemError(
+        415,
+        "Content-Type must be multipart/form-data for an upload, or application/json for a download: current value is " +
+          `'${type.slice(0, 80)}'`,
+      );
+    }
     const { checkpoint, created } = isJson
       ? await importUrl(
         services,

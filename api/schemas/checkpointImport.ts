@@ -4,8 +4,19 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { MAX_CLASSES } from "../../model/formats/finishImport.ts";
 import { backgroundField, resizeField } from "./image.ts";
 import { SINGLE_LINE_MESSAGE, SINGLE_LINE_OR_EMPTY } from "../../data/singleLineText.ts";
+
+/** Maximum number of characters of a class name. */
+const MAX_CLASS_NAME = 255;
+
+const classNames = z.array(
+  z.string().min(1).max(MAX_CLASS_NAME).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE),
+).min(1).max(MAX_CLASSES).describe(
+  "Names of a classifier's classes, one for each row of its head, in place of those in the files. A data set is matched " +
+    "to a classifier by the names of its classes",
+);
 
 /** Text fields of `POST /v1/checkpoints`. */
 export const importFields = z.strictObject({
@@ -14,6 +25,7 @@ export const importFields = z.strictObject({
   ),
   resize: resizeField.optional(),
   background: backgroundField.optional(),
+  class_names: classNames.optional(),
 });
 
 /** The JSON body of `POST /v1/checkpoints`. */
@@ -33,6 +45,9 @@ const file = z.string().optional().openapi(binary);
 
 /** The multipart body of `POST /v1/checkpoints`, for OpenAPI. */
 export const checkpointUploadSchema = importFields.extend({
+  class_names: z.string().optional().describe(`${classNames.description}. A list in JSON`).openapi({
+    example: '["cat", "dog"]',
+  }),
   weights: z.array(z.string().openapi(binary)).min(1).describe(
     "`model.safetensors`, or all files of sharded weights, each as a field of this name",
   ),

@@ -60,7 +60,7 @@ export function classesMessage(
   return `has classes whose names several classes of the classifier have: ${
     listNames(ambiguous)
   }; give each class ` +
-    "of the classifier another name, in the config.json that it is imported with";
+    "of the classifier another name, with class_names when it is imported";
 }
 
 /** Returns a message with the classes of a data set that a classifier lacks, and those that it has. */

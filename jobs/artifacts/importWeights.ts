@@ -12,7 +12,6 @@ import { SafetensorsError } from "../../data/safetensors/error.ts";
 import { layoutSafetensors, type SafetensorsLayout, streamedChunks } from "../../data/safetensors/layout.ts";
 import { HEAD_BYTES, refuseOtherFormats } from "../../data/safetensors/otherFormats.ts";
 import { openTensorFiles, type TensorFiles } from "../../data/safetensors/tensorFiles.ts";
-import { toFloat32 } from "../../data/safetensors/toFloat32.ts";
 import { parseStrictJson, StrictJsonError } from "../../data/strictJson.ts";
 import { WeightsError } from "../../model/checkWeights.ts";
 import type { ImportPlan } from "../../model/formats/format.ts";
@@ -25,6 +24,7 @@ import { type ImportedResize, importedResize } from "./importedResize.ts";
 import { ImportError, type ImportField, type LocalWeights } from "./localWeights.ts";
 import { checkpointKeys } from "./objectKeys.ts";
 import { putVerified } from "./putVerified.ts";
+import { readFinite } from "./readFinite.ts";
 import { weightsMetadata } from "./writeCheckpoint.ts";
 
 /** Limits of the JSON files of a model: 65,536 classes have names, and numbers by name. */
@@ -93,7 +93,10 @@ export class OpenedWeights implements AsyncDisposable {
   get notes(): readonly string[] {
     const { notes, classNames, architecture } = this.plan;
     const unnamed = architecture.model === "classifier" && classNames === null
-      ? [`The files do not name the classes: they are named 0 to ${architecture.classes - 1}`]
+      ? [
+        `The files do not name the classes: they are named 0 to ${architecture.classes - 1}. ` +
+        "Import them with class_names to name them",
+      ]
       : [];
     return [...notes, ...unnamed, ...this.resize.notes].slice(0, MAX_NOTES).map((note) =>
       note.slice(0, NOTE_LENGTH)
@@ -182,9 +185,13 @@ export class OpenedWeights implements AsyncDisposable {
 /**
  * Opens weights and plans their import. No value is read but those of position tables.
  *
+ * @param classNames the names of a classifier's classes, in place of those of the files
  * @throws {ImportError} naming the part that is wrong
  */
-export async function openWeights(weights: LocalWeights): Promise<OpenedWeights> {
+export async function openWeights(
+  weights: LocalWeights,
+  classNames?: readonly string[],
+): Promise<OpenedWeights> {
   const { files, indexText } = weights;
   for (const { name, path } of files) {
     await withField(async () => refuseOtherFormats(name, await readHead(path)));
@@ -200,8 +207,9 @@ export async function openWeights(weights: LocalWeights): Promise<OpenedWeights>
     const { tensors, metadata } = opened;
     const read = (name: string) => readFinite(opened, name);
     const plan = await withField(() => planImport({ tensors, config, preprocessor, metadata, read }));
+    const named = classNames === undefined ? plan : withClassNames(plan, classNames);
     return await withField(() =>
-      Promise.resolve(new OpenedWeights(opened, plan, importedResize(preprocessor, config)))
+      Promise.resolve(new OpenedWeights(opened, named, importedResize(preprocessor, config)))
     );
   } catch (error) {
     await opened[Symbol.asyncDispose]();
@@ -209,26 +217,18 @@ export async function openWeights(weights: LocalWeights): Promise<OpenedWeights>
   }
 }
 
-/** Number of values that are read and checked at a time, so that other requests are served in between. */
-const PART_VALUES = 2 ** 20;
-
-/** Returns a tensor in float32. @throws {WeightsError} when a value is NaN or infinite */
-async function readFinite(files: TensorFiles, name: string): Promise<HostTensor> {
-  const { shape } = files.tensors.get(name)!, data = new Float32Array(sizeOf(shape));
-  for (let begin = 0; begin < data.length; begin += PART_VALUES) {
-    const part = toFloat32(await files.read(name, begin, Math.min(begin + PART_VALUES, data.length)));
-    const index = part.findIndex((value) => !Number.isFinite(value));
-    if (index >= 0) {
-      throw new WeightsError(
-        `The tensor '${name}' of '${files.fileOf(name)}' must be finite: value ${begin + index} is ${
-          part[index]
-        } in float32`,
-      );
-    }
-    data.set(part, begin);
-    await yieldToEventLoop();
+/** Returns a plan with other class names. @throws {ImportError} unless the model has as many classes */
+function withClassNames(plan: ImportPlan, classNames: readonly string[]): ImportPlan {
+  const { architecture } = plan;
+  if (architecture.model !== "classifier") {
+    throw new ImportError("class_names", "must be left out: the weights have no head of a classifier");
   }
-  return { shape, data };
+  const { classes } = architecture;
+  if (classNames.length !== classes) {
+    const rule = `must have ${classes} names, one for each row of the head: it has ${classNames.length}`;
+    throw new ImportError("class_names", rule);
+  }
+  return { ...plan, classNames };
 }
 
 async function readHead(path: string): Promise<Uint8Array> {

@@ -26,7 +26,7 @@ export interface LocalWeights {
 }
 
 /** The parts of an import, by which errors name what is wrong. They are the fields of the request. */
-export type ImportField = "weights" | "index" | "config" | "preprocessor_config";
+export type ImportField = "weights" | "index" | "config" | "preprocessor_config" | "class_names";
 
 /** Files that cannot be imported. The message has the fault and what would be right. */
 export class ImportError extends Error {

@@ -32,6 +32,8 @@ export interface RecognisedModel {
   needed(config: MaeConfig): readonly Correspondence[];
   /** The format's names of our fields, for messages. @default our names in JSON */
   readonly fieldNames?: Partial<Record<keyof MaeConfig, string>>;
+  /** Returns the file that gives a field or the class names; undefined for a field that the tensors determine. */
+  sourceOf(field: keyof MaeConfig | "classNames"): string | undefined;
   /** The positions that a file names. Stored tables must be these. */
   readonly givenPositions?: MaeConfig["positions"];
   /** Tensors to ignore, by their names in the set. */
@@ -50,7 +52,7 @@ export async function finishImport(
   const needed = model.needed(model.config);
   const isIgnored = model.ignored ?? (() => false);
   checkTensors(set, needed, isIgnored, model.what);
-  if (architecture.model === "classifier") checkClasses(architecture.classes, model.classNames);
+  if (architecture.model === "classifier") checkClasses(architecture.classes, model);
   const planned = needed.map((tensor) => importedTensor(tensor, (name) => set.get(name)!.source));
   const positions = await positionsOf(model, planned, set, read);
   const ignored = [...set].filter(([name]) => isIgnored(name)).map(([, { source }]) => source);
@@ -100,26 +102,27 @@ async function positionsOf(
 }
 
 /** @throws {WeightsError} for a field outside of our range */
-function checkFields({ config, architecture, what, fieldNames }: RecognisedModel): void {
+function checkFields({ config, architecture, what, fieldNames, sourceOf }: RecognisedModel): void {
   const issues = checkConfig(config, architecture.model);
   if (issues.length === 0) return;
   const [{ field, message }] = issues;
-  throw new WeightsError(
-    `The configuration of ${what} cannot be used: ${fieldNames?.[field] ?? wireName(field)} ${message}`,
-  );
+  const source = sourceOf(field) ?? `The configuration of ${what} cannot be used`;
+  throw new WeightsError(`${source}: ${fieldNames?.[field] ?? wireName(field)} ${message}`);
 }
 
 /** Maximum number of classes. ImageNet-21k has 21,843. */
-const MAX_CLASSES = 65536;
+export const MAX_CLASSES = 65536;
 
 /** @throws {WeightsError} for too many classes, and when their names are fewer or more */
-function checkClasses(classes: number, names: readonly string[] | null): void {
+function checkClasses(classes: number, { classNames: names, sourceOf }: RecognisedModel): void {
   if (classes > MAX_CLASSES) {
     throw new WeightsError(`The head has ${classes} classes: it must have at most ${MAX_CLASSES}`);
   }
   if (names && names.length !== classes) {
     throw new WeightsError(
-      `The head has ${classes} classes, and the configuration names ${names.length}: there must be one name for each class`,
+      `${
+        sourceOf("classNames")
+      } names ${names.length} classes, and the head has ${classes}: there must be one name for each class`,
     );
   }
 }

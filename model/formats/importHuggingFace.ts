@@ -78,6 +78,8 @@ export async function importHuggingFace(request: ImportRequest, tensors: TensorS
       architecture,
       classNames: architecture.model === "classifier" ? classNamesOf(fields) : null,
       fieldNames: FIELD_NAMES,
+      sourceOf: (field) =>
+        field === "normalize" && request.preprocessor ? "preprocessor_config.json" : "config.json",
       needed: (config) =>
         correspondences(config, architecture, huggingFaceNaming(true))
           .map((tensor) => hasBias ? tensor : withoutBias(tensor)),

@@ -88,6 +88,7 @@ export async function importMeta(request: ImportRequest, set: TensorSet): Promis
       architecture,
       classNames: architecture.model === "classifier" ? json.classNames : null,
       ...(isTimm ? { fieldNames: TIMM_FIELD_NAMES } : {}),
+      sourceOf: (field) => field === "classNames" || field in json.fields ? "config.json" : undefined,
       givenPositions: fields.positions,
       needed: (config) =>
         correspondences(config, architecture, META_NAMING).map((tensor) => {

@@ -89,6 +89,13 @@ export async function importUnmask(request: ImportRequest, set: TensorSet): Prom
           ...(hasTables || config.positions === "stored" ? tableShapes(config, architecture) : []),
           ...parameterSpecs(config, architecture),
         ].map(ownCorrespondence),
+      sourceOf: (field) => {
+        if (field === "classNames") {
+          return metadata.class_names === undefined ? "config.json" : "The metadata";
+        }
+        if (fromMetadata && field in fromMetadata.fields) return METADATA;
+        return fromFile && field in fromFile.fields ? "config.json" : undefined;
+      },
       // Files from before the field have the tutorial's positions.
       givenPositions: fields.positions ?? (fromMetadata ? config.positions : undefined),
       notes,

@@ -129,6 +129,23 @@ Deno.test("a classifier without class names gets numbers for them, and a note re
   expect(body.origin.notes.join()).toMatch(/named 0 to 2/);
 });
 
+Deno.test("class names of the request replace those of the files", async () => {
+  await using api = await TestApi.open();
+  const parts = tinyWeights("unmask", { model: "classifier", classes: 3 });
+  const names = ["b", "ç", "a"], headers = { "idempotency-key": "names" };
+  const fields = { class_names: JSON.stringify(names) };
+  const body = await created(await api.importWeights(tinyUpload(parts), fields, headers));
+  expect(body).toMatchObject({ num_classes: 3, class_names: names });
+  expect(body.origin.notes.join()).not.toMatch(/named 0 to 2/);
+  expect(await (await api.send(`/v1/checkpoints/${body.id}`)).json()).toEqual(body);
+  const others = { class_names: '["a","b","c"]' };
+  await problemOf(await api.importWeights(tinyUpload(parts), others, headers), 422);
+  const many = Array.from({ length: 2000 }, (_, i) => `the name of the class ${i}`);
+  const large = tinyUpload(tinyWeights("unmask", { model: "classifier", classes: many.length }));
+  const { id } = await created(await api.importWeights(large, { class_names: JSON.stringify(many) }));
+  expect((await (await api.send(`/v1/checkpoints/${id}`)).json()).class_names).toEqual(many);
+});
+
 Deno.test("images are resized by the rule of preprocessor_config.json or of the request", async () => {
   await using api = await TestApi.open();
   const files: [preprocessor: Record<string, unknown>, resize: string][] = [

@@ -160,6 +160,30 @@ const TENSORS: readonly Row[] = [
   ),
 ];
 
+/** Creates a row for the class names of the tiny model, which is an MAE. */
+const names = (title: string, class_names: string, path: string, pattern?: RegExp) =>
+  row(38, `class names ${title}`, tinyUpload(), path, pattern, { fields: { class_names } });
+
+const NAMES: readonly Row[] = [
+  names("that are not JSON", "cat", "class_names", /a list of names in JSON.*not JSON/),
+  names("in an object", '{"0":"a"}', "class_names", /an array/),
+  names("in lists", '[["a"]]', "class_names", /nested deeper than 1/),
+  names("of no class", "[]", "class_names"),
+  names("that are numbers", "[1,2]", "class_names.0"),
+  names("that are empty", '["a",""]', "class_names.1"),
+  names("with a line break", '["a","b\\n"]', "class_names.1", /one line/),
+  names("of 256 characters", JSON.stringify(["x".repeat(256)]), "class_names.0", /255/),
+  names("of a model without classes", '["a","b"]', "class_names", /no head/),
+  row(
+    38,
+    "class names that are fewer than the classes",
+    tinyUpload(tinyWeights("unmask", { model: "classifier", classes: 3 })),
+    "class_names",
+    /must have 3 names, one for each row of the head: it has 2/,
+    { fields: { class_names: '["a","b"]' } },
+  ),
+];
+
 const FORM: readonly Row[] = [
   row(41, "no file", {}, "weights", /curl -F weights=@model\.safetensors/, { fields: { name: "x" } }),
   row(41, "config.json alone", { config: configFile }, "weights", /safetensors/),
@@ -196,6 +220,7 @@ const FORM: readonly Row[] = [
     /255/,
   ),
   row(54, "a name with a line break", tinyUpload(), "name", undefined, { fields: { name: "a\nb" } }),
+  ...NAMES,
   row(54, "an empty name", tinyUpload(), "name", undefined, { fields: { name: "" } }),
   row(54, "129 characters as a name", tinyUpload(), "name", /128/, { fields: { name: "x".repeat(129) } }),
   {
@@ -227,7 +252,7 @@ const FORM: readonly Row[] = [
     title: "weights: text",
     send: (api) => api.send("/v1/checkpoints", { method: "POST", body: "x" }),
     status: 415,
-    pattern: /multipart/,
+    pattern: /multipart\/form-data for an upload, or application\/json/,
   },
   {
     group: 72,

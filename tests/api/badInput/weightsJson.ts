@@ -36,7 +36,7 @@ export const CONFIG: readonly Row[] = [
       66,
       `config.json with hidden_size ${JSON.stringify(value)}`,
       { ...tinyUpload(), config: jsonFile("config.json", { ...hugging, hidden_size: value }) },
-      value === 1e9 || value === null ? "weights" : "config",
+      value === null ? "weights" : "config",
       undefined,
     )
   ),
@@ -86,7 +86,7 @@ export const CONFIG: readonly Row[] = [
       ...tinyUpload(),
       preprocessor_config: jsonFile("p.json", { image_mean: [0.5, 0.5], image_std: [1, 1] }),
     },
-    "weights",
+    "preprocessor_config",
     /image_mean and image_std must have 3/,
   ),
   row(

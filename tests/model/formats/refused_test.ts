@@ -114,7 +114,7 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
     withConfig(fileIn("huggingface", classifier, { ...SMALL, pool: "cls" }), {
       id2label: { 0: "a", 1: "b" },
     }),
-    /The head has 3 classes, and the configuration names 2/,
+    /^config\.json names 2 classes, and the head has 3/,
   ],
   [
     "a mask ratio that keeps nothing",
