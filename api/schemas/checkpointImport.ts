@@ -23,7 +23,9 @@ export const importFields = z.strictObject({
   name: z.string().min(1).max(128).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE).optional().describe(
     "A name of your choice; that of the file by default",
   ),
-  resize: resizeField.optional(),
+  resize: resizeField.optional().describe(
+    `${resizeField.description}. By default as the files of the model describe it, else \`crop\``,
+  ),
   background: backgroundField.optional(),
   class_names: classNames.optional(),
 });
@@ -56,6 +58,6 @@ export const checkpointUploadSchema = importFields.extend({
     "`config.json` of Hugging Face (its models need it) or timm, or one with fields of our configuration",
   ),
   preprocessor_config: file.describe(
-    "`preprocessor_config.json` of Hugging Face, which has the normalisation of pixels",
+    "`preprocessor_config.json` of Hugging Face, which has the normalisation of pixels and the resizing of images",
   ),
 }).openapi("CheckpointUpload");
