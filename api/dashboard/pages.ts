@@ -14,30 +14,28 @@ import { staticFile } from "./staticFile.ts";
 
 const STATIC_FOLDER = new URL("./static/", import.meta.url);
 
+/** Names of the dashboard's JavaScript modules. */
+const MODULES = [
+  "app",
+  "api",
+  "chart",
+  "checkpoint",
+  "detail",
+  "elements",
+  "form",
+  "imports",
+  "joblist",
+  "reconstruct",
+  "series",
+];
+
 /** Files of the dashboard by their path on the server. */
 const DASHBOARD_FILES: Record<string, StaticFile> = {
   "/": staticFile(new URL("index.html", STATIC_FOLDER)),
   "/dashboard/dashboard.css": staticFile(new URL("dashboard.css", STATIC_FOLDER)),
   "/dashboard/icon.svg": staticFile(new URL("icon.svg", STATIC_FOLDER)),
   ...Object.fromEntries(
-    [
-      "app",
-      "api",
-      "chart",
-      "checkpoint",
-      "detail",
-      "elements",
-      "form",
-      "imports",
-      "joblist",
-      "reconstruct",
-      "series",
-    ].map((
-      name,
-    ) => [
-      `/dashboard/${name}.js`,
-      staticFile(new URL(`${name}.js`, STATIC_FOLDER)),
-    ]),
+    MODULES.map((name) => [`/dashboard/${name}.js`, staticFile(new URL(`${name}.js`, STATIC_FOLDER))]),
   ),
 };
 
