@@ -43,9 +43,7 @@ export function modelUrl(url: URL): ModelUrl {
   if (segments.length === 2) {
     return { type: "folder", url: withPath(url, [...segments, "resolve", DEFAULT_REVISION, ""]) };
   }
-  if (segments.length > 0 && url.pathname.endsWith("/")) {
-    return { type: "folder", url: withPath(url, [...segments, ""]) };
-  }
+  if (url.pathname.endsWith("/")) return { type: "folder", url: withPath(url, [...segments, ""]) };
   throw new RemoteError("refused", `must name ${FORMS}`);
 }
 

@@ -1,5 +1,5 @@
 /**
- * `model.safetensors.index.json`, which maps each tensor of sharded weights to its file.
+ * The files of sharded weights, and `model.safetensors.index.json`, which maps each tensor to its file.
  *
  * @module
  */
@@ -8,6 +8,23 @@ import { quote, SafetensorsError } from "./error.ts";
 
 /** Limits of an index: the models that we support have at most 2,000 tensors. */
 const INDEX_LIMITS = { depth: 4, values: 100_000 };
+
+/**
+ * Checks by names such as `model-00001-of-00002.safetensors` that no shard is missing. For weights without an index: the
+ * shards that are there could be a smaller model.
+ *
+ * @throws {SafetensorsError}
+ */
+export function checkShardNames(names: readonly string[]): void {
+  for (const name of names) {
+    const [, end, total] = /-\d{5}(-of-(\d{5})\.safetensors)$/i.exec(name) ?? [];
+    const sent = names.filter((other) => other.endsWith(end)).length;
+    if (total === undefined || sent >= Number(total)) continue;
+    throw new SafetensorsError(
+      `The file '${name}' is one of ${Number(total)} shards: send all of them, or the address of their index`,
+    );
+  }
+}
 
 /**
  * Returns the file of each tensor. `metadata.total_size` is not checked, because libraries count different bytes.

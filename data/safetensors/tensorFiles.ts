@@ -9,7 +9,7 @@ import { yieldToEventLoop } from "../eventLoop.ts";
 import { ARRAYS, type Tensor } from "./dtype.ts";
 import { quote, SafetensorsError } from "./error.ts";
 import { readHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
-import { readIndex } from "./shardIndex.ts";
+import { checkShardNames, readIndex } from "./shardIndex.ts";
 import { LENGTH_BYTES, MAX_HEADER_BYTES, readHeaderLength } from "./headerText.ts";
 
 /** A local file. */
@@ -51,8 +51,8 @@ const MAX_HEADERS_BYTES = 2 * MAX_HEADER_BYTES;
  * Opens the files of one model, and checks their headers and the index.
  *
  * @param index text of `model.safetensors.index.json`, which maps each tensor to its file
- * @throws {SafetensorsError} naming the file that violates a rule of the format, a tensor that two files have, or the
- * entry of the index that contradicts the files
+ * @throws {SafetensorsError} naming the file that violates a rule of the format, a tensor that two files have, the entry
+ * of the index that contradicts the files, or without an index a shard of which others are missing
  */
 export async function openTensorFiles(files: readonly TensorFile[], index?: string): Promise<TensorFiles> {
   const opened: OpenFile[] = [];
@@ -76,7 +76,8 @@ export async function openTensorFiles(files: readonly TensorFile[], index?: stri
       if (file === undefined) throw new RangeError(`No file has the tensor ${quote(name)}`);
       return file;
     };
-    if (index !== undefined) checkIndex(index, opened);
+    if (index === undefined) checkShardNames(opened.map(({ name }) => name));
+    else checkIndex(index, opened);
     return {
       tensors: new Map([...owners].map(([name, { tensors }]) => [name, tensors.get(name)!])),
       metadata: Object.assign({}, ...opened.map(({ metadata }) => metadata).reverse()),

@@ -152,5 +152,11 @@ export const SHARDED: readonly Row[] = [
     "weights",
     /both have the tensor/,
   ),
-  row(55, "a shard of two", { weights: SHARDS[0], config: configFile }, "weights", /missing/),
+  row(
+    55,
+    "a shard of two",
+    { weights: SHARDS[0], config: configFile },
+    "weights",
+    /is one of 2 shards: send all/,
+  ),
 ];

@@ -155,9 +155,10 @@ Deno.test("an address names a file, an index, a folder or a repository", () => {
       ["/a.safetensors?download=true", "file", "/a.safetensors?download=true"],
       ["/x/model.safetensors.index.json", "index", "/x/model.safetensors.index.json"],
       ["/a/b/c/", "folder", "/a/b/c/"],
+      ["/", "folder", "/"],
     ]
   ) expect([path, ...model(path)]).toEqual([path, ...expected]);
-  for (const path of ["/", "/org", "/a/b/c", "/org/name/tree", "/a/b/model.h5"]) {
+  for (const path of ["/org", "/a/b/c", "/org/name/tree", "/a/b/model.h5"]) {
     expect(() => model(path)).toThrow(/must name a .safetensors file/);
   }
   for (const path of ["/mae_pretrain_vit_base.pth", "/org/name/blob/main/pytorch_model.bin"]) {

@@ -119,6 +119,19 @@ Deno.test("two files with the same tensor or name are refused", async () => {
   });
 });
 
+Deno.test("shards without an index are refused if one is missing by its name", async () => {
+  const one = "model-00001-of-00002.safetensors", two = "model-00002-of-00002.safetensors";
+  await withFiles({ [one]: { a: vector(1) }, [two]: { b: vector(1) } }, async (files) => {
+    for (const file of files) {
+      await expect(openTensorFiles([file])).rejects.toThrow(
+        `The file '${file.name}' is one of 2 shards: send all of them, or the address of their index`,
+      );
+    }
+    await using opened = await openTensorFiles(files);
+    expect([...opened.tensors.keys()].sort()).toEqual(["a", "b"]);
+  });
+});
+
 Deno.test("a file above 4 GiB is read without being in memory", async () => {
   const folder = await Deno.makeTempDir();
   try {
