@@ -17,8 +17,11 @@ export interface LinearLayer {
 
 /** Returns whether two configurations convert pixels differently. */
 export function convertsDifferently(from: MaeConfig, to: MaeConfig): boolean {
-  return from.inChannels !== to.inChannels ||
-    JSON.stringify(normalizationOf(from)) !== JSON.stringify(normalizationOf(to));
+  const values = (config: MaeConfig) => {
+    const { mean, std } = normalizationOf(config);
+    return String([mean, std]);
+  };
+  return from.inChannels !== to.inChannels || values(from) !== values(to);
 }
 
 /** Returns the normalisation of a configuration, mean 0 and deviation 1 for none. */

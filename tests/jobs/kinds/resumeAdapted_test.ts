@@ -23,7 +23,7 @@ const CASES = [
   ["linear_probe", { ...OTHER_IMAGES, pool: "cls" }, { epochs: 600, checkpoint_every: { epochs: 25 } }],
 ] as const;
 
-Deno.test("a run from an imported model with other images resumes with the same bits", async (t) => {
+Deno.test("a run from an imported model with other images resumes, also from an older checkpoint, with the same bits", async (t) => {
   const folder = await Deno.makeTempDir();
   {
     await using installation = await Installation.open(folder);
@@ -37,6 +37,14 @@ Deno.test("a run from an imported model with other images resumes with the same 
         const { job: { id } } = await installation.jobs.create(body);
         const stopped = await installation.until(id, ({ latestCheckpoint }) => latestCheckpoint !== null);
         expect(stopped).toMatchObject({ status: "queued" });
+        const again = await installation.until(
+          id,
+          (job) => job.latestCheckpoint !== stopped.latestCheckpoint,
+        );
+        expect(again).toMatchObject({ status: "queued" });
+        const [damaged, older] = await installation.checkpoints(id);
+        await Deno.truncate(installation.path(damaged.objectKey), damaged.size - 9);
+        expect(older.config).toMatchObject({ positions: "stored" });
         await installation.until(id, ({ status }) => isFinished(status));
         expect(await installation.outcome(id)).toEqual(expected);
         const [checkpoint] = await installation.checkpoints(id);
