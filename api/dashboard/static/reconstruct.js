@@ -58,7 +58,7 @@ export function reconstructPanel(container, datasets) {
   const attention = columns.find(({ name }) => name === "attention").box;
   const button = element("button", { type: "submit" }, "Reconstruct");
   const error = element("p", { class: "error", role: "alert", hidden: true });
-  const figure = element("figure", { class: "reconstructions", hidden: true });
+  const figure = element("figure", { class: "reconstructions", "aria-live": "polite", hidden: true });
   const indicesField = field("Test images", indices), filesField = field("PNG or JPEG files", files);
   const showSource = () => {
     indicesField.hidden = source.value === "files";
