@@ -103,8 +103,8 @@ export interface Job {
 export interface CheckpointOrigin {
   /** The library whose names and layout the tensors had: `unmask`, `huggingface`, `meta` or `timm`. */
   readonly format: string;
-  /** Name of the uploaded file of weights; null for a download. */
-  readonly filename: string | null;
+  /** Name of the file of weights, the first one of several. */
+  readonly filename: string;
   /** Address of the downloaded weights; null for an upload. */
   readonly url: string | null;
   /** Parts of the model that the files did not contain: `decoder`, `head`. */

@@ -58,7 +58,9 @@ export class FormFields {
     if (fileFields.includes(name)) {
       throw fieldProblem(422, name, `must be a file, as in curl -F ${name}=@file`);
     }
-    if (this.#names.has(name)) throw fieldProblem(422, name, "is given more than once");
+    if (this.#names.has(name)) {
+      throw fieldProblem(422, name, "is given more than once: give it once, with all of its values");
+    }
     checkEncoding(name, info.encoding);
     if (value === undefined) {
       throw fieldProblem(415, name, "must be text in UTF-8: its charset is not supported");

@@ -27,7 +27,7 @@ export interface ImportSource {
   readonly classNames?: readonly string[];
   /** How the request converts images that are transparent or not square. */
   readonly preprocessing: Partial<ImagePreprocessing>;
-  readonly filename: string | null;
+  readonly filename: string;
   readonly url: string | null;
 }
 

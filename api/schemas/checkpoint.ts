@@ -21,7 +21,7 @@ const originSchema = z.strictObject({
   format: z.string().describe(
     "Library whose names the tensors had: `unmask`, `huggingface`, `meta` or `timm`",
   ),
-  filename: z.string().nullable().describe("Name of the uploaded file of weights; null for a download"),
+  filename: z.string().describe("Name of the file of weights, the first one of several"),
   url: z.string().nullable().describe("Address of the downloaded weights; null for an upload"),
   missing: z.array(z.string()).describe(
     "Parts of the model that the files did not contain: `decoder`, `head`",

@@ -47,7 +47,7 @@ interface PlannedTensor {
 export interface ImportTarget {
   readonly id: string;
   readonly name: string;
-  readonly filename: string | null;
+  readonly filename: string;
   readonly url: string | null;
   /** How images are converted that are transparent or not square. */
   readonly rule: ImagePreprocessing;
