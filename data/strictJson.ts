@@ -4,6 +4,7 @@
  * @module
  */
 import { createScanner, parse, type ParseError, printParseErrorCode } from "jsonc-parser";
+import { yieldToEventLoop } from "./eventLoop.ts";
 
 /** Keys that could change the prototype of an object. */
 export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
@@ -56,14 +57,14 @@ export function decodeJson(bytes: Uint8Array<ArrayBuffer>): string {
 }
 
 /**
- * Parses a JSON text.
+ * Parses a JSON text. Other requests are served while a long text is checked.
  *
  * @throws {StrictJsonError} for invalid JSON, for duplicate or forbidden keys, for text that is not valid Unicode, and
  * for too many levels or values
  */
-export function parseStrictJson(text: string, limits: JsonLimits): unknown {
+export async function parseStrictJson(text: string, limits: JsonLimits): Promise<unknown> {
   if (hasManyBlanks(text)) throw new StrictJsonError("", TOO_MANY_BLANKS);
-  checkStructure(text, limits);
+  for (const _part of checkStructure(text, limits)) await yieldToEventLoop();
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -82,13 +83,20 @@ function syntaxErrorOf(text: string): string {
   return `: ${description} at line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
 }
 
-/** Checks keys, texts, depth and size in one pass without recursion, so that deep nesting cannot exhaust the stack. */
-function checkStructure(text: string, limits: JsonLimits): void {
+/** Number of tokens that are checked at a time. */
+const TOKENS = 4096;
+
+/**
+ * Checks keys, texts, depth and size in one pass without recursion, so that deep nesting cannot exhaust the stack. Yields
+ * after each part of a long text.
+ */
+function* checkStructure(text: string, limits: JsonLimits): Generator<void, void> {
   const scanner = createScanner(text, true);
   const open: { keys: Set<string> | null; key: string; awaitsKey: boolean }[] = [];
-  let values = 0;
+  let values = 0, tokens = 0;
   const path = () => open.map((level) => level.key).filter((key) => key !== "").join(".").slice(0, 200);
   for (let token: number = scanner.scan(); token !== TOKEN.end; token = scanner.scan()) {
+    if (++tokens % TOKENS === 0) yield;
     const level = open.at(-1);
     switch (token) {
       case TOKEN.openBrace:
@@ -115,22 +123,22 @@ function checkStructure(text: string, limits: JsonLimits): void {
         if (level?.keys && level.awaitsKey) {
           level.key = value;
           level.awaitsKey = false;
-          checkKey(level.keys, value, path());
+          checkKey(level.keys, value, path);
         }
-        checkText(value, path());
+        checkText(value, path);
         break;
       }
     }
   }
 }
 
-function checkKey(previousKeys: Set<string>, key: string, path: string): void {
-  if (FORBIDDEN_KEYS.has(key)) throw new StrictJsonError(path, "is not an allowed key");
-  if (previousKeys.has(key)) throw new StrictJsonError(path, "is given more than once");
+function checkKey(previousKeys: Set<string>, key: string, path: () => string): void {
+  if (FORBIDDEN_KEYS.has(key)) throw new StrictJsonError(path(), "is not an allowed key");
+  if (previousKeys.has(key)) throw new StrictJsonError(path(), "is given more than once");
   previousKeys.add(key);
 }
 
-function checkText(value: string, path: string): void {
-  if (value.includes("\0")) throw new StrictJsonError(path, "must not contain a NUL character");
-  if (!value.isWellFormed()) throw new StrictJsonError(path, "must not contain a lone surrogate");
+function checkText(value: string, path: () => string): void {
+  if (value.includes("\0")) throw new StrictJsonError(path(), "must not contain a NUL character");
+  if (!value.isWellFormed()) throw new StrictJsonError(path(), "must not contain a lone surrogate");
 }

@@ -46,7 +46,7 @@ export async function readJson(
     const bytes = chunks.length === 1 ? chunks[0] : new Uint8Array(await new Blob(chunks).arrayBuffer());
     const text = decodeJson(bytes);
     if (text.trim() === "") throw new ProblemError(400, "The body is empty: it must be a JSON object");
-    return parseStrictJson(text, { depth: limits.jsonDepth, values: limits.jsonValues });
+    return await parseStrictJson(text, { depth: limits.jsonDepth, values: limits.jsonValues });
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     const { path, message, cause } = error;

@@ -45,7 +45,7 @@ export async function importUpload(
     fieldBytes: limits.jsonBytes,
   };
   return await withForm(request, bodyLimits, rules, tempDir, async ({ fields: texts, files }) => {
-    const fields = withClassNames(texts);
+    const fields = await withClassNames(texts);
     if (fields.url !== undefined) {
       if (files.length > 0) throw fieldProblem(422, "url", "must be left out when files are sent");
       return await importUrl(services, request, validate(checkpointUrlSchema, fields), idempotencyKey);
@@ -62,10 +62,11 @@ export async function importUpload(
 }
 
 /** Returns the fields of a form, with the list of class names that one of them has as JSON. @throws {ProblemError} 422 */
-function withClassNames(fields: Readonly<Record<string, string>>): Record<string, unknown> {
+async function withClassNames(fields: Readonly<Record<string, string>>): Promise<Record<string, unknown>> {
   if (fields.class_names === undefined) return fields;
   try {
-    return { ...fields, class_names: parseStrictJson(fields.class_names, { depth: 1, values: MAX_CLASSES }) };
+    const names = await parseStrictJson(fields.class_names, { depth: 1, values: MAX_CLASSES });
+    return { ...fields, class_names: names };
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     const message = `must be a list of names in JSON, such as ["cat", "dog"]: it ${error.message}`;

@@ -60,7 +60,7 @@ export async function fetchModel(
   const indexText = indexUrl && await reader.json(indexUrl, type === "folder");
   const weights = indexText === null
     ? [type === "folder" ? "model.safetensors" : fileName(url)]
-    : shardNames(indexText, limits.weightsFiles);
+    : await shardNames(indexText, limits.weightsFiles);
   const configText = await reader.json(besides(url, "config.json"), true);
   const preprocessorText = await reader.json(besides(url, "preprocessor_config.json"), true);
   const files = [];
@@ -76,9 +76,9 @@ export async function fetchModel(
 }
 
 /** Returns the names of the files of an index in its order. @throws {RemoteError} */
-function shardNames(indexText: string, maxFiles: number): string[] {
+async function shardNames(indexText: string, maxFiles: number): Promise<string[]> {
   try {
-    const names = [...new Set(readIndex(indexText).values())];
+    const names = [...new Set((await readIndex(indexText)).values())];
     if (names.length <= maxFiles) return names;
     throw new RemoteError(
       "refused",

@@ -31,9 +31,9 @@ export function checkShardNames(names: readonly string[]): void {
  *
  * @throws {SafetensorsError} for a text that is not an index, and for a file outside the folder of the index
  */
-export function readIndex(text: string): Map<string, string> {
+export async function readIndex(text: string): Promise<Map<string, string>> {
   const map = new Map<string, string>();
-  for (const [tensor, name] of Object.entries(weightMap(text))) {
+  for (const [tensor, name] of Object.entries(await weightMap(text))) {
     if (typeof name !== "string" || !/^[^/\\\0]+$/.test(name) || name === "." || name === "..") {
       throw new SafetensorsError(
         `The index must map ${quote(tensor)} to the name of a file in its own folder: current value is ${
@@ -47,10 +47,10 @@ export function readIndex(text: string): Map<string, string> {
 }
 
 /** Returns the field `weight_map` of an index. @throws {SafetensorsError} */
-function weightMap(text: string): Record<string, unknown> {
+async function weightMap(text: string): Promise<Record<string, unknown>> {
   let json: unknown;
   try {
-    json = parseStrictJson(text, INDEX_LIMITS);
+    json = await parseStrictJson(text, INDEX_LIMITS);
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     const where = error.path === "" ? "" : `: ${error.path}`;

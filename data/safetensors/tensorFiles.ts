@@ -77,7 +77,7 @@ export async function openTensorFiles(files: readonly TensorFile[], index?: stri
       return file;
     };
     if (index === undefined) checkShardNames(opened.map(({ name }) => name));
-    else checkIndex(index, opened);
+    else await checkIndex(index, opened);
     return {
       tensors: new Map([...owners].map(([name, { tensors }]) => [name, tensors.get(name)!])),
       metadata: Object.assign({}, ...opened.map(({ metadata }) => metadata).reverse()),
@@ -132,8 +132,8 @@ function ownersOf(files: readonly OpenFile[]): Map<string, OpenFile> {
 }
 
 /** Checks that an index names exactly the tensors of the files. @throws {SafetensorsError} */
-function checkIndex(text: string, files: readonly OpenFile[]): void {
-  const map = readIndex(text), byName = new Map(files.map((file) => [file.name, file]));
+async function checkIndex(text: string, files: readonly OpenFile[]): Promise<void> {
+  const map = await readIndex(text), byName = new Map(files.map((file) => [file.name, file]));
   for (const [tensor, name] of map) {
     const file = byName.get(name);
     if (file === undefined) {

@@ -196,8 +196,8 @@ export async function openWeights(
   for (const { name, path } of files) {
     await withField(async () => refuseOtherFormats(name, await readHead(path)));
   }
-  const config = parseFile("config", "config.json", weights.configText);
-  const preprocessor = parseFile(
+  const config = await parseFile("config", "config.json", weights.configText);
+  const preprocessor = await parseFile(
     "preprocessor_config",
     "preprocessor_config.json",
     weights.preprocessorText ?? null,
@@ -243,15 +243,16 @@ async function readHead(path: string): Promise<Uint8Array> {
   return head.subarray(0, length);
 }
 
-function parseFile(field: ImportField, name: string, text: string | null): Record<string, unknown> | null {
-  return text === null ? null : parseObject(field, name, text);
-}
-
-/** Parses a JSON file. @throws {ImportError} unless it is a JSON object without ambiguities */
-function parseObject(field: ImportField, name: string, text: string): Record<string, unknown> {
+/** Parses a JSON file, if there is one. @throws {ImportError} unless it is a JSON object without ambiguities */
+async function parseFile(
+  field: ImportField,
+  name: string,
+  text: string | null,
+): Promise<Record<string, unknown> | null> {
+  if (text === null) return null;
   let value: unknown;
   try {
-    value = parseStrictJson(text, JSON_LIMITS);
+    value = await parseStrictJson(text, JSON_LIMITS);
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     const subject = error.path === "" ? name : `${name}: ${error.path}`;
