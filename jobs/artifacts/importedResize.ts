@@ -80,12 +80,10 @@ function zoom(used: number | undefined, resized: number | undefined): string[] {
 
 /** Returns a note if a library resizes images with another filter. */
 function ofFilter(name: unknown): string[] {
-  if (typeof name !== "string" || ["", "bicubic", "random"].includes(name)) return [];
+  if (typeof name !== "string" || !PILLOW_FILTERS.includes(name) || name === "bicubic") return [];
   return [
-    `The library resizes images with the filter '${
-      name.slice(0, 40)
-    }', and we resize them bicubically: send ` +
-    "images of the model's size for the same results",
+    `The library resizes images with the filter '${name}', and we resize them bicubically: send images of the ` +
+    "model's size for the same results",
   ];
 }
 

@@ -28,7 +28,7 @@ export function checkpointDetail(container, id) {
     const [checkpoint, datasets] = await Promise.all([callJson(path), callList("/v1/datasets")]);
     if (closed || finished) return;
     finished = true;
-    title.textContent = checkpoint.name;
+    title.textContent = checkpoint.name ?? `${checkpoint.model} at step ${checkpoint.step}`;
     about.append(...aboutItems(checkpoint, path));
     if (!checkpoint.uses.endpoints.includes("/v1/reconstructions")) return;
     panel = reconstructPanel(
