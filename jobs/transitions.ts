@@ -27,7 +27,7 @@ export type JobTrigger =
   | { readonly type: "fell_back"; readonly checkpoint: string | null }
   /** The lease expired without a heartbeat. */
   | { readonly type: "lease_lost" }
-  /** The process of the run crashed or was killed; `cause` says how. `error` is that of a job with too many. */
+  /** The process of the run crashed or was killed, and `cause` describes it. `error` is that of a job with too many. */
   | { readonly type: "crashed"; readonly cause: string; readonly error: JobError }
   /** The runner is shutting down and hands the job back. */
   | { readonly type: "released" }

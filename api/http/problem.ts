@@ -47,7 +47,7 @@ export class ProblemError extends Error {
   readonly errors: readonly FieldError[];
   readonly headers: Readonly<Record<string, string>>;
 
-  /** @param detail a sentence that says what is wrong with this request and what would be right */
+  /** @param detail a sentence with the fault of this request and what would be right */
   constructor(readonly status: ProblemStatus, detail: string, options: ProblemOptions = {}) {
     super(detail, { cause: options.cause });
     this.errors = options.errors ?? [];

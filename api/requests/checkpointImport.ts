@@ -95,7 +95,7 @@ async function importWeights(
   }
 }
 
-/** Returns how images are converted: as the request says, else as the files do. */
+/** Returns how images are converted: by the rules of the request, else of the files. */
 function ruleOf(
   { mode, background }: ImportedResize,
   given: ImportSource["preprocessing"],

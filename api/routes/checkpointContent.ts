@@ -56,7 +56,7 @@ export function addCheckpointContentRoute(app: OpenAPIHono<ApiEnv>, services: Se
       "`Range` (one range), `If-Range` and `If-None-Match` are supported for it, and the ETag is its SHA-256. " +
       "`format` exports the model to another library, and `dtype` rounds its values. An export is computed while it is " +
       "sent, so it has no ranges. A zip has `model.safetensors` and the JSON files of the format, uncompressed, and a " +
-      "`README.txt` if the format does not say how images are prepared. 422 names `format` when it cannot express " +
+      "`README.txt` if the format cannot describe how images are prepared. 422 names `format` when it cannot express " +
       "the model, and `dtype` when a value is too large for it.",
     request: {
       params: checkpointParams,

@@ -24,7 +24,7 @@ export const importFields = z.strictObject({
     "A name of your choice; that of the file by default",
   ),
   resize: resizeField.optional().describe(
-    `${resizeField.description}. By default as the files of the model describe it, else \`crop\``,
+    `${resizeField.description}. By default that of the model's files, else \`crop\``,
   ),
   background: backgroundField.optional(),
   class_names: classNames.optional(),

@@ -62,7 +62,7 @@ const maskFields = {
   ),
   noise: perPatch(z.number()).describe(
     "A number for each patch, as the input `noise` of Hugging Face's ViTMAE: the patches with the smallest numbers " +
-      "stay visible, as many as `mask_ratio` says, and equal numbers keep the order of their patches. One list or a " +
+      "stay visible, `mask_ratio` sets how many, and equal numbers keep the order of their patches. One list or a " +
       "list for each image",
   ),
 };

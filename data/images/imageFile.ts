@@ -71,7 +71,7 @@ export async function withImageErrors<T>(decode: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Lines and prefixes of sharp's messages that say nothing about the image. */
+/** Lines and prefixes of sharp's messages that do not describe the image. */
 const EMPTY_LINE = /^(warning treated as error.*|libpng read error)?$/i;
 const PREFIX = /^(input buffer has corrupt header:|vipsjpeg:|vipspng:|\s)+/i;
 

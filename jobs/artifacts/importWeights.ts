@@ -217,7 +217,7 @@ export async function openWeights(
   }
 }
 
-/** Returns a plan with other class names. @throws {ImportError} unless the model has as many classes */
+/** Returns a plan with other class names. @throws {ImportError} unless the model has this number of classes */
 function withClassNames(plan: ImportPlan, classNames: readonly string[]): ImportPlan {
   const { architecture } = plan;
   if (architecture.model !== "classifier") {

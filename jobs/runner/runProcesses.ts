@@ -52,7 +52,7 @@ export class RunProcesses {
   /**
    * Returns the spare process, or a new one if there is none or if it has ended. If V8 does not have one of the flags,
    * the process has none, and computes with vectors of 128 bits. A process that has ended for another reason is
-   * returned: its last message says why.
+   * returned: its last message has the reason.
    *
    * @throws the error of the option `vectors`
    */

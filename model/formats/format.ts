@@ -94,7 +94,7 @@ export interface ExportPlan {
   readonly configJson: Record<string, unknown> | null;
   /** The content of `preprocessor_config.json`, for Hugging Face. */
   readonly preprocessorJson: Record<string, unknown> | null;
-  /** Sentences about what the files do not say, for `README.txt`. */
+  /** Sentences for `README.txt`, on what the other files cannot describe. */
   readonly notes?: readonly string[];
 }
 

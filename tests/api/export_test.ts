@@ -271,7 +271,7 @@ async function exportedFiles(api: TestApi, id: string, query: string): Promise<R
     : { "model.safetensors": bytes };
 }
 
-Deno.test("an export says how to prepare images where its library cannot", async () => {
+Deno.test("an export describes how to prepare images where its library cannot do it", async () => {
   await using api = await TestApi.open();
   const fields = { resize: "pad", background: "#0a0a0a" };
   const { id } = await (await api.importWeights(tinyUpload(), fields)).json();

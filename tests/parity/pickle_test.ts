@@ -17,7 +17,7 @@ Deno.test({
     const script = [
       "import os, torch",
       "table = torch.arange(6.0).reshape(2, 3)",
-      'weights = {"tied": table, "transposed": table.T}', // They share memory, which safetensors refuses.
+      'weights = {"tied": table, "transposed": table.T}', // They share memory, which safetensors does not save.
       ...PICKLES.flatMap((pickle, i) => [
         `torch.save(${pickle}, "weights.pth")`,
         convert,

@@ -1,5 +1,5 @@
 /**
- * A child process for the tests of `ChildProcess`. It does what each message says.
+ * A child process for the tests of `ChildProcess`. It follows the instruction in each message.
  *
  * @module
  */

@@ -25,7 +25,7 @@ for (
   });
 }
 
-Deno.test("a kill without output is an interruption, and says which signal it was", () => {
+Deno.test("a kill without output is an interruption with the name of the signal", () => {
   const cause = "the process of the run was ended by SIGKILL";
   expect(crashOutcome(crash({ signal: "SIGKILL" }))).toEqual({
     type: "crashed",

@@ -1,7 +1,7 @@
 import { expect } from "expect";
 import { shareRead } from "../../../jobs/store/kv/sharedReads.ts";
 
-/** Reads that end when the test says so. */
+/** Reads that end when the test ends them. */
 class Reads {
   readonly kv = {} as Deno.Kv;
   readonly started: PromiseWithResolvers<number>[] = [];

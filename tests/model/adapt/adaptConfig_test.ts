@@ -31,7 +31,7 @@ Deno.test("another image size makes the positions a stored table", () => {
   }
 });
 
-Deno.test("another number of channels has a normalisation with as many values", () => {
+Deno.test("another number of channels has a normalisation with a value for each", () => {
   expect(adapted({ inChannels: 1 })).toMatchObject({
     normalize: { mean: [expect.closeTo(0.449, 3)], std: [expect.closeTo(0.226, 3)] },
   });

@@ -312,7 +312,7 @@ for (const [title, format, architecture, fields, message] of EXPORTS) {
   });
 }
 
-Deno.test("an export to huggingface resizes images as we do, or says what to do before it", () => {
+Deno.test("an export to huggingface resizes images as we do, or describes what to do before it", () => {
   const request = {
     config: SMALL,
     architecture: { model: "mae" },
