@@ -4,6 +4,7 @@
  * @module
  */
 import { type ImagePreprocessing, resolvePreprocessing } from "../../data/images/preprocessing.ts";
+import { repositoryName } from "../../data/remote/modelUrl.ts";
 import type { ImportedResize } from "../../jobs/artifacts/importedResize.ts";
 import { type OpenedWeights, openWeights } from "../../jobs/artifacts/importWeights.ts";
 import { ImportError, type LocalWeights } from "../../jobs/artifacts/localWeights.ts";
@@ -21,7 +22,7 @@ import { uploadOnce } from "./uploadOnce.ts";
 /** Weights to import: local files, and the address or the file name they came from. */
 export interface ImportSource {
   readonly weights: LocalWeights;
-  /** Name of the checkpoint; that of the file by default. */
+  /** Name of the checkpoint; by default that of the repository or the file. */
   readonly name?: string;
   /** Names of a classifier's classes; those of the files by default. */
   readonly classNames?: readonly string[];
@@ -76,7 +77,7 @@ async function importWeights(
     checkSpace(opened.size, await objects.freeBytes?.() ?? Infinity, "The checkpoint");
     const target = {
       id,
-      name: name ?? (nameFromFile(weights.files[0].name) || id),
+      name: name ?? (defaultName(weights.files[0].name, url) || id),
       filename,
       url,
       rule: ruleOf(opened.resize, preprocessing),
@@ -134,9 +135,11 @@ export function checkSpace(needed: number, free: number, subject: string): void 
 /** Maximum number of characters of a name that is taken from a file. */
 const MAX_NAME_LENGTH = 128;
 
-/** Removes the extension of a file of weights. The result may be empty. */
-function nameFromFile(filename: string): string {
-  const name = filename.replace(/(-\d+-of-\d+)?\.safetensors$/i, "");
+/** Returns the name of a file without its extension, or of a repository whose file is `model`. It may be empty. */
+function defaultName(filename: string, url: string | null): string {
+  const stem = filename.replace(/(-\d+-of-\d+)?\.safetensors$/i, "");
+  const repository = url === null || stem !== "model" ? null : repositoryName(new URL(url));
+  const name = repository ?? stem;
   // Truncation inside a surrogate pair leaves half a character.
   return name.slice(0, MAX_NAME_LENGTH).replace(/[\ud800-\udbff]$/, "").trim();
 }

@@ -21,7 +21,7 @@ const classNames = z.array(
 /** Text fields of `POST /v1/checkpoints`. */
 export const importFields = z.strictObject({
   name: z.string().min(1).max(128).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE).optional().describe(
-    "A name of your choice; that of the file by default",
+    "A name of your choice; by default that of the repository or the file",
   ),
   resize: resizeField.optional().describe(
     `${resizeField.description}. By default that of the model's files, else \`crop\``,

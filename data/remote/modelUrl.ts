@@ -27,7 +27,7 @@ const FORMS =
 /** Interprets an address. @throws {RemoteError} for one that names no weights, and for a pickle */
 export function modelUrl(url: URL): ModelUrl {
   const segments = url.pathname.split("/").filter(Boolean);
-  const isView = ["tree", "blob", "resolve", "raw"].includes(segments[2]) && segments.length > 3;
+  const isView = isViewOf(segments);
   // A page of a repository shows a file or folder. The protocol has the content itself under `resolve`.
   if (isView) segments[2] = "resolve";
   const last = segments.at(-1) ?? "";
@@ -47,6 +47,18 @@ export function modelUrl(url: URL): ModelUrl {
   throw new RemoteError("refused", `must name ${FORMS}`);
 }
 
+/** Whether the parts of a path are those of a page of a repository, `ORGANISATION/NAME/tree/REVISION/…`. */
+function isViewOf(segments: readonly string[]): boolean {
+  return ["tree", "blob", "resolve", "raw"].includes(segments[2]) && segments.length > 3;
+}
+
+/** Returns the name of the repository of an address, which is only displayed; null for another address. */
+export function repositoryName(url: URL): string | null {
+  const segments = url.pathname.split("/").filter(Boolean);
+  const isRepository = isViewOf(segments) || segments.length === 2 && modelUrl(url).type === "folder";
+  return isRepository ? displayed(segments[1]) : null;
+}
+
 /** Returns the address of a file in the folder of another one. Its query, which may be a signature, is not kept. */
 export function besides(url: URL, name: string): URL {
   const file = new URL(encodeURIComponent(name), url);
@@ -56,12 +68,16 @@ export function besides(url: URL, name: string): URL {
 
 /** Returns the name of the file of an address, which is only displayed. */
 export function fileName(url: URL): string {
-  const last = url.pathname.split("/").at(-1) ?? "";
+  return displayed(url.pathname.split("/").at(-1) ?? "");
+}
+
+/** Decodes a part of a path, unless the result is not the name of a file. */
+function displayed(segment: string): string {
   try {
-    const name = decodeURIComponent(last);
-    return SINGLE_LINE.test(name) && !/[/\\]/.test(name) ? name.slice(0, 255) : last.slice(0, 255);
+    const name = decodeURIComponent(segment);
+    return SINGLE_LINE.test(name) && !/[/\\]/.test(name) ? name.slice(0, 255) : segment.slice(0, 255);
   } catch {
-    return last.slice(0, 255);
+    return segment.slice(0, 255);
   }
 }
 

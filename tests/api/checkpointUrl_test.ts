@@ -26,10 +26,10 @@ Deno.test("weights are imported from a repository, a page of it, a file and an i
     .add("hub.test/sharded/config.json", CONFIG);
   for (
     const [target, name] of [
-      [REPOSITORY, "model"],
-      [`${REPOSITORY}/tree/main`, "model"],
-      [`${REPOSITORY}/blob/main/model.safetensors`, "model"],
-      [`${MAIN}/model.safetensors?download=true`, "model"],
+      [REPOSITORY, "vit-mae-tiny"],
+      [`${REPOSITORY}/tree/main`, "vit-mae-tiny"],
+      [`${REPOSITORY}/blob/main/model.safetensors`, "vit-mae-tiny"],
+      [`${MAIN}/model.safetensors?download=true`, "vit-mae-tiny"],
       ["hub.test/sharded/model.safetensors.index.json", "model"],
     ]
   ) {
