@@ -117,7 +117,7 @@ export async function openState(
   checkpoint: Checkpoint,
   freezeEncoder: boolean,
 ): Promise<StoredState> {
-  const weights = () => yieldOrFail(checkpoint, readWeights(store, checkpoint));
+  const weights = () => streamWeights(store, checkpoint);
   const moments = () => yieldOrFail(checkpoint, readMoments(store, checkpoint, freezeEncoder));
   return await readOrFail(checkpoint, async () => {
     const { metadata } = await readStoredHeader(store, checkpoint.stateKey!);
@@ -128,6 +128,19 @@ export async function openState(
     for (const stream of [weights(), moments()]) for await (const _tensor of stream);
     return { step, epochLossSum, weights, moments };
   });
+}
+
+/**
+ * Reads the parameters of a checkpoint one after the other, with the checks of {@linkcode loadWeights}. The digest is
+ * checked after the last tensor.
+ *
+ * @throws {JobFailure} `checkpoint_unreadable`
+ */
+export function streamWeights(
+  store: ObjectStore,
+  checkpoint: Checkpoint,
+): AsyncGenerator<[string, HostTensor], void> {
+  return yieldOrFail(checkpoint, readWeights(store, checkpoint));
 }
 
 /** Reads the parameters of a checkpoint. @throws {SafetensorsError} @throws {WeightsError} also after the last tensor */

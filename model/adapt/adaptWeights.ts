@@ -5,14 +5,16 @@
  */
 import type { MaeConfig } from "../config.ts";
 import {
+  bufferShapes,
   bufferTensors,
   drawWeights,
   type HostTensor,
   type HostWeights,
   type ParameterSpec,
   parameterSpecs,
+  type TensorStream,
 } from "../weights.ts";
-import { adaptTables, type ModelShape, type SourceModel } from "./adaptTables.ts";
+import { adaptTables, type ModelShape } from "./adaptTables.ts";
 import { convertsDifferently, embeddingFor, type LinearLayer, predictionFor } from "./channels.ts";
 
 /** Options of {@linkcode adaptWeights}. */
@@ -29,43 +31,82 @@ const PIXEL_LAYERS: Readonly<Record<string, typeof embeddingFor>> = {
   "decoder.decoder_pred": predictionFor,
 };
 
+/** The model of a checkpoint, whose tensors are read one after the other. */
+export interface SourceStream extends ModelShape {
+  readonly weights: TensorStream;
+}
+
 /**
  * Yields the tensors of a model that starts from a checkpoint: its positions, if they are `stored`, and its parameters.
  * Parameters that the checkpoint lacks have their initial values: a decoder for an encoder, a head, and the layer norm
- * after or before the pooling, as in He et al.'s fine-tuning.
+ * after or before the pooling, as in He et al.'s fine-tuning. Of the checkpoint's tensors, only the positions and the
+ * layers that are converted are kept.
  *
  * @example
  * ```ts
  * import { PRESETS } from "../presets.ts";
- * import { initialWeights, parameterSpecs } from "../weights.ts";
+ * import { collectTensors, initialWeights, parameterSpecs } from "../weights.ts";
  * import { adaptWeights } from "./adaptWeights.ts";
  *
  * const config = PRESETS.mnist, architecture = { model: "mae" } as const;
  * const weights = initialWeights(parameterSpecs(config, architecture), 0);
  * const target = { config: { ...config, inChannels: 3 }, architecture } as const;
- * const adapted = new Map(adaptWeights({ config, architecture, weights }, target, { seed: 1 }));
+ * const adapted = await collectTensors(adaptWeights({ config, architecture, weights }, target, { seed: 1 }));
  * console.log(adapted.get("encoder.patch_embed.projection.1.weight")?.shape); // [64, 48]
  * ```
  */
-export function* adaptWeights(
-  source: SourceModel,
+export async function* adaptWeights(
+  source: SourceStream,
   target: ModelShape,
   { seed, labels = null }: AdaptOptions,
-): Generator<[string, HostTensor], void> {
+): AsyncGenerator<[string, HostTensor], void> {
   const { config, architecture } = target;
-  if (config.positions === "stored") {
-    yield* bufferTensors(config, architecture, adaptTables(source, target));
-  }
+  const missing = new Map(parameterSpecs(config, architecture).map((spec) => [spec.name, spec]));
+  const hasTables = source.config.positions === "stored";
+  const tables = new TensorGroup(hasTables ? bufferShapes(source.config, source.architecture).keys() : []);
+  const positions = () =>
+    bufferTensors(config, architecture, adaptTables({ ...source, weights: tables }, target));
+  if (config.positions === "stored" && !hasTables) yield* positions();
   const isConverted = convertsDifferently(source.config, config);
-  for (const spec of parameterSpecs(config, architecture)) {
-    const { name } = spec, layer = name.replace(/\.(weight|bias)$/, "");
-    const stored = source.weights.get(name);
-    if (stored === undefined || (layer === "head" && labels === null)) yield* drawWeights([spec], seed);
-    else if (layer === "head") yield [name, rowsOf(stored, spec, labels!)];
-    else if (isConverted && layer in PIXEL_LAYERS) {
-      const converted = PIXEL_LAYERS[layer](layerOf(source.weights, layer), source.config, config);
-      yield [name, name.endsWith("weight") ? converted.weight : converted.bias];
-    } else yield [name, stored];
+  const layers = new Map(
+    Object.keys(PIXEL_LAYERS).map((name) => [name, new TensorGroup([`${name}.weight`, `${name}.bias`])]),
+  );
+  for await (const [name, tensor] of source.weights) {
+    if (tables.add(name, tensor) && tables.isComplete) yield* positions();
+    const spec = missing.get(name), layer = name.replace(/\.(weight|bias)$/, "");
+    if (!spec || (layer === "head" && labels === null)) continue;
+    missing.delete(name);
+    const group = isConverted ? layers.get(layer) : undefined;
+    if (layer === "head") yield [name, rowsOf(tensor, spec, labels!)];
+    else if (!group?.add(name, tensor)) yield [name, tensor];
+    else if (group.isComplete) {
+      const { weight, bias } = PIXEL_LAYERS[layer](layerOf(group, layer), source.config, config);
+      yield [`${layer}.weight`, weight];
+      yield [`${layer}.bias`, bias];
+    }
+  }
+  yield* drawWeights([...missing.values()], seed);
+}
+
+/** Tensors that are converted together, collected from a stream. */
+class TensorGroup extends Map<string, HostTensor> {
+  readonly #names: ReadonlySet<string>;
+
+  constructor(names: Iterable<string>) {
+    super();
+    this.#names = new Set(names);
+  }
+
+  /** Whether all tensors are there. */
+  get isComplete(): boolean {
+    return this.size === this.#names.size;
+  }
+
+  /** Adds a tensor of the group. @returns false for another one */
+  add(name: string, tensor: HostTensor): boolean {
+    if (!this.#names.has(name)) return false;
+    this.set(name, tensor);
+    return true;
   }
 }
 

@@ -5,6 +5,7 @@ import { adaptWeights } from "../../model/adapt/adaptWeights.ts";
 import { selectBackend } from "../../model/backends/select.ts";
 import { planImport } from "../../model/formats/planImport.ts";
 import { openPredictor } from "../../model/prediction/openPredictor.ts";
+import { collectTensors } from "../../model/weights.ts";
 import { converted, requestOf } from "../model/formats/files.ts";
 import { readLibraryModel } from "./libraryModels.ts";
 
@@ -24,7 +25,7 @@ for (const key of keys) {
     const { config, issues } = adaptConfig({ config: plan.config, model: "encoder" }, "classifier", changes);
     expect(issues).toEqual([]);
     const source = { config: plan.config, architecture, weights: converted(plan, file.weights) };
-    const weights = new Map(adaptWeights(source, { config, architecture }, { seed: 0 }));
+    const weights = await collectTensors(adaptWeights(source, { config, architecture }, { seed: 0 }));
     const predictor = await openPredictor({ config, weights, threads: 1 }, planner);
     for (const pool of ["cls", "mean"] as const) {
       const features = await predictor.features(tensors.get(`${key}.images`)!.data as Float32Array, pool);

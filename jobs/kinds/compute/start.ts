@@ -6,10 +6,10 @@
 import type { ModelShape } from "../../../model/adapt/adaptTables.ts";
 import { adaptationNotes, adaptWeights } from "../../../model/adapt/adaptWeights.ts";
 import { completeConfig, type MaeConfig } from "../../../model/config.ts";
-import { drawWeights, type HostWeights, parameterSpecs } from "../../../model/weights.ts";
+import { drawWeights, parameterSpecs } from "../../../model/weights.ts";
 import { matchClasses } from "../../artifacts/classMatch.ts";
 import { classNamesOf } from "../../artifacts/classNames.ts";
-import { architectureOf, loadWeights } from "../../artifacts/readCheckpoint.ts";
+import { architectureOf, streamWeights } from "../../artifacts/readCheckpoint.ts";
 import { JobFailure } from "../../failure.ts";
 import type { Checkpoint } from "../../job.ts";
 import type { KindContext } from "../kind.ts";
@@ -62,14 +62,11 @@ function startFrom(
   const shape = { config: source.config, architecture: architectureOf(source) };
   const labels = async () =>
     source.model === "classifier" ? matchClasses(await classNamesOf(store, source), classNames).labels : null;
-  // The trainer reads the positions first, and all tensors after that. The file is read once for both.
-  let loaded: Promise<HostWeights> | null = null;
   return {
     notes: async () => adaptationNotes(shape, model, await labels() !== null),
     async *initial() {
-      const weights = await (loaded ??= loadWeights(store, source));
+      const weights = streamWeights(store, source);
       yield* adaptWeights({ ...shape, weights }, model, { seed, labels: await labels() });
-      loaded = null;
     },
   };
 }

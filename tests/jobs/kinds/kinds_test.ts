@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { readBytes } from "../../../data/bytes.ts";
 import { loadWeights, openState } from "../../../jobs/artifacts/readCheckpoint.ts";
 import type { KindContext, KindEvent } from "../../../jobs/kinds/kind.ts";
 import type { TrainingRequest } from "../../../jobs/requests/trainingFields.ts";
@@ -134,7 +135,9 @@ Deno.test("a job that cannot run fails with a code", async () => {
       code,
     );
   }
-  await harness.store.put(mae.objectKey, new Uint8Array(mae.size));
+  const damaged = await readBytes((await harness.store.get(mae.objectKey)).body);
+  damaged[damaged.length - 4] ^= 1;
+  await harness.store.put(mae.objectKey, damaged);
   const tuning = harness.run({ kind: "finetune", checkpoint: mae.id, ...training }, { source: mae });
   await expect(tuning).rejects.toMatchObject({
     code: "checkpoint_unreadable",

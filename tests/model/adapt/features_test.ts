@@ -8,6 +8,7 @@ import { NORMALIZATIONS } from "../../../model/normalizations.ts";
 import { uniform } from "../../../model/random.ts";
 import {
   type Architecture,
+  collectTensors,
   type HostWeights,
   initialWeights,
   parameterSpecs,
@@ -44,7 +45,7 @@ Deno.test("grey pictures keep their features through every change of channels", 
   let source = { config: RGB, architecture: MAE, weights };
   for (const inChannels of [1, 3]) {
     const { config } = adaptConfig({ config: source.config, model: "mae" }, "mae", { inChannels });
-    const adapted = new Map(adaptWeights(source, { config, architecture: MAE }, { seed: 0 }));
+    const adapted = await collectTensors(adaptWeights(source, { config, architecture: MAE }, { seed: 0 }));
     const features = await featuresOf(config, adapted, inChannels === 1 ? grey : threeTimes);
     for (const [i, value] of features.entries()) expect(value).toBeCloseTo(expected[i], 5);
     source = { config, architecture: MAE, weights: adapted };
