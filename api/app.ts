@@ -44,6 +44,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<ApiEnv> {
     log: deps.log ?? logFailure,
     metrics: createMetrics(),
     uploads: new ConcurrencyLimit(limits.weightsUploads, "uploads of weights"),
+    imports: new ConcurrencyLimit(limits.imports, "imports"),
     downloads: new ConcurrencyLimit(limits.downloads, "imports by URL"),
     exports: new ConcurrencyLimit(limits.exports, "exports"),
   };

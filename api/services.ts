@@ -43,6 +43,7 @@ export interface Services extends Required<Omit<AppDeps, "limits" | "tempDir" | 
   readonly remote?: RemoteSettings;
   readonly metrics: ApiMetrics;
   readonly uploads: ConcurrencyLimit;
+  readonly imports: ConcurrencyLimit;
   readonly downloads: ConcurrencyLimit;
   readonly exports: ConcurrencyLimit;
 }

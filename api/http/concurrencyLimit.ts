@@ -13,6 +13,7 @@ export class ConcurrencyLimit {
   readonly #max: number;
   readonly #noun: string;
   #count = 0;
+  readonly #waiting = new Set<() => void>();
 
   /** @param noun of several requests, for the message */
   constructor(max: number, noun: string) {
@@ -31,12 +32,32 @@ export class ConcurrencyLimit {
         },
       );
     }
+    return this.#counted();
+  }
+
+  /** Waits while too many requests are being served, then counts one. @throws the reason of an aborted signal */
+  async wait(signal: AbortSignal): Promise<Disposable> {
+    while (this.#count >= this.#max && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+    signal.throwIfAborted();
+    return this.#counted();
+  }
+
+  #counted(): Disposable {
     this.#count++;
     let isCounted = true;
     return {
       [Symbol.dispose]: () => {
-        if (isCounted) this.#count--;
+        if (!isCounted) return;
         isCounted = false;
+        this.#count--;
+        // All check the number again, in the order in which they began to wait.
+        for (const resume of this.#waiting) resume();
+        this.#waiting.clear();
       },
     };
   }

@@ -35,8 +35,10 @@ export interface ApiLimits {
   readonly weightsBytes: number;
   /** Files of an upload of weights. */
   readonly weightsFiles: number;
-  /** Number of uploads of weights that arrive or are stored at the same time. */
+  /** Number of uploads of weights that arrive, wait or are stored at the same time. */
   readonly weightsUploads: number;
+  /** Number of imports that are converted and stored at the same time. Others wait. */
+  readonly imports: number;
   /** Number of imports by URL that run at the same time. */
   readonly downloads: number;
   /** Time to check and store an upload that has arrived. */
@@ -102,6 +104,7 @@ export const DEFAULT_LIMITS: ApiLimits = {
   weightsBytes: 16 * 2 ** 30,
   weightsFiles: 128,
   weightsUploads: 8,
+  imports: 2,
   downloads: 4,
   uploadStoreMs: 3_600_000,
   formFields: 16,

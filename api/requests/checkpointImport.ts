@@ -66,12 +66,13 @@ export async function importOnce(
 
 /** Imports weights under an id. Nothing remains stored after an error. */
 async function importWeights(
-  { jobs, objects, limits }: Services,
+  { jobs, objects, limits, imports }: Services,
   { weights, name, classNames, preprocessing, filename, url }: ImportSource,
   id: string,
   signal: AbortSignal,
   confirm?: () => Promise<void>,
 ): Promise<Checkpoint> {
+  using _running = await imports.wait(signal);
   try {
     await using opened = await openWeights(weights, classNames);
     checkSpace(opened.size, await objects.freeBytes?.() ?? Infinity, "The checkpoint");

@@ -178,6 +178,37 @@ Deno.test("a limited number of uploads of weights is stored at the same time", (
     await problemOf(await api.importWeights({}, { name: "a slot is free" }), 422);
   }));
 
+Deno.test("imports wait for each other, and a waiting one can be cancelled", () =>
+  withFolder(async (objects) => {
+    let puts = 0;
+    const first = Promise.withResolvers<void>(), release = Promise.withResolvers<void>();
+    const slow = withOverrides(objects, {
+      async put(...args: Parameters<ObjectStore["put"]>) {
+        puts++;
+        first.resolve();
+        await release.promise;
+        return await objects.put(...args);
+      },
+    });
+    await using api = await TestApi.open({ imports: 1 }, slow);
+    const stored = [api.importWeights(tinyUpload())];
+    await first.promise;
+    const client = new AbortController();
+    const form = new FormData();
+    form.set("weights", new File(["{}"], "model.safetensors"));
+    const cancelled = api.send("/v1/checkpoints", { method: "POST", body: form, signal: client.signal });
+    stored.push(api.importWeights(tinyUpload()));
+    await until(async () => (await Array.fromAsync(Deno.readDir(api.tempDir))).length === 3);
+    client.abort();
+    await (await cancelled).body?.cancel();
+    expect(puts).toBe(1);
+    release.resolve();
+    for (const response of await Promise.all(stored)) {
+      expect(response.status).toBe(201);
+      await response.body?.cancel();
+    }
+  }));
+
 Deno.test({
   name: "an import on S3 has the same bytes, and nothing is left of one with a NaN at its end",
   ignore: await findVersitygw() === null,
