@@ -2,7 +2,14 @@ import { expect } from "expect";
 import type { ModelShape } from "../../../model/adapt/adaptTables.ts";
 import { adaptationNotes, adaptWeights } from "../../../model/adapt/adaptWeights.ts";
 import { completeConfig } from "../../../model/config.ts";
-import { type Architecture, collectTensors, initialWeights, parameterSpecs } from "../../../model/weights.ts";
+import {
+  type Architecture,
+  bufferTensors,
+  collectTensors,
+  initialWeights,
+  parameterSpecs,
+  type TensorStream,
+} from "../../../model/weights.ts";
 
 const CONFIG = completeConfig({ patchSize: 7, embedDim: 8, depth: 1, numHeads: 2, decoderEmbedDim: 8 });
 const MAE: Architecture = { model: "mae" }, ENCODER: Architecture = { model: "encoder" };
@@ -99,4 +106,16 @@ Deno.test("other images are described in full", async () => {
     "The patch embedding is converted from 1 to 3 channels",
     "The decoder of the checkpoint predicts pixels, and learns to predict normalised patches",
   ]);
+});
+
+Deno.test("the order of the tensors in a file does not matter", async () => {
+  const { config, architecture, weights } = sourceOf(MAE, { clsToken: true });
+  const stored = { ...config, positions: "stored" } as const;
+  const tensors = [...bufferTensors(config, architecture), ...weights];
+  const target = { config: { ...stored, imageSize: 42, inChannels: 3 }, architecture };
+  const adapted = (weights: TensorStream) =>
+    collectTensors(adaptWeights({ config: stored, architecture, weights }, target, { seed: 3 }));
+  const expected = await adapted(tensors);
+  expect(expected.size).toBe(tensors.length);
+  expect(await adapted(tensors.toReversed())).toEqual(expected);
 });
