@@ -71,7 +71,9 @@ async function fetchWeights(
     jsonBytes: MAX_JSON_BYTES,
     checkSpace: async (bytes) => checkSpace(bytes, await freeBytesOf(folder), "The download"),
   };
-  const timeLimit = AbortSignal.timeout(limits.uploadTotalMs);
+  // `AbortSignal.timeout` would keep its memory for the whole time, also after a request that is refused at once.
+  const timeLimit = new AbortController();
+  const timer = setTimeout(() => timeLimit.abort(), limits.uploadTotalMs);
   try {
     return await withDiskErrors(() =>
       fetchModel(
@@ -79,7 +81,7 @@ async function fetchWeights(
         folder,
         modelLimits,
         remote ?? { hosts: [] },
-        AbortSignal.any([signal, timeLimit, stopping]),
+        AbortSignal.any([signal, timeLimit.signal, stopping]),
       )
     );
   } catch (error) {
@@ -87,7 +89,7 @@ async function fetchWeights(
     if (stopping.aborted) {
       throw new ProblemError(503, "The service is stopping: try again", { headers: { "retry-after": "5" } });
     }
-    if (timeLimit.aborted) {
+    if (timeLimit.signal.aborted) {
       throw fieldProblem(504, "url", `took longer than ${limits.uploadTotalMs / 1000} s to be downloaded`);
     }
     if (!(error instanceof RemoteError)) throw error;
@@ -96,5 +98,7 @@ async function fetchWeights(
       ? { "retry-after": String(Math.min(86_400, Math.ceil((retryAfterMs ?? 0) / 1000) || RETRY_SECONDS)) }
       : {};
     throw fieldProblem(STATUSES[reason], "url", message, { headers, cause: error });
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { withFullDisk } from "../setup/fullDisk.ts";
 import { breakAfter, Hub, type HubHandler, redirect, respond, serve } from "../setup/hub.ts";
 import { problemOf, TestApi } from "./fixtures.ts";
 import { shards, tinyUpload, tinyWeights, weightsFile } from "./importFiles.ts";
@@ -196,6 +197,32 @@ Deno.test("more imports by URL than the limit are refused until one ends", async
   proceed.resolve();
   expect((await first).status).toBe(201);
   expect((await api.post("/v1/checkpoints", body, headers)).status).toBe(201);
+});
+
+Deno.test("a disk that is full before or during a download is a temporary problem, and nothing remains", async () => {
+  await withFullDisk(async (folder, freeSpace) => {
+    await using hub = await openHub();
+    const tempDir = `${folder}/uploads`;
+    await using api = await TestApi.open(
+      { remote: hub.settings() },
+      undefined,
+      undefined,
+      undefined,
+      tempDir,
+    );
+    const declared = new Uint8Array(10 ** 6);
+    hub.add("hub.test/a/x.safetensors", declared)
+      .add("hub.test/b/x.safetensors", (_, response) => void response.writeHead(200).end(declared));
+    const [before, during] = [hub.url("hub.test/a/x.safetensors"), hub.url("hub.test/b/x.safetensors")];
+    for (const [url, detail] of [[before, /The download needs .* is free/], [during, /cannot be stored/]]) {
+      const response = await api.post("/v1/checkpoints", { url });
+      expect(response.headers.get("retry-after")).toBe("30");
+      expect((await problemOf(response, 503)).detail).toMatch(detail);
+      expect(Array.from(Deno.readDirSync(tempDir))).toEqual([]);
+    }
+    await freeSpace();
+    expect((await api.post("/v1/checkpoints", { url: hub.url(REPOSITORY) })).status).toBe(201);
+  });
 });
 
 Deno.test("files beside a signed address may be forbidden, and the weights may not", async () => {
