@@ -1,4 +1,5 @@
 import { expect } from "expect";
+import { Buffer } from "node:buffer";
 import { pause } from "../../data/backoff.ts";
 import { openStore } from "../../data/objects/open.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
@@ -210,17 +211,24 @@ Deno.test("imports wait for each other, and a waiting one can be cancelled", () 
   }));
 
 Deno.test({
-  name: "an import on S3 has the same bytes, and nothing is left of one with a NaN at its end",
+  name:
+    "an import on S3 and its export have the same bytes, and nothing is left of one with a NaN at its end",
   ignore: await findVersitygw() === null,
   async fn() {
     await using server = (await startVersitygw())!;
     const objects = openStore({ url: `s3://${server.bucket}/a`, s3: server.access });
     await using api = await TestApi.open({}, objects), local = await TestApi.open();
     const parts = tinyWeights("unmask", { model: "mae" }, PRESETS.vit_tiny);
-    const [{ sha256 }, expected] = await Promise.all(
+    const [{ id, sha256 }, expected] = await Promise.all(
       [api, local].map(async (api) => await (await api.importWeights(tinyUpload(parts))).json()),
     );
     expect(sha256).toBe(expected.sha256);
+    const [bytes, other] = await Promise.all(
+      ([[api, id], [local, expected.id]] as const).map(async ([api, id]) =>
+        await (await api.send(`/v1/checkpoints/${id}/content?format=huggingface`)).bytes()
+      ),
+    );
+    expect(Buffer.compare(bytes, other)).toBe(0);
     const before = await api.traces();
     const last = [...parts.tensors.keys()].sort().at(-1)!;
     (parts.tensors.get(last)!.data as Float32Array)[0] = NaN;
