@@ -10,7 +10,6 @@ import {
   bufferShapes,
   bufferTensors,
   type HostTensor,
-  type HostWeights,
   parameterSpecs,
 } from "./weights.ts";
 
@@ -20,35 +19,23 @@ export class WeightsError extends Error {
 }
 
 /**
- * Returns the parameters of a model from named tensors. The tensors must be those of the model's `state_dict`: every
- * parameter in its shape and with finite values, and no other tensor. Position tables that can be computed may be absent;
- * stored ones are required and returned.
- *
- * @throws {WeightsError} when they are not
+ * Checks the tensors of a file one after the other. They must be those of the model's `state_dict`: every parameter in
+ * its shape and with finite values, and no other tensor. Position tables that can be computed may be absent; stored ones
+ * are required.
  *
  * @example
  * ```ts
- * import { checkWeights } from "./checkWeights.ts";
+ * import { WeightsChecker } from "./checkWeights.ts";
  * import { PRESETS } from "./presets.ts";
  * import { initialWeights, parameterSpecs } from "./weights.ts";
  *
  * const architecture = { model: "mae" } as const;
  * const file = initialWeights(parameterSpecs(PRESETS.mnist, architecture), 0);
- * const weights = checkWeights(file, PRESETS.mnist, architecture);
+ * const checker = new WeightsChecker(PRESETS.mnist, architecture);
+ * checker.checkNames(file.keys());
+ * for (const [name, tensor] of file) console.log(checker.isRequired(name, tensor)); // true
  * ```
  */
-export function checkWeights(
-  weights: HostWeights,
-  config: MaeConfig,
-  architecture: Architecture,
-): Map<string, HostTensor> {
-  const checker = new WeightsChecker(config, architecture);
-  checker.checkNames(weights.keys());
-  for (const [name, tensor] of weights) checker.isRequired(name, tensor);
-  return new Map(checker.required.map((name) => [name, weights.get(name)!]));
-}
-
-/** Checks the tensors of a file one after the other, under the rules of {@linkcode checkWeights}. */
 export class WeightsChecker {
   /** By name, of the tensors that a file must have. */
   readonly #shapes: ReadonlyMap<string, Shape>;

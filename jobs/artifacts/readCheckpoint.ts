@@ -4,27 +4,19 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { readBytes } from "../../data/bytes.ts";
 import { ObjectNotFoundError, type ObjectStore } from "../../data/objects/store.ts";
 import { findNonFinite } from "../../data/safetensors/dtype.ts";
-import { readSafetensors, type Tensor } from "../../data/safetensors/safetensors.ts";
+import type { Tensor } from "../../data/safetensors/safetensors.ts";
 import { readStoredHeader } from "../../data/safetensors/storedHeader.ts";
 import { openStoredTensors } from "../../data/safetensors/storedTensors.ts";
 import { fromWire } from "../../data/wire.ts";
-import { checkWeights, WeightsChecker, WeightsError } from "../../model/checkWeights.ts";
+import { WeightsChecker, WeightsError } from "../../model/checkWeights.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { momentKey, type StoredState } from "../../model/training/storedState.ts";
-import {
-  type Architecture,
-  type HostTensor,
-  type HostWeights,
-  isTrainable,
-  parameterSpecs,
-} from "../../model/weights.ts";
+import { type Architecture, type HostTensor, isTrainable, parameterSpecs } from "../../model/weights.ts";
 import type { Checkpoint } from "../job.ts";
 import { classesOf } from "./classNames.ts";
 import { readOrFail, yieldOrFail } from "./readOrFail.ts";
-import { sha256 } from "./sha256.ts";
 
 /** Returns the architecture of a checkpoint's model. */
 export function architectureOf(
@@ -58,24 +50,7 @@ export async function loadWeights(
   store: ObjectStore,
   checkpoint: Checkpoint,
 ): Promise<Map<string, HostTensor>> {
-  return await readOrFail(checkpoint, async () => {
-    const bytes = await readObject(store, checkpoint.objectKey);
-    if (await sha256(bytes) !== checkpoint.sha256) {
-      throw new WeightsError("Its SHA-256 is not the recorded one");
-    }
-    return parseWeights(bytes, checkpoint.config, architectureOf(checkpoint));
-  });
-}
-
-/** Returns the parameters in a safetensors file. @throws {SafetensorsError} @throws {WeightsError} */
-function parseWeights(
-  bytes: Uint8Array<ArrayBuffer>,
-  config: MaeConfig,
-  architecture: Architecture,
-): Map<string, HostTensor> {
-  const { tensors, metadata } = readSafetensors(bytes);
-  checkConfig(metadata.config, config);
-  return checkWeights(float32Tensors(tensors), config, architecture);
+  return new Map(await Array.fromAsync(streamWeights(store, checkpoint)));
 }
 
 /** Checks the configuration in a file's metadata. @throws {WeightsError} when it is not that of the row */
@@ -186,15 +161,6 @@ async function* readMoments(
   if (stateSha256 && hash.digest("hex") !== stateSha256) {
     throw new WeightsError("The SHA-256 of the optimiser's state is not the recorded one");
   }
-}
-
-/** Returns the bytes of an object. */
-async function readObject(store: ObjectStore, key: string): Promise<Uint8Array<ArrayBuffer>> {
-  return await readBytes((await store.get(key)).body);
-}
-
-function float32Tensors(tensors: ReadonlyMap<string, Tensor>): HostWeights {
-  return new Map([...tensors].map(([name, tensor]) => [name, float32(name, tensor)]));
 }
 
 /** Returns a tensor's shape and values. @throws {WeightsError} unless it has the type F32 */

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { checkWeights } from "../../model/checkWeights.ts";
+import { checkedWeights } from "./checkedWeights.ts";
 import { PRESETS } from "../../model/presets.ts";
 import type { MaeConfig } from "../../model/config.ts";
 import { sizeOf } from "../../model/shape.ts";
@@ -43,10 +43,10 @@ Deno.test("initial weights have PyTorch's distributions and depend on the seed a
   expect(initialWeights(specs, 4).get("head.weight")).not.toEqual(weights.get("head.weight"));
 });
 
-Deno.test("checkWeights refuses tensors that are not the model's and names one", () => {
+Deno.test("the check of weights refuses tensors that are not the model's and names one", () => {
   const architecture = { model: "mae" } as const;
   const all = () => new Map<string, HostTensor>([...bufferTensors(config, architecture), ...weights]);
-  expect([...checkWeights(all(), config, architecture).keys()]).toEqual([...weights.keys()]);
+  expect([...checkedWeights(all(), config, architecture).keys()]).toEqual([...weights.keys()]);
   const table: [what: string, change: (map: Map<string, HostTensor>) => void, message: RegExp][] = [
     ["missing", (map) => map.delete("encoder.norm.bias"), /missing.*encoder\.norm\.bias/],
     ["extra", (map) => map.set("encoder.extra", map.get("encoder.norm.bias")!), /encoder\.extra/],
@@ -69,11 +69,11 @@ Deno.test("checkWeights refuses tensors that are not the model's and names one",
   for (const [, change, message] of table) {
     const map = all();
     change(map);
-    expect(() => checkWeights(map, config, architecture)).toThrow(message);
+    expect(() => checkedWeights(map, config, architecture)).toThrow(message);
   }
 });
 
-Deno.test("checkWeights requires and returns stored position tables, with any finite values", () => {
+Deno.test("the check of weights requires and returns stored position tables, with any finite values", () => {
   const stored: MaeConfig = { ...config, positions: "stored", clsToken: true };
   for (const architecture of [{ model: "mae" }, { model: "encoder" }] as const) {
     const tables = [...bufferShapes(stored, architecture)].map(([name, shape]) =>
@@ -83,16 +83,16 @@ Deno.test("checkWeights requires and returns stored position tables, with any fi
       ...tables,
       ...initialWeights(parameterSpecs(stored, architecture), 0),
     ]);
-    const [[table]] = tables, checked = checkWeights(file, stored, architecture);
+    const [[table]] = tables, checked = checkedWeights(file, stored, architecture);
     expect(new Set(checked.keys())).toEqual(new Set(file.keys()));
     expect(checked.get(table)).toBe(file.get(table));
     const without = new Map([...file].filter(([name]) => name !== table));
-    expect(() => checkWeights(without, stored, architecture)).toThrow(
+    expect(() => checkedWeights(without, stored, architecture)).toThrow(
       /missing, first 'encoder.pos_embed.pe'/,
     );
     const { shape, data } = file.get(table)!;
     const broken = new Map(file).set(table, { shape, data: data.map(() => Infinity) });
-    expect(() => checkWeights(broken, stored, architecture)).toThrow(
+    expect(() => checkedWeights(broken, stored, architecture)).toThrow(
       /pos_embed.pe' contains NaN or infinity/,
     );
   }

@@ -1,5 +1,5 @@
 import { expect } from "expect";
-import { checkWeights } from "../../../model/checkWeights.ts";
+import { checkedWeights } from "../checkedWeights.ts";
 import { planExport } from "../../../model/formats/planExport.ts";
 import { planImport } from "../../../model/formats/planImport.ts";
 import { parameterSpecs } from "../../../model/weights.ts";
@@ -45,7 +45,7 @@ Deno.test("an MAE of transformers is imported with its configuration and tensors
   expect([...ours].map(([name, { shape }]) => [name, shape])).toEqual(
     parameterSpecs(plan.config, plan.architecture).map(({ name, shape }) => [name, shape]),
   );
-  checkWeights(ours, plan.config, plan.architecture);
+  checkedWeights(ours, plan.config, plan.architecture);
 });
 
 for (const name of ["hf_vitmae", "hf_vitmae_norm_pix"]) {
