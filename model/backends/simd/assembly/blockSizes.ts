@@ -14,8 +14,14 @@ export const NR = 8;
 /** Steps of the sum that a micro-kernel runs without a branch. */
 export const K_UNROLL = 8;
 
-/** Steps of the sum in a packed panel of B. The last panel has up to `K_UNROLL - 1` more. */
+/**
+ * Steps of a partial sum of a product, in either build, and of a packed panel of B. The last panel has up to
+ * `K_UNROLL - 1` more.
+ */
 export const KC = 64;
+
+/** Rows of a partial sum of rows. */
+export const SUM_ROWS = 64;
 
 /** Maximum number of rows of A in a block, a multiple of `MR`: the block stays in the second-level cache. */
 export const MC = 102;
@@ -23,7 +29,7 @@ export const MC = 102;
 /** Columns of B and C in a block: two cache lines. */
 export const NC = 32;
 
-/** Rows and columns of a packed block of A for C = Aᵀ · B: the block stays in the second-level cache. */
+/** Rows and columns of a packed block of A for C = Aᵀ · B: the block stays in the second-level cache. Whole panels of `KC`. */
 export const PACK_KC = 256;
 /** See {@linkcode PACK_KC}; a multiple of `MR`. */
 export const PACK_MC = 96;
@@ -37,7 +43,10 @@ export const WIDE_MR = 6;
 /** Columns of a tile of C in the 256-bit build: two pairs of vectors. */
 export const WIDE_NR = 16;
 
-/** Maximum number of steps of the sum in a micro-panel of B: it stays in the first-level cache. */
+/**
+ * Steps of the sum in a micro-panel of B, which stays in the first-level cache: at most this, a multiple of `KC`. The last
+ * one has up to `K_UNROLL - 1` more.
+ */
 export const WIDE_KC = 256;
 
 /** Maximum number of rows of A in a block, a multiple of `WIDE_MR`: the block stays in the second-level cache. */
@@ -53,10 +62,10 @@ export const WIDE_PACK_SIZE = 60 * 1024;
 export const WIDE_DIRECT_STRIDE = 512;
 
 /** Floats of scratch memory for a matrix product, in either build. */
-export const TILE_SIZE = WIDE_PACK_SIZE + WIDE_KC * WIDE_MR + WIDE_MR * WIDE_NR;
+export const TILE_SIZE = WIDE_PACK_SIZE + (WIDE_KC + K_UNROLL) * WIDE_MR + WIDE_MR * WIDE_NR;
 
 /** Floats of scratch memory for a packed block of A in the 128-bit build. */
-export const PACK_SIZE = PACK_KC * PACK_MC;
+export const PACK_SIZE = (PACK_KC + K_UNROLL) * PACK_MC;
 
 /** Lanes of an element in the compact layout (`codegen/compactKernel.ts`). */
 export const LANES = 8;

@@ -1,6 +1,7 @@
 /**
- * Matrix products. The builds have different tiles and the same bits: every element of C is one chain of multiply-adds in
- * the order of k, from the same initial value.
+ * Matrix products. An element of C is the sum of the partial sums of KC steps in the order of k, each a chain of
+ * multiply-adds from 0. The bias is added to the first one, and the addend at the end: a chain that started from a large
+ * addend would round every step to the precision of the addend. The builds have different tiles and the same bits.
  *
  * Strides are in bytes. Up to 60 bytes after the last rows of A and B and after the bias are read and not used.
  */
@@ -10,8 +11,8 @@ import { wideGemm } from "./wideGemm";
 import { wideGemmTransA } from "./wideGemmTransA";
 
 /**
- * C[m, n] = A[m, k] · B[k, n] (+ bias[n]) (+ addend[m, n]). An absent bias or addend is 0. rsB and csB are the row and
- * column stride of B; one of them is 4. scratch: TILE_SIZE floats.
+ * C[m, n] = A[m, k] · B[k, n] (+ bias[n]) (+ addend[m, n]). An absent bias or addend is 0. C
+ * must not overlap the addend. rsB and csB are the row and column stride of B; one of them is 4. scratch: TILE_SIZE floats.
  */
 export function gemm(
   m: i32,

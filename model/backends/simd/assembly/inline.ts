@@ -44,9 +44,19 @@ export function normalCdf(x: v128, g: v128, ...CDF: v128[]): v128 {
   return v128.bitselect(tail, f32x4.sub(ONE, tail), f32x4.lt(x, f32x4.splat(0)));
 }
 
-/** Steps of the next panel of B when `k` steps remain. */
+/**
+ * Steps of the next block of k when `k` steps remain: `limit`, a multiple of KC, or the rest, which can have K_UNROLL - 1
+ * steps more.
+ */
+// @ts-ignore: decorator
+@inline
+export function blockDepth(k: i32, limit: i32): i32 {
+  return k < limit + K_UNROLL ? k : limit;
+}
+
+/** Steps of the next panel of B when `k` steps remain: those of a partial sum of a product. */
 // @ts-ignore: decorator
 @inline
 export function panelDepth(k: i32): i32 {
-  return k < KC + K_UNROLL ? k : KC;
+  return blockDepth(k, KC);
 }

@@ -94,8 +94,8 @@ export function layerNormGradient(
     let dot0 = f32x4.splat(0), dot1 = f32x4.splat(0), restDot: f32 = 0;
     for (j = 0; j < vectors; j += 32) {
       const w = weight + j, w0 = v128.load(w), w1 = v128.load(w, 16), dw = dWeight + j, db = dBias + j;
-      let weightSum0 = v128.load(dw), weightSum1 = v128.load(dw, 16);
-      let biasSum0 = v128.load(db), biasSum1 = v128.load(db, 16);
+      let weightSum0 = f32x4.splat(0), weightSum1 = f32x4.splat(0);
+      let biasSum0 = f32x4.splat(0), biasSum1 = f32x4.splat(0);
       {
         const g = gi + j, y = yi + j, g0 = v128.load(g), g1 = v128.load(g, 16);
         const value0 = v128.load(y), value1 = v128.load(y, 16);
@@ -109,6 +109,10 @@ export function layerNormGradient(
         biasSum0 = f32x4.add(biasSum0, g0);
         biasSum1 = f32x4.add(biasSum1, g1);
       }
+      weightSum0 = f32x4.add(weightSum0, v128.load(dw));
+      weightSum1 = f32x4.add(weightSum1, v128.load(dw, 16));
+      biasSum0 = f32x4.add(biasSum0, v128.load(db));
+      biasSum1 = f32x4.add(biasSum1, v128.load(db, 16));
       v128.store(dw, weightSum0);
       v128.store(dw, weightSum1, 16);
       v128.store(db, biasSum0);

@@ -16,11 +16,12 @@ export function maskedLoss(
   let masked: f32 = 0;
   for (let i: i32 = 0; i < m; i++) masked += f32.load(mask + <usize> i * 4);
   const factor: f32 = 2 / (<f32> n * masked), f = f32x4.splat(factor);
-  let sum0 = f32x4.splat(0), sum1 = f32x4.splat(0), rest: f32 = 0;
+  let total: f64 = 0;
   for (let i: i32 = 0; i < m; i++) {
     if (f32.load(mask) == 0) {
       memory.fill(grad, 0, row);
     } else {
+      let sum0 = f32x4.splat(0), sum1 = f32x4.splat(0), rest: f32 = 0;
       let j: usize = 0;
       for (; j + 32 <= row; j += 32) {
         const p = pred + j, t = target + j, g = grad + j;
@@ -36,13 +37,14 @@ export function maskedLoss(
         rest += error * error;
         f32.store(grad + j, error * factor);
       }
+      total += <f64> sum4(f32x4.add(sum0, sum1)) + <f64> rest;
     }
     pred += row;
     target += row;
     grad += row;
     mask += 4;
   }
-  f32.store(loss, (sum4(f32x4.add(sum0, sum1)) + rest) / (<f32> n * masked));
+  f32.store(loss, <f32> (total / (<f64> n * <f64> masked)));
 }
 
 /** Natural logarithm of x >= 1; NaN for NaN. */

@@ -14,7 +14,7 @@ export function packB(kIter: i32, kLeft: i32, b: usize, ldb: usize): void;
 /** Packs 8 columns of B that are contiguous, with column stride csB. Those from `width` on repeat the last one. */
 export function packBTransposed(kIter: i32, kLeft: i32, width: i32, b: usize, csB: usize): void;
 
-/** C[6, 8] = A · packed B (+ bias[8]) (+ cIn[6, 8]). */
+/** C[6, 8] = A · packed B (+ bias[8]) (+ cIn[6, 8]) (+ addend[6, 8]). */
 export function microKernel6x8(
   kIter: i32,
   kLeft: i32,
@@ -24,6 +24,7 @@ export function microKernel6x8(
   ldc: usize,
   bias: usize,
   cIn: usize,
+  addend: usize,
 ): void;
 
 /** The same for 1 to 4 rows. The last row is computed and stored several times. */
@@ -37,6 +38,7 @@ export function microKernel4x8(
   ldc: usize,
   bias: usize,
   cIn: usize,
+  addend: usize,
 ): void;
 
 /** C[6, 8] = Aᵀ · packed B (+ cIn[6, 8]), with the 6 values of a step contiguous in A. */

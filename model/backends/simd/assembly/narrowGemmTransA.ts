@@ -1,7 +1,7 @@
 /** C = Aᵀ · B in the 128-bit build. Strides are in bytes. */
 import { MR, NC, NR, PACK_KC, PACK_MC } from "./blockSizes";
 import { copyColumns } from "./edge";
-import { panelDepth } from "./inline";
+import { blockDepth, panelDepth } from "./inline";
 import { microKernelTransA2x8, microKernelTransA4x8, microKernelTransA6x8, packB } from "./microKernel";
 
 /** `gemmTransA` of the 128-bit build. tile: scratch memory for a tile at the edge of C. */
@@ -18,8 +18,9 @@ export function narrowGemmTransA(
 ): void {
   const lda = <usize> m * 4, ldb = <usize> n * 4;
   if (!packed) return gemmTransAStrided(m, n, k, a, lda, MR * 4, b, ldb, c, ldb, tile, overwrite);
-  for (let p: i32 = 0; p < k; p += PACK_KC) {
-    const kc = min(PACK_KC, k - p), bp = b + <usize> p * ldb;
+  let p: i32 = 0;
+  while (p < k) {
+    const kc = blockDepth(k - p, PACK_KC), bp = b + <usize> p * ldb;
     for (let i: i32 = 0; i < m; i += PACK_MC) {
       const mc = min(PACK_MC, m - i), ci = c + <usize> i * ldb;
       packA(kc, mc, a + <usize> p * lda + <usize> i * 4, lda, packed);
@@ -38,6 +39,7 @@ export function narrowGemmTransA(
         overwrite && !p,
       );
     }
+    p += kc;
   }
 }
 

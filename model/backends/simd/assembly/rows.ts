@@ -1,10 +1,21 @@
-/** out[n] += the sum of the rows of x[m, n]. */
+import { SUM_ROWS } from "./blockSizes";
+
+/** out[n] += the sum of the rows of x[m, n], in partial sums of up to SUM_ROWS rows. */
 export function sumRows(m: i32, n: i32, x: usize, out: usize): void {
+  const row = <usize> n * 4;
+  for (; m > 0; m -= SUM_ROWS) {
+    addRows(min(m, SUM_ROWS), n, x, out);
+    x += SUM_ROWS * row;
+  }
+}
+
+/** out[n] += the sum of the rows of x[m, n]. */
+function addRows(m: i32, n: i32, x: usize, out: usize): void {
   const row = <usize> n * 4, vectors = row & ~15;
   let j: usize = 0;
   for (; j + 64 <= vectors; j += 64) {
     const to = out + j;
-    let s0 = v128.load(to), s1 = v128.load(to, 16), s2 = v128.load(to, 32), s3 = v128.load(to, 48);
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
     let source = x + j;
     for (let i: i32 = 0; i < m; i++) {
       s0 = f32x4.add(s0, v128.load(source));
@@ -13,26 +24,30 @@ export function sumRows(m: i32, n: i32, x: usize, out: usize): void {
       s3 = f32x4.add(s3, v128.load(source, 48));
       source += row;
     }
+    s0 = f32x4.add(s0, v128.load(to));
+    s1 = f32x4.add(s1, v128.load(to, 16));
+    s2 = f32x4.add(s2, v128.load(to, 32));
+    s3 = f32x4.add(s3, v128.load(to, 48));
     v128.store(to, s0);
     v128.store(to, s1, 16);
     v128.store(to, s2, 32);
     v128.store(to, s3, 48);
   }
   for (; j < vectors; j += 16) {
-    let sum = v128.load(out + j), source = x + j;
+    let sum = f32x4.splat(0), source = x + j;
     for (let i: i32 = 0; i < m; i++) {
       sum = f32x4.add(sum, v128.load(source));
       source += row;
     }
-    v128.store(out + j, sum);
+    v128.store(out + j, f32x4.add(sum, v128.load(out + j)));
   }
   for (; j < row; j += 4) {
-    let sum = f32.load(out + j), source = x + j;
+    let sum: f32 = 0, source = x + j;
     for (let i: i32 = 0; i < m; i++) {
       sum += f32.load(source);
       source += row;
     }
-    f32.store(out + j, sum);
+    f32.store(out + j, sum + f32.load(out + j));
   }
 }
 

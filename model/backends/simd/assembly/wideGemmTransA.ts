@@ -4,15 +4,16 @@
  *
  * Strides are in bytes.
  */
-import { WIDE_DIRECT_STRIDE, WIDE_KC, WIDE_MR, WIDE_NR, WIDE_PACK_SIZE } from "./blockSizes";
+import { K_UNROLL, WIDE_DIRECT_STRIDE, WIDE_KC, WIDE_MR, WIDE_NR, WIDE_PACK_SIZE } from "./blockSizes";
 import { copyColumns } from "./edge";
+import { blockDepth } from "./inline";
 import {
   wideKernelTransA4x16,
   wideKernelTransA4x8,
   wideKernelTransA6x16,
   wideKernelTransA6x8,
 } from "./wideMicroKernel";
-import { blockSize, packBlock, packColumnsOfA, panelVectors, rowsInSixes } from "./widePacking";
+import { blockSize, packBlock, packColumnsOfA, panelBlock, panelVectors, rowsInSixes } from "./widePacking";
 
 /** `gemmTransA` of the 256-bit build. packsA: whether the columns of A for a tile are packed. */
 export function wideGemmTransA(
@@ -27,13 +28,15 @@ export function wideGemmTransA(
   overwrite: bool,
 ): void {
   const lda = <usize> m * 4, ldb = <usize> n * 4, ldc = ldb;
-  const columnsOfA = scratch + WIDE_PACK_SIZE * 4, edge = columnsOfA + WIDE_KC * WIDE_MR * 4;
-  const depth = blockSize(k, WIDE_KC, 4), width = blockSize(n, WIDE_PACK_SIZE / depth & -WIDE_NR, WIDE_NR);
+  const columnsOfA = scratch + WIDE_PACK_SIZE * 4, edge = columnsOfA + (WIDE_KC + K_UNROLL) * WIDE_MR * 4;
+  const depth = panelBlock(k), maxWidth = WIDE_PACK_SIZE / (depth + K_UNROLL) & -WIDE_NR;
+  const width = blockSize(n, maxWidth, WIDE_NR);
   const packsB = ldb > <usize> WIDE_DIRECT_STRIDE, sixes = rowsInSixes(m);
   for (let jc: i32 = 0; jc < n; jc += width) {
     const nc = min(width, n - jc);
-    for (let p: i32 = 0; p < k; p += depth) {
-      const kc = min(depth, k - p), ap = a + <usize> p * lda, overwriteP = overwrite && !p;
+    let p: i32 = 0;
+    while (p < k) {
+      const kc = blockDepth(k - p, depth), ap = a + <usize> p * lda, overwriteP = overwrite && !p;
       let block = b + <usize> p * ldb + <usize> jc * 4, ldBlock = ldb, panelStride: usize = WIDE_NR * 4;
       if (packsB) {
         packBlock(kc, nc, block, ldb, 4, scratch);
@@ -53,6 +56,7 @@ export function wideGemmTransA(
         const ci = c + <usize> i * ldc + <usize> jc * 4;
         tileRow(rows, nc, kc, ai, ldai, block, ldBlock, panelStride, ci, ldc, edge, overwriteP);
       }
+      p += kc;
     }
   }
 }

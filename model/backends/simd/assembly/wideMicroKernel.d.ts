@@ -7,7 +7,7 @@
  * @module
  */
 
-/** C[m, 16] = A · B (+ bias[16]) (+ cIn[m, 16]) in tiles of 6 rows, one below the other. */
+/** C[m, 16] = A · B (+ bias[16]) (+ cIn[m, 16]) (+ addend[m, 16]) in tiles of 6 rows, one below the other. */
 export function wideKernel6x16(
   m: i32,
   k: i32,
@@ -19,9 +19,10 @@ export function wideKernel6x16(
   ldc: usize,
   bias: usize,
   cIn: usize,
+  addend: usize,
 ): void;
 
-/** C[m, 8] = A · B (+ bias[8]) (+ cIn[m, 8]) in tiles of 6 rows, one below the other. */
+/** C[m, 8] = A · B (+ bias[8]) (+ cIn[m, 8]) (+ addend[m, 8]) in tiles of 6 rows, one below the other. */
 export function wideKernel6x8(
   m: i32,
   k: i32,
@@ -33,9 +34,10 @@ export function wideKernel6x8(
   ldc: usize,
   bias: usize,
   cIn: usize,
+  addend: usize,
 ): void;
 
-/** C[m, 16] = A · B (+ bias[16]) (+ cIn[m, 16]) in tiles of 4 rows, one below the other. */
+/** C[m, 16] = A · B (+ bias[16]) (+ cIn[m, 16]) (+ addend[m, 16]) in tiles of 4 rows, one below the other. */
 export function wideKernel4x16(
   m: i32,
   k: i32,
@@ -47,9 +49,10 @@ export function wideKernel4x16(
   ldc: usize,
   bias: usize,
   cIn: usize,
+  addend: usize,
 ): void;
 
-/** C[m, 8] = A · B (+ bias[8]) (+ cIn[m, 8]) in tiles of 4 rows, one below the other. */
+/** C[m, 8] = A · B (+ bias[8]) (+ cIn[m, 8]) (+ addend[m, 8]) in tiles of 4 rows, one below the other. */
 export function wideKernel4x8(
   m: i32,
   k: i32,
@@ -61,6 +64,7 @@ export function wideKernel4x8(
   ldc: usize,
   bias: usize,
   cIn: usize,
+  addend: usize,
 ): void;
 
 /** C[m, 16 · panels] = Aᵀ · B (+ cIn) in tiles of m <= 6 rows side by side, with panels of B panelStride bytes apart. */

@@ -1,10 +1,16 @@
 /** Block sizes and packing of the products in the 256-bit build. Strides are in bytes. */
-import { WIDE_NR } from "./blockSizes";
+import { K_UNROLL, KC, WIDE_KC, WIDE_NR } from "./blockSizes";
 
 /** Size of the blocks that `total` is divided into: about equal, at most `limit`, and a multiple of `unit`. */
 export function blockSize(total: i32, limit: i32, unit: i32): i32 {
   const blocks = (total + limit - 1) / limit;
   return (total + blocks * unit - 1) / (blocks * unit) * unit;
+}
+
+/** Steps of the blocks that k is divided into: whole panels, at most WIDE_KC. */
+export function panelBlock(k: i32): i32 {
+  // The last panel has up to K_UNROLL - 1 steps more.
+  return blockSize(max(KC, k - K_UNROLL + 1), WIDE_KC, KC);
 }
 
 /** Vectors in a row of the micro-panel for the next columns when `n` remain: 2 where these hold them. */

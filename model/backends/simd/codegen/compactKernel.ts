@@ -61,9 +61,6 @@ function panelKernel(tile: Tile): string {
     );
   const body = lines(
     sums(tile, (r, c, half) => `let ${sum(r, c, half)} = f32x4.splat(0);`),
-    "if (!overwrite) {",
-    sums(tile, (r, c, half) => `${sum(r, c, half)} = v128.load(c, ${offset(r, c, half)});`),
-    "}",
     "let ap = a, bp = b, steps = k;",
     "for (; steps >= 2; steps -= 2) {",
     steps(0),
@@ -72,6 +69,13 @@ function panelKernel(tile: Tile): string {
     "}",
     "if (steps) {",
     steps(0),
+    "}",
+    "if (!overwrite) {",
+    sums(
+      tile,
+      (r, c, half) =>
+        `${sum(r, c, half)} = f32x4.add(${sum(r, c, half)}, v128.load(c, ${offset(r, c, half)}));`,
+    ),
     "}",
     sums(tile, (r, c, half) => `v128.store(c, ${sum(r, c, half)}, ${offset(r, c, half)});`),
   );
@@ -95,11 +99,21 @@ function outerFunction(tile: Tile, suffix: string, start: string, body: string, 
   );
 }
 
+/** Adds the sums of a tile to C, stored by rows. */
+const addToRows = (tile: Tile) =>
+  lines(
+    sums(tile, (r, c, half) => {
+      const offset = ELEMENT * c + half;
+      return `${sum(r, c, half)} = f32x4.add(${sum(r, c, half)}, v128.load(c${r}, ${offset}));`;
+    }),
+    sums(tile, (r, c, half) => `v128.store(c${r}, ${sum(r, c, half)}, ${ELEMENT * c + half});`),
+  );
+
 /** The micro-kernel of `outerProduct` for any k. */
 function outerKernel(tile: Tile): string {
   const { rows, columns } = tile;
   const body = lines(
-    sums(tile, (r, c, half) => `let ${sum(r, c, half)} = v128.load(c${r}, ${ELEMENT * c + half});`),
+    sums(tile, (r, c, half) => `let ${sum(r, c, half)} = f32x4.splat(0);`),
     range(rows).map((r) => `let a${r} = a + ${r} * ld;`),
     range(columns).map((c) => `let b${c} = b + ${c} * ld;`),
     "for (let i = k; i > 0; i--) {",
@@ -107,7 +121,7 @@ function outerKernel(tile: Tile): string {
     range(rows).map((r) => `a${r} += ${ELEMENT};`),
     range(columns).map((c) => `b${c} += ${ELEMENT};`),
     "}",
-    sums(tile, (r, c, half) => `v128.store(c${r}, ${sum(r, c, half)}, ${ELEMENT * c + half});`),
+    addToRows(tile),
   );
   return outerFunction(tile, "", lines(`const ld = <usize>k * ${ELEMENT};`), body, `b += ld * ${columns};`);
 }
@@ -116,7 +130,7 @@ function outerKernel(tile: Tile): string {
 function unrolledOuterKernel(tile: Tile, k: number): string {
   const { columns } = tile;
   const body = lines(
-    sums(tile, (r, c, half) => `let ${sum(r, c, half)} = v128.load(c${r}, ${ELEMENT * c + half});`),
+    sums(tile, (r, c, half) => `let ${sum(r, c, half)} = f32x4.splat(0);`),
     range(k).map((i) =>
       step(
         tile,
@@ -124,7 +138,7 @@ function unrolledOuterKernel(tile: Tile, k: number): string {
         (c, half) => `v128.load(b, ${ELEMENT * (c * k + i) + half})`,
       )
     ),
-    sums(tile, (r, c, half) => `v128.store(c${r}, ${sum(r, c, half)}, ${ELEMENT * c + half});`),
+    addToRows(tile),
   );
   return outerFunction(tile, `k${k}`, "", body, `b += ${ELEMENT * columns * k};`);
 }

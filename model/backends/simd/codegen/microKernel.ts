@@ -132,31 +132,43 @@ const allSteps = (
 
 const PARAMETERS = "kIter: i32, kLeft: i32, a: usize, lda: usize, c: usize, ldc: usize";
 
+/** Adds a tile in memory, if there is one, to the sums. */
+const addTile = (rows: number, tile: string) =>
+  lines(
+    `if (${tile}) {`,
+    sums(
+      rows,
+      (r, half) => `s${r}${half} = f32x4.add(s${r}${half}, v128.load(${tile} + c${r}, ${16 * half}));`,
+    ),
+    "}",
+  );
+
 /** Body of a micro-kernel for A stored by rows. Row r of the tile is row `row${r}` of A, C and cIn. */
 const tile = (rows: number) =>
   lines(
-    "let i0 = f32x4.splat(0), i1 = i0;",
-    "if (bias) { i0 = v128.load(bias); i1 = v128.load(bias, 16); }",
     range(rows).map((r) => `let a${r} = a + row${r} * lda; const c${r} = row${r} * ldc;`),
-    sums(rows, (r, half) => `let s${r}${half} = i${half};`),
-    "if (cIn) {",
-    sums(rows, (r, half) => `s${r}${half} = f32x4.add(s${r}${half}, v128.load(cIn + c${r}, ${16 * half}));`),
-    "}",
+    sums(rows, (r, half) => `let s${r}${half} = f32x4.splat(0);`),
     allSteps(
       (b, index) => step(rows, (r) => `v128.load32_splat(a${r}, ${4 * index})`, b),
       lines(range(rows).map((r) => `a${r} += ${4 * K_UNROLL};`)),
     ),
+    "if (bias) {",
+    "const i0 = v128.load(bias), i1 = v128.load(bias, 16);",
+    sums(rows, (r, half) => `s${r}${half} = f32x4.add(s${r}${half}, i${half});`),
+    "}",
+    addTile(rows, "cIn"),
+    addTile(rows, "addend"),
     sums(rows, (r, half) => `v128.store(c + c${r}, s${r}${half}, ${16 * half});`),
   );
 
 const ROW_KERNELS = lines(
-  `/** C[${MR}, 8] = A · packed B (+ bias[8]) (+ cIn[${MR}, 8]). */`,
-  `export function microKernel${MR}x8(${PARAMETERS}, bias: usize, cIn: usize): void {`,
+  `/** C[${MR}, 8] = A · packed B (+ bias[8]) (+ cIn[${MR}, 8]) (+ addend[${MR}, 8]). */`,
+  `export function microKernel${MR}x8(${PARAMETERS}, bias: usize, cIn: usize, addend: usize): void {`,
   range(MR).map((r) => `const row${r}: usize = ${r};`),
   tile(MR),
   "}",
   "/** The same for 1 to 4 rows. The last row is computed and stored several times. */",
-  `export function microKernel4x8(rows: i32, ${PARAMETERS}, bias: usize, cIn: usize): void {`,
+  `export function microKernel4x8(rows: i32, ${PARAMETERS}, bias: usize, cIn: usize, addend: usize): void {`,
   range(4).map((r) => `const row${r} = <usize>min(${r}, rows - 1);`),
   tile(4),
   "}",
@@ -168,10 +180,8 @@ const transAKernel = (rows: number) =>
     `export function microKernelTransA${rows}x8(${PARAMETERS}, cIn: usize): void {`,
     range(rows).map((r) => `const c${r} = <usize>${r} * ldc;`),
     sums(rows, (r, half) => `let s${r}${half} = f32x4.splat(0);`),
-    "if (cIn) {",
-    sums(rows, (r, half) => `s${r}${half} = v128.load(cIn + c${r}, ${16 * half});`),
-    "}",
     allSteps((b) => step(rows, (r) => `v128.load32_splat(a, ${4 * r})`, b, "a += lda;"), ""),
+    addTile(rows, "cIn"),
     sums(rows, (r, half) => `v128.store(c + c${r}, s${r}${half}, ${16 * half});`),
     "}",
   );

@@ -28,10 +28,39 @@ const step = (rows: number, vectors: number, a: (r: number) => string, advance: 
     "}",
   );
 
-/** The loop over all steps of the sums. @param oneStep code of a step; `index` is its number in the iteration */
+/**
+ * The loop over the panels of k: each computes partial sums in registers. The first one adds the bias, the others what C
+ * has, and the last one the addend.
+ */
+const allPanels = (rows: number, vectors: number, steps: string, ends: string[]) =>
+  lines(
+    "let bp = b, rest = k, before = cIn;",
+    "while (rest > 0) {",
+    "let p = panelDepth(rest);",
+    "rest -= p;",
+    sums(rows, vectors, (r, v) => `let s${r}_${v} = f32x4.splat(0);`),
+    steps,
+    ends,
+    store(rows, vectors),
+    "before = c;",
+    "}",
+  );
+
+/** Adds a tile in memory to the sums if a condition is true. */
+const addTile = (rows: number, vectors: number, condition: string, tile: string) =>
+  lines(
+    `if (${condition}) {`,
+    sums(
+      rows,
+      vectors,
+      (r, v) => `s${r}_${v} = f32x4.add(s${r}_${v}, v128.load(${tile} + c${r}, ${16 * v}));`,
+    ),
+    "}",
+  );
+
+/** The loop over the steps of a panel. @param oneStep code of a step; `index` is its number in the iteration */
 const allSteps = (oneStep: (index: number) => string, advance: (steps: number) => string) =>
   lines(
-    "let bp = b, p = k;",
     `for (; p >= ${UNROLL}; p -= ${UNROLL}) {`,
     range(UNROLL).map(oneStep),
     advance(UNROLL),
@@ -64,24 +93,30 @@ const rowKernel = (rows: number, vectors: number) =>
     `export function wideKernel${rows}x${
       4 * vectors
     }(m: i32, k: i32, a: usize, lda: usize, b: usize, ldb: usize,`,
-    "c: usize, ldc: usize, bias: usize, cIn: usize): void {",
+    "c: usize, ldc: usize, bias: usize, cIn: usize, addend: usize): void {",
     `for (; m > 0; m -= ${rows}) {`,
     rowOffsets(rows),
-    range(vectors).map((v) => `let i${v} = f32x4.splat(0);`),
-    "if (bias) {",
-    range(vectors).map((v) => `i${v} = v128.load(bias, ${16 * v});`),
-    "}",
-    sums(rows, vectors, (r, v) => `let s${r}_${v} = i${v};`),
-    "if (cIn) {",
-    sums(rows, vectors, (r, v) => `s${r}_${v} = f32x4.add(s${r}_${v}, v128.load(cIn + c${r}, ${16 * v}));`),
-    `cIn += ${rows} * ldc;`,
-    "}",
     range(rows).map((r) => `let a${r} = a + row${r} * lda;`),
-    allSteps(
-      (index) => step(rows, vectors, (r) => `a${r}, ${4 * index}`, ""),
-      (steps) => lines(range(rows).map((r) => `a${r} += ${4 * steps};`)),
+    "let first = bias;",
+    allPanels(
+      rows,
+      vectors,
+      allSteps(
+        (index) => step(rows, vectors, (r) => `a${r}, ${4 * index}`, ""),
+        (steps) => lines(range(rows).map((r) => `a${r} += ${4 * steps};`)),
+      ),
+      [
+        "if (first) {",
+        ...range(vectors).map((v) => `const i${v} = v128.load(bias, ${16 * v});`),
+        ...sums(rows, vectors, (r, v) => `s${r}_${v} = f32x4.add(s${r}_${v}, i${v});`),
+        "first = 0;",
+        "}",
+        addTile(rows, vectors, "before", "before"),
+        addTile(rows, vectors, "addend && !rest", "addend"),
+      ],
     ),
-    store(rows, vectors),
+    `if (cIn) cIn += ${rows} * ldc;`,
+    `if (addend) addend += ${rows} * ldc;`,
     `c += ${rows} * ldc;`,
     `a += ${rows} * lda;`,
     "}",
@@ -97,14 +132,14 @@ const transAKernel = (rows: number, vectors: number) =>
     "b: usize, ldb: usize, panelStride: usize, c: usize, ldc: usize, cIn: usize): void {",
     rowOffsets(rows),
     "for (; panels > 0; panels--) {",
-    sums(rows, vectors, (r, v) => `let s${r}_${v} = f32x4.splat(0);`),
-    "if (cIn) {",
-    sums(rows, vectors, (r, v) => `s${r}_${v} = v128.load(cIn + c${r}, ${16 * v});`),
-    `cIn += ${16 * vectors};`,
-    "}",
     "let a0 = a;",
-    allSteps(() => step(rows, vectors, (r) => `a0, ${4 * r}`, "a0 += lda;"), () => ""),
-    store(rows, vectors),
+    allPanels(
+      rows,
+      vectors,
+      allSteps(() => step(rows, vectors, (r) => `a0, ${4 * r}`, "a0 += lda;"), () => ""),
+      [addTile(rows, vectors, "before", "before")],
+    ),
+    `if (cIn) cIn += ${16 * vectors};`,
     `c += ${16 * vectors};`,
     "b += panelStride;",
     "}",
@@ -114,7 +149,7 @@ const transAKernel = (rows: number, vectors: number) =>
 /** Returns the AssemblyScript source of `assembly/wideMicroKernel.ts`. */
 export function wideMicroKernelSource(): string {
   return lines(
-    'import { fma } from "./inline";',
+    'import { fma, panelDepth } from "./inline";',
     [rowKernel, transAKernel].flatMap((kernel) =>
       [WIDE_MR, 4].flatMap((rows) => [WIDE_NR / 4, WIDE_NR / 8].map((vectors) => kernel(rows, vectors)))
     ),
