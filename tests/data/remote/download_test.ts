@@ -114,7 +114,7 @@ Deno.test("neither a proxy nor switched-off checks of certificates are taken fro
   });
   const [http_proxy, https_proxy] = [proxy.url("127.0.0.1"), proxy.url("127.0.0.1")];
   const env = { NODE_USE_ENV_PROXY: "1", NODE_TLS_REJECT_UNAUTHORIZED: "0", http_proxy, https_proxy };
-  const script = new URL("../../fixtures/hub/fetch.ts", import.meta.url).pathname;
+  const script = new URL("../../fixtures/hub/fetch.ts", import.meta.url).href;
   const urls = [hub.url(FILE), plain.url(FILE)];
   const { output } = await run(Deno.execPath(), ["run", "-A", script, ...urls], { cwd: ".", env });
   expect(output.trim().split("\n")).toEqual([
