@@ -4,12 +4,9 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { MAX_CLASSES } from "../../model/formats/finishImport.ts";
+import { MAX_CLASS_NAME, MAX_CLASSES } from "../../model/formats/finishImport.ts";
 import { backgroundField, resizeField } from "./image.ts";
 import { SINGLE_LINE_MESSAGE, SINGLE_LINE_OR_EMPTY } from "../../data/singleLineText.ts";
-
-/** Maximum number of characters of a class name. */
-const MAX_CLASS_NAME = 255;
 
 const classNames = z.array(
   z.string().min(1).max(MAX_CLASS_NAME).regex(SINGLE_LINE_OR_EMPTY, SINGLE_LINE_MESSAGE),

@@ -113,16 +113,27 @@ function checkFields({ config, architecture, what, fieldNames, sourceOf }: Recog
 /** Maximum number of classes. ImageNet-21k has 21,843. */
 export const MAX_CLASSES = 65536;
 
+/** Maximum number of characters of a class name. Responses repeat the names for each image. */
+export const MAX_CLASS_NAME = 1000;
+
 /** @throws {WeightsError} for too many classes, and when their names are fewer or more */
 function checkClasses(classes: number, { classNames: names, sourceOf }: RecognisedModel): void {
   if (classes > MAX_CLASSES) {
     throw new WeightsError(`The head has ${classes} classes: it must have at most ${MAX_CLASSES}`);
   }
-  if (names && names.length !== classes) {
+  if (names === null) return;
+  const source = sourceOf("classNames");
+  if (names.length !== classes) {
     throw new WeightsError(
-      `${
-        sourceOf("classNames")
-      } names ${names.length} classes, and the head has ${classes}: there must be one name for each class`,
+      `${source} names ${names.length} classes, and the head has ${classes}: there must be one name for each class`,
+    );
+  }
+  const label = names.findIndex((name) => name.length > MAX_CLASS_NAME);
+  if (label >= 0) {
+    throw new WeightsError(
+      `${source}: the name of class ${label} has ${
+        names[label].length
+      } characters: it must have at most ${MAX_CLASS_NAME}`,
     );
   }
 }

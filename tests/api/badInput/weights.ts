@@ -172,7 +172,7 @@ const NAMES: readonly Row[] = [
   names("that are numbers", "[1,2]", "class_names.0"),
   names("that are empty", '["a",""]', "class_names.1"),
   names("with a line break", '["a","b\\n"]', "class_names.1", /one line/),
-  names("of 256 characters", JSON.stringify(["x".repeat(256)]), "class_names.0", /255/),
+  names("of 1,001 characters", JSON.stringify(["x".repeat(1001)]), "class_names.0", /at most 1000/),
   names("of a model without classes", '["a","b"]', "class_names", /no head/),
   row(
     38,

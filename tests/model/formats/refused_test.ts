@@ -117,6 +117,13 @@ const IMPORTS: readonly (readonly [title: string, file: WeightsFile, message: Re
     /^config\.json names 2 classes, and the head has 3/,
   ],
   [
+    "a class name that is too long",
+    withConfig(fileIn("huggingface", classifier, { ...SMALL, pool: "cls" }), {
+      id2label: { 0: "a", 1: "b".repeat(1001), 2: "c" },
+    }),
+    /^config\.json: the name of class 1 has 1001 characters: it must have at most 1000/,
+  ],
+  [
     "a mask ratio that keeps nothing",
     withConfig(huggingFace, { mask_ratio: 0.9 }),
     /mask_ratio keeps no patch of 4/,
