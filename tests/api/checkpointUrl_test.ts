@@ -69,6 +69,14 @@ Deno.test("a repeated request with the same key downloads nothing again", async 
   await problemOf(await api.post("/v1/checkpoints", { ...body, name: "other" }, headers), 422);
 });
 
+Deno.test("class names of a model without classes are rejected by their own field", async () => {
+  await using hub = await openHub();
+  await using api = await TestApi.open({ remote: hub.settings() });
+  const body = { url: hub.url(REPOSITORY), class_names: ["cat", "dog"] };
+  const { errors } = await problemOf(await api.post("/v1/checkpoints", body), 422);
+  expect(errors).toMatchObject([{ path: "class_names" }]);
+});
+
 Deno.test("no host is allowed by default", async () => {
   await using api = await TestApi.open();
   const problem = await problemOf(
