@@ -19,7 +19,7 @@ function eliminateDeadNodes(graph: Graph): Graph {
 
 /**
  * Fuses linear layers with residual additions: where the only reader of a linear layer's output adds it to a value
- * that exists before, the layer's matrix product starts from that value.
+ * that exists before, the layer's matrix product adds that value.
  */
 function fuseResiduals(graph: Graph): Graph {
   const readers = readersOf(graph.nodes), outputs = outputsOf(graph);
