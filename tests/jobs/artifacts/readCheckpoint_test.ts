@@ -1,4 +1,8 @@
 import { expect } from "expect";
+import { readHeader } from "../../../data/safetensors/header.ts";
+import { layoutSafetensors } from "../../../data/safetensors/layout.ts";
+import { momentKey } from "../../../model/training/storedState.ts";
+import { parameterSpecs } from "../../../model/weights.ts";
 import { type Bytes, readBytes } from "../../../data/bytes.ts";
 import type { GetOptions, ObjectBody } from "../../../data/objects/store.ts";
 import { StoreWrapper } from "../../../data/objects/storeWrapper.ts";
@@ -9,7 +13,7 @@ import { sha256 } from "../../../jobs/artifacts/sha256.ts";
 import type { Checkpoint } from "../../../jobs/job.ts";
 import { getCheckpoint } from "../../../jobs/store/checkpoints/read.ts";
 import { selectBackend } from "../../../model/backends/select.ts";
-import { imageDim } from "../../../model/config.ts";
+import { completeConfig, imageDim } from "../../../model/config.ts";
 import { reconstruct } from "../../../model/prediction/inference.ts";
 import { openPredictor } from "../../../model/prediction/openPredictor.ts";
 import { uniform } from "../../../model/random.ts";
@@ -120,4 +124,17 @@ Deno.test("a state that cannot be resumed is rejected, and its files are closed"
     message: expect.stringContaining("has no 'exp_avg."),
   });
   expect(store.open).toBe(0);
+});
+
+Deno.test("the header of the deepest model's optimiser state is within the limits of headers", () => {
+  const config = completeConfig({ depth: 64, decoderDepth: 64, clsToken: true });
+  const specs = parameterSpecs(config, { model: "mae" }).flatMap(({ name, shape }) =>
+    (["exp_avg", "exp_avg_sq"] as const).map((moment) => ({
+      name: momentKey(moment, name),
+      dtype: "F32" as const,
+      shape,
+    }))
+  );
+  const { header, size } = layoutSafetensors(specs);
+  expect(readHeader(header, size).tensors.size).toBe(specs.length);
 });
