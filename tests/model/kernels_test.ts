@@ -85,6 +85,23 @@ Deno.test("products of long rows round like PyTorch's, with a large residual too
   }
 });
 
+Deno.test("means and losses of many rows round like PyTorch's", () => {
+  const rows = 12_000, n = 8, [xs, targets, masks, out] = [0, 1, 2, 3].map((i) => 1024 + i * 4 * rows * n);
+  for (const module of BUILDS) {
+    const memory = new WebAssembly.Memory({ initial: 33, maximum: 33, shared: true });
+    const x = new Float32Array(memory.buffer, xs, rows * n).map((_, i) => 1 + Math.sin(i * i) / 2);
+    new Float32Array(memory.buffer, xs, rows * n).set(x);
+    new Float32Array(memory.buffer, masks, rows).fill(1);
+    const kernels = instantiate(module, memory);
+    kernels.maskedLoss(rows, n, xs, targets, masks, out, out + 64);
+    const loss = x.reduce((sum, value) => sum + value ** 2 / x.length, 0);
+    expect(new Float32Array(memory.buffer, out, 1)[0] / loss).toBeCloseTo(1, 7);
+    kernels.meanPool(1, rows, 0, rows, n, xs, out);
+    const mean = x.reduce((sum, value, i) => i % n ? sum : sum + value / rows, 0);
+    expect(Math.abs(new Float32Array(memory.buffer, out, 1)[0] / mean - 1)).toBeLessThan(5e-7);
+  }
+});
+
 /** m, n and k: single values, whole and partial tiles, sums of one and of several panels. */
 const SIZES = [
   ...[[1, 1, 1], [7, 13, 5], [6, 8, 8], [12, 16, 64]],
