@@ -17,13 +17,13 @@ const NAMES = "/256 bits|gemm|width of vectors|the vectors|its buffers|predictio
 /** Runs Deno with V8's flags for 256 bits. Without V8's baseline compiler, even a function that runs once is fused. */
 async function runWithFlags(args: string[]) {
   const [command, ...rest] = args, flags = [...VECTOR_FLAGS, "--no-liftoff"].join(",");
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const { code, signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [command, `--v8-flags=${flags}`, ...rest],
     cwd: import.meta.dirname,
     env: { NO_COLOR: "1" },
   }).output();
   const text = new TextDecoder();
-  return { code, output: text.decode(stdout) + text.decode(stderr) };
+  return { code, signal, output: text.decode(stdout) + text.decode(stderr) };
 }
 
 const missing = await missingInstructions() ??
@@ -36,8 +36,14 @@ Deno.test({
   name: "kernels, plans and parity are right in the code that V8 generates with its flags for 256 bits",
   ignore: missing !== null,
   async fn() {
-    const { code, output } = await runWithFlags(["test", "-A", "--no-check", `--filter=${NAMES}`, ...FILES]);
-    if (code !== 0) throw new Error(output);
+    const { code, signal, output } = await runWithFlags([
+      "test",
+      "-A",
+      "--no-check",
+      `--filter=${NAMES}`,
+      ...FILES,
+    ]);
+    if (code !== 0) throw new Error(`exit code ${code}, signal ${signal}\n${output}`);
     expect(Number(/(\d+) passed/.exec(output)?.[1])).toBeGreaterThan(40);
   },
 });
