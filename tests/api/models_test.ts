@@ -1,7 +1,8 @@
 import { expect } from "expect";
+import { readBytes } from "../../data/bytes.ts";
 import { readSafetensors } from "../../data/safetensors/safetensors.ts";
 import { pngDigit } from "../setup/uploads.ts";
-import { TestApi, TINY } from "./fixtures.ts";
+import { problemOf, TestApi, TINY } from "./fixtures.ts";
 
 const digits = (...indices: number[]) => ({ id: "digits", indices });
 
@@ -103,8 +104,15 @@ Deno.test("embeddings have the encoder's width, from either model, and differ be
 Deno.test("a checkpoint with a damaged file is rejected", async () => {
   await using api = await TestApi.open();
   const { id, objectKey, size } = await api.model();
-  await api.objects.put(objectKey, new Uint8Array(size));
-  const response = await api.post("/v1/reconstructions", { checkpoint: id, dataset: digits(0) });
-  expect(response.status).toBe(409);
-  expect((await response.json()).detail + "").toContain("SHA-256");
+  const intact = await readBytes((await api.objects.get(objectKey)).body);
+  const changed = intact.slice();
+  changed[size - 1] ^= 1;
+  for (const [bytes, message] of [[new Uint8Array(size), "header"], [changed, "SHA-256"]] as const) {
+    await api.objects.put(objectKey, bytes);
+    const response = await api.post("/v1/reconstructions", { checkpoint: id, dataset: digits(0) });
+    const { errors: [{ path, message: detail }] } = await problemOf(response, 409);
+    expect(path).toBe("checkpoint");
+    expect(detail).toContain(`Cannot read checkpoint ${id}`);
+    expect(detail).toContain(message);
+  }
 });
