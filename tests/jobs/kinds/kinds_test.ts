@@ -120,7 +120,15 @@ Deno.test("a job that cannot run fails with a code", async () => {
     [{ ...pretrain, dataset: `ds_${"0".repeat(26)}` }, {}, "dataset_unusable"],
     [{ ...pretrain, batch_size: 500 }, {}, "no_batches"],
     [
-      { ...pretrain, lr: 10, epochs: 40, weight_decay: 10, model: { ...MODEL, depth: 4 } },
+      // Without a checkpoint in between, no check of the weights comes before that of the loss.
+      {
+        ...pretrain,
+        lr: 10,
+        epochs: 40,
+        checkpoint_every: { epochs: 40 },
+        weight_decay: 10,
+        model: { ...MODEL, depth: 4 },
+      },
       {},
       "loss_not_finite",
     ],
