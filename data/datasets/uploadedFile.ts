@@ -3,8 +3,6 @@
  *
  * @module
  */
-import type { Bytes } from "../bytes.ts";
-
 /** A file of an upload. It is kept in a temporary file while the request is handled. */
 export interface UploadedFile {
   /** The form field of the file. */
@@ -14,17 +12,4 @@ export interface UploadedFile {
   readonly path: string;
   /** Size in bytes. */
   readonly size: number;
-}
-
-/** Reads the first `length` bytes of a file, or all bytes of a shorter file. */
-export async function readHead(path: string, length: number): Promise<Bytes> {
-  using file = await Deno.open(path);
-  const buffer = new Uint8Array(length);
-  let filled = 0;
-  while (filled < length) {
-    const count = await file.read(buffer.subarray(filled));
-    if (count === null) break;
-    filled += count;
-  }
-  return buffer.subarray(0, filled);
 }

@@ -10,6 +10,7 @@ import type { ImagePreprocessing } from "../../data/images/preprocessing.ts";
 import type { ObjectStore } from "../../data/objects/store.ts";
 import { SafetensorsError } from "../../data/safetensors/error.ts";
 import { layoutSafetensors, type SafetensorsLayout, streamedChunks } from "../../data/safetensors/layout.ts";
+import { readHead } from "../../data/readHead.ts";
 import { HEAD_BYTES, refuseOtherFormats } from "../../data/safetensors/otherFormats.ts";
 import { openTensorFiles, type TensorFiles } from "../../data/safetensors/tensorFiles.ts";
 import { parseStrictJson, StrictJsonError } from "../../data/strictJson.ts";
@@ -194,7 +195,7 @@ export async function openWeights(
 ): Promise<OpenedWeights> {
   const { files, indexText } = weights;
   for (const { name, path } of files) {
-    await withField(async () => refuseOtherFormats(name, await readHead(path)));
+    await withField(async () => refuseOtherFormats(name, await readHead(path, HEAD_BYTES)));
   }
   const config = await parseFile("config", "config.json", weights.configText);
   const preprocessor = await parseFile(
@@ -229,18 +230,6 @@ function withClassNames(plan: ImportPlan, classNames: readonly string[]): Import
     throw new ImportError("class_names", rule);
   }
   return { ...plan, classNames };
-}
-
-async function readHead(path: string): Promise<Uint8Array> {
-  using file = await Deno.open(path);
-  const head = new Uint8Array(HEAD_BYTES);
-  let length = 0;
-  while (length < HEAD_BYTES) {
-    const count = await file.read(head.subarray(length));
-    if (count === null) break;
-    length += count;
-  }
-  return head.subarray(0, length);
 }
 
 /** Parses a JSON file, if there is one. @throws {ImportError} unless it is a JSON object without ambiguities */

@@ -6,7 +6,8 @@
 import { isGzip } from "../compression/gzip.ts";
 import { findUnsupportedCompression } from "../compression/unsupportedFormats.ts";
 import { DatasetError } from "../dataset.ts";
-import { readHead, type UploadedFile } from "../uploadedFile.ts";
+import { readHead } from "../../readHead.ts";
+import type { UploadedFile } from "../uploadedFile.ts";
 import type { ArchiveEntry } from "./entry.ts";
 import { readTar } from "./readTar.ts";
 import { readZip } from "./readZip.ts";

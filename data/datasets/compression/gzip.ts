@@ -9,7 +9,8 @@ import { createGunzip } from "node:zlib";
 import type { Bytes } from "../../bytes.ts";
 import { yieldToEventLoop } from "../../eventLoop.ts";
 import { DatasetError } from "../dataset.ts";
-import { readHead, type UploadedFile } from "../uploadedFile.ts";
+import { readHead } from "../../readHead.ts";
+import type { UploadedFile } from "../uploadedFile.ts";
 import { ExpansionLimit } from "./expansionLimit.ts";
 
 /** Whether a file begins like a gzip file (RFC 1952, section 2.3.1). */
