@@ -31,6 +31,20 @@ export function readHeaderLength(bytes: Uint8Array): number {
 }
 
 /**
+ * Returns the offset of the end of a header. It is that of its length if the header exceeds the limit or the file, which
+ * `readHeader` rejects.
+ *
+ * @param bytes the file, or at least its first 8 bytes
+ * @param fileSize size of the whole file in bytes
+ */
+export function headerEnd(bytes: Uint8Array, fileSize: number): number {
+  if (bytes.length < LENGTH_BYTES) return bytes.length;
+  const length = readHeaderLength(bytes);
+  const fits = length <= Math.min(MAX_HEADER_BYTES, fileSize - LENGTH_BYTES);
+  return fits ? LENGTH_BYTES + length : LENGTH_BYTES;
+}
+
+/**
  * Parses the header of a file.
  *
  * @param bytes the file, or at least its first 8 + header length bytes

@@ -6,7 +6,7 @@
 import type { ObjectStore } from "../objects/store.ts";
 import { type Bytes, concatBytes } from "../bytes.ts";
 import { readHeader, type SafetensorsHeader } from "./header.ts";
-import { LENGTH_BYTES, MAX_HEADER_BYTES, readHeaderLength } from "./headerText.ts";
+import { headerEnd, LENGTH_BYTES } from "./headerText.ts";
 
 /**
  * Reads the header of a stored file.
@@ -20,13 +20,7 @@ export async function readStoredHeader(store: ObjectStore, key: string): Promise
   // Leaving the loop cancels the stream.
   for await (const chunk of body) {
     bytes = concatBytes([bytes, chunk]);
-    if (bytes.length >= Math.min(LENGTH_BYTES + MAX_HEADER_BYTES, headerEnd(bytes))) break;
+    if (bytes.length >= LENGTH_BYTES && bytes.length >= headerEnd(bytes, size)) break;
   }
   return readHeader(bytes, size);
-}
-
-/** Returns the offset of the end of the header, or infinity if its length has not been read. */
-function headerEnd(bytes: Uint8Array): number {
-  if (bytes.length < LENGTH_BYTES) return Infinity;
-  return LENGTH_BYTES + readHeaderLength(bytes);
 }

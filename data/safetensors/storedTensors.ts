@@ -8,7 +8,7 @@ import type { ObjectStore } from "../objects/store.ts";
 import { ARRAYS, type Tensor } from "./dtype.ts";
 import { SafetensorsError } from "./error.ts";
 import { readHeader, type SafetensorsHeader } from "./header.ts";
-import { LENGTH_BYTES, MAX_HEADER_BYTES, readHeaderLength } from "./headerText.ts";
+import { headerEnd, LENGTH_BYTES } from "./headerText.ts";
 
 /** A stored file whose header has been read. It is open until it is disposed. */
 export interface StoredTensors extends SafetensorsHeader, AsyncDisposable {
@@ -43,10 +43,8 @@ export async function openStoredTensors(
 
 async function readHeaderFrom(reader: ByteReader, size: number): Promise<SafetensorsHeader> {
   const start = await reader.read(Math.min(LENGTH_BYTES, size));
-  const length = start.length < LENGTH_BYTES ? 0 : readHeaderLength(start);
-  // `readHeader` rejects a length that exceeds the limit or the file.
-  const fits = length <= Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES);
-  return readHeader(fits ? concatBytes([start, await reader.read(length)]) : start, size);
+  const rest = await reader.read(headerEnd(start, size) - start.length);
+  return readHeader(concatBytes([start, rest]), size);
 }
 
 async function* readTensors(

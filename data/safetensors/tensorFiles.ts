@@ -10,7 +10,7 @@ import { ARRAYS, type Tensor } from "./dtype.ts";
 import { quote, SafetensorsError } from "./error.ts";
 import { readHeader, type SafetensorsHeader, type TensorInfo } from "./header.ts";
 import { checkShardNames, readIndex } from "./shardIndex.ts";
-import { LENGTH_BYTES, MAX_HEADER_BYTES, readHeaderLength } from "./headerText.ts";
+import { headerEnd, LENGTH_BYTES, MAX_HEADER_BYTES } from "./headerText.ts";
 
 /** A local file. */
 export interface TensorFile {
@@ -96,10 +96,7 @@ async function openFile({ name, path }: TensorFile): Promise<OpenFile> {
   try {
     const { size } = await handle.stat();
     const start = await readBytes(handle, 0, Math.min(LENGTH_BYTES, size));
-    const length = start.length < LENGTH_BYTES ? 0 : readHeaderLength(start);
-    // `readHeader` rejects a length that exceeds the limit or the file.
-    const fits = length <= Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES);
-    const bytes = fits ? await readBytes(handle, 0, LENGTH_BYTES + length) : start;
+    const bytes = await readBytes(handle, 0, headerEnd(start, size));
     return { name, handle, headerBytes: bytes.length, ...readHeader(bytes, size) };
   } catch (error) {
     await handle.close();
