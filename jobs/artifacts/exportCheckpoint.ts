@@ -17,6 +17,7 @@ import { planExport } from "../../model/formats/planExport.ts";
 import type { Checkpoint } from "../job.ts";
 import { classNamesOf } from "./classNames.ts";
 import { checkRanges, convertedChunks, layoutConverted } from "./convertedTensors.ts";
+import { dtypeError } from "./float32.ts";
 import { architectureOf } from "./readCheckpoint.ts";
 import { readOrFail, yieldOrFail } from "./readOrFail.ts";
 
@@ -114,7 +115,7 @@ function checkSources({ tensors: stored }: SafetensorsHeader, tensors: readonly 
     for (const name of sources) {
       const dtype = stored.get(name)?.dtype;
       if (dtype === undefined) throw new WeightsError(`The tensor '${name}' is missing`);
-      if (dtype !== "F32") throw new WeightsError(`Tensor '${name}' has dtype ${dtype}: it must be F32`);
+      if (dtype !== "F32") throw dtypeError(name, dtype);
     }
   }
 }

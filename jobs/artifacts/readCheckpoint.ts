@@ -6,7 +6,6 @@
 import { createHash } from "node:crypto";
 import { ObjectNotFoundError, type ObjectStore } from "../../data/objects/store.ts";
 import { findNonFinite } from "../../data/safetensors/dtype.ts";
-import type { Tensor } from "../../data/safetensors/safetensors.ts";
 import { readStoredHeader } from "../../data/safetensors/storedHeader.ts";
 import { openStoredTensors } from "../../data/safetensors/storedTensors.ts";
 import { fromWire } from "../../data/wire.ts";
@@ -16,6 +15,7 @@ import { momentKey, type StoredState } from "../../model/training/storedState.ts
 import { type Architecture, type HostTensor, isTrainable, parameterSpecs } from "../../model/weights.ts";
 import type { Checkpoint } from "../job.ts";
 import { classesOf } from "./classNames.ts";
+import { float32Tensor } from "./float32.ts";
 import { readOrFail, yieldOrFail } from "./readOrFail.ts";
 
 /** Returns the architecture of a checkpoint's model. */
@@ -129,7 +129,7 @@ async function* readWeights(
   checkConfig(file.metadata.config, config);
   checker.checkNames(file.tensors.keys());
   for await (const [name, tensor] of file.read()) {
-    const weight = float32(name, tensor);
+    const weight = float32Tensor(name, tensor);
     if (checker.isRequired(name, weight)) yield [name, weight];
   }
   if (hash.digest("hex") !== checkpoint.sha256) throw new WeightsError("Its SHA-256 is not the recorded one");
@@ -154,17 +154,11 @@ async function* readMoments(
   for await (const [name, tensor] of file.read()) {
     const index = findNonFinite(tensor);
     if (index >= 0) throw new WeightsError(`The tensor '${name}' must be finite: value ${index} is not`);
-    yield [name, float32(name, tensor)];
+    yield [name, float32Tensor(name, tensor)];
   }
   // Rows of earlier versions have no digest of the state. Only its format and its values can then be checked.
   const { stateSha256 } = checkpoint;
   if (stateSha256 && hash.digest("hex") !== stateSha256) {
     throw new WeightsError("The SHA-256 of the optimiser's state is not the recorded one");
   }
-}
-
-/** Returns a tensor's shape and values. @throws {WeightsError} unless it has the type F32 */
-function float32(name: string, { dtype, shape, data }: Tensor): HostTensor {
-  if (dtype !== "F32") throw new WeightsError(`Tensor '${name}' has dtype ${dtype}: it must be F32`);
-  return { shape, data };
 }

@@ -10,6 +10,7 @@ import { openStoredTensors, type StoredTensors } from "../../data/safetensors/st
 import { WeightsError } from "../../model/checkWeights.ts";
 import type { HostTensor } from "../../model/weights.ts";
 import type { Checkpoint } from "../job.ts";
+import { float32Tensor } from "./float32.ts";
 
 /**
  * An open file. A tensor is in memory until it has been taken as often as it is needed. The memory is small if tensors
@@ -74,9 +75,8 @@ export class TensorReader implements AsyncDisposable {
   async #readNext(wanted: string): Promise<void> {
     const { done, value } = await this.#stream.next();
     if (done) throw new WeightsError(`The tensor '${wanted}' is missing`);
-    const [name, { dtype, shape, data }] = value;
-    if (dtype !== "F32") throw new WeightsError(`Tensor '${name}' has dtype ${dtype}: it must be F32`);
-    if (this.#uses.get(name)) this.#held.set(name, { shape, data });
+    const [name, stored] = value, tensor = float32Tensor(name, stored);
+    if (this.#uses.get(name)) this.#held.set(name, tensor);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
