@@ -32,7 +32,7 @@ const MAX_BLANKS = 2 ** 21;
 /** The message for a text with more blanks. */
 export const TOO_MANY_BLANKS = `has more than ${MAX_BLANKS} blanks and line breaks`;
 
-/** Returns whether a text has so many blanks that scanning them would take long. */
+/** Returns whether a text has more blanks and line breaks than the limit. They take long to scan. */
 export function hasManyBlanks(text: string): boolean {
   return text.length > MAX_BLANKS && text.length - text.replace(/[ \t\r\n]+/g, "").length > MAX_BLANKS;
 }

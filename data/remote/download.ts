@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import { jittered, pause } from "../backoff.ts";
+import { type Bytes, concatBytes } from "../bytes.ts";
 import { HEAD_BYTES } from "../safetensors/otherFormats.ts";
 import { IdleTimer } from "./idleTimer.ts";
 import { RemoteError } from "./remoteError.ts";
@@ -144,7 +145,7 @@ async function receive(
   using file = await Deno.open(path, { write: true, create: true });
   await file.truncate(progress.size);
   await file.seek(progress.size, Deno.SeekMode.Start);
-  let head: Uint8Array | null = progress.size === 0 && checkHead !== undefined ? new Uint8Array() : null;
+  let head: Bytes | null = progress.size === 0 && checkHead !== undefined ? new Uint8Array() : null;
   try {
     for await (const chunk of response as AsyncIterable<Uint8Array>) {
       idle.received(chunk.length);
@@ -152,7 +153,7 @@ async function receive(
         throw tooLarge(`is larger than ${maxBytes} bytes`, maxBytes, limit);
       }
       if (head !== null) {
-        head = new Uint8Array(await new Blob([head.slice(), chunk.slice(0, HEAD_BYTES)]).arrayBuffer());
+        head = concatBytes([head, new Uint8Array(chunk.subarray(0, HEAD_BYTES))]);
         if (head.length >= HEAD_BYTES) {
           checkHead!(head.subarray(0, HEAD_BYTES));
           head = null;
