@@ -12,7 +12,8 @@ import { planImport } from "../../model/formats/planImport.ts";
 import { forward, maskBatch } from "../../model/mae.ts";
 import { tablesOf } from "../../model/positions.ts";
 import { openPredictor } from "../../model/prediction/openPredictor.ts";
-import { openStepper } from "../../model/training/stepper.ts";
+import type { Task } from "../../model/training/objective.ts";
+import { openStepper, type Stepper } from "../../model/training/stepper.ts";
 import { type Architecture, type HostTensor, type HostWeights, parameterSpecs } from "../../model/weights.ts";
 import { channelsLast, compareGradient, EXACT, FORWARD, Group, type GroupResult } from "./groups.ts";
 
@@ -144,21 +145,32 @@ async function compareForward(
   return groups;
 }
 
-/** Compares the loss and the gradients of the first step of pre-training. */
-async function comparePretraining(
-  { config, weights, pixels, train, lacking, convert }: Reference,
+/** Opens a training of all parameters. */
+function openTraining(
+  task: Task,
+  weights: HostWeights,
+  batchSize: number,
   planner: Planner | undefined,
-): Promise<Group[]> {
-  const architecture: Architecture = { model: "mae" }, batchSize = pixels.length / imageDim(config);
-  const stepper = await openStepper({
-    task: { config, architecture, tables: tablesOf(config, weights), seed: 0 },
-    trainable: parameterSpecs(config, architecture),
+): Promise<Stepper> {
+  return openStepper({
+    task,
+    trainable: parameterSpecs(task.config, task.architecture),
     frozen: new Map(),
     weights,
     optimizer: OPTIMIZER,
     batchSize,
     threads: THREADS,
   }, planner);
+}
+
+/** Compares the loss and the gradients of the first step of pre-training. */
+async function comparePretraining(
+  { config, weights, pixels, train, lacking, convert }: Reference,
+  planner: Planner | undefined,
+): Promise<Group[]> {
+  const architecture: Architecture = { model: "mae" }, batchSize = pixels.length / imageDim(config);
+  const tables = tablesOf(config, weights);
+  const stepper = await openTraining({ config, architecture, tables, seed: 0 }, weights, batchSize, planner);
   const noise = train.get("noise")!.data.slice(0, batchSize * (numTokens(config) - 1));
   const loss = await (await stepper.prepare({ pixels, labels: null, noise }, 0, 0))(LR);
   const gradients = new Group("gradients"), theirs = convert(train, "grad.");
@@ -194,15 +206,7 @@ async function compareFinetuning(
   const predictor = await openPredictor({ config, weights, threads: THREADS }, planner);
   const features = await predictor.features(pixels), logits = await predictor.logits(pixels);
   await predictor.dispose();
-  const stepper = await openStepper({
-    task: { config, architecture, tables, seed: 0 },
-    trainable: specs,
-    frozen: new Map(),
-    weights,
-    optimizer: OPTIMIZER,
-    batchSize,
-    threads: THREADS,
-  }, planner);
+  const stepper = await openTraining({ config, architecture, tables, seed: 0 }, weights, batchSize, planner);
   let loss = 0;
   const sums = new Map(specs.map(({ name }) => [name, [] as number[]]));
   const add = async (labels: Int32Array, factor: number) => {
